@@ -1,0 +1,22 @@
+"""What the routers are given."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.assembly import Orchestrator
+from app.core.instrumentation import Instruments
+
+
+def _orchestrator(request: Request) -> Orchestrator:
+    orchestrator: Orchestrator = request.app.state.orchestrator
+    return orchestrator
+
+
+def _instruments(request: Request) -> Instruments:
+    instruments: Instruments = request.app.state.instruments
+    return instruments
+
+
+TheOrchestrator = Annotated[Orchestrator, Depends(_orchestrator)]
+TheInstruments = Annotated[Instruments, Depends(_instruments)]

@@ -1,0 +1,78 @@
+"""Every error becomes one shape: code, message, field, correlation ID."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from app.core import correlation
+from app.schemas.errors import ErrorAnswer, ErrorDetail, Problem
+from app.services.errors import ErrorCode, OrchestratorError
+
+log = structlog.get_logger(__name__)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error in the API's own shape."""
+
+    @app.exception_handler(OrchestratorError)
+    async def business(_: Request, error: OrchestratorError) -> JSONResponse:
+        return _answer(error.status, error.code, error.message, error.field)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Only place and rule: what was sent may be personal data.
+        problems = [_problem(e) for e in error.errors()]
+        first = problems[0]
+        message = f"{first.field}: {first.message}" if first.field else first.message
+        return _answer(422, ErrorCode.VALIDATION, message, first.field, problems)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        answer = _answer(error.status_code, ErrorCode.VALIDATION, str(error.detail), None)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(SQLAlchemyError)
+    async def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        log.error("database_failed", error_type=type(error).__name__)
+        return _answer(503, ErrorCode.WORKFLOW, "the database does not answer, try again", None)
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        log.error("unhandled_error", exc_info=error)
+        return _answer(500, ErrorCode.WORKFLOW, "an unexpected error; it was logged", None)
+
+
+def _problem(error: Mapping[str, Any]) -> Problem:
+    # A rule about several fields says itself which of them to change.
+    field = error.get("ctx", {}).get("field") or _field(error["loc"])
+    return Problem(field=field, message=error["msg"].removeprefix("Value error, "))
+
+
+def _field(location: tuple[int | str, ...]) -> str | None:
+    """The field in the request's own words: without "body" before it."""
+    names = [str(part) for part in location if part != "body" and not isinstance(part, int)]
+    return ".".join(names) or (str(location[0]) if location else None)
+
+
+def _answer(
+    status: int,
+    code: ErrorCode,
+    message: str,
+    field: str | None,
+    problems: list[Problem] | None = None,
+) -> JSONResponse:
+    detail = ErrorDetail(
+        code=code,
+        message=message,
+        field=field,
+        problems=problems or [],
+        correlation_id=correlation.current(),
+    )
+    return JSONResponse(ErrorAnswer(error=detail).model_dump(mode="json"), status)

@@ -1,0 +1,145 @@
+"""The orchestration endpoints (domain.md)."""
+
+from fastapi import APIRouter
+
+from app.api.dependencies import TheOrchestrator
+from app.core.catalogue import Detection, PlanResult
+from app.models import WorkflowInstance
+from app.schemas.errors import ErrorAnswer
+from app.schemas.orchestrate import (
+    ApproveAnswer,
+    ApproveResponse,
+    Escalate,
+    EscalateAnswer,
+    Identifier,
+    PaymentPlanAnswer,
+    PaymentPlanDetected,
+    ResolveAnswer,
+    ResolveEscalation,
+    RetryWorkflow,
+    SMSReceived,
+    StepAnswer,
+    WorkflowAnswer,
+    WorkflowStatusAnswer,
+)
+from app.services.approvals import Decision
+from app.services.workflow import SMS
+
+router = APIRouter(
+    prefix="/orchestrate",
+    tags=["orchestrate"],
+    responses={code: {"model": ErrorAnswer} for code in (404, 409, 413, 422, 503)},
+)
+
+
+@router.post("/sms-received")
+async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> WorkflowAnswer:
+    """Run the workflow of one SMS to where it waits or ends; a repeated delivery runs nothing."""
+    sms = SMS(request.tenant_id, request.phone_number, request.content, request.conversation_id)
+    return _answer(await orchestrator.workflows.receive(sms))
+
+
+@router.post("/approve-response")
+async def approve_response(
+    request: ApproveResponse, orchestrator: TheOrchestrator
+) -> ApproveAnswer:
+    """Send a queued response, send a changed text in its place, or escalate."""
+    status = await orchestrator.approvals.decide(
+        Decision(
+            request.response_queue_id,
+            request.action,
+            request.manager_id,
+            request.text,
+            request.escalation_reason,
+        )
+    )
+    return ApproveAnswer(
+        response_queue_id=request.response_queue_id, action=request.action, status=status
+    )
+
+
+@router.post("/payment-plan-detected")
+async def payment_plan_detected(
+    request: PaymentPlanDetected, orchestrator: TheOrchestrator
+) -> PaymentPlanAnswer:
+    """Extract a payment plan, validate and store it."""
+    plan = await orchestrator.plans.detect(
+        request.conversation_id,
+        request.tenant_id,
+        request.message_content,
+        request.ai_response,
+    )
+    if plan is None:
+        return PaymentPlanAnswer(detected=False)
+    return PaymentPlanAnswer(
+        detected=True,
+        payment_plan_id=plan.id,
+        weekly_dollars=plan.weekly_dollars,
+        weeks=plan.weeks,
+        result=plan.result,
+        auto_approvable=plan.result is PlanResult.VALID,
+    )
+
+
+@router.post("/escalate")
+async def escalate(request: Escalate, orchestrator: TheOrchestrator) -> EscalateAnswer:
+    """Open an escalation."""
+    escalation = await orchestrator.escalations.open(
+        request.conversation_id,
+        request.escalation_type,
+        request.severity,
+        Detection.AUTO if request.auto_detected else Detection.MANUAL,
+        request.reason,
+    )
+    return EscalateAnswer(escalation_id=escalation.id, conversation_id=escalation.conversation_id)
+
+
+@router.post("/escalations/{escalation_id}/resolve")
+async def resolve_escalation(
+    escalation_id: Identifier, request: ResolveEscalation, orchestrator: TheOrchestrator
+) -> ResolveAnswer:
+    """Close an escalation and tell how long it was open."""
+    seconds = await orchestrator.escalations.resolve(
+        escalation_id, request.manager_id, request.note
+    )
+    return ResolveAnswer(escalation_id=escalation_id, resolution_seconds=seconds)
+
+
+@router.get("/workflow/{conversation_id}/status")
+async def workflow_status(
+    conversation_id: Identifier, orchestrator: TheOrchestrator
+) -> WorkflowStatusAnswer:
+    """Where the latest workflow of a conversation is, with its steps and times."""
+    report = await orchestrator.workflows.report(conversation_id)
+    workflow, response = report.workflow, report.response
+    return WorkflowStatusAnswer(
+        **_answer(workflow).model_dump(),
+        route=workflow.route,
+        confidence=workflow.confidence,
+        error=workflow.error,
+        correlation_id=workflow.correlation_id,
+        created_at=workflow.created_at,
+        updated_at=workflow.updated_at,
+        response_queue_id=response.id if response else None,
+        response=response.text if response else None,
+        steps=[StepAnswer.model_validate(step) for step in report.steps],
+    )
+
+
+@router.post("/retry/{workflow_id}")
+async def retry_workflow(
+    workflow_id: Identifier,
+    orchestrator: TheOrchestrator,
+    request: RetryWorkflow | None = None,
+) -> WorkflowAnswer:
+    """Run a failed workflow again."""
+    reason = request.reason if request else None
+    return _answer(await orchestrator.workflows.retry(workflow_id, reason))
+
+
+def _answer(workflow: WorkflowInstance) -> WorkflowAnswer:
+    return WorkflowAnswer(
+        status=workflow.status,
+        conversation_id=workflow.conversation_id,
+        workflow_id=workflow.id,
+    )

@@ -1,0 +1,473 @@
+"""The catalogue: every metric the service exposes, declared once.
+
+Instruments, recording rules, alerts, dashboards, the metrics reference and the JSON endpoint take
+names, labels and allowed values from here. A metric named by a string anywhere else is a defect.
+
+Two families share the catalogue. Metrics without the ``orchestrator_`` prefix belong to the
+instrumentation layer and mean the same in any service that adopts it; HTTP and pool metrics follow
+the OpenTelemetry semantic conventions in their Prometheus spelling. ``orchestrator_`` metrics count
+what this business does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+OTHER = "other"
+"""What a label value outside its closed set is folded into."""
+
+
+class Kind(StrEnum):
+    """Prometheus metric types in use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label and the closed set of values it may take.
+
+    ``values`` is None where the set is bounded by something other than this file (route templates,
+    the release's version); the instrument that uses such a label has to bound it.
+    """
+
+    name: str
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric as it is exposed.
+
+    ``name`` carries its unit and, on counters, ``_total``. ``buckets`` are upper bounds in
+    ``unit``. ``merge`` says how a gauge of several live workers becomes one number.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+    merge: str = "livesum"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def series_names(self) -> tuple[str, ...]:
+        """The names under which Prometheus stores this metric."""
+        if self.kind is Kind.HISTOGRAM:
+            return tuple(f"{self.name}_{part}" for part in ("bucket", "sum", "count"))
+        return (self.name,)
+
+    @property
+    def bucket(self) -> str:
+        """The histogram's bucket series."""
+        return f"{self.name}_bucket"
+
+    @property
+    def sum(self) -> str:
+        """The histogram's sum series."""
+        return f"{self.name}_sum"
+
+    @property
+    def count(self) -> str:
+        """The histogram's count series."""
+        return f"{self.name}_count"
+
+    def label(self, name: str) -> Label:
+        """The label called ``name``; KeyError names the metric when it has none."""
+        for label in self.labels:
+            if label.name == name:
+                return label
+        raise KeyError(f"{self.name} has no label {name!r}; it has {', '.join(self.label_names)}")
+
+
+# --- Label values that code and rules share ------------------------------------------------------
+
+
+class Component(StrEnum):
+    """What the orchestrator calls: its four upstreams and the database."""
+
+    COLLECTIONS_MONITOR = "collections_monitor"
+    SMS_AGENT = "sms_agent"
+    NOTIFICATION_SERVICE = "notification_service"
+    AI_PROVIDER = "ai_provider"
+    DATABASE = "database"
+
+
+UPSTREAMS = (
+    Component.COLLECTIONS_MONITOR,
+    Component.SMS_AGENT,
+    Component.NOTIFICATION_SERVICE,
+    Component.AI_PROVIDER,
+)
+
+
+class Operation(StrEnum):
+    """The operations timed on a component."""
+
+    GET_TENANT = "get_tenant"
+    SEND_SMS = "send_sms"
+    GET_CONVERSATION = "get_conversation"
+    SEND_NOTIFICATION = "send_notification"
+    CHAT_COMPLETION = "chat_completion"
+    SELECT = "select"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    OTHER = OTHER
+
+
+class Outcome(StrEnum):
+    """How an operation ended."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class ErrorType(StrEnum):
+    """Why an operation failed."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    RATE_LIMITED = "rate_limited"
+    INVALID_RESPONSE = "invalid_response"
+    CIRCUIT_OPEN = "circuit_open"
+    DATABASE = "database"
+    OTHER = OTHER
+
+
+class BreakerState(StrEnum):
+    """States of a circuit breaker."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+class Step(StrEnum):
+    """The steps of one SMS workflow, in order."""
+
+    TENANT_CONTEXT = "tenant_context"
+    MESSAGE_HISTORY = "message_history"
+    AI_RESPONSE = "ai_response"
+    PAYMENT_PLAN = "payment_plan"
+    SEND_SMS = "send_sms"
+    QUEUE_FOR_APPROVAL = "queue_for_approval"
+    OPEN_ESCALATION = "open_escalation"
+    NOTIFY_MANAGER = "notify_manager"
+
+
+class StepType(StrEnum):
+    """What kind of work a step is."""
+
+    API_CALL = "api_call"
+    AI_PROCESSING = "ai_processing"
+    DATABASE_OPERATION = "database_operation"
+    NOTIFICATION = "notification"
+
+
+class StepStatus(StrEnum):
+    """How a step ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Route(StrEnum):
+    """Where one SMS ended: the routing decision, or a failed workflow."""
+
+    AUTO_SENT = "auto_sent"
+    QUEUED = "queued"
+    ESCALATED = "escalated"
+    FAILED = "failed"
+
+
+class ApprovalAction(StrEnum):
+    """What a manager did with a queued response."""
+
+    APPROVE = "approve"
+    MODIFY = "modify"
+    ESCALATE = "escalate"
+
+
+class EscalationType(StrEnum):
+    """Why a person must handle a conversation."""
+
+    HOSTILE_LANGUAGE = "hostile_language"
+    PAYMENT_DISPUTE = "payment_dispute"
+    UNREALISTIC_PROPOSAL = "unrealistic_proposal"
+    NO_RESPONSE = "no_response"
+    LOW_CONFIDENCE = "low_confidence"
+    MANAGER_REQUEST = "manager_request"
+
+
+class Severity(StrEnum):
+    """How urgent an escalation is."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Detection(StrEnum):
+    """Who opened an escalation."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class PlanResult(StrEnum):
+    """Validation result of a payment plan."""
+
+    VALID = "valid"
+    NEEDS_REVIEW = "needs_review"
+    INVALID = "invalid"
+
+
+def _values(members: type[StrEnum]) -> tuple[str, ...]:
+    return tuple(member.value for member in members)
+
+
+HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
+COMPONENT = Label("component", (*_values(Component), OTHER))
+UPSTREAM_COMPONENT = Label("component", tuple(c.value for c in UPSTREAMS))
+OPERATION = Label("operation", _values(Operation))
+
+# --- Buckets, in seconds -------------------------------------------------------------------------
+# The promises of the service (2 s an SMS, 5 s to roll a release back) are bucket bounds, so that
+# the share of requests within a promise is exact instead of interpolated.
+
+REQUEST_SECONDS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75),
+    *(1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
+)
+# From a SQLite read to the 30 s after which an HTTP call times out.
+OPERATION_SECONDS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.0, 5.0, 10.0, 30.0),
+)
+
+# --- The instrumentation layer -------------------------------------------------------------------
+
+HTTP_SERVER_REQUEST_DURATION = Metric(
+    "http_server_request_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time from the first byte of a request to the last byte of its response, by route template.",
+    (
+        Label("http_request_method", HTTP_METHODS),
+        Label("http_route"),
+        Label("http_response_status_code"),
+    ),
+    REQUEST_SECONDS,
+)
+HTTP_SERVER_ACTIVE_REQUESTS = Metric(
+    "http_server_active_requests",
+    Kind.GAUGE,
+    "requests",
+    "Requests being served now.",
+)
+OPERATION_DURATION = Metric(
+    "operation_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Duration of one operation on a component; each attempt of a retried call counts for itself.",
+    (COMPONENT, OPERATION, Label("outcome", _values(Outcome))),
+    OPERATION_SECONDS,
+)
+OPERATION_ERRORS = Metric(
+    "operation_errors_total",
+    Kind.COUNTER,
+    "errors",
+    "Failed operations by why they failed, calls refused by an open breaker included.",
+    (COMPONENT, OPERATION, Label("error_type", _values(ErrorType))),
+)
+OPERATION_RETRIES = Metric(
+    "operation_retries_total",
+    Kind.COUNTER,
+    "retries",
+    "Attempts made again after a failed one.",
+    (COMPONENT, OPERATION),
+)
+CIRCUIT_BREAKER_STATE = Metric(
+    "circuit_breaker_state",
+    Kind.GAUGE,
+    "workers",
+    "Workers whose breaker for this upstream is in this state.",
+    (UPSTREAM_COMPONENT, Label("state", _values(BreakerState))),
+)
+CIRCUIT_BREAKER_TRANSITIONS = Metric(
+    "circuit_breaker_transitions_total",
+    Kind.COUNTER,
+    "transitions",
+    "Changes of a breaker into this state.",
+    (UPSTREAM_COMPONENT, Label("state", _values(BreakerState))),
+)
+DB_CLIENT_CONNECTION_COUNT = Metric(
+    "db_client_connection_count",
+    Kind.GAUGE,
+    "connections",
+    "Database connections of the pool, by state.",
+    (Label("state", ("idle", "used")),),
+)
+DB_CLIENT_CONNECTION_MAX = Metric(
+    "db_client_connection_max",
+    Kind.GAUGE,
+    "connections",
+    "Database connections the pool may open.",
+)
+PROCESS_CPU = Metric(
+    "process_cpu_seconds_total",
+    Kind.COUNTER,
+    "seconds",
+    "User and system CPU time of all workers.",
+)
+PROCESS_MEMORY = Metric(
+    "process_resident_memory_bytes",
+    Kind.GAUGE,
+    "bytes",
+    "Resident memory of all workers.",
+)
+PROCESS_START_TIME = Metric(
+    "process_start_time_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "Start of the oldest worker since the Unix epoch; uptime is time() less this.",
+    merge="livemin",
+)
+PROCESS_OPEN_FDS = Metric(
+    "process_open_fds",
+    Kind.GAUGE,
+    "descriptors",
+    "Open file descriptors of all workers.",
+)
+BUILD_INFO = Metric(
+    "build_info",
+    Kind.GAUGE,
+    "info",
+    "Always 1; its labels say which release runs.",
+    (Label("service"), Label("version"), Label("python_version")),
+    merge="livemax",
+)
+LABEL_OVERFLOWS = Metric(
+    "instrumentation_label_overflows_total",
+    Kind.COUNTER,
+    "values",
+    "Label values outside their closed set, folded into 'other'.",
+    (Label("label"),),
+)
+INSTRUMENTATION_ERRORS = Metric(
+    "instrumentation_errors_total",
+    Kind.COUNTER,
+    "errors",
+    "Errors inside the instrumentation itself; each cost a measurement, none a request.",
+)
+ROLLUP_FLUSH_FAILURES = Metric(
+    "rollup_flush_failures_total",
+    Kind.COUNTER,
+    "flushes",
+    "Rollup flushes that failed and will be tried again.",
+)
+
+# --- The business --------------------------------------------------------------------------------
+
+SMS_RECEIVED = Metric(
+    "orchestrator_sms_received_total",
+    Kind.COUNTER,
+    "messages",
+    "SMS accepted; a repeated delivery of the same message is not counted again.",
+)
+SMS_PROCESSING_DURATION = Metric(
+    "orchestrator_sms_processing_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time from accepting an SMS to its routing being carried out, by where it ended.",
+    (Label("route", _values(Route)),),
+    REQUEST_SECONDS,
+)
+WORKFLOW_STEP_DURATION = Metric(
+    "orchestrator_workflow_step_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Duration of one workflow step, its retries included.",
+    (
+        Label("step", _values(Step)),
+        Label("step_type", _values(StepType)),
+        Label("status", _values(StepStatus)),
+    ),
+    OPERATION_SECONDS,
+)
+WORKFLOW_RETRIES = Metric(
+    "orchestrator_workflow_retries_total",
+    Kind.COUNTER,
+    "workflows",
+    "Failed workflows run again on request; recovered where that succeeded.",
+    (Label("result", ("recovered", "failed")),),
+)
+AI_RESPONSES = Metric(
+    "orchestrator_ai_responses_total",
+    Kind.COUNTER,
+    "responses",
+    "Answers written by the AI, by where they were routed.",
+    (Label("route", (Route.AUTO_SENT.value, Route.QUEUED.value, Route.ESCALATED.value)),),
+)
+AI_CONFIDENCE = Metric(
+    "orchestrator_ai_confidence_ratio",
+    Kind.HISTOGRAM,
+    "ratio",
+    "Confidence of the AI's answers, 0 to 1.",
+    # The routing limits 0.60 and 0.85 are bounds.
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+)
+APPROVALS = Metric(
+    "orchestrator_approvals_total",
+    Kind.COUNTER,
+    "decisions",
+    "Managers' decisions on queued responses.",
+    (Label("action", _values(ApprovalAction)),),
+)
+ESCALATIONS = Metric(
+    "orchestrator_escalations_total",
+    Kind.COUNTER,
+    "escalations",
+    "Escalations opened.",
+    (
+        Label("type", _values(EscalationType)),
+        Label("severity", _values(Severity)),
+        Label("detection", _values(Detection)),
+    ),
+)
+ESCALATION_RESOLUTION_DURATION = Metric(
+    "orchestrator_escalation_resolution_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time from opening an escalation to a manager closing it.",
+    (Label("type", _values(EscalationType)),),
+    # A minute to a week; 36 h is the longest a tenant may wait for a person.
+    (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 36 * 3600, 72 * 3600, 168 * 3600),
+)
+PAYMENT_PLANS = Metric(
+    "orchestrator_payment_plans_total",
+    Kind.COUNTER,
+    "plans",
+    "Payment plans found, by the result of their validation.",
+    (Label("result", _values(PlanResult)),),
+)
+
+
+def metrics() -> Iterator[Metric]:
+    """Every metric of the catalogue, in the order it is declared."""
+    for value in globals().values():
+        if isinstance(value, Metric):
+            yield value

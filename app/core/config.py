@@ -1,0 +1,277 @@
+"""Settings: every interval, limit, threshold and address, typed, with its default.
+
+Each is overridden by one environment variable: ``ORCHESTRATOR_`` and the field's name in capitals,
+with ``__`` before a field of a nested section (``ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS``).
+Secrets can be files instead: ``ORCHESTRATOR_SECRETS_DIR`` names a folder with one file a secret,
+called as the field is.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+ENV_PREFIX = "ORCHESTRATOR_"
+SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
+ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+Seconds = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+class SettingsError(ValueError):
+    """The settings can't be used; the message names each setting and its fix."""
+
+
+def _database_url(value: str) -> str:
+    try:
+        url = make_url(value)
+    except ArgumentError as error:
+        raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE") from error
+    if url.get_backend_name() not in ASYNC_DRIVERS:
+        raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("use an IANA name such as UTC or Europe/Berlin")
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Routing(_Section):
+    """Routing of AI answers by confidence (domain.md, "What the orchestrator does")."""
+
+    auto_send_above: Ratio = Field(0.85, description="confidence above which an answer is sent")
+    escalate_below: Ratio = Field(0.60, description="confidence below which a person takes over")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.escalate_below > self.auto_send_above:
+            raise ValueError("escalate_below must not be above auto_send_above")
+        return self
+
+
+class PaymentPlanLimits(_Section):
+    """What a payment plan must keep to be valid (domain.md)."""
+
+    max_weeks: int = Field(12, ge=1, description="longest plan, weeks")
+    min_weekly_dollars: float = Field(25, gt=0, description="smallest instalment, $ a week")
+
+
+class Calls(_Section):
+    """HTTP calls to the upstreams (domain.md, "What it depends on")."""
+
+    timeout_seconds: Seconds = Field(30, description="limit of one attempt")
+    retry_waits_seconds: tuple[float, ...] = Field(
+        (1, 2, 4), description="wait before each further attempt; as many retries as waits"
+    )
+    breaker_reset_seconds: Seconds = Field(60, description="open until a trial call is let through")
+    collections_monitor_breaker_failures: int = Field(5, ge=1)
+    sms_agent_breaker_failures: int = Field(3, ge=1)
+    notification_service_breaker_failures: int = Field(5, ge=1)
+    ai_provider_breaker_failures: int = Field(5, ge=1)
+    max_connections: int = Field(200, ge=1, description="connections per upstream and worker")
+
+    @model_validator(mode="after")
+    def _waits(self) -> Self:
+        if any(wait < 0 for wait in self.retry_waits_seconds):
+            raise ValueError("retry_waits_seconds must not be negative")
+        return self
+
+
+class Thresholds(_Section):
+    """Where a signal becomes an alert. Sources: domain.md, "What it promises"."""
+
+    availability_objective: Ratio = Field(0.999, description="share of requests without a 5xx")
+    sms_latency_seconds: Seconds = Field(2.0, description="an SMS is processed within")
+    sms_latency_objective: Ratio = Field(
+        0.95, description="share of SMS that must be within sms_latency_seconds"
+    )
+    ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
+
+
+class Links(_Section):
+    """Where the links in alerts lead."""
+
+    runbooks_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8005/runbooks"), description="one page an alert below this"
+    )
+    grafana_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:3000"), description="Grafana that holds the dashboards"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of the orchestrator."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+    )
+
+    host: IPv4Address | IPv6Address = Field(
+        IPv4Address("127.0.0.1"), description="address to listen on"
+    )
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    environment: str = Field("development", min_length=1, max_length=40)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description='IANA zone in which "today" begins'
+    )
+    max_body_bytes: int = Field(64 * 1024, ge=1024, description="largest request body")
+
+    database_url: DatabaseUrl = "sqlite:///orchestrator.db"
+    database_password: SecretStr | None = Field(None, description="added to database_url")
+    database_pool_size: int = Field(5, ge=1, le=200, description="connections a worker keeps")
+    rollup_database_url: DatabaseUrl | None = Field(
+        None,
+        description="store of the JSON metrics; by default a file beside the SQLite database, "
+        "or the PostgreSQL database itself",
+    )
+    rollup_flush_seconds: Seconds = Field(
+        1.0, description="how often counts are written; what a killed worker may lose"
+    )
+
+    collections_monitor_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8001")
+    sms_agent_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8002")
+    notification_service_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
+    ai_provider_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    ai_api_key: SecretStr | None = None
+    ai_model: str = Field("gpt-4o-mini", min_length=1)
+
+    duplicate_window_seconds: Seconds = Field(
+        600, description="the same text in the same conversation within this is one message"
+    )
+    no_response_seconds: Seconds = Field(
+        36 * 3600, description="without an answer for this long, a conversation is escalated"
+    )
+    sweep_interval_seconds: Seconds = Field(
+        60, description="how often overdue, interrupted and unannounced work is looked for"
+    )
+    interrupted_after_seconds: Seconds = Field(
+        # Above what a run may take with every call timing out and retried: 4 x (4 x 30 s + 7 s).
+        900,
+        description="work without progress for this long was cut off and may be run again",
+    )
+
+    routing: Routing = Routing()
+    payment_plans: PaymentPlanLimits = PaymentPlanLimits()
+    calls: Calls = Calls()
+    thresholds: Thresholds = Thresholds()
+    links: Links = Links()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database(self) -> URL:
+        """The database with its async driver and, when given, its password."""
+        return self._connectable(self.database_url)
+
+    @property
+    def rollup_database(self) -> URL:
+        """The rollup store with its async driver."""
+        if self.rollup_database_url:
+            return self._connectable(self.rollup_database_url)
+        url = self.database
+        if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+            return url.set(database=f"{url.database}.rollups")
+        return url
+
+    def _connectable(self, value: str) -> URL:
+        url = make_url(value)
+        url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
+        if self.database_password is not None and url.get_backend_name() == "postgresql":
+            url = url.set(password=self.database_password.get_secret_value().strip())
+        return url
+
+
+def load_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises SettingsError naming every unknown or impossible setting and its fix.
+    """
+    problems = list(_unknown_variables())
+    secrets = os.environ.get(SECRETS_DIR)
+    if secrets and not Path(secrets).is_dir():
+        problems.append(f"{SECRETS_DIR}: {secrets} is no folder; create it or unset the variable")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    try:
+        return Settings(**_secrets_in(Path(secrets)) if secrets else {})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explanations(error))) from None
+    except PydanticSettingsError as error:  # a value that should be JSON and is not
+        section = re.search(r'field "(\w+)"', str(error))
+        name = f"{ENV_PREFIX}{section[1].upper()}__…" if section else ENV_PREFIX
+        raise SettingsError(f"{name}: not readable; lists are JSON, such as [1, 2, 4]") from None
+
+
+def _secrets_in(folder: Path) -> dict[str, Any]:
+    """The secret settings found as files, without the newline that editors add."""
+    secret_fields = ("database_password", "ai_api_key")
+    files = ((name, folder / name) for name in secret_fields)
+    return {name: file.read_text().rstrip("\n") for name, file in files if file.is_file()}
+
+
+def known_variables() -> list[str]:
+    """The environment variables that set something, sorted."""
+    names = [SECRETS_DIR]
+    for name, field in Settings.model_fields.items():
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        names.append(variable)
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            names += [f"{variable}__{inner.upper()}" for inner in section.model_fields]
+    return sorted(names)
+
+
+def _unknown_variables() -> Iterator[str]:
+    known = known_variables()
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "remove it"
+            yield f"{name}: no such setting; {hint}"
+
+
+def _explanations(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
+        variable = f"{ENV_PREFIX}{path.upper()}"
+        secret = any(word in path for word in ("password", "key"))
+        given = "" if secret else f"={problem['input']!r}"
+        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}"

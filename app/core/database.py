@@ -1,0 +1,156 @@
+"""The database: an async engine that is timed and counted, and its two kinds of session."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import URL, Connection, MetaData, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from app.core import catalogue
+from app.core.catalogue import Component, ErrorType, Operation
+from app.core.instrumentation import Instruments
+
+BUSY_TIMEOUT_SECONDS = 30
+"""How long a SQLite writer waits for another one."""
+
+_CREATE_TABLES_LOCK = 0x0C4A7E
+_STATEMENTS = {operation.value: operation for operation in Operation}
+
+
+class Database:
+    """One database, SQLite or PostgreSQL."""
+
+    def __init__(self, url: URL, *, pool_size: int) -> None:
+        self._sqlite = url.get_backend_name() == "sqlite"
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=BUSY_TIMEOUT_SECONDS,
+            pool_pre_ping=not self._sqlite,
+            # Parameters are message texts and phone numbers: they stay out of error messages.
+            hide_parameters=True,
+            connect_args={"timeout": BUSY_TIMEOUT_SECONDS} if self._sqlite else {},
+        )
+        if self._sqlite:
+            _use_write_ahead_log(self.engine)
+
+    async def create_tables(self, metadata: MetaData) -> None:
+        """Create what is missing; several processes may do so at once."""
+        async with self.engine.begin() as connection:
+            if self._sqlite:
+                await connection.execute(text("BEGIN IMMEDIATE"))
+            else:
+                await connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_TABLES_LOCK}
+                )
+            await connection.run_sync(metadata.create_all)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries: each sees what is committed."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction that commits at the end, or leaves nothing.
+
+        On SQLite it takes the write lock at once: a transaction that reads first and is then
+        refused the lock could only be started over.
+        """
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            if self._sqlite:
+                await session.execute(text("BEGIN IMMEDIATE"))
+            yield session
+
+    async def lock(self, session: AsyncSession, key: str) -> None:
+        """Serialise transactions that use the same ``key`` until they end."""
+        # SQLite has one writer at a time as it is.
+        if not self._sqlite:
+            await session.execute(
+                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+            )
+
+    async def ping(self) -> None:
+        """Raise what a query raises when the database does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _use_write_ahead_log(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        # Transactions are begun by name (see Database.writing), not by the driver.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+
+def instrument_database(engine: AsyncEngine, instruments: Instruments) -> None:
+    """Time every statement and watch the pool of ``engine``."""
+    sync_engine = engine.sync_engine
+    pool = sync_engine.pool
+    if not isinstance(pool, QueuePool):
+        raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
+    instruments.gauge(catalogue.DB_CLIENT_CONNECTION_MAX).child().set(pool.size())
+    connections = instruments.gauge(catalogue.DB_CLIENT_CONNECTION_COUNT)
+    used, idle = connections.child("used"), connections.child("idle")
+    operations = instruments.histogram(catalogue.OPERATION_DURATION)
+    operations.child(Component.DATABASE, Operation.SELECT, catalogue.Outcome.SUCCESS)
+
+    def watch_pool(*_: object) -> None:
+        used.set(pool.checkedout())
+        idle.set(pool.checkedin())
+
+    for name in ("checkout", "checkin", "close"):
+        event.listen(pool, name, watch_pool)
+
+    @event.listens_for(sync_engine, "before_cursor_execute")
+    def started(
+        _connection: Connection, _cursor: Any, _sql: str, _params: Any, context: Any, _many: bool
+    ) -> None:
+        context._started = perf_counter()
+
+    @event.listens_for(sync_engine, "after_cursor_execute")
+    def ended(
+        _connection: Connection, _cursor: Any, sql: str, _params: Any, context: Any, _many: bool
+    ) -> None:
+        _record(instruments, sql, context, None)
+
+    @event.listens_for(sync_engine, "handle_error")
+    def failed(error: ExceptionContext) -> None:
+        _record(instruments, error.statement or "", error.execution_context, _StatementError())
+
+
+class _StatementError(Exception):
+    error_type = ErrorType.DATABASE
+
+
+def _record(
+    instruments: Instruments,
+    sql: str,
+    context: ExecutionContext | None,
+    error: Exception | None,
+) -> None:
+    with instruments.contained():
+        verb = sql.lstrip().partition(" ")[0].lower()
+        operation = _STATEMENTS.get(verb, Operation.OTHER)
+        started = getattr(context, "_started", None)
+        if started is None:
+            instruments.operation_failed(Component.DATABASE, operation, ErrorType.DATABASE)
+            return
+        seconds = perf_counter() - started
+        instruments.operation_ended(Component.DATABASE, operation, seconds, error)

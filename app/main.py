@@ -1,0 +1,51 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from app import __version__
+from app.api import errors, health, metrics, orchestrate
+from app.api.body_limit import BodyLimitMiddleware
+from app.assembly import running_orchestrator
+from app.core.config import Settings, load_settings
+from app.core.instrumentation import Instruments
+from app.core.logging import configure_logging
+from app.core.middleware import ObservabilityMiddleware
+
+
+def create_app(settings: Settings, instruments: Instruments) -> FastAPI:
+    """The API, without the layer that observes it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_orchestrator(settings, instruments) as orchestrator:
+            app.state.orchestrator = orchestrator
+            yield
+
+    app = FastAPI(
+        title="SMS orchestrator",
+        version=__version__,
+        lifespan=lifespan,
+    )
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.state.instruments = instruments
+    errors.add_error_handlers(app)
+    for module in (metrics, orchestrate, health):
+        app.include_router(module.router)
+    return app
+
+
+def observed(app: FastAPI, instruments: Instruments) -> ASGIApp:
+    """``app`` within the instrumentation layer."""
+    return ObservabilityMiddleware(app, instruments)
+
+
+def create() -> ASGIApp:
+    """The factory that each worker of the server calls."""
+    settings = load_settings()
+    configure_logging(settings)
+    instruments = Instruments()
+    return observed(create_app(settings, instruments), instruments)

@@ -1,0 +1,48 @@
+"""What can go wrong in the business, with the code a caller gets."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Error codes of the API (domain.md)."""
+
+    VALIDATION = "ORC_001"
+    BUSINESS_RULE = "ORC_002"
+    WORKFLOW = "ORC_003"
+
+
+class OrchestratorError(Exception):
+    """An error with an answer for the caller; ``field`` is the part of the request it is about."""
+
+    code = ErrorCode.WORKFLOW
+    status = 503
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidRequestError(OrchestratorError):
+    """The request contradicts itself."""
+
+    code = ErrorCode.VALIDATION
+    status = 422
+
+
+class UnknownIdError(OrchestratorError):
+    """No such record."""
+
+    code = ErrorCode.BUSINESS_RULE
+    status = 404
+
+
+class ConflictError(OrchestratorError):
+    """The record is not in a state that allows this."""
+
+    code = ErrorCode.BUSINESS_RULE
+    status = 409
+
+
+class UnavailableError(OrchestratorError):
+    """Something this needs does not answer; nothing was changed, so it can be tried again."""

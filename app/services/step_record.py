@@ -1,0 +1,54 @@
+"""The record of a workflow's steps: timed as they run, stored together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from app.core.catalogue import Step, StepStatus
+from app.models import WorkflowStep, now
+from app.services.metrics_service import STEP_TYPES, MetricsService
+
+
+class StepRecord:
+    """The steps of one run of one workflow."""
+
+    def __init__(self, workflow_id: str, metrics: MetricsService) -> None:
+        self._workflow_id = workflow_id
+        self._metrics = metrics
+        self.rows: list[WorkflowStep] = []
+
+    @contextmanager
+    def running(self, step: Step) -> Iterator[None]:
+        """Time ``step``; it failed when an exception leaves the block."""
+        started_at, started = now(), perf_counter()
+        status = StepStatus.FAILED
+        try:
+            yield
+            status = StepStatus.COMPLETED
+        finally:
+            seconds = perf_counter() - started
+            self._metrics.step_ended(step, status, seconds)
+            self.rows.append(
+                WorkflowStep(
+                    workflow_id=self._workflow_id,
+                    step=step,
+                    step_type=STEP_TYPES[step],
+                    status=status,
+                    started_at=started_at,
+                    duration_ms=round(seconds * 1000, 1),
+                )
+            )
+
+    def skipped(self, step: Step) -> None:
+        """Note that ``step`` had nothing to do."""
+        self._metrics.step_ended(step, StepStatus.SKIPPED, 0.0)
+        self.rows.append(
+            WorkflowStep(
+                workflow_id=self._workflow_id,
+                step=step,
+                step_type=STEP_TYPES[step],
+                status=StepStatus.SKIPPED,
+                started_at=now(),
+                duration_ms=0.0,
+            )
+        )

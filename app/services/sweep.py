@@ -1,0 +1,94 @@
+"""The periodic query: finds what nobody answered, what was cut off, what was not announced.
+
+Every worker sweeps; each change is conditional on the state it found, so none is made twice.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.config import Settings
+from app.core.database import Database
+from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
+from app.services.announcements import Announcements
+from app.services.escalations import Escalations
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+"""How many overdue workflows one sweep escalates; the next one goes on."""
+
+
+class Sweep:
+    """Looks for overdue, interrupted and unannounced work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        escalations: Escalations,
+        announcements: Announcements,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._escalations = escalations
+        self._announcements = announcements
+
+    async def run(self) -> None:
+        """Sweep at the interval until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.sweep_interval_seconds)
+            try:
+                await self.sweep()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("sweep_failed", error_type=type(error).__name__)
+
+    async def sweep(self) -> None:
+        """Do it once."""
+        await self._give_up_interrupted()
+        await self._escalate_unanswered()
+        await self._announcements.make_up(timedelta(seconds=self._settings.sweep_interval_seconds))
+
+    async def _give_up_interrupted(self) -> None:
+        """Let work be run again that a crash cut off."""
+        cutoff = now() - timedelta(seconds=self._settings.interrupted_after_seconds)
+        async with self._database.writing() as session:
+            await session.execute(
+                update(WorkflowInstance)
+                .where(
+                    WorkflowInstance.status == WorkflowStatus.PROCESSING,
+                    WorkflowInstance.updated_at < cutoff,
+                )
+                .values(status=WorkflowStatus.FAILED, error="interrupted", updated_at=now())
+            )
+            await session.execute(
+                update(QueuedResponse)
+                .where(
+                    QueuedResponse.status == QueueStatus.SENDING,
+                    QueuedResponse.updated_at < cutoff,
+                )
+                .values(status=QueueStatus.PENDING, updated_at=now())
+            )
+
+    async def _escalate_unanswered(self) -> None:
+        """A manager who did not decide, or a tenant who did not reply, for too long."""
+        cutoff = now() - timedelta(seconds=self._settings.no_response_seconds)
+        unanswered = (
+            select(WorkflowInstance)
+            .where(
+                WorkflowInstance.status.in_(
+                    (WorkflowStatus.AWAITING_APPROVAL, WorkflowStatus.SENT)
+                ),
+                WorkflowInstance.updated_at < cutoff,
+            )
+            .order_by(WorkflowInstance.updated_at)
+            .limit(BATCH)
+        )
+        async with self._database.reading() as session:
+            workflows = (await session.scalars(unanswered)).all()
+        escalated = [await self._escalations.no_response(workflow) for workflow in workflows]
+        if any(escalated):
+            log.info("unanswered_escalated", count=sum(escalated))
