@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -25,10 +28,9 @@ def main() -> int:
     except SettingsError as error:
         print(f"The settings can't be used:\n{error}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
-        if settings.workers > 1:
-            # Read by prometheus-client when a worker imports it.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # Once stopped, the server raises the signal again; by default that would end us uncleaned.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _metrics_shared_by(settings.workers):
         uvicorn.run(
             "app.main:create",
             factory=True,
@@ -40,6 +42,18 @@ def main() -> int:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     return 0
+
+
+@contextmanager
+def _metrics_shared_by(workers: int) -> Iterator[None]:
+    """A folder in which several workers keep their metrics; one worker needs none."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
+        # Read by prometheus-client when a worker imports it.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 if __name__ == "__main__":

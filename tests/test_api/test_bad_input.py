@@ -1,0 +1,173 @@
+"""Bad input: a clear 4xx with code, field and correlation ID, and nothing written."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from app.assembly import Orchestrator
+from app.models import Base
+
+SMS = {
+    "tenant_id": "tenant-1",
+    "phone_number": "+15550100001",
+    "content": "When is my rent due?",
+    "conversation_id": "conversation-1",
+}
+APPROVE = {"response_queue_id": "unknown", "action": "approve", "manager_id": "manager-1"}
+ESCALATE = {"conversation_id": "c1", "escalation_type": "no_response", "severity": "low"}
+PLAN = {"conversation_id": "c1", "tenant_id": "t1", "message_content": "50 a week for 9 weeks"}
+POSTS = {
+    "/orchestrate/sms-received": SMS,
+    "/orchestrate/approve-response": APPROVE,
+    "/orchestrate/escalate": ESCALATE,
+    "/orchestrate/payment-plan-detected": PLAN,
+    "/orchestrate/escalations/unknown/resolve": {"manager_id": "manager-1"},
+    "/orchestrate/retry/unknown": {"reason": "up again"},
+}
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    error: dict[str, Any] = response.json()["error"]
+    assert error["correlation_id"] == response.headers["X-Correlation-ID"]
+    return error
+
+
+async def rows(orchestrator: Orchestrator) -> int:
+    async with orchestrator.database.reading() as session:
+        counts = [
+            await session.scalar(select(func.count()).select_from(table))
+            for table in Base.metadata.sorted_tables
+        ]
+    return sum(count or 0 for count in counts)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b"[]", b"null", b'"text"', b"\xff\xfe", b"{}" + b" " * 70_000, b"[" * 5000]
+)
+async def test_a_body_that_is_no_such_object(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, path: str, body: bytes
+) -> None:
+    response = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= response.status_code < 500, response.text
+    error = error_of(response)
+    if response.status_code != 404:  # a retry needs no body, but it needs a workflow
+        assert error["code"] == "ORC_001"
+    assert await rows(orchestrator) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "changes", "field"),
+    [
+        ("/orchestrate/sms-received", {"tenant_id": 17}, "tenant_id"),
+        ("/orchestrate/sms-received", {"tenant_id": ""}, "tenant_id"),
+        ("/orchestrate/sms-received", {"tenant_id": "../etc"}, "tenant_id"),
+        ("/orchestrate/sms-received", {"phone_number": "call me"}, "phone_number"),
+        ("/orchestrate/sms-received", {"content": " \n"}, "content"),
+        ("/orchestrate/sms-received", {"content": "x" * 1601}, "content"),
+        ("/orchestrate/sms-received", {"content": "nul\0"}, "content"),
+        ("/orchestrate/sms-received", {"content": None}, "content"),
+        ("/orchestrate/sms-received", {"conversation_id": "x" * 129}, "conversation_id"),
+        ("/orchestrate/sms-received", {"colour": "red"}, "colour"),
+        ("/orchestrate/approve-response", {"action": "maybe"}, "action"),
+        ("/orchestrate/approve-response", {"action": "modify"}, "modified_text"),
+        ("/orchestrate/approve-response", {"modified_text": "no"}, "modified_text"),
+        ("/orchestrate/escalate", {"severity": "huge"}, "severity"),
+        ("/orchestrate/escalate", {"escalation_type": "other"}, "escalation_type"),
+        ("/orchestrate/escalate", {"auto_detected": "perhaps"}, "auto_detected"),
+        ("/orchestrate/payment-plan-detected", {"message_content": 5}, "message_content"),
+        ("/orchestrate/escalations/unknown/resolve", {"manager_id": []}, "manager_id"),
+        ("/orchestrate/retry/unknown", {"reason": "x" * 2001}, "reason"),
+    ],
+)
+async def test_the_answer_names_the_field_and_does_not_repeat_what_was_sent(
+    client: httpx.AsyncClient,
+    orchestrator: Orchestrator,
+    path: str,
+    changes: dict[str, object],
+    field: str,
+) -> None:
+    response = await client.post(path, json=POSTS[path] | changes)
+    assert response.status_code == 422
+    error = error_of(response)
+    assert (error["code"], error["field"]) == ("ORC_001", field)
+    assert error["message"].startswith(f"{field}: ")
+    assert "call me" not in response.text
+    assert await rows(orchestrator) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "/orchestrate/approve-response", APPROVE, "response_queue_id"),
+        ("POST", "/orchestrate/escalations/unknown/resolve", {"manager_id": "m"}, "escalation_id"),
+        ("POST", "/orchestrate/retry/unknown", None, "workflow_id"),
+        ("GET", "/orchestrate/workflow/unknown/status", None, "conversation_id"),
+    ],
+)
+async def test_an_unknown_id(
+    client: httpx.AsyncClient, method: str, path: str, body: object, field: str
+) -> None:
+    response = await client.request(method, path, json=body)
+    assert response.status_code == 404
+    error = error_of(response)
+    assert (error["code"], error["field"]) == ("ORC_002", field)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_an_oversized_body(client: httpx.AsyncClient, announced: bool) -> None:
+    async def chunks():  # type: ignore[no-untyped-def]
+        for _ in range(100):
+            yield b"x" * 1024
+
+    content = b"x" * 100 * 1024 if announced else chunks()
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/orchestrate/sms-received", content=content, headers=headers)
+    assert response.status_code == 413
+    assert "65536 bytes" in error_of(response)["message"]
+
+
+async def test_no_such_route_and_no_such_method(client: httpx.AsyncClient) -> None:
+    assert error_of(await client.get("/nowhere"))["message"] == "Not Found"
+    wrong_method = await client.get("/orchestrate/escalate")
+    assert wrong_method.status_code == 405
+    assert wrong_method.headers["Allow"] == "POST"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(path=st.sampled_from(sorted(POSTS)), data=st.data())
+async def test_whatever_is_sent_is_no_500(
+    client: httpx.AsyncClient, path: str, data: st.DataObject
+) -> None:
+    body = dict(POSTS[path])
+    field = data.draw(st.sampled_from(sorted(body)))
+    value = data.draw(json_values)
+    response = await client.post(path, content=_json(body | {field: value}), headers=JSON)
+    assert response.status_code < 500, response.text
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def _json(value: object) -> str:
+    # Python's own dialect, with NaN and lone surrogates: a client may send either.
+    return json.dumps(value)

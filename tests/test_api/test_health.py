@@ -1,0 +1,71 @@
+"""Liveness and dependencies."""
+
+import httpx
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from app.assembly import Orchestrator
+from app.core.config import Settings
+from app.core.instrumentation import Instruments
+from app.main import create_app
+from tests.upstreams import ScriptedUpstreams
+
+
+async def test_alive(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/health")).json() == {"status": "ok"}
+
+
+async def test_every_dependency_up(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/health/dependencies")).json()
+    assert answer["status"] == "ok"
+    assert set(answer["dependencies"]) == {
+        "database",
+        "collections_monitor",
+        "sms_agent",
+        "notification_service",
+        "ai_provider",
+    }
+    assert all(dependency["up"] for dependency in answer["dependencies"].values())
+
+
+async def test_an_upstream_down_and_its_breaker_open(
+    settings: Settings, instruments: Instruments, upstreams: ScriptedUpstreams
+) -> None:
+    refusing = settings.model_copy(update={"sms_agent_url": "http://127.0.0.1:1"})
+    app = create_app(refusing, instruments)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://o") as client,
+    ):
+        sms = {
+            "tenant_id": "t",
+            "phone_number": "+15550100001",
+            "content": "Hello",
+            "conversation_id": "c",
+        }
+        assert (await client.post("/orchestrate/sms-received", json=sms)).json()[
+            "status"
+        ] == "failed"
+        response = await client.get("/health/dependencies")
+        exposed = (await client.get("/metrics")).text
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["status"] == "degraded"
+    assert answer["dependencies"]["sms_agent"] == {"up": False, "breaker": "open"}
+    assert answer["dependencies"]["ai_provider"] == {"up": True, "breaker": "closed"}
+    assert 'circuit_breaker_state{component="sms_agent",state="open"} 1.0' in exposed
+    assert 'circuit_breaker_state{component="sms_agent",state="closed"} 0.0' in exposed
+    assert 'circuit_breaker_transitions_total{component="sms_agent",state="open"} 1.0' in exposed
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_the_database(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    monkeypatch.setattr(type(orchestrator.database), "ping", lambda _: refused())
+    response = await client.get("/health/dependencies")
+    assert response.status_code == 503
+    assert response.json()["dependencies"]["database"]["up"] is False

@@ -1,0 +1,98 @@
+"""Settings: a bad one is refused at start, by name and with the fix."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.config import Settings, SettingsError, known_variables, load_settings
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ORCHESTRATOR_PROT", "1", "did you mean ORCHESTRATOR_PORT?"),
+        ("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY", "1", "THRESHOLDS__SMS_LATENCY_SECONDS?"),
+        ("ORCHESTRATOR_QQQ", "1", "remove it"),
+        ("ORCHESTRATOR_PORT", "99999", "less than or equal to 65535"),
+        ("ORCHESTRATOR_PORT", "eight", "valid integer"),
+        ("ORCHESTRATOR_WORKERS", "0", "greater than or equal to 1"),
+        ("ORCHESTRATOR_HOST", "here", "IPv4"),
+        ("ORCHESTRATOR_TIMEZONE", "Mars/Base", "IANA name"),
+        ("ORCHESTRATOR_DATABASE_URL", "mysql://db/x", "postgresql://"),
+        ("ORCHESTRATOR_DATABASE_URL", "nonsense", "sqlite:///FILE"),
+        ("ORCHESTRATOR_AI_PROVIDER_URL", "not a url", "valid URL"),
+        ("ORCHESTRATOR_ROUTING__ESCALATE_BELOW", "0.9", "must not be above auto_send_above"),
+        ("ORCHESTRATOR_ROUTING__AUTO_SEND_ABOVE", "1.5", "less than or equal to 1"),
+        ("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "1 2 4", "lists are JSON"),
+        ("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[-1]", "must not be negative"),
+        ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "-0.1", "greater than or equal to 0"),
+        ("ORCHESTRATOR_SECRETS_DIR", "/no/such/folder", "is no folder"),
+    ],
+)
+def test_a_bad_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    message = refused(monkeypatch, **{variable: value})
+    assert variable.partition("__")[0] in message
+    assert said in message
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused(monkeypatch, ORCHESTRATOR_PORT="0", ORCHESTRATOR_WORKERS="0")
+    assert "ORCHESTRATOR_PORT='0'" in message
+    assert "ORCHESTRATOR_WORKERS='0'" in message
+
+
+def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "database_password").write_text("hunter2\n")
+    monkeypatch.setenv("ORCHESTRATOR_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", "postgresql://orchestrator@db/orchestrator")
+    settings = load_settings()
+    assert settings.database.password == "hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_every_setting_can_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS", "3.5")
+    monkeypatch.setenv("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[0.5]")
+    settings = load_settings()
+    assert settings.thresholds.sms_latency_seconds == 3.5
+    assert settings.calls.retry_waits_seconds == (0.5,)
+    assert "ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS" in known_variables()
+
+
+@pytest.mark.parametrize(
+    ("database_url", "rollups"),
+    [
+        ("sqlite:////data/o.db", "sqlite+aiosqlite:////data/o.db.rollups"),
+        ("postgresql://u@db/o", "postgresql+asyncpg://u@db/o"),
+    ],
+)
+def test_the_rollups_are_beside_the_database(database_url: str, rollups: str) -> None:
+    settings = Settings(database_url=database_url)
+    assert settings.rollup_database.render_as_string() == rollups
+
+
+def test_the_program_says_so_and_stops() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "app"],
+        env={"ORCHESTRATOR_PROT": "8000"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "ORCHESTRATOR_PROT: no such setting; did you mean ORCHESTRATOR_PORT?" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,110 @@
+"""`GET /orchestrate/metrics` and `/metrics` equal what was sent, to the message."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core import catalogue
+from tests.serving_process import serving_process
+from tests.upstreams import ScriptedUpstreams
+
+MESSAGES = 1000
+AT_A_TIME = 50
+
+
+async def send(client: httpx.AsyncClient, start: int, count: int) -> None:
+    """Send ``count`` messages, 50 at a time; every tenth proposes a plan, every 25th is hostile."""
+    places = asyncio.Semaphore(AT_A_TIME)
+
+    async def one(number: int) -> None:
+        content = f"Message {number}"
+        if number % 10 == 0:
+            content = "Can I pay 200 a week for 8 weeks?"
+        elif number % 25 == 1:
+            content = "You idiots!"
+        sms = {
+            "tenant_id": f"tenant-{number}",
+            "phone_number": f"+1555{number:07}",
+            "content": content,
+            "conversation_id": f"conversation-{number}",
+        }
+        async with places:
+            response = await client.post("/orchestrate/sms-received", json=sms)
+        assert response.status_code == 200, response.text
+        assert response.json()["status"] in ("sent", "escalated"), response.text
+
+    await asyncio.gather(*(one(number) for number in range(start, start + count)))
+
+
+async def settled(client: httpx.AsyncClient, total: int) -> dict[str, Any]:
+    """The endpoint's answer once the other workers have flushed (every second)."""
+    async with asyncio.timeout(30):
+        while True:
+            answer: dict[str, Any] = (await client.get("/orchestrate/metrics")).json()
+            if answer["last_hour"]["sms_received"] >= total:
+                return answer
+            await asyncio.sleep(0.1)
+
+
+async def counted(client: httpx.AsyncClient, series: str) -> float:
+    """A counter or a histogram's count, from the exposition, over all its label values."""
+    exposed = (await client.get("/metrics")).text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(exposed)
+        for sample in family.samples
+        if sample.name == series
+    )
+
+
+def expected(total: int) -> dict[str, dict[str, float]]:
+    hostile = len([n for n in range(total) if n % 10 and n % 25 == 1])
+    return {
+        "last_hour": {
+            "sms_received": total,
+            "ai_responses": total,
+            "auto_approval_rate": round((total - hostile) / total, 4),
+        },
+        "today": {
+            "total_messages": total,
+            "escalations": hostile,
+            "payment_plans": len(range(0, total, 10)),
+        },
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+async def test_a_thousand_messages_are_counted_exactly_and_a_restart_keeps_them(
+    tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams, workers: int
+) -> None:
+    log = tmp_path / "app.log"
+    zone = {"TIMEZONE": _zone_where_it_is_noon()}
+    async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
+        await send(client, 0, MESSAGES)
+        answer = await settled(client, MESSAGES)
+        assert answer["last_hour"].pop("avg_response_time_ms") > 0
+        assert answer == expected(MESSAGES)
+        assert await counted(client, catalogue.SMS_RECEIVED.name) == MESSAGES
+        assert await counted(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
+        assert await counted(client, catalogue.AI_RESPONSES.name) == MESSAGES
+    async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
+        answer = await settled(client, MESSAGES)
+        answer["last_hour"].pop("avg_response_time_ms")
+        assert answer == expected(MESSAGES)
+        await send(client, MESSAGES, 100)
+        answer = await settled(client, MESSAGES + 100)
+        answer["last_hour"].pop("avg_response_time_ms")
+        assert answer == expected(MESSAGES + 100)
+    assert "Traceback" not in log.read_text()
+
+
+def _zone_where_it_is_noon() -> str:
+    """A time zone in which no midnight is near, so that "today" does not change in the test."""
+    offset = 12 - datetime.now(UTC).hour
+    # The names of these zones have their sign the other way round.
+    return f"Etc/GMT{-offset:+d}" if offset else "UTC"
