@@ -1,0 +1,29 @@
+"""`make bench`: prints figures and ratios, and judges nothing."""
+
+import argparse
+import asyncio
+import sys
+
+import structlog
+
+from tests.bench import concurrent_sms, instruments
+
+BENCHMARKS = {"concurrent_sms": concurrent_sms, "instruments": instruments}
+
+
+def main() -> int:
+    """Run every benchmark, or those that were named."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("name", nargs="*", help=f"default: all of {', '.join(BENCHMARKS)}")
+    chosen = parser.parse_args().name or list(BENCHMARKS)
+    if unknown := set(chosen) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    for name in chosen:
+        print(f"\n{name}: {BENCHMARKS[name].__doc__}", flush=True)
+        asyncio.run(BENCHMARKS[name].run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
