@@ -1,0 +1,75 @@
+# `make` lists the targets. Everything runs in .venv, which is made on the way.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs fault send generate check test test-compose bench clean
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
+export
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
+	  | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+up: $(VENV)/stack ## start everything and say where it is
+	@$(RUN) -m stack up
+
+down: $(VENV)/stack ## stop everything; data stays in .state/
+	@$(RUN) -m stack down
+
+status: $(VENV)/stack ## each component: up or not, where, since when
+	@$(RUN) -m stack status
+
+logs: $(VENV)/stack ## follow the logs; COMPONENT=app for one
+	@$(RUN) -m stack logs --follow $(COMPONENT)
+
+fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without: list them
+	@$(RUN) -m stack fault $(NAME)
+
+send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
+	@$(RUN) -m stack send "$${TEXT:?give the message: make send TEXT=\"can I pay weekly?\"}"
+
+generate: $(VENV)/dev ## write the rules and dashboards from their sources
+	@$(RUN) -m alerts generate
+	@$(RUN) -m dashboards generate
+
+check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what is generated
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	@$(RUN) -m alerts check
+	@$(RUN) -m dashboards check
+
+test: $(VENV)/dev ## every test, on real components; needs no running stack
+	@$(RUN) -m stack tools
+	$(VENV)/bin/pytest --cov --cov-fail-under=90
+
+test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
+	$(VENV)/bin/pytest tests/test_stack/compose -s
+
+bench: $(VENV)/dev ## figures and ratios
+	@$(RUN) -m tests.bench
+
+clean: ## remove what was installed, measured and kept: .venv, .tools, .state
+	@if [ -x $(RUN) ]; then $(RUN) -m stack down || true; fi
+	rm -rf .venv .tools .state .coverage* .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# dev holds everything of stack, and app is in both.
+$(VENV)/stack $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
+	@echo "installing requirements/$*.txt"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/$*.txt
+	@touch $@

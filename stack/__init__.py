@@ -1,0 +1,1 @@
+"""The local stack: finding its tools, starting it, asking it, stopping it."""

@@ -1,0 +1,152 @@
+"""The local stack: everything from the orchestrator to the webhook receiver."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stack import compose, simulation
+from stack.backend import Backend, ComponentStatus, StackError
+from stack.compose import ComposeBackend
+from stack.native import NativeBackend
+from stack.ports import PORTS
+from stack.toolchain import TOOLS, ToolMissing, locate
+
+ROOT = Path(__file__).parents[1]
+OTHER_VARIABLES = {
+    "STACK": "native or compose; by default compose where a Docker engine answers",
+    "APP_WORKERS": "processes of the orchestrator (1)",
+    "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
+    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+}
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        return int(_run(arguments))
+    except (StackError, ToolMissing) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    variables = {port.variable: f"port of {port.owner} ({port.default})" for port in PORTS}
+    parser = argparse.ArgumentParser(
+        prog="python -m stack",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="variables:\n"
+        + "\n".join(f"  {name:<26} {text}" for name, text in (OTHER_VARIABLES | variables).items()),
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
+    commands.add_parser("down", help="stop everything; data stays")
+    commands.add_parser("status", help="each component: up or not, where, since when")
+    logs = commands.add_parser("logs", help="the last lines of the logs")
+    logs.add_argument("component", nargs="*", help="default: all")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
+    fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
+    send = commands.add_parser("send", help="one SMS through the whole workflow")
+    send.add_argument("text", help="what the tenant writes")
+    commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "tools":
+            return _tools()
+        case "up":
+            return _up()
+        case "down":
+            _backend().down()
+            print("stopped")
+            return 0
+        case "status":
+            return _status(_backend())
+        case "logs":
+            _backend().logs(arguments.component, arguments.follow)
+            return 0
+        case "fault":
+            return _fault(_url(_backend(), "simulator"), arguments.name)
+        case _:
+            return _send(_url(_backend(), "app"), arguments.text)
+
+
+def _backend() -> Backend:
+    """The way to run the stack that was asked for, or that fits this machine."""
+    chosen = os.environ.get("STACK") or ("compose" if compose.available() else "native")
+    if chosen == "native":
+        state = Path(os.environ.get("STACK_STATE_DIR") or ROOT / ".state").absolute()
+        return NativeBackend(ROOT, state, _variables())
+    if chosen == "compose":
+        return ComposeBackend(ROOT, _variables(), os.environ.get("STACK_WITHOUT", "").split())
+    raise StackError(f"STACK={chosen}: use native or compose")
+
+
+def _variables() -> dict[str, str]:
+    names = [port.variable for port in PORTS] + list(OTHER_VARIABLES)
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def _up() -> int:
+    backend = _backend()
+    backend.up()
+    print()
+    _print(backend.status())
+    if isinstance(backend, NativeBackend):
+        print("\n".join(backend.notes))
+    print('\nTry: make send TEXT="can I pay 200 a week for 8 weeks?"   make fault NAME=ai_errors')
+    return 0
+
+
+def _status(backend: Backend) -> int:
+    statuses = backend.status()
+    _print(statuses)
+    return 0 if all(status.up for status in statuses) else 1
+
+
+def _print(statuses: Sequence[ComponentStatus]) -> None:
+    print(f"{'component':<14} {'':<5} {'url':<24} {'since'}")
+    for status in statuses:
+        since = f"{status.since.astimezone():%Y-%m-%d %H:%M:%S}" if status.since else "-"
+        word = "up" if status.up else "DOWN"
+        detail = f"  {status.detail}" if status.detail and not status.up else ""
+        print(f"{status.name:<14} {word:<5} {status.url or '-':<24} {since}{detail}")
+
+
+def _url(backend: Backend, component: str) -> str:
+    for status in backend.status():
+        if status.name == component and status.url and status.since:
+            return status.url
+    raise StackError(f"{component} is not running; start the stack with `make up`")
+
+
+def _fault(receiver_url: str, name: str | None) -> int:
+    if name:
+        simulation.switch_fault(receiver_url, name)
+    print(simulation.fault_table(receiver_url))
+    print(f"notifications: {receiver_url}")
+    return 0
+
+
+def _send(app_url: str, text: str) -> int:
+    for line in simulation.send_sms(app_url, text):
+        print(line)
+    return 0
+
+
+def _tools() -> int:
+    for name in TOOLS:
+        print(locate(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,303 @@
+"""The stack as plain processes under supervisord."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from stack import processes
+from stack.backend import ComponentStatus, StackError
+from stack.health import Probe, probe
+from stack.ports import read_ports, refuse_taken_ports
+from stack.supervisor import Program, Supervisor
+from stack.toolchain import Tool, ToolMissing, locate
+from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
+
+HEALTHY_WITHIN_SECONDS = 60
+STOPPED_WITHIN_SECONDS = 45
+RETENTION = "60d"
+
+
+class NativeBackend:
+    """Runs the checkout ``root``, with everything that changes below ``state``.
+
+    ``variables`` are those of the stack (ports, workers, traffic). A running stack keeps the ones
+    that it was started with.
+    """
+
+    def __init__(self, root: Path, state: Path, variables: Mapping[str, str]) -> None:
+        self._root = root
+        self._state = state
+        self._run = state / "run"
+        self._chosen = self._run / "variables.json"
+        if self._chosen.exists() and Supervisor(state).answers():
+            variables = json.loads(self._chosen.read_text())
+        self._variables = dict(variables)
+        self.ports = read_ports(variables)
+        self._supervisor = Supervisor(state)
+
+    def up(self) -> None:
+        """Start what does not run yet and wait until all of it is healthy."""
+        if not self._supervisor.answers():
+            self._start_supervisor()
+        began = time.monotonic()
+        states = self._supervisor.states()
+        for program in (p for p in STARTING_ORDER if p in states):
+            if not states[program].running:
+                self._supervisor.start(program)
+            self._wait_until_healthy(program)
+        print(f"all up after {time.monotonic() - began:.0f} s")
+
+    def down(self) -> None:
+        """Stop everything, by force where asking is not enough."""
+        print("stopping", flush=True)
+        self._supervisor.stop(STOPPED_WITHIN_SECONDS)
+        processes.stop_all(self._state)
+        self._chosen.unlink(missing_ok=True)
+
+    def status(self) -> list[ComponentStatus]:
+        """Each component: whether its process runs and answers."""
+        states = self._supervisor.states()
+        found = []
+        for name in STARTING_ORDER:
+            if name == "grafana" and name not in states and _grafana() is None:
+                continue
+            state = states.get(name)
+            target = self._probe(name)
+            if state is None or not state.running:
+                detail = state.description if state else "not started"
+                found.append(ComponentStatus(name, False, target.url, None, detail))
+                continue
+            problem = probe(target)
+            since = datetime.fromtimestamp(state.started, UTC)
+            found.append(ComponentStatus(name, problem is None, target.url, since, problem or ""))
+        return found
+
+    def logs(self, components: Sequence[str] = (), follow: bool = False) -> None:
+        """Print the last lines of the components' log files."""
+        folder = self._state / "logs"
+        known = sorted(file.stem for file in folder.glob("*.log"))
+        if unknown := set(components) - set(known):
+            raise StackError(
+                f"no log of {', '.join(sorted(unknown))}; there are {', '.join(known) or 'none'}"
+            )
+        files = [str(folder / f"{name}.log") for name in components or known]
+        if not files:
+            raise StackError("nothing has been logged yet; `make up` starts the stack")
+        subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *files], check=False)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know beside the status."""
+        if _grafana():
+            password = self._state / "secrets" / "grafana_admin_password"
+            return [f"Grafana: user admin, password in {password}"]
+        return ["Grafana is not installed: import grafana/dashboards/*.json into yours"]
+
+    def _start_supervisor(self) -> None:
+        # A supervisor that was killed leaves its components behind, and they hold the ports.
+        processes.stop_all(self._state)
+        grafana = _grafana()
+        needed = {k: v for k, v in self.ports.items() if grafana or k != "GRAFANA_PORT"}
+        refuse_taken_ports(needed)
+        tools = _tools()
+        programs = self._programs(tools, grafana)
+        for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
+            (self._state / folder).mkdir(parents=True, exist_ok=True)
+        self._write_secrets()
+        self._write_prometheus()
+        self._write_alertmanager(tools["alertmanager"])
+        self._chosen.write_text(json.dumps(self._variables))
+        self._supervisor.launch(programs, self._environment())
+
+    def _wait_until_healthy(self, program: str) -> None:
+        target, began = self._probe(program), time.monotonic()
+        print(f"  {program:<14}", end="", flush=True)
+        problem = probe(target)
+        while problem is not None:
+            if time.monotonic() - began > HEALTHY_WITHIN_SECONDS or self._supervisor.gave_up(
+                program
+            ):
+                print("does not come up")
+                log = self._state / "logs" / f"{program}.log"
+                last = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+                raise StackError(
+                    f"{program} does not answer at {target.url}: {problem}\n"
+                    + "\n".join(f"  {line[:200]}" for line in last)
+                    + f"\n`make logs COMPONENT={program}` shows more; `make down` stops the rest."
+                )
+            time.sleep(0.1)
+            problem = probe(target)
+        print(f"{target.url:<28} {time.monotonic() - began:4.1f} s")
+
+    def _probe(self, program: str) -> Probe:
+        paths = {
+            "app": ("APP_PORT", "/health"),
+            "simulator": ("RECEIVER_PORT", "/health"),
+            "alertmanager": ("ALERTMANAGER_PORT", "/-/ready"),
+            "prometheus": ("PROMETHEUS_PORT", "/-/ready"),
+            "node-exporter": ("NODE_EXPORTER_PORT", "/"),
+            "grafana": ("GRAFANA_PORT", "/api/health"),
+        }
+        variable, path = paths[program]
+        return Probe(f"http://127.0.0.1:{self.ports[variable]}", path)
+
+    def _programs(self, tools: Mapping[str, Tool], grafana: Path | None) -> list[Program]:
+        data = self._state / "data"
+        port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
+        programs = [
+            Program("app", [sys.executable, "-m", "app"], self._root),
+            Program("simulator", [sys.executable, "-m", "simulator"], self._root),
+            Program(
+                "alertmanager",
+                [
+                    str(tools["alertmanager"].path),
+                    "--config.file=alertmanager.yml",
+                    f"--storage.path={data / 'alertmanager'}",
+                    f"--web.listen-address={port['ALERTMANAGER_PORT']}",
+                    f"--web.external-url=http://{port['ALERTMANAGER_PORT']}",
+                    "--cluster.listen-address=",
+                ],
+                # Its configuration names secrets relative to the working directory.
+                self._run / "alertmanager",
+            ),
+            Program(
+                "prometheus",
+                [
+                    str(tools["prometheus"].path),
+                    f"--config.file={self._run / 'prometheus' / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={data / 'prometheus'}",
+                    f"--storage.tsdb.retention.time={RETENTION}",
+                    f"--web.listen-address={port['PROMETHEUS_PORT']}",
+                    f"--web.external-url=http://{port['PROMETHEUS_PORT']}",
+                ],
+                self._run / "prometheus",
+            ),
+            Program(
+                "node-exporter",
+                [
+                    str(tools["node_exporter"].path),
+                    f"--web.listen-address={port['NODE_EXPORTER_PORT']}",
+                ],
+                self._run,
+            ),
+        ]
+        if grafana:
+            homes = (grafana.resolve().parents[1], Path("/usr/share/grafana"))
+            home = next((home for home in homes if (home / "public").is_dir()), homes[-1])
+            programs.append(
+                Program("grafana", [str(grafana), "server", f"--homepath={home}"], self._run)
+            )
+        return programs
+
+    def _environment(self) -> dict[str, str]:
+        url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
+        grafana_data = self._state / "data" / "grafana"
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "ORCHESTRATOR_PORT": str(self.ports["APP_PORT"]),
+            "ORCHESTRATOR_WORKERS": self._variables.get("APP_WORKERS") or "1",
+            "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{self._state}/data/app/orchestrator.db",
+            "ORCHESTRATOR_COLLECTIONS_MONITOR_URL": url["COLLECTIONS_MONITOR_PORT"],
+            "ORCHESTRATOR_SMS_AGENT_URL": url["SMS_AGENT_PORT"],
+            "ORCHESTRATOR_NOTIFICATION_SERVICE_URL": url["NOTIFICATION_SERVICE_PORT"],
+            "ORCHESTRATOR_AI_PROVIDER_URL": url["AI_PROVIDER_PORT"],
+            **{
+                f"SIMULATOR_{name}": str(self.ports[name])
+                for name in (
+                    "COLLECTIONS_MONITOR_PORT",
+                    "SMS_AGENT_PORT",
+                    "NOTIFICATION_SERVICE_PORT",
+                    "AI_PROVIDER_PORT",
+                    "RECEIVER_PORT",
+                )
+            },
+            "SIMULATOR_APP_URL": url["APP_PORT"],
+            "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables.get("TRAFFIC_PER_MINUTE") or "60",
+            "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            "PROMETHEUS_URL": url["PROMETHEUS_PORT"],
+            "DASHBOARDS_DIR": str(self._root / "grafana" / "dashboards"),
+            "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+            "GF_SERVER_HTTP_PORT": str(self.ports["GRAFANA_PORT"]),
+            "GF_PATHS_DATA": str(grafana_data),
+            "GF_PATHS_LOGS": str(grafana_data / "logs"),
+            "GF_PATHS_PLUGINS": str(grafana_data / "plugins"),
+            "GF_PATHS_PROVISIONING": str(self._root / "grafana" / "provisioning"),
+            "GF_SECURITY_ADMIN_PASSWORD__FILE": str(
+                self._state / "secrets" / "grafana_admin_password"
+            ),
+            "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        }
+
+    def _write_secrets(self) -> None:
+        folder = self._state / "secrets"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        password = folder / "grafana_admin_password"
+        if not password.exists():
+            password.touch(mode=0o600)
+            password.write_text(secrets.token_urlsafe(16))
+
+    def _write_prometheus(self) -> None:
+        """The committed configuration by links; only the targets' addresses are written here."""
+        folder = self._run / "prometheus"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "targets").mkdir(parents=True)
+        committed = self._root / "prometheus"
+        (folder / "rules").symlink_to(committed / "rules")
+        if interval := self._variables.get("SCRAPE_INTERVAL"):
+            config = yaml.safe_load((committed / "prometheus.yml").read_text())
+            config["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
+            (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        else:
+            (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
+        variables = {
+            "orchestrator": "APP_PORT",
+            "prometheus": "PROMETHEUS_PORT",
+            "alertmanager": "ALERTMANAGER_PORT",
+            "node": "NODE_EXPORTER_PORT",
+        }
+        for job, variable in variables.items():
+            target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
+            (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
+
+    def _write_alertmanager(self, alertmanager: Tool) -> None:
+        folder = self._run / "alertmanager"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "secrets").mkdir(parents=True)
+        (folder / "alertmanager.yml").symlink_to(self._root / "alerts" / "alertmanager.yml")
+        (folder / "templates").symlink_to(self._root / "alerts" / "templates")
+        (folder / "secrets" / "webhook_url").write_text(
+            f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
+        )
+        if templates := default_templates(alertmanager):
+            (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
+
+
+STARTING_ORDER = ("app", "simulator", "alertmanager", "prometheus", "node-exporter", "grafana")
+"""The app first: the simulator's tenants text it as soon as they are there."""
+
+
+def _tools() -> dict[str, Tool]:
+    tools = {}
+    for name in ("prometheus", "alertmanager", "node_exporter"):
+        try:
+            tools[name] = locate(name)
+        except ToolMissing as error:
+            raise StackError(str(error)) from None
+        print(f"  {tools[name]}", flush=True)
+    return tools
+
+
+def _grafana() -> Path | None:
+    """Grafana's binary, when it is installed."""
+    found = shutil.which("grafana")
+    return Path(found) if found else None

@@ -1,0 +1,78 @@
+"""Talking to the running stack: faults of the simulator, and one SMS from a tenant."""
+
+import secrets
+import textwrap
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from stack.backend import StackError
+
+DECIDED_WITHIN_SECONDS = 150
+"""Longer than an upstream that times out at every attempt can hold an SMS up."""
+
+
+def faults(receiver_url: str) -> list[dict[str, Any]]:
+    """The simulator's faults, each with name, description and whether it is active."""
+    found: list[dict[str, Any]] = _request("GET", f"{receiver_url}/faults").json()["faults"]
+    return found
+
+
+def switch_fault(receiver_url: str, name: str) -> None:
+    """Switch a fault on, or all off with ``none``. Raises StackError for an unknown one."""
+    if name == "none":
+        _request("DELETE", f"{receiver_url}/faults")
+        return
+    known = [fault["name"] for fault in faults(receiver_url)]
+    if name not in known:
+        raise StackError(f"no fault {name!r}; there are: none, {', '.join(known)}")
+    _request("PUT", f"{receiver_url}/faults/{name}")
+
+
+def fault_table(receiver_url: str) -> str:
+    """The faults as a table, active ones marked."""
+    return "\n".join(
+        f"{'*' if fault['active'] else ' '} {fault['name']:<34} {fault['description']}"
+        for fault in faults(receiver_url)
+    )
+
+
+def send_sms(app_url: str, text: str) -> Iterator[str]:
+    """Send ``text`` as a new tenant; yields lines that tell what became of it."""
+    number = secrets.randbelow(10**7)
+    conversation = f"by-hand-{number:07}"
+    sms = {
+        "tenant_id": f"tenant-by-hand-{number:07}",
+        "phone_number": f"+1555{number:07}",
+        "content": text,
+        "conversation_id": conversation,
+    }
+    began = time.monotonic()
+    response = _request("POST", f"{app_url}/orchestrate/sms-received", json=sms)
+    seconds = time.monotonic() - began
+    if response.is_error:
+        error = response.json()["error"]
+        raise StackError(f"{error['code']}: {error['message']}")
+    report = _request("GET", f"{app_url}/orchestrate/workflow/{conversation}/status").json()
+    yield f"conversation  {conversation}"
+    yield f"correlation   {report['correlation_id']}"
+    for step in report["steps"]:
+        yield f"  {step['step']:<20} {step['status']:<10} {step['duration_ms']:>8.1f} ms"
+    if report.get("response"):
+        yield from textwrap.wrap(
+            report["response"], 80, initial_indent="AI answered   ", subsequent_indent=" " * 14
+        )
+        yield f"confidence    {report['confidence']:.2f}"
+    if report.get("error"):
+        yield f"error         {report['error']}"
+        yield f"try again     POST {app_url}/orchestrate/retry/{report['workflow_id']}"
+    yield f"status        {report['status']} after {seconds:.2f} s"
+
+
+def _request(method: str, url: str, json: object = None) -> httpx.Response:
+    try:
+        return httpx.request(method, url, json=json, timeout=DECIDED_WITHIN_SECONDS)
+    except httpx.HTTPError as error:
+        raise StackError(f"{url} does not answer ({error}); does `make status` say up?") from None

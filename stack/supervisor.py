@@ -1,0 +1,167 @@
+"""supervisord for one state folder: its configuration, its start, its answers."""
+
+import hashlib
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from stack.backend import StackError
+from stack.processes import MARK
+
+ANSWERS_WITHIN_SECONDS = 20
+LOG_BYTES = 10 * 1024 * 1024
+STOP_SECONDS = 35
+"""The app finishes the requests under way, for 30 s at most."""
+
+_UNIX_PATH_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process to keep running."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramState:
+    """What supervisord knows; ``started`` is Unix time."""
+
+    running: bool
+    started: int
+    description: str
+
+
+class Supervisor:
+    """The supervisord of ``state``, whether it runs or not."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._config = state / "run" / "supervisord.conf"
+        self._socket = _socket_path(state)
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        # The address is the transport's affair; the client insists on one.
+        self._rpc: Any = xmlrpc.client.ServerProxy("http://localhost", transport).supervisor
+
+    def answers(self) -> bool:
+        """Whether it runs."""
+        try:
+            self._rpc.getPID()
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
+
+    def launch(self, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
+        """Start it, with ``programs`` known but not started."""
+        self._config.parent.mkdir(parents=True, exist_ok=True)
+        self._config.write_text(self._configuration(programs))
+        self._socket.unlink(missing_ok=True)
+        subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
+            env={**environment, MARK: str(self._state)},
+            check=True,
+        )
+        deadline = time.monotonic() + ANSWERS_WITHIN_SECONDS
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise StackError(f"supervisord does not answer; see {self._log}")
+            time.sleep(0.05)
+
+    def start(self, name: str) -> None:
+        """Start a program, unless it is started already."""
+        try:
+            self._rpc.startProcess(name, False)
+        except xmlrpc.client.Fault as fault:
+            if "ALREADY_STARTED" not in fault.faultString:
+                raise StackError(f"{name} can't be started: {fault.faultString}") from None
+
+    def gave_up(self, name: str) -> bool:
+        """Whether ``name`` ended so often that it is not started again."""
+        return bool(self._rpc.getProcessInfo(name)["statename"] == "FATAL")
+
+    def states(self) -> dict[str, ProgramState]:
+        """The state of each program; empty when supervisord does not run."""
+        try:
+            found = self._rpc.getAllProcessInfo()
+        except (OSError, xmlrpc.client.Error):
+            return {}
+        return {
+            info["name"]: ProgramState(
+                info["statename"] in ("RUNNING", "STARTING"),
+                info["start"],
+                info["description"] or info["statename"].lower(),
+            )
+            for info in found
+        }
+
+    def stop(self, seconds: float) -> None:
+        """Ask it and its programs to end, and wait up to ``seconds``."""
+        try:
+            self._rpc.shutdown()
+        except (OSError, xmlrpc.client.Error):
+            return
+        deadline = time.monotonic() + seconds
+        while self.answers() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    @property
+    def _log(self) -> Path:
+        return self._state / "logs" / "supervisord.log"
+
+    def _configuration(self, programs: Sequence[Program]) -> str:
+        sections: dict[str, dict[str, object]] = {
+            "unix_http_server": {"file": self._socket, "chmod": "0700"},
+            "rpcinterface:supervisor": {
+                "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+            },
+            "supervisord": {
+                "logfile": self._log,
+                "pidfile": self._state / "run" / "supervisord.pid",
+                "childlogdir": self._state / "logs",
+                "silent": "true",
+            },
+        }
+        for program in programs:
+            sections[f"program:{program.name}"] = {
+                "command": shlex.join(program.command),
+                "directory": program.folder,
+                "autostart": "false",
+                "autorestart": "true",
+                "startsecs": 1,
+                "startretries": 3,
+                "stopwaitsecs": STOP_SECONDS,
+                "stopasgroup": "false",
+                "killasgroup": "true",
+                "redirect_stderr": "true",
+                "stdout_logfile": self._state / "logs" / f"{program.name}.log",
+                "stdout_logfile_maxbytes": LOG_BYTES,
+                "stdout_logfile_backups": 3,
+            }
+        return "\n".join(
+            f"[{section}]\n" + "".join(f"{key}={_escaped(value)}\n" for key, value in body.items())
+            for section, body in sections.items()
+        )
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("%", "%%")
+
+
+def _socket_path(state: Path) -> Path:
+    path = state / "run" / "supervisor.sock"
+    if len(str(path)) <= _UNIX_PATH_LIMIT:
+        return path
+    # The kernel takes no longer ones.
+    name = hashlib.sha256(str(state).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"stack-{name}.sock"

@@ -1,0 +1,151 @@
+"""Tools from the packages of a Debian-family distribution, unpacked instead of installed.
+
+Where the machine's own suite is too old, a newer one of the same mirror is asked. apt gets lists
+and caches of its own, so that the system's stay as they are.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+from stack.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
+
+SUITES = ("", "forky", "trixie")
+"""Asked in this order; the empty one is the machine's own. Prometheus 3.5 LTS is in forky."""
+
+# Debian's Alertmanager reads its default templates from this folder and does not start without it.
+# The copy reads them from its working directory: a path of the same length, because Go's strings
+# have no terminator to move.
+_SYSTEM_TEMPLATES = b"/usr/share/prometheus/alertmanager"
+LOCAL_TEMPLATES = "alertmanager-default-templates-dir"
+
+
+def installed(spec: Spec, folder: Path) -> Tool | None:
+    """The tool, if its package was unpacked before."""
+    for suite, package, name in product(SUITES, spec.packages, spec.binaries):
+        binary = _unpacked(folder, suite, package) / "usr" / "bin" / name
+        if binary.exists() and (tool := tool_at(spec, binary, _source(suite))):
+            return tool
+    return None
+
+
+def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
+    """Unpack the package of ``spec`` from the first suite where it is new enough.
+
+    Raises NotAvailableError with what each suite said.
+    """
+    if not all(map(shutil.which, ("apt-get", "dpkg"))):
+        raise NotAvailableError("no Debian-family machine")
+    reasons = []
+    for suite in SUITES:
+        label = suite or "this release"
+        report(f"{spec.name}: looking for the package in {label}")
+        try:
+            options = _apt_options(suite, folder)
+            package, version = _offered(spec, options)
+            if version < spec.oldest:
+                raise NotAvailableError(f"{package} is {'.'.join(map(str, version))}")
+            _unpack(package, options, _unpacked(folder, suite, package))
+        except NotAvailableError as reason:
+            reasons.append(f"{label}: {reason}")
+            continue
+        if tool := installed(spec, folder):
+            return tool
+        reasons.append(f"{label}: {package} does not run on this machine")
+    raise NotAvailableError("; ".join(reasons))
+
+
+def _offered(spec: Spec, options: list[str]) -> tuple[str, tuple[int, int]]:
+    """The first of the packages that apt knows, and its version."""
+    for package in spec.packages:
+        shown = _run(["apt-cache", *options, "show", "--no-all-versions", package])
+        if match := re.search(rb"^Version: (?:\d+:)?(\d+)\.(\d+)", shown.stdout, re.MULTILINE):
+            return package, (int(match[1]), int(match[2]))
+    raise NotAvailableError(f"no package {' or '.join(spec.packages)}")
+
+
+def _unpack(package: str, options: list[str], target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        root = Path(temporary) / "root"
+        if _run(["apt-get", "-qq", *options, "download", package], cwd=temporary).returncode:
+            raise NotAvailableError(f"{package} can't be downloaded; `apt-get update` may help")
+        for deb in Path(temporary).glob("*.deb"):
+            if _run(["dpkg", "-x", str(deb), str(root)]).returncode:
+                raise NotAvailableError(f"{deb.name} can't be unpacked")
+        _use_local_templates(root)
+        shutil.rmtree(target, ignore_errors=True)
+        # Renamed only when whole: an interrupted installation leaves no half tool.
+        root.rename(target)
+
+
+def _apt_options(suite: str, folder: Path) -> list[str]:
+    """Options that give apt a state of its own, which knows ``suite``, fetched once."""
+    if not suite:
+        return []
+    state = folder / f"apt-{suite}"
+    sources = state / "sources.list"
+    options = [
+        *("-o", f"Dir::Etc::SourceList={sources}"),
+        *("-o", "Dir::Etc::SourceParts=-"),
+        *("-o", f"Dir::State::Lists={state / 'lists'}"),
+        *("-o", f"Dir::State::Status={state / 'status'}"),
+        *("-o", f"Dir::Cache={state / 'cache'}"),
+    ]
+    if not (state / "complete").exists():
+        mirror, keyring = _mirror()
+        for part in ("lists/partial", "cache/archives/partial"):
+            (state / part).mkdir(parents=True, exist_ok=True)
+        (state / "status").touch()
+        sources.write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+        update = ["apt-get", "-qq", *options, "-o", "APT::Update::Error-Mode=any", "update"]
+        if _run(update).returncode:
+            raise NotAvailableError(f"the lists can't be fetched from {mirror}")
+        (state / "complete").touch()
+    return options
+
+
+def _mirror() -> tuple[str, str]:
+    """The mirror that this machine's own apt uses, and the keys of its archive."""
+    for line in _source_lines():
+        if match := re.match(r"(?:URIs:|deb(?: \[.*\])?)\s*(https?://\S+/debian)/?(?:\s|$)", line):
+            return match[1], "/usr/share/keyrings/debian-archive-keyring.gpg"
+    raise NotAvailableError("no mirror of Debian in /etc/apt")
+
+
+def _source_lines() -> Iterator[str]:
+    etc = Path("/etc/apt")
+    for file in (*sorted(etc.glob("sources.list.d/*")), etc / "sources.list"):
+        if file.is_file():
+            yield from file.read_text(errors="replace").splitlines()
+
+
+def _use_local_templates(root: Path) -> None:
+    binary = root / "usr" / "bin" / "prometheus-alertmanager"
+    if binary.exists():
+        assert len(LOCAL_TEMPLATES) == len(_SYSTEM_TEMPLATES)
+        content = binary.read_bytes()
+        binary.write_bytes(content.replace(_SYSTEM_TEMPLATES, LOCAL_TEMPLATES.encode()))
+
+
+def default_templates(alertmanager: Tool) -> Path | None:
+    """Where the default templates of a packaged Alertmanager are; None where it brings them."""
+    folder = alertmanager.path.parents[1] / "share" / "prometheus" / "alertmanager"
+    return folder if folder.is_dir() else None
+
+
+def _unpacked(folder: Path, suite: str, package: str) -> Path:
+    return folder / f"{package}-of-{suite or 'this-release'}"
+
+
+def _source(suite: str) -> str:
+    return f"Debian's package of {suite or 'this release'}, unpacked"
+
+
+def _run(command: list[str], cwd: str | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True)

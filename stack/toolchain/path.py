@@ -1,0 +1,25 @@
+"""Tools that are installed already."""
+
+import shutil
+from pathlib import Path
+
+from stack.toolchain.tool import Spec, Tool, tool_at, version_of
+
+
+def find(spec: Spec) -> Tool | None:
+    """The tool on PATH, when it is new enough."""
+    for name in spec.binaries:
+        if (found := shutil.which(name)) and (tool := tool_at(spec, Path(found), "PATH")):
+            return tool
+    return None
+
+
+def absence(spec: Spec) -> str:
+    """Why `find` found nothing, in words."""
+    for name in spec.binaries:
+        if found := shutil.which(name):
+            version = version_of(Path(found))
+            if version is None:
+                return f"{found} does not tell its version"
+            return f"{found} is {'.'.join(map(str, version))}"
+    return f"no {' or '.join(spec.binaries)}"
