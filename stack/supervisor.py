@@ -50,9 +50,6 @@ class Supervisor:
         self._state = state
         self._config = state / "run" / "supervisord.conf"
         self._socket = _socket_path(state)
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        # The address is the transport's affair; the client insists on one.
-        self._rpc: Any = xmlrpc.client.ServerProxy("http://localhost", transport).supervisor
 
     def answers(self) -> bool:
         """Whether it runs."""
@@ -114,6 +111,13 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while self.answers() and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    @property
+    def _rpc(self) -> Any:
+        # New for each call: after a refused connection the transport can't be used again.
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        # The address is the transport's affair; the client insists on one.
+        return xmlrpc.client.ServerProxy("http://localhost", transport).supervisor
 
     @property
     def _log(self) -> Path:
