@@ -1,0 +1,173 @@
+"""The native stack for real: up, the way of one SMS, killed, up again, down."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dashboards.queries import expressions
+from stack.backend import ComponentStatus
+from stack.native import NativeBackend
+from stack.ports import PORTS
+from stack.processes import MARK
+from tests.serving_process import ROOT, free_port
+from tests.test_stack.journey import Addresses, expressions_with_data, walk
+
+
+class Stack:
+    """A stack with a state folder and ports of its own, driven as its user drives it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.variables = {port.variable: str(free_port()) for port in PORTS}
+        self.variables |= {"SCRAPE_INTERVAL": "1s", "TRAFFIC_PER_MINUTE": "300"}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`python -m stack …` with this stack's variables."""
+        own = {"STACK": "native", "STACK_STATE_DIR": str(self.state), **self.variables}
+        done = subprocess.run(
+            [sys.executable, "-m", "stack", *arguments],
+            cwd=ROOT,
+            env=os.environ | own,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        print(done.stdout + done.stderr)
+        return done
+
+    def status(self) -> list[ComponentStatus]:
+        """Each component, asked now."""
+        return NativeBackend(ROOT, self.state, self.variables).status()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to this stack."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self.state):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    @property
+    def addresses(self) -> Addresses:
+        def url(variable: str) -> str:
+            return f"http://127.0.0.1:{self.variables[variable]}"
+
+        return Addresses(
+            url("APP_PORT"),
+            url("RECEIVER_PORT"),
+            url("PROMETHEUS_PORT"),
+            url("ALERTMANAGER_PORT"),
+        )
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("state"))
+    try:
+        started = stack.run("up")
+        assert started.returncode == 0, started.stderr
+        yield stack
+    finally:
+        stack.run("down")
+
+
+def test_every_component_is_up(stack: Stack) -> None:
+    status = stack.status()
+    assert all(component.up and component.since for component in status), status
+    names = {component.name for component in status}
+    assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter"}
+    assert stack.run("status").returncode == 0
+
+
+def test_from_one_sms_to_one_notification_and_its_resolution(stack: Stack) -> None:
+    walk(stack.addresses, scrape_seconds=1)
+
+
+def test_the_overview_has_data(stack: Stack) -> None:
+    overview = expressions(ROOT / "grafana" / "dashboards" / "overview.json")
+    answered = expressions_with_data(stack.addresses.prometheus, overview)
+    # No alert fires now but the Watchdog, nobody has decided anything, no breaker is open.
+    assert len(set(answered)) >= 0.8 * len({title for title, _ in overview}), answered
+
+
+def test_one_sms_by_hand(stack: Stack) -> None:
+    sent = stack.run("send", "can I pay 200 a week for 8 weeks?")
+    assert sent.returncode == 0
+    for word in ("tenant_context", "ai_response", "confidence", "status"):
+        assert word in sent.stdout
+
+
+def test_faults_are_listed_switched_and_refused_by_name(stack: Stack) -> None:
+    assert "* sms_agent_down" in stack.run("fault", "sms_agent_down").stdout
+    assert "*" not in stack.run("fault", "none").stdout
+    refused = stack.run("fault", "sms_agent_up")
+    assert refused.returncode == 1
+    assert "sms_agent_down" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_second_up_restarts_nothing(stack: Stack) -> None:
+    before = {component.name: component.since for component in stack.status()}
+    # The running stack knows its ports: no variable is needed.
+    stack_without_variables = Stack(stack.state)
+    stack_without_variables.variables = {}
+    assert stack_without_variables.run("up").returncode == 0
+    assert {component.name: component.since for component in stack.status()} == before
+
+
+def test_logs_of_one_component(stack: Stack) -> None:
+    assert '"event":"request"' in stack.run("logs", "app").stdout
+    refused = stack.run("logs", "apple")
+    assert refused.returncode == 1
+    assert "app" in refused.stderr
+
+
+def test_up_after_everything_was_killed(stack: Stack) -> None:
+    killed = stack.processes()
+    assert len(killed) >= 6
+    for process in killed:
+        process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(killed, timeout=30)
+    assert not any(component.up for component in stack.status())
+    assert stack.run("up").returncode == 0
+    assert all(component.up for component in stack.status())
+
+
+def test_up_after_only_the_supervisor_was_killed(stack: Stack) -> None:
+    (supervisor,) = [p for p in stack.processes() if "supervisord" in " ".join(p.cmdline())]
+    supervisor.kill()
+    supervisor.wait(30)
+    assert stack.run("up").returncode == 0
+    assert all(component.up for component in stack.status())
+    servers = [p for p in stack.processes() if p.cmdline()[-2:] == ["-m", "app"]]
+    assert len(servers) == 1
+
+
+def test_a_taken_port_is_named_before_anything_starts(stack: Stack, tmp_path: Path) -> None:
+    other = Stack(tmp_path / "other")
+    other.variables["PROMETHEUS_PORT"] = stack.variables["PROMETHEUS_PORT"]
+    refused = other.run("up")
+    assert refused.returncode == 1
+    port = stack.variables["PROMETHEUS_PORT"]
+    assert f"port {port} for prometheus is taken by prometheus (pid" in refused.stderr
+    assert "make up PROMETHEUS_PORT=" in refused.stderr
+    assert other.processes() == []
+
+
+def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
+    assert stack.run("down").returncode == 0
+    assert stack.processes() == []
+    listening = {c.laddr.port for c in psutil.net_connections("inet") if c.status == "LISTEN"}
+    assert listening.isdisjoint(int(p) for n, p in stack.variables.items() if n.endswith("PORT"))
+    assert stack.run("status").returncode == 1
+    assert stack.run("down").returncode == 0
