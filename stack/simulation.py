@@ -1,5 +1,6 @@
 """Talking to the running stack: faults of the simulator, and one SMS from a tenant."""
 
+import difflib
 import secrets
 import textwrap
 import time
@@ -27,7 +28,9 @@ def switch_fault(receiver_url: str, name: str) -> None:
         return
     known = [fault["name"] for fault in faults(receiver_url)]
     if name not in known:
-        raise StackError(f"no fault {name!r}; there are: none, {', '.join(known)}")
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`make fault` lists them"
+        raise StackError(f"no fault {name!r}; {hint}")
     _request("PUT", f"{receiver_url}/faults/{name}")
 
 

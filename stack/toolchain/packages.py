@@ -18,6 +18,8 @@ from stack.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
 SUITES = ("", "forky", "trixie")
 """Asked in this order; the empty one is the machine's own. Prometheus 3.5 LTS is in forky."""
 
+ETC_APT = Path("/etc/apt")
+
 # Debian's Alertmanager reads its default templates from this folder and does not start without it.
 # The copy reads them from its working directory: a path of the same length, because Go's strings
 # have no terminator to move.
@@ -114,12 +116,11 @@ def _mirror() -> tuple[str, str]:
     for line in _source_lines():
         if match := re.match(r"(?:URIs:|deb(?: \[.*\])?)\s*(https?://\S+/debian)/?(?:\s|$)", line):
             return match[1], "/usr/share/keyrings/debian-archive-keyring.gpg"
-    raise NotAvailableError("no mirror of Debian in /etc/apt")
+    raise NotAvailableError(f"no mirror of Debian in {ETC_APT}")
 
 
 def _source_lines() -> Iterator[str]:
-    etc = Path("/etc/apt")
-    for file in (*sorted(etc.glob("sources.list.d/*")), etc / "sources.list"):
+    for file in (*sorted(ETC_APT.glob("sources.list.d/*")), ETC_APT / "sources.list"):
         if file.is_file():
             yield from file.read_text(errors="replace").splitlines()
 

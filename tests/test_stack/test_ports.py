@@ -1,0 +1,38 @@
+"""Ports: read, checked, and named when they are taken."""
+
+import socket
+
+import pytest
+
+from stack.backend import StackError
+from stack.ports import PORTS, read_ports, refuse_taken_ports
+
+
+def test_each_has_its_default_and_one_variable() -> None:
+    assert read_ports({})["APP_PORT"] == 8000
+    assert read_ports({"APP_PORT": "9000"})["APP_PORT"] == 9000
+    assert len({port.variable for port in PORTS}) == len(PORTS)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.5", "²"])
+def test_an_impossible_port_is_refused_by_name(value: str) -> None:
+    with pytest.raises(StackError, match=r"GRAFANA_PORT=.*use a port from 1 to 65535"):
+        read_ports({"GRAFANA_PORT": value})
+
+
+def test_one_port_for_two_is_refused() -> None:
+    with pytest.raises(StackError, match="PROMETHEUS_PORT and APP_PORT are both 9090"):
+        read_ports({"APP_PORT": "9090"})
+
+
+def test_a_taken_port_names_its_owner_and_its_holder() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(StackError) as refused:
+            refuse_taken_ports({"ALERTMANAGER_PORT": port})
+    said = str(refused.value)
+    assert f"port {port} for alertmanager is taken by " in said
+    assert "make up ALERTMANAGER_PORT=" in said
+    refuse_taken_ports({"ALERTMANAGER_PORT": port})
