@@ -274,7 +274,6 @@ class NativeBackend:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "secrets").mkdir(parents=True)
         (folder / "alertmanager.yml").symlink_to(self._root / "alerts" / "alertmanager.yml")
-        (folder / "templates").symlink_to(self._root / "alerts" / "templates")
         (folder / "secrets" / "webhook_url").write_text(
             f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
         )

@@ -8,12 +8,13 @@ from app.assembly import Orchestrator
 from app.core.instrumentation import Instruments
 
 
-def _orchestrator(request: Request) -> Orchestrator:
+# Coroutines, though they wait for nothing: FastAPI runs plain functions in a thread each time.
+async def _orchestrator(request: Request) -> Orchestrator:
     orchestrator: Orchestrator = request.app.state.orchestrator
     return orchestrator
 
 
-def _instruments(request: Request) -> Instruments:
+async def _instruments(request: Request) -> Instruments:
     instruments: Instruments = request.app.state.instruments
     return instruments
 

@@ -1,0 +1,1 @@
+"""What is watched, when somebody is called, and what that person then does."""

@@ -1,0 +1,73 @@
+"""Whether a PromQL expression speaks of things that exist.
+
+Every metric has to be in the catalogue, be recorded by a rule, or be Prometheus's own; every
+matched label has to be one of the metric's, and every value matched by equality one it can have.
+"""
+
+from collections.abc import Iterator
+
+import promql_parser
+from promql_parser import MatchOp, VectorSelector
+
+from alerts.model import Record
+from app.core import catalogue
+from app.core.catalogue import Metric
+
+PROMETHEUS_OWN = frozenset({"up", "ALERTS"})
+"""Series that Prometheus makes itself."""
+
+TARGET_LABELS = frozenset({"job", "instance"})
+"""Labels that scraping adds to every series."""
+
+
+class Vocabulary:
+    """The series that rules and dashboards may use."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._metrics = {name: m for m in catalogue.metrics() for name in m.series_names}
+        self._without_labels = PROMETHEUS_OWN | {record.name for record in records}
+
+    def problems(self, expr: str) -> list[str]:
+        """What is wrong with ``expr``, one line each; empty when nothing is."""
+        try:
+            parsed = promql_parser.parse(expr)
+        except ValueError as error:
+            return [f"can't be parsed: {error}"]
+        return [problem for selector in _selectors(parsed) for problem in self._check(selector)]
+
+    def _check(self, selector: VectorSelector) -> Iterator[str]:
+        name = selector.name
+        if name in self._without_labels:
+            return
+        if name not in self._metrics:
+            yield f"{name}: neither the catalogue nor a recording rule has it"
+            return
+        for matcher in selector.matchers.matchers:
+            yield from _check_label(
+                self._metrics[name], name, matcher.name, matcher.op, matcher.value
+            )
+
+
+def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: str) -> Iterator[str]:
+    if label in TARGET_LABELS:
+        return
+    if label == "le" and series == metric.bucket:
+        allowed: tuple[str, ...] | None = tuple(str(float(bound)) for bound in metric.buckets)
+    elif label in metric.label_names:
+        allowed = metric.label(label).values
+    else:
+        yield f"{series}: has no label {label}; it has {', '.join(metric.label_names) or 'none'}"
+        return
+    if op in (MatchOp.Equal, MatchOp.NotEqual) and allowed is not None and value not in allowed:
+        yield f'{series}: {label} is never "{value}"; it is one of {", ".join(allowed)}'
+
+
+def _selectors(parsed: promql_parser.Expr) -> list[VectorSelector]:
+    found: list[VectorSelector] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, VectorSelector):
+            found.append(node)
+
+    promql_parser.walk(parsed, visit)
+    return found

@@ -1,0 +1,159 @@
+"""The words of alerting: records, signals, thresholds and the groups they are evaluated in.
+
+A signal says once what an operator watches. The recording rule, the alert rules with their
+annotations and the dashboard panel with its threshold lines are made from it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DASHBOARD_UID = "sms-orchestrator-overview"
+"""The dashboard that answers first; alerts link to it."""
+
+
+class Severity(StrEnum):
+    """What an alert asks of people."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+    INFO = "info"
+
+
+class Team(StrEnum):
+    """Who is asked."""
+
+    ORCHESTRATOR = "orchestrator"
+    PLATFORM = "platform"
+
+
+class Comparison(StrEnum):
+    """On which side of its threshold a signal is bad."""
+
+    ABOVE = ">"
+    BELOW = "<"
+
+
+class Unit(StrEnum):
+    """What a signal's numbers count, in base units."""
+
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    PER_SECOND = "per second"
+    COUNT = "count"
+    BYTES = "bytes"
+
+    def text(self, value: float) -> str:
+        """``value`` as people write it."""
+        match self:
+            case Unit.RATIO:
+                return f"{value * 100:.4g}%"
+            case Unit.SECONDS:
+                return f"{value:g}s"
+            case Unit.PER_SECOND:
+                return f"{value:g}/s"
+            case Unit.BYTES:
+                return f"{value:g}B"
+            case Unit.COUNT:
+                return f"{value:g}"
+
+    @property
+    def template(self) -> str:
+        """The template by which Prometheus writes an alert's value the same way."""
+        match self:
+            case Unit.RATIO:
+                return "{{ $value | humanizePercentage }}"
+            case Unit.SECONDS:
+                return "{{ $value | humanizeDuration }}"
+            case Unit.PER_SECOND:
+                return "{{ $value | humanize }}/s"
+            case Unit.BYTES:
+                return "{{ $value | humanize1024 }}B"
+            case Unit.COUNT:
+                return "{{ $value | humanize }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A recording rule. ``name`` is level:metric:operations."""
+
+    name: str
+    expr: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Where a signal becomes an alert.
+
+    ``value`` is in the signal's unit. ``matchers`` select among the signal's series; ``only_if`` is
+    PromQL that has to hold as well, so that little traffic or old news calls nobody. ``pending``
+    and ``keep_firing`` are Prometheus durations. ``summary`` and ``description`` may use templates
+    over the labels that the series keep.
+    """
+
+    alert: str
+    comparison: Comparison
+    value: float
+    severity: Severity
+    team: Team
+    summary: str
+    description: str
+    action: str
+    pending: str = "0s"
+    keep_firing: str = "0s"
+    matchers: str = ""
+    only_if: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def described(self, unit: Unit) -> str:
+        """The threshold in words, such as ``above 10% for 30s``."""
+        side = "above" if self.comparison is Comparison.ABOVE else "below"
+        duration = "" if self.pending == "0s" else f" for {self.pending}"
+        return f"{side} {unit.text(self.value)}{duration}"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something an operator watches.
+
+    ``source`` is the recording rule that holds it, or PromQL where Prometheus stores it already.
+    ``title`` and ``meaning`` head its panel; ``meaning`` says what good looks like.
+    """
+
+    title: str
+    meaning: str
+    unit: Unit
+    source: Record | str
+    thresholds: tuple[Threshold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated together, in this order, and kept in one file.
+
+    Alerts stand in the group of the records they read: rules of other groups may be one evaluation
+    behind.
+    """
+
+    name: str
+    about: str
+    records: tuple[Record, ...]
+    signals: tuple[Signal, ...]
+
+    def all_records(self) -> Iterator[Record]:
+        """The group's recording rules, those of its signals last, each once."""
+        own = [s.source for s in self.signals if isinstance(s.source, Record)]
+        yield from dict.fromkeys((*self.records, *own))
+
+
+def records(groups: Iterable[Group]) -> list[Record]:
+    """The recording rules of ``groups``."""
+    return [record for group in groups for record in group.all_records()]
+
+
+def alert_names(groups: Iterable[Group]) -> set[str]:
+    """The names of the alerts of ``groups``."""
+    return {t.alert for group in groups for signal in group.signals for t in signal.thresholds}

@@ -1,0 +1,16 @@
+"""Where the monitoring's files are in a checkout."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RULES = ROOT / "prometheus" / "rules"
+RULE_TESTS = ROOT / "prometheus" / "tests"
+PROMETHEUS_CONFIG = ROOT / "prometheus" / "prometheus.yml"
+ALERTMANAGER_CONFIG = ROOT / "alerts" / "alertmanager.yml"
+RUNBOOKS = ROOT / "alerts" / "runbooks"
+DASHBOARDS = ROOT / "grafana" / "dashboards"
+
+
+def in_checkout(text: str) -> str:
+    """``text`` with the paths in it relative to the checkout."""
+    return text.replace(f"{ROOT}/", "")

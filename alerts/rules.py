@@ -1,0 +1,92 @@
+"""Prometheus rule files from the signals."""
+
+from typing import Any
+
+import promql_parser
+import yaml
+
+from alerts.model import DASHBOARD_UID, Group, Record, Signal, Threshold
+from alerts.signals import groups
+from app.core.config import Links, Thresholds
+
+
+class _Literal(str):
+    """Text that YAML keeps line by line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style throughout, list items indented, expressions as literal blocks."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+_Dumper.add_representer(
+    _Literal,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|"),
+)
+
+
+def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
+    """The text of each rule file by its name."""
+    return {f"{group.name}.yml": _text(group, links) for group in groups(thresholds)}
+
+
+def alert_expr(signal: Signal, threshold: Threshold) -> str:
+    """The PromQL by which ``threshold`` fires."""
+    if isinstance(signal.source, Record):
+        series = f"{signal.source}{{{threshold.matchers}}}"
+    elif isinstance(promql_parser.parse(signal.source), promql_parser.BinaryExpr):
+        series = f"({signal.source})"
+    else:
+        series = signal.source
+    fires = f"{series} {threshold.comparison} {threshold.value:g}"
+    return f"{fires} and {threshold.only_if}" if threshold.only_if else fires
+
+
+def _text(group: Group, links: Links) -> str:
+    header = (
+        f"# {group.about}\n"
+        f"# Generated from alerts/signals/{group.name}.py by `make generate`; edit there.\n"
+    )
+    rules = [_recording_rule(record) for record in group.all_records()]
+    rules += [_alert_rule(s, t, links) for s in group.signals for t in s.thresholds]
+    document = {"groups": [{"name": group.name, "rules": rules}]}
+    return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
+
+
+def _recording_rule(record: Record) -> dict[str, Any]:
+    return {"record": record.name, "expr": _pretty(record.expr)}
+
+
+def _alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "alert": threshold.alert,
+        "expr": _pretty(alert_expr(signal, threshold)),
+    }
+    if threshold.pending != "0s":
+        rule["for"] = threshold.pending
+    if threshold.keep_firing != "0s":
+        rule["keep_firing_for"] = threshold.keep_firing
+    rule["labels"] = {
+        "severity": threshold.severity.value,
+        "team": threshold.team.value,
+        **threshold.labels,
+    }
+    rule["annotations"] = {
+        "summary": threshold.summary,
+        "description": f"{threshold.description} Now {signal.unit.template}; "
+        f"alerts {threshold.described(signal.unit)}.",
+        "action": threshold.action,
+        "runbook_url": f"{_base(links.runbooks_url)}/{threshold.alert}",
+        "dashboard_url": f"{_base(links.grafana_url)}/d/{DASHBOARD_UID}",
+    }
+    return rule
+
+
+def _base(url: object) -> str:
+    return str(url).rstrip("/")
+
+
+def _pretty(expr: str) -> _Literal:
+    return _Literal(promql_parser.parse(expr).prettify())

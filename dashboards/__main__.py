@@ -1,0 +1,55 @@
+"""Generates the Grafana dashboards, and checks that the committed ones are as generated."""
+
+import argparse
+import sys
+
+from alerts import generated, paths
+from alerts.expressions import Vocabulary
+from alerts.model import records
+from alerts.signals import groups
+from app.core.config import Thresholds, load_settings
+from dashboards.boards import dashboard_files
+from dashboards.queries import expressions
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
+    parser.add_argument(
+        "command",
+        choices=("generate", "check"),
+        help="generate: write grafana/dashboards; check: drift, and metrics that don't exist",
+    )
+    command = parser.parse_args().command
+    try:
+        thresholds = load_settings().thresholds
+        return _generate(thresholds) if command == "generate" else _check(thresholds)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _generate(thresholds: Thresholds) -> int:
+    files = dashboard_files(thresholds)
+    generated.write(paths.DASHBOARDS, files)
+    print(f"{paths.in_checkout(str(paths.DASHBOARDS))}: {', '.join(sorted(files))}")
+    return 0
+
+
+def _check(thresholds: Thresholds) -> int:
+    vocabulary = Vocabulary(records(groups(thresholds)))
+    problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
+    problems += [
+        f"{file}: panel {title!r}: {problem}"
+        for file in sorted(paths.DASHBOARDS.glob("*.json"))
+        for title, expr in expressions(file)
+        for problem in vocabulary.problems(expr)
+    ]
+    print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
+    for problem in problems:
+        print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""`python -m alerts` and `python -m dashboards`: what they print and when they fail."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import alerts.__main__
+import dashboards.__main__
+from alerts import paths
+
+Run = Callable[[ModuleType, str], tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line; gives exit code, output and errors."""
+
+    def run(package: ModuleType, command: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", [package.__name__, command])
+        code = package.main()
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def another_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Generated files go into a folder of their own."""
+    monkeypatch.setattr(paths, "RULES", tmp_path / "rules")
+    monkeypatch.setattr(paths, "DASHBOARDS", tmp_path / "dashboards")
+    return tmp_path
+
+
+def test_what_is_committed_passes(run: Run) -> None:
+    code, out, _ = run(alerts.__main__, "check")
+    assert code == 0
+    assert out.count(": ok\n") == len(out.splitlines()) == 7
+    code, out, _ = run(dashboards.__main__, "check")
+    assert (code, out) == (0, "dashboards: ok\n")
+
+
+def test_a_threshold_that_was_not_generated_is_drift(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "0.2")
+    code, out, err = run(alerts.__main__, "check")
+    assert code == 1
+    assert "generated rules: 1 wrong" in out
+    assert (
+        "  prometheus/rules/operations.yml: differs from its source; run `make generate`\n"
+    ) in err
+    code, _, err = run(dashboards.__main__, "check")
+    assert code == 1
+    assert "grafana/dashboards/overview.json: differs from its source" in err
+
+
+@pytest.mark.parametrize("package", [alerts.__main__, dashboards.__main__])
+def test_generating_writes_the_committed_files(
+    run: Run, another_checkout: Path, package: ModuleType
+) -> None:
+    committed = {
+        file.name: file.read_text()
+        for folder in (paths.ROOT / "prometheus" / "rules", paths.ROOT / "grafana" / "dashboards")
+        for file in folder.iterdir()
+    }
+    code, out, _ = run(package, "generate")
+    written = [file for file in another_checkout.rglob("*") if file.is_file()]
+    assert code == 0
+    assert written
+    for file in written:
+        assert file.name in out
+        assert file.read_text() == committed[file.name]
+
+
+@pytest.mark.parametrize("package", [alerts.__main__, dashboards.__main__])
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("ORCHESTRATOR_TRESHOLDS__AI_ERROR_RATIO", "0.2", "did you mean ORCHESTRATOR_THRESHOLDS"),
+        ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "20", "less than or equal to 1"),
+        ("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS", "2.2", "no bucket bound"),
+    ],
+)
+def test_bad_settings_are_named(
+    run: Run,
+    another_checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: ModuleType,
+    variable: str,
+    value: str,
+    error: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, _, err = run(package, "generate")
+    assert code == 1
+    assert error in err
+    assert "Traceback" not in err
+    assert not list(another_checkout.rglob("*.*"))

@@ -1,0 +1,193 @@
+"""The rules: what is committed is what the signals say, and what they say makes sense."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import AnyHttpUrl
+
+from alerts import generated, paths
+from alerts.check import unknown_in
+from alerts.expressions import Vocabulary
+from alerts.model import Group, Record, Severity, Unit, records
+from alerts.promql import seconds
+from alerts.rules import rule_files
+from alerts.signals import groups
+from alerts.signals.http import PAGING_BURN_RATES
+from app.core.config import Links, Thresholds
+
+GROUPS = groups(Thresholds())
+ALERT_RULES = [
+    rule
+    for text in rule_files(Thresholds(), Links()).values()
+    for group in yaml.safe_load(text)["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+]
+
+
+def alert_rules(name: str, **changes: Any) -> list[dict[str, Any]]:
+    """The rules of one alert when the settings are changed."""
+    links = Links(**{k: AnyHttpUrl(v) for k, v in changes.items() if k.endswith("_url")})
+    thresholds = Thresholds(**{k: v for k, v in changes.items() if not k.endswith("_url")})
+    return [
+        rule
+        for text in rule_files(thresholds, links).values()
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == name
+    ]
+
+
+def test_the_committed_rules_are_the_generated_ones() -> None:
+    assert generated.drift(paths.RULES, rule_files(Thresholds(), Links())) == []
+
+
+def test_generating_twice_gives_the_same() -> None:
+    assert rule_files(Thresholds(), Links()) == rule_files(Thresholds(), Links())
+
+
+def test_rules_speak_only_of_what_exists() -> None:
+    assert unknown_in(GROUPS, Vocabulary(records(GROUPS))) == []
+
+
+@pytest.mark.parametrize("record", records(GROUPS), ids=str)
+def test_records_are_named_level_metric_operations(record: Record) -> None:
+    level, metric, operations = record.name.split(":")
+    assert level
+    assert metric
+    assert operations
+    aggregation = re.search(r"sum by \(([^)]*)\)", record.expr)
+    if aggregation:
+        labels = [label.strip() for label in aggregation[1].split(",")]
+        assert level == "_".join(label for label in labels if label != "le")
+
+
+def test_records_are_recorded_once() -> None:
+    names = [record.name for record in records(GROUPS)]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_a_rule_reads_only_records_evaluated_before_it(group: Group) -> None:
+    names = [record.name for record in group.all_records()]
+    everywhere = {record.name for record in records(GROUPS)}
+    for position, record in enumerate(group.all_records()):
+        read = {name for name in everywhere if re.search(rf"{name}(?![\w:])", record.expr)}
+        assert read <= set(names[:position])
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
+    annotations = rule["annotations"]
+    assert set(annotations) == {
+        *("summary", "description", "action", "runbook_url", "dashboard_url")
+    }
+    assert "$value" in annotations["description"]
+    assert annotations["runbook_url"].endswith(f"/{rule['alert']}")
+    assert "\n" not in annotations["summary"]
+    assert rule["labels"]["severity"] in list(Severity)
+    assert rule["labels"]["team"]
+
+
+def test_the_overview_is_where_alerts_lead() -> None:
+    for rule in alert_rules("AIProviderFailing", grafana_url="https://grafana.example/sub/"):
+        url = rule["annotations"]["dashboard_url"]
+        assert url == "https://grafana.example/sub/d/sms-orchestrator-overview"
+
+
+def test_a_changed_threshold_changes_condition_and_text() -> None:
+    (rule,) = alert_rules("AIProviderFailing", ai_error_ratio=0.25)
+    assert "> 0.25" in rule["expr"]
+    assert "above 25% for 30s" in rule["annotations"]["description"]
+
+
+def test_a_tighter_objective_pages_at_a_smaller_error_ratio() -> None:
+    rules = alert_rules("OrchestratorErrorBudgetBurn", availability_objective=0.9999)
+    assert ["> 0.00144" in rule["expr"] for rule in rules] == [True, False]
+    assert ["> 0.0006" in rule["expr"] for rule in rules] == [False, True]
+
+
+def test_a_limit_between_two_buckets_is_refused_with_the_choice() -> None:
+    with pytest.raises(ValueError, match=r"sms_latency_seconds=2.2 is no bucket .* 1.5, 2, 3"):
+        rule_files(Thresholds(sms_latency_seconds=2.2), Links())
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [
+        (Unit.RATIO, 0.0144, "1.44%"),
+        (Unit.RATIO, 1, "100%"),
+        (Unit.SECONDS, 2.0, "2s"),
+        (Unit.PER_SECOND, 0.5, "0.5/s"),
+        (Unit.BYTES, 1024, "1024B"),
+        (Unit.COUNT, 3, "3"),
+    ],
+)
+def test_values_are_written_with_their_unit(unit: Unit, value: float, text: str) -> None:
+    assert unit.text(value) == text
+
+
+def test_symptoms_page_and_causes_are_tickets() -> None:
+    paging = {rule["alert"] for rule in ALERT_RULES if rule["labels"]["severity"] == "page"}
+    assert paging == {
+        *("TargetDown", "OrchestratorErrorBudgetBurn", "SMSProcessingSlow", "AIProviderFailing")
+    }
+
+
+class TestVocabulary:
+    vocabulary = Vocabulary([Record("job:known:rate5m", "up")])
+
+    @pytest.mark.parametrize(
+        "expr",
+        [
+            'up{job="x"}',
+            "job:known:rate5m",
+            'rate(operation_errors_total{component="ai_provider",instance="a"}[5m])',
+            'orchestrator_sms_processing_duration_seconds_bucket{le="2.0"}',
+            'http_server_request_duration_seconds_count{http_response_status_code=~"5.."}',
+        ],
+    )
+    def test_accepts_what_exists(self, expr: str) -> None:
+        assert self.vocabulary.problems(expr) == []
+
+    @pytest.mark.parametrize(
+        ("expr", "problem"),
+        [
+            ("sum(", "can't be parsed"),
+            ("operation_errors", "operation_errors: neither the catalogue nor"),
+            ("job:unknown:rate5m", "job:unknown:rate5m: neither"),
+            ('operation_errors_total{kind="x"}', "has no label kind; it has component"),
+            ('operation_errors_total{component="ai"}', 'component is never "ai"; it is one of'),
+            (
+                'orchestrator_sms_processing_duration_seconds_bucket{le="2"}',
+                'le is never "2"',
+            ),
+        ],
+    )
+    def test_names_what_does_not(self, expr: str, problem: str) -> None:
+        (found,) = self.vocabulary.problems(expr)
+        assert problem in found
+
+
+def test_drift_names_each_file_and_the_mend(tmp_path: Path) -> None:
+    generated.write(tmp_path, {"same.yml": "1", "changed.yml": "1", "gone.yml": "1"})
+    (tmp_path / "gone.yml").unlink()
+    (tmp_path / "notes.txt").write_text("not generated, none of our business")
+    (tmp_path / "leftover.yml").write_text("1")
+    wanted = {"same.yml": "1", "changed.yml": "2", "gone.yml": "1"}
+    found = "\n".join(generated.drift(tmp_path, wanted))
+    for name in ("changed.yml: differs", "gone.yml: is missing", "leftover.yml: nothing generates"):
+        assert f"{tmp_path / name}" in found
+    assert found.count("run `make generate`") == 3
+
+    generated.write(tmp_path, wanted)
+    assert generated.drift(tmp_path, wanted) == []
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_the_short_window_is_a_twelfth_of_the_long_one() -> None:
+    for burn in PAGING_BURN_RATES:
+        assert seconds(burn.long) == 12 * seconds(burn.short)
