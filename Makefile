@@ -55,7 +55,7 @@ bench: $(VENV)/dev ## figures and ratios
 
 clean: ## remove what was installed, measured and kept: .venv, .tools, .state
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down || true; fi
-	rm -rf .venv .tools .state .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools .state .hypothesis .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python:
@@ -69,7 +69,9 @@ $(VENV)/python:
 
 # dev holds everything of stack, and app is in both.
 $(VENV)/stack $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
-	@echo "installing requirements/$*.txt"
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r requirements/$*.txt
+	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes \
+	  -r requirements/$*.txt \
+	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" '/^Collecting|already satisfied/ \
+	    { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \
+	    END { print "" }'
 	@touch $@

@@ -1,6 +1,7 @@
 """`python -m app`: check the settings, then serve."""
 
 import argparse
+import asyncio
 import os
 import signal
 import sys
@@ -9,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.config import SettingsError, known_variables, load_settings
+from app.core.config import Settings, SettingsError, known_variables, load_settings
+from app.core.database import Database
+from app.models import Base
+from app.services import rollups
 
 GRACE_SECONDS = 30
 """How long requests under way may take after a stop was asked for."""
@@ -25,6 +30,7 @@ def main() -> int:
     ).parse_args()
     try:
         settings = load_settings()
+        asyncio.run(_prepare_databases(settings))
     except SettingsError as error:
         print(f"The settings can't be used:\n{error}", file=sys.stderr)
         return 2
@@ -42,6 +48,25 @@ def main() -> int:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     return 0
+
+
+async def _prepare_databases(settings: Settings) -> None:
+    """Create the tables before any worker asks for them. Raises SettingsError."""
+    for variable, url, metadata in (
+        ("DATABASE_URL", settings.database, Base.metadata),
+        ("ROLLUP_DATABASE_URL", settings.rollup_database, rollups.metadata),
+    ):
+        database = Database(url, pool_size=1)
+        try:
+            await database.create_tables(metadata)
+        except (SQLAlchemyError, OSError) as error:
+            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            raise SettingsError(
+                f"ORCHESTRATOR_{variable}: {url.render_as_string(hide_password=True)} can't be "
+                f"used ({reason}); is its server up, does its folder exist?"
+            ) from None
+        finally:
+            await database.close()
 
 
 @contextmanager

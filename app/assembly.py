@@ -16,6 +16,7 @@ from app.core.database import Database, instrument_database
 from app.core.instrumentation import Instruments
 from app.core.runtime import RuntimeSampler
 from app.models import Base, new_id
+from app.services import rollups as rollup_store
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.escalations import Escalations
@@ -81,7 +82,7 @@ async def running_orchestrator(
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
     await database.create_tables(Base.metadata)
-    await rollups.prepare()
+    await rollup_database.create_tables(rollup_store.metadata)
     background = [
         asyncio.create_task(part.run())
         for part in (rollups, sweep, RuntimeSampler(instruments, "orchestrator"))

@@ -64,10 +64,6 @@ class Rollups:
         self._changed: set[tuple[int, str]] = set()
         self._flushing = asyncio.Lock()
 
-    async def prepare(self) -> None:
-        """Create the table where it is missing."""
-        await self._database.create_tables(metadata)
-
     def add(self, series: str, value: float = 0.0) -> None:
         """Count one event of ``series`` now; ``value`` is in the unit that the series has."""
         key = (int(time.time()) // MINUTE * MINUTE, series)

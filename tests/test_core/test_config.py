@@ -83,10 +83,18 @@ def test_the_rollups_are_beside_the_database(database_url: str, rollups: str) ->
     assert settings.rollup_database.render_as_string() == rollups
 
 
-def test_the_program_says_so_and_stops() -> None:
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ORCHESTRATOR_PROT", "8000", "no such setting; did you mean ORCHESTRATOR_PORT?"),
+        ("ORCHESTRATOR_DATABASE_URL", "sqlite:////no/folder/o.db", "does its folder exist?"),
+        ("ORCHESTRATOR_DATABASE_URL", "postgresql://u@127.0.0.1:1/o", "is its server up"),
+    ],
+)
+def test_the_program_says_so_and_stops(variable: str, value: str, said: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "app"],
-        env={"ORCHESTRATOR_PROT": "8000"},
+        env={variable: value},
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -94,5 +102,6 @@ def test_the_program_says_so_and_stops() -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert "ORCHESTRATOR_PROT: no such setting; did you mean ORCHESTRATOR_PORT?" in result.stderr
+    assert variable in result.stderr
+    assert said in result.stderr
     assert "Traceback" not in result.stderr

@@ -26,9 +26,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def writer(database: Database, name: str, instruments: Instruments | None = None) -> Rollups:
-    rollups = Rollups(database, name, instruments or Instruments(), flush_seconds=0.01)
-    await rollups.prepare()
-    return rollups
+    await database.create_tables(module.metadata)
+    return Rollups(database, name, instruments or Instruments(), flush_seconds=0.01)
 
 
 class Clock:
