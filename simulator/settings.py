@@ -1,0 +1,119 @@
+"""Settings of the simulator: environment variables that start with ``SIMULATOR_``."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "SIMULATOR_"
+MAX_MESSAGES_PER_MINUTE = 6000
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SettingsError(ValueError):
+    """The settings can't be used; the message names each setting and its fix."""
+
+
+class Settings(BaseSettings):
+    """All settings of the simulator. Port 0 takes any free port, named in the log."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
+
+    host: IPv4Address | IPv6Address = Field(
+        IPv4Address("127.0.0.1"), description="address to listen on"
+    )
+    collections_monitor_port: Port = 8001
+    sms_agent_port: Port = 8002
+    notification_service_port: Port = 8003
+    ai_provider_port: Port = 8004
+    receiver_port: Port = Field(8005, description="control API and webhook receiver")
+    app_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
+    )
+    traffic_per_minute: float = Field(
+        60, ge=0, le=MAX_MESSAGES_PER_MINUTE, description="mean rate of SMS; 0 for none"
+    )
+    data_dir: Path | None = Field(
+        None, description="folder in which the receiver keeps what it got; memory only if unset"
+    )
+    runbooks_dir: Path = Field(
+        Path(__file__).parents[1] / "alerts" / "runbooks",
+        description="folder of NAME.md pages; alerts/runbooks of the checkout if unset",
+    )
+    seed: int | None = Field(None, description="makes the random draws reproducible")
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        taken: dict[int, str] = {}
+        for name in type(self).model_fields:
+            port = getattr(self, name) if name.endswith("_port") else 0
+            if port and taken.setdefault(port, name) != name:
+                raise ValueError(
+                    f"{variable(name)} and {variable(taken[port])} are both {port}; "
+                    "give each its own port"
+                )
+        return self
+
+
+def load_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises SettingsError naming every unknown or impossible setting and its fix.
+    """
+    unknown = list(_unknown_variables())
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explanations(error))) from None
+    if settings.data_dir:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"{variable('data_dir')}={settings.data_dir}: {error.strerror}; "
+                "name a folder that can be written to"
+            ) from None
+    return settings
+
+
+def described_variables() -> str:
+    """Every variable with its default and meaning, one a line."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        # Where this checkout lies is nothing to tell.
+        default = "" if field.default is None or name == "runbooks_dir" else field.default
+        lines.append(f"  {variable(name)}={default}")
+        if field.description:
+            lines.append(f"      {field.description}")
+    return "\n".join(lines)
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets ``field``."""
+    return f"{ENV_PREFIX}{field.upper()}"
+
+
+def _unknown_variables() -> Iterator[str]:
+    known = [variable(field) for field in Settings.model_fields]
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+            hint = f"did you mean {close[0]}?" if close else "remove it"
+            yield f"{name}: no such setting; {hint}"
+
+
+def _explanations(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        rule = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            yield f"{variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
+        else:
+            yield rule
