@@ -17,6 +17,9 @@ from app.core.database import Database
 from app.models import Base
 from app.services import rollups
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections, so that it is never us who hang up on a request."""
+
 GRACE_SECONDS = 30
 """How long requests under way may take after a stop was asked for."""
 
@@ -46,6 +49,7 @@ def main() -> int:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     return 0
 

@@ -26,6 +26,9 @@ from app.core.instrumentation import Instruments
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+KEPT_CONNECTIONS = 20
+"""Idle connections kept per upstream: the pool looks at each of them at each request."""
+
 _TRANSIENT = frozenset(
     {ErrorType.TIMEOUT, ErrorType.CONNECTION, ErrorType.SERVER_ERROR, ErrorType.RATE_LIMITED}
 )
@@ -113,7 +116,10 @@ class Upstream:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             timeout=calls.timeout_seconds,
-            limits=httpx.Limits(max_connections=calls.max_connections),
+            limits=httpx.Limits(
+                max_connections=calls.max_connections,
+                max_keepalive_connections=KEPT_CONNECTIONS,
+            ),
         )
 
     def declare(self, operation: Operation) -> None:
