@@ -1,0 +1,277 @@
+"""The stack under a Docker engine: docker-compose.yml, run by compose v2."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stack.backend import ComponentStatus, StackError
+from stack.health import Probe, probe
+from stack.ports import PORTS, read_ports, refuse_taken_ports
+from stack.scrape_interval import with_interval
+
+OLDEST_COMPOSE = (2, 26)
+HEALTHY_WITHIN_SECONDS = 180
+CLIENT_SECONDS = 20
+"""How long the docker client may take for a question."""
+
+WEBHOOK_URL = "http://simulator:8005/alerts"
+"""The simulator's receiver as Alertmanager sees it."""
+
+DATABASE_VOLUME = "postgres-data"
+
+PROBES = {
+    "app": (8000, "/health"),
+    "simulator": (8005, "/health"),
+    "prometheus": (9090, "/-/ready"),
+    "alertmanager": (9093, "/-/ready"),
+    "grafana": (3000, "/api/health"),
+    "node-exporter": (9100, "/"),
+}
+"""Container port and path that answer 200 when the component works. The database has no port."""
+
+
+def available() -> bool:
+    """Whether a Docker engine answers and compose v2 is there."""
+    return engine_answers() and compose_version() >= OLDEST_COMPOSE
+
+
+def engine_answers() -> bool:
+    """Whether the docker client is there and reaches an engine."""
+    return shutil.which("docker") is not None and _output(["docker", "version"]) is not None
+
+
+def compose_version() -> tuple[int, ...]:
+    """Major and minor version of compose v2; (0,) where it is missing."""
+    version = _output(["docker", "compose", "version", "--short"]) or "0"
+    numbers = version.strip().removeprefix("v").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdecimal())
+
+
+class ComposeBackend:
+    """Runs docker-compose.yml of the checkout ``root``.
+
+    ``variables`` are those of the stack (ports, workers, traffic). Components named in ``without``
+    are neither pulled nor started.
+    """
+
+    def __init__(
+        self, root: Path, variables: Mapping[str, str], without: Iterable[str] = ()
+    ) -> None:
+        self._root = root
+        self._state = root / ".state"
+        self._secrets = self._state / "secrets"
+        self._environment = {**os.environ, **variables}
+        self._without = frozenset(without)
+
+    def up(self) -> None:
+        """Start everything and wait until it is healthy; what runs unchanged is left alone.
+
+        Raises StackError naming what is missing or failing and what to do about it.
+        """
+        _require_compose()
+        services = self._services()
+        self._check_ports()
+        self._generate_secrets()
+        self._choose_scrape_interval()
+        self._pull(services)
+        self._compose("build", "app", failure="the app's image can't be built, see above")
+        self._start(services)
+
+    def down(self) -> None:
+        """Stop and remove the containers; the volumes and secrets stay."""
+        _require_compose()
+        self._compose("down", "--remove-orphans", failure="not everything was stopped, see above")
+
+    def status(self) -> list[ComponentStatus]:
+        """Each component of the compose file, asked now."""
+        _require_compose()
+        containers = self._containers()
+        return [_status(name, containers.get(name)) for name in self._services()]
+
+    def logs(self, components: Sequence[str] = (), follow: bool = False) -> None:
+        """Print the last lines of ``components``, or of all; with ``follow``, go on."""
+        _require_compose()
+        options = ["--tail", "50", *(["--follow"] if follow else [])]
+        self._compose("logs", *options, *components, failure="these logs can't be read, see above")
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know beside the status."""
+        if "grafana" in self._without:
+            return ["Grafana was left out: import grafana/dashboards/*.json into yours"]
+        return [f"Grafana: user admin, password in {self._secrets / 'grafana_admin_password'}"]
+
+    def _services(self) -> dict[str, Any]:
+        """The services to run, as compose understands them, by name."""
+        defined = self._config()["services"]
+        if unknown := self._without - set(defined):
+            raise StackError(
+                f"STACK_WITHOUT: no component {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(sorted(defined))}"
+            )
+        return {name: defined[name] for name in sorted(defined) if name not in self._without}
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self._answer("config", "--format", "json"))
+        return config
+
+    def _containers(self) -> dict[str, Any]:
+        """What the engine knows about each service's container, by service."""
+        ids = self._answer("ps", "--all", "--quiet").split()
+        inspected = json.loads(_output(["docker", "inspect", *ids]) or "[]") if ids else []
+        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in inspected}
+
+    def _check_ports(self) -> None:
+        """Refuse ports that others listen on; those of the running stack are its own."""
+        own = {
+            int(binding["HostPort"])
+            for container in self._containers().values()
+            for bindings in container["NetworkSettings"]["Ports"].values()
+            for binding in bindings or ()
+        }
+        owners = {port.variable: port.owner for port in PORTS}
+        ports = read_ports(self._environment)
+        refuse_taken_ports(
+            {
+                variable: number
+                for variable, number in ports.items()
+                if number not in own and owners[variable] not in self._without
+            }
+        )
+
+    def _generate_secrets(self) -> None:
+        """Write the secrets that aren't there yet.
+
+        Their folder is closed to other users; the files are not, because each container reads its
+        own as a user of its own.
+        """
+        generated = {
+            "database_password": secrets.token_urlsafe(32),
+            "grafana_admin_password": secrets.token_urlsafe(16),
+            "webhook_url": WEBHOOK_URL,
+        }
+        missing = [name for name in generated if not (self._secrets / name).exists()]
+        if "database_password" in missing and self._has_database():
+            raise StackError(
+                f"{self._secrets / 'database_password'} is gone, but the database still has that "
+                "password.\nPut it back, or give up the data: docker compose down --volumes"
+            )
+        self._secrets.mkdir(parents=True, exist_ok=True)
+        self._secrets.chmod(0o700)
+        for name in missing:
+            (self._secrets / name).write_text(generated[name])
+        for name in generated:
+            (self._secrets / name).chmod(0o644)
+
+    def _has_database(self) -> bool:
+        labels = {"project": self._config()["name"], "volume": DATABASE_VOLUME}
+        filters = [f"--filter=label=com.docker.compose.{name}={labels[name]}" for name in labels]
+        return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
+
+    def _choose_scrape_interval(self) -> None:
+        if not (interval := self._environment.get("SCRAPE_INTERVAL")):
+            return
+        content = with_interval(self._root / "prometheus" / "prometheus.yml", interval)
+        # The name tells the intervals apart, so that compose notices a change.
+        config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(content)
+        self._environment["PROMETHEUS_CONFIG"] = str(config)
+
+    def _pull(self, services: Mapping[str, Any]) -> None:
+        foreign = [name for name, service in services.items() if "build" not in service]
+        self._compose(
+            *("pull", "--policy", "missing", *foreign),
+            failure="an image can't be pulled, see above. Check that the engine reaches the "
+            "registry (`docker pull`\nof that image), or use STACK=native, which needs no image.",
+        )
+
+    def _start(self, services: Mapping[str, Any]) -> None:
+        wait = ["--wait", "--wait-timeout", str(HEALTHY_WITHIN_SECONDS)]
+        try:
+            self._compose("up", "--detach", "--no-build", *wait, *services, failure="not healthy")
+        except StackError:
+            down = [status.name for status in self.status() if not status.up]
+            self._compose("logs", "--tail", "15", *down, failure="their logs can't be read")
+            raise StackError(
+                f"not healthy: {', '.join(down)}; their last lines are above.\n"
+                "`make logs COMPONENT=…` shows more; `make down` stops the rest."
+            ) from None
+
+    def _compose(self, *arguments: str, failure: str) -> None:
+        """Run compose with its output on the terminal; StackError(failure) when it fails."""
+        sys.stdout.flush()
+        command = ["docker", "compose", *arguments]
+        if subprocess.run(command, cwd=self._root, env=self._environment, check=False).returncode:
+            raise StackError(failure)
+
+    def _answer(self, *arguments: str) -> str:
+        """What compose prints; StackError with its complaint when it fails."""
+        done = subprocess.run(
+            ["docker", "compose", *arguments],
+            cwd=self._root,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"docker compose {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def _status(name: str, container: Mapping[str, Any] | None) -> ComponentStatus:
+    if container is None:
+        return ComponentStatus(name, False, None, None, "not started")
+    state = container["State"]
+    if state["Status"] != "running":
+        detail = f"{state['Status']}, exit code {state['ExitCode']}"
+        return ComponentStatus(name, False, None, None, detail)
+    url, problem = None, None
+    if name in PROBES:
+        port, path = PROBES[name]
+        binding, *_ = container["NetworkSettings"]["Ports"][f"{port}/tcp"]
+        url = f"http://127.0.0.1:{binding['HostPort']}"
+        problem = probe(Probe(url, path))
+    if problem is None and state["Health"]["Status"] != "healthy":
+        problem = f"its health check says {state['Health']['Status']}"
+    since = datetime.fromisoformat(state["StartedAt"])
+    return ComponentStatus(name, problem is None, url, since, problem or "")
+
+
+def _require_compose() -> None:
+    """Raise StackError saying which part of Docker is missing."""
+    if shutil.which("docker") is None:
+        raise StackError(
+            "docker is not installed. Install a Docker engine and compose v2, or use STACK=native."
+        )
+    if not engine_answers():
+        raise StackError(
+            "no Docker engine answers: start it, or get the right to use it (`docker version` says "
+            "which),\nor use STACK=native."
+        )
+    if compose_version() < OLDEST_COMPOSE:
+        oldest = ".".join(map(str, OLDEST_COMPOSE))
+        raise StackError(
+            f"the Docker engine answers, but `docker compose` {oldest} or newer is missing.\n"
+            "Install docker-compose-plugin (Docker's package) or docker-compose (Debian 13's), "
+            "or use STACK=native."
+        )
+
+
+def _output(command: Sequence[str]) -> str | None:
+    """What ``command`` prints; None when it fails or hangs."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,61 @@
+"""What can be said of the compose file without running it; Grafana's service above all."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_stack.compose.packages import run
+
+
+@pytest.fixture
+def definition(docker: None, checkout: Path) -> dict[str, Any]:
+    """The compose file as compose itself understands it, with the default ports."""
+    command = ["docker", "compose", "--file", str(checkout / "docker-compose.yml"), "config"]
+    parsed: dict[str, Any] = json.loads(run([*command, "--format", "json"]))
+    return parsed
+
+
+def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) -> None:
+    for name, service in definition["services"].items():
+        expected = {"healthcheck", "mem_limit", "pids_limit", "stop_grace_period", "user"}
+        assert expected <= set(service), name
+        assert service["restart"] == "unless-stopped", name
+        assert service["read_only"], name
+
+
+def test_every_image_is_pinned(definition: dict[str, Any]) -> None:
+    pulled = [each["image"] for each in definition["services"].values() if "build" not in each]
+    assert [image for image in pulled if not re.search(r":v?\d+\.\d+", image)] == []
+
+
+def test_every_mounted_file_is_in_the_checkout(definition: dict[str, Any]) -> None:
+    mounts = [
+        each for service in definition["services"].values() for each in service.get("volumes", ())
+    ]
+    bound = [Path(mount["source"]) for mount in mounts if mount["type"] == "bind"]
+    assert [str(path) for path in bound if not path.exists()] == []
+
+
+def test_grafana_finds_what_its_provisioning_asks_for(
+    definition: dict[str, Any], checkout: Path
+) -> None:
+    grafana = definition["services"]["grafana"]
+    files = [*(checkout / "grafana/provisioning").rglob("*.yml")]
+    variables = {
+        name for file in files for name in re.findall(r"\$\{?([A-Z][A-Z_]+)", file.read_text())
+    }
+    assert variables
+    assert variables <= set(grafana["environment"])
+    targets = {mount["target"] for mount in grafana["volumes"]}
+    assert grafana["environment"]["DASHBOARDS_DIR"] in targets
+
+
+def test_grafanas_password_comes_from_a_file(definition: dict[str, Any]) -> None:
+    grafana = definition["services"]["grafana"]
+    (secret,) = grafana["secrets"]
+    password_file = grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"]
+    assert password_file == f"/run/secrets/{secret['source']}"
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in grafana["environment"]

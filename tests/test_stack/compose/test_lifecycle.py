@@ -1,0 +1,90 @@
+"""Coming up, going down and coming back."""
+
+import socket
+import uuid
+
+import httpx
+import pytest
+
+from stack.backend import StackError
+from tests.test_stack.compose.conftest import Stack, inspect_services
+from tests.test_stack.compose.packages import run
+
+
+def _ids(stack: Stack) -> dict[str, str]:
+    return {name: each["Id"] for name, each in inspect_services(stack.project).items()}
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_every_component_is_up_with_its_address_and_age(stack: Stack) -> None:
+    status = {component.name: component for component in stack.backend.status()}
+    assert {name for name, component in status.items() if not component.up} == set()
+    assert all(component.since for component in status.values())
+    assert status["prometheus"].url == stack.url("PROMETHEUS_PORT")
+    assert status["app"].url == stack.url("APP_PORT")
+
+
+def test_nothing_was_restarted(stack: Stack) -> None:
+    containers = inspect_services(stack.project)
+    assert {name: each["RestartCount"] for name, each in containers.items()} == dict.fromkeys(
+        containers, 0
+    )
+
+
+def test_a_second_up_leaves_alone_what_runs(stack: Stack) -> None:
+    before = _ids(stack)
+    stack.backend.up()
+    assert _ids(stack) == before
+
+
+def test_down_stops_everything_and_up_finds_the_data_again(stack: Stack) -> None:
+    conversation = uuid.uuid4().hex
+    sms = {
+        "tenant_id": "tenant-1",
+        "phone_number": "+61400000000",
+        "content": "I can pay 200 a week for 8 weeks",
+        "conversation_id": conversation,
+    }
+    app = stack.url("APP_PORT")
+    httpx.post(f"{app}/orchestrate/sms-received", json=sms, timeout=60).raise_for_status()
+
+    stack.backend.down()
+    assert inspect_services(stack.project) == {}
+    assert [name for name, port in stack.ports.items() if _listens(port)] == []
+    assert not any(component.up for component in stack.backend.status())
+
+    stack.backend.up()
+    status = httpx.get(f"{app}/orchestrate/workflow/{conversation}/status", timeout=60)
+    assert status.status_code == 200, status.text
+
+
+def test_a_component_that_is_gone_is_reported(stack: Stack) -> None:
+    run(["docker", "stop", inspect_services(stack.project)["node-exporter"]["Id"]])
+    status = {component.name: component for component in stack.backend.status()}
+    assert not status["node-exporter"].up
+    assert "exited" in status["node-exporter"].detail
+
+    stack.backend.up()
+    assert all(component.up for component in stack.backend.status())
+
+
+def test_a_lost_database_password_is_not_replaced(stack: Stack) -> None:
+    password = stack.checkout / ".state/secrets/database_password"
+    kept = password.rename(password.with_suffix(".kept"))
+    try:
+        with pytest.raises(StackError, match="database_password is gone"):
+            stack.backend.up()
+        assert not password.exists()
+    finally:
+        kept.rename(password)
+
+
+def test_logs_name_the_component(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    stack.backend.logs(["prometheus"])
+    lines = capfd.readouterr().out.splitlines()
+    assert lines
+    assert all(line.startswith("prometheus") for line in lines)
