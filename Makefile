@@ -9,6 +9,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
+# These are passed as they were typed: make would take the $2 out of "$200".
+unexport NAME TEXT COMPONENT
+typed = '$(subst ','\'',$(value $(1)))'
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
@@ -27,10 +30,11 @@ logs: $(VENV)/stack ## follow the logs; COMPONENT=app for one
 	@$(RUN) -m stack logs --follow $(COMPONENT)
 
 fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without: list them
-	@$(RUN) -m stack fault $(NAME)
+	@$(RUN) -m stack fault $(call typed,NAME)
 
 send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
-	@$(RUN) -m stack send "$${TEXT:?give the message: make send TEXT=\"can I pay weekly?\"}"
+	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
+	@$(RUN) -m stack send $(call typed,TEXT)
 
 generate: $(VENV)/dev ## write the rules and dashboards from their sources
 	@$(RUN) -m alerts generate
@@ -45,7 +49,7 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest --cov --cov-fail-under=90
+	$(VENV)/bin/pytest --cov --cov-fail-under=90 --ignore=tests/test_stack/compose
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
@@ -55,6 +59,7 @@ bench: $(VENV)/dev ## figures and ratios
 
 clean: ## remove what was installed, measured and kept: .venv, .tools, .state
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down || true; fi
+	@if docker compose version >/dev/null 2>&1; then docker compose down --volumes || true; fi
 	rm -rf .venv .tools .state .hypothesis .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,7 +76,8 @@ $(VENV)/python:
 $(VENV)/stack $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
 	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes \
 	  -r requirements/$*.txt \
-	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" '/^Collecting|already satisfied/ \
-	    { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \
-	    END { print "" }'
+	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \
+	    'shown && /^Collecting|already satisfied/ \
+	      { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \
+	    END { printf "%sinstalled requirements/$*.txt%36s\n", shown ? "\r" : "", "" }'
 	@touch $@

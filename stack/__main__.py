@@ -14,11 +14,19 @@ from stack.ports import PORTS
 from stack.toolchain import TOOLS, ToolMissing, locate
 
 ROOT = Path(__file__).parents[1]
-OTHER_VARIABLES = {
-    "STACK": "native or compose; by default compose where a Docker engine answers",
+WAYS = {
+    "STACK": "native or compose; by default the one that runs, else compose\n"
+    f"{'':29}where a Docker engine answers",
+    "STACK_WITHOUT": "components that compose leaves out, such as grafana",
+    "STACK_STATE_DIR": "state of the native stack (.state)",
+    "STACK_TOOLS_DIR": "downloaded tools (.tools)",
+    "STACK_RELEASES_URL": "where the tools' release archives are (https://github.com)",
+}
+SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
     "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+    **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
 }
 
 
@@ -35,13 +43,12 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    variables = {port.variable: f"port of {port.owner} ({port.default})" for port in PORTS}
     parser = argparse.ArgumentParser(
         prog="python -m stack",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="variables:\n"
-        + "\n".join(f"  {name:<26} {text}" for name, text in (OTHER_VARIABLES | variables).items()),
+        + "\n".join(f"  {name:<26} {text}" for name, text in (WAYS | SETTINGS).items()),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
@@ -80,19 +87,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _backend() -> Backend:
-    """The way to run the stack that was asked for, or that fits this machine."""
-    chosen = os.environ.get("STACK") or ("compose" if compose.available() else "native")
-    if chosen == "native":
-        state = Path(os.environ.get("STACK_STATE_DIR") or ROOT / ".state").absolute()
-        return NativeBackend(ROOT, state, _variables())
-    if chosen == "compose":
-        return ComposeBackend(ROOT, _variables(), os.environ.get("STACK_WITHOUT", "").split())
-    raise StackError(f"STACK={chosen}: use native or compose")
-
-
-def _variables() -> dict[str, str]:
-    names = [port.variable for port in PORTS] + list(OTHER_VARIABLES)
-    return {name: os.environ[name] for name in names if os.environ.get(name)}
+    """The way to run the stack that was asked for, that is in use, or that fits this machine."""
+    chosen = os.environ.get("STACK")
+    if chosen not in (None, "", "native", "compose"):
+        raise StackError(f"STACK={chosen}: use native or compose")
+    variables = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
+    state = Path(os.environ.get("STACK_STATE_DIR") or ROOT / ".state").absolute()
+    native = NativeBackend(ROOT, state, variables)
+    if chosen == "native" or (not chosen and (native.is_running() or not compose.available())):
+        return native
+    return ComposeBackend(ROOT, variables, os.environ.get("STACK_WITHOUT", "").split())
 
 
 def _up() -> int:
@@ -100,8 +104,7 @@ def _up() -> int:
     backend.up()
     print()
     _print(backend.status())
-    if isinstance(backend, NativeBackend):
-        print("\n".join(backend.notes))
+    print("\n".join(backend.notes))
     print('\nTry: make send TEXT="can I pay 200 a week for 8 weeks?"   make fault NAME=ai_errors')
     return 0
 

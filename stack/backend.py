@@ -24,6 +24,10 @@ class ComponentStatus:
 class Backend(Protocol):
     """A way to run the stack."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know beside the status."""
+
     def up(self) -> None:
         """Start everything and wait until it is healthy. Raises StackError."""
 

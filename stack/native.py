@@ -13,15 +13,21 @@ from pathlib import Path
 
 import yaml
 
-from stack import processes
+from stack import grafana, processes
 from stack.backend import ComponentStatus, StackError
 from stack.health import Probe, probe
-from stack.ports import read_ports, refuse_taken_ports
+from stack.ports import PORTS, read_ports, refuse_taken_ports
+from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
 from stack.toolchain import Tool, ToolMissing, locate
 from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
 
-HEALTHY_WITHIN_SECONDS = 60
+DEFAULTS = {
+    "APP_WORKERS": "1",
+    "TRAFFIC_PER_MINUTE": "60",
+    **{port.variable: str(port.default) for port in PORTS},
+}
+HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
 RETENTION = "60d"
 
@@ -38,15 +44,23 @@ class NativeBackend:
         self._state = state
         self._run = state / "run"
         self._chosen = self._run / "variables.json"
-        if self._chosen.exists() and Supervisor(state).answers():
-            variables = json.loads(self._chosen.read_text())
-        self._variables = dict(variables)
-        self.ports = read_ports(variables)
         self._supervisor = Supervisor(state)
+        self._asked_for = dict(variables)
+        self._variables = DEFAULTS | self._asked_for
+        if self.is_running():
+            self._variables = json.loads(self._chosen.read_text())
+        self.ports = read_ports(self._variables)
+
+    def is_running(self) -> bool:
+        """Whether the stack was started and not stopped since."""
+        return self._chosen.exists() and self._supervisor.answers()
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
-        if not self._supervisor.answers():
+        if self.is_running():
+            self._refuse_changes()
+            print("running already")
+        else:
             self._start_supervisor()
         began = time.monotonic()
         states = self._supervisor.states()
@@ -68,7 +82,7 @@ class NativeBackend:
         states = self._supervisor.states()
         found = []
         for name in STARTING_ORDER:
-            if name == "grafana" and name not in states and _grafana() is None:
+            if name == "grafana" and name not in states and grafana.find() is None:
                 continue
             state = states.get(name)
             target = self._probe(name)
@@ -97,19 +111,34 @@ class NativeBackend:
     @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
-        if _grafana():
-            password = self._state / "secrets" / "grafana_admin_password"
-            return [f"Grafana: user admin, password in {password}"]
+        if "grafana" in self._supervisor.states():
+            return [f"Grafana: user admin, password in {self._grafana_password}"]
         return ["Grafana is not installed: import grafana/dashboards/*.json into yours"]
+
+    @property
+    def _grafana_password(self) -> Path:
+        return self._state / "secrets" / "grafana_admin_password"
+
+    def _refuse_changes(self) -> None:
+        running = self._variables
+        changed = [
+            f"{name} is {running.get(name, 'not set')}, not {value}"
+            for name, value in self._asked_for.items()
+            if running.get(name) != value
+        ]
+        if changed:
+            raise StackError(
+                f"the stack runs already: {'; '.join(changed)}. To change that: make down"
+            )
 
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
         processes.stop_all(self._state)
-        grafana = _grafana()
-        needed = {k: v for k, v in self.ports.items() if grafana or k != "GRAFANA_PORT"}
+        server = grafana.find()
+        needed = {k: v for k, v in self.ports.items() if server or k != "GRAFANA_PORT"}
         refuse_taken_ports(needed)
         tools = _tools()
-        programs = self._programs(tools, grafana)
+        programs = self._programs(tools, server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         self._write_secrets()
@@ -128,10 +157,10 @@ class NativeBackend:
             ):
                 print("does not come up")
                 log = self._state / "logs" / f"{program}.log"
-                last = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+                last = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
                 raise StackError(
                     f"{program} does not answer at {target.url}: {problem}\n"
-                    + "\n".join(f"  {line[:200]}" for line in last)
+                    + "\n".join(f"  {line}" for line in last)
                     + f"\n`make logs COMPONENT={program}` shows more; `make down` stops the rest."
                 )
             time.sleep(0.1)
@@ -150,7 +179,7 @@ class NativeBackend:
         variable, path = paths[program]
         return Probe(f"http://127.0.0.1:{self.ports[variable]}", path)
 
-    def _programs(self, tools: Mapping[str, Tool], grafana: Path | None) -> list[Program]:
+    def _programs(self, tools: Mapping[str, Tool], grafana_server: Path | None) -> list[Program]:
         data = self._state / "data"
         port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
         programs = [
@@ -190,22 +219,22 @@ class NativeBackend:
                 self._run,
             ),
         ]
-        if grafana:
-            homes = (grafana.resolve().parents[1], Path("/usr/share/grafana"))
-            home = next((home for home in homes if (home / "public").is_dir()), homes[-1])
-            programs.append(
-                Program("grafana", [str(grafana), "server", f"--homepath={home}"], self._run)
-            )
+        if grafana_server:
+            programs.append(Program("grafana", grafana.command(grafana_server), self._run))
         return programs
 
     def _environment(self) -> dict[str, str]:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
-        grafana_data = self._state / "data" / "grafana"
+        # Components talk to each other, which no proxy of this machine's environment is for.
+        excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        directly = f"{excepted},127.0.0.1" if excepted else "127.0.0.1"
         return {
             **os.environ,
+            "NO_PROXY": directly,
+            "no_proxy": directly,
             "PYTHONUNBUFFERED": "1",
             "ORCHESTRATOR_PORT": str(self.ports["APP_PORT"]),
-            "ORCHESTRATOR_WORKERS": self._variables.get("APP_WORKERS") or "1",
+            "ORCHESTRATOR_WORKERS": self._variables["APP_WORKERS"],
             "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{self._state}/data/app/orchestrator.db",
             "ORCHESTRATOR_COLLECTIONS_MONITOR_URL": url["COLLECTIONS_MONITOR_PORT"],
             "ORCHESTRATOR_SMS_AGENT_URL": url["SMS_AGENT_PORT"],
@@ -222,26 +251,20 @@ class NativeBackend:
                 )
             },
             "SIMULATOR_APP_URL": url["APP_PORT"],
-            "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables.get("TRAFFIC_PER_MINUTE") or "60",
+            "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
-            "PROMETHEUS_URL": url["PROMETHEUS_PORT"],
-            "DASHBOARDS_DIR": str(self._root / "grafana" / "dashboards"),
-            "GF_SERVER_HTTP_ADDR": "127.0.0.1",
-            "GF_SERVER_HTTP_PORT": str(self.ports["GRAFANA_PORT"]),
-            "GF_PATHS_DATA": str(grafana_data),
-            "GF_PATHS_LOGS": str(grafana_data / "logs"),
-            "GF_PATHS_PLUGINS": str(grafana_data / "plugins"),
-            "GF_PATHS_PROVISIONING": str(self._root / "grafana" / "provisioning"),
-            "GF_SECURITY_ADMIN_PASSWORD__FILE": str(
-                self._state / "secrets" / "grafana_admin_password"
+            **grafana.environment(
+                self._root / "grafana",
+                self._state / "data" / "grafana",
+                self._grafana_password,
+                self.ports["GRAFANA_PORT"],
+                url["PROMETHEUS_PORT"],
             ),
-            "GF_ANALYTICS_REPORTING_ENABLED": "false",
         }
 
     def _write_secrets(self) -> None:
-        folder = self._state / "secrets"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        password = folder / "grafana_admin_password"
+        password = self._grafana_password
+        password.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not password.exists():
             password.touch(mode=0o600)
             password.write_text(secrets.token_urlsafe(16))
@@ -254,9 +277,8 @@ class NativeBackend:
         committed = self._root / "prometheus"
         (folder / "rules").symlink_to(committed / "rules")
         if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = yaml.safe_load((committed / "prometheus.yml").read_text())
-            config["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
-            (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+            config = with_interval(committed / "prometheus.yml", interval)
+            (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
         variables = {
@@ -294,9 +316,3 @@ def _tools() -> dict[str, Tool]:
             raise StackError(str(error)) from None
         print(f"  {tools[name]}", flush=True)
     return tools
-
-
-def _grafana() -> Path | None:
-    """Grafana's binary, when it is installed."""
-    found = shutil.which("grafana")
-    return Path(found) if found else None

@@ -78,7 +78,9 @@ def _holder(port: int) -> str:
     except psutil.AccessDenied:
         return ""
     for connection in connections:
-        if connection.laddr and connection.laddr.port == port and connection.pid:
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        if connection.laddr.port == port and connection.pid:
             try:
                 name = psutil.Process(connection.pid).name()
             except psutil.NoSuchProcess:

@@ -76,6 +76,8 @@ def send_sms(app_url: str, text: str) -> Iterator[str]:
 
 def _request(method: str, url: str, json: object = None) -> httpx.Response:
     try:
-        return httpx.request(method, url, json=json, timeout=DECIDED_WITHIN_SECONDS)
+        return httpx.request(
+            method, url, json=json, timeout=DECIDED_WITHIN_SECONDS, trust_env=False
+        )
     except httpx.HTTPError as error:
         raise StackError(f"{url} does not answer ({error}); does `make status` say up?") from None

@@ -1,7 +1,9 @@
 """supervisord for one state folder: its configuration, its start, its answers."""
 
 import hashlib
+import http.client
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from stack.backend import StackError
 from stack.processes import MARK
 
-ANSWERS_WITHIN_SECONDS = 20
+LAUNCHED_WITHIN_SECONDS = 20
+ANSWERS_WITHIN_SECONDS = 10
 LOG_BYTES = 10 * 1024 * 1024
 STOP_SECONDS = 35
 """The app finishes the requests under way, for 30 s at most."""
@@ -60,7 +61,7 @@ class Supervisor:
         return True
 
     def launch(self, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
-        """Start it, with ``programs`` known but not started."""
+        """Start it, with ``programs`` known but not started; it will stop them in this order."""
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._config.write_text(self._configuration(programs))
         self._socket.unlink(missing_ok=True)
@@ -69,7 +70,7 @@ class Supervisor:
             env={**environment, MARK: str(self._state)},
             check=True,
         )
-        deadline = time.monotonic() + ANSWERS_WITHIN_SECONDS
+        deadline = time.monotonic() + LAUNCHED_WITHIN_SECONDS
         while not self.answers():
             if time.monotonic() > deadline:
                 raise StackError(f"supervisord does not answer; see {self._log}")
@@ -85,7 +86,10 @@ class Supervisor:
 
     def gave_up(self, name: str) -> bool:
         """Whether ``name`` ended so often that it is not started again."""
-        return bool(self._rpc.getProcessInfo(name)["statename"] == "FATAL")
+        try:
+            return bool(self._rpc.getProcessInfo(name)["statename"] == "FATAL")
+        except (OSError, xmlrpc.client.Error):
+            return not self.answers()
 
     def states(self) -> dict[str, ProgramState]:
         """The state of each program; empty when supervisord does not run."""
@@ -114,10 +118,8 @@ class Supervisor:
 
     @property
     def _rpc(self) -> Any:
-        # New for each call: after a refused connection the transport can't be used again.
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         # The address is the transport's affair; the client insists on one.
-        return xmlrpc.client.ServerProxy("http://localhost", transport).supervisor
+        return xmlrpc.client.ServerProxy("http://localhost", _Transport(self._socket)).supervisor
 
     @property
     def _log(self) -> Path:
@@ -136,7 +138,7 @@ class Supervisor:
                 "silent": "true",
             },
         }
-        for program in programs:
+        for position, program in enumerate(programs):
             sections[f"program:{program.name}"] = {
                 "command": shlex.join(program.command),
                 "directory": program.folder,
@@ -144,6 +146,8 @@ class Supervisor:
                 "autorestart": "true",
                 "startsecs": 1,
                 "startretries": 3,
+                # The highest is stopped first.
+                "priority": len(programs) - position,
                 "stopwaitsecs": STOP_SECONDS,
                 "stopasgroup": "false",
                 "killasgroup": "true",
@@ -156,6 +160,28 @@ class Supervisor:
             f"[{section}]\n" + "".join(f"{key}={_escaped(value)}\n" for key, value in body.items())
             for section, body in sections.items()
         )
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        return _Connection(self._path)
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, with a bound: a supervisord that hangs must not hang its callers."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=ANSWERS_WITHIN_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 def _escaped(value: object) -> str:

@@ -1,5 +1,6 @@
 """Tools from the official release archives, checked against their published checksums."""
 
+import functools
 import hashlib
 import os
 import platform
@@ -29,10 +30,12 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
 
     Raises NotAvailableError when it can't be reached, and ToolMissing when its checksum is wrong.
     """
-    base = os.environ.get("STACK_RELEASES_URL", "https://github.com")
+    base = os.environ.get("STACK_RELEASES_URL") or "https://github.com"
     release = f"{base}/{spec.project}/releases/download/v{spec.release}"
     file = f"{_title(spec)}.tar.gz"
     report(f"{spec.name}: looking for {release}/{file}")
+    if problem := _connection_problem(base):
+        raise NotAvailableError(f"{base} can't be reached ({problem})")
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         archive = Path(temporary) / file
         try:
@@ -54,8 +57,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
                 f"  sha256 {actual}, sha256sums.txt says {expected}.\n"
                 "Nothing was installed. Try again; if it stays so, do not trust that source."
             )
-        with tarfile.open(archive) as content:
-            content.extractall(temporary, filter="data")
+        _unpack(archive, Path(temporary))
         unpacked = folder / _title(spec)
         shutil.rmtree(unpacked, ignore_errors=True)
         # Renamed only when whole: an interrupted installation leaves no half tool.
@@ -80,6 +82,32 @@ def _download(client: httpx.Client, url: str, target: Path) -> None:
         response.raise_for_status()
         for chunk in response.iter_bytes():
             output.write(chunk)
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Write the regular files of ``archive``, each below ``target`` whatever its name says."""
+    # By hand: Python's own filter is missing from Debian 12's 3.11.2.
+    with tarfile.open(archive) as content:
+        for member in content:
+            file = (target / member.name).resolve()
+            if not member.isfile() or not file.is_relative_to(target.resolve()):
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            source = content.extractfile(member)
+            assert source is not None, "regular files have content"
+            with source, file.open("wb") as output:
+                shutil.copyfileobj(source, output)
+            file.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+@functools.cache
+def _connection_problem(base: str) -> str | None:
+    """Why there is no way to ``base``. Asked once: a dead name server takes long to say nothing."""
+    try:
+        httpx.head(base, timeout=_TIMEOUT)
+    except httpx.TransportError as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def _title(spec: Spec) -> str:

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from stack.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
 SUITES = ("", "forky", "trixie")
 """Asked in this order; the empty one is the machine's own. Prometheus 3.5 LTS is in forky."""
 
-ETC_APT = Path("/etc/apt")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+LISTS_LAST_SECONDS = 24 * 3600
+"""Mirrors drop a package once a newer one is there, so older lists name files that are gone."""
 
 # Debian's Alertmanager reads its default templates from this folder and does not start without it.
 # The copy reads them from its working directory: a path of the same length, because Go's strings
@@ -48,7 +52,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
         label = suite or "this release"
         report(f"{spec.name}: looking for the package in {label}")
         try:
-            options = _apt_options(suite, folder)
+            options = apt_options(suite, folder)
             package, version = _offered(spec, options)
             if version < spec.oldest:
                 raise NotAvailableError(f"{package} is {'.'.join(map(str, version))}")
@@ -85,8 +89,8 @@ def _unpack(package: str, options: list[str], target: Path) -> None:
         root.rename(target)
 
 
-def _apt_options(suite: str, folder: Path) -> list[str]:
-    """Options that give apt a state of its own, which knows ``suite``, fetched once."""
+def apt_options(suite: str, folder: Path) -> list[str]:
+    """Options that give apt a state of its own, which knows what ``suite`` holds today."""
     if not suite:
         return []
     state = folder / f"apt-{suite}"
@@ -98,31 +102,33 @@ def _apt_options(suite: str, folder: Path) -> list[str]:
         *("-o", f"Dir::State::Status={state / 'status'}"),
         *("-o", f"Dir::Cache={state / 'cache'}"),
     ]
-    if not (state / "complete").exists():
-        mirror, keyring = _mirror()
+    fetched = state / "fetched"
+    if not fetched.exists() or time.time() - fetched.stat().st_mtime > LISTS_LAST_SECONDS:
         for part in ("lists/partial", "cache/archives/partial"):
             (state / part).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
-        sources.write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
-        update = ["apt-get", "-qq", *options, "-o", "APT::Update::Error-Mode=any", "update"]
-        if _run(update).returncode:
-            raise NotAvailableError(f"the lists can't be fetched from {mirror}")
-        (state / "complete").touch()
+        _fetch_lists(suite, sources, options)
+        fetched.touch()
     return options
 
 
-def _mirror() -> tuple[str, str]:
-    """The mirror that this machine's own apt uses, and the keys of its archive."""
-    for line in _source_lines():
-        if match := re.match(r"(?:URIs:|deb(?: \[.*\])?)\s*(https?://\S+/debian)/?(?:\s|$)", line):
-            return match[1], "/usr/share/keyrings/debian-archive-keyring.gpg"
-    raise NotAvailableError(f"no mirror of Debian in {ETC_APT}")
+def _fetch_lists(suite: str, sources: Path, options: list[str]) -> None:
+    """Find the mirror that has ``suite``, among those that this machine's own apt uses."""
+    mirrors = _mirrors()
+    update = ["apt-get", "-qq", *options, "-o", "APT::Update::Error-Mode=any", "update"]
+    for mirror in mirrors:
+        # Signed by Debian: other people's archives, and other people's suites, are passed over.
+        sources.write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
+        if _run(update).returncode == 0:
+            return
+    raise NotAvailableError(f"no lists at {', '.join(mirrors) or 'any mirror: apt has none'}")
 
 
-def _source_lines() -> Iterator[str]:
-    for file in (*sorted(ETC_APT.glob("sources.list.d/*")), ETC_APT / "sources.list"):
-        if file.is_file():
-            yield from file.read_text(errors="replace").splitlines()
+def _mirrors() -> list[str]:
+    """The archives with a section ``main`` of this machine's apt, however they are configured."""
+    planned = _run(["apt-get", "update", "--print-uris"]).stdout.decode()
+    found = re.findall(r"^'(\S+)/dists/[^/]+/main/binary-", planned, re.MULTILINE)
+    return list(dict.fromkeys(found))
 
 
 def _use_local_templates(root: Path) -> None:

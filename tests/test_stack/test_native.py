@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -18,22 +19,51 @@ from stack.processes import MARK
 from tests.serving_process import ROOT, free_port
 from tests.test_stack.journey import Addresses, expressions_with_data, walk
 
+GRAFANA = f"""\
+#!{sys.executable}
+# A stand-in: Grafana is in no package of Debian's.
+import http.server, json, os, sys
+
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps([sys.argv[1:], dict(os.environ)]).encode())
+
+address = os.environ["GF_SERVER_HTTP_ADDR"], int(os.environ["GF_SERVER_HTTP_PORT"])
+http.server.HTTPServer(address, Health).serve_forever()
+"""
+DOCKER = """\
+#!/bin/sh
+# An engine that answers, and compose v2.
+echo 2.40.3
+"""
+
 
 class Stack:
     """A stack with a state folder and ports of its own, driven as its user drives it."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
+        self.path = os.environ["PATH"]
         self.variables = {port.variable: str(free_port()) for port in PORTS}
         self.variables |= {"SCRAPE_INTERVAL": "1s", "TRAFFIC_PER_MINUTE": "300"}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def put_on_path(self, name: str, script: str) -> None:
+        """Let this stack find a program called ``name``."""
+        folder = self.state.parent / f"{self.state.name}-{name}"
+        folder.mkdir()
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+        self.path = f"{folder}:{self.path}"
+
+    def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
         """`python -m stack …` with this stack's variables."""
-        own = {"STACK": "native", "STACK_STATE_DIR": str(self.state), **self.variables}
+        own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,
-            env=os.environ | own,
+            env=os.environ | own | self.variables,
             capture_output=True,
             text=True,
             timeout=300,
@@ -73,6 +103,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("state"))
+    stack.put_on_path("grafana", GRAFANA)
     try:
         started = stack.run("up")
         assert started.returncode == 0, started.stderr
@@ -85,8 +116,30 @@ def test_every_component_is_up(stack: Stack) -> None:
     status = stack.status()
     assert all(component.up and component.since for component in status), status
     names = {component.name for component in status}
-    assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter"}
+    assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter", "grafana"}
     assert stack.run("status").returncode == 0
+
+
+def test_grafana_gets_its_settings(stack: Stack) -> None:
+    url = f"http://127.0.0.1:{stack.variables['GRAFANA_PORT']}/api/health"
+    arguments, environment = httpx.get(url).json()
+    assert arguments[0] == "server"
+    assert environment["PROMETHEUS_URL"] == stack.addresses.prometheus
+    assert Path(environment["DASHBOARDS_DIR"], "overview.json").exists()
+    assert Path(environment["GF_PATHS_PROVISIONING"], "datasources").is_dir()
+    password = stack.state / "secrets" / "grafana_admin_password"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"] == f"$__file{{{password}}}"
+    assert len(password.read_text()) >= 16
+    assert password.stat().st_mode & 0o077 == 0
+
+
+def test_the_stack_that_runs_is_the_one_that_is_asked(stack: Stack, tmp_path: Path) -> None:
+    with_docker = Stack(stack.state)
+    with_docker.path = stack.path
+    with_docker.put_on_path("docker", DOCKER)
+    answer = with_docker.run("status", way="")
+    assert answer.returncode == 0
+    assert stack.addresses.app in answer.stdout
 
 
 def test_from_one_sms_to_one_notification_and_its_resolution(stack: Stack) -> None:
@@ -123,6 +176,15 @@ def test_a_second_up_restarts_nothing(stack: Stack) -> None:
     stack_without_variables.variables = {}
     assert stack_without_variables.run("up").returncode == 0
     assert {component.name: component.since for component in stack.status()} == before
+
+
+def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:
+    changed = Stack(stack.state)
+    changed.variables = {"APP_PORT": str(free_port()), "SCRAPE_INTERVAL": "1s"}
+    refused = changed.run("up")
+    assert refused.returncode == 1
+    assert f"APP_PORT is {stack.variables['APP_PORT']}, not" in refused.stderr
+    assert "SCRAPE_INTERVAL" not in refused.stderr
 
 
 def test_logs_of_one_component(stack: Stack) -> None:
@@ -164,6 +226,19 @@ def test_a_taken_port_is_named_before_anything_starts(stack: Stack, tmp_path: Pa
     assert other.processes() == []
 
 
+def test_a_component_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
+    broken = Stack(tmp_path / "broken")
+    broken.variables["TRAFFIC_PER_MINUTE"] = "often"
+    try:
+        refused = broken.run("up")
+        assert refused.returncode == 1
+        assert "simulator does not answer at" in refused.stderr
+        assert "SIMULATOR_TRAFFIC_PER_MINUTE='often'" in refused.stderr
+        assert "make logs COMPONENT=simulator" in refused.stderr
+    finally:
+        broken.run("down")
+
+
 def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
     assert stack.run("down").returncode == 0
     assert stack.processes() == []
@@ -171,3 +246,11 @@ def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
     assert listening.isdisjoint(int(p) for n, p in stack.variables.items() if n.endswith("PORT"))
     assert stack.run("status").returncode == 1
     assert stack.run("down").returncode == 0
+
+
+def test_down_when_the_supervisor_hangs(stack: Stack) -> None:
+    assert stack.run("up").returncode == 0
+    (supervisor,) = [p for p in stack.processes() if "supervisord" in " ".join(p.cmdline())]
+    supervisor.suspend()
+    assert stack.run("down").returncode == 0
+    assert stack.processes() == []

@@ -15,6 +15,14 @@ from stack import toolchain
 from stack.toolchain import TOOLS, Tool, ToolMissing, archive, locate, packages, path
 from stack.toolchain.tool import NotAvailableError, tool_at
 
+SOURCES = """\
+Types: deb deb-src
+URIs: {}
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -153,6 +161,19 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_installed(
     assert list((tmp_path / "tools").glob("prometheus*")) == []
 
 
+def test_an_archive_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
+    harmless = script(tmp_path, "harmless", "")
+    file = tmp_path / "archive.tar.gz"
+    with tarfile.open(file, "w:gz") as content:
+        for name in ("../outside", str(tmp_path / "absolute"), "prometheus-3/promtool"):
+            content.add(harmless, name)
+    (inside := tmp_path / "inside").mkdir()
+    archive._unpack(file, inside)
+    assert os.access(inside / "prometheus-3" / "promtool", os.X_OK)
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path / "absolute").exists()
+
+
 def test_an_archive_that_is_not_there_is_said(releases: Releases, tmp_path: Path) -> None:
     with pytest.raises(NotAvailableError, match="answers 404"):
         archive.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
@@ -202,24 +223,27 @@ def test_a_machine_without_apt_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_p
         packages.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
 
 
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages route needs apt")
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("sources.list", "# old\ndeb [arch=amd64] http://mirror.example/debian bookworm main\n"),
-        ("sources.list", "deb http://mirror.example/debian/ bookworm main\n"),
-        (
-            "sources.list.d/debian.sources",
-            "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\n",
-        ),
+        ("sources.list", "# old\ndeb [arch=amd64] {} bookworm main\n"),
+        ("sources.list", "deb {}/ bookworm main contrib\n"),
+        ("sources.list.d/debian.sources", SOURCES),
+        # Docker's archive has no section main.
+        ("sources.list.d/aaa.list", "deb {}/linux bookworm stable\ndeb {} bookworm main\n"),
     ],
 )
+@pytest.mark.parametrize("mirror", ["http://mirror.example/debian", "mirror+file:/etc/mirrors"])
 def test_the_mirror_is_the_machine_s_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, text: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, text: str, mirror: str
 ) -> None:
     (tmp_path / "sources.list.d").mkdir()
-    (tmp_path / file).write_text(text)
-    monkeypatch.setattr(packages, "ETC_APT", tmp_path)
-    assert packages._mirror()[0] == "http://mirror.example/debian"
+    (tmp_path / file).write_text(text.replace("{}", mirror))
+    configuration = tmp_path / "apt.conf"
+    configuration.write_text(f'Dir::Etc "{tmp_path}";\n')
+    monkeypatch.setenv("APT_CONFIG", str(configuration))
+    assert packages._mirrors() == [mirror]
 
 
 def _installed_packages() -> bytes:

@@ -1,0 +1,48 @@
+"""Grafana beside the native stack, where it is installed."""
+
+import os
+import shutil
+from pathlib import Path
+
+# Before PATH: what the packages put there is a wrapper that insists on the system's own settings.
+_PACKAGED = "/usr/share/grafana/bin"
+
+
+def find() -> Path | None:
+    """Grafana's binary; None where it is not installed."""
+    found = shutil.which("grafana", path=f"{_PACKAGED}:{os.environ.get('PATH', os.defpath)}")
+    return Path(found) if found else None
+
+
+def command(binary: Path) -> list[str]:
+    """The command that serves, with the folder that holds Grafana's own files."""
+    prefix = binary.resolve().parents[1]
+    homes = (prefix, prefix / "share" / "grafana")
+    home = next((home for home in homes if (home / "public").is_dir()), prefix)
+    return [str(binary), "server", f"--homepath={home}"]
+
+
+def environment(
+    committed: Path, data: Path, password: Path, port: int, prometheus_url: str
+) -> dict[str, str]:
+    """Grafana's settings: what is ``committed`` for it, its ``data`` and ``password`` file."""
+    return {
+        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+        "GF_SERVER_HTTP_PORT": str(port),
+        "GF_SERVER_ROOT_URL": f"http://127.0.0.1:{port}/",
+        "GF_PATHS_DATA": str(data),
+        "GF_PATHS_LOGS": str(data / "logs"),
+        "GF_PATHS_PLUGINS": str(data / "plugins"),
+        "GF_PATHS_PROVISIONING": str(committed / "provisioning"),
+        # Expanded by Grafana itself; variables that end in __FILE are its image's affair.
+        "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
+        "GF_LOG_MODE": "console",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+        "GF_USERS_ALLOW_SIGN_UP": "false",
+        # The provisioning files take these two.
+        "PROMETHEUS_URL": prometheus_url,
+        "DASHBOARDS_DIR": str(committed / "dashboards"),
+    }

@@ -1,0 +1,66 @@
+"""Several workers: one answer at /metrics, also after one of them was killed."""
+
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core import catalogue
+from tests.serving_process import serving_process
+from tests.upstreams import ScriptedUpstreams
+from tests.waiting import eventually, until
+
+WORKERS = 3
+CLOSED = {"component": "sms_agent", "state": "closed"}
+
+
+async def sample(client: httpx.AsyncClient, name: str, labels: dict[str, str]) -> float:
+    exposed = (await client.get("/metrics")).text
+    return sum(
+        found.value
+        for family in text_string_to_metric_families(exposed)
+        for found in family.samples
+        if found.name == name and labels.items() <= found.labels.items()
+    )
+
+
+def workers() -> set[int]:
+    """The process ids of the workers that serve."""
+    children = psutil.Process().children(recursive=True)
+    alive = {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
+    return {
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid in alive and "spawn_main" in " ".join(process.info["cmdline"] or ())
+    }
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counts(
+    tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
+) -> None:
+    async with serving_process(
+        tmp_path / "app.log", upstreams.url, database_url, workers=WORKERS
+    ) as client:
+
+        async def all_workers_show() -> bool:
+            state = catalogue.CIRCUIT_BREAKER_STATE.name
+            return await sample(client, state, CLOSED) == len(workers()) == WORKERS
+
+        await eventually(all_workers_show)
+        sms = {"tenant_id": "t", "phone_number": "+15550100001", "content": "Hello"}
+        for number in range(30):
+            body = sms | {"conversation_id": f"c{number}"}
+            assert (await client.post("/orchestrate/sms-received", json=body)).is_success
+        assert await sample(client, catalogue.SMS_RECEIVED.name, {}) == 30
+        cpu = await sample(client, catalogue.PROCESS_CPU.name, {})
+
+        victim = min(workers())
+        psutil.Process(victim).kill()
+        await until(lambda: victim not in workers())
+        # A new one takes its place; the dead one's gauges are not added to the living ones'.
+        await eventually(all_workers_show)
+        assert await sample(client, catalogue.SMS_RECEIVED.name, {}) == 30
+        assert await sample(client, catalogue.PROCESS_CPU.name, {}) >= cpu
