@@ -1,5 +1,6 @@
 """The Makefile: what is typed arrives."""
 
+import os
 import subprocess
 
 import pytest
@@ -10,7 +11,9 @@ from tests.serving_process import ROOT
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """`make`, with a command in Python's place that prints its arguments one a line."""
     command = ["make", "--old-file=.venv/stack", "RUN=printf '%s\\n'", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # As typed into a shell, also where these tests are run by make.
+    shell = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(command, cwd=ROOT, env=shell, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
