@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.config import Settings, SettingsError, known_variables, load_settings
+from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
 from app.core.database import Database
 from app.models import Base
 from app.services import rollups
@@ -22,6 +22,9 @@ KEEP_ALIVE_SECONDS = 75
 
 GRACE_SECONDS = 30
 """How long requests under way may take after a stop was asked for."""
+
+
+WORKER_METRICS_DIR = f"{ENV_PREFIX}WORKER_METRICS_DIR"
 
 
 def main() -> int:
@@ -80,8 +83,7 @@ def _metrics_shared_by(workers: int) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
-        # Read by prometheus-client when a worker imports it.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        os.environ[WORKER_METRICS_DIR] = folder
         yield
 
 

@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.clients.ai_provider import AIProvider
 from app.clients.collections_monitor import CollectionsMonitor
@@ -13,18 +17,26 @@ from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
-from app.core.instrumentation import Instruments
-from app.core.runtime import RuntimeSampler
+from app.core.observability import Observability
 from app.models import Base, new_id
-from app.services import rollups as rollup_store
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
+from app.services.backlog import Backlog
 from app.services.escalations import Escalations
+from app.services.measures import rolled_up
+from app.services.metrics_ranges import MetricsRanges
+from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
 from app.services.plan_detection import PlanDetection
-from app.services.rollups import Rollups
+from app.services.rollups import Expiry, Rollups, Store
 from app.services.sweep import Sweep
+from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
+
+log = structlog.get_logger(__name__)
+
+ROLLUPS_BUSY_SECONDS = 2.0
+"""How long the rollups wait for a store that somebody else has locked; they try again."""
 
 DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
@@ -34,10 +46,13 @@ DRAIN_SECONDS = 5.0
 class Orchestrator:
     """The parts that the API calls."""
 
+    zone: ZoneInfo
     database: Database
     upstreams: dict[Component, Upstream]
     breakers: Breakers
     metrics: MetricsService
+    report: MetricsReport
+    ranges: MetricsRanges
     workflows: Workflows
     approvals: Approvals
     escalations: Escalations
@@ -47,15 +62,28 @@ class Orchestrator:
 
 @asynccontextmanager
 async def running_orchestrator(
-    settings: Settings, instruments: Instruments
+    settings: Settings, observability: Observability
 ) -> AsyncIterator[Orchestrator]:
     """Start every part, and stop them all at the end, with the counts written."""
+    instruments = observability.instruments
     database = Database(settings.database, pool_size=settings.database_pool_size)
-    instrument_database(database.engine, instruments)
-    rollup_database = Database(settings.rollup_database, pool_size=2)
-    rollups = Rollups(rollup_database, new_id(), instruments, settings.rollup_flush_seconds)
-    metrics = MetricsService(settings, instruments, rollups)
+    instrument_database(database, instruments)
+    metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
+    backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
+    rollup_database = Database(
+        settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
+    )
+    store, writer = Store(rollup_database), new_id()
+    expiry = Expiry(store, settings.rollups, settings.rollup_archive_dir, writer)
+    rollups = Rollups(
+        store,
+        settings.rollups,
+        instruments,
+        writer,
+        list(rolled_up()),
+        WorkerState(observability.runtime, database, breakers, backlog, metrics),
+    )
     urls = {
         Component.COLLECTIONS_MONITOR: settings.collections_monitor_url,
         Component.SMS_AGENT: settings.sms_agent_url,
@@ -82,29 +110,32 @@ async def running_orchestrator(
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
     await database.create_tables(Base.metadata)
-    await rollup_database.create_tables(rollup_store.metadata)
-    background = [
-        asyncio.create_task(part.run())
-        for part in (rollups, sweep, RuntimeSampler(instruments, "orchestrator"))
-    ]
+    background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
     try:
-        yield Orchestrator(
-            database=database,
-            upstreams=upstreams,
-            breakers=breakers,
-            metrics=metrics,
-            workflows=workflows,
-            approvals=Approvals(database, sms_agent, announcements, metrics),
-            escalations=escalations,
-            plans=PlanDetection(settings.payment_plans, database, metrics),
-            sweep=sweep,
-        )
+        async with observability.running():
+            yield Orchestrator(
+                zone=settings.zone,
+                database=database,
+                upstreams=upstreams,
+                breakers=breakers,
+                metrics=metrics,
+                report=MetricsReport(settings, rollups),
+                ranges=MetricsRanges(settings, rollups),
+                workflows=workflows,
+                approvals=Approvals(database, sms_agent, announcements, metrics),
+                escalations=escalations,
+                plans=PlanDetection(settings.payment_plans, database, metrics),
+                sweep=sweep,
+            )
     finally:
         await announcements.drain(DRAIN_SECONDS)
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await rollups.flush()
+        try:
+            await rollups.finish()
+        except (SQLAlchemyError, OSError) as error:
+            log.error("rollups_lost", error_type=type(error).__name__)
         for upstream in upstreams.values():
             await upstream.close()
         await rollup_database.close()

@@ -11,17 +11,19 @@ from app.api import errors, health, metrics, orchestrate
 from app.api.body_limit import BodyLimitMiddleware
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
-from app.core.instrumentation import Instruments
 from app.core.logging import configure_logging
 from app.core.middleware import ObservabilityMiddleware
+from app.core.observability import Observability
+
+SERVICE = "orchestrator"
 
 
-def create_app(settings: Settings, instruments: Instruments) -> FastAPI:
+def create_app(settings: Settings, observability: Observability) -> FastAPI:
     """The API, without the layer that observes it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_orchestrator(settings, instruments) as orchestrator:
+        async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
             yield
 
@@ -31,21 +33,26 @@ def create_app(settings: Settings, instruments: Instruments) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
-    app.state.instruments = instruments
+    app.state.observability = observability
     errors.add_error_handlers(app)
     for module in (metrics, orchestrate, health):
         app.include_router(module.router)
     return app
 
 
-def observed(app: FastAPI, instruments: Instruments) -> ASGIApp:
+def observed(app: FastAPI, observability: Observability) -> ASGIApp:
     """``app`` within the instrumentation layer."""
-    return ObservabilityMiddleware(app, instruments)
+    return ObservabilityMiddleware(app, observability.instruments)
 
 
 def create() -> ASGIApp:
     """The factory that each worker of the server calls."""
     settings = load_settings()
-    configure_logging(settings)
-    instruments = Instruments()
-    return observed(create_app(settings, instruments), instruments)
+    configure_logging(
+        service=SERVICE,
+        environment=settings.environment,
+        level=settings.log_level,
+        log_format=settings.log_format,
+    )
+    observability = Observability(SERVICE, settings.worker_metrics_dir)
+    return observed(create_app(settings, observability), observability)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -181,7 +182,15 @@ class EscalationEvent(Base):
     """A conversation that a person must handle."""
 
     __tablename__ = "escalation_events"
-    __table_args__ = (Index("escalation_events_by_notification", "notified_at", "created_at"),)
+    __table_args__ = (
+        Index("escalation_events_by_notification", "notified_at", "created_at"),
+        Index(
+            "escalation_events_open",
+            "severity",
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(index=True)

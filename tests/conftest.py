@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.assembly import Orchestrator
 from app.core.config import Calls, Settings
 from app.core.instrumentation import Instruments
+from app.core.observability import Observability
 from app.main import create_app, observed
 from tests.upstreams import ScriptedUpstreams, serving
 
@@ -77,14 +78,19 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
 
 
 @pytest.fixture
-def instruments() -> Instruments:
-    return Instruments()
+def observability() -> Observability:
+    return Observability("orchestrator")
 
 
 @pytest.fixture
-async def app(settings: Settings, instruments: Instruments) -> AsyncIterator[FastAPI]:
+def instruments(observability: Observability) -> Instruments:
+    return observability.instruments
+
+
+@pytest.fixture
+async def app(settings: Settings, observability: Observability) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    app = create_app(settings, instruments)
+    app = create_app(settings, observability)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -97,8 +103,8 @@ def orchestrator(app: FastAPI) -> Orchestrator:
 
 
 @pytest.fixture
-async def client(app: FastAPI, instruments: Instruments) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: FastAPI, observability: Observability) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the observed application."""
-    transport = httpx.ASGITransport(observed(app, instruments), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(observed(app, observability), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
         yield client

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.assembly import Orchestrator
-from app.core.instrumentation import Instruments
+from app.core.observability import Observability
 
 
 # Coroutines, though they wait for nothing: FastAPI runs plain functions in a thread each time.
@@ -14,10 +14,10 @@ async def _orchestrator(request: Request) -> Orchestrator:
     return orchestrator
 
 
-async def _instruments(request: Request) -> Instruments:
-    instruments: Instruments = request.app.state.instruments
-    return instruments
+async def _observability(request: Request) -> Observability:
+    observability: Observability = request.app.state.observability
+    return observability
 
 
 TheOrchestrator = Annotated[Orchestrator, Depends(_orchestrator)]
-TheInstruments = Annotated[Instruments, Depends(_instruments)]
+TheObservability = Annotated[Observability, Depends(_observability)]

@@ -88,7 +88,7 @@ class Breakers:
             return
         component, state = Component(name), _BREAKER_STATES[event.state]
         self._show(component, state)
-        self._transitions.child(component, state).inc()
+        self._transitions.series(component, state).note()
         log.warning("breaker_changed", component=component, state=state)
 
     def _show(self, component: Component, current: BreakerState) -> None:
@@ -150,7 +150,7 @@ class Upstream:
         """
 
         def count_retry(_: RetryCallState) -> None:
-            self._retries.child(self.component, operation).inc()
+            self._retries.series(self.component, operation).note()
 
         waits = [wait_fixed(seconds) for seconds in self._waits]
         retrying = AsyncRetrying(

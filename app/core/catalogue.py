@@ -9,8 +9,8 @@ the OpenTelemetry semantic conventions in their Prometheus spelling. ``orchestra
 what this business does.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 OTHER = "other"
@@ -258,19 +258,30 @@ OPERATION_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 30.0),
 )
 
+# A minute to a week; 36 h is the longest a tenant may wait for a person.
+HOURS_SECONDS = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 36 * 3600, 72 * 3600, 168 * 3600)
+
 # --- The instrumentation layer -------------------------------------------------------------------
 
 HTTP_SERVER_REQUEST_DURATION = Metric(
     "http_server_request_duration_seconds",
     Kind.HISTOGRAM,
     "seconds",
-    "Time from the first byte of a request to the last byte of its response, by route template.",
+    "Time from a request to the end of its response, or to its first chunk where it is streamed.",
     (
         Label("http_request_method", HTTP_METHODS),
         Label("http_route"),
         Label("http_response_status_code"),
     ),
     REQUEST_SECONDS,
+)
+HTTP_SERVER_STREAM_DURATION = Metric(
+    "http_server_stream_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time from the first chunk of a streamed response to its end.",
+    (Label("http_route"), Label("outcome", _values(Outcome))),
+    (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
 )
 HTTP_SERVER_ACTIVE_REQUESTS = Metric(
     "http_server_active_requests",
@@ -352,6 +363,13 @@ PROCESS_OPEN_FDS = Metric(
     "descriptors",
     "Open file descriptors of all workers.",
 )
+EVENT_LOOP_LAG = Metric(
+    "event_loop_lag_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "How much later than asked for the event loop ran a timer; what every request waits on top.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+)
 BUILD_INFO = Metric(
     "build_info",
     Kind.GAUGE,
@@ -379,6 +397,19 @@ ROLLUP_FLUSH_FAILURES = Metric(
     "flushes",
     "Rollup flushes that failed and will be tried again.",
 )
+ROLLUP_FLUSH_DURATION = Metric(
+    "rollup_flush_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time to write what has changed in the rollups.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0),
+)
+ROLLUP_LOST_EVENTS = Metric(
+    "rollup_lost_events_total",
+    Kind.COUNTER,
+    "events",
+    "Events that the rollups had to give up, because the store did not take them for too long.",
+)
 
 # --- The business --------------------------------------------------------------------------------
 
@@ -395,6 +426,19 @@ SMS_PROCESSING_DURATION = Metric(
     "Time from accepting an SMS to its routing being carried out, by where it ended.",
     (Label("route", _values(Route)),),
     REQUEST_SECONDS,
+)
+SMS_IN_FLIGHT = Metric(
+    "orchestrator_sms_in_flight",
+    Kind.GAUGE,
+    "messages",
+    "SMS whose workflow runs now.",
+)
+SMS_CAPACITY = Metric(
+    "orchestrator_sms_capacity",
+    Kind.GAUGE,
+    "messages",
+    "SMS that may run at once without getting slower, by the service's promise.",
+    merge="livemax",
 )
 WORKFLOW_STEP_DURATION = Metric(
     "orchestrator_workflow_step_duration_seconds",
@@ -437,6 +481,36 @@ APPROVALS = Metric(
     "Managers' decisions on queued responses.",
     (Label("action", _values(ApprovalAction)),),
 )
+APPROVAL_WAIT_DURATION = Metric(
+    "orchestrator_approval_wait_duration_seconds",
+    Kind.HISTOGRAM,
+    "seconds",
+    "Time from queueing a response to a manager's decision.",
+    (Label("action", _values(ApprovalAction)),),
+    HOURS_SECONDS,
+)
+APPROVAL_QUEUE_LENGTH = Metric(
+    "orchestrator_approval_queue_length",
+    Kind.GAUGE,
+    "responses",
+    "Responses that wait for a manager now.",
+    merge="livemax",
+)
+APPROVAL_QUEUE_OLDEST_AGE = Metric(
+    "orchestrator_approval_queue_oldest_age_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long the oldest of the waiting responses has waited; 0 when none waits.",
+    merge="livemax",
+)
+ESCALATIONS_OPEN = Metric(
+    "orchestrator_escalations_open",
+    Kind.GAUGE,
+    "escalations",
+    "Escalations that nobody has resolved yet.",
+    (Label("severity", _values(Severity)),),
+    merge="livemax",
+)
 ESCALATIONS = Metric(
     "orchestrator_escalations_total",
     Kind.COUNTER,
@@ -454,8 +528,7 @@ ESCALATION_RESOLUTION_DURATION = Metric(
     "seconds",
     "Time from opening an escalation to a manager closing it.",
     (Label("type", _values(EscalationType)),),
-    # A minute to a week; 36 h is the longest a tenant may wait for a person.
-    (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 36 * 3600, 72 * 3600, 168 * 3600),
+    HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(
     "orchestrator_payment_plans_total",
@@ -464,6 +537,30 @@ PAYMENT_PLANS = Metric(
     "Payment plans found, by the result of their validation.",
     (Label("result", _values(PlanResult)),),
 )
+PAYMENT_PLAN_DETECTIONS = Metric(
+    "orchestrator_payment_plan_detections_total",
+    Kind.COUNTER,
+    "messages",
+    "Messages looked through for a payment plan, by whether one was found.",
+    (Label("result", ("found", "none")),),
+)
+PAYMENT_PLANS_AUTO_APPROVED = Metric(
+    "orchestrator_payment_plans_auto_approved_total",
+    Kind.COUNTER,
+    "plans",
+    "Valid payment plans that were confirmed to the tenant without a manager.",
+)
+
+
+def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:
+    """``metric`` with other allowed label values, for a service that has its own.
+
+    ``other`` is always among them. KeyError names a label that the metric does not have.
+    """
+    own = {name: Label(name, (*allowed, OTHER)) for name, allowed in values.items()}
+    for name in own:
+        metric.label(name)
+    return replace(metric, labels=tuple(own.get(label.name, label) for label in metric.labels))
 
 
 def metrics() -> Iterator[Metric]:

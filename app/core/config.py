@@ -35,6 +35,7 @@ SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[float, Field(gt=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -114,6 +115,13 @@ class Thresholds(_Section):
     sms_latency_objective: Ratio = Field(
         0.95, description="share of SMS that must be within sms_latency_seconds"
     )
+    rollback_error_ratio: Ratio = Field(
+        0.05, description="share of requests with a 5xx above which a release is rolled back"
+    )
+    rollback_latency_seconds: Seconds = Field(
+        5.0, description="response time above which a release is rolled back"
+    )
+    concurrent_sms: int = Field(100, ge=1, description="SMS at once without getting slower")
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
     minimum_failures: int = Field(
         5, ge=1, description="failures below which no ratio alerts, however little traffic there is"
@@ -128,6 +136,39 @@ class Links(_Section):
     )
     grafana_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Grafana that holds the dashboards"
+    )
+
+
+class Retention(_Section):
+    """How long rollups are kept at one resolution, days; what expires is archived."""
+
+    counts: Days = Field(description="events counted")
+    durations: Days = Field(description="durations with their sketches, the largest part")
+    samples: Days = Field(description="gauges sampled once a second")
+
+
+class RollupSettings(_Section):
+    """The rollups behind the JSON endpoint (docs/rollups.md)."""
+
+    flush_seconds: Seconds = Field(
+        1.0, description="how often counts are written; what a killed worker may lose"
+    )
+    max_unwritten_minutes: int = Field(
+        360,
+        ge=1,
+        description="minutes kept in memory while the store does not answer; older ones are lost",
+    )
+    retention_1m: Retention = Retention(counts=3, durations=2, samples=1)
+    retention_5m: Retention = Retention(counts=14, durations=7, samples=3)
+    retention_1h: Retention = Retention(counts=400, durations=100, samples=35)
+    retention_1d: Retention = Retention(counts=1200, durations=1200, samples=400)
+    expiry_interval_seconds: Seconds = Field(
+        3600, description="how often expired rows are looked for"
+    )
+    archive_dir: Path | None = Field(
+        None,
+        description="folder for what expires; by default rollup-archives beside the SQLite file, "
+        "or in the working directory for PostgreSQL",
     )
 
 
@@ -147,6 +188,9 @@ class Settings(BaseSettings):
     )
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    worker_metrics_dir: Path | None = Field(
+        None, description="where workers add their metrics up; `python -m app` makes one itself"
+    )
     environment: str = Field("development", min_length=1, max_length=40)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
@@ -162,9 +206,6 @@ class Settings(BaseSettings):
         None,
         description="store of the JSON metrics; by default a file beside the SQLite database, "
         "or the PostgreSQL database itself",
-    )
-    rollup_flush_seconds: Seconds = Field(
-        1.0, description="how often counts are written; what a killed worker may lose"
     )
 
     collections_monitor_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8001")
@@ -183,12 +224,16 @@ class Settings(BaseSettings):
     sweep_interval_seconds: Seconds = Field(
         60, description="how often overdue, interrupted and unannounced work is looked for"
     )
+    backlog_interval_seconds: Seconds = Field(
+        5, description="how often waiting responses and open escalations are counted"
+    )
     interrupted_after_seconds: Seconds = Field(
         # Above what a run may take with every call timing out and retried: 4 x (4 x 30 s + 7 s).
         900,
         description="work without progress for this long was cut off and may be run again",
     )
 
+    rollups: RollupSettings = RollupSettings()
     routing: Routing = Routing()
     payment_plans: PaymentPlanLimits = PaymentPlanLimits()
     calls: Calls = Calls()
@@ -213,6 +258,19 @@ class Settings(BaseSettings):
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
             return url.set(database=f"{url.database}.rollups")
         return url
+
+    @property
+    def rollup_archive_dir(self) -> Path:
+        """Where expired rollups are archived."""
+        if self.rollups.archive_dir:
+            return self.rollups.archive_dir
+        url = self.rollup_database
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        return (
+            Path(file or ".").absolute().parent / "rollup-archives"
+            if file
+            else Path("rollup-archives")
+        )
 
     def _connectable(self, value: str) -> URL:
         url = make_url(value)

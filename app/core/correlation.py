@@ -1,8 +1,8 @@
 """The correlation ID: one per request, on every response, upstream call and log line."""
 
+import os
 import re
 from contextvars import ContextVar
-from uuid import uuid4
 
 HEADER = "X-Correlation-ID"
 
@@ -17,7 +17,7 @@ def accepted_or_new(offered: str | None) -> str:
     """
     if offered and _WELL_FORMED.fullmatch(offered):
         return offered
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def bind(correlation_id: str) -> None:

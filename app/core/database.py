@@ -26,7 +26,9 @@ _STATEMENTS = {operation.value: operation for operation in Operation}
 class Database:
     """One database, SQLite or PostgreSQL."""
 
-    def __init__(self, url: URL, *, pool_size: int) -> None:
+    def __init__(
+        self, url: URL, *, pool_size: int, busy_seconds: float = BUSY_TIMEOUT_SECONDS
+    ) -> None:
         self._sqlite = url.get_backend_name() == "sqlite"
         # SQLite's own queue is a sleep of up to 100 ms; this one wakes the next writer at once.
         self._one_writer = asyncio.Lock()
@@ -34,14 +36,36 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=BUSY_TIMEOUT_SECONDS,
+            pool_timeout=busy_seconds,
             pool_pre_ping=not self._sqlite,
             # Parameters are message texts and phone numbers: they stay out of error messages.
             hide_parameters=True,
-            connect_args={"timeout": BUSY_TIMEOUT_SECONDS} if self._sqlite else {},
+            connect_args={"timeout": busy_seconds} if self._sqlite else {},
         )
         if self._sqlite:
             _use_write_ahead_log(self.engine)
+
+    @property
+    def connections_used(self) -> int:
+        """Connections of the pool that are lent out now."""
+        return self._pool.checkedout()
+
+    @property
+    def connections_idle(self) -> int:
+        """Open connections of the pool that wait to be lent."""
+        return self._pool.checkedin()
+
+    @property
+    def connections_max(self) -> int:
+        """Connections that the pool may open."""
+        return self._pool.size()
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.sync_engine.pool
+        if not isinstance(pool, QueuePool):
+            raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
+        return pool
 
     async def create_tables(self, metadata: MetaData) -> None:
         """Create what is missing; several processes may do so at once."""
@@ -106,24 +130,15 @@ def _use_write_ahead_log(engine: AsyncEngine) -> None:
         cursor.close()
 
 
-def instrument_database(engine: AsyncEngine, instruments: Instruments) -> None:
-    """Time every statement and watch the pool of ``engine``."""
-    sync_engine = engine.sync_engine
-    pool = sync_engine.pool
-    if not isinstance(pool, QueuePool):
-        raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
-    instruments.gauge(catalogue.DB_CLIENT_CONNECTION_MAX).child().set(pool.size())
-    connections = instruments.gauge(catalogue.DB_CLIENT_CONNECTION_COUNT)
-    used, idle = connections.child("used"), connections.child("idle")
+def instrument_database(database: Database, instruments: Instruments) -> None:
+    """Time every statement and watch the pool of ``database``."""
+    sync_engine = database.engine.sync_engine
+    connections = catalogue.DB_CLIENT_CONNECTION_COUNT
+    instruments.sampled(connections, "used", read=lambda: database.connections_used)
+    instruments.sampled(connections, "idle", read=lambda: database.connections_idle)
+    instruments.sampled(catalogue.DB_CLIENT_CONNECTION_MAX, read=lambda: database.connections_max)
     operations = instruments.histogram(catalogue.OPERATION_DURATION)
     operations.child(Component.DATABASE, Operation.SELECT, catalogue.Outcome.SUCCESS)
-
-    def watch_pool(*_: object) -> None:
-        used.set(pool.checkedout())
-        idle.set(pool.checkedin())
-
-    for name in ("checkout", "checkin", "close"):
-        event.listen(pool, name, watch_pool)
 
     @event.listens_for(sync_engine, "before_cursor_execute")
     def started(

@@ -1,11 +1,11 @@
 """The one place that knows where FastAPI and Starlette keep the matched route."""
 
-from typing import Any
+from starlette.types import Scope
 
 UNMATCHED = "unmatched"
 
 
-def route_template(scope: dict[str, Any], outer_root_path: str = "") -> str:
+def route_template(scope: Scope, outer_root_path: str = "") -> str:
     """The full template of the route that served ``scope``, such as ``/orders/{order_id}``.
 
     ``scope["route"].path`` lost the prefixes of included routers in FastAPI 0.137; they are in the

@@ -1,7 +1,8 @@
-"""What the process itself uses: CPU, memory, descriptors, start time and release."""
+"""What the process itself uses: CPU, memory, descriptors, event loop, start time and release."""
 
 import asyncio
 import platform
+from time import monotonic
 
 import psutil
 
@@ -13,34 +14,47 @@ SAMPLE_SECONDS = 1.0
 
 
 class RuntimeSampler:
-    """Samples this worker once a second.
+    """Samples this worker once a second, and with it every gauge that wants to be sampled.
 
     Not read at scrape time, because with several workers only one of them serves the scrape.
     """
 
     def __init__(self, instruments: Instruments, service: str) -> None:
+        self._instruments = instruments
         self._process = psutil.Process()
-        self._cpu = instruments.counter(catalogue.PROCESS_CPU).child()
-        self._memory = instruments.gauge(catalogue.PROCESS_MEMORY).child()
-        self._descriptors = instruments.gauge(catalogue.PROCESS_OPEN_FDS).child()
+        self._cpu = instruments.counter(catalogue.PROCESS_CPU).series()
+        self._lag = instruments.histogram(catalogue.EVENT_LOOP_LAG).series()
         self._cpu_seconds = 0.0
-        started = instruments.gauge(catalogue.PROCESS_START_TIME).child()
-        started.set(self._process.create_time())
+        self._sampled_at = 0.0
+        self.cpu_ratio = 0.0
+        """Share of one CPU used between the last two samples."""
+        self.memory_bytes = 0
+        self.lag_seconds = 0.0
+        instruments.sampled(catalogue.PROCESS_MEMORY, read=lambda: self.memory_bytes)
+        instruments.sampled(catalogue.PROCESS_OPEN_FDS, read=self._process.num_fds)
+        self.started = self._process.create_time()
+        instruments.gauge(catalogue.PROCESS_START_TIME).child().set(self.started)
         build = instruments.gauge(catalogue.BUILD_INFO)
         build.child(service, __version__, platform.python_version()).set(1)
 
     def sample(self) -> None:
-        """Set the gauges to what the process uses now."""
-        with self._process.oneshot():
-            times = self._process.cpu_times()
-            self._memory.set(self._process.memory_info().rss)
-            self._descriptors.set(self._process.num_fds())
+        """Note what the process uses now."""
+        times = self._process.cpu_times()
         used = times.user + times.system
-        self._cpu.inc(max(0.0, used - self._cpu_seconds))
-        self._cpu_seconds = used
+        at = monotonic()
+        if self._sampled_at:
+            self.cpu_ratio = (used - self._cpu_seconds) / max(at - self._sampled_at, 1e-3)
+        self._cpu.note(max(0.0, used - self._cpu_seconds))
+        self._cpu_seconds, self._sampled_at = used, at
+        self.memory_bytes = self._process.memory_info().rss
+        self._instruments.sample()
 
     async def run(self) -> None:
         """Sample until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self.sample()
+            due = loop.time() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
+            self.lag_seconds = max(0.0, loop.time() - due)
+            self._lag.note(self.lag_seconds)

@@ -1,6 +1,13 @@
-"""Answers of the JSON metrics endpoint."""
+"""Answers of the JSON metrics endpoints. Times are in seconds unless a name says otherwise."""
+
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
+
+from app.core.catalogue import BreakerState
+
+T = TypeVar("T")
 
 
 class LastHour(BaseModel):
@@ -28,8 +35,261 @@ class Today(BaseModel):
     payment_plans: int = Field(description="payment plans found", examples=[88])
 
 
-class MetricsAnswer(BaseModel):
-    """The business at a glance."""
+class ThisWeek(Today):
+    """Since Monday's midnight in the configured time zone."""
 
-    last_hour: LastHour
-    today: Today
+
+class Periods(BaseModel, Generic[T]):
+    """The same figures for the last hour, today and this week."""
+
+    last_hour: T
+    today: T
+    this_week: T
+
+
+class Distribution(BaseModel):
+    """How a value is distributed; all but the count are null when there was none."""
+
+    count: int
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Volume(BaseModel):
+    """SMS received, brought to their end, and failed."""
+
+    received: int
+    processed: int = Field(description="those that failed included")
+    failed: int
+
+
+class Approvals(BaseModel):
+    """Decisions on the AI's answers."""
+
+    auto: int = Field(description="sent without a manager")
+    auto_rate: float | None = Field(description="share of the AI's answers, 0 to 1")
+    manual: int = Field(description="approved by a manager as they were")
+    modified: int
+    escalated: int
+    waiting_time: Distribution = Field(description="from queueing to the decision")
+
+
+class ApprovalQueue(BaseModel):
+    """What waits for a manager now."""
+
+    length: int
+    oldest_age_seconds: float
+
+
+class Escalations(BaseModel):
+    """Escalations opened, and how long resolved ones were open."""
+
+    opened: int
+    by_type: dict[str, int]
+    by_severity: dict[str, int]
+    auto_detected: int
+    manual: int
+    resolution_time: Distribution
+
+
+class PaymentPlans(BaseModel):
+    """Payment plans looked for, found, validated and confirmed."""
+
+    messages_examined: int
+    detection_rate: float | None = Field(description="share of the messages with a plan, 0 to 1")
+    by_result: dict[str, int]
+    auto_approved: int
+    auto_approval_rate: float | None = Field(description="share of the plans found, 0 to 1")
+
+
+class Workflows(BaseModel):
+    """Workflows: their steps, failures and recoveries."""
+
+    failures: int
+    retries: int
+    recoveries: int
+    step_times: dict[str, Distribution]
+
+
+class Operation(BaseModel):
+    """One kind of call."""
+
+    component: str
+    operation: str
+    errors: int
+    error_rate: float | None = Field(description="share of the calls, 0 to 1")
+    time: Distribution
+
+
+class Errors(BaseModel):
+    """Failed operations by service and by reason."""
+
+    total: int
+    by_service: dict[str, int]
+    by_type: dict[str, int]
+
+
+class Performance(BaseModel):
+    """The last hour's response times."""
+
+    message: Distribution = Field(description="an SMS, from accepting to its end")
+    ai: Distribution = Field(description="one call of the AI")
+    services: dict[str, Distribution] = Field(description="one call, by service")
+    operations: list[Operation] = Field(description="every operation on a service")
+
+
+class Throughput(BaseModel):
+    """SMS received, beside what is usual."""
+
+    per_minute: float = Field(description="over the last 5 whole minutes")
+    per_hour: int = Field(description="in the last whole clock hour")
+    per_day: int = Field(description="in the last 24 whole clock hours")
+    baseline_per_hour: float | None = Field(
+        description="mean of the same hour of the week in the past 4 weeks that have data"
+    )
+    deviation: float | None = Field(
+        description="per_hour over its baseline, less 1: -0.2 is a fifth less than usual"
+    )
+
+
+class Dependency(BaseModel):
+    """One dependency, by what its calls of the last 5 minutes gave."""
+
+    state: Literal["ok", "failing", "unused"]
+    breaker: BreakerState | None = Field(
+        description="the worst over all workers; the database has none"
+    )
+    calls: int
+    errors: int
+
+
+class RollupStore(BaseModel):
+    """The store behind these figures."""
+
+    state: Literal["ok", "down"]
+    reason: str | None
+    since: datetime | None
+    complete: bool = Field(description="false: only what this worker has not written yet is here")
+    unwritten_events: int
+    lost_events: int
+
+
+class Worker(BaseModel):
+    """One worker process of some replica."""
+
+    host: str
+    pid: int
+    uptime_seconds: float
+    last_seen: datetime
+
+
+class Health(BaseModel):
+    """Whether all is well."""
+
+    status: Literal["ok", "warning", "critical"]
+    availability: float | None = Field(description="share of the last hour's requests without 5xx")
+    uptime_seconds: float = Field(description="of the oldest worker")
+    dependencies: dict[str, Dependency]
+    breaker_transitions: int = Field(description="in the last hour")
+    rollup_store: RollupStore
+    workers: list[Worker]
+
+
+class Connections(BaseModel):
+    """Connections of the database pools."""
+
+    used: int
+    max: int
+
+
+class Resources(BaseModel):
+    """What the workers use now."""
+
+    in_flight: int = Field(description="SMS whose workflow runs")
+    capacity: int = Field(description="SMS at once without getting slower")
+    cpu_cores: float
+    memory_bytes: int
+    event_loop_lag_seconds: float = Field(description="the worst of the workers")
+    db_connections: Connections
+
+
+class Threshold(BaseModel):
+    """A limit, and where its value stands."""
+
+    name: str
+    description: str
+    value: float | None
+    unit: str
+    warning: float
+    critical: float
+    state: Literal["ok", "warning", "critical", "no_data"]
+
+
+class RangeValue(BaseModel):
+    """A measure over a range, or over one group of it."""
+
+    labels: dict[str, str] = Field(default={}, description="the group")
+    value: int | float | None
+    count: int | None = None
+    min: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class RangeMeasure(BaseModel):
+    """One measure over a range: its values, one a group."""
+
+    measure: str
+    kind: str
+    unit: str
+    values: list[RangeValue]
+    compared: list[RangeValue] | None = Field(None, description="the same, earlier by `compare`")
+    points: list["Point"] | None = Field(None, description="by step")
+
+
+class Point(RangeValue):
+    """A measure over one step."""
+
+    time: datetime = Field(description="the beginning of the step")
+
+
+class Range(BaseModel):
+    """Measures over a range. It is widened to what is kept at its age."""
+
+    start: datetime = Field(serialization_alias="from")
+    end: datetime = Field(serialization_alias="to")
+    step_seconds: int | None = None
+    compared_start: datetime | None = None
+    complete: bool
+    measures: list[RangeMeasure]
+
+
+class MetricsAnswer(BaseModel):
+    """The business at a glance. Sections that were not asked for are left out."""
+
+    last_hour: LastHour | None = None
+    today: Today | None = None
+    this_week: ThisWeek | None = None
+    sms: Periods[Volume] | None = None
+    performance: Performance | None = None
+    approvals: Periods[Approvals] | None = None
+    approval_queue: ApprovalQueue | None = None
+    escalations: Periods[Escalations] | None = None
+    escalations_open: dict[str, int] | None = Field(None, description="now, by severity")
+    payment_plans: Periods[PaymentPlans] | None = None
+    workflows: Periods[Workflows] | None = None
+    errors: Periods[Errors] | None = None
+    ai_confidence: Periods[Distribution] | None = None
+    throughput: Throughput | None = None
+    resources: Resources | None = None
+    thresholds: list[Threshold] | None = None
+    health: Health | None = None
+    range: Range | None = None
+
+
+SECTIONS = tuple(name for name in MetricsAnswer.model_fields if name != "range")

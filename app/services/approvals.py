@@ -79,7 +79,8 @@ class Approvals:
                 await self._release(response.id)
                 raise UnavailableError(f"not sent, try again: {error}") from error
             status = await self._store(decision, workflow, WorkflowStatus.SENT, text)
-        self._metrics.response_decided(decision.action)
+        waited = (response.updated_at - response.created_at).total_seconds()
+        self._metrics.response_decided(decision.action, waited)
         log.info("response_decided", workflow_id=workflow.id, action=decision.action)
         return status
 

@@ -23,6 +23,7 @@ class PlanDetection:
     ) -> PaymentPlanAttempt | None:
         """The plan that message or answer propose, stored; None when they propose none."""
         plan = proposed(message, answer)
+        self._metrics.payment_plan_looked_for(found=plan is not None)
         if plan is None:
             return None
         result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
@@ -35,5 +36,5 @@ class PlanDetection:
         )
         async with self._database.writing() as session:
             session.add(attempt)
-        self._metrics.payment_plan_found(result)
+        self._metrics.payment_plan_validated(result)
         return attempt

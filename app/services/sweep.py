@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.periodic import every
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import Announcements
 from app.services.escalations import Escalations
@@ -39,12 +40,16 @@ class Sweep:
 
     async def run(self) -> None:
         """Sweep at the interval until cancelled."""
-        while True:
-            await asyncio.sleep(self._settings.sweep_interval_seconds)
-            try:
-                await self.sweep()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("sweep_failed", error_type=type(error).__name__)
+        interval = self._settings.sweep_interval_seconds
+        # Not at once: a worker that starts has its first requests to answer.
+        await asyncio.sleep(interval)
+        await every(interval, self._try_to_sweep)
+
+    async def _try_to_sweep(self) -> None:
+        try:
+            await self.sweep()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("sweep_failed", error_type=type(error).__name__)
 
     async def sweep(self) -> None:
         """Do it once."""

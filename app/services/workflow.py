@@ -201,7 +201,8 @@ class Workflows:
         started = perf_counter()
         steps = StepRecord(workflow.id, self._metrics)
         try:
-            route = await self._process(workflow, steps)
+            with self._metrics.sms_in_flight():
+                route = await self._process(workflow, steps)
         except UpstreamError as error:
             route = Route.FAILED
             await self._fail(workflow, str(error))
@@ -234,6 +235,8 @@ class Workflows:
             escalation = _escalation(workflow, trigger) if route is Route.ESCALATED else None
             await self._conclude(workflow, answer, route, escalation)
         self._metrics.ai_responded(route, answer.confidence)
+        if plan is PlanResult.VALID and route is Route.AUTO_SENT:
+            self._metrics.payment_plan_auto_approved()
         log.info("sms_routed", workflow_id=workflow.id, route=route)
         return route
 
@@ -245,6 +248,7 @@ class Workflows:
         steps: StepRecord,
     ) -> PlanResult | None:
         plan = proposed(workflow.content, answer.text)
+        self._metrics.payment_plan_looked_for(found=plan is not None)
         if plan is None:
             steps.skipped(Step.PAYMENT_PLAN)
             return None
@@ -268,7 +272,7 @@ class Workflows:
                         )
                     )
         if known is None:
-            self._metrics.payment_plan_found(result)
+            self._metrics.payment_plan_validated(result)
         return result
 
     async def _conclude(

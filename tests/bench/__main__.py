@@ -4,11 +4,14 @@ import argparse
 import asyncio
 import sys
 
-import structlog
+from tests.bench import concurrent_sms, instruments, layer, rollups
 
-from tests.bench import concurrent_sms, instruments
-
-BENCHMARKS = {"concurrent_sms": concurrent_sms, "instruments": instruments}
+BENCHMARKS = {
+    "layer": layer,
+    "instruments": instruments,
+    "rollups": rollups,
+    "concurrent_sms": concurrent_sms,
+}
 
 
 def main() -> int:
@@ -18,7 +21,6 @@ def main() -> int:
     chosen = parser.parse_args().name or list(BENCHMARKS)
     if unknown := set(chosen) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     for name in chosen:
         print(f"\n{name}: {BENCHMARKS[name].__doc__}", flush=True)
         asyncio.run(BENCHMARKS[name].run())

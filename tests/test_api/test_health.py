@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.assembly import Orchestrator
 from app.core.config import Settings
-from app.core.instrumentation import Instruments
+from app.core.observability import Observability
 from app.main import create_app
 from tests.upstreams import ScriptedUpstreams
 
@@ -29,10 +29,10 @@ async def test_every_dependency_up(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_upstream_down_and_its_breaker_open(
-    settings: Settings, instruments: Instruments, upstreams: ScriptedUpstreams
+    settings: Settings, observability: Observability, upstreams: ScriptedUpstreams
 ) -> None:
     refusing = settings.model_copy(update={"sms_agent_url": "http://127.0.0.1:1"})
-    app = create_app(refusing, instruments)
+    app = create_app(refusing, observability)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://o") as client,

@@ -7,7 +7,6 @@ import pytest
 import structlog
 
 from app.core import correlation
-from app.core.config import Settings
 from app.core.logging import configure_logging
 
 
@@ -21,12 +20,17 @@ def _restore_logging():  # type: ignore[no-untyped-def]
     structlog.reset_defaults()
 
 
+def configured(**changes: str) -> None:
+    usual = {"service": "tests", "environment": "test", "level": "info", "log_format": "json"}
+    configure_logging(**(usual | changes))
+
+
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_both_kinds_of_logger_write_the_same_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(Settings(environment="test"))
+    configured(environment="test")
     correlation.bind("correlation-1")
     structlog.get_logger("ours").info("sms_routed", workflow_id="w1")
     logging.getLogger("theirs").warning("plain %s", "words")
@@ -46,7 +50,7 @@ def test_both_kinds_of_logger_write_the_same_fields(capsys: pytest.CaptureFixtur
 def test_an_exception_is_structured_and_keeps_local_values_to_itself(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    configure_logging(Settings())
+    configured()
 
     def fails(phone_number: str) -> None:
         raise RuntimeError("a bug")
@@ -61,12 +65,12 @@ def test_an_exception_is_structured_and_keeps_local_values_to_itself(
 
 
 def test_the_level_is_a_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(Settings(log_level="warning"))
+    configured(level="warning")
     structlog.get_logger("ours").info("quiet")
     assert lines(capsys) == []
 
 
 def test_people_get_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(Settings(log_format="console"))
+    configured(log_format="console")
     structlog.get_logger("ours").info("sms_routed")
     assert "sms_routed" in capsys.readouterr().out

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from time import perf_counter
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from app.core import catalogue, correlation
@@ -38,6 +39,23 @@ def tiny() -> FastAPI:
 
         return StreamingResponse(chunks())
 
+    @app.get("/breaks")
+    async def breaks() -> StreamingResponse:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"chunk"
+            raise RuntimeError("a bug")
+
+        return StreamingResponse(chunks())
+
+    @app.get("/background")
+    async def background(tasks: BackgroundTasks) -> None:
+        async def work() -> None:
+            started = perf_counter()
+            await asyncio.sleep(0.05)
+            app.state.background_seconds = perf_counter() - started
+
+        tasks.add_task(work)
+
     @app.get("/waits")
     async def waits(request: Request) -> None:
         request.app.state.waiting.set()
@@ -66,6 +84,9 @@ class Layer:
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(asgi, raise_app_exceptions=False), base_url="http://t"
         )
+        self.raising_client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(asgi), base_url="http://t"
+        )
 
     def requests(self, route: str, status: int) -> float | None:
         return self.instruments.registry.get_sample_value(
@@ -87,8 +108,14 @@ class Layer:
             },
         )
 
+    def stream_seconds(self, route: str, outcome: str) -> float | None:
+        return self.instruments.registry.get_sample_value(
+            catalogue.HTTP_SERVER_STREAM_DURATION.sum, {"http_route": route, "outcome": outcome}
+        )
+
     @property
     def active(self) -> float | None:
+        self.instruments.sample()
         name = catalogue.HTTP_SERVER_ACTIVE_REQUESTS.name
         return self.instruments.registry.get_sample_value(name)
 
@@ -96,7 +123,7 @@ class Layer:
 @pytest.fixture
 async def layer(tiny: FastAPI) -> AsyncIterator[Layer]:
     layer = Layer(tiny)
-    async with layer.client:
+    async with layer.client, layer.raising_client:
         yield layer
 
 
@@ -119,12 +146,29 @@ async def test_the_route_template_is_whole(
     assert layer.active == 0
 
 
-async def test_a_stream_lasts_until_its_last_chunk(layer: Layer) -> None:
+async def test_a_stream_answers_with_its_first_chunk_and_lasts_until_its_last(
+    layer: Layer,
+) -> None:
     assert (await layer.client.get("/stream")).text == "chunk" * 3
     assert layer.requests("/stream", 200) == 1
-    seconds = layer.seconds("/stream")
-    assert seconds is not None
-    assert seconds >= 0.05
+    first_chunk, rest = layer.seconds("/stream"), layer.stream_seconds("/stream", "success")
+    assert first_chunk is not None
+    assert rest is not None
+    # Two waits of 20 ms lie between the first chunk and the last.
+    assert rest >= 0.04
+    assert layer.stream_seconds("/stream", "cancelled") is None
+
+
+async def test_background_tasks_take_no_part_in_the_latency(layer: Layer) -> None:
+    assert (await layer.client.get("/background")).status_code == 200
+    assert layer.app.state.background_seconds > (layer.seconds("/background") or 0.0)
+
+
+async def test_a_stream_that_breaks_is_an_error_of_the_stream(layer: Layer) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        await layer.raising_client.get("/breaks")
+    assert layer.requests("/breaks", 200) == 1
+    assert layer.stream_seconds("/breaks", "error") is not None
 
 
 async def test_a_client_that_leaves_is_no_server_error(layer: Layer) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from app.core.config import Settings
-from app.core.instrumentation import Instruments
+from app.core.observability import Observability
 from app.main import create_app
 from simulator.faults import Upstream
 from tests.test_simulator.conftest import Simulation, quiet_settings, simulating
@@ -28,7 +28,7 @@ async def _send_texts(simulation: Simulation, tmp_path: Path) -> None:
             "ai_provider_url": str(urls[Upstream.AI]),
         }
     )
-    app = create_app(settings, Instruments())
+    app = create_app(settings, Observability("orchestrator"))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -1,0 +1,79 @@
+"""What waits for people: queued responses and open escalations, counted in the database.
+
+Every worker counts, because any of them may be the only one; they all find the same.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core import catalogue
+from app.core.catalogue import Severity
+from app.core.database import Database
+from app.core.instrumentation import Instruments
+from app.core.periodic import every
+from app.models import EscalationEvent, QueuedResponse, QueueStatus, now
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Responses that wait for a manager, the age of the oldest in seconds, open escalations."""
+
+    responses: int = 0
+    oldest_seconds: float = 0.0
+    escalations: dict[Severity, int] = field(default_factory=lambda: dict.fromkeys(Severity, 0))
+
+
+class Backlog:
+    """Counts at an interval."""
+
+    def __init__(
+        self, database: Database, instruments: Instruments, interval_seconds: float
+    ) -> None:
+        self._database = database
+        self._interval_seconds = interval_seconds
+        self.waiting = Waiting()
+        sampled = instruments.sampled
+        sampled(catalogue.APPROVAL_QUEUE_LENGTH, read=lambda: self.waiting.responses)
+        sampled(catalogue.APPROVAL_QUEUE_OLDEST_AGE, read=lambda: self.waiting.oldest_seconds)
+        for severity in Severity:
+            sampled(catalogue.ESCALATIONS_OPEN, severity, read=partial(self._open, severity))
+
+    def _open(self, severity: Severity) -> int:
+        return self.waiting.escalations[severity]
+
+    async def run(self) -> None:
+        """Count until cancelled; when the database does not answer, the last count stays."""
+        await every(self._interval_seconds, self._try_to_count)
+
+    async def _try_to_count(self) -> None:
+        try:
+            await self.count()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("backlog_not_counted", error_type=type(error).__name__)
+
+    async def count(self) -> None:
+        """Do it once. Raises SQLAlchemyError or OSError."""
+        queue = select(func.count(), func.min(QueuedResponse.created_at)).where(
+            QueuedResponse.status == QueueStatus.PENDING
+        )
+        open_escalations = (
+            select(EscalationEvent.severity, func.count())
+            .where(EscalationEvent.resolved_at.is_(None))
+            .group_by(EscalationEvent.severity)
+        )
+        async with self._database.reading() as session:
+            responses, oldest = (await session.execute(queue)).one()
+            by_severity = dict.fromkeys(Severity, 0)
+            for severity, count in await session.execute(open_escalations):
+                by_severity[severity] = count
+        self.waiting = Waiting(
+            responses,
+            (now() - oldest).total_seconds() if oldest else 0.0,
+            by_severity,
+        )

@@ -1,0 +1,202 @@
+"""Exports: any range as CSV, NDJSON, Parquet or OpenMetrics, written as it is read."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from app.core.catalogue import Kind, Metric
+from app.services.measures import MEASURES
+from app.services.metrics_query import RangeQuery
+from app.services.metrics_ranges import MetricsRanges, Step
+from app.services.rollups import Total
+
+LABELS = tuple(sorted({label for measure in MEASURES.values() for label in measure.group_by}))
+COLUMNS = (
+    "time",
+    "measure",
+    "unit",
+    *LABELS,
+    *("value", "count", "min", "max", "p50", "p90", "p99"),
+)
+"""The columns of every flat format."""
+
+CHUNK = 2000
+"""Rows that are written at once."""
+
+
+class Format(StrEnum):
+    """What an export can be."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    OPENMETRICS = "openmetrics"
+
+
+MEDIA_TYPES = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.NDJSON: "application/x-ndjson",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.OPENMETRICS: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
+
+
+def record(step: Step) -> dict[str, Any]:
+    """One flat row: what a plot, a data frame or a sheet takes as it is."""
+    value = step.value
+    return {
+        "time": datetime.fromtimestamp(step.start, UTC),
+        "measure": step.measure.name,
+        "unit": step.measure.unit,
+        **step.labels,
+        "value": value.value,
+        "count": value.count,
+        "min": value.minimum,
+        "max": value.maximum,
+        "p50": value.p50,
+        "p90": value.p90,
+        "p99": value.p99,
+    }
+
+
+async def exported(
+    ranges: MetricsRanges, query: RangeQuery, file_format: Format
+) -> AsyncIterator[bytes]:
+    """The bytes of the file, a window of steps at a time."""
+    if file_format is Format.OPENMETRICS:
+        async for chunk in _openmetrics(ranges, query):
+            yield chunk
+        return
+    write, finish = _WRITERS[file_format]()
+    records: list[dict[str, Any]] = []
+    async for step in ranges.steps(query):
+        records.append(record(step))
+        if len(records) >= CHUNK:
+            yield write(records)
+            records = []
+    yield write(records) + finish()
+
+
+Write = Callable[[list[dict[str, Any]]], bytes]
+Finish = Callable[[], bytes]
+
+
+def _csv() -> tuple[Write, Finish]:
+    has_header = False
+
+    def write(records: list[dict[str, Any]]) -> bytes:
+        nonlocal has_header
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS)
+        if not has_header:
+            writer.writeheader()
+            has_header = True
+        writer.writerows({**each, "time": _iso(each["time"])} for each in records)
+        return text.getvalue().encode()
+
+    return write, lambda: b""
+
+
+def _ndjson() -> tuple[Write, Finish]:
+    options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+    def write(records: list[dict[str, Any]]) -> bytes:
+        return b"".join(orjson.dumps(each, option=options) for each in records)
+
+    return write, lambda: b""
+
+
+def _parquet() -> tuple[Write, Finish]:
+    # Here, because it takes longer to import than everything else together.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"time": pa.timestamp("s", tz="UTC"), "count": pa.int64()}
+    text = {"measure", "unit", *LABELS}
+    schema = pa.schema(
+        [(c, pa.string() if c in text else types.get(c, pa.float64())) for c in COLUMNS]
+    )
+    sink = io.BytesIO()
+    writer = pq.ParquetWriter(sink, schema, compression="zstd")
+
+    def taken() -> bytes:
+        # What is written is given away: the file is never in memory as a whole. pyarrow counts its
+        # offsets itself.
+        data = sink.getvalue()
+        sink.seek(0)
+        sink.truncate()
+        return data
+
+    def write(records: list[dict[str, Any]]) -> bytes:
+        writer.write_table(pa.Table.from_pylist(records, schema))
+        return taken()
+
+    def finish() -> bytes:
+        writer.close()
+        return taken()
+
+    return write, finish
+
+
+_WRITERS: dict[Format, Callable[[], tuple[Write, Finish]]] = {
+    Format.CSV: _csv,
+    Format.NDJSON: _ndjson,
+    Format.PARQUET: _parquet,
+}
+
+
+async def _openmetrics(ranges: MetricsRanges, query: RangeQuery) -> AsyncIterator[bytes]:
+    """Metrics under their own names, with timestamps, a family after the other.
+
+    Counters and summaries begin at 0 with the range; Prometheus asks for what they grew by.
+    """
+    metrics = {m.name: m for measure in query.measures for m in measure.metrics}
+    for _, metric in sorted(metrics.items()):
+        name = metric.name.removesuffix("_total")
+        kind = _OPENMETRICS_TYPES[metric.kind]
+        yield f"# TYPE {name} {kind}\n# HELP {name} {metric.help}\n".encode()
+        # A series' samples stand together, so a family is held until its range is read.
+        samples: dict[str, list[str]] = {}
+        sums: dict[tuple[str, ...], tuple[int, float]] = {}
+        async for _, end, totals in ranges.totals_by_step(query, [metric]):
+            for labels, total in totals.series(metric):
+                key = tuple(labels.values())
+                count, sum_ = sums.get(key, (0, 0.0))
+                sums[key] = count + total.count, sum_ + total.sum
+                for series, value in _samples(metric, labels, total, *sums[key]):
+                    samples.setdefault(series, []).append(f"{series} {value} {end}\n")
+        for lines in samples.values():
+            yield "".join(lines).encode()
+    yield b"# EOF\n"
+
+
+def _samples(
+    metric: Metric, labels: Mapping[str, str], total: Total, count: int, sum_: float
+) -> Iterator[tuple[str, float]]:
+    own = [f'{name}="{value}"' for name, value in labels.items()]
+
+    def series(suffix: str = "", *more: str) -> str:
+        pairs = ",".join([*own, *more])
+        return f"{metric.name}{suffix}{{{pairs}}}" if pairs else f"{metric.name}{suffix}"
+
+    if metric.kind is Kind.COUNTER:
+        yield series(), sum_
+    elif metric.kind is Kind.GAUGE:
+        yield series(), total.mean or 0.0
+    else:
+        for q in (0.5, 0.9, 0.99):
+            yield series("", f'quantile="{q}"'), total.quantile(q) or 0.0
+        yield series("_sum"), sum_
+        yield series("_count"), count
+
+
+_OPENMETRICS_TYPES = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.HISTOGRAM: "summary"}
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,342 @@
+"""The rollups of one writer: what was noted, on its way from memory to the store and back."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core import catalogue
+from app.core.catalogue import Metric
+from app.core.config import Retention, RollupSettings
+from app.core.instrumentation import Instruments
+from app.core.periodic import every
+from app.core.recorder import Batch
+from app.services.rollups import ranges
+from app.services.rollups.buckets import Bucket
+from app.services.rollups.merging import Row, Wanted, merged
+from app.services.rollups.ranges import Segment
+from app.services.rollups.store import RowKey, Store, WriterState, parsed
+from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
+from app.services.rollups.totals import Totals
+
+log = structlog.get_logger(__name__)
+
+COARSE = RESOLUTIONS[:-1]
+DEAD_AFTER_SECONDS = 30.0
+"""Without a flush for this long a writer counts as ended."""
+
+SETTLED_WITHIN_SECONDS = 120
+"""Coarse buckets that ended less than this ago are read as minutes: a writer that was killed may
+not have been settled yet."""
+
+STORE_SECONDS = 10.0
+"""A store that takes longer than this does not answer; a locked table or a lost network would
+otherwise be waited for without end."""
+
+_LOG_EVERY_SECONDS = 60.0
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """Whether the store takes what is counted. ``since`` is when it last changed its mind."""
+
+    is_up: bool
+    reason: str | None
+    since: datetime | None
+    unwritten_events: int
+    lost_events: int
+
+
+class Rollups:
+    """Counts, sums and sketches of ``metrics`` by minute, 5 minutes, hour and day.
+
+    Each writer (a worker, from its start to its end) keeps rows of its own and writes them as
+    absolute values: a flush that is repeated changes nothing, and readers add the writers up.
+    What is not written yet stays in memory until a flush succeeds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: RollupSettings,
+        instruments: Instruments,
+        writer: str,
+        metrics: Collection[Metric],
+        state: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._writer = writer
+        self._metrics = {metric.name for metric in metrics}
+        self._state = state
+        self._recorder = instruments.recorder
+        self._failures = instruments.counter(catalogue.ROLLUP_FLUSH_FAILURES).series()
+        self._lost = instruments.counter(catalogue.ROLLUP_LOST_EVENTS).series()
+        self._durations = instruments.histogram(catalogue.ROLLUP_FLUSH_DURATION).series()
+        # Batches come from any thread.
+        self._changing = Lock()
+        self._epoch = 0
+        self._minute: int | None = None
+        self._closed_until = 0
+        self._open = Bucket()
+        self._coarse: dict[int, tuple[int, Bucket]] = {}
+        self._unwritten: dict[RowKey, Bucket] = {}
+        self._ended: set[str] = set()
+        self._flushing = asyncio.Lock()
+        self._settle_at = float("-inf")
+        self._logged_at = float("-inf")
+        self._failed_since: datetime | None = None
+        self._reason: str | None = None
+        self._lost_events = 0
+        self._recorder.subscribe(self.collect)
+
+    # --- from memory to the store ---
+
+    def collect(self, minute: int, batches: Sequence[Batch]) -> None:
+        """Take what was noted in the minute that began at ``minute``, Unix seconds."""
+        kept = [batch for batch in batches if batch.series.metric.name in self._metrics]
+        if not kept:
+            return
+        with self._changing:
+            if minute != self._minute:
+                self._close_minute()
+                if minute < self._closed_until:
+                    self._begin_epoch()
+                self._minute = minute
+            self._open.collect(kept)
+            self._unwritten[self._key(MINUTE, minute)] = self._open
+
+    async def flush(self) -> None:
+        """Write what has changed. Raises SQLAlchemyError or OSError, and then keeps it."""
+        async with self._flushing:
+            self._recorder.drain()
+            started = time.perf_counter()
+            with self._changing:
+                if self._minute is not None and time.time() >= self._minute + MINUTE:
+                    self._close_minute()
+                unwritten, self._unwritten = self._unwritten, {}
+                settled = self._minute if self._minute is not None else self._closed_until
+                writer, ended, self._ended = self._writer_id, self._ended, set()
+                # Of this moment: other threads go on counting in the minute that runs.
+                snapshots = {key: [*bucket.snapshots()] for key, bucket in unwritten.items()}
+            try:
+                state = self._state()
+                async with asyncio.timeout(STORE_SECONDS):
+                    await self._store.write(snapshots, writer, settled, state, ended)
+            except BaseException as error:
+                with self._changing:
+                    self._unwritten = unwritten | self._unwritten
+                    self._ended |= ended
+                    lost = self._give_up_oldest()
+                # Outside of the lock: noting may drain the recorder, which comes back here.
+                if lost:
+                    self._lost_events += lost
+                    self._lost.note(lost)
+                self._has_failed(error)
+                raise
+            self._durations.note(time.perf_counter() - started)
+            self._failed_since = self._reason = None
+
+    async def finish(self) -> None:
+        """Write everything, the minute that runs included, and end. Raises as `flush` does."""
+        self._recorder.drain()
+        with self._changing:
+            self._close_minute()
+        await self.flush()
+        await self._store.forget(self._writer_id)
+
+    async def run(self) -> None:
+        """Flush at the interval, and settle for writers that were killed, until cancelled."""
+        await every(self._settings.flush_seconds, self._try_to_flush)
+
+    async def _try_to_flush(self) -> None:
+        try:
+            await self.flush()
+            if time.monotonic() >= self._settle_at:
+                self._settle_at = time.monotonic() + DEAD_AFTER_SECONDS
+                async with asyncio.timeout(STORE_SECONDS):
+                    await self._store.settle(time.time() - DEAD_AFTER_SECONDS, COARSE)
+        except Exception as error:
+            self._failures.note()
+            if not isinstance(error, SQLAlchemyError | OSError):
+                # A defect of ours: it must not end the flushing, nor stay unseen.
+                log.exception("rollup_flush_failed")
+
+    @property
+    def health(self) -> StoreHealth:
+        """How the store does, from the last flush."""
+        with self._changing:
+            unwritten = sum(
+                bucket.events for key, bucket in self._unwritten.items() if key.resolution == MINUTE
+            )
+        return StoreHealth(
+            self._reason is None, self._reason, self._failed_since, unwritten, self._lost_events
+        )
+
+    # --- from the store to who asks ---
+
+    async def read(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        """The totals of each range [start, end), whole minutes in Unix seconds, over all writers.
+
+        This worker's notes up to now are in them, those of others up to their last flush. When the
+        store does not answer, they hold what this worker has not written yet, and say so.
+        """
+        # Each kind for itself: what one has lost at the edges of an old range, another still has.
+        composed = {
+            kind: [list(self._composed(*each, self._kept({kind}))) for each in asked]
+            for kind in _kinds(metrics)
+        }
+        wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await self.flush()
+                rows = await self._store.read(wanted_rows)
+                wanted = Wanted(await self._store.numbers(metrics))
+        except (SQLAlchemyError, OSError):
+            return self._from_memory(asked, metrics)
+        return await asyncio.to_thread(merged, rows, composed, wanted)
+
+    def finest_step(self, start: int, metrics: Collection[Metric]) -> int:
+        """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``."""
+        return ranges.finest_step(start, self._kept(_kinds(metrics)))
+
+    def aligned(self, start: int, end: int, metrics: Collection[Metric]) -> tuple[int, int]:
+        """The range widened to what the resolutions kept for ``metrics`` can answer exactly."""
+        return ranges.aligned(start, end, self._kept(_kinds(metrics)))
+
+    async def writers(self) -> list[WriterState]:
+        """The workers of all replicas that are alive. Raises SQLAlchemyError or OSError."""
+        return await self._store.writers(time.time() - DEAD_AFTER_SECONDS)
+
+    def _composed(self, start: int, end: int, kept: dict[int, int]) -> Sequence[Segment]:
+        settled = int(time.time()) - SETTLED_WITHIN_SECONDS
+        recent = max(start, min(end, settled // MINUTE * MINUTE))
+        return [
+            *ranges.composed(start, recent, kept),
+            *([Segment(MINUTE, recent, end)] if recent < end else []),
+        ]
+
+    def _kept(self, kinds: Collection[RowKind]) -> dict[int, int]:
+        """Since when each resolution is kept, for the kind that expires first."""
+        now = int(time.time())
+        return {
+            resolution: now - int(min(getattr(days, kind) for kind in kinds) * _DAY)
+            for resolution, days in retentions(self._settings).items()
+        }
+
+    def _from_memory(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        wanted_metrics = {metric.name: metric for metric in metrics}
+        with self._changing:
+            minutes = {
+                key.bucket_start: bucket
+                for key, bucket in self._unwritten.items()
+                if key.resolution == MINUTE
+            }
+            snapshots = [(s, start) for start, b in minutes.items() for s in b.snapshots()]
+        names = sorted({name for snapshot, _ in snapshots for name in snapshot.names})
+        ids = {name: number for number, name in enumerate(names)}
+        rows = [Row(MINUTE, s.kind.value, start, s.row(ids)) for s, start in snapshots]
+        series = {number: parsed(name) for name, number in ids.items()}
+        wanted = Wanted(
+            {
+                number: (wanted_metrics[metric], labels)
+                for number, (metric, labels) in series.items()
+                if metric in wanted_metrics
+            }
+        )
+        minutes_asked = [[Segment(MINUTE, *each)] for each in asked]
+        answers = merged(rows, dict.fromkeys(_kinds(metrics), minutes_asked), wanted)
+        for totals in answers:
+            totals.complete = False
+        return answers
+
+    # --- the minute that runs; the lock is held ---
+
+    @property
+    def _writer_id(self) -> str:
+        return f"{self._writer[:24]}-{self._epoch}"
+
+    def _key(self, resolution: int, start: int) -> RowKey:
+        return RowKey(self._writer_id, resolution, start)
+
+    def _close_minute(self) -> None:
+        """Add the minute that has ended to the longer buckets it lies in."""
+        if self._minute is None:
+            return
+        for resolution in COARSE:
+            start = self._minute // resolution * resolution
+            running = self._coarse.get(resolution)
+            if running is None or running[0] != start:
+                running = self._coarse[resolution] = (start, Bucket())
+            running[1].add(self._open)
+            self._unwritten[self._key(resolution, start)] = running[1]
+        self._closed_until = self._minute + MINUTE
+        self._minute = None
+        self._open = Bucket()
+
+    def _begin_epoch(self) -> None:
+        """The clock was set back: go on as another writer, so that no row is overwritten."""
+        self._ended.add(self._writer_id)
+        self._epoch += 1
+        self._coarse = {}
+        self._closed_until = 0
+
+    def _give_up_oldest(self) -> int:
+        lost = 0
+        for resolution in RESOLUTIONS:
+            keys = sorted(
+                (key for key in self._unwritten if key.resolution == resolution),
+                key=lambda key: key.bucket_start,
+            )
+            for key in keys[: -self._settings.max_unwritten_minutes]:
+                bucket = self._unwritten.pop(key)
+                if resolution == MINUTE:
+                    lost += bucket.events
+        return lost
+
+    def _has_failed(self, error: BaseException) -> None:
+        if not isinstance(error, SQLAlchemyError | OSError):
+            return
+        self._failed_since = self._failed_since or datetime.now(UTC)
+        # The driver's words, without the statement.
+        self._reason = str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
+        if time.monotonic() - self._logged_at >= _LOG_EVERY_SECONDS:
+            self._logged_at = time.monotonic()
+            log.warning("rollup_flush_failed", reason=self._reason)
+
+
+def retentions(settings: RollupSettings) -> dict[int, Retention]:
+    """The retention of each resolution."""
+    return {
+        60: settings.retention_1m,
+        300: settings.retention_5m,
+        3600: settings.retention_1h,
+        86400: settings.retention_1d,
+    }
+
+
+def _kinds(metrics: Collection[Metric]) -> set[RowKind]:
+    return {KIND_OF[metric.kind] for metric in metrics}
+
+
+def _joined(composed: Sequence[Sequence[Segment]]) -> list[Segment]:
+    """Segments without overlaps: a row is fetched once, however many ranges it is in."""
+    joined: list[Segment] = []
+    for segment in sorted({segment for segments in composed for segment in segments}):
+        last = joined[-1] if joined else None
+        if last and last.resolution == segment.resolution and segment.start <= last.end:
+            joined[-1] = Segment(last.resolution, last.start, max(last.end, segment.end))
+        else:
+            joined.append(segment)
+    return joined

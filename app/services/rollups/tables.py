@@ -1,0 +1,113 @@
+"""The tables of the rollup store.
+
+A row holds every series of one writer in one bucket, column by column: arrays in little-endian
+order, so that a range is read by joining the arrays of its rows. A row per series would be readable
+by hand and fifty times as many rows to fetch.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+from app.core.catalogue import Kind
+
+SCHEMA_VERSION = 2
+"""Version 1 had a row per series and minute, and no sketches."""
+
+RESOLUTIONS = (86400, 3600, 300, 60)
+"""Bucket lengths in seconds, the longest first; all divide by the next."""
+
+MINUTE = RESOLUTIONS[-1]
+
+
+class RowKind(StrEnum):
+    """What a row holds; each kind has a retention of its own."""
+
+    COUNTS = "counts"
+    DURATIONS = "durations"
+    SAMPLES = "samples"
+
+
+KIND_OF = {
+    Kind.COUNTER: RowKind.COUNTS,
+    Kind.HISTOGRAM: RowKind.DURATIONS,
+    Kind.GAUGE: RowKind.SAMPLES,
+}
+
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "series": np.dtype("<i4"),
+    "counts": np.dtype("<i8"),
+    "sums": np.dtype("<f8"),
+    "minimums": np.dtype("<f8"),
+    "maximums": np.dtype("<f8"),
+    # Of the sketches: the place of the series in the row, the bin and how many are in it.
+    "bin_places": np.dtype("<i4"),
+    "bin_keys": np.dtype("<i2"),
+    "bin_counts": np.dtype("<u4"),
+}
+"""The columns that are arrays, with the type of their elements."""
+
+metadata = MetaData()
+
+schema_versions = Table(
+    "rollup_schema",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+)
+
+series_names = Table(
+    "rollup_series",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(400), nullable=False, unique=True, comment='metric{label="value"}'),
+)
+
+rows = Table(
+    "rollup_rows",
+    metadata,
+    # The order of the key is that of the question: a resolution, a kind, a range of time.
+    Column("resolution", Integer, primary_key=True, autoincrement=False, comment="seconds"),
+    Column("kind", String(10), primary_key=True),
+    Column("bucket_start", BigInteger, primary_key=True, autoincrement=False, comment="Unix time"),
+    Column("writer", String(32), primary_key=True),
+    *(Column(name, LargeBinary, nullable=False) for name in ARRAYS),
+    sqlite_with_rowid=False,
+)
+
+writers = Table(
+    "rollup_writers",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Float, nullable=False, comment="Unix time"),
+    Column("last_seen", Float, nullable=False, comment="Unix time"),
+    Column(
+        "settled_until",
+        BigInteger,
+        nullable=False,
+        comment="minutes before this are in the writer's rows of every resolution",
+    ),
+    Column("state", JSON, nullable=False),
+)
+
+leases = Table(
+    "rollup_leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", Float, nullable=False, comment="Unix time"),
+)

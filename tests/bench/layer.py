@@ -1,0 +1,194 @@
+"""One request through each layer: µs over the bare app in process, and requests/s over HTTP.
+
+Goals (references.md, "Instrumentation"): at most 15 µs and 0.15 of the three together; at 60 routes
+1.3 of the cost at one; 0.90 of the bare app's requests/s; a streamed chunk at most 0.3 µs.
+"""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Message, Scope
+
+from tests.bench.variants import VARIANTS, routes
+from tests.serving_process import ROOT, free_port
+
+ROUNDS, REQUESTS = 25, 300
+SERVED = ("bare app", "this layer", "fastapi-instrumentator", "the three together")
+SERVED_ROUNDS, SERVED_SECONDS, CONNECTIONS = 5, 1.0, 16
+CHUNKS = 2000
+NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
+
+Measured = dict[str, list[float]]
+"""What each round gave, by variant."""
+
+
+async def run() -> None:
+    """Print each variant's median of rounds that were run in turn."""
+    for count in (1, 60):
+        _print_over_bare(count, await _unheard(_in_process(count)))
+    bare, ours = (statistics.median(each) for each in (await _unheard(_chunks())).values())
+    print(f"\na streamed chunk: {bare:.2f} µs bare, {ours - bare:+.2f} µs in this layer")
+    _print_of_bare(await _over_http())
+
+
+async def _unheard(measuring: Awaitable[Measured]) -> Measured:
+    """Measure while the access lines go nowhere."""
+    with redirect_stdout(NOWHERE):
+        return await measuring
+
+
+async def _in_process(count: int) -> Measured:
+    apps = {name: layer(routes(FastAPI(), count)) for name, layer in VARIANTS.items()}
+    path = f"/r{count - 1}/items/1"
+    microseconds: Measured = {name: [] for name in apps}
+    for _ in range(ROUNDS):
+        for name, app in apps.items():
+            microseconds[name].append(await _request_us(app, path))
+    return microseconds
+
+
+def _print_over_bare(count: int, microseconds: Measured) -> None:
+    medians = {name: statistics.median(values) for name, values in microseconds.items()}
+    together = medians["the three together"] - medians["bare app"]
+    print(f"\n{count} route{'s' * (count > 1)}:{'µs':>28} {'over bare':>10} {'of the three':>13}")
+    for name, median in medians.items():
+        over = median - medians["bare app"]
+        print(f"  {name:<28} {median:>6.1f} {over:>+10.1f} {over / together:>13.2f}")
+
+
+async def _request_us(app: ASGIApp, path: str) -> float:
+    scope = _scope(path)
+    started = time.perf_counter()
+    for _ in range(REQUESTS):
+        await app(dict(scope), _receive, _send)
+    return (time.perf_counter() - started) / REQUESTS * 1e6
+
+
+async def _chunks() -> Measured:
+    microseconds: Measured = {"bare app": [], "this layer": []}
+    for _ in range(ROUNDS):
+        for name, values in microseconds.items():
+            app = VARIANTS[name](_streaming())
+            started = time.perf_counter()
+            await app(_scope("/stream"), _still_there, _send)
+            values.append((time.perf_counter() - started) / CHUNKS * 1e6)
+    return microseconds
+
+
+def _streaming() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def chunks():  # type: ignore[no-untyped-def]
+            for _ in range(CHUNKS):
+                yield b"data: x\n\n"
+
+        return StreamingResponse(chunks())
+
+    return app
+
+
+async def _over_http() -> Measured:
+    per_second: Measured = {name: [] for name in SERVED}
+    with ExitStack() as stack:
+        ports = {name: _served(stack, name) for name in SERVED}
+        for port in ports.values():
+            await _answers(port)
+        for _ in range(SERVED_ROUNDS):
+            for name, port in ports.items():
+                per_second[name].append(await _requests_per_second(port))
+    return per_second
+
+
+def _print_of_bare(per_second: Measured) -> None:
+    bare = statistics.median(per_second["bare app"])
+    print(f"\nover HTTP, {CONNECTIONS} connections:{'requests/s':>14} {'of bare':>8}")
+    for name, values in per_second.items():
+        median = statistics.median(values)
+        print(f"  {name:<28} {median:>10.0f} {median / bare:>8.2f}")
+
+
+def _served(stack: ExitStack, name: str) -> int:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "tests.bench.variants:serve", "--factory"]
+    process = subprocess.Popen(
+        [*command, f"--port={port}", "--no-access-log", "--log-level=critical"],
+        cwd=ROOT,
+        env={**os.environ, "BENCH_VARIANT": name},
+        stdout=subprocess.DEVNULL,
+    )
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    return port
+
+
+async def _answers(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return
+
+
+async def _requests_per_second(port: int) -> float:
+    """Over raw sockets: an HTTP client in Python would be slower than what it measures."""
+    request = b"GET /r0/items/1 HTTP/1.1\r\nHost: bench\r\n\r\n"
+    until = time.perf_counter() + SERVED_SECONDS
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answered = 0
+        while time.perf_counter() < until:
+            writer.write(request)
+            await reader.readuntil(b'{"item":"1"}')
+            answered += 1
+        writer.close()
+        return answered
+
+    return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS)))) / SERVED_SECONDS
+
+
+def _scope(path: str) -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"bench"), (b"user-agent", b"bench"), (b"accept", b"*/*")],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    }
+
+
+async def _receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _still_there() -> Message:
+    """A client that stays: a streamed response waits for it to leave."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody leaves")
+
+
+async def _send(message: Message) -> None:
+    return None

@@ -1,0 +1,132 @@
+"""The same small service, bare and within each layer: what `tests.bench.layer` compares."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import orjson
+import structlog
+from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_exporter import PrometheusMiddleware
+
+from app.core.observability import observed
+
+OUTPUT = open(os.devnull, "wb", buffering=0)  # noqa: SIM115 - open as long as the process
+
+
+def routes(app: FastAPI, count: int) -> FastAPI:
+    """``app`` with ``count`` routes; requests go to the last."""
+    for number in range(count):
+
+        async def item(item: str) -> dict[str, str]:
+            return {"item": item}
+
+        app.add_api_route(f"/r{number}/items/{{item}}", item)
+    return app
+
+
+class Empty:
+    """A pure ASGI layer that times the request and does nothing with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.seconds = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        await self.app(scope, receive, send)
+        self.seconds = time.perf_counter() - started
+
+
+class AccessLine:
+    """An access line by structlog with orjson, as fast as it goes without giving anything up."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.log = structlog.wrap_logger(
+            structlog.BytesLogger(OUTPUT),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(serializer=orjson.dumps),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        ).bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, status = time.perf_counter(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self.app(scope, receive, watched)
+        self.log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            correlation_id=correlation_id.get(),
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+
+def bare(app: FastAPI) -> ASGIApp:
+    """Nothing around it."""
+    return app
+
+
+def this_layer(app: FastAPI) -> ASGIApp:
+    """This project's layer: id, metrics and access line."""
+    return observed(app, service="bench", operations={})
+
+
+def instrumentator(app: FastAPI) -> ASGIApp:
+    """prometheus-fastapi-instrumentator."""
+    Instrumentator(registry=CollectorRegistry()).instrument(app)
+    return app
+
+
+def correlated(app: FastAPI) -> ASGIApp:
+    """asgi-correlation-id."""
+    return CorrelationIdMiddleware(app)
+
+
+def access_line(app: FastAPI) -> ASGIApp:
+    """A structlog access line with orjson."""
+    return AccessLine(app)
+
+
+def combination(app: FastAPI) -> ASGIApp:
+    """The three together, in their fast form."""
+    return CorrelationIdMiddleware(AccessLine(instrumentator(app)))
+
+
+def exporter(app: FastAPI) -> ASGIApp:
+    """starlette-exporter."""
+    app.add_middleware(PrometheusMiddleware, group_paths=True)
+    return app
+
+
+VARIANTS: dict[str, Callable[[FastAPI], ASGIApp]] = {
+    "bare app": bare,
+    "empty ASGI layer": Empty,
+    "this layer": this_layer,
+    "asgi-correlation-id": correlated,
+    "structlog access line": access_line,
+    "fastapi-instrumentator": instrumentator,
+    "starlette-exporter": exporter,
+    "the three together": combination,
+}
+
+
+def serve() -> ASGIApp:
+    """The factory for a server: BENCH_VARIANT says which."""
+    return VARIANTS[os.environ["BENCH_VARIANT"]](routes(FastAPI(), 1))

@@ -1,0 +1,92 @@
+"""The layer on a service that shares nothing with the orchestrator, run as its users run it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as parsed
+
+from tests.serving_process import ROOT, free_port
+from tests.waiting import eventually, until
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "billing.log"
+
+
+def started(log: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "uvicorn", "tests.test_core.adopted:app", f"--port={port}"]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+
+
+@pytest.fixture
+async def client(log: Path) -> AsyncIterator[httpx.AsyncClient]:
+    port = free_port()
+    process = started(log, port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        try:
+
+            async def serves() -> bool:
+                return (await client.get("/metrics")).is_success
+
+            await eventually(serves)
+            yield client
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 30)
+
+
+def written(log: Path) -> list[dict[str, object]]:
+    """Every whole line, the server's own included; each has to be JSON."""
+    return [
+        json.loads(line) for line in log.read_text().splitlines(keepends=True) if line[-1:] == "\n"
+    ]
+
+
+async def samples(client: httpx.AsyncClient) -> dict[tuple[str, tuple[str, ...]], float]:
+    exposed = (await client.get("/metrics")).text
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in parsed(exposed)
+        for sample in family.samples
+    }
+
+
+async def test_requests_operations_and_own_metrics_are_counted(client: httpx.AsyncClient) -> None:
+    for number in range(3):
+        assert (await client.post(f"/invoices/{number}/payment")).is_success
+    found = await samples(client)
+    # Label values in the order of their labels' names.
+    route = ("POST", "200", "/invoices/{invoice_id}/payment")
+    assert found["http_server_request_duration_seconds_count", route] == 3
+    scrapes = ("GET", "200", "/metrics")
+    assert found["http_server_request_duration_seconds_count", scrapes] >= 1
+    assert found["operation_duration_seconds_count", ("bank", "charge", "success")] == 3
+    assert found["billing_invoices_total", ("paper",)] == 3
+    assert any(name == "build_info" and "billing" in labels for name, labels in found)
+    assert found["process_resident_memory_bytes", ()] > 0
+    assert not [name for name, _ in found if name.startswith("orchestrator_")]
+
+
+async def test_logs_are_structured_and_carry_the_correlation_id(
+    client: httpx.AsyncClient, log: Path
+) -> None:
+    headers = {"X-Correlation-ID": "correlation-1"}
+    broken = await client.get("/broken", headers=headers)
+    assert broken.headers["X-Correlation-ID"] == "correlation-1"
+    # The server logs the traceback once the answer is out.
+    await until(lambda: any(line["level"] == "error" for line in written(log)))
+    lines = written(log)
+    assert all(line["service"] == "billing" for line in lines)
+    (access,) = [line for line in lines if line["event"] == "request" and line["status"] == 500]
+    assert access["correlation_id"] == "correlation-1"
+    assert access["route"] == "/broken"
+    (unhandled,) = [line for line in lines if line["level"] == "error"]
+    assert unhandled["exception"][0]["exc_value"] == "a bug"  # type: ignore[index]

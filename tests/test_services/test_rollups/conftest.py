@@ -1,0 +1,87 @@
+"""Rollups on both databases, with a clock that the test moves."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from app.core import catalogue, recorder
+from app.core.config import ASYNC_DRIVERS, RollupSettings
+from app.core.database import Database
+from app.core.instrumentation import Instruments
+from app.services.rollups import Rollups, Store
+
+METRICS = [
+    catalogue.SMS_RECEIVED,
+    catalogue.SMS_PROCESSING_DURATION,
+    catalogue.SMS_IN_FLIGHT,
+    catalogue.APPROVAL_QUEUE_LENGTH,
+]
+NOON = 1_795_435_200
+"""2026-11-23 12:00 UTC."""
+
+
+class Clock:
+    """Wall-clock time, standing still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = float(NOON)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Writer:
+    """One worker: its instruments and its rollups."""
+
+    def __init__(self, database: Database, name: str, settings: RollupSettings) -> None:
+        self.instruments = Instruments()
+        self.store = Store(database)
+        self.rollups = Rollups(
+            self.store, settings, self.instruments, name, METRICS, lambda: {"name": name}
+        )
+
+    def receive(self, count: int = 1) -> None:
+        """Count SMS."""
+        for _ in range(count):
+            self.instruments.counter(catalogue.SMS_RECEIVED).series().note()
+
+    def process(self, *seconds: float, route: str = "auto_sent") -> None:
+        """Time SMS."""
+        series = self.instruments.histogram(catalogue.SMS_PROCESSING_DURATION).series(route)
+        for each in seconds:
+            series.note(each)
+
+    async def received(self, start: int, end: int) -> int:
+        """How many SMS the store knows of in a range."""
+        (totals,) = await self.rollups.read([(start, end)], METRICS)
+        assert totals.complete
+        return totals.of(catalogue.SMS_RECEIVED).count
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(recorder, "time", clock)
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    url = make_url(database_url)
+    url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
+    database = Database(url, pool_size=2, busy_seconds=0.2)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def writer(database: Database) -> Callable[..., Writer]:
+    """Makes writers on the same database."""
+
+    def made(name: str = "first", **settings: object) -> Writer:
+        return Writer(database, name, RollupSettings.model_validate(settings))
+
+    return made

@@ -1,0 +1,83 @@
+"""Exact over processes: read while they count, restarted gracefully, killed."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from app.core.config import RollupSettings
+from app.core.database import Database
+from app.services.rollups import RESOLUTIONS
+from app.services.rollups.rollups import COARSE
+from tests.serving_process import ROOT
+from tests.test_services.test_rollups.conftest import Writer
+from tests.test_services.test_rollups.test_writing import stored
+from tests.waiting import until
+
+WORKERS, EVENTS = 4, 25_000
+DAY = 86400
+
+
+def started(url: str, name: str, events: int, output: Path) -> subprocess.Popen[bytes]:
+    module = "tests.test_services.test_rollups.counting_worker"
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, url, name, str(events)],
+            cwd=ROOT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def last(output: Path, word: str) -> int:
+    """The last number that a worker said with ``word``."""
+    said = [line.split() for line in output.read_text().splitlines()]
+    return max((int(number) for first, number in said if first == word), default=0)
+
+
+async def everything(reader: Writer) -> int:
+    return await reader.received(0, 2**33 // 60 * 60)
+
+
+async def test_a_hundred_thousand_events_while_they_are_read(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
+    reader = Writer(database, "reader", RollupSettings())
+    await reader.rollups.flush()
+    for restart in (1, 2):
+        outputs = [tmp_path / f"{restart}-{number}" for number in range(WORKERS)]
+        processes = [
+            started(database_url, f"{restart}-{n}", EVENTS // 2, output)
+            for n, output in enumerate(outputs)
+        ]
+        seen = 0
+        while any(process.poll() is None for process in processes):
+            now = await everything(reader)
+            assert seen <= now <= restart * WORKERS * EVENTS // 2
+            seen = now
+        assert [process.returncode for process in processes] == [0] * WORKERS, [
+            output.read_text()[-500:] for output in outputs
+        ]
+        expected = restart * WORKERS * EVENTS // 2
+        assert await everything(reader) == expected
+        assert {await stored(database, r) for r in RESOLUTIONS} == {expected}
+
+
+async def test_a_killed_worker_loses_at_most_one_flush_interval(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
+    reader = Writer(database, "reader", RollupSettings())
+    await reader.rollups.flush()
+    output = tmp_path / "worker"
+    process = started(database_url, "killed", 0, output)
+    await until(lambda: last(output, "flushed") > 2000)
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait, 30)
+    flushed, noted = last(output, "flushed"), last(output, "noted")
+    found = await everything(reader)
+    assert flushed <= found <= noted
+    # Settled as soon as it counts as dead, in any order with other settlements, once.
+    await asyncio.gather(*(reader.store.settle(2**33, COARSE) for _ in range(3)))
+    assert {await stored(database, r) for r in RESOLUTIONS} == {found}
+    assert await everything(reader) == found
