@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs fault send generate check test test-compose bench clean
+.PHONY: help up down status logs fault send metrics generate check test test-compose bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,9 @@ fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; w
 send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
+
+metrics: $(VENV)/stack ## what the orchestrator says of itself, as JSON
+	@$(RUN) -m stack metrics
 
 generate: $(VENV)/dev ## write the rules and dashboards from their sources
 	@$(RUN) -m alerts generate

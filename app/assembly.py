@@ -18,10 +18,12 @@ from app.core.catalogue import Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
 from app.core.observability import Observability
+from app.core.stopping import called_on_stop
 from app.models import Base, new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
+from app.services.broadcast import Broadcast
 from app.services.escalations import Escalations
 from app.services.measures import rolled_up
 from app.services.metrics_ranges import MetricsRanges
@@ -53,6 +55,7 @@ class Orchestrator:
     metrics: MetricsService
     report: MetricsReport
     ranges: MetricsRanges
+    broadcast: Broadcast
     workflows: Workflows
     approvals: Approvals
     escalations: Escalations
@@ -111,23 +114,34 @@ async def running_orchestrator(
     sweep = Sweep(settings, database, escalations, announcements)
     await database.create_tables(Base.metadata)
     background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
+    report = MetricsReport(settings, rollups)
+    access = settings.metrics_access
+    broadcast = Broadcast(
+        report.overview,
+        instruments,
+        access.stream_interval_seconds,
+        access.stream_heartbeat_seconds,
+    )
     try:
         async with observability.running():
-            yield Orchestrator(
-                zone=settings.zone,
-                database=database,
-                upstreams=upstreams,
-                breakers=breakers,
-                metrics=metrics,
-                report=MetricsReport(settings, rollups),
-                ranges=MetricsRanges(settings, rollups),
-                workflows=workflows,
-                approvals=Approvals(database, sms_agent, announcements, metrics),
-                escalations=escalations,
-                plans=PlanDetection(settings.payment_plans, database, metrics),
-                sweep=sweep,
-            )
+            with called_on_stop(broadcast.close):
+                yield Orchestrator(
+                    zone=settings.zone,
+                    database=database,
+                    upstreams=upstreams,
+                    breakers=breakers,
+                    metrics=metrics,
+                    report=report,
+                    ranges=MetricsRanges(settings, rollups),
+                    broadcast=broadcast,
+                    workflows=workflows,
+                    approvals=Approvals(database, sms_agent, announcements, metrics),
+                    escalations=escalations,
+                    plans=PlanDetection(settings.payment_plans, database, metrics),
+                    sweep=sweep,
+                )
     finally:
+        broadcast.close()
         await announcements.drain(DRAIN_SECONDS)
         for task in background:
             task.cancel()

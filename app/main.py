@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, metrics, orchestrate
+from app.api import errors, health, metrics, orchestrate, stream
+from app.api.access import Access
 from app.api.body_limit import BodyLimitMiddleware
+from app.api.caching import AnswerCache
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
@@ -35,8 +37,18 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.state.observability = observability
     errors.add_error_handlers(app)
-    for module in (metrics, orchestrate, health):
-        app.include_router(module.router)
+    app.state.access = Access(settings.metrics_access, observability.instruments)
+    app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
+    for router in (
+        metrics.scrape_router,
+        metrics.router,
+        metrics.export_router,
+        stream.router,
+        stream.page_router,
+        orchestrate.router,
+        health.router,
+    ):
+        app.include_router(router)
     return app
 
 

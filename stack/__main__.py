@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stack import compose, simulation
+from stack import compose, metrics_tokens, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.native import NativeBackend
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
     send = commands.add_parser("send", help="one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
+    commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
 
@@ -82,6 +83,11 @@ def _run(arguments: argparse.Namespace) -> int:
             return 0
         case "fault":
             return _fault(_url(_backend(), "simulator"), arguments.name)
+        case "metrics":
+            backend = _backend()
+            token = metrics_tokens.of(backend.secrets, "people").read_text()
+            print(simulation.metrics(_url(backend, "app"), token))
+            return 0
         case _:
             return _send(_url(_backend(), "app"), arguments.text)
 

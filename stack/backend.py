@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 
@@ -23,6 +24,10 @@ class ComponentStatus:
 
 class Backend(Protocol):
     """A way to run the stack."""
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of the generated secrets."""
 
     @property
     def notes(self) -> list[str]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from stack import metrics_tokens
 from stack.backend import ComponentStatus, StackError
 from stack.health import Probe, probe
 from stack.ports import PORTS, read_ports, refuse_taken_ports
@@ -66,7 +67,7 @@ class ComposeBackend:
     ) -> None:
         self._root = root
         self._state = root / ".state"
-        self._secrets = self._state / "secrets"
+        self.secrets = self._state / "secrets"
         self._environment = {**os.environ, **variables}
         self._without = frozenset(without)
 
@@ -106,7 +107,7 @@ class ComposeBackend:
         """What the user should know beside the status."""
         if "grafana" in self._without:
             return ["Grafana was left out: import grafana/dashboards/*.json into yours"]
-        return [f"Grafana: user admin, password in {self._secrets / 'grafana_admin_password'}"]
+        return [f"Grafana: user admin, password in {self.secrets / 'grafana_admin_password'}"]
 
     def _services(self) -> dict[str, Any]:
         """The services to run, as compose understands them, by name."""
@@ -157,18 +158,19 @@ class ComposeBackend:
             "grafana_admin_password": secrets.token_urlsafe(16),
             "webhook_url": WEBHOOK_URL,
         }
-        missing = [name for name in generated if not (self._secrets / name).exists()]
+        missing = [name for name in generated if not (self.secrets / name).exists()]
         if "database_password" in missing and self._has_database():
             raise StackError(
-                f"{self._secrets / 'database_password'} is gone, but the database still has that "
+                f"{self.secrets / 'database_password'} is gone, but the database still has that "
                 "password.\nPut it back, or give up the data: docker compose down --volumes"
             )
-        self._secrets.mkdir(parents=True, exist_ok=True)
-        self._secrets.chmod(0o700)
+        self.secrets.mkdir(parents=True, exist_ok=True)
+        self.secrets.chmod(0o700)
         for name in missing:
-            (self._secrets / name).write_text(generated[name])
-        for name in generated:
-            (self._secrets / name).chmod(0o644)
+            (self.secrets / name).write_text(generated[name])
+        metrics_tokens.make(self.secrets, mode=0o644)
+        for file in self.secrets.iterdir():
+            file.chmod(0o644)
 
     def _has_database(self) -> bool:
         labels = {"project": self._config()["name"], "volume": DATABASE_VOLUME}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -10,10 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 
 import yaml
 
-from stack import grafana, processes
+from stack import grafana, metrics_tokens, processes
 from stack.backend import ComponentStatus, StackError
 from stack.health import Probe, probe
 from stack.ports import PORTS, read_ports, refuse_taken_ports
@@ -116,8 +116,13 @@ class NativeBackend:
         return ["Grafana is not installed: import grafana/dashboards/*.json into yours"]
 
     @property
+    def secrets(self) -> Path:
+        """The folder of the generated secrets."""
+        return self._state / "secrets"
+
+    @property
     def _grafana_password(self) -> Path:
-        return self._state / "secrets" / "grafana_admin_password"
+        return self.secrets / "grafana_admin_password"
 
     def _refuse_changes(self) -> None:
         running = self._variables
@@ -250,6 +255,8 @@ class NativeBackend:
                     "RECEIVER_PORT",
                 )
             },
+            "ORCHESTRATOR_METRICS_ACCESS__TOKENS_FILE": str(metrics_tokens.all_in(self.secrets)),
+            "ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK": "true",
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
@@ -264,10 +271,11 @@ class NativeBackend:
 
     def _write_secrets(self) -> None:
         password = self._grafana_password
-        password.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not password.exists():
             password.touch(mode=0o600)
-            password.write_text(secrets.token_urlsafe(16))
+            password.write_text(token_urlsafe(16))
+        metrics_tokens.make(self.secrets, mode=0o600)
 
     def _write_prometheus(self) -> None:
         """The committed configuration by links; only the targets' addresses are written here."""
@@ -276,6 +284,9 @@ class NativeBackend:
         (folder / "targets").mkdir(parents=True)
         committed = self._root / "prometheus"
         (folder / "rules").symlink_to(committed / "rules")
+        (folder / "secrets").mkdir()
+        token = metrics_tokens.of(self.secrets, "prometheus")
+        (folder / "secrets" / "orchestrator_token").symlink_to(token)
         if interval := self._variables.get("SCRAPE_INTERVAL"):
             config = with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)

@@ -4,7 +4,8 @@ import difflib
 import secrets
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from json import dumps
 from typing import Any
 
 import httpx
@@ -74,10 +75,26 @@ def send_sms(app_url: str, text: str) -> Iterator[str]:
     yield f"status        {report['status']} after {seconds:.2f} s"
 
 
-def _request(method: str, url: str, json: object = None) -> httpx.Response:
+def metrics(app_url: str, token: str) -> str:
+    """The orchestrator's JSON metrics, indented."""
+    url = f"{app_url}/orchestrate/metrics"
+    answer = _request("GET", url, headers={"Authorization": f"Bearer {token}"})
+    if answer.is_error:
+        raise StackError(f"{url} answers {answer.status_code}: {answer.text}")
+    return dumps(answer.json(), indent=2)
+
+
+def _request(
+    method: str, url: str, json: object = None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
     try:
         return httpx.request(
-            method, url, json=json, timeout=DECIDED_WITHIN_SECONDS, trust_env=False
+            method,
+            url,
+            json=json,
+            headers=headers,
+            timeout=DECIDED_WITHIN_SECONDS,
+            trust_env=False,
         )
     except httpx.HTTPError as error:
         raise StackError(f"{url} does not answer ({error}); does `make status` say up?") from None

@@ -37,6 +37,8 @@ async def serving_process(
         "SMS_AGENT_URL": upstreams_url,
         "NOTIFICATION_SERVICE_URL": upstreams_url,
         "AI_PROVIDER_URL": upstreams_url,
+        "METRICS_ACCESS__OPEN_ON_LOOPBACK": "true",
+        "METRICS_ACCESS__REQUESTS_PER_MINUTE": "100000",
         **settings,
     }
     environment = {f"ORCHESTRATOR_{name}": value for name, value in variables.items()}

@@ -22,7 +22,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OrchestratorError)
     async def business(_: Request, error: OrchestratorError) -> JSONResponse:
-        return _answer(error.status, error.code, error.message, error.field)
+        answer = _answer(error.status, error.code, error.message, error.field)
+        answer.headers.update(error.headers)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, error: RequestValidationError) -> JSONResponse:

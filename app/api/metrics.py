@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import TheObservability, TheOrchestrator
+from app.api.routing import CachedRoute, GuardedRoute, ScrapeRoute
 from app.assembly import Orchestrator
 from app.schemas.errors import ErrorAnswer
 from app.schemas.metrics import SECTIONS, MetricsAnswer
@@ -18,11 +19,15 @@ from app.services.export import MEDIA_TYPES, Format, exported, record
 from app.services.measures import MEASURES
 from app.services.metrics_query import MINUTE, RangeQuery
 
-router = APIRouter(tags=["metrics"])
+router = APIRouter(tags=["metrics"], route_class=CachedRoute)
+export_router = APIRouter(tags=["metrics"], route_class=GuardedRoute)
+scrape_router = APIRouter(tags=["metrics"], route_class=ScrapeRoute)
 
 MAX_TEXT = 1000
 _HOUR = 3600
-_REFUSED: dict[int | str, dict[str, Any]] = {422: {"model": ErrorAnswer}}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer} for status in (401, 422, 429)
+}
 _LIST = ", ".join(MEASURES)
 
 From = Annotated[
@@ -52,7 +57,7 @@ Measures = Annotated[
 ]
 
 
-@router.get("/metrics", response_class=Response)
+@scrape_router.get("/metrics", response_class=Response)
 async def metrics(request: Request, observability: TheObservability) -> Response:
     """Prometheus exposition; OpenMetrics where the scraper asks for it."""
     return await observability.exposition(request)
@@ -133,7 +138,9 @@ async def series(
     return Response(orjson.dumps(records, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
-@router.get("/orchestrate/metrics/export", responses=_REFUSED, response_class=StreamingResponse)
+@export_router.get(
+    "/orchestrate/metrics/export", responses=_REFUSED, response_class=StreamingResponse
+)
 async def export(
     orchestrator: TheOrchestrator,
     format: Annotated[

@@ -411,6 +411,20 @@ ROLLUP_LOST_EVENTS = Metric(
     "Events that the rollups had to give up, because the store did not take them for too long.",
 )
 
+METRICS_STREAM_READERS = Metric(
+    "metrics_stream_readers",
+    Kind.GAUGE,
+    "readers",
+    "Clients that read the stream of JSON metrics now.",
+)
+METRICS_REQUESTS_REFUSED = Metric(
+    "metrics_requests_refused_total",
+    Kind.COUNTER,
+    "requests",
+    "Requests for metrics that were refused.",
+    (Label("reason", ("unauthorized", "rate_limited")),),
+)
+
 # --- The business --------------------------------------------------------------------------------
 
 SMS_RECEIVED = Metric(

@@ -172,6 +172,24 @@ class RollupSettings(_Section):
     )
 
 
+class MetricsAccess(_Section):
+    """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
+
+    tokens_file: Path | None = Field(
+        None,
+        description="bearer tokens, one `name:token` a line; read again when the file changes",
+    )
+    open_on_loopback: bool = Field(
+        False, description="let clients on this machine in without a token"
+    )
+    requests_per_minute: int = Field(
+        600, ge=1, description="of one token or address to one worker; scrapes are not limited"
+    )
+    cache_seconds: Seconds = Field(1.0, description="how long an answer is given again")
+    stream_interval_seconds: Seconds = Field(1.0, description="time between two changes")
+    stream_heartbeat_seconds: Seconds = Field(15.0, description="silence after which one is sent")
+
+
 class Settings(BaseSettings):
     """All settings of the orchestrator."""
 
@@ -233,6 +251,7 @@ class Settings(BaseSettings):
         description="work without progress for this long was cut off and may be run again",
     )
 
+    metrics_access: MetricsAccess = MetricsAccess()
     rollups: RollupSettings = RollupSettings()
     routing: Routing = Routing()
     payment_plans: PaymentPlanLimits = PaymentPlanLimits()

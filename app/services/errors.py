@@ -1,5 +1,6 @@
 """What can go wrong in the business, with the code a caller gets."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -16,6 +17,7 @@ class OrchestratorError(Exception):
 
     code = ErrorCode.WORKFLOW
     status = 503
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -28,6 +30,25 @@ class InvalidRequestError(OrchestratorError):
 
     code = ErrorCode.VALIDATION
     status = 422
+
+
+class UnauthorizedError(OrchestratorError):
+    """Nobody knows who asks."""
+
+    code = ErrorCode.VALIDATION
+    status = 401
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
+class RateLimitedError(OrchestratorError):
+    """Too many requests; ``headers`` say when to come back."""
+
+    code = ErrorCode.VALIDATION
+    status = 429
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(retry_after_seconds)}
 
 
 class UnknownIdError(OrchestratorError):

@@ -41,6 +41,7 @@ class _Data:
     today: Totals
     week: Totals
     recent: Totals
+    last_minutes: Totals
     last_full_hour: Totals
     last_day: Totals
     same_hours: list[Totals]
@@ -121,6 +122,8 @@ class MetricsReport:
             (until - HOUR, until),
             (midnight(this_minute, zone), until),
             (monday(this_minute, zone), until),
+            (until - RECENT, until),
+            # Whole ones: a minute that runs would look like a drop.
             (this_minute - RECENT, this_minute),
             (this_hour - HOUR, this_hour),
             (this_hour - DAY, this_hour),
@@ -135,8 +138,18 @@ class MetricsReport:
             workers = await self._rollups.writers()
         except (SQLAlchemyError, OSError):
             workers = []
-        hour, today, week, recent, last_full_hour, last_day, *same_hours = totals
-        return _Data(hour, today, week, recent, last_full_hour, last_day, same_hours, workers)
+        hour, today, week, recent, last_minutes, last_full_hour, last_day, *same_hours = totals
+        return _Data(
+            hour,
+            today,
+            week,
+            recent,
+            last_minutes,
+            last_full_hour,
+            last_day,
+            same_hours,
+            workers,
+        )
 
     def _thresholds(self, data: _Data) -> list[schema.Threshold]:
         return thresholds(
@@ -358,7 +371,7 @@ def _throughput(data: _Data) -> schema.Throughput:
     baseline = sum(with_data) / len(with_data) if with_data else None
     last_hour = data.last_full_hour.of(metric).count
     return schema.Throughput(
-        per_minute=round(data.recent.of(metric).count / (RECENT // MINUTE), 2),
+        per_minute=round(data.last_minutes.of(metric).count / (RECENT // MINUTE), 2),
         per_hour=last_hour,
         per_day=data.last_day.of(metric).count,
         baseline_per_hour=_rounded(baseline),

@@ -26,6 +26,7 @@ async def _send_texts(simulation: Simulation, tmp_path: Path) -> None:
             "sms_agent_url": str(urls[Upstream.SMS_AGENT]),
             "notification_service_url": str(urls[Upstream.NOTIFICATION_SERVICE]),
             "ai_provider_url": str(urls[Upstream.AI]),
+            "metrics_access": {"open_on_loopback": True},
         }
     )
     app = create_app(settings, Observability("orchestrator"))

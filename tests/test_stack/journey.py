@@ -21,6 +21,7 @@ class Addresses:
     receiver: str
     prometheus: str
     alertmanager: str
+    token: str
 
 
 def walk(stack: Addresses, *, scrape_seconds: float) -> None:
@@ -47,7 +48,7 @@ def walk(stack: Addresses, *, scrape_seconds: float) -> None:
     sent = f"sum({catalogue.SMS_PROCESSING_DURATION.count})"
     before = reached("Prometheus counts SMS", lambda: _value(stack, sent), slack)
     reached("and more of them", lambda: (_value(stack, sent) or 0) > before, slack)
-    answer = httpx.get(f"{stack.app}/orchestrate/metrics").raise_for_status().json()
+    answer = _metrics(stack)
     assert answer["last_hour"]["sms_received"] > 0, answer
     assert _notifications(stack, ALERT, "firing") == []
 
@@ -85,6 +86,13 @@ def expressions_with_data(prometheus: str, expressions: list[tuple[str, str]]) -
         if body["data"]["result"]:
             answered.append(title)
     return answered
+
+
+def _metrics(stack: Addresses) -> dict[str, Any]:
+    url = f"{stack.app}/orchestrate/metrics"
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    answer: dict[str, Any] = httpx.get(url, headers=headers).raise_for_status().json()
+    return answer
 
 
 def _poll(station: str, ask: Callable[[], T], within: float) -> T:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from dashboards.queries import expressions
+from stack import metrics_tokens
 from stack.backend import ComponentStatus
 from stack.native import NativeBackend
 from stack.ports import PORTS
@@ -97,6 +98,7 @@ class Stack:
             url("RECEIVER_PORT"),
             url("PROMETHEUS_PORT"),
             url("ALERTMANAGER_PORT"),
+            metrics_tokens.of(self.state / "secrets", "people").read_text(),
         )
 
 

@@ -1,5 +1,6 @@
 """From one SMS to one notification and its resolution, in containers."""
 
+from stack import metrics_tokens
 from tests.test_stack.compose.conftest import SCRAPE_SECONDS, Stack
 from tests.test_stack.journey import Addresses, walk
 
@@ -10,5 +11,6 @@ def test_from_one_sms_to_one_notification_and_its_resolution(stack: Stack) -> No
         receiver=stack.url("RECEIVER_PORT"),
         prometheus=stack.url("PROMETHEUS_PORT"),
         alertmanager=stack.url("ALERTMANAGER_PORT"),
+        token=metrics_tokens.of(stack.checkout / ".state/secrets", "people").read_text(),
     )
     walk(addresses, scrape_seconds=SCRAPE_SECONDS)

@@ -1,0 +1,30 @@
+"""The tokens that open the orchestrator's metrics: one for Prometheus, one for people."""
+
+import secrets
+from pathlib import Path
+
+HOLDERS = ("prometheus", "people")
+
+
+def of(folder: Path, holder: str) -> Path:
+    """The file with one holder's token and nothing else."""
+    return folder / f"{holder}_metrics_token"
+
+
+def all_in(folder: Path) -> Path:
+    """The file that the orchestrator reads: ``holder:token`` lines."""
+    return folder / "metrics_tokens"
+
+
+def make(folder: Path, mode: int) -> None:
+    """Make the tokens that aren't there yet, and the file with all of them."""
+    lines = []
+    for holder in HOLDERS:
+        file = of(folder, holder)
+        if not file.exists():
+            file.touch(mode=mode)
+            file.write_text(secrets.token_urlsafe(32))
+        lines.append(f"{holder}:{file.read_text()}\n")
+    file = all_in(folder)
+    file.touch(mode=mode)
+    file.write_text("".join(lines))
