@@ -1,0 +1,177 @@
+"""The live page in a real Chromium: on a wall and on a phone, by day and by night."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.browser import chromium
+from tests.serving_process import serving_process
+from tests.upstreams import ScriptedUpstreams
+
+LIVE = "/orchestrate/metrics/live"
+WALL, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+SMS = {
+    "tenant_id": "tenant-1",
+    "phone_number": "+15550000001",
+    "content": "You idiots!",
+    "conversation_id": "conversation-1",
+}
+# The contrast of every visible text with what is behind it, as WCAG 2 computes it.
+CONTRASTS = """() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.slice(0, 3).map((c) => {
+      c /= 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = channels(getComputedStyle(at).backgroundColor);
+      if (color.length < 4 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("h1, h2, p, dt, dd, label, button, small")) {
+    if (!element.textContent.trim() || !element.checkVisibility()) continue;
+    const a = luminance(channels(getComputedStyle(element).color)), b = luminance(behind(element));
+    found.push([element.id || element.tagName, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def service(tmp_path: Path, upstreams: ScriptedUpstreams) -> AsyncIterator[httpx.AsyncClient]:
+    settings = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
+    database = f"sqlite:///{tmp_path}/orchestrator.db"
+    async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as client:
+        assert (await client.post("/orchestrate/sms-received", json=SMS)).is_success
+        yield client
+
+
+async def opened(browser: Browser, service: httpx.AsyncClient, **options: Any) -> Page:
+    page = await browser.new_page(**options)
+    page.complaints = []  # type: ignore[attr-defined]
+    for event in ("pageerror", "console"):
+        page.on(event, lambda said: page.complaints.append(str(said)))  # type: ignore[attr-defined]
+    await page.goto(f"{service.base_url}{LIVE}")
+    await expect(page.locator("#figures")).to_have_attribute("aria-busy", "false")
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WALL, PHONE], ids=["wall", "phone"])
+async def test_everybody_can_read_it(
+    browser: Browser, service: httpx.AsyncClient, size: dict[str, int], scheme: str
+) -> None:
+    page = await opened(browser, service, viewport=size, color_scheme=scheme)
+    await expect(page.locator("#chart rect")).to_have_count(60)
+    too_faint = [found for found in await page.evaluate(CONTRASTS) if found[1] < 4.5]
+    assert too_faint == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+async def test_what_it_says_is_what_was_counted_and_moves_on(
+    browser: Browser, service: httpx.AsyncClient
+) -> None:
+    page = await opened(browser, service, viewport=WALL)
+    await expect(page.locator("#volume")).to_have_text("1")
+    await expect(page.locator("#escalations")).to_have_text("1")
+    await expect(page.locator("#approval")).to_have_text("0 %")
+    await expect(page.locator("#time")).to_have_text(re.compile(r"\d+ ms|\d+\.\d s"))
+    await expect(page.locator("#health")).to_have_text("Fine")
+    await expect(page.locator("#connection")).to_have_text("live")
+    second = SMS | {"conversation_id": "conversation-2", "content": "Hello"}
+    assert (await service.post("/orchestrate/sms-received", json=second)).is_success
+    await expect(page.locator("#volume")).to_have_text("2")
+    await expect(page.locator("#approval")).to_have_text("50 %")
+
+
+async def test_it_has_names_for_those_who_do_not_see_it(
+    browser: Browser, service: httpx.AsyncClient
+) -> None:
+    page = await opened(browser, service)
+    assert await page.locator("main").count() == 1
+    for section in await page.get_by_role("region").all():
+        assert await section.get_by_role("heading").count() == 1
+    assert await page.get_by_role("region").count() == 6
+    chart = page.get_by_role("img", name=re.compile("Messages a minute"))
+    await expect(chart).to_be_visible()
+    await expect(page.get_by_role("status").first).to_have_text("live")
+    # Never colour alone: each state is a word.
+    for state in await page.locator("dd.ok, dd.warning, dd.critical").all():
+        assert (await state.text_content() or "").strip()
+
+
+async def test_motion_is_left_out_where_that_is_preferred(
+    browser: Browser, service: httpx.AsyncClient
+) -> None:
+    page = await opened(browser, service, reduced_motion="reduce")
+    bar = page.locator("#approval-bar")
+    assert await bar.evaluate("e => getComputedStyle(e).transitionDuration") == "0s"
+
+
+async def test_a_broken_connection_is_said_and_mended(
+    browser: Browser, service: httpx.AsyncClient
+) -> None:
+    page = await browser.new_page()
+    broken = True
+
+    async def answer(route: Route) -> None:
+        await (route.abort() if broken else route.continue_())
+
+    await page.route("**/stream", answer)
+    await page.goto(f"{service.base_url}{LIVE}")
+    await expect(page.locator("#connection")).to_contain_text("trying again")
+    broken = False
+    await expect(page.locator("#connection")).to_have_text("live", timeout=20_000)
+    await expect(page.locator("#volume")).to_have_text("1")
+
+
+async def test_a_token_is_asked_for_and_kept_for_the_session(
+    browser: Browser, tmp_path: Path, upstreams: ScriptedUpstreams
+) -> None:
+    (tokens := tmp_path / "tokens").write_text("people:a-token-0123456789\n")
+    settings = {
+        "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
+        "METRICS_ACCESS__TOKENS_FILE": str(tokens),
+    }
+    database = f"sqlite:///{tmp_path}/orchestrator.db"
+    async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as service:
+        page = await browser.new_page()
+        await page.goto(f"{service.base_url}{LIVE}")
+        field = page.get_by_label("Access token")
+        for given, expected in (("wrong", "refused"), ("a-token-0123456789", "")):
+            await field.fill(given)
+            await page.get_by_role("button").click()
+            if expected:
+                await expect(page.get_by_role("alert")).to_contain_text(expected)
+        await expect(page.locator("#connection")).to_have_text("live")
+        await expect(field).to_be_hidden()
+        await page.reload()
+        await expect(page.locator("#connection")).to_have_text("live")
+
+
+async def test_the_page_brings_all_it_needs_and_may_fetch_nothing_else(
+    service: httpx.AsyncClient,
+) -> None:
+    response = await service.get(LIVE)
+    policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert not re.search(r"(src|href)\s*=", response.text)
