@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -24,11 +24,64 @@ _ONE_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 class NamedLogger:
     """The end of structlog's chain: knows its name, and hands rendered lines on."""
 
-    __slots__ = ("critical", "debug", "error", "info", "name", "warning")
+    __slots__ = ("name", "write")
 
     def __init__(self, name: str, write: Callable[[str | bytes], None]) -> None:
         self.name = name
-        self.debug = self.info = self.warning = self.error = self.critical = write
+        self.write = write
+
+
+class Logger(structlog.BoundLoggerBase):
+    """What `structlog.get_logger` gives: less per line than structlog's own.
+
+    Those repack the fields twice and look the method up by name; on the access line of every
+    request that is a third of what it costs.
+    """
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happened, with the fields that belong to it."""
+        self._emit("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What somebody should look at when there is time."""
+        self._emit("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What went wrong."""
+        self._emit("error", event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """What went wrong, with the exception that is being handled."""
+        self._emit("error", event, {"exc_info": True, **fields})
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """What helps to find a fault."""
+        self._emit("debug", event, fields)
+
+    def _emit(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        fields["event"] = event
+        line: Any = {**self._context, **fields} if self._context else fields
+        try:
+            for processor in self._processors:
+                line = processor(self._logger, level, line)
+        except structlog.DropEvent:
+            return
+        self._logger.write(line)
+
+
+def _logger_from(threshold: int) -> type[Logger]:
+    """A Logger whose methods below ``threshold`` do nothing: decided once, not at each line."""
+
+    def nothing(self: Logger, event: str, **fields: Any) -> None:
+        return None
+
+    levels = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
+    quiet = {
+        name: nothing
+        for name in ("debug", "info", "warning", "error", "exception")
+        if levels.get(name, logging.ERROR) < threshold
+    }
+    return cast("type[Logger]", type("Logger", (Logger,), quiet))
 
 
 def configure_logging(*, service: str, environment: str, level: str, log_format: str) -> None:
@@ -42,7 +95,7 @@ def configure_logging(*, service: str, environment: str, level: str, log_format:
     structlog.configure(
         # One processor: each further one costs every line a call and a copy.
         processors=[render],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        wrapper_class=_logger_from(threshold),
         logger_factory=lambda *name: NamedLogger(name[0] if name else "root", _write),
         cache_logger_on_first_use=True,
     )

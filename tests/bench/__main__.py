@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import concurrent_sms, instruments, layer, rollups
+from tests.bench import concurrent_sms, endpoint, instruments, layer, rollups
 
 BENCHMARKS = {
     "layer": layer,
+    "endpoint": endpoint,
     "instruments": instruments,
     "rollups": rollups,
     "concurrent_sms": concurrent_sms,

@@ -22,7 +22,14 @@ from tests.bench.variants import VARIANTS, routes
 from tests.serving_process import ROOT, free_port
 
 ROUNDS, REQUESTS = 25, 300
-SERVED = ("bare app", "this layer", "fastapi-instrumentator", "the three together")
+SERVED = (
+    "bare app",
+    "empty ASGI layer",
+    "this layer",
+    "  without access line",
+    "fastapi-instrumentator",
+    "the three together",
+)
 SERVED_ROUNDS, SERVED_SECONDS, CONNECTIONS = 5, 1.0, 16
 CHUNKS = 2000
 NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process

@@ -88,6 +88,11 @@ def this_layer(app: FastAPI) -> ASGIApp:
     return observed(app, service="bench", operations={})
 
 
+def without_line(app: FastAPI) -> ASGIApp:
+    """This project's layer without its access line: what the line costs."""
+    return observed(app, service="bench", operations={}, log_level="warning")
+
+
 def instrumentator(app: FastAPI) -> ASGIApp:
     """prometheus-fastapi-instrumentator."""
     Instrumentator(registry=CollectorRegistry()).instrument(app)
@@ -119,6 +124,7 @@ VARIANTS: dict[str, Callable[[FastAPI], ASGIApp]] = {
     "bare app": bare,
     "empty ASGI layer": Empty,
     "this layer": this_layer,
+    "  without access line": without_line,
     "asgi-correlation-id": correlated,
     "structlog access line": access_line,
     "fastapi-instrumentator": instrumentator,
