@@ -180,3 +180,25 @@ def test_a_label_is_found_by_name() -> None:
     assert metric.label("component") is catalogue.COMPONENT
     with pytest.raises(KeyError, match="m has no label 'colour'"):
         metric.label("colour")
+
+
+def test_a_million_inventions_leave_the_number_of_series_as_it_was() -> None:
+    instruments = Instruments()
+    requests = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
+    errors = instruments.counter(catalogue.OPERATION_ERRORS)
+    for number in range(MAX_CHILDREN):
+        requests.series("GET", f"/route/{number}", "200").note(0.1)
+    errors.series("sms_agent", "send_sms", "error 0").note()
+
+    def series() -> int:
+        return sum(len(family.samples) for family in instruments.registry.collect())
+
+    requests.series("GET", "/tenants/first", "200").note(0.1)
+    requests.series("BREW", "/tenants/first", "200").note(0.1)
+    before = series()
+    for number in range(500_000):
+        requests.series("GET", f"/tenants/{number}", "200").note(0.1)
+        errors.series("sms_agent", "send_sms", f"tenant {number} is unknown").note()
+    assert series() == before
+    folded = {"component": "sms_agent", "operation": "send_sms", "error_type": "other"}
+    assert value(instruments, catalogue.OPERATION_ERRORS.name, **folded) == 500_001

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, inspect, select, union_all
+from sqlalchemy import bindparam, delete, func, inspect, select, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,6 +61,8 @@ class Store:
         self._database = database
         self._prepared = False
         self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._parsed: dict[int, tuple[str, dict[str, str]]] = {}
         self._started = time.time()
 
     async def prepare(self) -> None:
@@ -160,19 +162,23 @@ class Store:
         """The series of ``metrics`` that the store knows, by number: metric and labels."""
         wanted = {metric.name: metric for metric in metrics}
         names = await self.names()
-        found = {}
-        for number, name in names.items():
-            metric, labels = parsed(name)
-            if metric in wanted:
-                found[number] = (wanted[metric], labels)
-        return found
+        for number in names.keys() - self._parsed.keys():
+            self._parsed[number] = parsed(names[number])
+        return {
+            number: (wanted[metric], labels)
+            for number, (metric, labels) in self._parsed.items()
+            if metric in wanted
+        }
 
     async def names(self) -> dict[int, str]:
         """Every series that the store knows, by number."""
         table = tables.series_names
         async with self._database.reading() as session:
-            found = (await session.execute(select(table.c.id, table.c.name))).all()
-        return {row.id: row.name for row in found}
+            # They only ever become more, though not in the order of their numbers.
+            if await session.scalar(select(func.count()).select_from(table)) != len(self._names):
+                found = (await session.execute(select(table.c.id, table.c.name))).all()
+                self._names = {row.id: row.name for row in found}
+        return self._names
 
     async def forget(self, writer: str) -> None:
         """Say that ``writer`` has ended, with everything written."""
