@@ -45,13 +45,19 @@ class AnswerCache:
             if task is None:
                 task = asyncio.create_task(self._compute(key, request, compute))
                 self._computing[key] = task
-                task.add_done_callback(lambda _: self._computing.pop(key, None))
+                task.add_done_callback(lambda task: self._computed(key, task))
             # A client that leaves does not end what others wait for.
             computed = await asyncio.shield(task)
             if isinstance(computed, Response):
                 return computed
             answer = computed
         return self._response(request, answer)
+
+    def _computed(self, key: str, task: asyncio.Task[Answer | Response]) -> None:
+        del self._computing[key]
+        # Looked at here too: everybody who waited may have left.
+        if not task.cancelled():
+            task.exception()
 
     async def _compute(
         self, key: str, request: Request, compute: Callable[[Request], Awaitable[Response]]

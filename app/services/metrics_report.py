@@ -84,6 +84,8 @@ class MetricsReport:
         "Last hour" is the minute that runs and the 59 before it; today and this week begin at
         midnight of the configured time zone, the week on Monday.
         """
+        if not sections:
+            return schema.MetricsAnswer.model_construct()
         data = await self._read(sections)
         make: dict[str, Callable[[], Any]] = {
             "last_hour": lambda: _last_hour(data.hour),
@@ -130,8 +132,7 @@ class MetricsReport:
             *((this_hour - HOUR - w * WEEK, this_hour - w * WEEK) for w in _weeks()),
         ]
         # A short question is not made to pay for the long ones.
-        needed = {"last_hour"} if set(sections) <= {"last_hour"} else None
-        asked = ranges[:1] if needed else ranges
+        asked = ranges[:1] if set(sections) == {"last_hour"} else ranges
         totals = await self._rollups.read(asked, self._metrics)
         totals += [Totals() for _ in ranges[len(asked) :]]
         try:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from app.core import catalogue
 from app.core.catalogue import (
+    OTHER,
     ApprovalAction,
     Detection,
     EscalationType,
@@ -94,7 +95,7 @@ class MetricsService:
 
     def step_ended(self, step: Step, status: StepStatus, seconds: float) -> None:
         """A workflow step ended."""
-        self._steps.series(step, STEP_TYPES[step], status).note(seconds)
+        self._steps.series(step, STEP_TYPES.get(step, OTHER), status).note(seconds)
 
     def workflow_retried(self, *, recovered: bool) -> None:
         """A failed workflow was run again."""

@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message
 
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
@@ -23,6 +23,7 @@ from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app
 from app.services.broadcast import Broadcast
+from tests.bench.layer import request_scope
 
 ROUNDS, REQUESTS, READERS, EVENTS = 15, 200, 500, 30
 NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
@@ -81,21 +82,7 @@ async def _request(app: ASGIApp, path: str) -> None:
         if message["type"] == "http.response.start" and message["status"] != 200:
             raise RuntimeError(f"{path} answers {message['status']}")
 
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"bench")],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-        "state": {},
-    }
+    scope = request_scope(path)
     await app(scope, receive, send)
 
 

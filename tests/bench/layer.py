@@ -73,7 +73,7 @@ def _print_over_bare(count: int, microseconds: Measured) -> None:
 
 
 async def _request_us(app: ASGIApp, path: str) -> float:
-    scope = _scope(path)
+    scope = request_scope(path)
     started = time.perf_counter()
     for _ in range(REQUESTS):
         await app(dict(scope), _receive, _send)
@@ -86,7 +86,7 @@ async def _chunks() -> Measured:
         for name, values in microseconds.items():
             app = VARIANTS[name](_streaming())
             started = time.perf_counter()
-            await app(_scope("/stream"), _still_there, _send)
+            await app(request_scope("/stream"), _still_there, _send)
             values.append((time.perf_counter() - started) / CHUNKS * 1e6)
     return microseconds
 
@@ -169,7 +169,8 @@ async def _requests_per_second(port: int) -> float:
     return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS)))) / SERVED_SECONDS
 
 
-def _scope(path: str) -> Scope:
+def request_scope(path: str) -> Scope:
+    """A GET as a server hands it over."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -1,5 +1,6 @@
 """Questions about time: zones, days that are longer or shorter, relative times, steps."""
 
+import itertools
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,6 @@ from app.services import metrics_query as module
 from app.services.errors import InvalidRequestError
 from app.services.measures import MEASURES
 from app.services.metrics_query import RangeQuery, checked, edges, instant, midnight, monday
-import itertools
 
 HOUR, DAY = 3600, 86400
 RECEIVED = (MEASURES["sms.received"],)
