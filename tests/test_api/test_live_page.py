@@ -13,6 +13,9 @@ from tests.browser import chromium
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 
+# Machines may be slow: only what never comes is a failure.
+expect.set_options(timeout=60_000)
+
 LIVE = "/orchestrate/metrics/live"
 WALL, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SMS = {
@@ -139,7 +142,7 @@ async def test_a_broken_connection_is_said_and_mended(
     await page.goto(f"{service.base_url}{LIVE}")
     await expect(page.locator("#connection")).to_contain_text("trying again")
     broken = False
-    await expect(page.locator("#connection")).to_have_text("live", timeout=20_000)
+    await expect(page.locator("#connection")).to_have_text("live")
     await expect(page.locator("#volume")).to_have_text("1")
 
 

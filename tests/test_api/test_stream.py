@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -77,10 +76,10 @@ async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(
         request = client.build_request("GET", URL)
         response = await client.send(request, stream=True)
         reading = asyncio.create_task(read_on(response))
-        stopping = time.monotonic()
-    # The server gives requests 30 s to end; nobody had to wait for that.
-    assert time.monotonic() - stopping < 20
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await ended.wait()
     await reading
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()
+    # The server gives requests 30 s to end, and says when it had to end them itself.
+    assert "graceful shutdown exceeded" not in said
+    assert "Traceback" not in said
