@@ -98,7 +98,8 @@ async def orchestrate_metrics(
     With measures or a range in the question, `range` holds them.
     """
     sections, measures = _split(selected)
-    asks_for_range = any((start, to, step, group_by, compare)) or measures is not None
+    about_range = (measures, start, to, step, group_by, compare)
+    asks_for_range = any(parameter is not None for parameter in about_range)
     if selected is None:
         sections = () if asks_for_range else SECTIONS
     answer = await orchestrator.report.overview(sections)
@@ -128,9 +129,8 @@ async def series(
 
     Grafana's Infinity data source, `pandas.read_json` and a spreadsheet take it as it is.
     """
-    query = _query(
-        orchestrator, measures, start, to, group_by, step or _usual_step(orchestrator, start, to)
-    )
+    step = _usual_step(orchestrator, start, to) if step is None else step
+    query = _query(orchestrator, measures, start, to, group_by, step)
     if format == "csv":
         body = b"".join([chunk async for chunk in exported(orchestrator.ranges, query, Format.CSV)])
         return Response(body, media_type=MEDIA_TYPES[Format.CSV])
@@ -153,9 +153,8 @@ async def export(
     group_by: GroupBy = None,
 ) -> StreamingResponse:
     """Any range as a file, streamed."""
-    query = _query(
-        orchestrator, measures, start, to, group_by, step or _usual_step(orchestrator, start, to)
-    )
+    step = _usual_step(orchestrator, start, to) if step is None else step
+    query = _query(orchestrator, measures, start, to, group_by, step)
     suffix = "txt" if format is Format.OPENMETRICS else format.value
     return StreamingResponse(
         _started(exported(orchestrator.ranges, query, format)),
@@ -202,9 +201,9 @@ def _query(
             metrics_query.measures(measures, groups),
             begin,
             end,
-            metrics_query.duration(step, "step") if step else None,
+            None if step is None else metrics_query.duration(step, "step"),
             groups,
-            metrics_query.duration(compare, "compare") if compare else None,
+            None if compare is None else metrics_query.duration(compare, "compare"),
         )
     )
 
@@ -212,7 +211,7 @@ def _query(
 def _bounds(orchestrator: Orchestrator, start: str | None, to: str | None) -> tuple[int, int]:
     # The minute that runs counts as a whole: the last hour has 60 of them.
     now, zone = int(time.time()) // MINUTE * MINUTE + MINUTE, orchestrator.zone
-    end = metrics_query.instant(to, "to", now, zone) if to else now
+    end = now if to is None else metrics_query.instant(to, "to", now, zone)
     if start is None:
         return end - _HOUR, end
     return metrics_query.instant(start, "from", now, zone), end

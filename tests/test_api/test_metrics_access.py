@@ -17,6 +17,7 @@ from app.core.config import MetricsAccess, Settings, SettingsError
 from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
+from app.services.metrics_report import MetricsReport
 
 TOKEN, OTHER = "first-token-0123456789", "second-token-0123456789"
 PATHS = (
@@ -157,8 +158,6 @@ async def test_who_asks_too_often_is_told_when_to_come_back(serving, tokens: Pat
 
 
 async def test_the_same_question_is_computed_once(serving, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    from app.services.metrics_report import MetricsReport
-
     computed = 0
     overview = MetricsReport.overview
 
