@@ -9,8 +9,9 @@ from itertools import pairwise
 from app.core.catalogue import Metric
 from app.core.config import Settings
 from app.schemas.metrics import Point, Range, RangeMeasure, RangeValue
+from app.services.errors import InvalidRequestError
 from app.services.measures import Measure, Value, evaluate, rolled_up
-from app.services.metrics_query import MINUTE, RangeQuery, checked, edges
+from app.services.metrics_query import MINUTE, RangeQuery, checked, edges, spelled
 from app.services.rollups import Rollups, Totals
 
 WINDOW = 500
@@ -36,13 +37,30 @@ class MetricsRanges:
         self._rollups = rollups
 
     def prepared(self, query: RangeQuery) -> RangeQuery:
-        """The query, widened to what is kept at its age. Raises InvalidRequestError."""
+        """The query, on the edges of what is kept at its age. Raises InvalidRequestError.
+
+        It is widened to them; with a comparison, both ranges are moved to edges that the earlier
+        one has, so that they stay of one length.
+        """
         metrics = _metrics(query)
         finest = self._rollups.finest_step(query.start, metrics)
         start, end = self._rollups.aligned(query.start, query.end, metrics)
         # What has not begun has nothing to tell.
         end = min(end, max(start + MINUTE, _next_minute()))
+        if query.compare:
+            start = self._comparable(start, query.compare, metrics)
+            end = self._comparable(end, query.compare, metrics)
+        if query.compare and (start >= end or query.compare % MINUTE):
+            raise InvalidRequestError(
+                f"compare={spelled(query.compare)}: at that age too little is kept for a range as "
+                "short as this; ask for a longer one, or one that is not as long ago",
+                "compare",
+            )
         return replace(checked(query, finest), start=start, end=end)
+
+    def _comparable(self, edge: int, earlier: int, metrics: Sequence[Metric]) -> int:
+        step = self._rollups.finest_step(edge - earlier, metrics)
+        return (edge - earlier) // step * step + earlier
 
     def is_kept(self, start: int, step: int) -> bool:
         """Whether every measure can be had in steps of ``step`` seconds from ``start`` on."""

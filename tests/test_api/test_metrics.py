@@ -129,22 +129,28 @@ async def test_every_measure_can_be_asked_for(busy: httpx.AsyncClient) -> None:
     assert [found["measure"] for found in together] == list(MEASURES)
 
 
-async def test_a_range_has_totals_groups_points_and_a_comparison(busy: httpx.AsyncClient) -> None:
-    answer = await ask(
-        busy,
-        **{"metrics": "escalations.opened", "from": "-10m", "step": "1m", "group_by": "type"},
-        compare="1w",
-    )
+async def test_a_range_has_totals_groups_and_points(busy: httpx.AsyncClient) -> None:
+    asked = {"metrics": "escalations.opened", "from": "-10m", "step": "1m", "group_by": "type"}
+    answer = await ask(busy, **asked)
     (found,) = answer["range"]["measures"]
     assert {v["labels"]["type"]: v["value"] for v in found["values"]} == {
         "hostile_language": 1,
         "payment_dispute": 1,
     }
-    assert found["compared"] == []
     assert sum(point["value"] for point in found["points"]) == 2
     start, end = (datetime.fromisoformat(answer["range"][edge]) for edge in ("from", "to"))
     assert end - start == timedelta(minutes=10)
-    assert start - datetime.fromisoformat(answer["range"]["compared_start"]) == timedelta(weeks=1)
+
+
+async def test_a_comparison_ends_where_both_ranges_can(busy: httpx.AsyncClient) -> None:
+    asked = {"metrics": "sms.received", "from": "-1h", "compare": "1w"}
+    answer = (await ask(busy, **asked))["range"]
+    (found,) = answer["measures"]
+    assert found["compared"] == [{"labels": {}, "value": 0}]
+    start, end = (datetime.fromisoformat(answer[edge]) for edge in ("from", "to"))
+    assert start - datetime.fromisoformat(answer["compared_start"]) == timedelta(weeks=1)
+    # Of a week ago the minutes are gone.
+    assert start.minute % 5 == end.minute % 5 == 0
 
 
 async def test_a_failed_message_shows_as_failure_and_error(

@@ -1,0 +1,54 @@
+"""A range beside the same range earlier: both exact, whatever is still kept of the earlier one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.core.config import Settings
+from app.services.errors import InvalidRequestError
+from app.services.measures import MEASURES
+from app.services.metrics_query import RangeQuery
+from app.services.metrics_ranges import MetricsRanges
+from tests.test_services.test_rollups.conftest import NOON, Clock, Writer
+
+HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
+RECEIVED = (MEASURES["sms.received"],)
+
+
+@pytest.fixture
+async def ranges(writer: Callable[..., Writer], clock: Clock) -> MetricsRanges:
+    """One SMS a minute for three hours around noon a week ago, two a minute until now."""
+    clock.now = NOON - WEEK - 2 * HOUR
+    worker = writer(max_unwritten_minutes=1000)
+    for _ in range(180):
+        worker.receive()
+        clock.now += 60
+    await worker.rollups.flush()
+    clock.now = NOON - 2 * HOUR
+    for _ in range(137):
+        worker.receive(2)
+        clock.now += 60
+    await worker.rollups.finish()
+    # An odd minute: of a week ago only buckets of five are kept.
+    return MetricsRanges(Settings(), worker.rollups)
+
+
+@pytest.mark.parametrize("length", [HOUR, 90 * 60, 2 * HOUR])
+async def test_both_are_exact_and_of_one_length(ranges: MetricsRanges, length: int) -> None:
+    now = NOON + 17 * 60
+    query = ranges.prepared(RangeQuery(RECEIVED, now - length, now, compare=WEEK))
+    assert query.start % 300 == query.end % 300 == 0
+    answer = await ranges.answer(query)
+    minutes = (query.end - query.start) // 60
+    assert length // 60 - 5 < minutes < length // 60 + 5
+    (found,) = answer.measures
+    assert found.values[0].value == 2 * minutes
+    assert found.compared is not None
+    assert found.compared[0].value == minutes
+
+
+async def test_too_little_to_compare_with_is_said(ranges: MetricsRanges) -> None:
+    query = RangeQuery(RECEIVED, NOON - HOUR, NOON, compare=1000 * DAY)
+    with pytest.raises(InvalidRequestError, match="compare=1000d") as refused:
+        ranges.prepared(query)
+    assert refused.value.field == "compare"
