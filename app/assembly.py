@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.clients.ai_provider import AIProvider
@@ -17,6 +16,8 @@ from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
+from app.core.events import FromCode, RollupsLost
+from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.stopping import called_on_stop
 from app.models import Base, new_id
@@ -35,7 +36,7 @@ from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ROLLUPS_BUSY_SECONDS = 2.0
 """How long the rollups wait for a store that somebody else has locked; they try again."""
@@ -149,7 +150,7 @@ async def running_orchestrator(
         try:
             await rollups.finish()
         except (SQLAlchemyError, OSError) as error:
-            log.error("rollups_lost", error_type=type(error).__name__)
+            log.event(RollupsLost(error_type=FromCode(type(error).__name__)))
         for upstream in upstreams.values():
             await upstream.close()
         await rollup_database.close()

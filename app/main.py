@@ -7,15 +7,18 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, metrics, orchestrate, stream
-from app.api.access import Access
+from app.api import errors, health, log_levels, metrics, orchestrate, stream
+from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
-from app.core.logging import configure_logging
+from app.core.events import FromCode, HashKeyMissing
+from app.core.logging import configure_logging, get_logger
 from app.core.middleware import ObservabilityMiddleware
 from app.core.observability import Observability
+
+log = get_logger(__name__)
 
 SERVICE = "orchestrator"
 
@@ -35,9 +38,11 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.state.settings = settings
     app.state.observability = observability
     errors.add_error_handlers(app)
     app.state.access = Access(settings.metrics_access, observability.instruments)
+    app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
     for router in (
         metrics.scrape_router,
@@ -47,6 +52,7 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
         stream.page_router,
         orchestrate.router,
         health.router,
+        log_levels.router,
     ):
         app.include_router(router)
     return app
@@ -54,17 +60,21 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
 
 def observed(app: FastAPI, observability: Observability) -> ASGIApp:
     """``app`` within the instrumentation layer."""
-    return ObservabilityMiddleware(app, observability.instruments)
+    strategy = app.state.settings.correlation_id_strategy
+    return ObservabilityMiddleware(app, observability.instruments, strategy)
 
 
 def create() -> ASGIApp:
     """The factory that each worker of the server calls."""
     settings = load_settings()
-    configure_logging(
-        service=SERVICE,
-        environment=settings.environment,
-        level=settings.log_level,
-        log_format=settings.log_format,
+    configure_logging(SERVICE, settings.environment, settings.log_options)
+    if settings.log_hash_key is None:
+        fix = "set ORCHESTRATOR_LOG_HASH_KEY, or put log_hash_key into the folder of secrets"
+        log.event(HashKeyMissing(fix=FromCode(fix)))
+    observability = Observability(
+        SERVICE,
+        settings.worker_metrics_dir,
+        log_levels=settings.logs.levels,
+        slow_operation_seconds=settings.logs.slow_operation_seconds,
     )
-    observability = Observability(SERVICE, settings.worker_metrics_dir)
     return observed(create_app(settings, observability), observability)

@@ -2,17 +2,18 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 
-import structlog
 import uvloop
 
+from app.core.events import FromCode
+from app.core.logging import LogOptions, configure_logging, get_logger
+from simulator.events import Ready, Stopping
 from simulator.settings import Settings, SettingsError, described_variables, load_settings
 from simulator.simulation import running
 
-log = structlog.get_logger("simulator")
+log = get_logger("simulator")
 
 
 def main() -> int:
@@ -28,8 +29,9 @@ def main() -> int:
     except SettingsError as error:
         print(f"The settings can't be used:\n{error}", file=sys.stderr)
         return 2
-    _configure_logging()
     try:
+        options = LogOptions(stdout=settings.log_format, folder=settings.log_folder)
+        configure_logging("simulator", "development", options)
         uvloop.run(_simulate(settings))
     except OSError as error:
         print(f"The simulator can't run: {error}", file=sys.stderr)
@@ -42,28 +44,11 @@ async def _simulate(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings) as addresses:
-        log.info(
-            "ready",
-            control=addresses.control,
-            app=str(settings.app_url),
-            **{upstream.value: url for upstream, url in addresses.upstreams.items()},
-        )
+        urls = {u.value: FromCode(url) for u, url in addresses.upstreams.items()}
+        control, app = FromCode(addresses.control), FromCode(str(settings.app_url))
+        log.event(Ready(control=control, app=app, **urls))
         await stop.wait()
-        log.info("stopping")
-
-
-def _configure_logging() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        cache_logger_on_first_use=True,
-    )
-    # What the libraries have to say; httpx would log every request.
-    logging.basicConfig(stream=sys.stdout, level=logging.WARNING)
+        log.event(Stopping())
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ from random import Random
 from typing import Any
 
 import httpx
-import structlog
 
+from app.core.events import FromCode
+from app.core.logging import get_logger
+from simulator.events import ManagerFailed
 from simulator.notification_service import Notification
 from simulator.tenants import is_simulated
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_PENDING = 1000
 PAUSE_SECONDS = (5.0, 60.0)
@@ -86,7 +88,7 @@ class Managers:
             answer = await self._app.post(act.path, json=act.body)
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            log.warning("manager_failed", error_type=type(error).__name__)
+            log.event(ManagerFailed(error_type=FromCode(type(error).__name__)))
 
     async def stop(self) -> None:
         """Act no more."""

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-log = structlog.get_logger(__name__)
+from app.core.events import FromCode
+from app.core.logging import get_logger
+from simulator.events import NotificationNotStored, NotificationUnreadable
+
+log = get_logger(__name__)
 
 KEPT = 500
 FILE = "notifications.jsonl"
@@ -65,7 +68,8 @@ class Receiver:
                 file.write(_line(received))
         except OSError as error:
             # Refusing it would only make Alertmanager send it again.
-            log.error("notification_not_stored", file=str(self._file), error=error.strerror)
+            reason = FromCode(error.strerror or "")
+            log.event(NotificationNotStored(file=FromCode(str(self._file)), reason=reason))
 
     def notifications(self) -> list[ReceivedNotification]:
         """What was received, oldest first."""
@@ -94,4 +98,4 @@ def _read(file: Path) -> Iterator[ReceivedNotification]:
         try:
             yield ReceivedNotification.model_validate_json(line)
         except ValidationError:
-            log.warning("notification_unreadable", file=str(file), line=number)
+            log.event(NotificationUnreadable(file=FromCode(str(file)), line=number))

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-import structlog
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from app.core import correlation
+from app.core.events import FromCode
+from app.core.logging import get_logger
+from simulator.events import UpstreamCalled
 from simulator.faults import ADDED_LATENCY_SECONDS, ERROR_SHARE, ActiveFaults, Effect, Upstream
 from simulator.latency import Latency
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 POLL_SECONDS = 0.05
 MAX_BODY_BYTES = 1024 * 1024
@@ -55,13 +58,14 @@ def behaviour(
     """A dependency that delays a call as ``upstream`` would, and imposes the faults that are on."""
 
     async def behave(request: Request) -> None:
-        log.info(
-            "upstream_called",
-            upstream=upstream,
-            # The template: the path itself may hold a phone number.
-            route=request.scope["route"].path,
-            correlation_id=correlation_id(request),
+        offered, trace = correlation_id(request), request.headers.get("traceparent", "")
+        correlation.bind(
+            offered if offered and correlation.is_well_formed(offered) else "",
+            trace if correlation.is_traceparent(trace) else "",
         )
+        # The template: the path itself may hold a phone number.
+        route = FromCode(request.scope["route"].path)
+        log.event(UpstreamCalled(upstream=FromCode(upstream), route=route))
         while faults.hit(upstream, Effect.TIMEOUTS):
             await asyncio.sleep(POLL_SECONDS)
             if await request.is_disconnected():

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         Path(__file__).parents[1] / "alerts" / "runbooks",
         description="folder of NAME.md pages; alerts/runbooks of the checkout if unset",
     )
+    log_format: Literal["json", "console", "off"] = Field(
+        "json", description="of lines on standard output: for machines, for people, or none"
+    )
+    log_folder: Path | None = Field(None, description="folder for log files; none if unset")
     seed: int | None = Field(None, description="makes the random draws reproducible")
 
     @model_validator(mode="after")

@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 from random import Random
 
 import httpx
-import structlog
 
+from app.core import correlation
+from app.core.events import FromCode
+from app.core.logging import get_logger
+from simulator.events import SMSFailed
 from simulator.faults import HOSTILE_MESSAGES, HOSTILE_SHARE, ActiveFaults
 from simulator.rhythm import Arrivals, rhythm
 from simulator.tenants import SIMULATED, Sender
 from simulator.texts import hostile_message, tenant_message
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_UNANSWERED = 200
 LONGEST_NAP_SECONDS = 0.5
@@ -85,9 +88,8 @@ class Traffic:
             answer.raise_for_status()
         except httpx.HTTPError as error:
             self.failed += 1
-            log.warning(
-                "sms_failed", error_type=type(error).__name__, correlation_id=correlation_id
-            )
+            correlation.bind(correlation_id)
+            log.event(SMSFailed(error_type=FromCode(type(error).__name__)))
         else:
             self.sent += 1
         finally:

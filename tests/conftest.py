@@ -1,6 +1,7 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -13,15 +14,55 @@ import pytest
 from fastapi import FastAPI
 
 from app.assembly import Orchestrator
+from app.core import logging as logs
 from app.core.config import Calls, MetricsAccess, Settings
 from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
+from tests import personal_data
 from tests.upstreams import ScriptedUpstreams, serving
+
+_FOUND = pytest.StashKey[list[str]]()
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+
+def configure_test_logs() -> None:
+    """Log as a service would, into the folder that is searched for personal data in the end."""
+    options = logs.LogOptions(level="debug", stdout="off", folder=personal_data.LOG_FOLDER)
+    logs.configure_logging("tests", "test", options)
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> None:
+    if not logs.pipeline().writers:
+        configure_test_logs()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session when a log holds a telephone number or a text that a test has sent."""
+    logs.flush()
+    if found := personal_data.everything_found():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.stash[_FOUND] = found
+    else:
+        shutil.rmtree(personal_data.LOG_FOLDER, ignore_errors=True)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was looked for, and what was found."""
+    looked_for = f"{len(personal_data.SENT)} numbers and texts that tests have sent"
+    found = config.stash.get(_FOUND, [])
+    if found:
+        terminalreporter.section(f"PERSONAL DATA IN LOGS, of {looked_for}")
+        for line in found[:20]:
+            terminalreporter.line(line)
+    else:
+        terminalreporter.line(f"logs: none of the {looked_for} is in them")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests import personal_data
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -39,8 +41,10 @@ async def serving_process(
         "AI_PROVIDER_URL": upstreams_url,
         "METRICS_ACCESS__OPEN_ON_LOOPBACK": "true",
         "METRICS_ACCESS__REQUESTS_PER_MINUTE": "100000",
+        "LOGS__FOLDER": str(personal_data.LOG_FOLDER),
         **settings,
     }
+    personal_data.OUTPUTS.add(log)
     environment = {f"ORCHESTRATOR_{name}": value for name, value in variables.items()}
     process = _started(log, environment)
     limits = httpx.Limits(max_connections=200)

@@ -10,6 +10,8 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from tests import personal_data
+
 
 @dataclass
 class ScriptedUpstreams:
@@ -48,6 +50,7 @@ class ScriptedUpstreams:
         async def script(request: Request, call_next):  # type: ignore[no-untyped-def]
             segment = request.url.path.split("/")[1]
             body = await request.json() if request.method == "POST" else {}
+            personal_data.note(body)
             if segment != "health":
                 self.requests.append((request.url.path, dict(request.headers), body))
             if segment in self.hanging:

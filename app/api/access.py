@@ -1,4 +1,4 @@
-"""Who may read metrics: bearer tokens from a file, and a limit on how often."""
+"""Who may read metrics, and who may change log levels: bearer tokens from files."""
 
 import hmac
 import time
@@ -6,7 +6,6 @@ from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
-import structlog
 from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -14,13 +13,16 @@ from limits.strategies import MovingWindowRateLimiter
 
 from app.core import catalogue
 from app.core.config import MetricsAccess, SettingsError
+from app.core.events import FromCode, MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 from app.services.errors import RateLimitedError, UnauthorizedError
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 READ_AGAIN_SECONDS = 1.0
 _SETTING = "ORCHESTRATOR_METRICS_ACCESS__TOKENS_FILE"
+_OPERATORS_SETTING = "ORCHESTRATOR_LOGS__TOKENS_FILE"
 _SHORTEST_TOKEN = 16
 
 
@@ -31,8 +33,9 @@ class Tokens:
     stay good, and that is logged.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, setting: str) -> None:
         self._file = file
+        self._setting = setting
         self._looked_at = time.monotonic()
         self._version, self._digests = self._read()
 
@@ -55,16 +58,16 @@ class Tokens:
         try:
             if self._file.stat().st_mtime_ns != self._version:
                 self._version, self._digests = self._read()
-                log.info("metrics_tokens_read", names=[name for name, _ in self._digests])
+                log.event(MetricsTokensRead(tokens=len(self._digests)))
         except (OSError, SettingsError) as error:
-            log.error("metrics_tokens_not_read", reason=str(error))
+            log.event(MetricsTokensNotRead(reason=FromCode(str(error))))
 
     def _read(self) -> tuple[int, list[tuple[str, bytes]]]:
         try:
             version = self._file.stat().st_mtime_ns
             lines = self._file.read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{_SETTING}: {self._file} can't be read ({error})") from None
+            raise SettingsError(f"{self._setting}: {self._file} can't be read ({error})") from None
         found = []
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.startswith("#"):
@@ -72,12 +75,14 @@ class Tokens:
             name, separator, token = line.strip().partition(":")
             if not separator or not name or len(token) < _SHORTEST_TOKEN:
                 raise SettingsError(
-                    f"{_SETTING}: {self._file}, line {number}: write name:token, "
+                    f"{self._setting}: {self._file}, line {number}: write name:token, "
                     f"with a token of at least {_SHORTEST_TOKEN} characters"
                 )
             found.append((name, sha256(token.encode()).digest()))
         if not found:
-            raise SettingsError(f"{_SETTING}: {self._file} holds no token; write name:token lines")
+            raise SettingsError(
+                f"{self._setting}: {self._file} holds no token; write name:token lines"
+            )
         return version, found
 
 
@@ -86,7 +91,7 @@ class Access:
 
     def __init__(self, settings: MetricsAccess, instruments: Instruments) -> None:
         self._open_on_loopback = settings.open_on_loopback
-        self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+        self._tokens = Tokens(settings.tokens_file, _SETTING) if settings.tokens_file else None
         self._limit = RateLimitItemPerMinute(settings.requests_per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         refused = instruments.counter(catalogue.METRICS_REQUESTS_REFUSED)
@@ -94,13 +99,13 @@ class Access:
         self._unauthorized = refused.series("unauthorized")
         self._rate_limited = refused.series("rate_limited")
         if self._tokens is None and not self._open_on_loopback:
-            log.warning("metrics_closed", fix=f"{_SETTING} names a file with tokens")
+            log.event(MetricsClosed(fix=FromCode(f"{_SETTING} names a file with tokens")))
 
     def identify(self, request: Request) -> str:
         """Who asks: the name of the token, or the address where that is enough."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._tokens:
-            name = self._tokens.name_of(token.strip())
+        token = _bearer_token(request)
+        if token and self._tokens:
+            name = self._tokens.name_of(token)
             if name is not None:
                 return name
         elif self._open_on_loopback and _is_loopback(request):
@@ -124,6 +129,30 @@ class Access:
             f"more than {self._limit.amount} requests a minute; ask less often, or read the stream",
             max(1, int(reset - time.time()) + 1),
         )
+
+
+class Operators:
+    """Those who may change how the service runs; nobody without a token, wherever from."""
+
+    def __init__(self, tokens_file: Path | None) -> None:
+        self._tokens = Tokens(tokens_file, _OPERATORS_SETTING) if tokens_file else None
+
+    def identify(self, request: Request) -> str:
+        """The name of the token. Raises UnauthorizedError."""
+        token = _bearer_token(request)
+        name = self._tokens.name_of(token) if token and self._tokens else None
+        if name is None:
+            raise UnauthorizedError(
+                "send `Authorization: Bearer` with an operator's token"
+                if self._tokens
+                else f"closed: {_OPERATORS_SETTING} names a file with tokens"
+            )
+        return name
+
+
+def _bearer_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_loopback(request: Request) -> bool:

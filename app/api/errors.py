@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -11,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app.core import correlation
+from app.core.events import DatabaseFailed, FromCode, UnhandledError
+from app.core.logging import get_logger
 from app.schemas.errors import ErrorAnswer, ErrorDetail, Problem
 from app.services.errors import ErrorCode, OrchestratorError
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -42,12 +43,12 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     async def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        log.error("database_failed", error_type=type(error).__name__)
+        log.event(DatabaseFailed(error_type=FromCode(type(error).__name__)), error)
         return _answer(503, ErrorCode.WORKFLOW, "the database does not answer, try again", None)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
-        log.error("unhandled_error", exc_info=error)
+        log.event(UnhandledError(), error)
         return _answer(500, ErrorCode.WORKFLOW, "an unexpected error; it was logged", None)
 
 

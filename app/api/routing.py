@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.api.access import Access
+from app.api.access import Access, Operators
 from app.api.caching import AnswerCache
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -50,6 +50,20 @@ class CachedRoute(APIRoute):
             return await cache.respond(request, answer)
 
         return cached
+
+
+class OperatorRoute(APIRoute):
+    """For operators; ``request.state.operator`` says which."""
+
+    def get_route_handler(self) -> Handler:
+        answer = super().get_route_handler()
+
+        async def identified(request: Request) -> Response:
+            operators: Operators = request.app.state.operators
+            request.state.operator = operators.identify(request)
+            return await answer(request)
+
+        return identified
 
 
 def _access(request: Request) -> Access:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
-import structlog
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 from pydantic import ValidationError
@@ -21,9 +20,11 @@ from tenacity import (
 from app.core import catalogue, correlation
 from app.core.catalogue import BreakerState, Component, ErrorType, Operation
 from app.core.config import Calls
+from app.core.events import BreakerChanged, FromCode, OperationRetried
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 T = TypeVar("T")
 
 KEPT_CONNECTIONS = 20
@@ -44,6 +45,8 @@ class UpstreamError(Exception):
 
     The message never quotes the URL or the body: both hold personal data.
     """
+
+    is_loggable = True
 
     def __init__(self, component: Component, operation: Operation, error_type: ErrorType) -> None:
         super().__init__(f"{component}: {operation} failed: {error_type}")
@@ -89,7 +92,7 @@ class Breakers:
         component, state = Component(name), _BREAKER_STATES[event.state]
         self._show(component, state)
         self._transitions.series(component, state).note()
-        log.warning("breaker_changed", component=component, state=state)
+        log.event(BreakerChanged(component=component, state=state))
 
     def _show(self, component: Component, current: BreakerState) -> None:
         self._states[component] = current
@@ -149,15 +152,25 @@ class Upstream:
         that is not what was agreed.
         """
 
-        def count_retry(_: RetryCallState) -> None:
+        def retried(state: RetryCallState) -> None:
             self._retries.series(self.component, operation).note()
+            error = state.outcome.exception() if state.outcome else None
+            log.event(
+                OperationRetried(
+                    component=FromCode(self.component),
+                    operation=FromCode(operation),
+                    attempt=state.attempt_number + 1,
+                    wait_seconds=state.upcoming_sleep,
+                    error_type=FromCode(getattr(error, "error_type", ErrorType.OTHER)),
+                )
+            )
 
         waits = [wait_fixed(seconds) for seconds in self._waits]
         retrying = AsyncRetrying(
             stop=stop_after_attempt(len(waits) + 1),
             wait=wait_chain(*waits) if waits else wait_none(),
             retry=retry_if_exception(_worth_retrying),
-            before_sleep=count_retry,
+            before_sleep=retried,
             reraise=True,
         )
         return await retrying(self._attempt, operation, method, path, parse, json, headers)
@@ -191,7 +204,7 @@ class Upstream:
         json: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> T:
-        sent = {correlation.HEADER: correlation.current(), **(headers or {})}
+        sent = {**correlation.context().headers, **(headers or {})}
         try:
             response = await self._http.request(method, path, json=json, headers=sent)
         except httpx.TimeoutException:

@@ -425,6 +425,41 @@ METRICS_REQUESTS_REFUSED = Metric(
     (Label("reason", ("unauthorized", "rate_limited")),),
 )
 
+LOG_LINES = Metric(
+    "log_lines_total",
+    Kind.COUNTER,
+    "lines",
+    "Lines logged, by level.",
+    (Label("level", ("debug", "info", "warning", "error", "critical")),),
+)
+LOG_LINES_DROPPED = Metric(
+    "log_lines_dropped_total",
+    Kind.COUNTER,
+    "lines",
+    "Lines not written: left out by sampling, lost to a full queue, or broken in themselves.",
+    (Label("reason", ("sampled", "queue_full", "broken")),),
+)
+LOG_WRITE_ERRORS = Metric(
+    "log_write_errors_total",
+    Kind.COUNTER,
+    "errors",
+    "Times that lines could not be written, each tried again.",
+    (Label("sink", ("stdout", "file")),),
+)
+LOG_QUEUE_BYTES = Metric(
+    "log_queue_bytes",
+    Kind.GAUGE,
+    "bytes",
+    "Lines that wait to be written, of all workers.",
+)
+HTTP_SERVER_HEADERS_REFUSED = Metric(
+    "http_server_headers_refused_total",
+    Kind.COUNTER,
+    "headers",
+    "Headers for correlation that were not well formed and were replaced or ignored.",
+    (Label("header", ("x_correlation_id", "x_request_id", "traceparent", "tracestate")),),
+)
+
 # --- The business --------------------------------------------------------------------------------
 
 SMS_RECEIVED = Metric(

@@ -30,6 +30,13 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.core.catalogue import Component
+from app.core.correlation import Strategy
+from app.core.events import all_events
+from app.core.log_files import Keeping
+from app.core.log_sampling import Sampling
+from app.core.logging import LogOptions
+
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -172,6 +179,70 @@ class RollupSettings(_Section):
     )
 
 
+def _one_of(names: tuple[str, ...]) -> AfterValidator:
+    def check(values: dict[str, Any]) -> dict[str, Any]:
+        for name in values:
+            if name.partition(".")[0] not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names)}"
+                raise ValueError(f"{name} is unknown; {hint}")
+        return values
+
+    return AfterValidator(check)
+
+
+Level = Literal["debug", "info", "warning", "error"]
+_EVENTS = tuple(event.name for event in all_events())
+_OPERATIONS = (*(component.value for component in Component), "default")
+
+
+class LogSettings(_Section):
+    """Logs (docs/logs.md)."""
+
+    environment_levels: dict[str, Level] = Field(
+        {"development": "debug", "test": "debug", "staging": "info", "production": "info"},
+        description="level by environment, info elsewhere; ORCHESTRATOR_LOG_LEVEL comes before it",
+    )
+    levels: dict[str, Level] = Field(
+        {}, description='levels of single loggers, such as {"app.clients": "debug"}'
+    )
+    folder: Path | None = Field(
+        None, description="folder for log files, one a process; without it there are none"
+    )
+    rotate_bytes: int = Field(
+        128 * 1024 * 1024, ge=64 * 1024, description="size at which a file is rotated; also daily"
+    )
+    retention_days: Days = Field(14, description="how long rotated files are kept")
+    max_total_bytes: int = Field(
+        4 * 1024**3, ge=1024 * 1024, description="of rotated files, compressed; the oldest go first"
+    )
+    queue_bytes: int = Field(
+        8 * 1024 * 1024, ge=64 * 1024, description="lines that may wait to be written; then dropped"
+    )
+    sample_info: Ratio = Field(1.0, description="share of info lines kept, by correlation ID")
+    sample_debug: Ratio = Field(1.0, description="share of debug lines kept")
+    sample_events: Annotated[dict[str, Ratio], _one_of(_EVENTS)] = Field(
+        # Twenty statements an SMS: of one SMS in a hundred, all of them.
+        {"operation_completed.database": 0.01},
+        description="share of single events kept; operation_completed by component as well",
+    )
+    slow_operation_seconds: Annotated[dict[str, Seconds], _one_of(_OPERATIONS)] = Field(
+        {"default": 1.0, "database": 0.25, "ai_provider": 5.0},
+        description="durations above which an operation is logged as slow, by component or "
+        "component.operation",
+    )
+    tokens_file: Path | None = Field(
+        None,
+        description="bearer tokens of those who may change levels at run time, `name:token` lines",
+    )
+
+    @model_validator(mode="after")
+    def _room_for_one(self) -> Self:
+        if self.rotate_bytes > self.max_total_bytes:
+            raise ValueError("max_total_bytes must not be below rotate_bytes")
+        return self
+
+
 class MetricsAccess(_Section):
     """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
 
@@ -210,8 +281,18 @@ class Settings(BaseSettings):
         None, description="where workers add their metrics up; `python -m app` makes one itself"
     )
     environment: str = Field("development", min_length=1, max_length=40)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Level | None = Field(
+        None, description="level from which on lines are written; by default by environment"
+    )
+    log_format: Literal["json", "console", "off"] = Field(
+        "json", description="of lines on standard output: for machines, for people, or none"
+    )
+    log_hash_key: SecretStr | None = Field(
+        None, description="key with which personal identifiers are hashed in logs"
+    )
+    correlation_id_strategy: Strategy = Field(
+        "uuid7", description="how a correlation ID is made where the caller sends none"
+    )
     timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "UTC", description='IANA zone in which "today" begins'
     )
@@ -252,6 +333,7 @@ class Settings(BaseSettings):
     )
 
     metrics_access: MetricsAccess = MetricsAccess()
+    logs: LogSettings = LogSettings()
     rollups: RollupSettings = RollupSettings()
     routing: Routing = Routing()
     payment_plans: PaymentPlanLimits = PaymentPlanLimits()
@@ -262,6 +344,21 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def log_options(self) -> LogOptions:
+        """What the logging takes."""
+        logs = self.logs
+        return LogOptions(
+            level=self.log_level or logs.environment_levels.get(self.environment, "info"),
+            levels=logs.levels,
+            sampling=Sampling(logs.sample_info, logs.sample_debug, logs.sample_events),
+            stdout=self.log_format,
+            folder=logs.folder,
+            keeping=Keeping(logs.rotate_bytes, logs.retention_days, logs.max_total_bytes),
+            queue_bytes=logs.queue_bytes,
+            hash_key=self.log_hash_key.get_secret_value() if self.log_hash_key else "",
+        )
 
     @property
     def database(self) -> URL:
@@ -322,7 +419,7 @@ def load_settings() -> Settings:
 
 def _secrets_in(folder: Path) -> dict[str, Any]:
     """The secret settings found as files, without the newline that editors add."""
-    secret_fields = ("database_password", "ai_api_key")
+    secret_fields = ("database_password", "ai_api_key", "log_hash_key")
     files = ((name, folder / name) for name in secret_fields)
     return {name: file.read_text().rstrip("\n") for name, file in files if file.is_file()}
 

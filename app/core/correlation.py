@@ -1,30 +1,218 @@
-"""The correlation ID: one per request, on every response, upstream call and log line."""
+"""The correlation ID and what else every log line and upstream call of a request carries.
 
-import os
+One immutable record in one context variable: tasks and `asyncio.to_thread` take it along by
+themselves, `carried` gives it to other threads.
+"""
+
 import re
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from functools import wraps
+from random import getrandbits
+from time import time
+from typing import Literal, ParamSpec, TypeVar
+from zlib import crc32
+
+import orjson
+
+from app.core.personal_data import identifier, is_identifier
 
 HEADER = "X-Correlation-ID"
+REQUEST_ID_HEADER = "X-Request-ID"
+TRACEPARENT_HEADER = "traceparent"
+TRACESTATE_HEADER = "tracestate"
+
+Strategy = Literal["uuid7", "uuid4"]
+"""How new IDs are made; those of version 7 sort by time."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-_current: ContextVar[str] = ContextVar("correlation_id", default="")
+# https://www.w3.org/TR/trace-context/#traceparent-header: version 00 ends after the flags, later
+# ones may go on; IDs of zeros only are none.
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
+    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
+)
+_TRACESTATE = re.compile(r"[ -~]{1,512}")
 
 
-def accepted_or_new(offered: str | None) -> str:
-    """The caller's ID when it is 8 to 64 letters, digits, dots, dashes or underscores; else a new.
+class Context:
+    """What belongs to one request, or to one round of background work.
 
-    Anything else could forge log lines or be echoed into headers.
+    ``correlation_id`` follows the SMS. ``request_id`` is set where the request that does the work
+    has another ID, such as a manager's who approves an answer. ``identifiers`` are safe to log.
     """
-    if offered and _WELL_FORMED.fullmatch(offered):
-        return offered
-    return os.urandom(16).hex()
+
+    __slots__ = (
+        "_fields",
+        "_position",
+        "correlation_id",
+        "identifiers",
+        "request_id",
+        "traceparent",
+        "tracestate",
+    )
+
+    def __init__(
+        self,
+        correlation_id: str = "",
+        traceparent: str = "",
+        tracestate: str = "",
+        request_id: str = "",
+        identifiers: dict[str, str] | None = None,
+    ) -> None:
+        self.correlation_id = correlation_id
+        self.traceparent = traceparent
+        self.tracestate = tracestate
+        self.request_id = request_id
+        self.identifiers = identifiers or {}
+        self._fields: bytes | None = None
+        self._position: float | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's ID; empty without a trace."""
+        return self.traceparent[3:35]
+
+    @property
+    def position(self) -> float:
+        """Where in 0..1 the correlation ID lies: sampling keeps what lies below its rate.
+
+        Every event's rate is compared with the same number, so that of a request either all is
+        kept or what is more important than the rest. Without an ID it is 0.
+        """
+        if self._position is None:
+            self._position = crc32(self.correlation_id.encode()) / 2**32
+        return self._position
+
+    def as_dict(self) -> dict[str, str]:
+        """The fields of a log line."""
+        fields = {
+            "correlation_id": self.correlation_id,
+            "request_id": self.request_id,
+            "trace_id": self.trace_id,
+        }
+        return {name: value for name, value in fields.items() if value} | self.identifiers
+
+    @property
+    def fields(self) -> bytes:
+        """The same as JSON, each with a comma before it; serialised once for all lines."""
+        if self._fields is None:
+            inner = orjson.dumps(self.as_dict())[1:-1]
+            self._fields = b"," + inner if inner else b""
+        return self._fields
+
+    @property
+    def exemplar(self) -> dict[str, str]:
+        """The labels that lead from a metric's exemplar to the logs; at most 128 characters."""
+        labels = {"correlation_id": self.correlation_id, "trace_id": self.trace_id}
+        return {name: value for name, value in labels.items() if value}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every upstream call sends."""
+        values = {
+            HEADER: self.correlation_id,
+            TRACEPARENT_HEADER: self.traceparent,
+            TRACESTATE_HEADER: self.tracestate,
+        }
+        return {name: value for name, value in values.items() if value}
 
 
-def bind(correlation_id: str) -> None:
-    """Make ``correlation_id`` current for this task and what it starts."""
-    _current.set(correlation_id)
+NO_CONTEXT = Context()
+_current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
+
+
+def new_id(strategy: Strategy = "uuid7") -> str:
+    """A new correlation ID: a UUID as RFC 9562 has it."""
+    random = getrandbits(128)
+    if strategy == "uuid7":
+        random = int(time() * 1000) << 80 | random & ((1 << 80) - 1)
+    version = strategy[-1]
+    digits = f"{random:032x}"
+    variant = "89ab"[random >> 62 & 3]
+    return (
+        f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}"
+        f"-{digits[20:]}"
+    )
+
+
+def is_well_formed(offered: str) -> bool:
+    """Whether a caller's ID may be used: 8 to 64 letters, digits, dots, dashes or underscores.
+
+    Anything else could forge log lines or be echoed into headers. It has to be an identifier, for
+    it will be in every log line: a telephone number or a name is none.
+    """
+    return bool(_WELL_FORMED.fullmatch(offered)) and is_identifier(offered)
+
+
+def is_traceparent(offered: str) -> bool:
+    """Whether ``offered`` is a `traceparent` of W3C Trace Context."""
+    return bool(_TRACEPARENT.fullmatch(offered))
+
+
+def is_tracestate(offered: str) -> bool:
+    """Whether ``offered`` can be passed on as `tracestate`."""
+    return bool(_TRACESTATE.fullmatch(offered))
+
+
+def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:
+    """Begin a new context for this task and what it starts."""
+    _current.set(Context(correlation_id, traceparent, tracestate))
+
+
+def identify(**identifiers: str | None) -> None:
+    """Add ``tenant_id=`` and the like to every further line of this task and what it starts."""
+    known = _current.get()
+    added = {name: identifier(value) for name, value in identifiers.items() if value}
+    _current.set(_with(known, known.correlation_id, known.request_id, known.identifiers | added))
+
+
+@contextmanager
+def continuing(correlation_id: str) -> Iterator[None]:
+    """Work on behalf of an earlier request, whose ID its lines and calls carry.
+
+    The ID of the request that does the work is ``request_id`` meanwhile.
+    """
+    known = _current.get()
+    if not correlation_id or correlation_id == known.correlation_id:
+        yield
+        return
+    token = _current.set(
+        _with(known, correlation_id, known.request_id or known.correlation_id, known.identifiers)
+    )
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def carried(function: Callable[P, R]) -> Callable[P, R]:
+    """``function`` with the context of now, wherever it is called: for threads of a pool."""
+    context = copy_context()
+
+    @wraps(function)
+    def in_context(*args: P.args, **kwargs: P.kwargs) -> R:
+        # A copy each time: a context can be entered by one thread at a time.
+        return context.copy().run(function, *args, **kwargs)
+
+    return in_context
+
+
+def context() -> Context:
+    """The current context; `NO_CONTEXT` outside of any."""
+    return _current.get()
 
 
 def current() -> str:
     """The current correlation ID; empty outside a request."""
-    return _current.get()
+    return _current.get().correlation_id
+
+
+def _with(
+    known: Context, correlation_id: str, request_id: str, identifiers: dict[str, str]
+) -> Context:
+    return Context(correlation_id, known.traceparent, known.tracestate, request_id, identifiers)

@@ -29,7 +29,8 @@ from prometheus_client import Metric as PrometheusMetric
 
 from app.core import catalogue
 from app.core.catalogue import OTHER, ErrorType, Metric, Outcome, limited_to
-from app.core.recorder import Recorded, Recorder, Series
+from app.core.operation_log import OperationLog
+from app.core.recorder import Exemplar, Feed, Recorded, Recorder, Series
 
 MAX_CHILDREN = 2000
 """Label combinations kept per metric; further ones are folded into ``other``."""
@@ -103,7 +104,7 @@ class Family(Generic[Child]):
     def _record(self, values: tuple[str, ...]) -> Recorded:
         folded = self._folded(values)
         if folded not in self._series:
-            feed = _feed(self._metric, self._bind(folded))
+            feed = _feed(self._bind(folded))
             series = Series(self._metric, folded)
             self._series[folded] = self._recorder.recorded(series, feed)
         return self._series[folded]
@@ -132,16 +133,21 @@ class Family(Generic[Child]):
         return str(value)
 
 
-def _feed(metric: Metric, child: Counter | Gauge | Histogram) -> Callable[[list[float]], None]:
+def _feed(child: Counter | Gauge | Histogram) -> Feed:
     """What a batch of notes does to ``child``."""
     if isinstance(child, Counter):
-        return lambda values: child.inc(math.fsum(values))
+        return lambda values, _: child.inc(math.fsum(values))
     if isinstance(child, Gauge):
-        return lambda values: child.set(values[-1]) if values else None
+        return lambda values, _: child.set(values[-1]) if values else None
 
-    def observe(values: list[float]) -> None:
+    def observe(values: list[float], exemplar: Exemplar | None) -> None:
+        largest, labels = exemplar or (math.nan, None)
         for value in values:
-            child.observe(value)
+            if value == largest:
+                child.observe(value, labels)
+                largest = math.nan
+            else:
+                child.observe(value)
 
     return observe
 
@@ -162,10 +168,15 @@ class Instruments:
     """The catalogue's instruments in a registry of their own.
 
     ``operations`` names what the service times, by component; without it, what the orchestrator
-    times. Anything else is folded into ``other``.
+    times. Anything else is folded into ``other``. What is timed is logged where there is an
+    ``operation_log``.
     """
 
-    def __init__(self, operations: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(
+        self,
+        operations: Mapping[str, Iterable[str]] | None = None,
+        operation_log: OperationLog | None = None,
+    ) -> None:
         # A second series for each, that no query reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.recorder = Recorder(on_error=self.count_error)
@@ -179,6 +190,7 @@ class Instruments:
             durations, errors = limited_to(durations, **own), limited_to(errors, **own)
         self._durations = self.histogram(durations)
         self._errors = self.counter(errors)
+        self.operation_log = operation_log
         self._samples: list[tuple[Recorded, Callable[[], float]]] = []
         # The common end of an operation, one look-up away.
         self._succeeded: dict[tuple[str, str], Recorded] = {}
@@ -208,6 +220,8 @@ class Instruments:
     def operation_failed(self, component: str, name: str, error_type: str) -> None:
         """Count a failed operation that took no time, such as one an open breaker refused."""
         self._errors.series(component, name, error_type).note()
+        if self.operation_log:
+            self.operation_log.refused(component, name, error_type)
 
     def operation_ended(
         self, component: str, name: str, seconds: float, error: BaseException | None
@@ -215,7 +229,12 @@ class Instruments:
         """Record one operation's duration, outcome and error type."""
         if error is None:
             self._durations.series(component, name, Outcome.SUCCESS).note(seconds)
-        elif isinstance(error, Exception):
+            if self.operation_log:
+                self.operation_log.succeeded(component, name, seconds)
+            return
+        if self.operation_log:
+            self.operation_log.failed(component, name, seconds, error)
+        if isinstance(error, Exception):
             self._durations.series(component, name, Outcome.ERROR).note(seconds)
             error_type = getattr(error, "error_type", ErrorType.OTHER)
             self._errors.series(component, name, error_type).note()
@@ -293,6 +312,9 @@ class operation:  # noqa: N801 - reads as a statement: with instruments.operatio
         seconds = perf_counter() - self._started
         if exc is None:
             self._succeeded.note(seconds)
+            operation_log = self._instruments.operation_log
+            if operation_log:
+                operation_log.succeeded(self._component, self._name, seconds)
         else:
             self._instruments.operation_ended(self._component, self._name, seconds, exc)
 

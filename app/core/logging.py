@@ -1,177 +1,519 @@
-"""Structured logs: one JSON object a line on standard output, each with its correlation ID."""
+"""Structured logs: one JSON object a line, correlated, without personal data, never in the way.
 
+log = get_logger(__name__)
+log.event(SMSReceived())
+
+What the standard library's loggers and structlog's are told goes down the same pipe. Events are
+declared in `app.core.events`; of a line that isn't one, only what can't be personal is written
+(`app.core.personal_data`).
+"""
+
+import atexit
 import logging
+import signal
 import sys
-from collections.abc import Callable, MutableMapping
-from datetime import UTC, datetime
-from typing import Any, cast
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal, cast
 
 import orjson
 import structlog
-from structlog.types import EventDict, WrappedLogger
 
 from app import __version__
 from app.core import correlation
+from app.core.events import Event, UncaughtException
+from app.core.log_exceptions import is_constant_of, keywords_of, place_of, structured
+from app.core.log_files import Keeping, RotatingFile
+from app.core.log_sampling import Sampling, weight
+from app.core.log_writer import StandardOutput, Writer
+from app.core.personal_data import identifier, is_keyword, loggable, use_key
 
-_TRACEBACKS = structlog.processors.ExceptionRenderer(
-    # Frames without local values: those hold message texts and phone numbers.
-    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-)
+MAX_LINE_BYTES = 4096
+"""What a pipe takes in one piece; longer lines lose frames first, then their fields."""
 
-_ONE_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+WITHHELD = "message_withheld"
+"""The event of a line whose message was put together from data."""
+
+_OFF = logging.CRITICAL + 1
+_PLAIN_WORDS = frozenset({"http", "https"})
+
+
+LEVEL_NAMES: dict[int, str] = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What is logged and where it goes.
+
+    ``levels`` are those of single loggers, with what is below them. Lines go to standard output,
+    for machines or for people, and to files in ``folder``; ``queue_bytes`` may wait for each.
+    ``hash_key`` keeps the hashes of personal identifiers the same from process to process.
+    """
+
+    level: str = "info"
+    levels: Mapping[str, str] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    stdout: Literal["json", "console", "off"] = "json"
+    folder: Path | None = None
+    keeping: Keeping = field(default_factory=Keeping)
+    queue_bytes: int = 8 * 1024 * 1024
+    hash_key: str = ""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Lines since the start. CPython does not switch threads within an increment of these."""
+
+    lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEVEL_NAMES.values(), 0))
+    sampled: int = 0
+    broken: int = 0
 
 
 class NamedLogger:
-    """The end of structlog's chain: knows its name, and hands rendered lines on."""
+    """The end of structlog's chain: a logger's name and the level below which it is quiet."""
 
-    __slots__ = ("name", "write")
+    __slots__ = ("name", "threshold")
 
-    def __init__(self, name: str, write: Callable[[str | bytes], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.write = write
+        self.threshold = _OFF
 
 
 class Logger(structlog.BoundLoggerBase):
-    """What `structlog.get_logger` gives: less per line than structlog's own.
+    """What `get_logger` and `structlog.get_logger` give."""
 
-    Those repack the fields twice and look the method up by name; on the access line of every
-    request that is a third of what it costs.
-    """
-
-    def info(self, event: str, **fields: Any) -> None:
-        """What happened, with the fields that belong to it."""
-        self._emit("info", event, fields)
-
-    def warning(self, event: str, **fields: Any) -> None:
-        """What somebody should look at when there is time."""
-        self._emit("warning", event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        """What went wrong."""
-        self._emit("error", event, fields)
-
-    def exception(self, event: str, **fields: Any) -> None:
-        """What went wrong, with the exception that is being handled."""
-        self._emit("error", event, {"exc_info": True, **fields})
+    def event(self, event: Event, error: BaseException | None = None) -> None:
+        """Log a declared event, with the exception that it is about."""
+        if event.level >= self._logger.threshold:
+            _pipeline.event(self._logger, event, error)
 
     def debug(self, event: str, **fields: Any) -> None:
         """What helps to find a fault."""
-        self._emit("debug", event, fields)
+        self._undeclared(logging.DEBUG, event, fields)
 
-    def _emit(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        fields["event"] = event
-        line: Any = {**self._context, **fields} if self._context else fields
+    def info(self, event: str, **fields: Any) -> None:
+        """What happened."""
+        self._undeclared(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What somebody should look at when there is time."""
+        self._undeclared(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What went wrong."""
+        self._undeclared(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """What went wrong, with the exception that is being handled."""
+        self._undeclared(logging.ERROR, event, {"exc_info": True, **fields})
+
+    def critical(self, event: str, **fields: Any) -> None:
+        """What ends the service."""
+        self._undeclared(logging.CRITICAL, event, fields)
+
+    def _undeclared(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        if level >= self._logger.threshold:
+            caller = sys._getframe(2)
+            error = _exception(fields.pop("exc_info", None))
+            _pipeline.undeclared(
+                self._logger,
+                level,
+                event,
+                {**self._context, **fields},
+                error,
+                caller,
+                {*self._context},
+            )
+
+
+class Pipeline:
+    """Renders lines and hands them to the writers. It never raises into whoever logs."""
+
+    def __init__(
+        self, constants: Mapping[str, str], sampling: Sampling, json: Sequence[Writer] = ()
+    ) -> None:
+        self._constants = dict(constants)
+        self._sampling = sampling
+        self._json = tuple(json)
+        self._console: Writer | None = None
+        self.counts = Counts()
+        # What is the same on every line of a logger's event: serialised once.
+        self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
+        self._second = 0
+        self._stamp = b""
+        self._plain = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+
+    def print_to(self, console: Writer) -> None:
+        """Write lines for people as well."""
+        self._console = console
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """Everything that lines are handed to."""
+        return (*self._json, self._console) if self._console else self._json
+
+    def event(self, logger: NamedLogger, event: Event, error: BaseException | None) -> None:
+        """Write a declared event, unless sampling leaves it out."""
         try:
-            for processor in self._processors:
-                line = processor(self._logger, level, line)
-        except structlog.DropEvent:
-            return
-        self._logger.write(line)
+            kind = type(event)
+            value = getattr(event, kind.sampled_by) if kind.sampled_by else ""
+            try:
+                head, rate = self._heads[logger.name, kind, value]
+            except KeyError:
+                head, rate = self._head(logger.name, kind, value)
+            context = correlation.context()
+            if rate < 1.0 and context.position >= rate:
+                self.counts.sampled += 1
+                return
+            if error is None and not kind.identifiers:
+                body = orjson.dumps(event)
+            else:
+                body = _body(event, error)
+            line = b'{"timestamp":"%b%b%b' % (self._now(), head, context.fields)
+            line += b"," + body[1:] + b"\n" if len(body) > 2 else b"}\n"
+            if len(line) > MAX_LINE_BYTES:
+                line = self._shortened(logger.name, kind.level, kind.name, error)
+            self._write(line, kind.level)
+        except Exception:
+            self.counts.broken += 1
+
+    def undeclared(
+        self,
+        logger: NamedLogger,
+        level: int,
+        event: str,
+        fields: Mapping[str, Any],
+        error: BaseException | None,
+        caller: FrameType,
+        bound: set[str],
+    ) -> None:
+        """Write what of an undeclared line can't be personal."""
+        try:
+            keywords = keywords_of(caller.f_code) | {name for name in bound if is_keyword(name)}
+            safe = {
+                name if name in keywords else identifier(name): loggable(value)
+                for name, value in fields.items()
+            }
+            if not is_constant_of(caller.f_code, event):
+                event = _withheld(event, safe, caller)
+            self._safe(logger.name, level, event, safe, error)
+        except Exception:
+            self.counts.broken += 1
+
+    def library(self, record: logging.LogRecord) -> None:
+        """Write what of a library's record can't be personal: its template, if it is one."""
+        try:
+            template, caller = str(record.msg), _caller(record)
+            safe: dict[str, Any] = {}
+            if caller and is_constant_of(caller.f_code, template):
+                event = _filled(template, record.args)
+            else:
+                event = _withheld(_message(record), safe, caller)
+            self._safe(record.name, record.levelno, event, safe, _exception(record.exc_info))
+        except Exception:
+            self.counts.broken += 1
+
+    def _safe(
+        self,
+        name: str,
+        level: int,
+        event: str,
+        fields: dict[str, Any],
+        error: BaseException | None,
+    ) -> None:
+        rate = self._sampling.rate(event, level)
+        if rate < 1.0:
+            if correlation.context().position >= rate:
+                self.counts.sampled += 1
+                return
+            fields["weight"] = weight(rate)
+        if error is not None:
+            fields["exception"] = structured(error)
+        line = self._line(name, level, event, fields)
+        if len(line) > MAX_LINE_BYTES:
+            line = self._shortened(name, level, event, error)
+        self._write(line, level)
+
+    def close(self) -> None:
+        """Write everything that waits, and stop."""
+        for writer in self.writers:
+            writer.close()
+
+    def _head(self, name: str, kind: type[Event], value: str) -> tuple[bytes, float]:
+        rate = self._sampling.rate(kind.name, kind.level, value)
+        fields: dict[str, object] = {
+            "level": LEVEL_NAMES[kind.level],
+            "event": kind.name,
+            "logger": name,
+            **self._constants,
+        }
+        if rate < 1.0:
+            fields["weight"] = weight(rate)
+        found = b'",' + orjson.dumps(fields)[1:-1], rate
+        self._heads[name, kind, value] = found
+        return found
+
+    def _line(self, name: str, level: int, event: str, fields: Mapping[str, Any]) -> bytes:
+        line = {
+            "timestamp": self._now().decode(),
+            "level": LEVEL_NAMES.get(level) or logging.getLevelName(level).lower(),
+            "event": event,
+            "logger": name,
+            **self._constants,
+            **correlation.context().as_dict(),
+        }
+        # What every line has comes first and can't be overwritten.
+        line |= {key: value for key, value in fields.items() if key not in line}
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _shortened(self, name: str, level: int, event: str, error: BaseException | None) -> bytes:
+        for frames in (5, 1):
+            fields: dict[str, object] = {"shortened": True}
+            if error is not None:
+                fields["exception"] = structured(error, frames)
+            line = self._line(name, level, event, fields)
+            if len(line) <= MAX_LINE_BYTES:
+                return line
+        return self._line(name, level, event, {"shortened": True})
+
+    def _now(self) -> bytes:
+        """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+            self._second = second
+        return b"%b.%06dZ" % (self._stamp, (now - second) * 1_000_000)
+
+    def _write(self, line: bytes, level: int) -> None:
+        self.counts.lines[LEVEL_NAMES.get(level, "info")] += 1
+        urgent = level >= logging.WARNING
+        for writer in self._json:
+            writer.put(line, urgent=urgent)
+        if self._console:
+            self._console.put(self._for_people(line), urgent=urgent)
+
+    def _for_people(self, line: bytes) -> bytes:
+        fields = orjson.loads(line)
+        for name in self._constants:
+            del fields[name]
+        fields["timestamp"] = fields["timestamp"][11:23]
+        shown = self._plain(None, "", fields)
+        return f"{shown}\n".encode()
 
 
-def _logger_from(threshold: int) -> type[Logger]:
-    """A Logger whose methods below ``threshold`` do nothing: decided once, not at each line."""
-
-    def nothing(self: Logger, event: str, **fields: Any) -> None:
-        return None
-
-    levels = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
-    quiet = {
-        name: nothing
-        for name in ("debug", "info", "warning", "error", "exception")
-        if levels.get(name, logging.ERROR) < threshold
-    }
-    return cast("type[Logger]", type("Logger", (Logger,), quiet))
+_pipeline = Pipeline({}, Sampling())
+_loggers: dict[str, NamedLogger] = {}
+_level = logging.INFO
 
 
-def configure_logging(*, service: str, environment: str, level: str, log_format: str) -> None:
-    """Send structlog's and the standard library's records down one pipe.
+def get_logger(name: str) -> Logger:
+    """The logger called ``name``, usually a module's; it is quiet until `configure_logging`."""
+    return Logger(_named(name), (), {})
 
-    ``log_format`` is ``json``, or ``console`` for people.
+
+def configure_logging(service: str, environment: str, options: LogOptions) -> None:
+    """Send everything that is logged in this process down one pipe.
+
+    Raises OSError when the folder can't be written.
     """
+    global _pipeline, _level
+    _level = _level_number(options.level)
+    if options.hash_key:
+        use_key(options.hash_key)
+    json = []
+    if options.folder:
+        sink = RotatingFile(options.folder, service, options.keeping)
+        json.append(Writer(sink, options.queue_bytes))
+    if options.stdout == "json":
+        json.append(Writer(StandardOutput(), options.queue_bytes))
     constants = {"service": service, "version": __version__, "environment": environment}
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    render = _plain(constants) if log_format == "console" else _json(constants)
+    before, _pipeline = _pipeline, Pipeline(constants, options.sampling, json)
+    before.close()
+    if options.stdout == "console":
+        _pipeline.print_to(Writer(StandardOutput(), options.queue_bytes))
+    _take_over(_level)
+    set_levels(options.levels)
+    if options.folder and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, lambda *_: reopen())
+
+
+def set_levels(levels: Mapping[str, str]) -> None:
+    """Give loggers, with those below them, levels of their own; none for any other.
+
+    Others have the service's level, and those of libraries no lower one than info.
+    Raises ValueError for a level that does not exist.
+    """
+    numbers = {name: _level_number(level) for name, level in levels.items()}
+    # httpx logs URLs, which hold telephone numbers; uvicorn's access lines have no correlation ID.
+    numbers = dict.fromkeys(("httpx", "httpcore"), logging.WARNING) | numbers
+    for name in [*logging.root.manager.loggerDict]:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, number in numbers.items():
+        logging.getLogger(name).setLevel(number)
+    for name, logger in _loggers.items():
+        logger.threshold = _threshold(name)
+
+
+def known_loggers() -> set[str]:
+    """The names of the loggers there are, and of those above them."""
+    names = {*_loggers, *logging.root.manager.loggerDict}
+    return names | {name.rpartition(".")[0] for name in names if "." in name}
+
+
+def level_of(name: str) -> str:
+    """The level from which on the logger ``name`` writes."""
+    return logging.getLevelName(_threshold(name)).lower()
+
+
+def pipeline() -> Pipeline:
+    """What lines go through now."""
+    return _pipeline
+
+
+def reopen() -> None:
+    """Open the log files anew, after somebody has moved them away."""
+    for writer in _pipeline.writers:
+        writer.reopen()
+
+
+def flush() -> bool:
+    """Wait until what was logged is written; False when that takes too long."""
+    written = [writer.flush() for writer in _pipeline.writers]
+    return all(written)
+
+
+def _take_over(level: int) -> None:
+    """Whoever logs in another way, logs here from now on."""
     structlog.configure(
-        # One processor: each further one costs every line a call and a copy.
-        processors=[render],
-        wrapper_class=_logger_from(threshold),
-        logger_factory=lambda *name: NamedLogger(name[0] if name else "root", _write),
+        processors=[],
+        wrapper_class=Logger,
+        logger_factory=lambda *name: _named(name[0] if name else "root"),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_StandardLibrary(render)], level=threshold, force=True)
-    # Servers that were started with logging of their own hand it over.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-    # uvicorn's own access lines lack the correlation ID; httpx logs URLs that hold phone numbers.
+    # What libraries say to those who mend them would bury what this service says.
+    logging.basicConfig(handlers=[_StandardLibrary()], level=max(level, logging.INFO), force=True)
+    for name in [*logging.root.manager.loggerDict]:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
 
 
-Render = Callable[[WrappedLogger, str, MutableMapping[str, Any]], str | bytes]
+def _uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    get_logger("root").event(UncaughtException(), error)
+    flush()
+
+
+def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value and not isinstance(arguments.exc_value, SystemExit):
+        get_logger("root").event(UncaughtException(), arguments.exc_value)
+
+
+def _named(name: str) -> NamedLogger:
+    if name not in _loggers:
+        _loggers[name] = NamedLogger(name)
+        if _pipeline.writers:
+            _loggers[name].threshold = _threshold(name)
+    return _loggers[name]
+
+
+def _threshold(name: str) -> int:
+    """The level set for ``name`` or the nearest logger above it, else that of the service."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger and logger is not logging.root:
+        if logger.level:
+            return logger.level
+        logger = logger.parent
+    return _level
+
+
+def _level_number(level: str) -> int:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(f"{level!r} is no level; use debug, info, warning or error")
+    return number
 
 
 class _StandardLibrary(logging.Handler):
     """Takes what libraries log through the standard library."""
 
-    def __init__(self, render: Render) -> None:
-        super().__init__()
-        self._render = render
-
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            event: dict[str, Any] = {"event": record.getMessage()}
-            if record.exc_info:
-                event["exc_info"] = record.exc_info
-            logger = NamedLogger(record.name, _write)
-            _write(self._render(logger, record.levelname.lower(), event))
-        except Exception:
-            self.handleError(record)
+        _pipeline.library(record)
 
 
-def _json(constants: dict[str, str]) -> Render:
-    # What is the same on every line of a logger is serialised once; this runs on every request.
-    heads: dict[tuple[str, str], bytes] = {}
-
-    def render(logger: NamedLogger, level: str, event: EventDict) -> bytes:
-        if event.get("exc_info"):
-            event = _TRACEBACKS(logger, level, event)
-        if correlation_id := correlation.current():
-            event.setdefault("correlation_id", correlation_id)
-        head = heads.get((logger.name, level))
-        if head is None:
-            fields = {"level": level, "logger": logger.name, **constants}
-            head = heads[logger.name, level] = orjson.dumps(fields)[1:-1]
-        time = orjson.dumps(datetime.now(UTC), option=orjson.OPT_UTC_Z)
-        return b'{"timestamp":%b,%b,%b' % (time, head, orjson.dumps(event, str, _ONE_LINE)[1:])
-
-    return render
+def _caller(record: logging.LogRecord) -> FrameType | None:
+    """The frame that logged ``record``; the handler runs while it still stands."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and (
+        frame.f_code.co_filename != record.pathname or frame.f_code.co_name != record.funcName
+    ):
+        frame = frame.f_back
+    return frame
 
 
-def _plain(constants: dict[str, str]) -> Render:
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-
-    def render(logger: NamedLogger, level: str, event: EventDict) -> str:
-        line = {
-            "timestamp": f"{datetime.now():%H:%M:%S.%f}",
-            "level": level,
-            "logger": logger.name,
-            "correlation_id": correlation.current(),
-            **constants,
-            **event,
-        }
-        return f"{console(logger, level, line)}\n"
-
-    return render
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # a template and arguments that don't fit
+        return str(record.msg)
 
 
-def _write(line: str | bytes) -> None:
-    output = sys.stdout
-    if isinstance(line, str):
-        output.write(line)
-        output.flush()
-    else:
-        output.buffer.write(line)
-        output.buffer.flush()
+def _filled(template: str, arguments: Any) -> str:
+    """``template`` with what of its arguments can't be personal."""
+    if not arguments:
+        return template
+    if isinstance(arguments, Mapping):
+        return template % {name: _argument(value) for name, value in arguments.items()}
+    return template % tuple(_argument(value) for value in arguments)
+
+
+def _argument(value: object) -> Any:
+    return value if value in _PLAIN_WORDS else loggable(value)
+
+
+def _withheld(message: str, fields: dict[str, Any], caller: FrameType | None) -> str:
+    """Take note of a message that may hold anything by its hash and where it came from."""
+    fields["message"] = identifier(message)
+    if caller:
+        fields["logged_at"] = place_of(caller.f_code, caller.f_lineno)
+    return WITHHELD
+
+
+def _body(event: Event, error: BaseException | None) -> bytes:
+    body = dict(vars(event))
+    for name in event.identifiers:
+        body[name] = identifier(body[name])
+    if error is not None:
+        body["exception"] = structured(error)
+    return orjson.dumps(body)
+
+
+def _exception(exc_info: Any) -> BaseException | None:
+    """The exception that one of the standard library's ways to give it means."""
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    if isinstance(exc_info, tuple):
+        return cast("BaseException | None", exc_info[1])
+    return sys.exception() if exc_info else None
+
+
+atexit.register(lambda: _pipeline.close())

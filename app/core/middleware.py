@@ -6,12 +6,14 @@ does an unhandled 500 still get its correlation ID and its count.
 
 from time import perf_counter
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import catalogue, correlation
-from app.core.catalogue import Outcome
+from app.core.catalogue import HTTP_METHODS, OTHER, Outcome
+from app.core.correlation import Strategy
+from app.core.events import FromCode, QuietRequest, Request
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 from app.core.routes import UNMATCHED, route_template
 
 CLIENT_CLOSED_REQUEST = 499
@@ -21,6 +23,19 @@ QUIET_ROUTES = frozenset({"/metrics", "/health"})
 """Routes that machines poll: logged at debug."""
 
 _HEADER = correlation.HEADER.lower().encode()
+_OFFERED = {
+    _HEADER: "x_correlation_id",
+    correlation.REQUEST_ID_HEADER.lower().encode(): "x_request_id",
+    correlation.TRACEPARENT_HEADER.encode(): "traceparent",
+    correlation.TRACESTATE_HEADER.encode(): "tracestate",
+}
+_WELL_FORMED = {
+    "x_correlation_id": correlation.is_well_formed,
+    "x_request_id": correlation.is_well_formed,
+    "traceparent": correlation.is_traceparent,
+    "tracestate": correlation.is_tracestate,
+}
+_METHODS = {method: method for method in HTTP_METHODS}
 _STREAM_OUTCOMES = {CLIENT_CLOSED_REQUEST: Outcome.CANCELLED, 500: Outcome.ERROR}
 _STATUS = {status: str(status) for status in range(100, 600)}
 
@@ -28,13 +43,17 @@ _STATUS = {status: str(status) for status in range(100, 600)}
 class ObservabilityMiddleware:
     """Correlation ID, request metrics by route template and one access line per request."""
 
-    def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
+    def __init__(
+        self, app: ASGIApp, instruments: Instruments, id_strategy: Strategy = "uuid7"
+    ) -> None:
         self.app = app
+        self._id_strategy = id_strategy
         self._instruments = instruments
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
         self._streams = instruments.histogram(catalogue.HTTP_SERVER_STREAM_DURATION)
-        # Bound once: a lazy logger would look itself up for every line.
-        self._log = structlog.get_logger("access").bind()
+        self._refused = instruments.counter(catalogue.HTTP_SERVER_HEADERS_REFUSED)
+        self._refused.bind_all()
+        self._log = get_logger("access")
         self._in_flight = 0
         instruments.sampled(
             catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
@@ -46,12 +65,7 @@ class ObservabilityMiddleware:
             return
         started = perf_counter()
         outer_root_path = scope.get("root_path", "")
-        offered = None
-        for name, value in scope["headers"]:
-            if name == _HEADER:
-                offered = value.decode("latin-1")
-        correlation_id = correlation.accepted_or_new(offered)
-        correlation.bind(correlation_id)
+        correlation_id = self._correlated(scope)
         status = 0
         # The route, once the first chunk of a streamed response is on its way.
         streamed: str | None = None
@@ -103,6 +117,24 @@ class ObservabilityMiddleware:
             # Nothing has said that it was complete: its client left, or it was cancelled.
             ended(CLIENT_CLOSED_REQUEST)
 
+    def _correlated(self, scope: Scope) -> str:
+        """Bind what the caller's headers say, as far as it is well formed; gives the ID."""
+        offered: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            if name in _OFFERED:
+                header, text = _OFFERED[name], value.decode("latin-1")
+                if _WELL_FORMED[header](text):
+                    offered[header] = text
+                else:
+                    self._refused.series(header).note()
+        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
+        correlation_id = correlation_id or correlation.new_id(self._id_strategy)
+        traceparent = offered.get("traceparent", "")
+        # State without the trace that it is about means nothing.
+        tracestate = offered.get("tracestate", "") if traceparent else ""
+        correlation.bind(correlation_id, traceparent, tracestate)
+        return correlation_id
+
     def _record(self, scope: Scope, outer_root_path: str, status: int, seconds: float) -> str:
         """Count one answered request; gives its route template."""
         # Not a context manager: one made of a generator would cost as much as the recording.
@@ -110,9 +142,16 @@ class ObservabilityMiddleware:
             route = route_template(scope, outer_root_path)
             method = scope["method"]
             self._durations.series(method, route, _STATUS.get(status) or str(status)).note(seconds)
-            line = self._log.debug if route in QUIET_ROUTES else self._log.info
-            milliseconds = round(seconds * 1000, 1)
-            line("request", method=method, route=route, status=status, duration_ms=milliseconds)
+            kind = QuietRequest if route in QUIET_ROUTES else Request
+            self._log.event(
+                kind(
+                    # Clients may invent methods.
+                    method=FromCode(_METHODS.get(method, OTHER)),
+                    route=FromCode(route),
+                    status=status,
+                    duration_ms=round(seconds * 1000, 1),
+                )
+            )
         except Exception:
             self._instruments.count_error()
             return UNMATCHED

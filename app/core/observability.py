@@ -15,12 +15,20 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.core.correlation import Strategy
 from app.core.exposition import exposition
 from app.core.instrumentation import Instruments
-from app.core.logging import configure_logging
+from app.core.log_levels import LogLevels
+from app.core.log_metrics import LogMetrics
+from app.core.logging import LogOptions, configure_logging
 from app.core.middleware import ObservabilityMiddleware
+from app.core.operation_log import OperationLog
+from app.core.periodic import every
 from app.core.runtime import RuntimeSampler
 from app.core.workers import Workers
+
+LOOK_SECONDS = 1.0
+"""How often counts of the log are taken over, and levels that other workers changed."""
 
 
 class Observability:
@@ -31,8 +39,12 @@ class Observability:
         service: str,
         workers_dir: Path | None = None,
         operations: Mapping[str, Iterable[str]] | None = None,
+        log_levels: Mapping[str, str] | None = None,
+        slow_operation_seconds: Mapping[str, float] | None = None,
     ) -> None:
-        self.instruments = Instruments(operations)
+        self.instruments = Instruments(operations, OperationLog(slow_operation_seconds or {}))
+        self.log_levels = LogLevels(log_levels or {}, workers_dir)
+        self._log_metrics = LogMetrics(self.instruments)
         self.runtime = RuntimeSampler(self.instruments, service)
         self.workers = Workers(self.instruments, workers_dir) if workers_dir else None
 
@@ -41,12 +53,18 @@ class Observability:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
         parts = (self.runtime, self.workers) if self.workers else (self.runtime,)
         tasks = [asyncio.create_task(part.run()) for part in parts]
+        tasks.append(asyncio.create_task(every(LOOK_SECONDS, self._look)))
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> None:
+        with self.instruments.contained():
+            self.log_levels.look()
+            self._log_metrics.look()
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""
@@ -62,23 +80,26 @@ def observed(
     service: str,
     operations: Mapping[str, Iterable[str]],
     environment: str = "development",
-    log_level: str = "info",
-    log_format: str = "json",
+    logs: LogOptions | None = None,
+    slow_operation_seconds: Mapping[str, float] | None = None,
+    id_strategy: Strategy = "uuid7",
     workers_dir: Path | None = None,
 ) -> ASGIApp:
     """``app`` within the layer; serve what this returns, once per worker.
 
-    ``operations`` names what the service times, by component: ``{"mailer": ["send"]}``.
+    ``operations`` names what the service times, by component: ``{"mailer": ["send"]}``;
+    ``slow_operation_seconds`` from when on that is slow, by component or ``component.operation``.
 
     Several workers on a machine share ``workers_dir``, an empty folder that exists; each of them
     then answers `GET /metrics` for all.
     """
-    configure_logging(
-        service=service, environment=environment, level=log_level, log_format=log_format
+    logs = logs or LogOptions()
+    configure_logging(service, environment, logs)
+    observability = app.state.observability = Observability(
+        service, workers_dir, operations, logs.levels, slow_operation_seconds
     )
-    observability = app.state.observability = Observability(service, workers_dir, operations)
     app.add_api_route("/metrics", observability.exposition, include_in_schema=False)
-    return _Observed(app, observability)
+    return _Observed(app, observability, id_strategy)
 
 
 def observability_of(app: FastAPI) -> Observability:
@@ -90,8 +111,8 @@ def observability_of(app: FastAPI) -> Observability:
 class _Observed:
     """The application in the middleware, with the layer's background work as long as it runs."""
 
-    def __init__(self, app: FastAPI, observability: Observability) -> None:
-        self._app = ObservabilityMiddleware(app, observability.instruments)
+    def __init__(self, app: FastAPI, observability: Observability, id_strategy: Strategy) -> None:
+        self._app = ObservabilityMiddleware(app, observability.instruments, id_strategy)
         self._observability = observability
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

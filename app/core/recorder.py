@@ -12,7 +12,8 @@ from threading import RLock
 from time import time
 from typing import NamedTuple
 
-from app.core.catalogue import Metric
+from app.core import correlation
+from app.core.catalogue import Kind, Metric
 
 MINUTE = 60
 
@@ -43,6 +44,12 @@ class Batch(NamedTuple):
     values: list[float]
 
 
+Exemplar = tuple[float, dict[str, str]]
+"""A value that was observed, and the labels that lead to what was logged of it."""
+
+Feed = Callable[[list[float], Exemplar | None], None]
+"""Takes the values noted of one series, and which of them to show as an example."""
+
 Sink = Callable[[int, Sequence[Batch]], None]
 """Takes the Unix time at which the noted minute began, and the batches. It must not block."""
 
@@ -52,9 +59,7 @@ class Recorded:
 
     __slots__ = ("_feed", "_noted", "_recorder", "series")
 
-    def __init__(
-        self, recorder: "Recorder", series: Series, feed: Callable[[list[float]], None]
-    ) -> None:
+    def __init__(self, recorder: "Recorder", series: Series, feed: Feed) -> None:
         self._recorder = recorder
         self._feed = feed
         self._noted: list[float] = []
@@ -74,12 +79,39 @@ class Recorded:
         finite = list(filter(math.isfinite, noted))
         if len(finite) < len(noted):
             self._recorder.on_error()
-        self._feed(finite)
+        self._feed(finite, self._exemplar())
         return Batch(self.series, finite)
+
+    def _exemplar(self) -> Exemplar | None:
+        return None
 
     @property
     def has_notes(self) -> bool:
         return bool(self._noted)
+
+
+class RecordedObservations(Recorded):
+    """One series of a histogram: it remembers whose the largest value between two drains was."""
+
+    __slots__ = ("_context", "_largest")
+
+    def __init__(self, recorder: "Recorder", series: Series, feed: Feed) -> None:
+        super().__init__(recorder, series, feed)
+        self._largest = -math.inf
+        self._context = correlation.NO_CONTEXT
+
+    def note(self, value: float = 1.0) -> None:
+        """Note an observation, in the metric's unit."""
+        if time() >= self._recorder.minute_end:
+            self._recorder.turn()
+        self._noted.append(value)
+        if value > self._largest:
+            self._largest, self._context = value, correlation.context()
+
+    def _exemplar(self) -> Exemplar | None:
+        labels, value = self._context.exemplar, self._largest
+        self._largest, self._context = -math.inf, correlation.NO_CONTEXT
+        return (value, labels) if labels else None
 
 
 class Recorder:
@@ -94,9 +126,10 @@ class Recorder:
         self.minute_end = 0.0
         self._start_minute()
 
-    def recorded(self, series: Series, feed: Callable[[list[float]], None]) -> Recorded:
+    def recorded(self, series: Series, feed: Feed) -> Recorded:
         """A series whose notes go to ``feed`` and to the sinks."""
-        recorded = Recorded(self, series, feed)
+        is_histogram = series.metric.kind is Kind.HISTOGRAM
+        recorded = (RecordedObservations if is_histogram else Recorded)(self, series, feed)
         self._all.append(recorded)
         return recorded
 

@@ -8,18 +8,20 @@ import asyncio
 from datetime import timedelta
 from typing import Literal
 
-import structlog
 from sqlalchemy import select, update
 
 from app.clients.notification_service import NotificationService
 from app.clients.upstream import UpstreamError
+from app.core import correlation
 from app.core.catalogue import Step
 from app.core.database import Database
+from app.core.events import Identifier, ManagerNotified, NotificationFailed
+from app.core.logging import get_logger
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, WorkflowInstance, now
 from app.services.metrics_service import MetricsService
 from app.services.step_record import StepRecord
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BATCH = 100
 """How many missed announcements one sweep makes up for."""
@@ -48,7 +50,9 @@ class Announcements:
         """Announce what nobody was told of within ``older_than``."""
         cutoff = now() - older_than
         waiting = (
-            select(QueuedResponse, WorkflowInstance.conversation_id)
+            select(
+                QueuedResponse, WorkflowInstance.conversation_id, WorkflowInstance.correlation_id
+            )
             .join(WorkflowInstance, WorkflowInstance.id == QueuedResponse.workflow_id)
             .where(
                 QueuedResponse.status == QueueStatus.PENDING,
@@ -58,7 +62,8 @@ class Announcements:
             .limit(BATCH)
         )
         escalated = (
-            select(EscalationEvent)
+            select(EscalationEvent, WorkflowInstance.correlation_id)
+            .outerjoin(WorkflowInstance, WorkflowInstance.id == EscalationEvent.workflow_id)
             .where(
                 EscalationEvent.notified_at.is_(None),
                 EscalationEvent.resolved_at.is_(None),
@@ -68,13 +73,15 @@ class Announcements:
         )
         async with self._database.reading() as session:
             responses = (await session.execute(waiting)).all()
-            escalations = (await session.scalars(escalated)).all()
-        for response, conversation_id in responses:
-            await self._announce("approval", response.id, conversation_id, response.workflow_id)
-        for escalation in escalations:
-            await self._announce(
-                "escalation", escalation.id, escalation.conversation_id, escalation.workflow_id
-            )
+            escalations = (await session.execute(escalated)).all()
+        for response, conversation_id, correlation_id in responses:
+            with correlation.continuing(correlation_id):
+                await self._announce("approval", response.id, conversation_id, response.workflow_id)
+        for escalation, correlation_id in escalations:
+            with correlation.continuing(correlation_id or ""):
+                await self._announce(
+                    "escalation", escalation.id, escalation.conversation_id, escalation.workflow_id
+                )
 
     async def drain(self, seconds: float) -> None:
         """Give running announcements up to ``seconds``; the sweep makes up for the rest."""
@@ -105,8 +112,11 @@ class Announcements:
             with steps.running(Step.NOTIFY_MANAGER):
                 await self._notifications.notify(kind, reference, conversation_id)
         except UpstreamError as error:
-            log.warning("notification_failed", error_type=error.error_type, kind=kind)
+            log.event(
+                NotificationFailed(reference=Identifier(reference), error_type=error.error_type)
+            )
             return
+        log.event(ManagerNotified(reference=Identifier(reference)))
         table = QueuedResponse if kind == "approval" else EscalationEvent
         async with self._database.writing() as session:
             await session.execute(

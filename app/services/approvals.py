@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import select, update
 
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
+from app.core import correlation
 from app.core.catalogue import ApprovalAction, Detection, EscalationType, Severity
 from app.core.database import Database
+from app.core.events import (
+    Identifier,
+    ResponseApproved,
+    ResponseEscalated,
+    ResponseModified,
+    ResponseNotSent,
+)
+from app.core.logging import get_logger
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
@@ -20,14 +28,20 @@ from app.models import (
 )
 from app.services.announcements import Announcements
 from app.services.errors import ConflictError, UnavailableError, UnknownIdError
+from app.services.escalations import escalation_opened
 from app.services.metrics_service import MetricsService
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _QUEUE_STATUS_AFTER = {
     ApprovalAction.APPROVE: QueueStatus.APPROVED,
     ApprovalAction.MODIFY: QueueStatus.MODIFIED,
     ApprovalAction.ESCALATE: QueueStatus.ESCALATED,
+}
+_DECIDED: dict[ApprovalAction, type[ResponseApproved | ResponseModified | ResponseEscalated]] = {
+    ApprovalAction.APPROVE: ResponseApproved,
+    ApprovalAction.MODIFY: ResponseModified,
+    ApprovalAction.ESCALATE: ResponseEscalated,
 }
 
 
@@ -67,6 +81,19 @@ class Approvals:
         UnavailableError when the text could not be sent: the response then waits as before.
         """
         response, workflow = await self._claim(decision.response_queue_id)
+        # The lines and calls from here on belong to the SMS that is answered.
+        with correlation.continuing(workflow.correlation_id):
+            return await self._carry_out(decision, response, workflow)
+
+    async def _carry_out(
+        self, decision: Decision, response: QueuedResponse, workflow: WorkflowInstance
+    ) -> WorkflowStatus:
+        correlation.identify(
+            tenant_id=workflow.tenant_id,
+            conversation_id=workflow.conversation_id,
+            workflow_id=workflow.id,
+        )
+        reference = Identifier(response.id)
         if decision.action is ApprovalAction.ESCALATE:
             status = await self._escalate(decision, workflow)
         else:
@@ -77,11 +104,19 @@ class Approvals:
                 )
             except UpstreamError as error:
                 await self._release(response.id)
+                log.event(
+                    ResponseNotSent(
+                        response_queue_id=reference,
+                        action=decision.action,
+                        error_type=error.error_type,
+                    )
+                )
                 raise UnavailableError(f"not sent, try again: {error}") from error
             status = await self._store(decision, workflow, WorkflowStatus.SENT, text)
         waited = (response.updated_at - response.created_at).total_seconds()
         self._metrics.response_decided(decision.action, waited)
-        log.info("response_decided", workflow_id=workflow.id, action=decision.action)
+        decided = _DECIDED[decision.action]
+        log.event(decided(response_queue_id=reference, waited_seconds=round(waited, 1)))
         return status
 
     async def _claim(self, response_queue_id: str) -> tuple[QueuedResponse, WorkflowInstance]:
@@ -131,6 +166,7 @@ class Approvals:
             reason=decision.reason,
         )
         status = await self._store(decision, workflow, WorkflowStatus.ESCALATED, None, escalation)
+        log.event(escalation_opened(escalation))
         self._metrics.escalation_opened(escalation.type, escalation.severity, escalation.detection)
         self._announcements.escalated(escalation)
         return status

@@ -6,18 +6,19 @@ Every worker counts, because any of them may be the only one; they all find the 
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
 from app.core.catalogue import Severity
 from app.core.database import Database
+from app.core.events import BacklogNotCounted, FromCode
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 from app.core.periodic import every
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, now
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Backlog:
         try:
             await self.count()
         except (SQLAlchemyError, OSError) as error:
-            log.warning("backlog_not_counted", error_type=type(error).__name__)
+            log.event(BacklogNotCounted(error_type=FromCode(type(error).__name__)))
 
     async def count(self) -> None:
         """Do it once. Raises SQLAlchemyError or OSError."""

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
-import structlog
 from pydantic import BaseModel
 
 from app.core import catalogue
+from app.core.events import StreamNotComputed
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 KEPT_CHANGES = 60
 _RETRY_MS = 1000
@@ -98,9 +99,9 @@ class Broadcast:
             started = time.monotonic()
             try:
                 answer = await self._overview()
-            except Exception:
+            except Exception as error:
                 # The readers' stream outlives whatever is wrong for a moment.
-                log.exception("stream_not_computed")
+                log.event(StreamNotComputed(), error)
             else:
                 self._take(orjson.loads(answer.model_dump_json(exclude_unset=True)))
             await asyncio.sleep(max(0.0, self._interval - (time.monotonic() - started)))

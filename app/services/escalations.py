@@ -3,8 +3,11 @@
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import correlation
 from app.core.catalogue import Detection, EscalationType, Severity
 from app.core.database import Database
+from app.core.events import EscalationOpened, EscalationResolved, Identifier
+from app.core.logging import get_logger
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -16,6 +19,8 @@ from app.models import (
 from app.services.announcements import Announcements
 from app.services.errors import ConflictError, UnknownIdError
 from app.services.metrics_service import MetricsService
+
+log = get_logger(__name__)
 
 OPEN_STATUSES = (WorkflowStatus.SENT, WorkflowStatus.AWAITING_APPROVAL, WorkflowStatus.FAILED)
 """Workflows that an escalation of their conversation takes over."""
@@ -53,12 +58,17 @@ class Escalations:
             detection=detection,
             reason=reason,
         )
+        correlation.identify(conversation_id=conversation_id)
         async with self._database.writing() as session:
             workflow = await session.scalar(latest)
+            if workflow:
+                correlation.identify(tenant_id=workflow.tenant_id, workflow_id=workflow.id)
             if workflow and await take_over(session, workflow):
                 escalation.workflow_id = workflow.id
             session.add(escalation)
-        self._opened(escalation)
+        # What is announced belongs to the SMS that is escalated.
+        with correlation.continuing(workflow.correlation_id if workflow else ""):
+            self._opened(escalation)
         return escalation
 
     async def no_response(self, workflow: WorkflowInstance) -> bool:
@@ -88,6 +98,9 @@ class Escalations:
                 raise UnknownIdError(f"no escalation {escalation_id}", "escalation_id")
             if escalation.resolved_at:
                 raise ConflictError("this escalation is resolved already", "escalation_id")
+            correlation.identify(
+                conversation_id=escalation.conversation_id, workflow_id=escalation.workflow_id
+            )
             escalation.resolved_at = now()
             escalation.resolved_by = manager_id
             escalation.note = note
@@ -99,13 +112,36 @@ class Escalations:
                 )
                 .values(status=WorkflowStatus.COMPLETED, updated_at=now())
             )
+            origin = await session.scalar(
+                select(WorkflowInstance.correlation_id).where(
+                    WorkflowInstance.id == escalation.workflow_id
+                )
+            )
             seconds = (escalation.resolved_at - escalation.created_at).total_seconds()
+        resolved = EscalationResolved(
+            escalation_id=Identifier(escalation.id),
+            type=escalation.type,
+            open_seconds=round(seconds, 1),
+        )
+        with correlation.continuing(origin or ""):
+            log.event(resolved)
         self._metrics.escalation_resolved(escalation.type, seconds)
         return seconds
 
     def _opened(self, escalation: EscalationEvent) -> None:
+        log.event(escalation_opened(escalation))
         self._metrics.escalation_opened(escalation.type, escalation.severity, escalation.detection)
         self._announcements.escalated(escalation)
+
+
+def escalation_opened(escalation: EscalationEvent) -> EscalationOpened:
+    """The event of the log that says so."""
+    return EscalationOpened(
+        escalation_id=Identifier(escalation.id),
+        type=escalation.type,
+        severity=escalation.severity,
+        detection=escalation.detection,
+    )
 
 
 async def take_over(session: AsyncSession, workflow: WorkflowInstance) -> bool:

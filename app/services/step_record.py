@@ -5,8 +5,12 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from app.core.catalogue import Step, StepStatus
+from app.core.events import StepCompleted, StepFailed, StepSkipped
+from app.core.logging import get_logger
 from app.models import WorkflowStep, now
 from app.services.metrics_service import STEP_TYPES, MetricsService
+
+log = get_logger(__name__)
 
 
 class StepRecord:
@@ -27,6 +31,9 @@ class StepRecord:
             status = StepStatus.COMPLETED
         finally:
             seconds = perf_counter() - started
+            milliseconds = round(seconds * 1000, 1)
+            ended = StepCompleted if status is StepStatus.COMPLETED else StepFailed
+            log.event(ended(step=step, duration_ms=milliseconds))
             self._metrics.step_ended(step, status, seconds)
             self.rows.append(
                 WorkflowStep(
@@ -35,12 +42,13 @@ class StepRecord:
                     step_type=STEP_TYPES[step],
                     status=status,
                     started_at=started_at,
-                    duration_ms=round(seconds * 1000, 1),
+                    duration_ms=milliseconds,
                 )
             )
 
     def skipped(self, step: Step) -> None:
         """Note that ``step`` had nothing to do."""
+        log.event(StepSkipped(step=step))
         self._metrics.step_ended(step, StepStatus.SKIPPED, 0.0)
         self.rows.append(
             WorkflowStep(

@@ -5,19 +5,22 @@ Every worker sweeps; each change is conditional on the state it found, so none i
 
 import asyncio
 from datetime import timedelta
+from typing import Any, cast
 
-import structlog
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import correlation
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.events import FromCode, SweepFailed, WorkflowsInterrupted
+from app.core.logging import get_logger
 from app.core.periodic import every
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import Announcements
 from app.services.escalations import Escalations
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BATCH = 200
 """How many overdue workflows one sweep escalates; the next one goes on."""
@@ -49,7 +52,7 @@ class Sweep:
         try:
             await self.sweep()
         except (SQLAlchemyError, OSError) as error:
-            log.warning("sweep_failed", error_type=type(error).__name__)
+            log.event(SweepFailed(error_type=FromCode(type(error).__name__)))
 
     async def sweep(self) -> None:
         """Do it once."""
@@ -61,7 +64,7 @@ class Sweep:
         """Let work be run again that a crash cut off."""
         cutoff = now() - timedelta(seconds=self._settings.interrupted_after_seconds)
         async with self._database.writing() as session:
-            await session.execute(
+            workflows = await session.execute(
                 update(WorkflowInstance)
                 .where(
                     WorkflowInstance.status == WorkflowStatus.PROCESSING,
@@ -69,7 +72,7 @@ class Sweep:
                 )
                 .values(status=WorkflowStatus.FAILED, error="interrupted", updated_at=now())
             )
-            await session.execute(
+            responses = await session.execute(
                 update(QueuedResponse)
                 .where(
                     QueuedResponse.status == QueueStatus.SENDING,
@@ -77,6 +80,9 @@ class Sweep:
                 )
                 .values(status=QueueStatus.PENDING, updated_at=now())
             )
+        found = [cast("CursorResult[Any]", each).rowcount for each in (workflows, responses)]
+        if any(found):
+            log.event(WorkflowsInterrupted(workflows=found[0], responses=found[1]))
 
     async def _escalate_unanswered(self) -> None:
         """A manager who did not decide, or a tenant who did not reply, for too long."""
@@ -94,6 +100,6 @@ class Sweep:
         )
         async with self._database.reading() as session:
             workflows = (await session.scalars(unanswered)).all()
-        escalated = [await self._escalations.no_response(workflow) for workflow in workflows]
-        if any(escalated):
-            log.info("unanswered_escalated", count=sum(escalated))
+        for workflow in workflows:
+            with correlation.continuing(workflow.correlation_id):
+                await self._escalations.no_response(workflow)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
 
-import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +23,23 @@ from app.core.catalogue import (
 )
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.events import (
+    AIAnswered,
+    FromCode,
+    Identifier,
+    PaymentPlanAutoApproved,
+    PaymentPlanDetected,
+    PaymentPlanValidated,
+    ResponseAutoSent,
+    ResponseQueued,
+    SMSReceived,
+    SMSRepeated,
+    SMSRouted,
+    WorkflowBroken,
+    WorkflowFailed,
+    WorkflowRetried,
+)
+from app.core.logging import get_logger
 from app.models import (
     EscalationEvent,
     PaymentPlanAttempt,
@@ -37,12 +53,13 @@ from app.models import (
 from app.services.announcements import Announcements
 from app.services.errors import ConflictError, UnknownIdError
 from app.services.escalation_triggers import Trigger, find_trigger
+from app.services.escalations import escalation_opened
 from app.services.metrics_service import MetricsService
 from app.services.payment_plans import proposed, validate
 from app.services.routing import route_answer
 from app.services.step_record import StepRecord
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _STATUS_AFTER = {
     Route.AUTO_SENT: WorkflowStatus.SENT,
@@ -113,10 +130,13 @@ class Workflows:
         The same text of the same conversation within the duplicate window is the same message: its
         workflow is given back as it is, and nothing runs twice.
         """
+        correlation.identify(tenant_id=sms.tenant_id, conversation_id=sms.conversation_id)
         workflow, is_new = await self._open(sms)
+        correlation.identify(workflow_id=workflow.id)
         if not is_new:
-            log.info("sms_repeated", workflow_id=workflow.id)
+            log.event(SMSRepeated())
             return workflow
+        log.event(SMSReceived())
         self._metrics.sms_received()
         await self._run(workflow)
         return workflow
@@ -135,8 +155,15 @@ class Workflows:
                     f"only a failed workflow can be retried; this one is {workflow.status}",
                     "workflow_id",
                 )
-        log.info("workflow_retried", workflow_id=workflow_id, reason_given=reason is not None)
-        await self._run(workflow)
+        # The lines and calls from here on belong to the SMS that is run again.
+        with correlation.continuing(workflow.correlation_id):
+            correlation.identify(
+                tenant_id=workflow.tenant_id,
+                conversation_id=workflow.conversation_id,
+                workflow_id=workflow.id,
+            )
+            route = await self._run(workflow)
+            log.event(WorkflowRetried(route=route, reason_given=reason is not None))
         self._metrics.workflow_retried(recovered=workflow.status is not WorkflowStatus.FAILED)
         return workflow
 
@@ -197,7 +224,7 @@ class Workflows:
             session.add(workflow)
         return workflow, True
 
-    async def _run(self, workflow: WorkflowInstance) -> None:
+    async def _run(self, workflow: WorkflowInstance) -> Route:
         started = perf_counter()
         steps = StepRecord(workflow.id, self._metrics)
         try:
@@ -206,14 +233,29 @@ class Workflows:
         except UpstreamError as error:
             route = Route.FAILED
             await self._fail(workflow, str(error))
-            log.warning("workflow_failed", workflow_id=workflow.id, error_type=error.error_type)
+            log.event(
+                WorkflowFailed(
+                    error_type=error.error_type,
+                    component=error.component,
+                    duration_ms=_milliseconds_since(started),
+                )
+            )
         except Exception as error:
             await self._fail(workflow, type(error).__name__)
+            log.event(
+                WorkflowBroken(
+                    error_type=FromCode(type(error).__name__),
+                    duration_ms=_milliseconds_since(started),
+                )
+            )
             self._metrics.sms_processed(Route.FAILED, perf_counter() - started)
             raise
         self._metrics.sms_processed(route, perf_counter() - started)
         async with self._database.writing() as session:
             session.add_all(steps.rows)
+        if route is not Route.FAILED:
+            log.event(SMSRouted(route=route, duration_ms=_milliseconds_since(started)))
+        return route
 
     async def _process(self, workflow: WorkflowInstance, steps: StepRecord) -> Route:
         with steps.running(Step.TENANT_CONTEXT):
@@ -222,6 +264,8 @@ class Workflows:
             history = await self._sms_agent.conversation(workflow.phone_number)
         with steps.running(Step.AI_RESPONSE):
             answer = await self._ai.answer(workflow.content, tenant, history)
+        confidence = round(answer.confidence, 3)
+        log.event(AIAnswered(confidence=confidence))
         plan = await self._plan(workflow, answer, tenant.arrears_dollars, steps)
         trigger = find_trigger(workflow.content, plan)
         route = route_answer(answer.confidence, trigger, plan, self._settings.routing)
@@ -232,12 +276,13 @@ class Workflows:
                 await self._sms_agent.send(
                     workflow.phone_number, answer.text, workflow.conversation_id, workflow.id
                 )
+                log.event(ResponseAutoSent(confidence=confidence))
             escalation = _escalation(workflow, trigger) if route is Route.ESCALATED else None
             await self._conclude(workflow, answer, route, escalation)
         self._metrics.ai_responded(route, answer.confidence)
         if plan is PlanResult.VALID and route is Route.AUTO_SENT:
+            log.event(PaymentPlanAutoApproved())
             self._metrics.payment_plan_auto_approved()
-        log.info("sms_routed", workflow_id=workflow.id, route=route)
         return route
 
     async def _plan(
@@ -252,6 +297,7 @@ class Workflows:
         if plan is None:
             steps.skipped(Step.PAYMENT_PLAN)
             return None
+        log.event(PaymentPlanDetected())
         result = validate(plan, self._settings.payment_plans, arrears_dollars)
         with steps.running(Step.PAYMENT_PLAN):
             async with self._database.writing() as session:
@@ -272,6 +318,7 @@ class Workflows:
                         )
                     )
         if known is None:
+            log.event(PaymentPlanValidated(result=result))
             self._metrics.payment_plan_validated(result)
         return result
 
@@ -305,11 +352,18 @@ class Workflows:
             if not concluded:
                 raise ConflictError("the workflow was given up while it ran", "workflow_id")
         if escalation:
+            log.event(escalation_opened(escalation))
             self._metrics.escalation_opened(
                 escalation.type, escalation.severity, escalation.detection
             )
             self._announcements.escalated(escalation)
         elif route is Route.QUEUED:
+            log.event(
+                ResponseQueued(
+                    response_queue_id=Identifier(response.id),
+                    confidence=round(answer.confidence, 3),
+                )
+            )
             self._announcements.response_queued(response, workflow.conversation_id)
 
     async def _fail(self, workflow: WorkflowInstance, error: str) -> None:
@@ -345,6 +399,10 @@ class Workflows:
         for name, value in changes.items():
             setattr(workflow, name, value)
         return True
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)
 
 
 def _escalation(workflow: WorkflowInstance, trigger: Trigger | None) -> EscalationEvent:

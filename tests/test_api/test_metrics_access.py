@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 
 from app.api import access
 from app.core import catalogue
@@ -18,6 +17,7 @@ from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
 from app.services.metrics_report import MetricsReport
+from tests.captured_logs import captured_logs
 
 TOKEN, OTHER = "first-token-0123456789", "second-token-0123456789"
 PATHS = (
@@ -82,7 +82,7 @@ async def test_a_token_opens_and_nothing_else_does(serving, tokens: Path, path: 
 
 
 async def test_without_tokens_it_is_closed_and_says_what_opens_it(serving) -> None:  # type: ignore[no-untyped-def]
-    with structlog.testing.capture_logs() as logged:
+    with captured_logs() as logged:
         async with serving() as client:
             refused = await client.get("/orchestrate/metrics")
     assert refused.status_code == 401
@@ -118,7 +118,7 @@ def test_tokens_are_rotated_by_changing_the_file(
     tokens.write_text("nonsense\n")
     os.utime(tokens, ns=(2, 2))
     clock += 1.1
-    with structlog.testing.capture_logs() as logged:
+    with captured_logs() as logged:
         assert known.name_of("third-token-0123456789") == "people"
     assert logged[0]["event"] == "metrics_tokens_not_read"
 

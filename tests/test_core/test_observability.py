@@ -89,4 +89,4 @@ async def test_logs_are_structured_and_carry_the_correlation_id(
     assert access["correlation_id"] == "correlation-1"
     assert access["route"] == "/broken"
     (unhandled,) = [line for line in lines if line["level"] == "error"]
-    assert unhandled["exception"][0]["exc_value"] == "a bug"  # type: ignore[index]
+    assert unhandled["exception"][0]["message"] == "a bug"  # type: ignore[index]

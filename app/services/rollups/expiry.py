@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import RollupSettings
+from app.core.events import FromCode, RollupsArchived, RollupsNotExpired
+from app.core.logging import get_logger
 from app.core.periodic import every
 from app.services.rollups import archive
 from app.services.rollups.rollups import retentions
 from app.services.rollups.store import Store
 from app.services.rollups.tables import RowKind
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _DAY = 86400
 _LEASE_SECONDS = 600.0
@@ -41,7 +42,7 @@ class Expiry:
         try:
             await self.expire()
         except (SQLAlchemyError, OSError) as error:
-            log.warning("rollups_not_expired", reason=str(error).splitlines()[0])
+            log.event(RollupsNotExpired(reason=FromCode(str(error).splitlines()[0])))
 
     async def expire(self) -> list[Path]:
         """Archive and delete what has expired; gives the files. Raises SQLAlchemyError, OSError.
@@ -61,7 +62,7 @@ class Expiry:
                 )
                 await self._store.delete_rows(rows)
                 written.append(file)
-                log.info("rollups_archived", file=file.name, rows=len(rows))
+                log.event(RollupsArchived(file=FromCode(file.name), rows=len(rows)))
         return written
 
     def _limits(self) -> Iterator[tuple[int, RowKind, int]]:

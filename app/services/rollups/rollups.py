@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
 from app.core.catalogue import Metric
 from app.core.config import Retention, RollupSettings
+from app.core.events import FromCode, RollupFlushBroken, RollupFlushFailed
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 from app.core.periodic import every
 from app.core.recorder import Batch
 from app.services.rollups import ranges
@@ -25,7 +26,7 @@ from app.services.rollups.store import RowKey, Store, WriterState, parsed
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 COARSE = RESOLUTIONS[:-1]
 DEAD_AFTER_SECONDS = 30.0
@@ -167,7 +168,7 @@ class Rollups:
             self._failures.note()
             if not isinstance(error, SQLAlchemyError | OSError):
                 # A defect of ours: it must not end the flushing, nor stay unseen.
-                log.exception("rollup_flush_failed")
+                log.event(RollupFlushBroken(), error)
 
     @property
     def health(self) -> StoreHealth:
@@ -313,7 +314,8 @@ class Rollups:
         self._reason = str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
         if time.monotonic() - self._logged_at >= _LOG_EVERY_SECONDS:
             self._logged_at = time.monotonic()
-            log.warning("rollup_flush_failed", reason=self._reason)
+            # The store holds no personal data, so neither do its driver's errors.
+            log.event(RollupFlushFailed(reason=FromCode(self._reason)))
 
 
 def retentions(settings: RollupSettings) -> dict[int, Retention]:

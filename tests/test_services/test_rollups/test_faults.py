@@ -8,7 +8,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-import structlog
 from sqlalchemy import insert, inspect, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +18,7 @@ from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups, tables
 from app.services.rollups.store import StoreVersionError
+from tests.captured_logs import captured_logs
 from tests.test_services.test_rollups.conftest import METRICS, NOON, Clock, Writer
 from tests.waiting import until
 
@@ -158,7 +158,7 @@ async def test_failures_are_counted_and_logged_once_a_minute(sqlite: Database, f
     worker = Writer(sqlite, "w", RollupSettings(flush_seconds=0.01))
     await worker.rollups.flush()
     value = worker.instruments.registry.get_sample_value
-    with locked(file), structlog.testing.capture_logs() as logged:
+    with locked(file), captured_logs() as logged:
         running = asyncio.create_task(worker.rollups.run())
         await until(lambda: (value(catalogue.ROLLUP_FLUSH_FAILURES.name) or 0) >= 3)
         running.cancel()
@@ -213,13 +213,11 @@ async def test_an_error_of_ours_does_not_end_the_flushing(sqlite: Database) -> N
     metrics = Instruments()
     settings = RollupSettings(flush_seconds=0.01)
     worker = Rollups(Store(sqlite), settings, metrics, "w", METRICS, state)
-    with structlog.testing.capture_logs() as logged:
+    with captured_logs() as logged:
         running = asyncio.create_task(worker.run())
         await until(lambda: states > 4)
         running.cancel()
         await asyncio.wait([running])
-    assert [(line["event"], line["log_level"]) for line in logged] == [
-        ("rollup_flush_failed", "error")
-    ]
+    assert [(line["event"], line["level"]) for line in logged] == [("rollup_flush_broken", "error")]
     assert metrics.registry.get_sample_value(catalogue.ROLLUP_FLUSH_FAILURES.name) == 1
     await sqlite.close()

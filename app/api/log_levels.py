@@ -1,0 +1,69 @@
+"""`/orchestrate/log-levels`: levels of single loggers, changed while the service runs."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.dependencies import TheObservability
+from app.api.routing import OperatorRoute
+from app.core.log_levels import LevelChange, UnknownLoggerError
+from app.core.logging import known_loggers, level_of
+from app.schemas.errors import ErrorAnswer
+from app.schemas.log_levels import ChangedLevel, ChangeLevel, LogLevelsAnswer
+from app.services.errors import UnknownIdError
+
+router = APIRouter(
+    prefix="/orchestrate/log-levels",
+    tags=["operation"],
+    route_class=OperatorRoute,
+    responses={401: {"model": ErrorAnswer}},
+)
+
+_OWN = ("app", "access", "operations")
+
+LoggerName = Annotated[
+    str,
+    Path(
+        max_length=200,
+        description="a module such as app.clients.upstream, or all below app.clients",
+    ),
+]
+
+
+@router.get("")
+async def levels(observability: TheObservability) -> LogLevelsAnswer:
+    """The levels of the service's own loggers, and every change that is in force."""
+    own = sorted(name for name in known_loggers() if name.split(".")[0] in _OWN)
+    changes = observability.log_levels.changes
+    return LogLevelsAnswer(
+        levels={name: level_of(name) for name in own},
+        changes={name: _answer(change) for name, change in changes.items()},
+    )
+
+
+@router.put("/{logger}", responses={404: {"model": ErrorAnswer}})
+async def change(
+    logger: LoggerName, wanted: ChangeLevel, request: Request, observability: TheObservability
+) -> ChangedLevel:
+    """Another level for a logger and those below it, in all workers, for an hour by default."""
+    try:
+        changed = observability.log_levels.change(
+            logger, wanted.level, wanted.for_seconds, by=request.state.operator
+        )
+    except UnknownLoggerError as error:
+        raise UnknownIdError(str(error), "logger") from None
+    return _answer(changed)
+
+
+@router.delete("/{logger}", status_code=204, responses={404: {"model": ErrorAnswer}})
+async def reset(logger: LoggerName, request: Request, observability: TheObservability) -> Response:
+    """Back to the level of the settings."""
+    if not observability.log_levels.reset(logger, by=request.state.operator):
+        raise UnknownIdError("this logger's level was not changed", "logger")
+    return Response(status_code=204)
+
+
+def _answer(change: LevelChange) -> ChangedLevel:
+    until = datetime.fromtimestamp(change.until, UTC)
+    return ChangedLevel(level=change.level, until=until, by=change.by)

@@ -1,0 +1,405 @@
+"""The events of the log: every line the service writes about itself, declared once.
+
+log = get_logger(__name__)
+log.event(SMSRouted(route=Route.QUEUED, duration_ms=812.0))
+
+docs/log-events.md is made from here (`make generate`), and a test fails when code logs anything
+else. The first two families belong to the instrumentation layer and mean the same in any service
+that adopts it; the others are what this business does.
+
+A field is a number, an enum, an `Identifier` or `FromCode`: what a client sends in other fields
+has no type here, so it cannot be written by mistake.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import ClassVar, NewType, dataclass_transform
+
+from app.core.catalogue import (
+    ApprovalAction,
+    BreakerState,
+    Component,
+    Detection,
+    ErrorType,
+    EscalationType,
+    PlanResult,
+    Route,
+    Severity,
+    Step,
+)
+
+Identifier = NewType("Identifier", str)
+"""An ID that may come from a client: written as it is, or hashed if it doesn't look like one."""
+
+FromCode = NewType("FromCode", str)
+"""A string of the program or its configuration, never of a client: a template, a class's name."""
+
+
+@dataclass_transform(kw_only_default=True)
+class Event:
+    """What can be logged. A subclass is a dataclass; its docstring says what has happened.
+
+    ``name`` is the class's name in snake case. ``level`` is a standard one, such as
+    `logging.WARNING`. Sampling may have a rate for each value of the field ``sampled_by``.
+    """
+
+    name: ClassVar[str]
+    level: ClassVar[int]
+    sampled_by: ClassVar[str]
+    identifiers: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, level: int = logging.INFO, sampled_by: str = "") -> None:
+        cls.name = _snake_case(cls.__name__)
+        cls.level = level
+        cls.sampled_by = sampled_by
+        dataclass(kw_only=True)(cls)
+        cls.identifiers = tuple(f.name for f in fields(cls) if f.type is Identifier)  # type: ignore[arg-type]
+
+
+def all_events(of: type[Event] = Event) -> Iterator[type[Event]]:
+    """Every declared event, in the order of declaration."""
+    for event in of.__subclasses__():
+        yield event
+        yield from all_events(event)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+# --- The layer: requests and operations -----------------------------------------------------------
+
+
+class Request(Event):
+    """A request was answered; of a stream, its first part."""
+
+    method: FromCode
+    route: FromCode
+    status: int
+    duration_ms: float
+
+
+class QuietRequest(Event, level=logging.DEBUG):
+    """A request of those that machines send all the time, such as scrapes, was answered."""
+
+    method: FromCode
+    route: FromCode
+    status: int
+    duration_ms: float
+
+
+class OperationCompleted(Event, sampled_by="component"):
+    """A call to an upstream, a statement or another timed operation succeeded."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+
+
+class OperationSlow(Event, level=logging.WARNING):
+    """An operation succeeded, but took longer than its threshold."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+    threshold_ms: float
+
+
+class OperationFailed(Event, level=logging.WARNING):
+    """An operation failed, or was refused by an open breaker after no time."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+    error_type: FromCode
+
+
+class OperationCancelled(Event):
+    """Nobody waits for an operation any more: its client left, or the service stops."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+
+
+class OperationRetried(Event, level=logging.WARNING):
+    """An upstream call failed and will be tried again, after the wait."""
+
+    component: FromCode
+    operation: FromCode
+    attempt: int
+    wait_seconds: float
+    error_type: FromCode
+
+
+# --- The layer: the service itself ----------------------------------------------------------------
+
+
+class UnhandledError(Event, level=logging.ERROR):
+    """A request ended in an error that nobody expected: a defect."""
+
+
+class UncaughtException(Event, level=logging.CRITICAL):
+    """A thread or the whole process ended by an exception."""
+
+
+class LinesDropped(Event, level=logging.ERROR):
+    """Lines could not be written since the last of these: the sink is full, slow or gone."""
+
+    lines: int
+    sink: FromCode
+    reason: FromCode
+
+
+class LogLevelChanged(Event, level=logging.WARNING):
+    """Somebody changed a logger's level while the service runs, or the change has ended."""
+
+    changed_logger: FromCode
+    changed_level: FromCode
+    changed_by: FromCode
+
+
+class HashKeyMissing(Event, level=logging.WARNING):
+    """Hashes of personal identifiers differ from process to process: no key is configured."""
+
+    fix: FromCode
+
+
+class DatabaseFailed(Event, level=logging.ERROR):
+    """A request could not be answered because the database failed."""
+
+    error_type: FromCode
+
+
+class RollupFlushFailed(Event, level=logging.WARNING):
+    """Counts of the JSON metrics could not be stored; they are kept and tried again."""
+
+    reason: FromCode
+
+
+class RollupFlushBroken(Event, level=logging.ERROR):
+    """Storing the JSON metrics met a defect of ours."""
+
+
+class RollupsLost(Event, level=logging.ERROR):
+    """The last counts before the stop could not be stored."""
+
+    error_type: FromCode
+
+
+class RollupsArchived(Event):
+    """Expired rollups were archived."""
+
+    file: FromCode
+    rows: int
+
+
+class RollupsNotExpired(Event, level=logging.WARNING):
+    """Expired rollups could not be archived; the next round tries again."""
+
+    reason: FromCode
+
+
+class BacklogNotCounted(Event, level=logging.WARNING):
+    """The gauges of waiting work stand still: the database did not answer."""
+
+    error_type: FromCode
+
+
+class StreamNotComputed(Event, level=logging.ERROR):
+    """The readers of the metrics stream got no change this time."""
+
+
+class MetricsTokensRead(Event):
+    """The tokens of those who may read metrics were read again."""
+
+    tokens: int
+
+
+class MetricsTokensNotRead(Event, level=logging.ERROR):
+    """A changed tokens file can't be used; the earlier tokens stay good."""
+
+    reason: FromCode
+
+
+class MetricsClosed(Event, level=logging.WARNING):
+    """Nobody can read the metrics: there is no tokens file."""
+
+    fix: FromCode
+
+
+class SweepFailed(Event, level=logging.WARNING):
+    """The periodic query for overdue work failed; the next one goes on."""
+
+    error_type: FromCode
+
+
+# --- The business: one SMS ------------------------------------------------------------------------
+
+
+class SMSReceived(Event):
+    """A tenant's text was taken in and its workflow starts."""
+
+
+class SMSRepeated(Event):
+    """A text that is known was delivered again; nothing runs twice."""
+
+
+class StepCompleted(Event):
+    """A step of the workflow was done."""
+
+    step: Step
+    duration_ms: float
+
+
+class StepSkipped(Event, level=logging.DEBUG):
+    """A step of the workflow was not needed."""
+
+    step: Step
+
+
+class StepFailed(Event, level=logging.WARNING):
+    """A step of the workflow failed."""
+
+    step: Step
+    duration_ms: float
+
+
+class AIAnswered(Event):
+    """The AI wrote an answer; `confidence` is 0 to 1."""
+
+    confidence: float
+
+
+class PaymentPlanDetected(Event):
+    """A payment plan was found in a message."""
+
+
+class PaymentPlanValidated(Event):
+    """A payment plan that was found has been held against the limits."""
+
+    result: PlanResult
+
+
+class PaymentPlanAutoApproved(Event):
+    """A valid payment plan was confirmed to the tenant without a manager."""
+
+
+class ResponseAutoSent(Event):
+    """The AI was sure enough: its answer was sent at once."""
+
+    confidence: float
+
+
+class ResponseQueued(Event):
+    """The AI's answer waits for a manager."""
+
+    response_queue_id: Identifier
+    confidence: float
+
+
+class SMSRouted(Event):
+    """The workflow got where it goes, `duration_ms` after the text was taken in."""
+
+    route: Route
+    duration_ms: float
+
+
+class WorkflowFailed(Event, level=logging.WARNING):
+    """The workflow was given up after its retries; it can be run again."""
+
+    error_type: ErrorType
+    component: Component
+    duration_ms: float
+
+
+class WorkflowBroken(Event, level=logging.ERROR):
+    """The workflow met an error that nobody expected: a defect."""
+
+    error_type: FromCode
+    duration_ms: float
+
+
+class WorkflowRetried(Event):
+    """A failed workflow was run again; `route` is `failed` when that did not help."""
+
+    route: Route
+    reason_given: bool
+
+
+class WorkflowsInterrupted(Event, level=logging.WARNING):
+    """Work was found that a crash had cut off; it can be run again."""
+
+    workflows: int
+    responses: int
+
+
+# --- The business: managers, escalations, upstreams -----------------------------------------------
+
+
+class ResponseApproved(Event):
+    """A manager sent the AI's answer as it was."""
+
+    response_queue_id: Identifier
+    waited_seconds: float
+
+
+class ResponseModified(Event):
+    """A manager sent another text than the AI's."""
+
+    response_queue_id: Identifier
+    waited_seconds: float
+
+
+class ResponseEscalated(Event):
+    """A manager escalated instead of answering."""
+
+    response_queue_id: Identifier
+    waited_seconds: float
+
+
+class ResponseNotSent(Event, level=logging.WARNING):
+    """A manager's decision could not be carried out; the answer waits as before."""
+
+    response_queue_id: Identifier
+    action: ApprovalAction
+    error_type: ErrorType
+
+
+class EscalationOpened(Event):
+    """A conversation needs a person."""
+
+    escalation_id: Identifier
+    type: EscalationType
+    severity: Severity
+    detection: Detection
+
+
+class EscalationResolved(Event):
+    """A manager closed an escalation."""
+
+    escalation_id: Identifier
+    type: EscalationType
+    open_seconds: float
+
+
+class ManagerNotified(Event):
+    """The managers were told of what waits for them."""
+
+    reference: Identifier
+
+
+class NotificationFailed(Event, level=logging.WARNING):
+    """The managers could not be told; the sweep tries again."""
+
+    reference: Identifier
+    error_type: ErrorType
+
+
+class BreakerChanged(Event, level=logging.WARNING):
+    """A circuit breaker opened, half-opened or closed."""
+
+    component: Component
+    state: BreakerState

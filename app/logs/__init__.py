@@ -1,0 +1,1 @@
+"""Finding things in the log files: `python -m app.logs --help`."""

@@ -1,0 +1,50 @@
+"""What is logged within a block, as the lines that would be written."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.core import logging as logs
+from app.core.log_sampling import Sampling
+from app.core.log_writer import Writer
+
+
+class Memory:
+    """A sink that keeps everything."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def write(self, lines: memoryview) -> int:
+        """Take all of it."""
+        self.written += lines
+        return len(lines)
+
+    def reopen(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What was written."""
+        return [json.loads(line) for line in bytes(self.written).splitlines()]
+
+
+@contextmanager
+def captured_logs(sampling: Sampling | None = None) -> Iterator[list[dict[str, Any]]]:
+    """The lines logged within the block; filled when it ends."""
+    memory, lines = Memory(), list[dict[str, Any]]()
+    writer = Writer(memory, 64 * 1024 * 1024)
+    before = logs.pipeline()
+    logs._pipeline = logs.Pipeline({"service": "tests"}, sampling or Sampling(), [writer])
+    try:
+        yield lines
+    finally:
+        logs._pipeline = before
+        writer.close()
+        lines += memory.lines
