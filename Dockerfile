@@ -9,8 +9,8 @@ RUN python -m venv /opt/venv \
 
 FROM python:3.13-slim-trixie
 # A named volume takes the owner of the folder it is first mounted on.
-RUN mkdir /var/lib/orchestrator /var/lib/simulator \
- && chown 10001:10001 /var/lib/orchestrator /var/lib/simulator
+RUN mkdir /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator \
+ && chown 10001:10001 /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv
 COPY app app

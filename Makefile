@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs fault send metrics generate check test test-compose bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate check test test-compose bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
 # These are passed as they were typed: make would take the $2 out of "$200".
-unexport NAME TEXT COMPONENT
+unexport NAME TEXT COMPONENT ID LEVEL LOGGER
 typed = '$(subst ','\'',$(value $(1)))'
 
 help: ## list the targets
@@ -26,8 +26,16 @@ down: $(VENV)/stack ## stop everything; data stays in .state/
 status: $(VENV)/stack ## each component: up or not, where, since when
 	@$(RUN) -m stack status
 
-logs: $(VENV)/stack ## follow the logs; COMPONENT=app for one
-	@$(RUN) -m stack logs --follow $(COMPONENT)
+logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… filter them
+	@$(RUN) -m stack logs --follow $(COMPONENT) $(if $(LEVEL),--level $(LEVEL)) \
+	  $(if $(value TEXT),--text $(call typed,TEXT))
+
+trace: $(VENV)/stack ## ID=… what happened under a correlation ID, as a time line
+	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
+	@$(RUN) -m stack trace $(call typed,ID)
+
+log-level: $(VENV)/stack ## LOGGER=app.clients LEVEL=debug for an hour; without: list them
+	@$(RUN) -m stack log-level $(LOGGER) $(LEVEL)
 
 fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without: list them
 	@$(RUN) -m stack fault $(call typed,NAME)

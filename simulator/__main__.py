@@ -30,7 +30,11 @@ def main() -> int:
         print(f"The settings can't be used:\n{error}", file=sys.stderr)
         return 2
     try:
-        options = LogOptions(stdout=settings.log_format, folder=settings.log_folder)
+        options = LogOptions(
+            levels={"uvicorn": "warning"},
+            stdout=settings.log_format,
+            folder=settings.log_folder,
+        )
         configure_logging("simulator", "development", options)
         uvloop.run(_simulate(settings))
     except OSError as error:

@@ -13,7 +13,7 @@ class Ready(Event):
     collections_monitor: FromCode
     sms_agent: FromCode
     notification_service: FromCode
-    ai_provider: FromCode
+    ai: FromCode
 
 
 class Stopping(Event):

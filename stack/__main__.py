@@ -2,13 +2,15 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stack import compose, metrics_tokens, simulation
+from stack import compose, metrics_tokens, operators, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
+from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
 from stack.ports import PORTS
 from stack.toolchain import TOOLS, ToolMissing, locate
@@ -57,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    logs.add_argument("--level", choices=LEVELS, help="this level and worse")
+    logs.add_argument("--text", help="lines that hold this, an ID for instance")
+    trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
+    trace.add_argument("id", help="correlation, request, trace or workflow ID")
+    level = commands.add_parser("log-level", help="another level for a logger, for a while")
+    level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
+    level.add_argument("level", nargs="?", choices=(*LEVELS[:4], "reset"))
+    level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
     fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
     send = commands.add_parser("send", help="one SMS through the whole workflow")
@@ -79,8 +89,11 @@ def _run(arguments: argparse.Namespace) -> int:
         case "status":
             return _status(_backend())
         case "logs":
-            _backend().logs(arguments.component, arguments.follow)
-            return 0
+            return _logs(arguments)
+        case "trace":
+            return _backend().query_logs(["trace", arguments.id])
+        case "log-level":
+            return _log_level(arguments)
         case "fault":
             return _fault(_url(_backend(), "simulator"), arguments.name)
         case "metrics":
@@ -142,6 +155,26 @@ def _fault(receiver_url: str, name: str | None) -> int:
         simulation.switch_fault(receiver_url, name)
     print(simulation.fault_table(receiver_url))
     print(f"notifications: {receiver_url}")
+    return 0
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    backend = _backend()
+    wanted = LogFilter(arguments.level, arguments.text)
+    lines = (backend.lines if arguments.follow else backend.last_lines)(arguments.component, wanted)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for line in shown(lines, width):
+        print(line, flush=True)
+    return 0
+
+
+def _log_level(arguments: argparse.Namespace) -> int:
+    backend = _backend()
+    token = operators.token_of(backend.secrets).read_text()
+    for line in simulation.log_level(
+        _url(backend, "app"), token, arguments.logger, arguments.level, arguments.seconds
+    ):
+        print(line)
     return 0
 
 

@@ -1,10 +1,15 @@
 """What the two ways to run the stack have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from stack.log_view import LogFilter
+
+Lines = Iterable[tuple[str, str]]
+"""Components and what they have logged."""
 
 
 class StackError(Exception):
@@ -42,5 +47,11 @@ class Backend(Protocol):
     def status(self) -> list[ComponentStatus]:
         """Every component, asked now. Raises StackError."""
 
-    def logs(self, components: Sequence[str] = (), follow: bool = False) -> None:
-        """Print the last lines of ``components``, or of all; with ``follow``, go on."""
+    def last_lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines of ``components``, or of all, by their time. Raises StackError."""
+
+    def lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines, and then those that are written, without an end. Raises StackError."""
+
+    def query_logs(self, arguments: Sequence[str]) -> int:
+        """Run the log query tool where the log files are; gives its exit code."""

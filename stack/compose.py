@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stack import metrics_tokens
-from stack.backend import ComponentStatus, StackError
+from stack import metrics_tokens, operators
+from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
+from stack.log_view import LogFilter
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
 
@@ -96,11 +97,36 @@ class ComposeBackend:
         containers = self._containers()
         return [_status(name, containers.get(name)) for name in self._services()]
 
-    def logs(self, components: Sequence[str] = (), follow: bool = False) -> None:
-        """Print the last lines of ``components``, or of all; with ``follow``, go on."""
+    def last_lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines of ``components``, or of all, by their time."""
+        return self._logged(wanted, *components)
+
+    def lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines, and then those that are written."""
+        return self._logged(wanted, "--follow", *components)
+
+    def query_logs(self, arguments: Sequence[str]) -> int:
+        """Run the log query tool in the app's container, which has its files and its key."""
         _require_compose()
-        options = ["--tail", "50", *(["--follow"] if follow else [])]
-        self._compose("logs", *options, *components, failure="these logs can't be read, see above")
+        terminal = [] if sys.stdout.isatty() else ["--no-TTY"]
+        command = ["docker", "compose", "exec", *terminal, "app", "python", "-m", "app.logs"]
+        return subprocess.run(
+            [*command, *arguments], cwd=self._root, env=self._environment, check=False
+        ).returncode
+
+    def _logged(self, wanted: LogFilter, *arguments: str) -> Lines:
+        _require_compose()
+        command = ["docker", "compose", "logs", "--no-color", "--tail", "30", *arguments]
+        with subprocess.Popen(
+            command, cwd=self._root, env=self._environment, stdout=subprocess.PIPE, text=True
+        ) as logs:
+            assert logs.stdout
+            for text in logs.stdout:
+                container, _, line = text.rstrip("\n").partition(" | ")
+                if wanted.admits(line):
+                    yield container.strip().rpartition("-")[0], line
+        if logs.returncode:
+            raise StackError("these logs can't be read, see above")
 
     @property
     def notes(self) -> list[str]:
@@ -169,6 +195,7 @@ class ComposeBackend:
         for name in missing:
             (self.secrets / name).write_text(generated[name])
         metrics_tokens.make(self.secrets, mode=0o644)
+        operators.make(self.secrets, mode=0o644)
         for file in self.secrets.iterdir():
             file.chmod(0o644)
 
@@ -242,8 +269,10 @@ def _status(name: str, container: Mapping[str, Any] | None) -> ComponentStatus:
         binding, *_ = container["NetworkSettings"]["Ports"][f"{port}/tcp"]
         url = f"http://127.0.0.1:{binding['HostPort']}"
         problem = probe(Probe(url, path))
-    if problem is None and state["Health"]["Status"] != "healthy":
-        problem = f"its health check says {state['Health']['Status']}"
+    # Images without a shell have no health check.
+    health = state.get("Health", {}).get("Status", "healthy")
+    if problem is None and health != "healthy":
+        problem = f"its health check says {health}"
     since = datetime.fromisoformat(state["StartedAt"])
     return ComponentStatus(name, problem is None, url, since, problem or "")
 

@@ -42,7 +42,9 @@ def environment(
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         "GF_USERS_ALLOW_SIGN_UP": "false",
-        # The provisioning files take these two.
+        # The provisioning files take these.
         "PROMETHEUS_URL": prometheus_url,
+        # Loki comes with compose; here the log files are read by `make trace`.
+        "LOKI_URL": "http://127.0.0.1:3100",
         "DASHBOARDS_DIR": str(committed / "dashboards"),
     }

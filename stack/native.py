@@ -13,9 +13,10 @@ from secrets import token_urlsafe
 
 import yaml
 
-from stack import grafana, metrics_tokens, processes
-from stack.backend import ComponentStatus, StackError
+from stack import grafana, log_view, metrics_tokens, operators, processes
+from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
+from stack.log_view import LogFilter, Sources
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
@@ -30,6 +31,8 @@ DEFAULTS = {
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
 RETENTION = "60d"
+LAST_LINES = 30
+"""Lines of each component that the logs begin with."""
 
 
 class NativeBackend:
@@ -95,18 +98,48 @@ class NativeBackend:
             found.append(ComponentStatus(name, problem is None, target.url, since, problem or ""))
         return found
 
-    def logs(self, components: Sequence[str] = (), follow: bool = False) -> None:
-        """Print the last lines of the components' log files."""
-        folder = self._state / "logs"
-        known = sorted(file.stem for file in folder.glob("*.log"))
+    def last_lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines of the components' log files, by their time."""
+        return log_view.last_lines(self._log_sources(components), wanted, LAST_LINES)
+
+    def lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
+        """The last lines, and then those that are written."""
+        sources = self._log_sources(components)
+        sizes = log_view.file_sizes(sources)
+        yield from log_view.last_lines(sources, wanted, LAST_LINES, sizes)
+        yield from log_view.new_lines(sources, wanted, sizes)
+
+    def query_logs(self, arguments: Sequence[str]) -> int:
+        """Run the log query tool on this state's files."""
+        environment = {
+            **os.environ,
+            "ORCHESTRATOR_LOGS__FOLDER": str(self._logs),
+            "ORCHESTRATOR_SECRETS_DIR": str(self.secrets),
+        }
+        command = [sys.executable, "-m", "app.logs", *arguments]
+        return subprocess.run(command, cwd=self._root, env=environment, check=False).returncode
+
+    def _log_sources(self, components: Sequence[str]) -> Sources:
+        """The log files of ``components``, or of all. Raises StackError."""
+
+        def sources() -> dict[Path, str]:
+            # A component's standard output, and the files that those of ours write themselves.
+            files = [*self._logs.glob("*.log"), *self._logs.glob("*.jsonl")]
+            owned = {file: _component_of(file) for file in sorted(files)}
+            return {f: name for f, name in owned.items() if not components or name in components}
+
+        known = sorted({_component_of(file) for file in self._logs.glob("*.log")})
         if unknown := set(components) - set(known):
             raise StackError(
                 f"no log of {', '.join(sorted(unknown))}; there are {', '.join(known) or 'none'}"
             )
-        files = [str(folder / f"{name}.log") for name in components or known]
-        if not files:
+        if not known:
             raise StackError("nothing has been logged yet; `make up` starts the stack")
-        subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *files], check=False)
+        return sources
+
+    @property
+    def _logs(self) -> Path:
+        return self._state / "logs"
 
     @property
     def notes(self) -> list[str]:
@@ -212,6 +245,7 @@ class NativeBackend:
                     f"--storage.tsdb.retention.time={RETENTION}",
                     f"--web.listen-address={port['PROMETHEUS_PORT']}",
                     f"--web.external-url=http://{port['PROMETHEUS_PORT']}",
+                    "--enable-feature=exemplar-storage",
                 ],
                 self._run / "prometheus",
             ),
@@ -257,6 +291,12 @@ class NativeBackend:
             },
             "ORCHESTRATOR_METRICS_ACCESS__TOKENS_FILE": str(metrics_tokens.all_in(self.secrets)),
             "ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK": "true",
+            "ORCHESTRATOR_LOGS__FOLDER": str(self._logs),
+            "ORCHESTRATOR_LOGS__TOKENS_FILE": str(operators.tokens_in(self.secrets)),
+            "ORCHESTRATOR_LOG_FORMAT": "off",
+            "ORCHESTRATOR_SECRETS_DIR": str(self.secrets),
+            "SIMULATOR_LOG_FOLDER": str(self._logs),
+            "SIMULATOR_LOG_FORMAT": "off",
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
@@ -276,6 +316,7 @@ class NativeBackend:
             password.touch(mode=0o600)
             password.write_text(token_urlsafe(16))
         metrics_tokens.make(self.secrets, mode=0o600)
+        operators.make(self.secrets, mode=0o600)
 
     def _write_prometheus(self) -> None:
         """The committed configuration by links; only the targets' addresses are written here."""
@@ -312,6 +353,12 @@ class NativeBackend:
         )
         if templates := default_templates(alertmanager):
             (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
+
+
+def _component_of(file: Path) -> str:
+    """Whose log ``file`` is: app.log and orchestrator-4711.jsonl are both the app's."""
+    name = file.stem if file.suffix == ".log" else file.stem.partition("-")[0]
+    return {"orchestrator": "app"}.get(name, name)
 
 
 STARTING_ORDER = ("app", "simulator", "alertmanager", "prometheus", "node-exporter", "grafana")

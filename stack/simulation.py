@@ -84,6 +84,30 @@ def metrics(app_url: str, token: str) -> str:
     return dumps(answer.json(), indent=2)
 
 
+def log_level(
+    app_url: str, token: str, logger: str | None, level: str | None, seconds: float
+) -> Iterator[str]:
+    """Change a logger's level where one is named, and list what is in force. Raises StackError."""
+    url, headers = f"{app_url}/orchestrate/log-levels", {"Authorization": f"Bearer {token}"}
+    if logger and level == "reset":
+        _require(_request("DELETE", f"{url}/{logger}", headers=headers))
+    elif logger and level:
+        wanted = {"level": level, "for_seconds": seconds}
+        _require(_request("PUT", f"{url}/{logger}", wanted, headers))
+    answer = _require(_request("GET", url, headers=headers)).json()
+    for name, current in answer["levels"].items():
+        change = answer["changes"].get(name)
+        until = f"  until {change['until'][:19]} UTC, by {change['by']}" if change else ""
+        if logger is None or name == logger or name.startswith(f"{logger}."):
+            yield f"{name:<40} {current:<8}{until}"
+
+
+def _require(answer: httpx.Response) -> httpx.Response:
+    if answer.is_error:
+        raise StackError(answer.json()["error"]["message"])
+    return answer
+
+
 def _request(
     method: str, url: str, json: object = None, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.assembly import Orchestrator
+from app.core import correlation
 from app.core import logging as logs
 from app.core.config import Calls, MetricsAccess, Settings
 from app.core.instrumentation import Instruments
@@ -37,6 +38,7 @@ def configure_test_logs() -> None:
 
 @pytest.fixture(autouse=True)
 def _logs() -> None:
+    correlation.bind("")
     if not logs.pipeline().writers:
         configure_test_logs()
 

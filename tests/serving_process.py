@@ -27,10 +27,16 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def serving_process(
-    log: Path, upstreams_url: str, database_url: str, *, workers: int = 1, **settings: str
+    log: Path,
+    upstreams_url: str,
+    database_url: str,
+    *,
+    workers: int = 1,
+    port: int | None = None,
+    **settings: str,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Start the service, give a client once it is healthy, and stop it gracefully."""
-    port = free_port()
+    port = port or free_port()
     variables = {
         "PORT": str(port),
         "WORKERS": str(workers),

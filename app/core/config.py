@@ -231,6 +231,11 @@ class LogSettings(_Section):
         description="durations above which an operation is logged as slow, by component or "
         "component.operation",
     )
+    exception_messages: bool = Field(
+        False,
+        description="write the messages of all exceptions, which may quote anything; only where "
+        "no text is a real tenant's",
+    )
     tokens_file: Path | None = Field(
         None,
         description="bearer tokens of those who may change levels at run time, `name:token` lines",
@@ -357,6 +362,7 @@ class Settings(BaseSettings):
             folder=logs.folder,
             keeping=Keeping(logs.rotate_bytes, logs.retention_days, logs.max_total_bytes),
             queue_bytes=logs.queue_bytes,
+            exception_messages=logs.exception_messages,
             hash_key=self.log_hash_key.get_secret_value() if self.log_hash_key else "",
         )
 

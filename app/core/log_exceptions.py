@@ -23,12 +23,17 @@ MAX_FRAMES = 20
 _ROOTS = ("/site-packages/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/")
 
 
-def structured(error: BaseException, max_frames: int = MAX_FRAMES) -> list[dict[str, Any]]:
-    """The exception and its causes: type, message, frames with file, line and function."""
+def structured(
+    error: BaseException, max_frames: int = MAX_FRAMES, *, with_messages: bool = False
+) -> list[dict[str, Any]]:
+    """The exception and its causes: type, message, frames with file, line and function.
+
+    ``with_messages`` writes all of them, for development.
+    """
     return [
         {
             "type": f"{type(each).__module__}.{type(each).__qualname__}".removeprefix("builtins."),
-            "message": _message(each),
+            "message": _text(each) if with_messages else _message(each),
             "frames": _frames(each.__traceback__, max_frames),
         }
         for each in _chain(error)
@@ -68,10 +73,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _message(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:
-        return ""
+    text = _text(error)
     if not text or getattr(error, "is_loggable", False):
         return text
     if isinstance(error, OSError) and isinstance(error.errno, int):
@@ -83,6 +85,13 @@ def _message(error: BaseException) -> str:
     if innermost and is_constant_of(innermost.tb_frame.f_code, text):
         return text
     return hashed(text)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _innermost(traceback: TracebackType | None) -> TracebackType | None:

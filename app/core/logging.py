@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Literal, cast
@@ -58,6 +59,8 @@ class LogOptions:
     ``levels`` are those of single loggers, with what is below them. Lines go to standard output,
     for machines or for people, and to files in ``folder``; ``queue_bytes`` may wait for each.
     ``hash_key`` keeps the hashes of personal identifiers the same from process to process.
+    ``exception_messages`` writes the messages of all exceptions, which may quote anything: for
+    development.
     """
 
     level: str = "info"
@@ -68,6 +71,7 @@ class LogOptions:
     keeping: Keeping = field(default_factory=Keeping)
     queue_bytes: int = 8 * 1024 * 1024
     hash_key: str = ""
+    exception_messages: bool = False
 
 
 @dataclass(slots=True)
@@ -140,8 +144,14 @@ class Pipeline:
     """Renders lines and hands them to the writers. It never raises into whoever logs."""
 
     def __init__(
-        self, constants: Mapping[str, str], sampling: Sampling, json: Sequence[Writer] = ()
+        self,
+        constants: Mapping[str, str],
+        sampling: Sampling,
+        json: Sequence[Writer] = (),
+        *,
+        exception_messages: bool = False,
     ) -> None:
+        self._structured = partial(structured, with_messages=exception_messages)
         self._constants = dict(constants)
         self._sampling = sampling
         self._json = tuple(json)
@@ -178,7 +188,7 @@ class Pipeline:
             if error is None and not kind.identifiers:
                 body = orjson.dumps(event)
             else:
-                body = _body(event, error)
+                body = self._body(event, error)
             line = b'{"timestamp":"%b%b%b' % (self._now(), head, context.fields)
             line += b"," + body[1:] + b"\n" if len(body) > 2 else b"}\n"
             if len(line) > MAX_LINE_BYTES:
@@ -238,7 +248,7 @@ class Pipeline:
                 return
             fields["weight"] = weight(rate)
         if error is not None:
-            fields["exception"] = structured(error)
+            fields["exception"] = self._structured(error)
         line = self._line(name, level, event, fields)
         if len(line) > MAX_LINE_BYTES:
             line = self._shortened(name, level, event, error)
@@ -248,6 +258,14 @@ class Pipeline:
         """Write everything that waits, and stop."""
         for writer in self.writers:
             writer.close()
+
+    def _body(self, event: Event, error: BaseException | None) -> bytes:
+        body = dict(vars(event))
+        for name in event.identifiers:
+            body[name] = identifier(body[name])
+        if error is not None:
+            body["exception"] = self._structured(error)
+        return orjson.dumps(body)
 
     def _head(self, name: str, kind: type[Event], value: str) -> tuple[bytes, float]:
         rate = self._sampling.rate(kind.name, kind.level, value)
@@ -280,7 +298,7 @@ class Pipeline:
         for frames in (5, 1):
             fields: dict[str, object] = {"shortened": True}
             if error is not None:
-                fields["exception"] = structured(error, frames)
+                fields["exception"] = self._structured(error, frames)
             line = self._line(name, level, event, fields)
             if len(line) <= MAX_LINE_BYTES:
                 return line
@@ -315,6 +333,8 @@ class Pipeline:
 _pipeline = Pipeline({}, Sampling())
 _loggers: dict[str, NamedLogger] = {}
 _level = logging.INFO
+_levels_before: dict[str, int] = {}
+"""Of the loggers that `set_levels` has changed; libraries set some of their own."""
 
 
 def get_logger(name: str) -> Logger:
@@ -338,7 +358,10 @@ def configure_logging(service: str, environment: str, options: LogOptions) -> No
     if options.stdout == "json":
         json.append(Writer(StandardOutput(), options.queue_bytes))
     constants = {"service": service, "version": __version__, "environment": environment}
-    before, _pipeline = _pipeline, Pipeline(constants, options.sampling, json)
+    before, _pipeline = (
+        _pipeline,
+        Pipeline(constants, options.sampling, json, exception_messages=options.exception_messages),
+    )
     before.close()
     if options.stdout == "console":
         _pipeline.print_to(Writer(StandardOutput(), options.queue_bytes))
@@ -357,12 +380,15 @@ def set_levels(levels: Mapping[str, str]) -> None:
     numbers = {name: _level_number(level) for name, level in levels.items()}
     # httpx logs URLs, which hold telephone numbers; uvicorn's access lines have no correlation ID.
     numbers = dict.fromkeys(("httpx", "httpcore"), logging.WARNING) | numbers
-    for name in [*logging.root.manager.loggerDict]:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for name, number in numbers.items():
+    for name, number in _levels_before.items():
         logging.getLogger(name).setLevel(number)
-    for name, logger in _loggers.items():
-        logger.threshold = _threshold(name)
+    _levels_before.clear()
+    for name, number in numbers.items():
+        logger = logging.getLogger(name)
+        _levels_before[name] = logger.level
+        logger.setLevel(number)
+    for name, own in _loggers.items():
+        own.threshold = _threshold(name)
 
 
 def known_loggers() -> set[str]:
@@ -496,15 +522,6 @@ def _withheld(message: str, fields: dict[str, Any], caller: FrameType | None) ->
     if caller:
         fields["logged_at"] = place_of(caller.f_code, caller.f_lineno)
     return WITHHELD
-
-
-def _body(event: Event, error: BaseException | None) -> bytes:
-    body = dict(vars(event))
-    for name in event.identifiers:
-        body[name] = identifier(body[name])
-    if error is not None:
-        body["exception"] = structured(error)
-    return orjson.dumps(body)
 
 
 def _exception(exc_info: Any) -> BaseException | None:

@@ -107,7 +107,7 @@ def test_tokens_are_rotated_by_changing_the_file(
 ) -> None:
     clock = time.monotonic()
     monkeypatch.setattr(access.time, "monotonic", lambda: clock)
-    known = access.Tokens(tokens)
+    known = access.Tokens(tokens, "TOKENS_FILE")
     assert known.name_of(TOKEN) == "prometheus"
     tokens.write_text("people:third-token-0123456789\n")
     os.utime(tokens, ns=(1, 1))
@@ -140,7 +140,7 @@ def test_a_file_that_can_t_be_used_is_refused_at_start(
         access.Access(MetricsAccess(tokens_file=file), Instruments())
     assert hint in str(refused.value)
     with pytest.raises(SettingsError, match="can't be read"):
-        access.Tokens(tmp_path / "missing")
+        access.Tokens(tmp_path / "missing", "TOKENS_FILE")
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(serving, tokens: Path) -> None:  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from stack.backend import StackError
+from stack.log_view import LogFilter
 from tests.test_stack.compose.conftest import Stack, inspect_services
 from tests.test_stack.compose.packages import run
 
@@ -83,8 +84,27 @@ def test_a_lost_database_password_is_not_replaced(stack: Stack) -> None:
         kept.rename(password)
 
 
-def test_logs_name_the_component(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
-    stack.backend.logs(["prometheus"])
-    lines = capfd.readouterr().out.splitlines()
+def test_logs_name_the_component(stack: Stack) -> None:
+    lines = list(stack.backend.last_lines(["prometheus"], LogFilter()))
     assert lines
-    assert all(line.startswith("prometheus") for line in lines)
+    assert {component for component, _ in lines} == {"prometheus"}
+
+
+def test_one_sms_is_followed_through_app_and_simulator(
+    stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = httpx.post(
+        f"{stack.url('APP_PORT')}/orchestrate/sms-received",
+        json={
+            "tenant_id": "tenant-1",
+            "phone_number": "+15550000001",
+            "content": "how much do I owe?",
+            "conversation_id": "simulated-1",
+        },
+        timeout=60,
+    )
+    answer.raise_for_status()
+    assert stack.backend.query_logs(["trace", answer.headers["X-Correlation-ID"]]) == 0
+    shown = capfd.readouterr().out
+    for expected in ("orchestrator: ", "sms_received", "simulator: ", "upstream_called"):
+        assert expected in shown
