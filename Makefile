@@ -47,7 +47,8 @@ send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
 metrics: $(VENV)/stack ## what the orchestrator says of itself, as JSON
 	@$(RUN) -m stack metrics
 
-generate: $(VENV)/dev ## write the rules and dashboards from their sources
+generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
+	@$(RUN) -m app.core.events_reference
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
 
@@ -55,6 +56,7 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
 

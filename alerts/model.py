@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from alerts.logs import LogQuery
+
 DASHBOARD_UID = "sms-orchestrator-overview"
 """The dashboard that answers first; alerts link to it."""
 
@@ -91,7 +93,7 @@ class Threshold:
     ``value`` is in the signal's unit. ``matchers`` select among the signal's series; ``only_if`` is
     PromQL that has to hold as well, so that little traffic or old news calls nobody. ``pending``
     and ``keep_firing`` are Prometheus durations. ``summary`` and ``description`` may use templates
-    over the labels that the series keep.
+    over the labels that the series keep. ``logs`` finds the lines that say what happened.
     """
 
     alert: str
@@ -107,6 +109,7 @@ class Threshold:
     matchers: str = ""
     only_if: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    logs: LogQuery | None = None
 
     def described(self, unit: Unit) -> str:
         """The threshold in words, such as ``above 10% for 30s``."""

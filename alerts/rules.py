@@ -81,6 +81,9 @@ def _alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str,
         "runbook_url": f"{_base(links.runbooks_url)}/{threshold.alert}",
         "dashboard_url": f"{_base(links.grafana_url)}/d/{DASHBOARD_UID}",
     }
+    if threshold.logs:
+        rule["annotations"]["logs_command"] = threshold.logs.command
+        rule["annotations"]["logs_query"] = threshold.logs.logql
     return rule
 
 

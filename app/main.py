@@ -13,7 +13,7 @@ from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
-from app.core.events import FromCode, HashKeyMissing
+from app.core.events import FromCode, HashKeyMissing, ServiceStarted
 from app.core.logging import configure_logging, get_logger
 from app.core.middleware import ObservabilityMiddleware
 from app.core.observability import Observability
@@ -30,6 +30,8 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
+            address = FromCode(f"http://{settings.host}:{settings.port}")
+            log.event(ServiceStarted(address=address))
             yield
 
     app = FastAPI(

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.promql import or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.config import Thresholds
+from app.core.events import DatabaseFailed, UnhandledError
 
 _COUNT = catalogue.HTTP_SERVER_REQUEST_DURATION.count
 _BUCKET = catalogue.HTTP_SERVER_REQUEST_DURATION.bucket
@@ -96,6 +98,7 @@ def error_budget(thresholds: Thresholds, burn: BurnRate) -> Signal:
                 summary=f"{{{{ $labels.job }}}} answers too many requests with 5xx ({burn.long})",
                 description=f"Requests fail {burn.factor:g} times as fast as the objective of "
                 f"{Unit.RATIO.text(thresholds.availability_objective)} allows: {burn.spent}.",
+                logs=LogQuery((UnhandledError, DatabaseFailed)),
                 action="Find the failing route on the dashboard and its errors in the log; after a "
                 "release, roll back.",
                 pending="1m",

@@ -1,10 +1,12 @@
 """Calls to the upstreams and the database, and the breakers that guard them."""
 
+from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.promql import or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, Outcome
 from app.core.config import Thresholds
+from app.core.events import BreakerChanged, OperationFailed
 
 _DURATION = catalogue.OPERATION_DURATION
 _ERRORS = catalogue.OPERATION_ERRORS.name
@@ -80,6 +82,7 @@ def failing(thresholds: Thresholds) -> Signal:
                 summary="Calls of {{ $labels.job }} to the AI provider fail",
                 description="SMS whose answer the AI can't write end as failed workflows and "
                 "have to be retried. Share of calls failed or refused over a minute.",
+                logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
                 action="See by error type whether the provider is down, slow or refuses us; when "
                 "it is back, retry the failed workflows.",
                 pending="30s",
@@ -111,6 +114,10 @@ def breakers_not_closed() -> Signal:
                 summary="The breaker of {{ $labels.job }} for {{ $labels.component }} is open",
                 description="Calls to {{ $labels.component }} are refused without being tried, "
                 "because too many failed in a row. Workers whose breaker is not closed.",
+                logs=LogQuery(
+                    (BreakerChanged, OperationFailed),
+                    where={"component": "{{ $labels.component }}"},
+                ),
                 action="Mend or wait for {{ $labels.component }}; the breaker tries one call a "
                 "minute and closes by itself.",
                 pending="1m",

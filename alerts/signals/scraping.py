@@ -1,5 +1,6 @@
 """Whether Prometheus sees anything at all."""
 
+from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Severity, Signal, Team, Threshold, Unit
 
 ORCHESTRATOR_JOB = "orchestrator"
@@ -27,6 +28,8 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 "{{ with $labels.instance }} at {{ . }}{{ else }}: it has no target{{ end }}",
                 description="It is down, unreachable or answers /metrics too slowly. Nothing else "
                 "is known about it until that is mended.",
+                # The other jobs' own logs are wherever they run.
+                logs=LogQuery(level="error") if job == ORCHESTRATOR_JOB else None,
                 action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
                 pending="1m",
                 keep_firing="1m",

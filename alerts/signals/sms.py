@@ -1,11 +1,13 @@
 """The service's promise: an SMS is processed, and in time."""
 
+from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.promql import or_zero, quantile, ratio, seconds
 from alerts.signals.operations import AI_PROVIDER_FAILING
 from app.core import catalogue
 from app.core.catalogue import Route
 from app.core.config import Thresholds
+from app.core.events import OperationRetried, OperationSlow
 
 _DURATION = catalogue.SMS_PROCESSING_DURATION
 _COUNT = _DURATION.count
@@ -60,6 +62,7 @@ def processed_in_time(thresholds: Thresholds) -> Signal:
                 summary=f"{{{{ $labels.job }}}} processes too few SMS within {limit}",
                 description="Tenants wait for an answer, or get none: failed workflows count as "
                 f"late. Share of SMS processed within {limit} over {_WINDOW}.",
+                logs=LogQuery((OperationSlow, OperationRetried)),
                 action="Look at the latency and errors of the upstreams: the slowest one is mostly "
                 "the cause.",
                 pending="2m",

@@ -137,6 +137,12 @@ class OperationRetried(Event, level=logging.WARNING):
 # --- The layer: the service itself ----------------------------------------------------------------
 
 
+class ServiceStarted(Event):
+    """A worker answers requests at this address."""
+
+    address: FromCode
+
+
 class UnhandledError(Event, level=logging.ERROR):
     """A request ended in an error that nobody expected: a defect."""
 

@@ -1,6 +1,8 @@
 """The rules: what is committed is what the signals say, and what they say makes sense."""
 
+import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ from pydantic import AnyHttpUrl
 from alerts import generated, paths
 from alerts.check import unknown_in
 from alerts.expressions import Vocabulary
-from alerts.model import Group, Record, Severity, Unit, records
+from alerts.model import Group, Record, Severity, Team, Unit, records
 from alerts.promql import seconds
 from alerts.rules import rule_files
 from alerts.signals import groups
 from alerts.signals.http import PAGING_BURN_RATES
 from app.core.config import Links, Thresholds
+from app.logs.__main__ import main as query_logs
 
 GROUPS = groups(Thresholds())
 ALERT_RULES = [
@@ -82,9 +85,12 @@ def test_a_rule_reads_only_records_evaluated_before_it(group: Group) -> None:
 @pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
 def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
     annotations = rule["annotations"]
-    assert set(annotations) == {
+    logs = {"logs_command", "logs_query"}
+    assert set(annotations) - logs == {
         *("summary", "description", "action", "runbook_url", "dashboard_url")
     }
+    about_the_orchestrator = rule["labels"]["team"] == Team.ORCHESTRATOR
+    assert (set(annotations) >= logs) == about_the_orchestrator
     assert "$value" in annotations["description"]
     assert annotations["runbook_url"].endswith(f"/{rule['alert']}")
     assert "\n" not in annotations["summary"]
@@ -96,6 +102,26 @@ def test_the_overview_is_where_alerts_lead() -> None:
     for rule in alert_rules("AIProviderFailing", grafana_url="https://grafana.example/sub/"):
         url = rule["annotations"]["dashboard_url"]
         assert url == "https://grafana.example/sub/d/sms-orchestrator-overview"
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
+def test_the_command_to_find_its_lines_is_one_that_the_query_tool_takes(
+    rule: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "logs_command" not in rule["annotations"]:
+        return
+    command = rule["annotations"]["logs_command"].replace("{{ $labels.component }}", "sms_agent")
+    program, module, tool, *arguments = command.split()
+    assert (program, module, tool) == ("python", "-m", "app.logs")
+    line = {
+        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "level": "error",
+        "event": arguments[arguments.index("--event") + 1] if "--event" in arguments else "any",
+        "component": "ai_provider" if "ai_provider" in command else "sms_agent",
+    }
+    (tmp_path / "orchestrator-1.jsonl").write_text(json.dumps(line) + "\n")
+    assert query_logs([*arguments, "--in", str(tmp_path)]) == 0
+    assert line["event"] in capsys.readouterr().out
 
 
 def test_a_changed_threshold_changes_condition_and_text() -> None:

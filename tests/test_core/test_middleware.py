@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from app.core import catalogue, correlation
 from app.core.instrumentation import Instruments
 from app.core.middleware import ObservabilityMiddleware
+from tests.captured_logs import captured_logs
 
 
 @pytest.fixture
@@ -196,6 +197,40 @@ async def test_a_hostile_correlation_id_is_replaced(layer: Layer, hostile: str) 
     headers = {"X-Correlation-ID": hostile.encode("latin-1")}
     response = await layer.client.get("/orders/1", headers=headers)
     assert response.headers["X-Correlation-ID"] != hostile
+
+
+def refused(layer: Layer, header: str) -> float | None:
+    name = catalogue.HTTP_SERVER_HEADERS_REFUSED.name
+    return layer.instruments.registry.get_sample_value(name, {"header": header})
+
+
+async def test_what_is_replaced_is_counted(layer: Layer) -> None:
+    for headers in (
+        {"X-Correlation-ID": "15550100001"},
+        {"X-Correlation-ID": "a" * 5000, "X-Request-ID": "b" * 5000},
+        {"traceparent": "00-0-0-0", "tracestate": "\x7f"},
+    ):
+        await layer.client.get("/orders/1", headers=headers)
+    assert [refused(layer, header) for header in ("x_correlation_id", "x_request_id")] == [2, 1]
+    assert [refused(layer, header) for header in ("traceparent", "tracestate")] == [1, 1]
+
+
+async def test_the_request_id_is_good_as_well(layer: Layer) -> None:
+    both = {"X-Request-ID": "request-1", "X-Correlation-ID": "correlation-1"}
+    answer = await layer.client.get("/orders/1", headers=both)
+    assert answer.headers["X-Correlation-ID"] == "correlation-1"
+    del both["X-Correlation-ID"]
+    answer = await layer.client.get("/orders/1", headers=both)
+    assert answer.headers["X-Correlation-ID"] == answer.json()["id"] == "request-1"
+    hostile = {"X-Request-ID": "request-2", "X-Correlation-ID": "a b"}
+    answer = await layer.client.get("/orders/1", headers=hostile)
+    assert answer.headers["X-Correlation-ID"] == "request-2"
+
+
+async def test_an_invented_method_is_not_logged(layer: Layer) -> None:
+    with captured_logs() as lines:
+        await layer.client.request("CALL-15550100001", "/orders/1")
+    assert [line["method"] for line in lines if line["event"] == "request"] == ["other"]
 
 
 async def test_an_unhandled_error_carries_the_correlation_id(layer: Layer) -> None:

@@ -196,7 +196,10 @@ def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:
 
 
 def test_logs_of_one_component(stack: Stack) -> None:
-    assert '"event":"request"' in stack.run("logs", "app").stdout
+    lines = stack.run("logs", "app").stdout.splitlines()
+    assert any(" request " in line for line in lines)
+    assert all(line.startswith("app ") for line in lines)
+    assert "info" not in stack.run("logs", "app", "--level", "error").stdout
     refused = stack.run("logs", "apple")
     assert refused.returncode == 1
     assert "app" in refused.stderr

@@ -1,0 +1,69 @@
+"""`python -m app.core.events_reference`: docs/log-events.md, made from the declared events."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from enum import EnumMeta
+from pathlib import Path
+
+from app.core import events
+from app.core.events import FromCode, Identifier, all_events
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "log-events.md"
+
+_HEAD = """\
+# Events of the log
+
+Made from `app/core/events.py` by `make generate`. Every line also has `timestamp`, `level`,
+`event`, `logger`, `service`, `version` and `environment`, and where known `correlation_id`,
+`request_id`, `trace_id`, `tenant_id`, `conversation_id` and `workflow_id`; a sampled one its
+`weight`, one about an exception its `exception`.
+"""
+
+
+def reference() -> str:
+    """The document."""
+    return "\n".join([_HEAD, *_rows()]) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    yield "| event | level | when | fields |"
+    yield "| --- | --- | --- | --- |"
+    for event in all_events():
+        if event.__module__ != events.__name__:
+            continue
+        when = " ".join((event.__doc__ or "").split())
+        shown = ", ".join(f"`{field.name}` {_type(field.type)}" for field in fields(event))  # type: ignore[arg-type]
+        level = logging.getLevelName(event.level).lower()
+        yield f"| `{event.name}` | {level} | {when} | {shown} |"
+
+
+def _type(kind: object) -> str:
+    if isinstance(kind, EnumMeta):
+        return "(" + ", ".join(str(member.value) for member in kind) + ")"  # type: ignore[var-annotated]
+    words: dict[object, str] = {
+        Identifier: "ID",
+        FromCode: "text of the program",
+        int: "whole number",
+        float: "number",
+        bool: "true or false",
+    }
+    return words[kind]
+
+
+def main() -> int:
+    """Write the document, or with ``--check`` say whether it is up to date."""
+    if "--check" in sys.argv[1:]:
+        if DOCUMENT.read_text() == reference():
+            print("docs/log-events.md: ok")
+            return 0
+        print("docs/log-events.md differs from app/core/events.py: make generate", file=sys.stderr)
+        return 1
+    DOCUMENT.write_text(reference())
+    print("docs/log-events.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Log levels, changed while the service runs."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.core.config import LogSettings, Settings
+from app.core.logging import level_of
+from app.logs.files import find_files
+from app.logs.filters import Filters
+from app.logs.query import Query
+from tests.captured_logs import captured_logs
+from tests.serving_process import serving_process
+from tests.upstreams import ScriptedUpstreams
+from tests.waiting import eventually, until
+
+URL = "/orchestrate/log-levels"
+TOKEN = {"Authorization": "Bearer operators-token-1"}
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    file = tmp_path / "operator_tokens"
+    file.write_text("operator:operators-token-1\n")
+    return file
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/orchestrator.db"
+
+
+@pytest.fixture
+def settings(settings: Settings, tokens: Path) -> Settings:
+    return settings.model_copy(update={"logs": LogSettings(tokens_file=tokens)})
+
+
+@pytest.fixture
+async def operator(client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the operator's token; afterwards nothing is changed any more."""
+    client.headers.update(TOKEN)
+    yield client
+    for logger in (await client.get(URL)).json()["changes"]:
+        await client.delete(f"{URL}/{logger}")
+
+
+async def test_a_level_is_changed_listed_and_reset(operator: httpx.AsyncClient) -> None:
+    before = (await operator.get(URL)).json()
+    assert before["levels"]["app.clients.upstream"] == "debug"
+    assert before["changes"] == {}
+    with captured_logs() as lines:
+        changed = await operator.put(f"{URL}/app.clients", json={"level": "error"})
+        assert changed.status_code == 200, changed.text
+        assert (changed.json()["level"], changed.json()["by"]) == ("error", "operator")
+        after = (await operator.get(URL)).json()
+        assert after["levels"]["app.clients.upstream"] == "error"
+        assert after["levels"]["app.services.workflow"] == "debug"
+        assert [*after["changes"]] == ["app.clients"]
+        assert (await operator.delete(f"{URL}/app.clients")).status_code == 204
+    assert level_of("app.clients.upstream") == "debug"
+    said = [line for line in lines if line["event"] == "log_level_changed"]
+    assert [(line["changed_level"], line["changed_by"]) for line in said] == [
+        *(("error", "operator"), ("debug", "operator")),
+    ]
+
+
+async def test_it_ends_by_itself(operator: httpx.AsyncClient) -> None:
+    wanted = {"level": "error", "for_seconds": 0.5}
+    assert (await operator.put(f"{URL}/app.clients", json=wanted)).status_code == 200
+    assert level_of("app.clients.upstream") == "error"
+    await until(lambda: level_of("app.clients.upstream") == "debug")
+    assert (await operator.get(URL)).json()["changes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("logger", "body", "status", "field", "complaint"),
+    [
+        ("app.clients.upstrem", {"level": "debug"}, 404, "logger", "app.clients.upstream"),
+        ("nonsense", {"level": "debug"}, 404, "logger", "app.clients"),
+        ("app", {"level": "loud"}, 422, "level", "'debug', 'info', 'warning' or 'error'"),
+        ("app", {}, 422, "level", "Field required"),
+        ("app", {"level": "info", "for_seconds": 0}, 422, "for_seconds", "greater than 0"),
+        ("app", {"level": "info", "for_seconds": 1e9}, 422, "for_seconds", "less than or equal"),
+        ("app", {"level": "info", "forever": True}, 422, "forever", "Extra inputs"),
+    ],
+)
+async def test_what_can_not_be_done_is_explained(
+    operator: httpx.AsyncClient,
+    logger: str,
+    body: dict[str, object],
+    status: int,
+    field: str,
+    complaint: str,
+) -> None:
+    answer = await operator.put(f"{URL}/{logger}", json=body)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert error["field"] == field
+    assert complaint in error["message"]
+    assert (await operator.delete(f"{URL}/app")).status_code == 404
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong-token-123456"}])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", URL), ("PUT", f"{URL}/app"), ("DELETE", f"{URL}/app")]
+)
+async def test_nobody_gets_in_without_the_token(
+    client: httpx.AsyncClient, headers: dict[str, str], method: str, path: str
+) -> None:
+    answer = await client.request(method, path, headers=headers)
+    assert answer.status_code == 401
+    assert "operator" in answer.json()["error"]["message"]
+
+
+async def test_without_a_tokens_file_it_is_closed_even_on_loopback(
+    client: httpx.AsyncClient,
+) -> None:
+    from app.api.access import Operators
+
+    client._transport.app.app.state.operators = Operators(None)  # type: ignore[attr-defined]
+    answer = await client.get(URL, headers=TOKEN)
+    assert answer.status_code == 401
+    assert "ORCHESTRATOR_LOGS__TOKENS_FILE" in answer.json()["error"]["message"]
+
+
+async def test_every_worker_follows(
+    tmp_path: Path, tokens: Path, upstreams: ScriptedUpstreams
+) -> None:
+    folder = tmp_path / "logs"
+    quiet = Filters(events=("quiet_request",))
+
+    def speaking() -> set[str]:
+        """The workers, by their files, that log requests of probes, which is debug."""
+        return {
+            file.name
+            for file in folder.glob("*.jsonl")
+            if Query(find_files([file], None), quiet).lines(None)
+        }
+
+    async with serving_process(
+        tmp_path / "out",
+        upstreams.url,
+        f"sqlite:///{tmp_path}/orchestrator.db",
+        workers=2,
+        ENVIRONMENT="production",
+        LOGS__FOLDER=str(folder),
+        LOGS__TOKENS_FILE=str(tokens),
+    ) as client:
+
+        async def asked() -> set[str]:
+            # A connection of its own each time: any worker may take it.
+            async with httpx.AsyncClient(base_url=client.base_url) as other:
+                await other.get("/health")
+            return speaking()
+
+        assert await asked() == set()
+        wanted = {"level": "debug", "for_seconds": 600}
+        (await client.put(f"{URL}/access", json=wanted, headers=TOKEN)).raise_for_status()
+
+        async def all_speak() -> bool:
+            return len(await asked()) == 2
+
+        await eventually(all_speak, seconds=60)
