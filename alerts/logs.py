@@ -18,7 +18,7 @@ class LogQuery:
 
     events: tuple[type[Event], ...] = ()
     level: str | None = None
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def command(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from grafanalib import core
 from grafanalib._gen import DashboardEncoder
@@ -60,6 +61,8 @@ class Query:
 
     expr: str
     legend: str
+    exemplars: bool = False
+    """Whether single observations are drawn as points that lead to their log lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def timeseries(
         thresholds=_threshold_steps(signals),
         thresholdsStyleMode="dashed" if signals else "off",
         axisSoftMin=0,
+        links=_log_links(signals),
     )
 
 
@@ -170,6 +174,19 @@ def dashboard(
         time=core.Time("now-1h", "now"),
         timezone="browser",
         templating=core.Templating(list=_variables(job_metric)),
+        links=[
+            core.DashboardLink(
+                title="Warnings and errors in the log",
+                tooltip="Loki, in the range of this dashboard",
+                type="link",
+                uri=logs_url('{service="orchestrator", level=~"warning|error|critical"}'),
+                icon="doc",
+                asDropdown=False,
+                includeVars=False,
+                keepTime=False,
+                targetBlank=True,
+            )
+        ],
         panels=list(_laid_out(rows)),
     )
 
@@ -187,9 +204,45 @@ def to_json(board: core.Dashboard) -> str:
     return json.dumps(_without_nulls(document), indent=2, sort_keys=True) + "\n"
 
 
-def _targets(queries: Iterable[Query]) -> list[core.Target]:
+def logs_url(logql: str) -> str:
+    """Explore with the lines that ``logql`` finds in the dashboard's range, in its Loki."""
+    asked = {
+        "logs": {
+            "datasource": "${logs}",
+            "queries": [{"refId": "A", "expr": logql}],
+            "range": {"from": "${__from}", "to": "${__to}"},
+        }
+    }
+    # Grafana fills its variables in before anybody decodes the rest.
+    encoded = quote(json.dumps(asked, separators=(",", ":")), safe="${}")
+    return f"/explore?schemaVersion=1&panes={encoded}"
+
+
+def _log_links(signals: tuple[Signal, ...]) -> list[dict[str, Any]]:
+    """A link to the lines behind the alerts of ``signals``."""
+    queries = {t.logs for signal in signals for t in signal.thresholds if t.logs}
+    # An alert's labels are unknown here: without them, the lines of all.
+    queries = {query for query in queries if "{{" not in query.logql}
     return [
-        core.Target(
+        {"title": "Log lines behind this", "url": logs_url(query.logql), "targetBlank": True}
+        for query in sorted(queries, key=lambda query: query.logql)
+    ]
+
+
+class _Target(core.Target):  # type: ignore[misc]
+    """A target with what grafanalib does not know yet."""
+
+    exemplar = False
+
+    def to_json_data(self) -> dict[str, Any]:
+        """The target; ``exemplar`` only where it is wanted."""
+        target: dict[str, Any] = super().to_json_data()
+        return target | ({"exemplar": True} if self.exemplar else {})
+
+
+def _targets(queries: Sequence[Query]) -> list[core.Target]:
+    targets = [
+        _Target(
             expr=query.expr,
             legendFormat=query.legend,
             refId=chr(ord("A") + number),
@@ -197,6 +250,9 @@ def _targets(queries: Iterable[Query]) -> list[core.Target]:
         )
         for number, query in enumerate(queries)
     ]
+    for target, query in zip(targets, queries, strict=True):
+        target.exemplar = query.exemplars
+    return targets
 
 
 def _step(colour: Colour, value: float | None) -> dict[str, Any]:
@@ -221,8 +277,11 @@ def _variables(job_metric: str) -> list[core.Template]:
         name="datasource", label="Data source", type="datasource", query="prometheus"
     )
     datasource._current = {}
+    logs = core.Template(name="logs", label="Logs", type="datasource", query="loki")
+    logs._current = {}
     return [
         datasource,
+        logs,
         _label_variable("job", "Job", f"label_values({job_metric}, job)"),
         _label_variable(
             "instance", "Instance", f'label_values({job_metric}{{job=~"$job"}}, instance)'

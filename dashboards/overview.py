@@ -3,6 +3,7 @@
 from grafanalib import core
 
 from alerts.model import DASHBOARD_UID, Record, Severity, Team, Unit
+from alerts.promql import quantile
 from alerts.signals import business, http, operations, sms
 from app.core import catalogue
 from app.core.catalogue import Component
@@ -20,6 +21,8 @@ from dashboards.house_style import (
     stat,
     timeseries,
 )
+
+_SMS_BUCKET = catalogue.SMS_PROCESSING_DURATION.bucket
 
 
 def overview(thresholds: Thresholds) -> core.Dashboard:
@@ -169,7 +172,12 @@ def _sms(thresholds: Thresholds) -> Row:
                 Unit.SECONDS,
                 Query(f"max({_of(sms.P50)})", "p50"),
                 Query(f"max({_of(sms.P90)})", "p90"),
-                Query(f"max({_of(sms.P99)})", "p99"),
+                # Of the buckets themselves: recorded series have no exemplars.
+                Query(
+                    quantile(0.99, f"{_SMS_BUCKET}{{{TARGETS}}}", "job", "$__rate_interval"),
+                    "p99",
+                    exemplars=True,
+                ),
             ),
         ),
     )

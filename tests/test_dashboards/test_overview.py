@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,6 +13,7 @@ from alerts import generated, paths
 from alerts.expressions import Vocabulary
 from alerts.model import DASHBOARD_UID, Signal, records
 from alerts.signals import groups, operations, sms
+from app.core import catalogue
 from app.core.config import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import expressions, panels
@@ -51,7 +53,7 @@ def test_alerts_link_to_a_dashboard_that_exists() -> None:
 class TestDashboard:
     def test_can_be_imported_anywhere(self, document: dict[str, Any]) -> None:
         names = [variable["name"] for variable in document["templating"]["list"]]
-        assert names == ["datasource", "job", "instance"]
+        assert names == ["datasource", "logs", "job", "instance"]
         assert 39 <= document["schemaVersion"] <= 41
         assert document["editable"] is False
         assert document["graphTooltip"] == 1
@@ -160,3 +162,40 @@ class TestQueries:
     ) -> None:
         with pytest.raises(ValueError, match=r"board\.json: panel 'P': no variable \$jbo; there"):
             expressions(dashboard('up{job=~"$jbo"}'))
+
+
+def asked_of_loki(url: str) -> dict[str, Any]:
+    """What a link to Explore asks, with Grafana's variables filled in."""
+    for name, value in {"logs": "loki", "__from": "1000", "__to": "2000"}.items():
+        url = url.replace(f"${{{name}}}", value)
+    (panes,) = parse_qs(urlsplit(url).query)["panes"]
+    asked: dict[str, Any] = json.loads(panes)["logs"]
+    return asked
+
+
+def test_the_logs_of_the_same_range_and_service_are_one_click_away() -> None:
+    for document in DOCUMENTS:
+        (link,) = document["links"]
+        asked = asked_of_loki(link["url"])
+        assert asked["datasource"] == "loki"
+        assert asked["range"] == {"from": "1000", "to": "2000"}
+        assert '{service="orchestrator"' in asked["queries"][0]["expr"]
+
+
+def test_a_panel_whose_alert_has_log_lines_leads_to_them() -> None:
+    linked = {panel["title"]: panel["links"] for panel in PANELS if panel.get("links")}
+    assert operations.failing(Thresholds()).title in linked
+    for links in linked.values():
+        for link in links:
+            expr = asked_of_loki(link["url"])["queries"][0]["expr"]
+            assert " | json | event" in expr
+            assert "{{" not in expr
+
+
+def test_durations_show_exemplars() -> None:
+    targets = [target for panel in PANELS for target in panel["targets"] if "exemplar" in target]
+    assert targets
+    for target in targets:
+        assert target["exemplar"] is True
+        # Only what is scraped has exemplars, nothing that is recorded.
+        assert f"{catalogue.SMS_PROCESSING_DURATION.bucket}{{" in target["expr"]
