@@ -362,6 +362,7 @@ class Settings(BaseSettings):
             folder=logs.folder,
             keeping=Keeping(logs.rotate_bytes, logs.retention_days, logs.max_total_bytes),
             queue_bytes=logs.queue_bytes,
+            workers_dir=self.worker_metrics_dir,
             exception_messages=logs.exception_messages,
             hash_key=self.log_hash_key.get_secret_value() if self.log_hash_key else "",
         )

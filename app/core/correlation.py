@@ -5,16 +5,16 @@ themselves, `carried` gives it to other threads.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import wraps
-from random import getrandbits
-from time import time
-from typing import Literal, ParamSpec, TypeVar
+from types import MappingProxyType
+from typing import Literal, ParamSpec, Self, TypeVar
 from zlib import crc32
 
 import orjson
+from uuid_utils import uuid4, uuid7
 
 from app.core.personal_data import identifier, is_identifier
 
@@ -46,31 +46,29 @@ class Context:
     has another ID, such as a manager's who approves an answer. ``identifiers`` are safe to log.
     """
 
-    __slots__ = (
-        "_fields",
-        "_position",
-        "correlation_id",
-        "identifiers",
-        "request_id",
-        "traceparent",
-        "tracestate",
-    )
+    # One is made for every request: what most don't have is left to the class.
+    traceparent = ""
+    tracestate = ""
+    request_id = ""
+    identifiers: Mapping[str, str] = MappingProxyType({})
+    _fields: bytes | None = None
+    _position: float | None = None
 
-    def __init__(
-        self,
-        correlation_id: str = "",
-        traceparent: str = "",
-        tracestate: str = "",
-        request_id: str = "",
-        identifiers: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, correlation_id: str = "") -> None:
         self.correlation_id = correlation_id
-        self.traceparent = traceparent
-        self.tracestate = tracestate
-        self.request_id = request_id
-        self.identifiers = identifiers or {}
-        self._fields: bytes | None = None
-        self._position: float | None = None
+
+    def traced(self, traceparent: str, tracestate: str) -> Self:
+        """The same, begun by a caller that is traced."""
+        self.traceparent, self.tracestate = traceparent, tracestate
+        return self
+
+    def followed_by(
+        self, correlation_id: str, request_id: str, identifiers: Mapping[str, str]
+    ) -> "Context":
+        """A context that goes on from this one."""
+        context = Context(correlation_id).traced(self.traceparent, self.tracestate)
+        context.request_id, context.identifiers = request_id, identifiers
+        return context
 
     @property
     def trace_id(self) -> str:
@@ -95,14 +93,17 @@ class Context:
             "request_id": self.request_id,
             "trace_id": self.trace_id,
         }
-        return {name: value for name, value in fields.items() if value} | self.identifiers
+        return {name: value for name, value in fields.items() if value} | dict(self.identifiers)
 
     @property
     def fields(self) -> bytes:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
         if self._fields is None:
-            inner = orjson.dumps(self.as_dict())[1:-1]
-            self._fields = b"," + inner if inner else b""
+            if self.identifiers or self.traceparent or self.request_id or not self.correlation_id:
+                inner = orjson.dumps(self.as_dict())[1:-1]
+                self._fields = b"," + inner if inner else b""
+            else:
+                self._fields = b',"correlation_id":' + orjson.dumps(self.correlation_id)
         return self._fields
 
     @property
@@ -128,16 +129,7 @@ _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
 def new_id(strategy: Strategy = "uuid7") -> str:
     """A new correlation ID: a UUID as RFC 9562 has it."""
-    random = getrandbits(128)
-    if strategy == "uuid7":
-        random = int(time() * 1000) << 80 | random & ((1 << 80) - 1)
-    version = strategy[-1]
-    digits = f"{random:032x}"
-    variant = "89ab"[random >> 62 & 3]
-    return (
-        f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}"
-        f"-{digits[20:]}"
-    )
+    return str(uuid7() if strategy == "uuid7" else uuid4())
 
 
 def is_well_formed(offered: str) -> bool:
@@ -161,14 +153,17 @@ def is_tracestate(offered: str) -> bool:
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:
     """Begin a new context for this task and what it starts."""
-    _current.set(Context(correlation_id, traceparent, tracestate))
+    context = Context(correlation_id)
+    _current.set(context.traced(traceparent, tracestate) if traceparent else context)
 
 
 def identify(**identifiers: str | None) -> None:
     """Add ``tenant_id=`` and the like to every further line of this task and what it starts."""
     known = _current.get()
     added = {name: identifier(value) for name, value in identifiers.items() if value}
-    _current.set(_with(known, known.correlation_id, known.request_id, known.identifiers | added))
+    _current.set(
+        known.followed_by(known.correlation_id, known.request_id, {**known.identifiers, **added})
+    )
 
 
 @contextmanager
@@ -182,7 +177,9 @@ def continuing(correlation_id: str) -> Iterator[None]:
         yield
         return
     token = _current.set(
-        _with(known, correlation_id, known.request_id or known.correlation_id, known.identifiers)
+        known.followed_by(
+            correlation_id, known.request_id or known.correlation_id, known.identifiers
+        )
     )
     try:
         yield
@@ -210,9 +207,3 @@ def context() -> Context:
 def current() -> str:
     """The current correlation ID; empty outside a request."""
     return _current.get().correlation_id
-
-
-def _with(
-    known: Context, correlation_id: str, request_id: str, identifiers: dict[str, str]
-) -> Context:
-    return Context(correlation_id, known.traceparent, known.tracestate, request_id, identifiers)

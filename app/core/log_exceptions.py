@@ -20,6 +20,9 @@ MAX_CHAINED = 5
 MAX_FRAMES = 20
 """Frames shown of one exception, the innermost ones."""
 
+MAX_KNOWN_CODE = 2000
+"""Functions whose constants are remembered."""
+
 _ROOTS = ("/site-packages/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/")
 
 
@@ -42,13 +45,30 @@ def structured(
 
 def is_constant_of(code: CodeType, text: str) -> bool:
     """Whether ``text`` stands in ``code`` as it is, and so was not put together from data."""
-    return any(type(constant) is str and constant == text for constant in code.co_consts)
+    return text in _constants_of(code)[1]
 
 
-def keywords_of(code: CodeType) -> set[str]:
+def keywords_of(code: CodeType) -> frozenset[str]:
     """The names of the keyword arguments that ``code`` calls with."""
-    names = (constant for constant in code.co_consts if type(constant) is tuple)
-    return {name for group in names for name in group if type(name) is str}
+    return _constants_of(code)[2]
+
+
+def _constants_of(code: CodeType) -> tuple[CodeType, frozenset[str], frozenset[str]]:
+    """The code itself, its strings, and the strings of its tuples, worked out once."""
+    try:
+        return _known_code[id(code)]
+    except KeyError:
+        strings = frozenset(each for each in code.co_consts if type(each) is str)
+        groups = (each for each in code.co_consts if type(each) is tuple)
+        names = frozenset(name for group in groups for name in group if type(name) is str)
+        # The code is kept with them, so that nothing else can get its number.
+        found = code, strings, names
+        if len(_known_code) < MAX_KNOWN_CODE:
+            _known_code[id(code)] = found
+        return found
+
+
+_known_code: dict[int, tuple[CodeType, frozenset[str], frozenset[str]]] = {}
 
 
 def place_of(code: CodeType, line: int | None) -> str:

@@ -1,11 +1,13 @@
 """Writing lines without ever waiting: a bounded queue, and a thread that empties it into a sink."""
 
+import fcntl
 import os
 import sys
 import threading
 import weakref
 from collections import deque
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 FLUSH_SECONDS = 0.05
@@ -50,39 +52,39 @@ class Sink(Protocol):
 
 
 class StandardOutput:
-    """The process's standard output; whoever runs the process collects it."""
+    """The process's standard output; whoever runs the process collects it.
+
+    Several workers that share it also share ``lock_file``: a pipe takes only 4 KiB in one piece,
+    and to write in such small ones would cost a busy process its time.
+    """
 
     name = "stdout"
 
+    def __init__(self, lock_file: Path | None = None) -> None:
+        self._lock = lock_file.open("w") if lock_file else None
+
     def write(self, lines: memoryview) -> int:
-        """Write whole lines that a pipe takes in one piece: several workers may share it."""
-        piece = _whole_lines(lines, PIPE_BYTES)
+        """Write all of ``lines``, alone. Raises OSError."""
+        if self._lock:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             output = sys.stdout.buffer
-            output.write(piece)
+            output.write(lines)
             output.flush()
         except ValueError as error:  # it was closed
             raise OSError(str(error)) from error
-        return len(piece)
+        finally:
+            if self._lock:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return len(lines)
 
     def reopen(self) -> None:
         """It has no name by which it could be opened."""
 
     def close(self) -> None:
-        """It isn't ours."""
-
-
-PIPE_BYTES = 4096
-"""PIPE_BUF of Linux: what pipe(7) promises to be written in one piece."""
-
-
-def _whole_lines(lines: memoryview, limit: int) -> memoryview:
-    if len(lines) <= limit:
-        return lines
-    end = bytes(lines[:limit]).rfind(b"\n") + 1
-    if not end:  # one long line
-        end = bytes(lines).find(b"\n") + 1
-    return lines[: end or len(lines)]
+        """It isn't ours; the lock is."""
+        if self._lock:
+            self._lock.close()
 
 
 class Writer:
@@ -113,7 +115,7 @@ class Writer:
     def put(self, line: bytes, *, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         size = len(line)
-        with self._progress:
+        with self._adding:
             queued = self._put_bytes - self._written_bytes + size
             if queued > (self._urgent_limit if urgent else self._limit):
                 self.dropped += 1
@@ -147,7 +149,8 @@ class Writer:
     def _start(self) -> None:
         self._put_bytes = self._written_bytes = 0
         # Guards the queue; notified when some of it was written.
-        self._progress = threading.Condition(threading.Lock())
+        self._adding = threading.Lock()
+        self._progress = threading.Condition(self._adding)
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)

@@ -34,7 +34,10 @@ from app.core.log_writer import StandardOutput, Writer
 from app.core.personal_data import identifier, is_keyword, loggable, use_key
 
 MAX_LINE_BYTES = 4096
-"""What a pipe takes in one piece; longer lines lose frames first, then their fields."""
+"""Longer lines lose frames first, then their fields: collectors cut them anywhere."""
+
+MAX_HEADS = 1000
+"""Of undeclared events, whose first part is kept; templates filled in may be any number."""
 
 WITHHELD = "message_withheld"
 """The event of a line whose message was put together from data."""
@@ -58,6 +61,7 @@ class LogOptions:
 
     ``levels`` are those of single loggers, with what is below them. Lines go to standard output,
     for machines or for people, and to files in ``folder``; ``queue_bytes`` may wait for each.
+    Workers that share standard output share ``workers_dir``, so that their lines don't mix.
     ``hash_key`` keeps the hashes of personal identifiers the same from process to process.
     ``exception_messages`` writes the messages of all exceptions, which may quote anything: for
     development.
@@ -70,6 +74,7 @@ class LogOptions:
     folder: Path | None = None
     keeping: Keeping = field(default_factory=Keeping)
     queue_bytes: int = 8 * 1024 * 1024
+    workers_dir: Path | None = None
     hash_key: str = ""
     exception_messages: bool = False
 
@@ -158,9 +163,11 @@ class Pipeline:
         self._console: Writer | None = None
         self.counts = Counts()
         # What is the same on every line of a logger's event: serialised once.
-        self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
-        self._second = 0
-        self._stamp = b""
+        self._heads: dict[tuple[NamedLogger, type[Event], str], tuple[bytes, float]] = {}
+        self._undeclared_heads: dict[tuple[str, int, str], bytes] = {}
+        self._own = {"timestamp", "level", "event", "logger", *constants}
+        # In one attribute: another thread may look between two.
+        self._stamp = (0, b"")
         self._plain = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
 
     def print_to(self, console: Writer) -> None:
@@ -175,12 +182,12 @@ class Pipeline:
     def event(self, logger: NamedLogger, event: Event, error: BaseException | None) -> None:
         """Write a declared event, unless sampling leaves it out."""
         try:
-            kind = type(event)
+            kind = event.__class__
             value = getattr(event, kind.sampled_by) if kind.sampled_by else ""
             try:
-                head, rate = self._heads[logger.name, kind, value]
+                head, rate = self._heads[logger, kind, value]
             except KeyError:
-                head, rate = self._head(logger.name, kind, value)
+                head, rate = self._head(logger, kind, value)
             context = correlation.context()
             if rate < 1.0 and context.position >= rate:
                 self.counts.sampled += 1
@@ -189,8 +196,8 @@ class Pipeline:
                 body = orjson.dumps(event)
             else:
                 body = self._body(event, error)
-            line = b'{"timestamp":"%b%b%b' % (self._now(), head, context.fields)
-            line += b"," + body[1:] + b"\n" if len(body) > 2 else b"}\n"
+            rest = b"," + body[1:] if len(body) > 2 else b"}"
+            line = b'{"timestamp":"%b%b%b%b\n' % (self._now(), head, context.fields, rest)
             if len(line) > MAX_LINE_BYTES:
                 line = self._shortened(logger.name, kind.level, kind.name, error)
             self._write(line, kind.level)
@@ -267,32 +274,33 @@ class Pipeline:
             body["exception"] = self._structured(error)
         return orjson.dumps(body)
 
-    def _head(self, name: str, kind: type[Event], value: str) -> tuple[bytes, float]:
+    def _head(self, logger: NamedLogger, kind: type[Event], value: str) -> tuple[bytes, float]:
         rate = self._sampling.rate(kind.name, kind.level, value)
-        fields: dict[str, object] = {
-            "level": LEVEL_NAMES[kind.level],
-            "event": kind.name,
-            "logger": name,
-            **self._constants,
-        }
+        head = self._constant_part(logger.name, LEVEL_NAMES[kind.level], kind.name)
         if rate < 1.0:
-            fields["weight"] = weight(rate)
-        found = b'",' + orjson.dumps(fields)[1:-1], rate
-        self._heads[name, kind, value] = found
-        return found
+            head += b',"weight":%b' % orjson.dumps(weight(rate))
+        self._heads[logger, kind, value] = head, rate
+        return head, rate
+
+    def _constant_part(self, name: str, level: str, event: str) -> bytes:
+        """What follows the timestamp in each line of a logger's event."""
+        fields = {"level": level, "event": event, "logger": name, **self._constants}
+        return b'",' + orjson.dumps(fields)[1:-1]
 
     def _line(self, name: str, level: int, event: str, fields: Mapping[str, Any]) -> bytes:
-        line = {
-            "timestamp": self._now().decode(),
-            "level": LEVEL_NAMES.get(level) or logging.getLevelName(level).lower(),
-            "event": event,
-            "logger": name,
-            **self._constants,
-            **correlation.context().as_dict(),
-        }
-        # What every line has comes first and can't be overwritten.
-        line |= {key: value for key, value in fields.items() if key not in line}
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            head = self._undeclared_heads[name, level, event]
+        except KeyError:
+            spelled = LEVEL_NAMES.get(level) or logging.getLevelName(level).lower()
+            head = self._constant_part(name, spelled, event)
+            if len(self._undeclared_heads) < MAX_HEADS:
+                self._undeclared_heads[name, level, event] = head
+        context = correlation.context()
+        # What every line has can't be overwritten.
+        taken = self._own | context.as_dict().keys()
+        body = orjson.dumps({key: value for key, value in fields.items() if key not in taken})
+        rest = b"," + body[1:] if len(body) > 2 else b"}"
+        return b'{"timestamp":"%b%b%b%b\n' % (self._now(), head, context.fields, rest)
 
     def _shortened(self, name: str, level: int, event: str, error: BaseException | None) -> bytes:
         for frames in (5, 1):
@@ -307,11 +315,12 @@ class Pipeline:
     def _now(self) -> bytes:
         """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
         now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-            self._second = second
-        return b"%b.%06dZ" % (self._stamp, (now - second) * 1_000_000)
+        second, stamp = self._stamp
+        if second != int(now):
+            second = int(now)
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+            self._stamp = second, stamp
+        return b"%b.%06dZ" % (stamp, (now - second) * 1_000_000)
 
     def _write(self, line: bytes, level: int) -> None:
         self.counts.lines[LEVEL_NAMES.get(level, "info")] += 1
@@ -356,7 +365,7 @@ def configure_logging(service: str, environment: str, options: LogOptions) -> No
         sink = RotatingFile(options.folder, service, options.keeping)
         json.append(Writer(sink, options.queue_bytes))
     if options.stdout == "json":
-        json.append(Writer(StandardOutput(), options.queue_bytes))
+        json.append(Writer(_standard_output(options), options.queue_bytes))
     constants = {"service": service, "version": __version__, "environment": environment}
     before, _pipeline = (
         _pipeline,
@@ -364,11 +373,15 @@ def configure_logging(service: str, environment: str, options: LogOptions) -> No
     )
     before.close()
     if options.stdout == "console":
-        _pipeline.print_to(Writer(StandardOutput(), options.queue_bytes))
+        _pipeline.print_to(Writer(_standard_output(options), options.queue_bytes))
     _take_over(_level)
     set_levels(options.levels)
     if options.folder and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, lambda *_: reopen())
+
+
+def _standard_output(options: LogOptions) -> StandardOutput:
+    return StandardOutput(options.workers_dir / "stdout.lock" if options.workers_dir else None)
 
 
 def set_levels(levels: Mapping[str, str]) -> None:

@@ -35,7 +35,8 @@ _WELL_FORMED = {
     "traceparent": correlation.is_traceparent,
     "tracestate": correlation.is_tracestate,
 }
-_METHODS = {method: method for method in HTTP_METHODS}
+_OTHER = FromCode(OTHER)
+_METHODS = {method: FromCode(method) for method in HTTP_METHODS}
 _STREAM_OUTCOMES = {CLIENT_CLOSED_REQUEST: Outcome.CANCELLED, 500: Outcome.ERROR}
 _STATUS = {status: str(status) for status in range(100, 600)}
 
@@ -121,12 +122,17 @@ class ObservabilityMiddleware:
         """Bind what the caller's headers say, as far as it is well formed; gives the ID."""
         offered: dict[str, str] = {}
         for name, value in scope["headers"]:
-            if name in _OFFERED:
-                header, text = _OFFERED[name], value.decode("latin-1")
-                if _WELL_FORMED[header](text):
-                    offered[header] = text
-                else:
-                    self._refused.series(header).note()
+            if name not in _OFFERED:
+                continue
+            header, text = _OFFERED[name], value.decode("latin-1")
+            if _WELL_FORMED[header](text):
+                offered[header] = text
+            else:
+                self._refused.series(header).note()
+        if not offered:
+            made = correlation.new_id(self._id_strategy)
+            correlation.bind(made)
+            return made
         correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
         correlation_id = correlation_id or correlation.new_id(self._id_strategy)
         traceparent = offered.get("traceparent", "")
@@ -139,18 +145,14 @@ class ObservabilityMiddleware:
         """Count one answered request; gives its route template."""
         # Not a context manager: one made of a generator would cost as much as the recording.
         try:
-            route = route_template(scope, outer_root_path)
-            method = scope["method"]
+            route = FromCode(route_template(scope, outer_root_path))
+            # Clients may invent methods.
+            method = _METHODS.get(scope["method"], _OTHER)
             self._durations.series(method, route, _STATUS.get(status) or str(status)).note(seconds)
             kind = QuietRequest if route in QUIET_ROUTES else Request
+            milliseconds = round(seconds * 1000, 1)
             self._log.event(
-                kind(
-                    # Clients may invent methods.
-                    method=FromCode(_METHODS.get(method, OTHER)),
-                    route=FromCode(route),
-                    status=status,
-                    duration_ms=round(seconds * 1000, 1),
-                )
+                kind(method=method, route=route, status=status, duration_ms=milliseconds)
             )
         except Exception:
             self._instruments.count_error()

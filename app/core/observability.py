@@ -10,6 +10,7 @@ gives structured logs with correlation IDs, HTTP metrics by route template, `GET
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -93,7 +94,7 @@ def observed(
     Several workers on a machine share ``workers_dir``, an empty folder that exists; each of them
     then answers `GET /metrics` for all.
     """
-    logs = logs or LogOptions()
+    logs = replace(logs or LogOptions(), workers_dir=workers_dir)
     configure_logging(service, environment, logs)
     observability = app.state.observability = Observability(
         service, workers_dir, operations, logs.levels, slow_operation_seconds

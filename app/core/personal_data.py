@@ -6,7 +6,6 @@ that is not known to be something else: a number, a member of an enum, a constan
 a string in the shape of an identifier.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -21,6 +20,7 @@ LARGEST_NUMBER = 10**6
 
 _SHAPE = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:\-]{1,128}")
 _KEYWORD = re.compile(r"[a-z_][a-z0-9_]{0,40}")
+_HASH = re.compile(_PREFIX + r"[0-9a-f]{16}")
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # Seven digits in a row, or parted as people part them, with no letter beside them.
 _TELEPHONE = re.compile(r"(?<![A-Za-z0-9])\d(?:[.:_\-]{0,2}\d){6,}(?![A-Za-z0-9])")
@@ -41,8 +41,8 @@ def use_key(key: str) -> None:
 
 def hashed(text: str) -> str:
     """The keyed hash that stands for ``text``: the same for the same text and key."""
-    digest = hmac.new(_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256)
-    return _PREFIX + digest.hexdigest()[: _DIGEST_BYTES * 2]
+    digest = hmac.digest(_key, text.encode("utf-8", "surrogatepass"), "sha256")
+    return _PREFIX + digest[:_DIGEST_BYTES].hex()
 
 
 def is_identifier(text: str) -> bool:
@@ -51,6 +51,8 @@ def is_identifier(text: str) -> bool:
     That is up to 128 ASCII letters, digits and ``_.:-`` with a digit among them, which neither read
     like a telephone number nor like a credential. Names and words have no digit.
     """
+    if text.startswith(_PREFIX) and _HASH.fullmatch(text):
+        return True
     if _UUID.fullmatch(text):
         return True
     return bool(

@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import concurrent_sms, endpoint, instruments, layer, rollups
+from tests.bench import concurrent_sms, endpoint, instruments, layer, logs, rollups
 
 BENCHMARKS = {
     "layer": layer,
     "endpoint": endpoint,
     "instruments": instruments,
     "rollups": rollups,
+    "logs": logs,
     "concurrent_sms": concurrent_sms,
 }
 

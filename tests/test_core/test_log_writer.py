@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -190,3 +192,31 @@ def test_a_forked_process_writes_its_own_lines(tmp_path: Path) -> None:
     assert sorted(output.read_bytes().splitlines()) == [b"the child's", b"the parent's"]
     writer.close()
     os.close(descriptor)
+
+
+def test_lines_of_several_processes_on_one_pipe_do_not_mix(tmp_path: Path) -> None:
+    """Each batch is far larger than what a pipe takes in one piece."""
+    script = """
+import sys
+from pathlib import Path
+from app.core.log_writer import StandardOutput, Writer
+writer = Writer(StandardOutput(Path(sys.argv[1])), 64 * 1024 * 1024)
+letter = sys.argv[2].encode()
+for _ in range(5000):
+    writer.put(letter * 999 + b"\\n")
+writer.flush(60)
+"""
+    reading, writing = os.pipe()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / "lock"), letter], stdout=writing
+        )
+        for letter in "abcd"
+    ]
+    os.close(writing)
+    with os.fdopen(reading, "rb") as output:
+        lines = output.read().splitlines()
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert len(lines) == 20_000
+    assert {bytes(set(line)) for line in lines} == {b"a", b"b", b"c", b"d"}
+    assert {len(line) for line in lines} == {999}
