@@ -18,7 +18,12 @@ _ALIASES = {"warn": "warning", "fatal": "critical", "crit": "critical", "dbug": 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:\.\d{1,3})?)")
 _LEVEL = re.compile(r"\b(?:level|lvl)=\"?(\w+)")
 _COLOURS = {"warning": "33", "error": "31", "critical": "31;1", "debug": "2"}
-_LEFT_OUT = frozenset({"timestamp", "level", "event", "service", "version", "environment"})
+_IDS = frozenset(
+    {"correlation_id", "request_id", "trace_id", "tenant_id", "conversation_id", "workflow_id"}
+)
+_LEFT_OUT = frozenset(
+    {"timestamp", "level", "event", "logger", "service", "version", "environment"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,8 @@ def _readable(line: str) -> str:
     fields = _json(line)
     if fields is None:
         return line
-    details = " ".join(f"{k}={v}" for k, v in fields.items() if k not in _LEFT_OUT)
+    names = sorted((name for name in fields if name not in _LEFT_OUT), key=_IDS.__contains__)
+    details = " ".join(f"{name}={fields[name]}" for name in names)
     at = str(fields.get("timestamp", ""))[11:23]
     return f"{at} {fields.get('level', '')!s:<8} {fields.get('event', '')}  {details}"
 

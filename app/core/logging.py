@@ -10,6 +10,7 @@ declared in `app.core.events`; of a line that isn't one, only what can't be pers
 
 import atexit
 import logging
+import re
 import signal
 import sys
 import threading
@@ -41,6 +42,9 @@ MAX_HEADS = 1000
 
 WITHHELD = "message_withheld"
 """The event of a line whose message was put together from data."""
+
+# Put together by uvicorn, from nothing but the address that it was given.
+_ADDRESS_SAID = re.compile(r"Uvicorn running on %s://(\[%s\]|%s):%d \(Press CTRL\+C to quit\)")
 
 _OFF = logging.CRITICAL + 1
 _PLAIN_WORDS = frozenset({"http", "https"})
@@ -234,6 +238,8 @@ class Pipeline:
             safe: dict[str, Any] = {}
             if caller and is_constant_of(caller.f_code, template):
                 event = _filled(template, record.args)
+            elif record.name == "uvicorn.error" and _ADDRESS_SAID.fullmatch(template):
+                event = _message(record)
             else:
                 event = _withheld(_message(record), safe, caller)
             self._safe(record.name, record.levelno, event, safe, _exception(record.exc_info))

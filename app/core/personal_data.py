@@ -22,8 +22,11 @@ _SHAPE = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:\-]{1,128}")
 _KEYWORD = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _HASH = re.compile(_PREFIX + r"[0-9a-f]{16}")
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-# Seven digits in a row, or parted as people part them, with no letter beside them.
+# Digits in a row, or parted as people part them, with no letter beside them: seven where there is
+# nothing else, and nine behind a word, where shorter ones are mostly serial numbers.
 _TELEPHONE = re.compile(r"(?<![A-Za-z0-9])\d(?:[.:_\-]{0,2}\d){6,}(?![A-Za-z0-9])")
+_TELEPHONE_BESIDE_A_WORD = re.compile(r"(?<![A-Za-z0-9])\d(?:[.:_\-]{0,2}\d){8,}(?![A-Za-z0-9])")
+_LETTER = re.compile("[A-Za-z]")
 _CREDENTIAL = re.compile(
     r"(?i:sk|pk|rk|ghp|gho|github_pat|glpat|xox[a-z]|akia|asia|bearer|basic|token|key)[_\-:.].*"
     r"|AKIA.*|eyJ.*"
@@ -55,8 +58,9 @@ def is_identifier(text: str) -> bool:
         return True
     if _UUID.fullmatch(text):
         return True
+    telephone = _TELEPHONE_BESIDE_A_WORD if _LETTER.search(text) else _TELEPHONE
     return bool(
-        _SHAPE.fullmatch(text) and not _TELEPHONE.search(text) and not _CREDENTIAL.fullmatch(text)
+        _SHAPE.fullmatch(text) and not telephone.search(text) and not _CREDENTIAL.fullmatch(text)
     )
 
 

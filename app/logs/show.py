@@ -9,6 +9,7 @@ from typing import Any
 from app.logs.query import Count, Line
 
 BAR_WIDTH = 24
+_SAME = timedelta(milliseconds=0.5)
 _COLOURS = {"warning": "33", "error": "31", "critical": "31;1", "debug": "2"}
 _HEAD = frozenset({"timestamp", "level", "event", "logger", "service", "version", "environment"})
 _IDENTITIES = ("correlation_id", "request_id", "trace_id")
@@ -58,8 +59,10 @@ def time_line(identity: str, lines: list[Line]) -> Iterator[str]:
 
     A line is logged when something has ended: it began its duration before.
     """
-    spans = sorted(((_began(line), _ended(line), line) for line in lines), key=lambda s: s[:2])
-    first = spans[0][0]
+    spans = [(_began(line), _ended(line), line) for line in lines]
+    first = min(began for began, _, _ in spans)
+    # What began at the same time contains the shorter ones.
+    spans.sort(key=lambda span: (round((span[0] - first) / _SAME), first - span[1]))
     total = max(ended for _, ended, _ in spans) - first
     yield f"{identity}  {_time(lines[0], whole=True)}  {_ms(total)} ms  {len(lines)} lines"
     if known := _known(lines):
@@ -91,7 +94,10 @@ def _known(lines: list[Line]) -> str:
 
 
 def _details(line: Line, but: frozenset[str] | set[str]) -> str:
-    return " ".join(f"{name}={_value(value)}" for name, value in line.items() if name not in but)
+    names = [name for name in line if name not in but]
+    # What the line is about comes first: a terminal cuts off the end.
+    names.sort(key=lambda name: name in _IDENTITIES or name in _ENTITIES)
+    return " ".join(f"{name}={_value(line[name])}" for name in names)
 
 
 def _value(value: Any) -> str:

@@ -137,6 +137,8 @@ asyncio.run(serve())
     lines = lines_of(done)
     assert {line["logger"] for line in lines} == {"uvicorn.error"}
     assert any(line["event"].startswith("Started server process [") for line in lines)
+    assert any(line["event"].startswith("Uvicorn running on http://127.0.0.1:") for line in lines)
+    assert "message_withheld" not in {line["event"] for line in lines}
     assert done.stderr == ""
 
 

@@ -160,6 +160,7 @@ def test_a_header_can_not_bring_it_in(value: str) -> None:
     "value",
     [
         *("tenant-42", "simulated-1999", "c1", "0193a2b3-f687-7a33-a8b2-a463ea317405"),
+        *("by-hand-7298703", "order-2026-112", "tenant-00012345"),
         *("4bf92f3577b34da6a3ce929d0e0e4736", "app.clients:12", "123456", "2026-11-23"[:7]),
     ],
 )
