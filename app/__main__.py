@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.api.access import check_tokens
 from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
 from app.core.database import Database
 from app.models import Base
@@ -36,6 +37,7 @@ def main() -> int:
     ).parse_args()
     try:
         settings = load_settings()
+        _check_files(settings)
         asyncio.run(_prepare_databases(settings))
     except SettingsError as error:
         print(f"The settings can't be used:\n{error}", file=sys.stderr)
@@ -55,6 +57,21 @@ def main() -> int:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     return 0
+
+
+def _check_files(settings: Settings) -> None:
+    """Raise SettingsError for what the workers would end by: files that can't be used."""
+    check_tokens(settings)
+    folder = settings.logs.folder
+    try:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise SettingsError(
+            f"{ENV_PREFIX}LOGS__FOLDER={folder}: {error.strerror}; "
+            "name a folder that can be written to"
+        ) from None
 
 
 async def _prepare_databases(settings: Settings) -> None:

@@ -62,11 +62,13 @@ def _alert_row(received_at: str, alert: Alert) -> str:
         for label, field in (("runbook", "runbook_url"), ("dashboard", "dashboard_url"))
         if (url := alert.annotations.get(field, "")).startswith(("http://", "https://"))
     )
+    command = alert.annotations.get("logs_command", "")
+    logs = f"<br><code>{escape(command)}</code>" if command else ""
     return _row(
         escape(received_at[:19].replace("T", " ")),
         f'<span class="{known}">{escape(alert.status)}</span>',
         escape(alert.labels.get("severity", "")),
-        f"<strong>{name}</strong>: {escape(alert.annotations.get('summary', ''))}{links}",
+        f"<strong>{name}</strong>: {escape(alert.annotations.get('summary', ''))}{links}{logs}",
     )
 
 

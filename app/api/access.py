@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.core import catalogue
-from app.core.config import MetricsAccess, SettingsError
+from app.core.config import MetricsAccess, Settings, SettingsError
 from app.core.events import FromCode, MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
@@ -84,6 +84,16 @@ class Tokens:
                 f"{self._setting}: {self._file} holds no token; write name:token lines"
             )
         return version, found
+
+
+def check_tokens(settings: Settings) -> None:
+    """Raise SettingsError when one of the token files can't be used."""
+    for file, setting in (
+        (settings.metrics_access.tokens_file, _SETTING),
+        (settings.logs.tokens_file, _OPERATORS_SETTING),
+    ):
+        if file:
+            Tokens(file, setting)
 
 
 class Access:

@@ -49,6 +49,8 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 class SettingsError(ValueError):
     """The settings can't be used; the message names each setting and its fix."""
 
+    is_loggable = True
+
 
 def _database_url(value: str) -> str:
     try:

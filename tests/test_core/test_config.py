@@ -1,5 +1,6 @@
 """Settings: a bad one is refused at start, by name and with the fix."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,14 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[-1]", "must not be negative"),
         ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "-0.1", "greater than or equal to 0"),
         ("ORCHESTRATOR_SECRETS_DIR", "/no/such/folder", "is no folder"),
+        ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"sms_recieved": 1}', "did you mean sms_received?"),
+        ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"request": 2}', "less than or equal to 1"),
+        ("ORCHESTRATOR_LOGS__SLOW_OPERATION_SECONDS", '{"databse": 1}', "did you mean database?"),
+        ("ORCHESTRATOR_LOGS__LEVELS", '{"app": "loud"}', "'debug', 'info', 'warning' or 'error'"),
+        ("ORCHESTRATOR_LOGS__LEVELS", "debug", "lists are JSON"),
+        ("ORCHESTRATOR_LOGS__MAX_TOTAL_BYTES", "1048576", "must not be below rotate_bytes"),
+        ("ORCHESTRATOR_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("ORCHESTRATOR_CORRELATION_ID_STRATEGY", "snowflake", "'uuid7' or 'uuid4'"),
     ],
 )
 def test_a_bad_setting_is_refused(
@@ -105,3 +114,28 @@ def test_the_program_says_so_and_stops(variable: str, value: str, said: str) -> 
     assert variable in result.stderr
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ORCHESTRATOR_LOGS__FOLDER", "/proc/nowhere"),
+        ("ORCHESTRATOR_LOGS__FOLDER", "/dev/null"),
+        ("ORCHESTRATOR_LOGS__TOKENS_FILE", "/nowhere"),
+        ("ORCHESTRATOR_METRICS_ACCESS__TOKENS_FILE", "/nowhere"),
+    ],
+)
+def test_files_that_can_not_be_used_are_named_before_anything_starts(
+    tmp_path: Path, variable: str, value: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app"],
+        env=os.environ
+        | {"ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/o.db", variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("The settings can't be used:\n" + variable)
+    assert "Traceback" not in done.stderr

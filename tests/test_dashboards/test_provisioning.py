@@ -1,8 +1,18 @@
 """Grafana's provisioning fits the rest of the stack."""
 
+import json
+import re
+from fnmatch import fnmatch
+from urllib.parse import parse_qs, urlsplit
+
 import yaml
 
 from alerts.paths import PROMETHEUS_CONFIG, ROOT
+from app.core import correlation
+from app.core.config import LogSettings
+from app.core.events import SMSReceived
+from app.core.logging import get_logger
+from tests.captured_logs import captured_logs
 
 PROVISIONING = ROOT / "grafana" / "provisioning"
 
@@ -29,3 +39,65 @@ def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:
     ]
     assert provider["options"]["path"] == "${DASHBOARDS_DIR}"
     assert provider["allowUiUpdates"] is False
+
+
+def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
+    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "loki.yml").read_text())[
+        "datasources"
+    ]
+    assert (source["uid"], source["type"], source["url"]) == ("loki", "loki", "${LOKI_URL}")
+    (field,) = source["jsonData"]["derivedFields"]
+    with captured_logs() as lines:
+        correlation.bind("correlation-1")
+        get_logger("tests").event(SMSReceived())
+    line = json.dumps(lines[0], separators=(",", ":"))
+    found = re.search(field["matcherRegex"], line)
+    assert found
+    assert found[1] == "correlation-1"
+    assert field["datasourceUid"] == source["uid"]
+
+
+def test_an_exemplar_leads_to_the_same_lines() -> None:
+    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())[
+        "datasources"
+    ]
+    (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert destination["name"] in correlation.Context("correlation-1").exemplar
+    # Provisioning makes one dollar of two; the rest is Grafana's to fill in.
+    url = destination["url"].replace("$$", "$").replace("${__value.raw}", "correlation-1")
+    (panes,) = parse_qs(urlsplit(url).query)["panes"]
+    (query,) = json.loads(panes)["logs"]["queries"]
+    assert query["expr"] == '{environment=~".+"} | correlation_id=`correlation-1`'
+
+
+def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None:
+    config = (ROOT / "grafana" / "loki" / "config.alloy").read_text()
+    known = set(correlation.Context("c1").as_dict()) | {
+        *("timestamp", "level", "service", "environment", "event"),
+        *("trace_id", "tenant_id", "workflow_id"),
+    }
+    expressions = re.search(r"expressions = \{(.*?)\}", config, re.DOTALL)
+    assert expressions
+    read = dict(re.findall(r'(\w+)\s*= "(\w+)"', expressions[1]))
+    assert set(read.values()) <= known
+    assert all(name == value for name, value in read.items())
+    labels = set(re.findall(r'(\w+)\s*= ""', config))
+    assert labels <= set(read)
+    read_files = re.search(r'__path__ = "([^"]+)"', config)
+    left_out = re.search(r'__path_exclude__ = "([^"]+)"', config)
+    assert read_files
+    assert left_out
+    folder = "/var/log/orchestrator"
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert compose["app"]["environment"]["ORCHESTRATOR_LOGS__FOLDER"] == folder
+    assert f"orchestrator-logs:{folder}:ro" in compose["alloy"]["volumes"]
+    assert fnmatch(f"{folder}/orchestrator-7.jsonl", read_files[1])
+    assert not fnmatch(f"{folder}/orchestrator-7.jsonl", left_out[1])
+    assert fnmatch(f"{folder}/orchestrator-20261123T100000.000000Z-7.jsonl", left_out[1])
+    assert not fnmatch(f"{folder}/orchestrator-20261123T100000.000000Z-7.jsonl.gz", read_files[1])
+
+
+def test_loki_keeps_lines_as_long_as_files_are_kept() -> None:
+    loki = yaml.safe_load((ROOT / "grafana" / "loki" / "loki.yml").read_text())
+    assert loki["limits_config"]["retention_period"] == f"{LogSettings().retention_days:g}d"
+    assert loki["compactor"]["retention_enabled"] is True
