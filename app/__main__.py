@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
@@ -82,8 +83,12 @@ async def _prepare_databases(settings: Settings) -> None:
     ):
         database = Database(url, pool_size=1)
         try:
+            if url.get_backend_name() == "sqlite":
+                # aiosqlite's thread may outlive the loop when it can't open the file.
+                with closing(sqlite3.connect(url.database or "")) as connection:
+                    connection.execute("PRAGMA schema_version")
             await database.create_tables(metadata)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             reason = str(getattr(error, "orig", error)).splitlines()[0]
             raise SettingsError(
                 f"ORCHESTRATOR_{variable}: {url.render_as_string(hide_password=True)} can't be "
