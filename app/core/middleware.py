@@ -146,13 +146,14 @@ class ObservabilityMiddleware:
         # Not a context manager: one made of a generator would cost as much as the recording.
         try:
             route = FromCode(route_template(scope, outer_root_path))
-            # Clients may invent methods.
-            method = _METHODS.get(scope["method"], _OTHER)
+            method = scope["method"]
             self._durations.series(method, route, _STATUS.get(status) or str(status)).note(seconds)
             kind = QuietRequest if route in QUIET_ROUTES else Request
             milliseconds = round(seconds * 1000, 1)
+            # Clients may invent methods: the metric folds and counts them, a line never has them.
+            known = _METHODS.get(method, _OTHER)
             self._log.event(
-                kind(method=method, route=route, status=status, duration_ms=milliseconds)
+                kind(method=known, route=route, status=status, duration_ms=milliseconds)
             )
         except Exception:
             self._instruments.count_error()

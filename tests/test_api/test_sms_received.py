@@ -17,6 +17,7 @@ from app.models import (
     WorkflowStatus,
     now,
 )
+from tests.captured_logs import captured_logs
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
 
@@ -268,3 +269,24 @@ async def test_every_route_is_counted(
     assert answer["last_hour"]["auto_approval_rate"] == pytest.approx(1 / 3, abs=1e-4)
     assert answer["last_hour"]["avg_response_time_ms"] > 0
     assert answer["today"] == {"total_messages": 3, "escalations": 1, "payment_plans": 3}
+
+
+async def test_a_defect_is_a_500_whose_log_has_the_trace_and_not_the_text(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defective(content: str, _: object) -> None:
+        raise ValueError(f"can't read {content!r}")
+
+    monkeypatch.setattr("app.services.workflow.find_trigger", defective)
+    with captured_logs() as lines:
+        answer = await client.post("/orchestrate/sms-received", json=SMS)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["correlation_id"] == answer.headers["X-Correlation-ID"]
+    (broken,) = [line for line in lines if line["event"] == "workflow_broken"]
+    assert broken["error_type"] == "ValueError"
+    (unhandled,) = [line for line in lines if line["event"] == "unhandled_error"]
+    assert unhandled["exception"][0]["frames"][-1]["function"].endswith("defective")
+    assert unhandled["correlation_id"] == answer.headers["X-Correlation-ID"]
+    assert SMS["content"] not in str(lines)
+    report = await status(client)
+    assert (report["status"], report["error"]) == ("failed", "ValueError")
