@@ -13,14 +13,17 @@ from tests.test_stack.compose.packages import run
 @pytest.fixture
 def definition(docker: None, checkout: Path) -> dict[str, Any]:
     """The compose file as compose itself understands it, with the default ports."""
-    command = ["docker", "compose", "--file", str(checkout / "docker-compose.yml"), "config"]
+    file = str(checkout / "docker-compose.yml")
+    command = ["docker", "compose", "--file", file, "--profile", "logs", "config"]
     parsed: dict[str, Any] = json.loads(run([*command, "--format", "json"]))
     return parsed
 
 
 def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) -> None:
     for name, service in definition["services"].items():
-        expected = {"healthcheck", "mem_limit", "pids_limit", "stop_grace_period", "user"}
+        expected = {"mem_limit", "pids_limit", "stop_grace_period", "user"}
+        # Images without a shell have nothing to check themselves with.
+        expected |= set() if "profiles" in service else {"healthcheck"}
         assert expected <= set(service), name
         assert service["restart"] == "unless-stopped", name
         assert service["read_only"], name
@@ -37,6 +40,18 @@ def test_every_mounted_file_is_in_the_checkout(definition: dict[str, Any]) -> No
     ]
     bound = [Path(mount["source"]) for mount in mounts if mount["type"] == "bind"]
     assert [str(path) for path in bound if not path.exists()] == []
+
+
+def test_what_is_optional_is_confined_as_everything_else(definition: dict[str, Any]) -> None:
+    optional = {n: s for n, s in definition["services"].items() if "profiles" in s}
+    assert set(optional) == {"loki", "alloy"}
+    for name, service in optional.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service["user"].startswith("0"), name
+        assert not service.get("ports"), name
+    (logs,) = [m for m in optional["alloy"]["volumes"] if m["target"] == "/var/log/orchestrator"]
+    assert logs["read_only"] is True
 
 
 def test_grafana_finds_what_its_provisioning_asks_for(
