@@ -348,6 +348,15 @@ class Settings(BaseSettings):
     thresholds: Thresholds = Thresholds()
     links: Links = Links()
 
+    @model_validator(mode="after")
+    def _logs_somewhere(self) -> Self:
+        if self.log_format == "off" and self.logs.folder is None:
+            raise ValueError(
+                f"{ENV_PREFIX}LOG_FORMAT=off leaves no log at all; write json, or name "
+                f"{ENV_PREFIX}LOGS__FOLDER"
+            )
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -460,6 +469,9 @@ def _unknown_variables() -> Iterator[str]:
 def _explanations(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
+        if not path:  # a rule about several; its input is all of them, secrets included
+            yield problem["msg"].removeprefix("Value error, ")
+            continue
         variable = f"{ENV_PREFIX}{path.upper()}"
         secret = any(word in path for word in ("password", "key"))
         given = "" if secret else f"={problem['input']!r}"

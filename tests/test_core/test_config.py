@@ -44,6 +44,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("ORCHESTRATOR_LOGS__LEVELS", '{"app": "loud"}', "'debug', 'info', 'warning' or 'error'"),
         ("ORCHESTRATOR_LOGS__LEVELS", "debug", "lists are JSON"),
         ("ORCHESTRATOR_LOGS__MAX_TOTAL_BYTES", "1048576", "must not be below rotate_bytes"),
+        ("ORCHESTRATOR_LOG_FORMAT", "off", "name ORCHESTRATOR_LOGS__FOLDER"),
         ("ORCHESTRATOR_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("ORCHESTRATOR_CORRELATION_ID_STRATEGY", "snowflake", "'uuid7' or 'uuid4'"),
     ],
