@@ -4,11 +4,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from alerts import generated, paths, promtool, runbooks
 from alerts.expressions import Vocabulary
-from alerts.model import Group, alert_names, records
+from alerts.model import (
+    Group,
+    Severity,
+    Signal,
+    Threshold,
+    Unit,
+    alert_names,
+    records,
+)
+from alerts.promql import seconds
 from alerts.promtool import CheckFailedError
 from alerts.rules import alert_expr, rule_files
+from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Links, Thresholds
 from stack.toolchain import locate
@@ -30,6 +42,9 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
         "generated rules", lambda: generated.drift(paths.RULES, rule_files(thresholds, links))
     )
     yield Step("metrics in rules", lambda: unknown_in(all_groups, vocabulary))
+    semantics = Semantics(records(all_groups), scrape_seconds())
+    yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
+    yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
     yield Step(
         "runbooks", lambda: runbooks.problems(paths.RUNBOOKS, alert_names(all_groups), vocabulary)
     )
@@ -53,6 +68,64 @@ def unknown_in(all_groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[st
         for name, expr in _expressions(group)
         for problem in vocabulary.problems(expr)
     ]
+
+
+def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[str]:
+    """Expressions that Prometheus takes, but that can't mean what they say."""
+    found = [
+        f"group {group.name}: rule {name}: {problem}"
+        for group in all_groups
+        for name, expr in _expressions(group)
+        for problem in semantics.problems(expr)
+    ]
+    return found + [
+        f"group {group.name}: rule {threshold.alert}: {problem}"
+        for group in all_groups
+        for signal in group.signals
+        for threshold in signal.thresholds
+        for problem in semantics.template_problems(
+            alert_expr(signal, threshold), *_texts(threshold)
+        )
+    ]
+
+
+def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> list[str]:
+    """Alerts that lack what somebody needs who is woken by them, or that flap."""
+    return [
+        f"group {group.name}: alert {threshold.alert}: {problem}"
+        for group in all_groups
+        for signal in group.signals
+        for threshold in signal.thresholds
+        for problem in _misshapen(signal, threshold, evaluation_seconds)
+    ]
+
+
+def _misshapen(signal: Signal, threshold: Threshold, evaluation_seconds: float) -> Iterator[str]:
+    for name in ("summary", "description", "action"):
+        if not getattr(threshold, name).strip():
+            yield f"has no {name}; write one"
+    if "\n" in threshold.summary:
+        yield "its summary is more than one line; move the rest into the description"
+    shortest = 2 * evaluation_seconds
+    pending = seconds(threshold.pending)
+    if threshold.severity is not Severity.INFO and pending < shortest:
+        yield (
+            f"pending {threshold.pending} is over before a second evaluation has agreed; "
+            f"make it {shortest:g}s or more"
+        )
+    if signal.unit is Unit.RATIO and not 0 <= threshold.value <= 1:
+        yield f"its threshold {threshold.value:g} is no ratio; write 0.05 for 5%"
+
+
+def _texts(threshold: Threshold) -> tuple[str, ...]:
+    logs = threshold.logs.logql if threshold.logs else ""
+    return (threshold.summary, threshold.description, threshold.action, logs)
+
+
+def scrape_seconds() -> float:
+    """How often the committed prometheus.yml scrapes and evaluates."""
+    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    return float(seconds(config["global"]["scrape_interval"]))
 
 
 def _expressions(group: Group) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,10 @@ import argparse
 import sys
 
 from alerts import generated, paths
+from alerts.check import scrape_seconds
 from alerts.expressions import Vocabulary
 from alerts.model import records
+from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Thresholds, load_settings
 from dashboards.boards import dashboard_files
@@ -18,7 +20,7 @@ def main() -> int:
     parser.add_argument(
         "command",
         choices=("generate", "check"),
-        help="generate: write grafana/dashboards; check: drift, and metrics that don't exist",
+        help="generate: write grafana/dashboards; check: drift, and queries that can't be right",
     )
     command = parser.parse_args().command
     try:
@@ -37,13 +39,14 @@ def _generate(thresholds: Thresholds) -> int:
 
 
 def _check(thresholds: Thresholds) -> int:
-    vocabulary = Vocabulary(records(groups(thresholds)))
+    known = records(groups(thresholds))
+    vocabulary, semantics = Vocabulary(known), Semantics(known, scrape_seconds())
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
     problems += [
         f"{file}: panel {title!r}: {problem}"
         for file in sorted(paths.DASHBOARDS.glob("*.json"))
         for title, expr in expressions(file)
-        for problem in vocabulary.problems(expr)
+        for problem in vocabulary.problems(expr) or semantics.problems(expr)
     ]
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
     for problem in problems:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# As Grafana fills them in on an hour's view of data scraped every 15 s, with the stack's one job.
+# As Grafana fills them in on an hour's view of data scraped every 15 s, of every job and instance.
 _VALUES = {
     "__rate_interval": "1m",
     "__interval": "15s",
     "__range": "1h",
-    "job": "orchestrator",
+    "job": ".+",
     "instance": ".+",
 }
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")

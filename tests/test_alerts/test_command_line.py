@@ -36,7 +36,7 @@ def another_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_what_is_committed_passes(run: Run) -> None:
     code, out, _ = run(alerts.__main__, "check")
     assert code == 0
-    assert out.count(": ok\n") == len(out.splitlines()) == 7
+    assert out.count(": ok\n") == len(out.splitlines()) == 9
     code, out, _ = run(dashboards.__main__, "check")
     assert (code, out) == (0, "dashboards: ok\n")
 

@@ -1,0 +1,252 @@
+"""Whether a PromQL expression can mean what it says.
+
+Prometheus takes much that can't be right: a counter without a rate, a ratio whose sides never
+match, an aggregation by a label that is not there. It answers with nothing, or with nonsense. Here
+each series' type and labels are known, from the catalogue and from the recording rules, so those
+are found before anybody waits for an alert. The rules are those of pint and of the mixins.
+"""
+
+import re
+from collections.abc import Iterator
+
+import promql_parser as promql
+from promql_parser import (
+    AggModifierType,
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    MatchOp,
+    MatrixSelector,
+    ParenExpr,
+    SubqueryExpr,
+    UnaryExpr,
+    VectorMatchCardinality,
+    VectorSelector,
+)
+
+from alerts.model import Record
+from app.core import catalogue
+from app.core.catalogue import Kind
+
+SAMPLES_PER_RANGE = 4
+"""Scrape intervals in a range, so that one failed scrape, or a late one, leaves a rate."""
+
+_TARGET = frozenset({"job", "instance"})
+_OWN_LABELS: dict[str, frozenset[str] | None] = {"up": _TARGET, "ALERTS": None}
+_RATES = frozenset({"rate", "increase", "irate"})
+_OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"})
+# What may be asked of a counter as it is: whether it is there, and how many of it.
+_PRESENCE = frozenset({"absent", "absent_over_time", "count", "group", "present_over_time"})
+_SETS = frozenset({"and", "or", "unless"})
+_WITHOUT_LABELS = frozenset({"vector", "scalar", "time", "pi"})
+_KEEP_ALL = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
+_PLAIN = re.compile(r"[\w /:-]*")
+
+Labels = frozenset[str] | None
+"""The labels of a result; None where they can't be known."""
+
+
+class Semantics:
+    """Checks expressions over the catalogue and ``records``, scraped every ``scrape_seconds``."""
+
+    def __init__(self, records: list[Record], scrape_seconds: float) -> None:
+        self._kinds = {name: m.kind for m in catalogue.metrics() for name in m.series_names}
+        self._labels: dict[str, Labels] = dict(_OWN_LABELS)
+        for metric in catalogue.metrics():
+            for name in metric.series_names:
+                bucket = (
+                    {"le"} if metric.kind is Kind.HISTOGRAM and name == metric.bucket else set()
+                )
+                self._labels[name] = _TARGET | {*metric.label_names, *bucket}
+        self._shortest = SAMPLES_PER_RANGE * scrape_seconds
+        # In the order of evaluation: a record reads only those before it.
+        for record in records:
+            self._labels[record.name] = self.labels(record.expr)
+
+    def problems(self, expr: str) -> list[str]:
+        """What can't be right in ``expr``, each with its mend; empty when nothing is."""
+        return list(dict.fromkeys(self._problems(promql.parse(expr), within="")))
+
+    def labels(self, expr: str) -> Labels:
+        """The labels that the results of ``expr`` have at least."""
+        return self._labels_of(promql.parse(expr))
+
+    def template_problems(self, expr: str, *texts: str) -> list[str]:
+        """Labels that ``texts`` fill in, but the results of ``expr`` don't have."""
+        kept = self.labels(expr)
+        if kept is None:
+            return []
+        together = " ".join(texts)
+        # What a template asks for before it uses it may be missing.
+        asked = set(re.findall(r"(?:with|if) \$labels\.(\w+)", together))
+        used = set(re.findall(r"\$labels\.(\w+)", together)) - asked
+        return [
+            f"$labels.{name} is always empty: the expression keeps {_listed(kept)}; "
+            "aggregate by it too, or leave it out"
+            for name in sorted(used - kept)
+        ]
+
+    def _problems(self, node: promql.Expr, within: str) -> Iterator[str]:
+        match node:
+            case VectorSelector():
+                yield from self._of_selector(node, within)
+            case MatrixSelector():
+                yield from self._of_range(node, within)
+            case Call():
+                for argument in node.args:
+                    yield from self._problems(argument, node.func.name)
+                if node.func.name == "histogram_quantile":
+                    yield from self._of_quantile(node)
+            case AggregateExpr():
+                yield from self._problems(node.expr, str(node.op))
+                yield from self._of_aggregation(node)
+            case BinaryExpr():
+                yield from self._problems(node.lhs, within)
+                yield from self._problems(node.rhs, within)
+                yield from self._of_matching(node)
+            case ParenExpr() | UnaryExpr() | SubqueryExpr():
+                yield from self._problems(node.expr, within)
+
+    def _of_selector(self, node: VectorSelector, within: str) -> Iterator[str]:
+        name = node.name or ""
+        if self._is_counter(name) and within not in _PRESENCE:
+            yield (
+                f"{name}: a counter only grows, until a restart; take rate() or increase() of it"
+            )
+        for matcher in node.matchers.matchers:
+            if matcher.op in (MatchOp.Re, MatchOp.NotRe) and _PLAIN.fullmatch(matcher.value):
+                equal = "=" if matcher.op is MatchOp.Re else "!="
+                yield (
+                    f"{name}: {matcher.name} is matched by a regex that is plain text; write "
+                    f'{matcher.name}{equal}"{matcher.value}"'
+                )
+
+    def _of_range(self, node: MatrixSelector, within: str) -> Iterator[str]:
+        name = node.vector_selector.name or ""
+        is_counter = self._is_counter(name)
+        if within in _RATES and not is_counter and name in self._labels:
+            yield f"{within}({name}): that is no counter; use delta() or deriv() of a gauge"
+        if within in _OF_GAUGES and is_counter:
+            yield f"{within}({name}): a counter, whose restart looks like a fall; use rate()"
+        if within in _RATES and node.range.total_seconds() < self._shortest:
+            yield (
+                f"{within}({name}[{node.range.total_seconds():g}s]): a range holds at least "
+                f"{SAMPLES_PER_RANGE} scrapes; write [{self._shortest:g}s] or more"
+            )
+
+    def _of_quantile(self, node: Call) -> Iterator[str]:
+        labels = self._labels_of(node.args[1])
+        if labels is not None and "le" not in labels:
+            yield "histogram_quantile: its argument has no le; keep le in the aggregation"
+
+    def _of_aggregation(self, node: AggregateExpr) -> Iterator[str]:
+        inner, modifier = self._labels_of(node.expr), node.modifier
+        if inner is None or modifier is None:
+            return
+        word = "by" if modifier.type is AggModifierType.By else "without"
+        for label in modifier.labels:
+            if label not in inner:
+                yield (
+                    f"{node.op} {word} {label}: what is aggregated has no such label; it has "
+                    f"{_listed(inner)}"
+                )
+
+    def _of_matching(self, node: BinaryExpr) -> Iterator[str]:
+        if node.modifier is not None and node.modifier.matching is not None:
+            return
+        if _is_scalar(node.lhs) or _is_scalar(node.rhs) or str(node.op) == "or":
+            return
+        left, right = self._labels_of(node.lhs), self._labels_of(node.rhs)
+        if left is not None and right is not None and left != right:
+            yield (
+                f"{node.op}: the sides never match: the left has {_listed(left)}, the right "
+                f"{_listed(right)}; aggregate both alike, or say on (…)"
+            )
+
+    def _is_counter(self, name: str) -> bool:
+        return self._kinds.get(name) in (Kind.COUNTER, Kind.HISTOGRAM)
+
+    def _labels_of(self, node: promql.Expr) -> Labels:
+        match node:
+            case VectorSelector():
+                return self._labels.get(node.name or "")
+            case MatrixSelector():
+                return self._labels_of(node.vector_selector)
+            case ParenExpr() | UnaryExpr() | SubqueryExpr():
+                return self._labels_of(node.expr)
+            case AggregateExpr():
+                return self._labels_of_aggregation(node)
+            case Call():
+                return self._labels_of_call(node)
+            case BinaryExpr():
+                return self._labels_of_binary(node)
+        return frozenset()
+
+    def _labels_of_aggregation(self, node: AggregateExpr) -> Labels:
+        inner = self._labels_of(node.expr)
+        if str(node.op) in _KEEP_ALL:
+            return inner
+        if node.modifier is None:
+            return frozenset()
+        named = frozenset(node.modifier.labels)
+        if node.modifier.type is AggModifierType.By:
+            return named
+        return None if inner is None else inner - named
+
+    def _labels_of_call(self, node: Call) -> Labels:
+        name = node.func.name
+        if name in _WITHOUT_LABELS:
+            return frozenset()
+        if name.startswith("absent"):
+            selector = node.args[0]
+            selector = (
+                selector.vector_selector if isinstance(selector, MatrixSelector) else selector
+            )
+            if not isinstance(selector, VectorSelector):
+                return frozenset()
+            matchers = selector.matchers.matchers
+            return frozenset(m.name for m in matchers if m.op is MatchOp.Equal)
+        if name.startswith("label_"):
+            return None
+        vectors = [arg for arg in node.args if not _is_scalar(arg)]
+        labels = self._labels_of(vectors[-1]) if vectors else frozenset()
+        if name == "histogram_quantile" and labels is not None:
+            return labels - {"le"}
+        return labels
+
+    def _labels_of_binary(self, node: BinaryExpr) -> Labels:
+        left, right = self._labels_of(node.lhs), self._labels_of(node.rhs)
+        operator = str(node.op)
+        if _is_scalar(node.lhs):
+            return right
+        if _is_scalar(node.rhs) or operator in ("and", "unless"):
+            return left
+        if operator == "or":
+            return None if left is None or right is None else left & right
+        modifier = node.modifier
+        if modifier is None or modifier.matching is None:
+            return left
+        if modifier.card == VectorMatchCardinality.OneToMany:
+            return right
+        if modifier.card == VectorMatchCardinality.ManyToOne:
+            return left
+        named = frozenset(modifier.matching.labels)
+        is_on = str(modifier).startswith("on")
+        return named if is_on else None if left is None else left - named
+
+
+def _is_scalar(node: promql.Expr) -> bool:
+    match node:
+        case promql.NumberLiteral() | promql.StringLiteral():
+            return True
+        case ParenExpr() | UnaryExpr():
+            return _is_scalar(node.expr)
+        case Call():
+            return node.func.name in ("scalar", "time", "pi")
+        case BinaryExpr():
+            return _is_scalar(node.lhs) and _is_scalar(node.rhs)
+    return False
+
+
+def _listed(labels: frozenset[str]) -> str:
+    return ", ".join(sorted(labels)) or "none"

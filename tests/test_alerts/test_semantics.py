@@ -1,0 +1,199 @@
+"""Expressions that Prometheus takes and that can't be right are found, each with its mend."""
+
+from dataclasses import replace
+
+import pytest
+
+from alerts import paths
+from alerts.check import meaningless_in, misshapen_in, scrape_seconds
+from alerts.logs import LogQuery
+from alerts.model import (
+    Comparison,
+    Group,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+    records,
+)
+from alerts.semantics import Semantics
+from alerts.signals import groups
+from app.core.config import Thresholds
+from app.core.events import OperationFailed
+from dashboards.queries import expressions
+
+ALL = groups(Thresholds())
+SEMANTICS = Semantics(records(ALL), scrape_seconds=15)
+ERRORS = "operation_errors_total"
+SECONDS = "operation_duration_seconds"
+MEMORY = "process_resident_memory_bytes"
+
+
+@pytest.mark.parametrize(
+    ("expr", "complaint"),
+    [
+        (f"{ERRORS} > 5", "a counter only grows, until a restart; take rate() or increase()"),
+        (f"sum by (job) ({SECONDS}_count)", "a counter only grows"),
+        (f"sum({SECONDS}_bucket) / sum({SECONDS}_count)", "a counter only grows"),
+        (f"rate({MEMORY}[5m])", "that is no counter; use delta() or deriv()"),
+        (f"delta({ERRORS}[5m])", "whose restart looks like a fall; use rate()"),
+        (f"predict_linear({ERRORS}[1h], 3600)", "whose restart looks like a fall"),
+        (f"rate({ERRORS}[30s])", "holds at least 4 scrapes; write [60s] or more"),
+        (f"histogram_quantile(0.9, sum by (job) (rate({SECONDS}_bucket[5m])))", "has no le"),
+        (f"sum by (route) (rate({ERRORS}[5m]))", "no such label; it has component, error_type"),
+        (f"sum without (route) (rate({ERRORS}[5m]))", "sum without route"),
+        (
+            f"sum by (job, component) (rate({ERRORS}[5m])) / sum by (job) (rate({ERRORS}[5m]))",
+            "the sides never match: the left has component, job, the right job",
+        ),
+        (f"rate({ERRORS}[5m]) / rate({SECONDS}_count[5m])", "the sides never match"),
+        (f"sum by (job) (rate({ERRORS}[5m])) > 0 and up", "and: the sides never match"),
+        ('up{job=~"orchestrator"}', 'a regex that is plain text; write job="orchestrator"'),
+        ('up{job!~"node"}', 'write job!="node"'),
+    ],
+)
+def test_what_can_not_be_right_is_named(expr: str, complaint: str) -> None:
+    problems = SEMANTICS.problems(expr)
+    assert any(complaint in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        f"sum by (job) (rate({ERRORS}[5m])) / sum by (job) (rate({SECONDS}_count[5m]))",
+        f"sum(rate({ERRORS}[5m])) > 1",
+        f"100 * sum by (job) (rate({ERRORS}[1m])) > 5",
+        f"histogram_quantile(0.9, sum by (job, le) (rate({SECONDS}_bucket[5m])))",
+        f"absent({ERRORS})",
+        f"count by (job) ({ERRORS})",
+        f"sum by (job) (increase({ERRORS}[1h])) > 0 unless on (job) up == 1",
+        f"deriv({MEMORY}[1h]) > 0",
+        f"{MEMORY} / on (job, instance) group_left () process_open_fds",
+        "time() - process_start_time_seconds > 60",
+        'up{job="orchestrator"} or absent(up{job="orchestrator"}) - 1',
+        'up{job=~"orchestrator|node"} == 0',
+        "vector(1)",
+        f"label_replace(rate({ERRORS}[5m]), 'a', '$1', 'b', '(.*)') / up",
+        f"topk(3, sum by (component) (rate({ERRORS}[5m])))",
+        f"max_over_time({MEMORY}[1h:5m])",
+    ],
+)
+def test_what_is_right_is_left_alone(expr: str) -> None:
+    assert SEMANTICS.problems(expr) == []
+
+
+@pytest.mark.parametrize(
+    ("expr", "labels"),
+    [
+        ("up", {"job", "instance"}),
+        (f"{SECONDS}_bucket", {"job", "instance", "component", "operation", "outcome", "le"}),
+        (f"sum by (job) ({MEMORY})", {"job"}),
+        (f"sum without (instance) ({MEMORY})", {"job"}),
+        (f"sum({MEMORY})", set()),
+        (f"topk(2, {MEMORY})", {"job", "instance"}),
+        (f"histogram_quantile(0.5, rate({SECONDS}_bucket[5m]))", set()),
+        (f"histogram_quantile(0.5, sum by (job, le) (rate({SECONDS}_bucket[5m])))", {"job"}),
+        (f"2 * {MEMORY} > 5", {"job", "instance"}),
+        (f"sum by (job) ({MEMORY}) or up", {"job"}),
+        (f"{MEMORY} and on (job) up", {"job", "instance"}),
+        (f"{MEMORY} / on (job) process_open_fds", {"job"}),
+        (f"{MEMORY} / ignoring (instance) process_open_fds", {"job"}),
+        ('absent(up{job="a",instance=~"b"})', {"job"}),
+        ("vector(1)", set()),
+    ],
+)
+def test_the_labels_of_a_result_are_known(expr: str, labels: set[str]) -> None:
+    found = SEMANTICS.labels(expr)
+    assert found is not None
+    if expr.startswith("histogram_quantile(0.5, rate"):
+        assert "le" not in found
+    else:
+        assert found == labels
+
+
+def test_labels_of_records_follow_from_what_they_record() -> None:
+    known = [
+        Record("job_component:errors:rate5m", f"sum by (job, component) (rate({ERRORS}[5m]))"),
+        Record("job:errors:rate5m", "sum by (job) (job_component:errors:rate5m)"),
+    ]
+    semantics = Semantics(known, scrape_seconds=15)
+    assert semantics.labels("job:errors:rate5m") == {"job"}
+    assert semantics.problems("job_component:errors:rate5m / job:errors:rate5m")
+    assert semantics.problems("sum by (operation) (job_component:errors:rate5m)")
+
+
+def signal(**changes: object) -> Signal:
+    threshold = Threshold(
+        alert="ThingsFail",
+        comparison=Comparison.ABOVE,
+        value=0.5,
+        severity=Severity.PAGE,
+        team=Team.ORCHESTRATOR,
+        summary="{{ $labels.job }} fails",
+        description="It fails.",
+        action="Mend it.",
+        pending="1m",
+    )
+    return Signal(
+        title="Failures",
+        meaning="Good is 0.",
+        unit=Unit.RATIO,
+        source=f"sum by (job) (rate({ERRORS}[5m]))",
+        thresholds=(replace(threshold, **changes),),  # type: ignore[arg-type]
+    )
+
+
+def group(of: Signal) -> tuple[Group, ...]:
+    return (Group("things", "Things.", (), (of,)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"summary": "{{ $labels.component }} fails"}, "$labels.component is always empty"),
+        ({"description": "at {{ $labels.instance }}"}, "$labels.instance is always empty"),
+        (
+            {"logs": LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"})},
+            "$labels.component is always empty",
+        ),
+        ({"only_if": "up == 1"}, "and: the sides never match"),
+    ],
+)
+def test_an_alert_whose_text_has_holes_is_named(changes: dict[str, object], complaint: str) -> None:
+    (problem, *_) = meaningless_in(group(signal(**changes)), SEMANTICS)
+    assert problem.startswith("group things: rule ThingsFail: ")
+    assert complaint in problem
+
+
+def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
+    text = "{{ with $labels.instance }} at {{ . }}{{ end }}"
+    assert meaningless_in(group(signal(summary=text)), SEMANTICS) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"summary": " "}, "has no summary; write one"),
+        ({"action": ""}, "has no action; write one"),
+        ({"summary": "one\ntwo"}, "more than one line"),
+        ({"pending": "15s"}, "make it 30s or more"),
+        ({"pending": "0s"}, "make it 30s or more"),
+        ({"value": 50}, "is no ratio; write 0.05 for 5%"),
+    ],
+)
+def test_an_alert_that_lacks_something_is_named(changes: dict[str, object], complaint: str) -> None:
+    (problem,) = misshapen_in(group(signal(**changes)), 15)
+    assert problem.startswith("group things: alert ThingsFail: ")
+    assert complaint in problem
+
+
+def test_our_own_rules_and_dashboards_have_none_of_this() -> None:
+    assert scrape_seconds() == 15
+    assert meaningless_in(ALL, SEMANTICS) == []
+    assert misshapen_in(ALL, 15) == []
+    asked = [each for file in paths.DASHBOARDS.glob("*.json") for each in expressions(file)]
+    assert asked
+    wrong = {title: SEMANTICS.problems(expr) for title, expr in asked}
+    assert {title: problems for title, problems in wrong.items() if problems} == {}
