@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate check test test-compose bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate check mutate test test-compose bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +59,9 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
+
+mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices (3 minutes)
+	@$(RUN) -m alerts mutate
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools

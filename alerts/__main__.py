@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from alerts import check, generated, paths
+from alerts.mutation import survivors
 from alerts.rules import rule_files
 from app.core.config import Settings, SettingsError, load_settings
 from stack.toolchain import ToolMissing
@@ -14,13 +15,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
     parser.add_argument(
         "command",
-        choices=("generate", "check"),
-        help="generate: write prometheus/rules; check: drift, metrics, runbooks, promtool, amtool",
+        choices=("generate", "check", "mutate"),
+        help="generate: write prometheus/rules; check: drift, metrics, meaning, runbooks, "
+        "promtool, amtool; mutate: break each rule a little, list what no rule test notices",
     )
     command = parser.parse_args().command
     try:
         settings = load_settings()
-        return _generate(settings) if command == "generate" else _check(settings)
+        match command:
+            case "generate":
+                return _generate(settings)
+            case "mutate":
+                return _mutate()
+            case _:
+                return _check(settings)
     except (SettingsError, ToolMissing, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -42,6 +50,20 @@ def _check(settings: Settings) -> int:
         for problem in problems:
             print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _mutate() -> int:
+    def progress(done: int, every: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {every} mutants", end="", file=sys.stderr, flush=True)
+
+    alive = survivors(paths.RULES, paths.RULE_TESTS, progress)
+    if sys.stderr.isatty():
+        print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+    for mutant in alive:
+        print(mutant)
+    print(f"{len(alive)} mutants that no rule test kills", file=sys.stderr)
+    return 1 if alive else 0
 
 
 if __name__ == "__main__":
