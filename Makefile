@@ -60,8 +60,8 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
 
-mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices (3 minutes)
-	@$(RUN) -m alerts mutate
+mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
+	@$(RUN) -m alerts mutate $(GROUP)
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools

@@ -2,46 +2,57 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
-from alerts import check, generated, paths
+from alerts import check, generated, paths, runbooks
 from alerts.mutation import survivors
+from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
-from app.core.config import Settings, SettingsError, load_settings
+from alerts.signals import groups
+from app.core.config import SettingsError, load_settings
 from stack.toolchain import ToolMissing
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=("generate", "check", "mutate"),
-        help="generate: write prometheus/rules; check: drift, metrics, meaning, runbooks, "
-        "promtool, amtool; mutate: break each rule a little, list what no rule test notices",
-    )
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("generate", _generate, "write rules, their generated tests and the runbooks' heads")
+    add("check", _check, "drift, metrics, meaning, form, runbooks, promtool, amtool")
+    mutate = add("mutate", _mutate, "break each rule a little, list what no rule test notices")
+    mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
+    arguments = parser.parse_args()
+    run: Command = arguments.run
     try:
-        settings = load_settings()
-        match command:
-            case "generate":
-                return _generate(settings)
-            case "mutate":
-                return _mutate()
-            case _:
-                return _check(settings)
+        return run(arguments)
     except (SettingsError, ToolMissing, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _generate(settings: Settings) -> int:
-    files = rule_files(settings.thresholds, settings.links)
-    generated.write(paths.RULES, files)
-    print(f"{paths.in_checkout(str(paths.RULES))}: {', '.join(sorted(files))}")
+def _generate(_arguments: argparse.Namespace) -> int:
+    settings = load_settings()
+    tests = test_files(settings.thresholds, settings.links, check.scrape_seconds())
+    for folder, files in (
+        (paths.RULES, rule_files(settings.thresholds, settings.links)),
+        (paths.GENERATED_RULE_TESTS, tests),
+    ):
+        generated.write(folder, files)
+        print(f"{paths.in_checkout(str(folder))}: {len(files)} files")
+    runbooks.write(paths.RUNBOOKS, groups(settings.thresholds))
     return 0
 
 
-def _check(settings: Settings) -> int:
+def _check(_arguments: argparse.Namespace) -> int:
+    settings = load_settings()
     failed = 0
     for step in check.steps(settings.thresholds, settings.links):
         problems = step.problems()
@@ -52,12 +63,12 @@ def _check(settings: Settings) -> int:
     return 1 if failed else 0
 
 
-def _mutate() -> int:
+def _mutate(arguments: argparse.Namespace) -> int:
     def progress(done: int, every: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{done} of {every} mutants", end="", file=sys.stderr, flush=True)
 
-    alive = survivors(paths.RULES, paths.RULE_TESTS, progress)
+    alive = survivors(paths.RULES, paths.RULE_TESTS, arguments.groups, progress)
     if sys.stderr.isatty():
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
     for mutant in alive:

@@ -14,15 +14,16 @@ from alerts.model import (
     Signal,
     Threshold,
     Unit,
-    alert_names,
     records,
 )
 from alerts.promql import seconds
 from alerts.promtool import CheckFailedError
+from alerts.rule_tests.files import test_files
 from alerts.rules import alert_expr, rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.config import Links, Thresholds
+from app.core.config import Links
+from app.core.thresholds import Thresholds
 from stack.toolchain import locate
 
 
@@ -45,15 +46,25 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
-    yield Step(
-        "runbooks", lambda: runbooks.problems(paths.RUNBOOKS, alert_names(all_groups), vocabulary)
-    )
+    yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step(f"rules, by {locate('promtool')}", lambda: _each(promtool.check_rules, paths.RULES))
     yield Step(
         "prometheus.yml",
         lambda: _findings(promtool.check_config, paths.PROMETHEUS_CONFIG),
     )
-    yield Step("rule tests", lambda: _each(promtool.test_rules, paths.RULE_TESTS))
+    yield Step(
+        "generated rule tests",
+        lambda: generated.drift(
+            paths.GENERATED_RULE_TESTS, test_files(thresholds, links, scrape_seconds())
+        ),
+    )
+    yield Step(
+        "rule tests",
+        lambda: [
+            *_each(promtool.test_rules, paths.RULE_TESTS),
+            *_each(promtool.test_rules, paths.GENERATED_RULE_TESTS),
+        ],
+    )
     yield Step(
         f"alertmanager.yml, by {locate('amtool')}",
         lambda: _findings(promtool.check_alertmanager, paths.ALERTMANAGER_CONFIG),
@@ -122,10 +133,10 @@ def _texts(threshold: Threshold) -> tuple[str, ...]:
     return (threshold.summary, threshold.description, threshold.action, logs)
 
 
-def scrape_seconds() -> float:
+def scrape_seconds() -> int:
     """How often the committed prometheus.yml scrapes and evaluates."""
     config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
-    return float(seconds(config["global"]["scrape_interval"]))
+    return seconds(config["global"]["scrape_interval"])
 
 
 def _expressions(group: Group) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,9 @@ from collections.abc import Iterator
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
+from alerts.exporters import ALERTS, known_metrics
 from alerts.model import Record
-from app.core import catalogue
 from app.core.catalogue import Metric
-
-PROMETHEUS_OWN = frozenset({"up", "ALERTS"})
-"""Series that Prometheus makes itself."""
 
 TARGET_LABELS = frozenset({"job", "instance"})
 """Labels that scraping adds to every series."""
@@ -24,8 +21,8 @@ class Vocabulary:
     """The series that rules and dashboards may use."""
 
     def __init__(self, records: list[Record]) -> None:
-        self._metrics = {name: m for m in catalogue.metrics() for name in m.series_names}
-        self._without_labels = PROMETHEUS_OWN | {record.name for record in records}
+        self._metrics = {name: m for m in known_metrics() for name in m.series_names}
+        self._without_labels = {ALERTS, *(record.name for record in records)}
 
     def problems(self, expr: str) -> list[str]:
         """What is wrong with ``expr``, one line each; empty when nothing is."""

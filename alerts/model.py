@@ -4,7 +4,7 @@ A signal says once what an operator watches. The recording rule, the alert rules
 annotations and the dashboard panel with its threshold lines are made from it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,13 @@ class Comparison(StrEnum):
 
     ABOVE = ">"
     BELOW = "<"
+    AT_LEAST = ">="
+    AT_MOST = "<="
+
+    @property
+    def words(self) -> str:
+        """As people say it before a number."""
+        return {">": "above", "<": "below", ">=": "at least", "<=": "at most"}[self.value]
 
 
 class Unit(StrEnum):
@@ -77,23 +84,50 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A recording rule. ``name`` is level:metric:operations."""
+    """A recording rule. ``name`` is level:metric:operations; ``labels`` are added to its series.
+
+    Rules that record the same thing of several subjects share a name and differ by a label.
+    """
 
     name: str
     expr: str
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return self.name
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What has to hold beside a threshold, so that little traffic or old news calls nobody.
+
+    ``source`` times ``times`` is compared with ``value``. ``on`` are the labels by which its series
+    belong to the signal's; without any, all labels have to agree.
+    """
+
+    source: Record | str
+    comparison: Comparison
+    value: float
+    on: tuple[str, ...] = ("job",)
+    times: float = 1
+
+    @property
+    def expr(self) -> str:
+        """PromQL to be put behind the alert's own comparison."""
+        matching = f"on ({', '.join(self.on)}) " if self.on else ""
+        scaled = f"{self.source} * {self.times:g}" if self.times != 1 else f"{self.source}"
+        return f"and {matching}{scaled} {self.comparison} {number(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """Where a signal becomes an alert.
 
-    ``value`` is in the signal's unit. ``matchers`` select among the signal's series; ``only_if`` is
-    PromQL that has to hold as well, so that little traffic or old news calls nobody. ``pending``
-    and ``keep_firing`` are Prometheus durations. ``summary`` and ``description`` may use templates
-    over the labels that the series keep. ``logs`` finds the lines that say what happened.
+    ``value`` is in the signal's unit. ``matchers`` select among the signal's series; all ``guards``
+    have to hold as well. ``pending`` and ``keep_firing`` are Prometheus durations. ``summary`` and
+    ``description`` may use templates over the labels that the series keep. ``logs`` finds the lines
+    that say what happened. ``absence`` names the alert that fires when the signal's series are
+    missing, so that silence hides no outage; whatever pages needs one.
     """
 
     alert: str
@@ -107,15 +141,15 @@ class Threshold:
     pending: str = "0s"
     keep_firing: str = "0s"
     matchers: str = ""
-    only_if: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     logs: LogQuery | None = None
+    absence: str = ""
 
     def described(self, unit: Unit) -> str:
         """The threshold in words, such as ``above 10% for 30s``."""
-        side = "above" if self.comparison is Comparison.ABOVE else "below"
         duration = "" if self.pending == "0s" else f" for {self.pending}"
-        return f"{side} {unit.text(self.value)}{duration}"
+        return f"{self.comparison.words} {unit.text(self.value)}{duration}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +172,32 @@ class Group:
     """Rules that are evaluated together, in this order, and kept in one file.
 
     Alerts stand in the group of the records they read: rules of other groups may be one evaluation
-    behind.
+    behind. Where that does not matter, as for records that look back over hours, ``follows`` names
+    the other groups. ``interval`` is the time between evaluations; Prometheus's own where it is
+    empty. ``source`` is the module of alerts.signals that declares the group.
     """
 
     name: str
     about: str
     records: tuple[Record, ...]
     signals: tuple[Signal, ...]
+    follows: tuple[str, ...] = ()
+    interval: str = ""
+    source: str = ""
 
     def all_records(self) -> Iterator[Record]:
         """The group's recording rules, those of its signals last, each once."""
         own = [s.source for s in self.signals if isinstance(s.source, Record)]
-        yield from dict.fromkeys((*self.records, *own))
+        seen = []
+        for record in (*self.records, *own):
+            if record not in seen:
+                seen.append(record)
+                yield record
+
+
+def number(value: float) -> str:
+    """``value`` as PromQL writes it: short, and without an exponent where people count."""
+    return f"{value:.12g}"
 
 
 def records(groups: Iterable[Group]) -> list[Record]:

@@ -7,7 +7,7 @@ its file fail. What survives shows what no test looks at.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ _FLIPPED = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
 _COMPARISON = re.compile(r">=|<=|==|!=|>|<")
 _NUMBER = re.compile(r"(?<![\w.:\[])(\d+(?:\.\d+)?)(?![\w.:])")
 _RANGE = re.compile(r"\[(\w+)\]")
+_OFFSET = re.compile(r"\boffset (\w+)")
 _MATCHERS = re.compile(r"\{([^{}]*)\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 _LABELS = re.compile(r"\b(by|without|on|ignoring)\s*\(([^()]*)\)")
@@ -62,13 +63,20 @@ def mutants(file: Path) -> Iterator[Mutant]:
 
 
 def survivors(
-    rules: Path, tests: Path, progress: Callable[[int, int], None] = lambda _done, _all: None
+    rules: Path,
+    tests: Path,
+    groups: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> list[Mutant]:
     """The mutants of the rule files in ``rules`` that no test in ``tests`` kills.
 
-    ``progress`` is told how many of how many were tried.
+    With ``groups`` only those of these files. ``progress`` is told how many of how many were tried.
+    ValueError names a group that there is not.
     """
-    every = [mutant for file in sorted(rules.glob("*.yml")) for mutant in mutants(file)]
+    files = {file.stem: file for file in sorted(rules.glob("*.yml"))}
+    if unknown := set(groups) - files.keys():
+        raise ValueError(f"no group {', '.join(unknown)}; there are {', '.join(files)}")
+    every = [mutant for name in groups or files for mutant in mutants(files[name])]
     alive = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for number, (mutant, killed) in enumerate(
@@ -85,13 +93,13 @@ def is_killed(mutant: Mutant, tests: Path) -> bool:
     with TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         (folder / "rules").mkdir()
-        (folder / "tests").mkdir()
         (folder / "rules" / f"{mutant.file}.yml").write_text(mutant.rules)
-        for test in sorted(tests.glob("*.yml")):
+        for test in sorted(tests.rglob("*.yml")):
             text = test.read_text()
             if f"rules/{mutant.file}.yml" not in text:
                 continue
-            copy = folder / "tests" / test.name
+            copy = folder / "tests" / test.relative_to(tests)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(text)
             try:
                 promtool.test_rules(copy)
@@ -124,7 +132,7 @@ def _of_expression(expr: str) -> Iterator[tuple[str, str]]:
         is_limit = bool(_COMPARISON.search(outside[: match.start()].rstrip()[-2:]))
         for moved in _moved(float(match[1]), is_limit):
             yield f"{_near(expr, match)} becomes {moved}", _put(expr, match.span(), moved)
-    for match in _RANGE.finditer(outside):
+    for match in (*_RANGE.finditer(outside), *_OFFSET.finditer(outside)):
         seconds = int(promql_parser.parse_duration(match[1]).total_seconds())
         for word, length in (("doubled", seconds * 2), ("halved", seconds // 2)):
             yield f"{_near(expr, match)} {word}", _put(expr, match.span(1), f"{length}s")

@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "prometheus" / "rules"
 RULE_TESTS = ROOT / "prometheus" / "tests"
+GENERATED_RULE_TESTS = RULE_TESTS / "generated"
 PROMETHEUS_CONFIG = ROOT / "prometheus" / "prometheus.yml"
 ALERTMANAGER_CONFIG = ROOT / "alerts" / "alertmanager.yml"
 RUNBOOKS = ROOT / "alerts" / "runbooks"

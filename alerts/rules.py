@@ -5,9 +5,10 @@ from typing import Any
 import promql_parser
 import yaml
 
-from alerts.model import DASHBOARD_UID, Group, Record, Signal, Threshold
+from alerts.model import DASHBOARD_UID, Group, Record, Signal, Threshold, number
 from alerts.signals import groups
-from app.core.config import Links, Thresholds
+from app.core.config import Links
+from app.core.thresholds import Thresholds
 
 
 class _Literal(str):
@@ -34,32 +35,38 @@ def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
 
 def alert_expr(signal: Signal, threshold: Threshold) -> str:
     """The PromQL by which ``threshold`` fires."""
-    if isinstance(signal.source, Record):
+    if isinstance(signal.source, Record) or threshold.matchers:
         series = f"{signal.source}{{{threshold.matchers}}}"
     elif isinstance(promql_parser.parse(signal.source), promql_parser.BinaryExpr):
         series = f"({signal.source})"
     else:
         series = signal.source
-    fires = f"{series} {threshold.comparison} {threshold.value:g}"
-    return f"{fires} and {threshold.only_if}" if threshold.only_if else fires
+    fires = f"{series} {threshold.comparison} {number(threshold.value)}"
+    return " ".join((fires, *(guard.expr for guard in threshold.guards)))
 
 
 def _text(group: Group, links: Links) -> str:
     header = (
         f"# {group.about}\n"
-        f"# Generated from alerts/signals/{group.name}.py by `make generate`; edit there.\n"
+        f"# Generated from alerts/signals/{group.source or group.name}.py by `make generate`; edit"
+        " there.\n"
     )
     rules = [_recording_rule(record) for record in group.all_records()]
-    rules += [_alert_rule(s, t, links) for s in group.signals for t in s.thresholds]
-    document = {"groups": [{"name": group.name, "rules": rules}]}
+    rules += [alert_rule(s, t, links) for s in group.signals for t in s.thresholds]
+    interval = {"interval": group.interval} if group.interval else {}
+    document = {"groups": [{"name": group.name, **interval, "rules": rules}]}
     return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
 
 
 def _recording_rule(record: Record) -> dict[str, Any]:
-    return {"record": record.name, "expr": _pretty(record.expr)}
+    rule: dict[str, Any] = {"record": record.name, "expr": _pretty(record.expr)}
+    if record.labels:
+        rule["labels"] = dict(record.labels)
+    return rule
 
 
-def _alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str, Any]:
+def alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str, Any]:
+    """The alerting rule as Prometheus reads it."""
     rule: dict[str, Any] = {
         "alert": threshold.alert,
         "expr": _pretty(alert_expr(signal, threshold)),

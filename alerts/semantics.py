@@ -24,15 +24,15 @@ from promql_parser import (
     VectorSelector,
 )
 
+from alerts.exporters import known_metrics
 from alerts.model import Record
-from app.core import catalogue
 from app.core.catalogue import Kind
 
 SAMPLES_PER_RANGE = 4
 """Scrape intervals in a range, so that one failed scrape, or a late one, leaves a rate."""
 
 _TARGET = frozenset({"job", "instance"})
-_OWN_LABELS: dict[str, frozenset[str] | None] = {"up": _TARGET, "ALERTS": None}
+_OWN_LABELS: dict[str, frozenset[str] | None] = {"ALERTS": None}
 _RATES = frozenset({"rate", "increase", "irate"})
 _OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"})
 # What may be asked of a counter as it is: whether it is there, and how many of it.
@@ -50,9 +50,9 @@ class Semantics:
     """Checks expressions over the catalogue and ``records``, scraped every ``scrape_seconds``."""
 
     def __init__(self, records: list[Record], scrape_seconds: float) -> None:
-        self._kinds = {name: m.kind for m in catalogue.metrics() for name in m.series_names}
+        self._kinds = {name: m.kind for m in known_metrics() for name in m.series_names}
         self._labels: dict[str, Labels] = dict(_OWN_LABELS)
-        for metric in catalogue.metrics():
+        for metric in known_metrics():
             for name in metric.series_names:
                 bucket = (
                     {"le"} if metric.kind is Kind.HISTOGRAM and name == metric.bucket else set()
@@ -61,7 +61,8 @@ class Semantics:
         self._shortest = SAMPLES_PER_RANGE * scrape_seconds
         # In the order of evaluation: a record reads only those before it.
         for record in records:
-            self._labels[record.name] = self.labels(record.expr)
+            labels = self.labels(record.expr)
+            self._labels[record.name] = None if labels is None else labels | record.labels.keys()
 
     def problems(self, expr: str) -> list[str]:
         """What can't be right in ``expr``, each with its mend; empty when nothing is."""
@@ -233,6 +234,18 @@ class Semantics:
         named = frozenset(modifier.matching.labels)
         is_on = str(modifier).startswith("on")
         return named if is_on else None if left is None else left - named
+
+
+def values_of(label: str) -> tuple[str, ...]:
+    """Values that a label has, for examples: those of its closed set, or two made up."""
+    closed = [
+        value
+        for metric in known_metrics()
+        for each in metric.labels
+        if each.name == label and each.values
+        for value in each.values
+    ]
+    return tuple(dict.fromkeys(closed)) or (f"some-{label}", f"another-{label}")
 
 
 def _is_scalar(node: promql.Expr) -> bool:

@@ -9,7 +9,8 @@ from alerts.expressions import Vocabulary
 from alerts.model import records
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.config import Thresholds, load_settings
+from app.core.config import load_settings
+from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import expressions
 

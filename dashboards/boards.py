@@ -1,6 +1,6 @@
 """The set of dashboards."""
 
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 from dashboards.house_style import to_json
 from dashboards.overview import overview
 

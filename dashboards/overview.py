@@ -4,10 +4,10 @@ from grafanalib import core
 
 from alerts.model import DASHBOARD_UID, Record, Severity, Team, Unit
 from alerts.promql import quantile
-from alerts.signals import business, http, operations, sms
+from alerts.signals import business, http, operations, slo, sms
 from app.core import catalogue
 from app.core.catalogue import Component
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 from dashboards.house_style import (
     TARGET_INSTANCES,
     TARGETS,
@@ -48,7 +48,7 @@ def overview(thresholds: Thresholds) -> core.Dashboard:
 
 def _promises(thresholds: Thresholds) -> Row:
     severities = "|".join((Severity.PAGE, Severity.TICKET))
-    in_time = sms.processed_in_time(thresholds)
+    _, in_time, *_ = slo.objectives(thresholds)
     breakers = operations.breakers_not_closed()
     return Row(
         "Is it well?",
@@ -71,16 +71,16 @@ def _promises(thresholds: Thresholds) -> Row:
                 "Requests not answered 5xx, probes left out. Good is at or above the objective of "
                 f"{Unit.RATIO.text(thresholds.availability_objective)}.",
                 Unit.RATIO,
-                Query(f"1 - max({_of(http.error_ratio('1h'))})", "availability"),
+                Query(f"1 - max({_slo('1h', 'availability')})", "availability"),
                 good_above(thresholds.availability_objective),
                 no_value="no requests",
             ),
             stat(
-                in_time.title,
-                in_time.meaning,
-                in_time.unit,
-                Query(f"min({_of(in_time.source)})", "in time"),
-                signal_steps(in_time),
+                f"SMS processed within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
+                f"Promised: {Unit.RATIO.text(in_time.objective)} of {in_time.promise}.",
+                Unit.RATIO,
+                Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
+                good_above(thresholds.sms_latency_objective),
                 no_value="no SMS",
             ),
             stat(
@@ -113,6 +113,7 @@ def _promises(thresholds: Thresholds) -> Row:
 
 
 def _requests(thresholds: Thresholds) -> Row:
+    availability, *_ = slo.objectives(thresholds)
     return Row(
         "Requests",
         (
@@ -128,11 +129,11 @@ def _requests(thresholds: Thresholds) -> Row:
                 "rates that page: the upper one over 1h, the lower one over 6h.",
                 Unit.RATIO,
                 *(
-                    Query(f"max({_of(http.error_ratio(window))})", window)
+                    Query(f"max({_slo(window, 'availability')})", window)
                     for window in ("5m", "1h", "6h")
                 ),
                 signals=tuple(
-                    http.error_budget(thresholds, burn) for burn in http.PAGING_BURN_RATES
+                    slo.burning(availability, burn, thresholds) for burn in slo.BURN_RATES[:2]
                 ),
             ),
             timeseries(
@@ -147,7 +148,7 @@ def _requests(thresholds: Thresholds) -> Row:
 
 
 def _sms(thresholds: Thresholds) -> Row:
-    in_time = sms.processed_in_time(thresholds)
+    _, in_time, *_ = slo.objectives(thresholds)
     return Row(
         "SMS",
         (
@@ -159,11 +160,10 @@ def _sms(thresholds: Thresholds) -> Row:
                 Query(f"60 * sum by (route) ({_of(sms.BY_ROUTE)})", "{{route}}"),
             ),
             timeseries(
-                in_time.title,
-                in_time.meaning,
-                in_time.unit,
-                Query(f"min({_of(in_time.source)})", "in time"),
-                signals=(in_time,),
+                f"SMS processed within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
+                f"Promised: {Unit.RATIO.text(in_time.objective)} of {in_time.promise}.",
+                Unit.RATIO,
+                Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
             ),
             timeseries(
                 "Time to process an SMS",
@@ -327,6 +327,11 @@ def _process() -> Row:
             ),
         ),
     )
+
+
+def _slo(window: str, objective: str) -> str:
+    """The share of events that failed, of one objective."""
+    return _of(slo.error_ratio(window), f'slo="{objective}"')
 
 
 def _of(source: Record | str, matchers: str = "") -> str:

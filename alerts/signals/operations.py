@@ -1,12 +1,12 @@
 """Calls to the upstreams and the database, and the breakers that guard them."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.promql import or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, Outcome
-from app.core.config import Thresholds
 from app.core.events import BreakerChanged, OperationFailed
+from app.core.thresholds import Thresholds
 
 _DURATION = catalogue.OPERATION_DURATION
 _ERRORS = catalogue.OPERATION_ERRORS.name
@@ -43,6 +43,15 @@ COMPONENT_ERRORS = Record(
     f"job_component:{_ERRORS_BASE}:rate1m",
     or_zero(_failed("job, component", "1m"), COMPONENT_RATE.name),
 )
+COMPONENT_ERROR_RATIO = Record(
+    f"job_component:{_ERRORS_BASE}:ratio_rate1m",
+    ratio(COMPONENT_ERRORS.name, COMPONENT_RATE.name),
+)
+_STATE = catalogue.CIRCUIT_BREAKER_STATE.name
+BREAKERS_NOT_CLOSED = Record(
+    f"job_component:{_STATE}:not_closed",
+    f'sum by (job, component) ({_STATE}{{state!="{BreakerState.CLOSED}"}})',
+)
 ERRORS_BY_TYPE = Record(
     f"job_component_error_type:{_ERRORS_BASE}:rate5m",
     _failed("job, component, error_type", "5m"),
@@ -68,10 +77,7 @@ def failing(thresholds: Thresholds) -> Signal:
         meaning="Share of calls that failed or were refused by an open breaker over a minute. "
         "Good is 0; the line is the limit for the AI provider.",
         unit=Unit.RATIO,
-        source=Record(
-            f"job_component:{_ERRORS_BASE}:ratio_rate1m",
-            ratio(COMPONENT_ERRORS.name, COMPONENT_RATE.name),
-        ),
+        source=COMPONENT_ERROR_RATIO,
         thresholds=(
             Threshold(
                 alert=AI_PROVIDER_FAILING,
@@ -87,7 +93,16 @@ def failing(thresholds: Thresholds) -> Signal:
                 "it is back, retry the failed workflows.",
                 pending="30s",
                 matchers=f'component="{Component.AI_PROVIDER}"',
-                only_if=f"{COMPONENT_ERRORS} * {seconds('1m')} >= {thresholds.minimum_failures}",
+                guards=(
+                    Guard(
+                        COMPONENT_ERRORS,
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        on=(),
+                        times=seconds("1m"),
+                    ),
+                ),
+                absence="TargetDown",
             ),
         ),
     )
@@ -95,15 +110,11 @@ def failing(thresholds: Thresholds) -> Signal:
 
 def breakers_not_closed() -> Signal:
     """The workers whose breaker is open, or half-open on trial."""
-    state = catalogue.CIRCUIT_BREAKER_STATE.name
     return Signal(
         title="Circuit breakers not closed",
         meaning="Workers whose breaker for an upstream is open or on trial. Good is 0.",
         unit=Unit.COUNT,
-        source=Record(
-            f"job_component:{state}:not_closed",
-            f'sum by (job, component) ({state}{{state!="{BreakerState.CLOSED}"}})',
-        ),
+        source=BREAKERS_NOT_CLOSED,
         thresholds=(
             Threshold(
                 alert="CircuitBreakerOpen",

@@ -1,12 +1,13 @@
 """Whether Prometheus sees anything at all."""
 
+from alerts import exporters
 from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Severity, Signal, Team, Threshold, Unit
 
 ORCHESTRATOR_JOB = "orchestrator"
 PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
 
-UP = "up"
+UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""
 
 
@@ -35,6 +36,7 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 keep_firing="1m",
                 # The series has it already; here it tells the rules apart for promtool's linter.
                 labels={"job": job},
+                absence="TargetDown",
             ),
         ),
     )

@@ -9,6 +9,7 @@ called as the field is.
 import difflib
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -18,14 +19,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -36,14 +36,12 @@ from app.core.events import all_events
 from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
 from app.core.logging import LogOptions
+from app.core.sections import Days, Ratio, Seconds, Section
+from app.core.thresholds import Thresholds
 
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-
-Seconds = Annotated[float, Field(gt=0)]
-Days = Annotated[float, Field(gt=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class SettingsError(ValueError):
@@ -71,11 +69,7 @@ def _time_zone(value: str) -> str:
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Routing(_Section):
+class Routing(Section):
     """Routing of AI answers by confidence (domain.md, "What the orchestrator does")."""
 
     auto_send_above: Ratio = Field(0.85, description="confidence above which an answer is sent")
@@ -88,14 +82,14 @@ class Routing(_Section):
         return self
 
 
-class PaymentPlanLimits(_Section):
+class PaymentPlanLimits(Section):
     """What a payment plan must keep to be valid (domain.md)."""
 
     max_weeks: int = Field(12, ge=1, description="longest plan, weeks")
     min_weekly_dollars: float = Field(25, gt=0, description="smallest instalment, $ a week")
 
 
-class Calls(_Section):
+class Calls(Section):
     """HTTP calls to the upstreams (domain.md, "What it depends on")."""
 
     timeout_seconds: Seconds = Field(30, description="limit of one attempt")
@@ -116,28 +110,7 @@ class Calls(_Section):
         return self
 
 
-class Thresholds(_Section):
-    """Where a signal becomes an alert. Sources: domain.md, "What it promises"."""
-
-    availability_objective: Ratio = Field(0.999, description="share of requests without a 5xx")
-    sms_latency_seconds: Seconds = Field(2.0, description="an SMS is processed within")
-    sms_latency_objective: Ratio = Field(
-        0.95, description="share of SMS that must be within sms_latency_seconds"
-    )
-    rollback_error_ratio: Ratio = Field(
-        0.05, description="share of requests with a 5xx above which a release is rolled back"
-    )
-    rollback_latency_seconds: Seconds = Field(
-        5.0, description="response time above which a release is rolled back"
-    )
-    concurrent_sms: int = Field(100, ge=1, description="SMS at once without getting slower")
-    ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
-    minimum_failures: int = Field(
-        5, ge=1, description="failures below which no ratio alerts, however little traffic there is"
-    )
-
-
-class Links(_Section):
+class Links(Section):
     """Where the links in alerts lead."""
 
     runbooks_url: AnyHttpUrl = Field(
@@ -148,7 +121,7 @@ class Links(_Section):
     )
 
 
-class Retention(_Section):
+class Retention(Section):
     """How long rollups are kept at one resolution, days; what expires is archived."""
 
     counts: Days = Field(description="events counted")
@@ -156,7 +129,7 @@ class Retention(_Section):
     samples: Days = Field(description="gauges sampled once a second")
 
 
-class RollupSettings(_Section):
+class RollupSettings(Section):
     """The rollups behind the JSON endpoint (docs/rollups.md)."""
 
     flush_seconds: Seconds = Field(
@@ -198,7 +171,7 @@ _EVENTS = tuple(event.name for event in all_events())
 _OPERATIONS = (*(component.value for component in Component), "default")
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """Logs (docs/logs.md)."""
 
     environment_levels: dict[str, Level] = Field(
@@ -250,7 +223,7 @@ class LogSettings(_Section):
         return self
 
 
-class MetricsAccess(_Section):
+class MetricsAccess(Section):
     """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
 
     tokens_file: Path | None = Field(
@@ -266,6 +239,23 @@ class MetricsAccess(_Section):
     cache_seconds: Seconds = Field(1.0, description="how long an answer is given again")
     stream_interval_seconds: Seconds = Field(1.0, description="time between two changes")
     stream_heartbeat_seconds: Seconds = Field(15.0, description="silence after which one is sent")
+
+
+ENVIRONMENTS = Path(__file__).with_name("environments.toml")
+"""What differs by environment from the defaults."""
+
+
+class _OfTheEnvironment(PydanticBaseSettingsSource):
+    """The overrides of the environment that the settings so far are for."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        default = Settings.model_fields["environment"].default
+        name = self.current_state.get("environment", default)
+        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text()).get(name, {})
+        return overrides
 
 
 class Settings(BaseSettings):
@@ -356,6 +346,18 @@ class Settings(BaseSettings):
                 f"{ENV_PREFIX}LOGS__FOLDER"
             )
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables first, then what the environment overrides, then the defaults."""
+        return init_settings, env_settings, _OfTheEnvironment(settings_cls)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -449,7 +451,7 @@ def known_variables() -> list[str]:
         variable = f"{ENV_PREFIX}{name.upper()}"
         names.append(variable)
         section = field.annotation
-        if isinstance(section, type) and issubclass(section, _Section):
+        if isinstance(section, type) and issubclass(section, Section):
             names += [f"{variable}__{inner.upper()}" for inner in section.model_fields]
     return sorted(names)
 

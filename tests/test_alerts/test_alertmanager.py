@@ -7,7 +7,7 @@ from alerts import paths, promtool
 from alerts.model import alert_names
 from alerts.signals import groups
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 
 CONFIG = yaml.safe_load(paths.ALERTMANAGER_CONFIG.read_text())
 ALERTS = alert_names(groups(Thresholds()))

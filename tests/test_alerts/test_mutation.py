@@ -104,7 +104,7 @@ def test_a_test_that_looks_kills_and_one_that_does_not_lets_live(
 ) -> None:
     rules, tests = folders
     told: list[tuple[int, int]] = []
-    alive = survivors(rules, tests, lambda done, every: told.append((done, every)))
+    alive = survivors(rules, tests, (), lambda done, every: told.append((done, every)))
     every = list(mutants(rules / "things.yml"))
     assert told[-1] == (len(every), len(every))
     # Firing at 5 minutes is all that is looked at: not from when on, nor from which value.

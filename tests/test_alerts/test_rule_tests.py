@@ -11,7 +11,7 @@ from alerts import paths, promtool
 from alerts.expressions import Vocabulary
 from alerts.model import alert_names, records
 from alerts.signals import groups
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))

@@ -18,7 +18,8 @@ from alerts.promql import seconds
 from alerts.rules import rule_files
 from alerts.signals import groups
 from alerts.signals.http import PAGING_BURN_RATES
-from app.core.config import Links, Thresholds
+from app.core.config import Links
+from app.core.thresholds import Thresholds
 from app.logs.__main__ import main as query_logs
 
 GROUPS = groups(Thresholds())

@@ -20,8 +20,8 @@ from alerts.model import (
 )
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.config import Thresholds
 from app.core.events import OperationFailed
+from app.core.thresholds import Thresholds
 from dashboards.queries import expressions
 
 ALL = groups(Thresholds())

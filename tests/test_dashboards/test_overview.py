@@ -14,7 +14,7 @@ from alerts.expressions import Vocabulary
 from alerts.model import DASHBOARD_UID, Signal, records
 from alerts.signals import groups, operations, sms
 from app.core import catalogue
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import expressions, panels
 

@@ -1,0 +1,61 @@
+"""Tests of recording rules: what each has to say of a universe of series."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.rule_tests.universe import Universe, Values, selector
+from app.core.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTest:
+    """What records have to say, by their names, of ``universe``."""
+
+    about: str
+    universe: Universe
+    expected: dict[str, Values]
+
+    def promtool(self) -> dict[str, Any]:
+        """The test as promtool takes it."""
+        return {
+            "name": self.about,
+            "interval": f"{self.universe.step}s",
+            "input_series": self.universe.inputs(),
+            "promql_expr_test": [
+                {
+                    "expr": _rounded(name, values),
+                    "eval_time": f"{self.universe.at}s",
+                    "exp_samples": [
+                        {
+                            "labels": selector("", dict(labels)),
+                            "value": _round(value, _places(values)),
+                        }
+                        for labels, value in sorted(values.items())
+                    ],
+                }
+                for name, values in self.expected.items()
+            ],
+        }
+
+
+RecordTests = Callable[[Thresholds], list[RecordTest]]
+"""What a group's module gives."""
+
+
+def _rounded(name: str, values: Values) -> str:
+    # Rounded on both sides: the last digits depend on the order of adding.
+    return f"round({name}, {_places(values):g})"
+
+
+def _places(values: Values) -> float:
+    """To what is rounded: six digits of the largest."""
+    largest = max((abs(value) for value in values.values() if math.isfinite(value)), default=0)
+    return 10.0 ** (math.ceil(math.log10(largest)) - 6) if largest else 1e-6
+
+
+def _round(value: float, places: float) -> float:
+    """As Prometheus rounds."""
+    inverse = 1 / places
+    return math.floor(value * inverse + 0.5) / inverse

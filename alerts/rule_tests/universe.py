@@ -1,0 +1,292 @@
+"""Series that tell every rule apart from one that is a little wrong, and what they add up to.
+
+Counters grow in pieces, faster and slower, and gauges move, so that each window has a rate and an
+average of its own; each label has several values, each series its share. What a record has to say
+of that is worked out here, from what it means. Nothing of it reads the rules' PromQL.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate, groupby
+
+from app.core.catalogue import Kind, Metric
+
+Labels = tuple[tuple[str, str], ...]
+Values = dict[Labels, float]
+"""What a record says: a number for each combination of its labels, which are sorted."""
+Where = Callable[[Mapping[str, str]], bool]
+
+JOB = "orchestrator"
+INSTANCES = ("a:8000", "b:8000")
+
+_STEP = 15
+_LAST = 1679
+"""The last sample that is looked at, counted from 0."""
+# Seconds before the end at which everything changes its pace, and the pace up to then.
+_PACES = (
+    *((15000, 5), (9000, 2), (4500, 7), (2400, 3), (1400, 8), (720, 4), (400, 9), (200, 2)),
+    *((90, 6), (45, 1), (20, 5), (0, 3)),
+)
+
+_SHIFT = 5
+"""By how many pieces the second pace is ahead of the first."""
+
+LAST_PACE = _PACES[-1][1]
+"""A gauge is in the end at its weight times this."""
+
+
+def everything(_labels: Mapping[str, str]) -> bool:
+    """Selects every series."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series. At a pace of 1, a counter grows by ``weight`` a step, a gauge is at it.
+
+    ``other`` is the weight of a second pace, which it follows beside the first.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    weight: float
+    grows: bool
+    other: float = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+    """From and until how many seconds before the end it has no samples."""
+
+    @property
+    def selector(self) -> str:
+        """As promtool takes it."""
+        return selector(self.name, self.labels)
+
+
+@dataclass(slots=True)
+class Universe:
+    """All series of one test, and what is to be said of them at ``at``, seconds from the start.
+
+    With ``stretch`` 1 windows up to 6 h are told apart, with 120 up to 30 d.
+    """
+
+    stretch: int = 1
+    series: list[Series] = field(default_factory=list)
+
+    @property
+    def step(self) -> int:
+        """Seconds between two samples."""
+        return _STEP * self.stretch
+
+    @property
+    def at(self) -> int:
+        """When everything is looked at.
+
+        Not on a sample, so that it does not matter whether a window holds its edges: Prometheus 2
+        and 3 differ in that.
+        """
+        return _LAST * self.step + 9
+
+    def observe(self, metric: Metric, /, **labels: str) -> None:
+        """Add a metric's series with these labels, for each of the instances."""
+        for instance in INSTANCES:
+            self.observe_one(metric, JOB, instance, 1, **labels)
+
+    def observe_one(
+        self, metric: Metric, job: str, instance: str, scale: float, /, **labels: str
+    ) -> None:
+        """Add a metric's series of one instance, ``scale`` times as large as usual."""
+        own = {"job": job, "instance": instance, **labels}
+        weight = (len(self.series) % 7 + 1) * scale
+        if metric.kind is Kind.HISTOGRAM:
+            self._observe_histogram(metric, own, weight)
+        else:
+            self.add(metric.name, own, weight, grows=metric.kind is Kind.COUNTER)
+
+    def add(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        weight: float,
+        *,
+        grows: bool,
+        gaps: tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        """Add one series by name, such as one of a record that is read."""
+        self.series.append(Series(name, labels, weight, grows, gaps=gaps))
+
+    def _observe_histogram(self, metric: Metric, labels: dict[str, str], weight: float) -> None:
+        # More in later buckets for some series than for others, so that quantiles differ; every
+        # second bucket at another pace, so that they differ by window.
+        paces = [0.0, 0.0]
+        for position, bound in enumerate((*metric.buckets, math.inf)):
+            paces[position % 2] += (position * weight) % 5 + weight
+            le = "+Inf" if math.isinf(bound) else str(float(bound))
+            bounded = {**labels, "le": le}
+            self.series.append(Series(metric.bucket, bounded, paces[0], True, paces[1]))
+        self.series.append(Series(metric.count, labels, paces[0], True, paces[1]))
+        self.add(metric.sum, labels, paces[0] * 2 + weight, grows=True)
+
+    def rates(
+        self, name: str, window: int, by: tuple[str, ...] = ("job",), where: Where = everything
+    ) -> Values:
+        """The summed growth a second over the last ``window`` seconds, by labels."""
+        return self._grouped(name, by, where, lambda one: self._rate(one, window), sum)
+
+    def increases(
+        self, name: str, window: int, by: tuple[str, ...] = ("job",), where: Where = everything
+    ) -> Values:
+        """The summed growth over the last ``window`` seconds."""
+        return times(self.rates(name, window, by, where), window)
+
+    def now(
+        self,
+        name: str,
+        by: tuple[str, ...] = ("job",),
+        where: Where = everything,
+        combine: Callable[[list[float]], float] = sum,
+    ) -> Values:
+        """The last values of a gauge, combined by labels."""
+        return self._grouped(name, by, where, lambda one: self.samples(one, 0)[-1], combine)
+
+    def over(
+        self,
+        fold: Callable[[list[float]], float],
+        name: str,
+        window: int,
+        by: tuple[str, ...] = ("job",),
+        where: Where = everything,
+        combine: Callable[[list[float]], float] = sum,
+    ) -> Values:
+        """``fold`` of each gauge's samples within the last ``window`` seconds, then combined."""
+        return self._grouped(name, by, where, lambda one: fold(self.samples(one, window)), combine)
+
+    def quantiles(
+        self,
+        q: float,
+        metric: Metric,
+        window: int = 300,
+        by: tuple[str, ...] = ("job",),
+        where: Where = everything,
+    ) -> Values:
+        """The quantile within its bucket, as a straight line through it has it."""
+        grouped: dict[Labels, list[tuple[float, float]]] = {}
+        for key, rate in self.rates(metric.bucket, window, (*by, "le"), where).items():
+            rest = tuple(pair for pair in key if pair[0] != "le")
+            grouped.setdefault(rest, []).append((float(dict(key)["le"]), rate))
+        return {key: _quantile(q, sorted(bounds)) for key, bounds in grouped.items()}
+
+    def inputs(self) -> list[dict[str, str]]:
+        """The series as promtool takes them."""
+        return [{"series": one.selector, "values": self._notation(one)} for one in self.series]
+
+    def samples(self, one: Series, since: int, until: int = 0) -> list[float]:
+        """The samples from ``since`` to ``until`` seconds before the end."""
+        first = (self.at - since) // self.step + 1 if since else _LAST
+        last = (self.at - until) // self.step
+        return [_value(one, n) for n in range(max(first, 0), last + 1) if self._is_known(one, n)]
+
+    def _grouped(
+        self,
+        name: str,
+        by: tuple[str, ...],
+        where: Where,
+        value: Callable[[Series], float],
+        combine: Callable[[list[float]], float],
+    ) -> Values:
+        found: dict[Labels, list[float]] = {}
+        for one in self.series:
+            if one.name == name and where(one.labels):
+                key = tuple((label, one.labels[label]) for label in sorted(by))
+                found.setdefault(key, []).append(value(one))
+        return {key: combine(values) for key, values in found.items()}
+
+    def _rate(self, one: Series, window: int) -> float:
+        """Growth a second between the first and the last sample of the window."""
+        first = (self.at - window) // self.step + 1
+        return (_value(one, _LAST) - _value(one, first)) / ((_LAST - first) * self.step)
+
+    def _is_known(self, one: Series, sample: int) -> bool:
+        ago = self.at - sample * self.step
+        return not any(since > ago >= until for since, until in one.gaps)
+
+    def _notation(self, one: Series) -> str:
+        def run(sample: int) -> tuple[int, bool]:
+            return _piece(sample), self._is_known(one, sample)
+
+        written = []
+        for (_, known), samples in groupby(range(_LAST + 1), run):
+            first, *more = samples
+            if not known:
+                written.append(f"_x{1 + len(more)}")
+            elif one.grows:
+                grows = _value(one, first + 1) - _value(one, first) if more else 0
+                written.append(f"{_value(one, first):.12g}+{grows:.12g}x{len(more)}")
+            else:
+                written.append(f"{_value(one, first):.12g}x{len(more)}")
+        return " ".join(written)
+
+
+def share(part: Values, whole: Values) -> Values:
+    """Each of ``whole``'s values as the divisor of the same of ``part``, 0 where that has none."""
+    return {key: part.get(key, 0.0) / value for key, value in whole.items()}
+
+
+def or_zero(part: Values, whole: Values) -> Values:
+    """``part`` with 0 where only ``whole`` has a value."""
+    return {key: part.get(key, 0.0) for key in whole}
+
+
+def times(values: Values, factor: float) -> Values:
+    """Each value times ``factor``."""
+    return {key: value * factor for key, value in values.items()}
+
+
+def labelled(values: Values, **labels: str) -> Values:
+    """The values with these labels added."""
+    return {tuple(sorted({**dict(key), **labels}.items())): value for key, value in values.items()}
+
+
+def selector(name: str, labels: Mapping[str, str]) -> str:
+    """A series as PromQL writes it."""
+    pairs = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    return f"{name}{{{pairs}}}"
+
+
+def _value(one: Series, sample: int) -> float:
+    at = _grown if one.grows else _pace
+    return one.weight * at(sample, 0) + one.other * at(sample, _SHIFT)
+
+
+@cache
+def _piece(sample: int) -> int:
+    """Which of the paces holds at a sample."""
+    ago = [since for since, _ in _PACES]
+    return next(n for n, since in enumerate(ago) if sample <= (_LAST * _STEP + 9 - since) // _STEP)
+
+
+@cache
+def _pace(sample: int, shift: int) -> int:
+    return _PACES[(_piece(sample) + shift) % len(_PACES)][1]
+
+
+def _grown(sample: int, shift: int) -> int:
+    """How far a counter of weight 1 is at a sample."""
+    return _growth(shift)[sample]
+
+
+@cache
+def _growth(shift: int) -> tuple[int, ...]:
+    return tuple(accumulate((_pace(n, shift) for n in range(1, _LAST + 1)), initial=0))
+
+
+def _quantile(q: float, buckets: list[tuple[float, float]]) -> float:
+    rank = q * buckets[-1][1]
+    lower = below = 0.0
+    for upper, up_to in buckets:
+        if up_to >= rank:
+            if math.isinf(upper):
+                return lower
+            return lower + (upper - lower) * (rank - below) / (up_to - below)
+        lower, below = upper, up_to
+    return lower
