@@ -51,6 +51,7 @@ class Unit(StrEnum):
     PER_SECOND = "per second"
     COUNT = "count"
     BYTES = "bytes"
+    BAND_WIDTHS = "band widths"
 
     def text(self, value: float) -> str:
         """``value`` as people write it."""
@@ -65,6 +66,8 @@ class Unit(StrEnum):
                 return f"{value:g}B"
             case Unit.COUNT:
                 return f"{value:g}"
+            case Unit.BAND_WIDTHS:
+                return f"{value:g} band widths"
 
     @property
     def template(self) -> str:
@@ -80,6 +83,8 @@ class Unit(StrEnum):
                 return "{{ $value | humanize1024 }}B"
             case Unit.COUNT:
                 return "{{ $value | humanize }}"
+            case Unit.BAND_WIDTHS:
+                return "{{ $value | humanize }} band widths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Guard:
     """What has to hold beside a threshold, so that little traffic or old news calls nobody.
 
     ``source`` times ``times`` is compared with ``value``. ``on`` are the labels by which its series
-    belong to the signal's; without any, all labels have to agree.
+    belong to the signal's; without any, all labels have to agree. ``matchers`` select among them.
     """
 
     source: Record | str
@@ -110,12 +115,14 @@ class Guard:
     value: float
     on: tuple[str, ...] = ("job",)
     times: float = 1
+    matchers: str = ""
 
     @property
     def expr(self) -> str:
         """PromQL to be put behind the alert's own comparison."""
         matching = f"on ({', '.join(self.on)}) " if self.on else ""
-        scaled = f"{self.source} * {self.times:g}" if self.times != 1 else f"{self.source}"
+        series = f"{self.source}{{{self.matchers}}}" if self.matchers else f"{self.source}"
+        scaled = f"{series} * {self.times:g}" if self.times != 1 else series
         return f"and {matching}{scaled} {self.comparison} {number(self.value)}"
 
 

@@ -18,4 +18,4 @@ def quantile(q: float, bucket: str, by: str, window: str) -> str:
 
 def seconds(window: str) -> int:
     """The length of a Prometheus duration of one unit, such as ``30m``."""
-    return int(window[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[window[-1]]
+    return int(window[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[window[-1]]

@@ -7,14 +7,16 @@ fires. One stays just on the good side of the threshold; for each guard there is
 by as little; and for each matcher one that it leaves out. Those have to stay silent throughout.
 """
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
-from alerts.model import Comparison, Group, Guard, Record, Signal, Threshold, number
+from alerts.model import Comparison, Group, Guard, Record, Signal, Threshold
 from alerts.promql import seconds
 from alerts.rule_tests.templates import UnknownTemplateError, render
 from alerts.rule_tests.universe import selector
@@ -38,13 +40,59 @@ Selectors = Mapping[str, tuple[MatchOp, str]]
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """One job of the test; ``varied`` is the label that tells it from the others."""
+    """One job of the test: its labels, of which ``varied`` tells it from the others.
+
+    ``values`` are the signal's at each evaluation; None where it has ended. ``missed`` is the guard
+    that does not hold.
+    """
 
     labels: Mapping[str, str]
-    values: str
+    values: tuple[float | None, ...]
     varied: str
-    fires: bool = False
     missed: Guard | None = None
+
+    def notation(self) -> str:
+        """The values as promtool takes them, the last one going on for long."""
+        written = []
+        for value, run in groupby(self.values):
+            written.append("stale" if value is None else f"{value!r}x{len(list(run)) - 1}")
+        if self.values[-1] is not None:
+            written.append(f"{self.values[-1]!r}x{_LONG}")
+        return " ".join(written)
+
+    def shown(self, threshold: Threshold, evaluation: int, step: int) -> float | None:
+        """The value that ``threshold`` fires with at an evaluation; None where it is silent."""
+        if self.missed in threshold.guards:
+            return None
+        pending = seconds(threshold.pending) // step
+        keep = seconds(threshold.keep_firing) // step
+        active_since: int | None = None
+        last_bad = 0
+        for number, value in enumerate(self._until(evaluation)):
+            if value is not None and _passes(threshold, value):
+                active_since = number if active_since is None else active_since
+                last_bad = number
+            elif active_since is not None:
+                fired = last_bad - active_since >= pending
+                if not fired or number - last_bad > keep:
+                    active_since = None
+        if active_since is None or evaluation - active_since < pending:
+            return None
+        return self.values[min(last_bad, len(self.values) - 1)]
+
+    def _until(self, evaluation: int) -> Iterator[float | None]:
+        for number in range(evaluation + 1):
+            yield self.values[min(number, len(self.values) - 1)]
+
+
+def _passes(threshold: Threshold, value: float) -> bool:
+    compare = {
+        Comparison.ABOVE: operator.gt,
+        Comparison.BELOW: operator.lt,
+        Comparison.AT_LEAST: operator.ge,
+        Comparison.AT_MOST: operator.le,
+    }
+    return bool(compare[threshold.comparison](value, threshold.value))
 
 
 @dataclass(slots=True)
@@ -103,54 +151,68 @@ def _test(
     worlds = list(_worlds(signal, threshold, matched, semantics, pending // step))
     inputs = _Inputs()
     for world in worlds:
-        inputs.add(selector(str(signal.source), world.labels), world.values)
+        inputs.add(selector(str(signal.source), world.labels), world.notation())
         for guard in threshold.guards:
             ok, missed = sides(guard.comparison, guard.value)
-            value = (missed if guard is world.missed else ok) / guard.times
+            given = (missed if guard is world.missed else ok) / guard.times
             labels = _guard_labels(guard, world.labels, semantics)
-            inputs.add(selector(str(guard.source), labels), f"{value!r}x{_LONG}")
+            inputs.add(selector(str(guard.source), labels), f"{given!r}x{_LONG}")
             if guard is world.missed:
                 # One that would do, but belongs to something else.
-                for name in (each for each in guard.on if each != world.varied):
+                bound = (*guard.on, *_matched(guard.matchers))
+                for name in (each for each in bound if each != world.varied):
                     other = _other(name, MatchOp.Equal, labels[name])
                     near = selector(str(guard.source), {**labels, name: other})
                     inputs.add(near, f"{ok / guard.times!r}x{_LONG}")
-    bad_from = _GOOD_BEFORE * step
-    fires_at = bad_from + pending
-    good_from = fires_at + _BAD_AFTER * step
-    value, _ = sides(threshold.comparison, threshold.value)
-    rule = alert_rule(signal, threshold, links)
-    firing = [
-        {
-            "exp_labels": {**world.labels, **rule["labels"]},
-            "exp_annotations": {
-                name: render(text, {**world.labels, **rule["labels"]}, value)
-                for name, text in rule["annotations"].items()
-            },
-        }
-        for world in worlds
-        if world.fires
+    fires = _GOOD_BEFORE + pending // step
+    good = fires + _BAD_AFTER
+    # At the edges: the last evaluation before something has to happen, and the one when it does.
+    looked_at = {fires - 1, fires, good - 1, good + keep // step - 1, good + keep // step}
+    # The other severities of the same alert, which may fire beside it.
+    same = [
+        each
+        for each in signal.thresholds
+        if each.alert == threshold.alert and each.matchers == threshold.matchers
     ]
-    times = {fires_at: firing, good_from - step: firing, good_from + keep: []}
-    if pending:
-        times[fires_at - step] = []
-    if keep:
-        times[good_from + keep - step] = firing
     window = threshold.labels.get("window")
     return {
-        "name": f"{threshold.alert}{f' ({window})' if window else ''}",
+        "name": f"{threshold.alert}{f' ({window})' if window else ''}, {threshold.severity}",
         "interval": f"{step}s",
         "input_series": [{"series": s, "values": v} for s, v in inputs.series.items()],
         "alert_rule_test": [
             {
-                "eval_time": f"{time}s",
+                "eval_time": f"{evaluation * step}s",
                 "alertname": threshold.alert,
-                # Other rules of this name are tested for themselves.
-                "exp_alerts": expected,
+                "exp_alerts": [
+                    _expected(alert_rule(signal, each, links), world.labels, value)
+                    for each in same
+                    for world in worlds
+                    if _matches(each, world)
+                    and (value := world.shown(each, evaluation, step)) is not None
+                ],
             }
-            for time, expected in sorted(times.items())
+            for evaluation in sorted(looked_at)
         ],
     }
+
+
+def _expected(rule: Mapping[str, Any], labels: Mapping[str, str], value: float) -> dict[str, Any]:
+    every = {**labels, **rule["labels"]}
+    return {
+        "exp_labels": every,
+        "exp_annotations": {
+            name: render(text, every, value) for name, text in rule["annotations"].items()
+        },
+    }
+
+
+def _matches(threshold: Threshold, world: _World) -> bool:
+    """Whether the threshold's matchers take the world's series."""
+    for name, (op, value) in _matched(threshold.matchers).items():
+        among = world.labels[name] in value.split("|")
+        if among != (op in (MatchOp.Equal, MatchOp.Re)):
+            return False
+    return True
 
 
 def _worlds(
@@ -168,18 +230,15 @@ def _worlds(
     )
     if not varied:
         raise UnknownTemplateError("neither job nor instance tells its series apart")
-    bad, good = map(number, sides(threshold.comparison, threshold.value))
-    bad_for = pending + _BAD_AFTER
-    passing = f"{good}x{_GOOD_BEFORE - 1} {bad}x{bad_for - 1}"
-    yield _World(common, f"{passing} {good}x{_LONG}", varied, fires=True)
-    ending = {**common, varied: "ends-while-it-fires"}
-    yield _World(ending, f"{passing} stale", varied, fires=True)
-    yield _World({**common, varied: "just-good-enough"}, f"{good}x{_LONG}", varied)
-    always = f"{bad}x{_LONG}"
+    bad, good = sides(threshold.comparison, threshold.value)
+    passing = (good,) * _GOOD_BEFORE + (bad,) * (pending + _BAD_AFTER)
+    yield _World(common, (*passing, good), varied)
+    yield _World({**common, varied: "ends-while-it-fires"}, (*passing, None), varied)
+    yield _World({**common, varied: "just-good-enough"}, (good,), varied)
     for position, guard in enumerate(threshold.guards):
-        yield _World({**common, varied: f"not-{position}"}, always, varied, missed=guard)
+        yield _World({**common, varied: f"not-{position}"}, (bad,), varied, missed=guard)
     for name, (op, value) in matched.items():
-        yield _World({**common, name: _other(name, op, value)}, always, varied)
+        yield _World({**common, name: _other(name, op, value)}, (bad,), varied)
 
 
 def _guard_labels(guard: Guard, world: Mapping[str, str], semantics: Semantics) -> dict[str, str]:
@@ -187,9 +246,10 @@ def _guard_labels(guard: Guard, world: Mapping[str, str], semantics: Semantics) 
     kept = semantics.labels(str(guard.source))
     if kept is None:
         raise UnknownTemplateError(f"the labels of {guard.source} can't be known")
+    matched = _matched(guard.matchers)
     return {
-        name: world[name] if name in world else _value(name, {}, own)
-        for name in sorted(kept | own.keys())
+        name: world[name] if name in world and name not in matched else _value(name, matched, own)
+        for name in sorted(kept | own.keys() | matched.keys())
     }
 
 

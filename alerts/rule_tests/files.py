@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from alerts.model import Group, records
-from alerts.rule_tests import business, http, operations, slo, sms
+from alerts.rule_tests import business, growth, http, operations, seasonality, slo, sms, throughput
 from alerts.rule_tests.alerts import alert_tests
 from alerts.rule_tests.records import RecordTest, RecordTests
 from alerts.semantics import Semantics
@@ -22,6 +22,11 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "sms": sms.tests,
     "operations": operations.tests,
     "business": business.tests,
+    "throughput": throughput.minutes,
+    "throughput_long": throughput.long,
+    "seasonality": seasonality.tests,
+    "usage": growth.usage,
+    "growth": growth.trend,
 }
 """What the records of each group have to say."""
 

@@ -50,9 +50,12 @@ def _rounded(name: str, values: Values) -> str:
 
 
 def _places(values: Values) -> float:
-    """To what is rounded: six digits of the largest."""
+    """To what is rounded: about six digits of the largest.
+
+    No power of ten, because sums of round numbers would lie just between two of its multiples.
+    """
     largest = max((abs(value) for value in values.values() if math.isfinite(value)), default=0)
-    return 10.0 ** (math.ceil(math.log10(largest)) - 6) if largest else 1e-6
+    return float(f"3e{math.ceil(math.log10(largest)) - 7}") if largest else 3e-7
 
 
 def _round(value: float, places: float) -> float:

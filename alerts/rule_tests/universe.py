@@ -46,7 +46,8 @@ def everything(_labels: Mapping[str, str]) -> bool:
 class Series:
     """One series. At a pace of 1, a counter grows by ``weight`` a step, a gauge is at it.
 
-    ``other`` is the weight of a second pace, which it follows beside the first.
+    ``other`` is the weight of a second pace, which it follows beside the first; ``base`` is added
+    always.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Series:
     weight: float
     grows: bool
     other: float = 0
+    base: float = 0
     gaps: tuple[tuple[int, int], ...] = ()
     """From and until how many seconds before the end it has no samples."""
 
@@ -110,10 +112,11 @@ class Universe:
         weight: float,
         *,
         grows: bool,
+        base: float = 0,
         gaps: tuple[tuple[int, int], ...] = (),
     ) -> None:
         """Add one series by name, such as one of a record that is read."""
-        self.series.append(Series(name, labels, weight, grows, gaps=gaps))
+        self.series.append(Series(name, labels, weight, grows, base=base, gaps=gaps))
 
     def _observe_histogram(self, metric: Metric, labels: dict[str, str], weight: float) -> None:
         # More in later buckets for some series than for others, so that quantiles differ; every
@@ -221,7 +224,7 @@ class Universe:
                 written.append(f"_x{1 + len(more)}")
             elif one.grows:
                 grows = _value(one, first + 1) - _value(one, first) if more else 0
-                written.append(f"{_value(one, first):.12g}+{grows:.12g}x{len(more)}")
+                written.append(f"{_value(one, first):.12g}{grows:+.12g}x{len(more)}")
             else:
                 written.append(f"{_value(one, first):.12g}x{len(more)}")
         return " ".join(written)
@@ -255,7 +258,7 @@ def selector(name: str, labels: Mapping[str, str]) -> str:
 
 def _value(one: Series, sample: int) -> float:
     at = _grown if one.grows else _pace
-    return one.weight * at(sample, 0) + one.other * at(sample, _SHIFT)
+    return one.base + one.weight * at(sample, 0) + one.other * at(sample, _SHIFT)
 
 
 @cache

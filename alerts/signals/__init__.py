@@ -1,7 +1,17 @@
 """The signals, a module a subject; `groups` is all of them."""
 
 from alerts.model import Group
-from alerts.signals import business, http, operations, scraping, slo, sms
+from alerts.signals import (
+    business,
+    growth,
+    http,
+    operations,
+    scraping,
+    seasonality,
+    slo,
+    sms,
+    throughput,
+)
 from app.core.thresholds import Thresholds
 
 
@@ -14,4 +24,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         sms.group(),
         operations.group(thresholds),
         business.group(),
+        *throughput.groups(),
+        seasonality.group(thresholds),
+        *growth.groups(thresholds),
     )

@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from app.core.sections import Count, Ratio, Seconds, Section
+from app.core.sections import Count, Days, Ratio, Seconds, Section
 
 
 class Thresholds(Section):
@@ -43,6 +43,37 @@ class Thresholds(Section):
 
     # Capacity. Promise: 100 SMS at once.
     concurrent_sms: Count = Field(100, description="SMS at once without getting slower")
+
+    # The AI provider's limit (domain.md, "What it depends on").
+    ai_calls_per_minute: Count = Field(3500, description="calls the AI provider takes a minute")
+    capacity_days: Days = Field(30, description="days before a limit at which to act")
+    capacity_minimum_usage: Ratio = Field(
+        0.3, description="usage of a limit below which its trend calls nobody"
+    )
+
+    # Bands by hour of the week.
+    seasonal_minimum_weeks: int = Field(
+        3, ge=2, le=4, description="past weeks to know before a band calls anybody"
+    )
+    # Three standard deviations are left by one hour in 370, if hours scatter normally.
+    seasonal_deviations: float = Field(
+        3, gt=0, description="width of a band in standard deviations between past weeks"
+    )
+    sms_volume_band: Ratio = Field(0.3, description="least width of the band, share of baseline")
+    sms_volume_page_widths: float = Field(
+        2, gt=1, description="band widths below the baseline at which missing SMS page"
+    )
+    sms_volume_minimum_per_hour: Count = Field(
+        100, description="SMS an hour to expect; with fewer, chance alone leaves the band"
+    )
+    approval_ratio_band: Ratio = Field(0.3, description="least width, share of baseline")
+    approval_ratio_minimum_decisions: Count = Field(
+        30, description="decisions an hour below which their shares say nothing"
+    )
+    latency_band: Ratio = Field(0.5, description="least width, share of baseline")
+    latency_minimum_sms_per_hour: Count = Field(
+        50, description="SMS an hour below which their durations say nothing"
+    )
 
     # Upstreams.
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")

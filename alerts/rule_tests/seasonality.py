@@ -1,0 +1,139 @@
+"""What the records of the bands have to say."""
+
+from statistics import fmean, median
+
+from alerts.rule_tests.records import RecordTest
+from alerts.rule_tests.universe import (
+    JOB,
+    Labels,
+    Series,
+    Universe,
+    Values,
+    labelled,
+    share,
+)
+from alerts.signals import seasonality, sms, throughput
+from app.core import catalogue
+from app.core.catalogue import ApprovalAction
+from app.core.thresholds import Thresholds
+
+_HOUR, _WEEK = 3600, 604800
+_SIGNALS = ("sms_volume", "approval_ratio", "latency")
+
+
+def tests(thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of the group: what has a rhythm, and the bands around it."""
+    return [_values(), _bands(thresholds)]
+
+
+def _values() -> RecordTest:
+    universe = Universe()
+    for position, flow in enumerate(throughput.FLOWS, start=1):
+        labels = {"job": JOB, "flow": flow}
+        universe.add(throughput.RATE_1H.name, labels, position, grows=False)
+    for action in ApprovalAction:
+        universe.observe(catalogue.APPROVALS, action=action.value)
+        universe.observe_one(catalogue.APPROVALS, "calm", "c:8000", 0.0001, action=action.value)
+    universe.add(sms.P90.name, {"job": JOB}, 0.3, grows=False)
+    decisions = universe.increases(catalogue.APPROVALS.name, _HOUR)
+    approved = universe.increases(
+        catalogue.APPROVALS.name,
+        _HOUR,
+        where=lambda labels: labels["action"] == ApprovalAction.APPROVE,
+    )
+    received = universe.now(throughput.RATE_1H.name, where=lambda labels: labels["flow"] == "sms")
+    expected = (
+        labelled(received, signal="sms_volume")
+        | labelled(share(approved, decisions), signal="approval_ratio")
+        | labelled(universe.over(fmean, sms.P90.name, _HOUR), signal="latency")
+    )
+    return RecordTest(
+        "what has a rhythm",
+        universe,
+        {seasonality.DECISIONS.name: decisions, seasonality.VALUE: expected},
+    )
+
+
+def _bands(thresholds: Thresholds) -> RecordTest:
+    universe = Universe(stretch=120)
+    # Nothing at the very start, where rules are evaluated as well.
+    begin, first = universe.at + 1, universe.at - 2 * universe.step
+    start = ((begin, first + universe.step),)
+    for signal in _SIGNALS:
+        _add(universe, "restless", signal, 0.004, 0.1, start)
+        _add(universe, "steady", signal, 0.01, 5, start)
+        # promtool wants each series to begin when the others do.
+        _add(universe, "new", signal, 0.01, 1, (*start, (first, 2 * _WEEK + _HOUR)))
+        _add(universe, "newer", signal, 0.01, 1, (*start, (first, _WEEK - _HOUR)))
+    levels: Values = {}
+    scaled: Values = {}
+    by_week: dict[Labels, list[float]] = {}
+    now: Values = {}
+    for one in _named(universe, seasonality.VALUE):
+        key = _key(one)
+        now[key] = universe.samples(one, 0)[-1]
+        levels[key] = median(universe.samples(one, _WEEK))
+        (level,) = (
+            each for each in _named(universe, seasonality.LEVEL.name) if each.labels == one.labels
+        )
+        by_week[key] = []
+        for week in seasonality.WEEKS:
+            then, level_then = (
+                universe.samples(each, week * _WEEK + universe.step, week * _WEEK)
+                for each in (one, level)
+            )
+            if then:
+                value = then[-1] * levels[key] / level_then[-1]
+                scaled |= labelled({key: value}, week=str(week))
+                by_week[key].append(value)
+    known = {key: values for key, values in by_week.items() if values}
+    baselines = {key: median(values) for key, values in known.items()}
+    spreads = {
+        key: median(abs(value - baselines[key]) for value in values)
+        for key, values in known.items()
+    }
+    least = {one.signal: one.band for one in seasonality.seasonal(thresholds)}
+    widths = {
+        key: max(
+            thresholds.seasonal_deviations * seasonality.NORMAL * spreads[key],
+            least[dict(key)["signal"]] * baseline,
+        )
+        for key, baseline in baselines.items()
+    }
+    expected: dict[str, Values] = {
+        seasonality.LEVEL.name: levels,
+        seasonality.SCALED: scaled,
+        seasonality.WEEKS_KNOWN.name: {key: len(values) for key, values in by_week.items()},
+        seasonality.BASELINE.name: baselines,
+        seasonality.SPREAD.name: spreads,
+        seasonality.WIDTH: widths,
+        seasonality.UPPER.name: {key: baselines[key] + widths[key] for key in baselines},
+        seasonality.LOWER.name: {key: max(baselines[key] - widths[key], 0) for key in baselines},
+        seasonality.DEVIATION.name: {
+            key: (now[key] - baselines[key]) / widths[key] for key in baselines
+        },
+    }
+    return RecordTest("bands from weeks that agree, and from weeks that don't", universe, expected)
+
+
+def _add(
+    universe: Universe,
+    job: str,
+    signal: str,
+    weight: float,
+    base: float,
+    gaps: tuple[tuple[int, int], ...],
+) -> None:
+    labels = {"job": job, "signal": signal}
+    weight *= 1 + _SIGNALS.index(signal)
+    universe.add(seasonality.VALUE, labels, weight, grows=False, base=base, gaps=gaps)
+    # The level of earlier weeks, as it was recorded then; that of now is for the rules to say.
+    universe.add(seasonality.LEVEL.name, labels, weight / 2, grows=False, base=base / 3, gaps=gaps)
+
+
+def _named(universe: Universe, name: str) -> list[Series]:
+    return [one for one in universe.series if one.name == name]
+
+
+def _key(one: Series) -> Labels:
+    return tuple(sorted(one.labels.items()))

@@ -1,0 +1,281 @@
+"""Bands by hour of the week: what the same hour of past weeks lets expect, and what is unusual.
+
+Each of the past four weeks says what this hour was like, scaled to today's level, so that growth is
+no anomaly. The baseline is their median, which a holiday or an outage in one of them hardly moves.
+The band around it is as wide as past weeks disagree, by the median of their deviations, but never
+narrower than a share of the baseline. Everything is measured in band widths: within ±1 is usual.
+
+The method is the one of published anomaly rules for Prometheus: medians across week offsets, a
+minimum band, a minimum of traffic.
+"""
+
+from dataclasses import dataclass
+
+from alerts.logs import LogQuery
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.promql import ratio
+from alerts.signals import sms, throughput
+from app.core import catalogue
+from app.core.catalogue import ApprovalAction
+from app.core.events import (
+    OperationSlow,
+    ResponseApproved,
+    ResponseEscalated,
+    ResponseModified,
+    SMSReceived,
+)
+from app.core.thresholds import Thresholds
+
+WEEKS = (1, 2, 3, 4)
+"""The past weeks that are asked."""
+
+NORMAL = 1.4826
+"""Standard deviations in a median absolute deviation, where values scatter normally."""
+
+_ON = ("job", "signal")
+_NAME = "job_signal:seasonal_value"
+VALUE = f"{_NAME}:avg1h"
+LEVEL = Record(f"{_NAME}:median1w", f"quantile_over_time(0.5, {VALUE}[1w])")
+SCALED = "job_signal_week:seasonal_value:scaled"
+BASELINE = Record(f"{_NAME}:baseline", f"quantile by (job, signal) (0.5, {SCALED})")
+SPREAD = Record(
+    f"{_NAME}:spread",
+    f"quantile by (job, signal) (0.5, abs({SCALED} - on (job, signal) group_left () {BASELINE}))",
+)
+WIDTH = f"{_NAME}:band_width"
+UPPER = Record(f"{_NAME}:upper", f"{BASELINE} + {WIDTH}")
+LOWER = Record(f"{_NAME}:lower", f"clamp_min({BASELINE} - {WIDTH}, 0)")
+DEVIATION = Record(f"{_NAME}:deviation", f"({VALUE} - {BASELINE}) / ({WIDTH} > 0)")
+WEEKS_KNOWN = Record(
+    "job_signal:seasonal_history:weeks", f"count by (job, signal) ({SCALED}) or 0 * {VALUE}"
+)
+DECISIONS = Record(
+    f"job:{catalogue.APPROVALS.name.removesuffix('_total')}:increase1h",
+    f"sum by (job) (increase({catalogue.APPROVALS.name}[1h]))",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seasonal:
+    """Something with a rhythm. ``value`` is PromQL for its average of the last hour by job.
+
+    ``band`` is the least width of its band, as a share of the baseline.
+    """
+
+    signal: str
+    title: str
+    value: str
+    band: float
+
+
+def seasonal(thresholds: Thresholds) -> tuple[Seasonal, ...]:
+    """What bands are kept of."""
+    approved = f'{catalogue.APPROVALS.name}{{action="{ApprovalAction.APPROVE}"}}'
+    return (
+        Seasonal(
+            "sms_volume",
+            "SMS received",
+            f'sum by (job) ({throughput.RATE_1H}{{flow="sms"}})',
+            thresholds.sms_volume_band,
+        ),
+        Seasonal(
+            "approval_ratio",
+            "Answers that managers approve unchanged",
+            ratio(f"sum by (job) (increase({approved}[1h]))", f"{DECISIONS}"),
+            thresholds.approval_ratio_band,
+        ),
+        Seasonal(
+            "latency",
+            "Time to process nine SMS in ten",
+            f"avg_over_time({sms.P90}[1h])",
+            thresholds.latency_band,
+        ),
+    )
+
+
+def group(thresholds: Thresholds) -> Group:
+    """The rules of the bands."""
+    every = seasonal(thresholds)
+    return Group(
+        name="seasonality",
+        about="Bands by hour of the week, from the four weeks before.",
+        interval="5m",
+        follows=("throughput_long", "sms"),
+        records=(
+            DECISIONS,
+            *(Record(VALUE, one.value, {"signal": one.signal}) for one in every),
+            LEVEL,
+            *(_scaled(week) for week in WEEKS),
+            WEEKS_KNOWN,
+            BASELINE,
+            SPREAD,
+            *(_width(one, thresholds) for one in every),
+            UPPER,
+            LOWER,
+        ),
+        signals=(
+            _volume(thresholds),
+            _approvals(thresholds),
+            _latency(thresholds),
+            _history(thresholds),
+        ),
+    )
+
+
+def _scaled(week: int) -> Record:
+    """This hour of an earlier week, times what has grown since."""
+    grown = f"{LEVEL} / ({LEVEL} offset {week}w > 0)"
+    return Record(SCALED, f"{VALUE} offset {week}w * ({grown})", {"week": str(week)})
+
+
+def _width(one: Seasonal, thresholds: Thresholds) -> Record:
+    of = f'{{signal="{one.signal}"}}'
+    scattered = f"{thresholds.seasonal_deviations * NORMAL:g} * {SPREAD}{of}"
+    least = f"{one.band:g} * {BASELINE}{of}"
+    return Record(WIDTH, f"{scattered} > {least} or {least}", {"signal": one.signal})
+
+
+def _enough_history(thresholds: Thresholds) -> Guard:
+    return Guard(WEEKS_KNOWN, Comparison.AT_LEAST, thresholds.seasonal_minimum_weeks, _ON)
+
+
+def _volume(thresholds: Thresholds) -> Signal:
+    page_at = thresholds.sms_volume_page_widths
+    enough = (
+        _enough_history(thresholds),
+        Guard(
+            BASELINE,
+            Comparison.AT_LEAST,
+            thresholds.sms_volume_minimum_per_hour,
+            _ON,
+            times=3600,
+        ),
+    )
+
+    def threshold(
+        comparison: Comparison, widths: float, severity: Severity, direction: str, text: str
+    ) -> Threshold:
+        return Threshold(
+            alert="SMSVolumeAnomaly",
+            comparison=comparison,
+            value=widths,
+            severity=severity,
+            team=Team.ORCHESTRATOR,
+            summary=f"{{{{ $labels.job }}}} receives far {text} SMS than usual at this hour",
+            description="The last hour's SMS lie outside the band of the same hour of the week. "
+            "Distance from the baseline in band widths.",
+            action="Is it a holiday, a campaign, or does whoever delivers the SMS have trouble?",
+            pending="15m",
+            keep_firing="15m",
+            matchers='signal="sms_volume"',
+            guards=enough,
+            labels={"direction": direction},
+            logs=LogQuery((SMSReceived,)),
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="SMS received, beside the same hour of past weeks",
+        meaning="In band widths. Good is between -1 and 1; below, tenants may be cut off.",
+        unit=Unit.BAND_WIDTHS,
+        source=DEVIATION,
+        thresholds=(
+            threshold(Comparison.BELOW, -page_at, Severity.PAGE, "far_below", "fewer"),
+            threshold(Comparison.BELOW, -1, Severity.TICKET, "below", "fewer"),
+            threshold(Comparison.ABOVE, 1, Severity.TICKET, "above", "more"),
+        ),
+    )
+
+
+def _approvals(thresholds: Thresholds) -> Signal:
+    return Signal(
+        title="Approval rate, beside the same hour of past weeks",
+        meaning="Share of managers' decisions that approve the AI's answer unchanged, in band "
+        "widths. Good is above -1.",
+        unit=Unit.BAND_WIDTHS,
+        source=DEVIATION,
+        thresholds=(
+            Threshold(
+                alert="ApprovalRateAnomaly",
+                comparison=Comparison.BELOW,
+                value=-1,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Managers of {{ $labels.job }} approve far fewer answers than usual",
+                description="The share approved unchanged over the last hour lies below the band "
+                "of the same hour of the week. Distance from the baseline in band widths.",
+                action="Read some of the changed answers: has the model, the prompt or the policy "
+                "changed?",
+                pending="15m",
+                keep_firing="15m",
+                matchers='signal="approval_ratio"',
+                guards=(
+                    _enough_history(thresholds),
+                    Guard(
+                        DECISIONS, Comparison.AT_LEAST, thresholds.approval_ratio_minimum_decisions
+                    ),
+                ),
+                logs=LogQuery((ResponseApproved, ResponseModified, ResponseEscalated)),
+            ),
+        ),
+    )
+
+
+def _latency(thresholds: Thresholds) -> Signal:
+    return Signal(
+        title="Processing time, beside the same hour of past weeks",
+        meaning="Time within which nine SMS in ten are processed, in band widths. Good is below 1.",
+        unit=Unit.BAND_WIDTHS,
+        source=DEVIATION,
+        thresholds=(
+            Threshold(
+                alert="LatencyAnomaly",
+                comparison=Comparison.ABOVE,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} takes far longer for an SMS than usual at this hour",
+                description="The time to process nine SMS in ten lies above the band of the same "
+                "hour of the week, averaged over the last hour. Distance from the baseline in band "
+                "widths.",
+                action="See which step and which upstream got slower, and what changed before.",
+                pending="15m",
+                keep_firing="15m",
+                matchers='signal="latency"',
+                guards=(
+                    _enough_history(thresholds),
+                    Guard(
+                        throughput.RATE_1H,
+                        Comparison.AT_LEAST,
+                        thresholds.latency_minimum_sms_per_hour,
+                        times=3600,
+                        matchers='flow="sms"',
+                    ),
+                ),
+                logs=LogQuery((OperationSlow,)),
+            ),
+        ),
+    )
+
+
+def _history(thresholds: Thresholds) -> Signal:
+    needed = thresholds.seasonal_minimum_weeks
+    return Signal(
+        title="Past weeks that bands are made from",
+        meaning=f"With fewer than {needed} the bands are drawn, but nobody is called.",
+        unit=Unit.COUNT,
+        source=WEEKS_KNOWN,
+        thresholds=(
+            Threshold(
+                alert="SeasonalHistoryShort",
+                comparison=Comparison.BELOW,
+                value=needed,
+                severity=Severity.INFO,
+                team=Team.PLATFORM,
+                summary="Not enough history of {{ $labels.signal }} to say what is unusual",
+                description=f"Bands need {needed} weeks before they call anybody. Weeks known.",
+                action="Nothing: it ends by itself. To have it at once, backfill the records.",
+                pending="30m",
+            ),
+        ),
+    )
