@@ -5,6 +5,9 @@ import sys
 
 from alerts import check, generated, paths
 from alerts.mutation import survivors
+from alerts.notifications import command as notifications
+from alerts.notifications import configuration
+from alerts.notifications.settings import load_settings as load_notification_settings
 from alerts.rules import rule_files
 from app.core.config import Settings, SettingsError, load_settings
 from stack.toolchain import ToolMissing
@@ -13,20 +16,23 @@ from stack.toolchain import ToolMissing
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=("generate", "check", "mutate"),
-        help="generate: write prometheus/rules; check: drift, metrics, meaning, runbooks, "
-        "promtool, amtool; mutate: break each rule a little, list what no rule test notices",
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("generate", help="write prometheus/rules and alerts/alertmanager.yml")
+    commands.add_parser("check", help="drift, metrics, meaning, runbooks, promtool, amtool")
+    commands.add_parser("mutate", help="break each rule a little, list what no rule test notices")
+    notifications.add_arguments(
+        commands.add_parser("notifications", help="write Alertmanager's configuration for secrets")
     )
-    command = parser.parse_args().command
+    arguments = parser.parse_args()
     try:
         settings = load_settings()
-        match command:
+        match arguments.command:
             case "generate":
                 return _generate(settings)
             case "mutate":
                 return _mutate()
+            case "notifications":
+                return notifications.run(arguments)
             case _:
                 return _check(settings)
     except (SettingsError, ToolMissing, ValueError) as error:
@@ -38,6 +44,9 @@ def _generate(settings: Settings) -> int:
     files = rule_files(settings.thresholds, settings.links)
     generated.write(paths.RULES, files)
     print(f"{paths.in_checkout(str(paths.RULES))}: {', '.join(sorted(files))}")
+    file = paths.ALERTMANAGER_CONFIG
+    configuration.write(file, configuration.COMMITTED, load_notification_settings())
+    print(paths.in_checkout(str(file)))
     return 0
 
 

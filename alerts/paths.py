@@ -7,6 +7,7 @@ RULES = ROOT / "prometheus" / "rules"
 RULE_TESTS = ROOT / "prometheus" / "tests"
 PROMETHEUS_CONFIG = ROOT / "prometheus" / "prometheus.yml"
 ALERTMANAGER_CONFIG = ROOT / "alerts" / "alertmanager.yml"
+MESSAGE_TEMPLATES = ROOT / "alerts" / "templates"
 RUNBOOKS = ROOT / "alerts" / "runbooks"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 
