@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 import alerts.__main__
-from alerts import promtool
-from alerts.notifications.channels import Channel, Secrets
+from alerts import paths, promtool
+from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
 from alerts.notifications.settings import (
     NotificationSettings,
     SettingsError,
@@ -143,3 +143,9 @@ def test_what_can_t_be_used_is_named_and_nothing_written(
 def test_other_secrets_switch_nothing_on(secrets: Path) -> None:
     found = Secrets.found_in(secrets)
     assert [channel for channel in Channel if found.is_on(channel)] == [Channel.SLACK]
+
+
+def test_the_guide_names_every_file_and_setting() -> None:
+    guide = (paths.ROOT / "docs" / "notifying.md").read_text()
+    assert [f for f in SECRET_FILES.values() if f"`{f}`" not in guide] == []
+    assert [n for n in NotificationSettings.model_fields if f"`{variable(n)}`" not in guide] == []
