@@ -8,9 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts.model import Severity, alert_names
-from alerts.notifications.inhibition import INHIBITIONS, Inhibition
+from alerts import check
+from alerts.model import Severity, alert_names, records
+from alerts.notifications.inhibition import INHIBITIONS, THE_SAME_THING, Inhibition
 from alerts.paths import ALERTMANAGER_CONFIG
+from alerts.rules import alert_expr
+from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Thresholds
 from tests.test_alerts.alertmanager_process import alertmanager
@@ -130,6 +133,22 @@ async def test_another_budget_is_told(client: httpx.Client) -> None:
     others = [burn("AIAnswers", window) for window in ("6h", "1d")]
     silent = await held_back(client, burn("Availability", "1h"), *others)
     assert silent == [burn("AIAnswers", "1d")]
+
+
+def test_what_tells_two_alerts_of_a_name_apart_is_compared() -> None:
+    """Else a page about one thing would silence the ticket about another."""
+    all_groups = groups(Thresholds())
+    semantics = Semantics(records(all_groups), check.scrape_seconds())
+    labels: dict[str, set[str]] = {}
+    severities: dict[str, set[Severity]] = {}
+    for signal, threshold in ((s, t) for g in all_groups for s in g.signals for t in s.thresholds):
+        kept = semantics.labels(alert_expr(signal, threshold)) or frozenset()
+        labels.setdefault(threshold.alert, set()).update(kept, threshold.labels)
+        severities.setdefault(threshold.alert, set()).add(threshold.severity)
+    for alert, of_alert in labels.items():
+        if {Severity.PAGE, Severity.TICKET} <= severities[alert]:
+            missing = of_alert - {*THE_SAME_THING, "window"}
+            assert missing == set(), f"{alert}: add it to THE_SAME_THING in inhibition.py"
 
 
 @pytest.mark.parametrize("rule", INHIBITIONS, ids=lambda rule: rule.reason)
