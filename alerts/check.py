@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
@@ -16,6 +17,9 @@ from alerts.model import (
     Unit,
     records,
 )
+from alerts.notifications import configuration
+from alerts.notifications.channels import Channel, Secrets, known_files
+from alerts.notifications.settings import NotificationSettings, load_settings
 from alerts.promql import seconds
 from alerts.promtool import CheckFailedError
 from alerts.rule_tests.files import test_files
@@ -47,6 +51,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
+    yield Step("generated alertmanager.yml", notification_drift)
     yield Step(f"rules, by {locate('promtool')}", lambda: _each(promtool.check_rules, paths.RULES))
     yield Step(
         "prometheus.yml",
@@ -69,6 +74,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
         f"alertmanager.yml, by {locate('amtool')}",
         lambda: _findings(promtool.check_alertmanager, paths.ALERTMANAGER_CONFIG),
     )
+    yield Step("alertmanager.yml for other secrets", unusable_notifications)
 
 
 def unknown_in(all_groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[str]:
@@ -109,6 +115,30 @@ def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> li
         for threshold in signal.thresholds
         for problem in _misshapen(signal, threshold, evaluation_seconds)
     ]
+
+
+def notification_drift() -> list[str]:
+    """How the committed alertmanager.yml differs from what is generated."""
+    file = paths.ALERTMANAGER_CONFIG
+    text = configuration.text(configuration.COMMITTED, load_settings())
+    return generated.drift(file.parent, {file.name: text})
+
+
+def unusable_notifications() -> list[str]:
+    """What Alertmanager refuses of the configurations for no secret, each alone, and all."""
+    settings = NotificationSettings(email_to="somebody@example.com", quiet_hours=True)
+    every = Secrets(frozenset(known_files()))
+    found = []
+    with TemporaryDirectory() as folder:
+        for secrets in (Secrets.of(), *map(Secrets.of, Channel), every):
+            file = Path(folder) / paths.ALERTMANAGER_CONFIG.name
+            configuration.write(file, secrets, settings)
+            names = ", ".join(sorted(secrets.files)) or "no secret"
+            found += [
+                problem.replace(str(file), f"for {names}")
+                for problem in _findings(promtool.check_alertmanager, file)
+            ]
+    return found
 
 
 def _misshapen(signal: Signal, threshold: Threshold, evaluation_seconds: float) -> Iterator[str]:
