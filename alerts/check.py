@@ -9,21 +9,20 @@ import yaml
 
 from alerts import generated, paths, promtool, runbooks
 from alerts.expressions import Vocabulary
+from alerts.form import misshapen_in
 from alerts.model import (
     Group,
-    Severity,
-    Signal,
     Threshold,
-    Unit,
     records,
 )
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files
 from alerts.notifications.settings import NotificationSettings, load_settings
+from alerts.order import misordered_in
 from alerts.promql import seconds
 from alerts.promtool import CheckFailedError
 from alerts.rule_tests.files import test_files
-from alerts.rules import alert_expr, rule_files
+from alerts.rules import alert_expr, expressions, rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Links
@@ -50,6 +49,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)
     yield Step(f"rules, by {locate('promtool')}", lambda: _each(promtool.check_rules, paths.RULES))
@@ -82,7 +82,7 @@ def unknown_in(all_groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[st
     return [
         f"group {group.name}: rule {name}: {problem}"
         for group in all_groups
-        for name, expr in _expressions(group)
+        for name, expr in expressions(group)
         for problem in vocabulary.problems(expr)
     ]
 
@@ -92,7 +92,7 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
     found = [
         f"group {group.name}: rule {name}: {problem}"
         for group in all_groups
-        for name, expr in _expressions(group)
+        for name, expr in expressions(group)
         for problem in semantics.problems(expr)
     ]
     return found + [
@@ -103,17 +103,6 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
         for problem in semantics.template_problems(
             alert_expr(signal, threshold), *_texts(threshold)
         )
-    ]
-
-
-def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> list[str]:
-    """Alerts that lack what somebody needs who is woken by them, or that flap."""
-    return [
-        f"group {group.name}: alert {threshold.alert}: {problem}"
-        for group in all_groups
-        for signal in group.signals
-        for threshold in signal.thresholds
-        for problem in _misshapen(signal, threshold, evaluation_seconds)
     ]
 
 
@@ -141,23 +130,6 @@ def unusable_notifications() -> list[str]:
     return found
 
 
-def _misshapen(signal: Signal, threshold: Threshold, evaluation_seconds: float) -> Iterator[str]:
-    for name in ("summary", "description", "action"):
-        if not getattr(threshold, name).strip():
-            yield f"has no {name}; write one"
-    if "\n" in threshold.summary:
-        yield "its summary is more than one line; move the rest into the description"
-    shortest = 2 * evaluation_seconds
-    pending = seconds(threshold.pending)
-    if threshold.severity is not Severity.INFO and pending < shortest:
-        yield (
-            f"pending {threshold.pending} is over before a second evaluation has agreed; "
-            f"make it {shortest:g}s or more"
-        )
-    if signal.unit is Unit.RATIO and not 0 <= threshold.value <= 1:
-        yield f"its threshold {threshold.value:g} is no ratio; write 0.05 for 5%"
-
-
 def _texts(threshold: Threshold) -> tuple[str, ...]:
     logs = threshold.logs.logql if threshold.logs else ""
     return (threshold.summary, threshold.description, threshold.action, logs)
@@ -167,14 +139,6 @@ def scrape_seconds() -> int:
     """How often the committed prometheus.yml scrapes and evaluates."""
     config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
     return seconds(config["global"]["scrape_interval"])
-
-
-def _expressions(group: Group) -> Iterator[tuple[str, str]]:
-    for record in group.all_records():
-        yield record.name, record.expr
-    for signal in group.signals:
-        for threshold in signal.thresholds:
-            yield threshold.alert, alert_expr(signal, threshold)
 
 
 def _each(check: Callable[[Path], None], folder: Path) -> list[str]:
