@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from alerts import check, generated, paths, runbooks
 from alerts.mutation import survivors
+from alerts.notifications import command as notifications
+from alerts.notifications import configuration
+from alerts.notifications.settings import load_settings as load_notification_settings
 from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
@@ -25,10 +28,15 @@ def main() -> int:
         command.set_defaults(run=run)
         return command
 
-    add("generate", _generate, "write rules, their generated tests and the runbooks' heads")
+    add(
+        "generate", _generate, "write rules, their generated tests, runbook heads, alertmanager.yml"
+    )
     add("check", _check, "drift, metrics, meaning, form, runbooks, promtool, amtool")
     mutate = add("mutate", _mutate, "break each rule a little, list what no rule test notices")
     mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
+    notifications.add_arguments(
+        add("notifications", notifications.run, "write Alertmanager's configuration for secrets")
+    )
     arguments = parser.parse_args()
     run: Command = arguments.run
     try:
@@ -48,6 +56,9 @@ def _generate(_arguments: argparse.Namespace) -> int:
         generated.write(folder, files)
         print(f"{paths.in_checkout(str(folder))}: {len(files)} files")
     runbooks.write(paths.RUNBOOKS, groups(settings.thresholds))
+    file = paths.ALERTMANAGER_CONFIG
+    configuration.write(file, configuration.COMMITTED, load_notification_settings())
+    print(paths.in_checkout(str(file)))
     return 0
 
 

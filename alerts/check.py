@@ -3,23 +3,26 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from alerts import generated, paths, promtool, runbooks
 from alerts.expressions import Vocabulary
+from alerts.form import misshapen_in
 from alerts.model import (
     Group,
-    Severity,
-    Signal,
     Threshold,
-    Unit,
     records,
 )
+from alerts.notifications import configuration
+from alerts.notifications.channels import Channel, Secrets, known_files
+from alerts.notifications.settings import NotificationSettings, load_settings
+from alerts.order import misordered_in
 from alerts.promql import seconds
 from alerts.promtool import CheckFailedError
 from alerts.rule_tests.files import test_files
-from alerts.rules import alert_expr, rule_files
+from alerts.rules import alert_expr, expressions, rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Links
@@ -46,7 +49,9 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
+    yield Step("generated alertmanager.yml", notification_drift)
     yield Step(f"rules, by {locate('promtool')}", lambda: _each(promtool.check_rules, paths.RULES))
     yield Step(
         "prometheus.yml",
@@ -69,6 +74,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
         f"alertmanager.yml, by {locate('amtool')}",
         lambda: _findings(promtool.check_alertmanager, paths.ALERTMANAGER_CONFIG),
     )
+    yield Step("alertmanager.yml for other secrets", unusable_notifications)
 
 
 def unknown_in(all_groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[str]:
@@ -76,7 +82,7 @@ def unknown_in(all_groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[st
     return [
         f"group {group.name}: rule {name}: {problem}"
         for group in all_groups
-        for name, expr in _expressions(group)
+        for name, expr in expressions(group)
         for problem in vocabulary.problems(expr)
     ]
 
@@ -86,7 +92,7 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
     found = [
         f"group {group.name}: rule {name}: {problem}"
         for group in all_groups
-        for name, expr in _expressions(group)
+        for name, expr in expressions(group)
         for problem in semantics.problems(expr)
     ]
     return found + [
@@ -100,32 +106,28 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
     ]
 
 
-def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> list[str]:
-    """Alerts that lack what somebody needs who is woken by them, or that flap."""
-    return [
-        f"group {group.name}: alert {threshold.alert}: {problem}"
-        for group in all_groups
-        for signal in group.signals
-        for threshold in signal.thresholds
-        for problem in _misshapen(signal, threshold, evaluation_seconds)
-    ]
+def notification_drift() -> list[str]:
+    """How the committed alertmanager.yml differs from what is generated."""
+    file = paths.ALERTMANAGER_CONFIG
+    text = configuration.text(configuration.COMMITTED, load_settings())
+    return generated.drift(file.parent, {file.name: text})
 
 
-def _misshapen(signal: Signal, threshold: Threshold, evaluation_seconds: float) -> Iterator[str]:
-    for name in ("summary", "description", "action"):
-        if not getattr(threshold, name).strip():
-            yield f"has no {name}; write one"
-    if "\n" in threshold.summary:
-        yield "its summary is more than one line; move the rest into the description"
-    shortest = 2 * evaluation_seconds
-    pending = seconds(threshold.pending)
-    if threshold.severity is not Severity.INFO and pending < shortest:
-        yield (
-            f"pending {threshold.pending} is over before a second evaluation has agreed; "
-            f"make it {shortest:g}s or more"
-        )
-    if signal.unit is Unit.RATIO and not 0 <= threshold.value <= 1:
-        yield f"its threshold {threshold.value:g} is no ratio; write 0.05 for 5%"
+def unusable_notifications() -> list[str]:
+    """What Alertmanager refuses of the configurations for no secret, each alone, and all."""
+    settings = NotificationSettings(email_to="somebody@example.com", quiet_hours=True)
+    every = Secrets(frozenset(known_files()))
+    found = []
+    with TemporaryDirectory() as folder:
+        for secrets in (Secrets.of(), *map(Secrets.of, Channel), every):
+            file = Path(folder) / paths.ALERTMANAGER_CONFIG.name
+            configuration.write(file, secrets, settings)
+            names = ", ".join(sorted(secrets.files)) or "no secret"
+            found += [
+                problem.replace(str(file), f"for {names}")
+                for problem in _findings(promtool.check_alertmanager, file)
+            ]
+    return found
 
 
 def _texts(threshold: Threshold) -> tuple[str, ...]:
@@ -137,14 +139,6 @@ def scrape_seconds() -> int:
     """How often the committed prometheus.yml scrapes and evaluates."""
     config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
     return seconds(config["global"]["scrape_interval"])
-
-
-def _expressions(group: Group) -> Iterator[tuple[str, str]]:
-    for record in group.all_records():
-        yield record.name, record.expr
-    for signal in group.signals:
-        for threshold in signal.thresholds:
-            yield threshold.alert, alert_expr(signal, threshold)
 
 
 def _each(check: Callable[[Path], None], folder: Path) -> list[str]:

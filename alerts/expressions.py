@@ -30,7 +30,7 @@ class Vocabulary:
             parsed = promql_parser.parse(expr)
         except ValueError as error:
             return [f"can't be parsed: {error}"]
-        return [problem for selector in _selectors(parsed) for problem in self._check(selector)]
+        return [problem for selector in selectors(parsed) for problem in self._check(selector)]
 
     def _check(self, selector: VectorSelector) -> Iterator[str]:
         name = selector.name
@@ -59,7 +59,8 @@ def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: st
         yield f'{series}: {label} is never "{value}"; it is one of {", ".join(allowed)}'
 
 
-def _selectors(parsed: promql_parser.Expr) -> list[VectorSelector]:
+def selectors(parsed: promql_parser.Expr) -> list[VectorSelector]:
+    """Every series that an expression reads, those within ranges included."""
     found: list[VectorSelector] = []
 
     def visit(node: promql_parser.Expr) -> None:

@@ -8,6 +8,7 @@ RULE_TESTS = ROOT / "prometheus" / "tests"
 GENERATED_RULE_TESTS = RULE_TESTS / "generated"
 PROMETHEUS_CONFIG = ROOT / "prometheus" / "prometheus.yml"
 ALERTMANAGER_CONFIG = ROOT / "alerts" / "alertmanager.yml"
+MESSAGE_TEMPLATES = ROOT / "alerts" / "templates"
 RUNBOOKS = ROOT / "alerts" / "runbooks"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 

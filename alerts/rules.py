@@ -1,5 +1,6 @@
 """Prometheus rule files from the signals."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import promql_parser
@@ -43,6 +44,15 @@ def alert_expr(signal: Signal, threshold: Threshold) -> str:
         series = signal.source
     fires = f"{series} {threshold.comparison} {number(threshold.value)}"
     return " ".join((fires, *(guard.expr for guard in threshold.guards)))
+
+
+def expressions(group: Group) -> Iterator[tuple[str, str]]:
+    """The name and the PromQL of each rule of a group, in order."""
+    for record in group.all_records():
+        yield record.name, record.expr
+    for signal in group.signals:
+        for threshold in signal.thresholds:
+            yield threshold.alert, alert_expr(signal, threshold)
 
 
 def _text(group: Group, links: Links) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stack import metrics_tokens, operators
+from stack import alertmanager, metrics_tokens, operators
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.log_view import LogFilter
@@ -81,10 +81,16 @@ class ComposeBackend:
         services = self._services()
         self._check_ports()
         self._generate_secrets()
+        self._write_alertmanager()
         self._choose_scrape_interval()
         self._pull(services)
         self._compose("build", "app", failure="the app's image can't be built, see above")
         self._start(services)
+        if "alertmanager" in services:
+            # Compose does not notice what changes in a mounted folder.
+            alertmanager.reload(
+                f"http://127.0.0.1:{read_ports(self._environment)['ALERTMANAGER_PORT']}"
+            )
 
     def down(self) -> None:
         """Stop and remove the containers; the volumes and secrets stay."""
@@ -131,9 +137,11 @@ class ComposeBackend:
     @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
+        notified = alertmanager.note(self.secrets)
         if "grafana" in self._without:
-            return ["Grafana was left out: import grafana/dashboards/*.json into yours"]
-        return [f"Grafana: user admin, password in {self.secrets / 'grafana_admin_password'}"]
+            return ["Grafana was left out: import grafana/dashboards/*.json into yours", notified]
+        password = self.secrets / "grafana_admin_password"
+        return [f"Grafana: user admin, password in {password}", notified]
 
     def _services(self) -> dict[str, Any]:
         """The services to run, as compose understands them, by name."""
@@ -182,7 +190,6 @@ class ComposeBackend:
         generated = {
             "database_password": secrets.token_urlsafe(32),
             "grafana_admin_password": secrets.token_urlsafe(16),
-            "webhook_url": WEBHOOK_URL,
         }
         missing = [name for name in generated if not (self.secrets / name).exists()]
         if "database_password" in missing and self._has_database():
@@ -197,7 +204,15 @@ class ComposeBackend:
         metrics_tokens.make(self.secrets, mode=0o644)
         operators.make(self.secrets, mode=0o644)
         for file in self.secrets.iterdir():
-            file.chmod(0o644)
+            if file.is_file():
+                file.chmod(0o644)
+
+    def _write_alertmanager(self) -> None:
+        """Write what Alertmanager's container mounts; behind the secrets' folder, so as open."""
+        folder = self.secrets / "alertmanager"
+        alertmanager.write(folder, self.secrets, WEBHOOK_URL)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
     def _has_database(self) -> bool:
         labels = {"project": self._config()["name"], "volume": DATABASE_VOLUME}

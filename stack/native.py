@@ -13,7 +13,7 @@ from secrets import token_urlsafe
 
 import yaml
 
-from stack import grafana, log_view, metrics_tokens, operators, processes
+from stack import alertmanager, grafana, log_view, metrics_tokens, operators, processes
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.log_view import LogFilter, Sources
@@ -63,6 +63,9 @@ class NativeBackend:
         if self.is_running():
             self._refuse_changes()
             print("running already")
+            self._write_alertmanager()
+            if self._supervisor.states()["alertmanager"].running:
+                alertmanager.reload(self._probe("alertmanager").url)
         else:
             self._start_supervisor()
         began = time.monotonic()
@@ -144,9 +147,10 @@ class NativeBackend:
     @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
+        notified = alertmanager.note(self.secrets)
         if "grafana" in self._supervisor.states():
-            return [f"Grafana: user admin, password in {self._grafana_password}"]
-        return ["Grafana is not installed: import grafana/dashboards/*.json into yours"]
+            return [f"Grafana: user admin, password in {self._grafana_password}", notified]
+        return ["Grafana is not installed: import grafana/dashboards/*.json into yours", notified]
 
     @property
     def secrets(self) -> Path:
@@ -181,7 +185,10 @@ class NativeBackend:
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         self._write_secrets()
         self._write_prometheus()
-        self._write_alertmanager(tools["alertmanager"])
+        shutil.rmtree(self._run / "alertmanager", ignore_errors=True)
+        self._write_alertmanager()
+        if templates := default_templates(tools["alertmanager"]):
+            (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
 
@@ -343,16 +350,9 @@ class NativeBackend:
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
 
-    def _write_alertmanager(self, alertmanager: Tool) -> None:
-        folder = self._run / "alertmanager"
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "secrets").mkdir(parents=True)
-        (folder / "alertmanager.yml").symlink_to(self._root / "alerts" / "alertmanager.yml")
-        (folder / "secrets" / "webhook_url").write_text(
-            f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
-        )
-        if templates := default_templates(alertmanager):
-            (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
+    def _write_alertmanager(self) -> None:
+        receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
+        alertmanager.write(self._run / "alertmanager", self.secrets, receiver_url)
 
 
 def _component_of(file: Path) -> str:

@@ -70,7 +70,7 @@ def pytest_terminal_summary(
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("ORCHESTRATOR_"):
+        if name.startswith(("ORCHESTRATOR_", "ALERTS_")):
             monkeypatch.delenv(name)
 
 

@@ -26,9 +26,8 @@ def usage(thresholds: Thresholds) -> list[RecordTest]:
     universe = Universe()
     universe.observe(catalogue.SMS_IN_FLIGHT)
     universe.observe(catalogue.SMS_CAPACITY)
-    for job in ("small",):
-        universe.observe_one(catalogue.SMS_IN_FLIGHT, job, "c:8000", 0.01)
-        universe.observe_one(catalogue.SMS_CAPACITY, job, "c:8000", 0.01)
+    for metric in (catalogue.SMS_IN_FLIGHT, catalogue.SMS_CAPACITY):
+        universe.observe_one(metric, "small", "c:8000", 0.01)
     for position, flow in enumerate(throughput.FLOWS, start=1):
         universe.add(throughput.RATE_1M, {"job": JOB, "flow": flow}, position, grows=False)
     calls = universe.now(throughput.RATE_1M, where=lambda labels: labels["flow"] == "ai_calls")
@@ -50,7 +49,8 @@ def _peaks() -> RecordTest:
     universe = Universe(stretch=120)
     for position, limit in enumerate(("concurrent_sms", "ai_calls"), start=1):
         labels = {"job": JOB, "limit": limit}
-        universe.add(growth.USAGE, labels, position / 100, grows=False)
+        # Falling, so that the highest of a day is the oldest.
+        universe.add(growth.USAGE, labels, -position / 10000, grows=True, base=2)
     expected = {growth.PEAK.name: universe.over(max, growth.USAGE, _DAY, _BY)}
     return RecordTest("the highest use of a day", universe, expected)
 

@@ -33,7 +33,7 @@ def _values() -> RecordTest:
         universe.add(throughput.RATE_1H.name, labels, position, grows=False)
     for action in ApprovalAction:
         universe.observe(catalogue.APPROVALS, action=action.value)
-        universe.observe_one(catalogue.APPROVALS, "calm", "c:8000", 0.0001, action=action.value)
+        universe.observe_one(catalogue.APPROVALS, "calm", "c:8000", 1e-6, action=action.value)
     universe.add(sms.P90.name, {"job": JOB}, 0.3, grows=False)
     decisions = universe.increases(catalogue.APPROVALS.name, _HOUR)
     approved = universe.increases(
@@ -60,7 +60,7 @@ def _bands(thresholds: Thresholds) -> RecordTest:
     begin, first = universe.at + 1, universe.at - 2 * universe.step
     start = ((begin, first + universe.step),)
     for signal in _SIGNALS:
-        _add(universe, "restless", signal, 0.004, 0.1, start)
+        _add(universe, "restless", signal, 0.004, 0, start)
         _add(universe, "steady", signal, 0.01, 5, start)
         # promtool wants each series to begin when the others do.
         _add(universe, "new", signal, 0.01, 1, (*start, (first, 2 * _WEEK + _HOUR)))
@@ -128,7 +128,9 @@ def _add(
     weight *= 1 + _SIGNALS.index(signal)
     universe.add(seasonality.VALUE, labels, weight, grows=False, base=base, gaps=gaps)
     # The level of earlier weeks, as it was recorded then; that of now is for the rules to say.
-    universe.add(seasonality.LEVEL.name, labels, weight / 2, grows=False, base=base / 3, gaps=gaps)
+    universe.add(
+        seasonality.LEVEL.name, labels, weight / 20, grows=False, base=base / 3 or 0.01, gaps=gaps
+    )
 
 
 def _named(universe: Universe, name: str) -> list[Series]:

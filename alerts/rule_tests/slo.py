@@ -34,6 +34,7 @@ def events(thresholds: Thresholds) -> list[RecordTest]:
     for step, status in (
         (Step.AI_RESPONSE, StepStatus.COMPLETED),
         (Step.AI_RESPONSE, StepStatus.FAILED),
+        (Step.AI_RESPONSE, StepStatus.SKIPPED),
         (Step.SEND_SMS, StepStatus.COMPLETED),
         (Step.SEND_SMS, StepStatus.FAILED),
         (Step.SEND_SMS, StepStatus.SKIPPED),
@@ -186,7 +187,7 @@ def _add_job(universe: Universe, job: str, *gaps: tuple[int, int], total: float 
         labels = {"job": job, "slo": objective}
         universe.add(slo.TOTAL, labels, total * position, grows=False, gaps=gaps)
         # Errors grow while events only move: else each window had the same ratio.
-        universe.add(slo.ERRORS, labels, 0.01 * position, grows=True)
+        universe.add(slo.ERRORS, labels, 0.001 * total * position, grows=True)
 
 
 def _ratio(universe: Universe, window: str, *, however_young: bool = False) -> Values:

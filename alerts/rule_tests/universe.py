@@ -119,14 +119,16 @@ class Universe:
         self.series.append(Series(name, labels, weight, grows, base=base, gaps=gaps))
 
     def _observe_histogram(self, metric: Metric, labels: dict[str, str], weight: float) -> None:
-        # More in later buckets for some series than for others, so that quantiles differ; every
-        # second bucket at another pace, so that they differ by window.
+        # More in later buckets for some series than for others, so that quantiles differ; the upper
+        # half at another pace, so that they differ by window; none beyond the last bound, where no
+        # quantile is told from another.
         paces = [0.0, 0.0]
-        for position, bound in enumerate((*metric.buckets, math.inf)):
-            paces[position % 2] += (position * weight) % 5 + weight
-            le = "+Inf" if math.isinf(bound) else str(float(bound))
-            bounded = {**labels, "le": le}
+        for position, bound in enumerate(metric.buckets):
+            paces[2 * position // len(metric.buckets)] += (position * weight) % 5 + weight
+            bounded = {**labels, "le": str(float(bound))}
             self.series.append(Series(metric.bucket, bounded, paces[0], True, paces[1]))
+        infinite = {**labels, "le": "+Inf"}
+        self.series.append(Series(metric.bucket, infinite, paces[0], True, paces[1]))
         self.series.append(Series(metric.count, labels, paces[0], True, paces[1]))
         self.add(metric.sum, labels, paces[0] * 2 + weight, grows=True)
 

@@ -129,10 +129,11 @@ def _scaled(week: int) -> Record:
 
 
 def _width(one: Seasonal, thresholds: Thresholds) -> Record:
-    of = f'{{signal="{one.signal}"}}'
-    scattered = f"{thresholds.seasonal_deviations * NORMAL:g} * {SPREAD}{of}"
-    least = f"{one.band:g} * {BASELINE}{of}"
-    return Record(WIDTH, f"{scattered} > {least} or {least}", {"signal": one.signal})
+    scattered = f"{thresholds.seasonal_deviations * NORMAL:g} * {SPREAD}"
+    least = f"{one.band:g} * {BASELINE}"
+    # The larger of the two.
+    expr = f'{least}{{signal="{one.signal}"}} + clamp_min({scattered} - {least}, 0)'
+    return Record(WIDTH, expr, {"signal": one.signal})
 
 
 def _enough_history(thresholds: Thresholds) -> Guard:

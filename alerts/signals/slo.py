@@ -23,6 +23,7 @@ from app.core.events import (
 from app.core.thresholds import Thresholds
 
 _ON = ("job", "slo")
+_TRIED = (StepStatus.COMPLETED, StepStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ def _availability(thresholds: Thresholds) -> Objective:
         alert="AvailabilityBudgetBurn",
         objective=thresholds.availability_objective,
         total=f"sum by (job) (rate({count}{{{SERVED}}}[5m]))",
-        errors=f'sum by (job) (rate({count}{{{STATUS}=~"5..",{SERVED}}}[5m]))',
+        errors=_or_none(
+            f'sum by (job) (rate({count}{{{STATUS}=~"5..",{SERVED}}}[5m]))', "availability"
+        ),
         promise="requests, probes left out, are not answered 5xx",
         failing="answers too many requests with 5xx",
         impact="Callers get errors",
@@ -119,16 +122,14 @@ def _sms_latency(thresholds: Thresholds) -> Objective:
     # A workflow that failed at once is not an SMS that was processed in time.
     in_time = f'{duration.bucket}{{le="{float(limit)}",route!="{Route.FAILED}"}}'
     total = f"sum by (job) (rate({duration.count}[5m]))"
-    known = _known("sms_latency")
-    # Before the first SMS that was in time there is no series of those.
-    kept = f"(sum by (job) (rate({in_time}[5m])) or on (job) 0 * {known})"
+    kept = _or_none(f"sum by (job) (rate({in_time}[5m]))", "sms_latency")
     text = Unit.SECONDS.text(limit)
     return Objective(
         slo="sms_latency",
         alert="SMSLatencyBudgetBurn",
         objective=thresholds.sms_latency_objective,
         total=total,
-        errors=f"{known} - on (job) {kept}",
+        errors=f"{_known('sms_latency')} - on (job) ({kept})",
         promise=f"SMS are processed within {text}; a failed workflow counts as late",
         failing=f"processes too few SMS within {text}",
         impact="Tenants wait for an answer, or get none",
@@ -143,8 +144,8 @@ def _ai_answers(thresholds: Thresholds) -> Objective:
         slo="ai_answers",
         alert="AIAnswersBudgetBurn",
         objective=thresholds.ai_answers_objective,
-        total=_steps(Step.AI_RESPONSE),
-        errors=_steps(Step.AI_RESPONSE, f',status="{StepStatus.FAILED}"'),
+        total=_steps(Step.AI_RESPONSE, *_TRIED),
+        errors=_or_none(_steps(Step.AI_RESPONSE, StepStatus.FAILED), "ai_answers"),
         promise="SMS that ask the AI get its answer, retries included",
         failing="gets no answer from the AI for too many SMS",
         impact="Their workflows fail, and have to be retried",
@@ -159,8 +160,8 @@ def _sms_delivery(thresholds: Thresholds) -> Objective:
         slo="sms_delivery",
         alert="SMSDeliveryBudgetBurn",
         objective=thresholds.sms_delivery_objective,
-        total=_steps(Step.SEND_SMS),
-        errors=_steps(Step.SEND_SMS, f',status="{StepStatus.FAILED}"'),
+        total=_steps(Step.SEND_SMS, *_TRIED),
+        errors=_or_none(_steps(Step.SEND_SMS, StepStatus.FAILED), "sms_delivery"),
         promise="answers are handed to the SMS Agent, retries included",
         failing="can't send too many of its answers",
         impact="Answers are written, and don't reach the tenants",
@@ -174,10 +175,16 @@ def _known(slo: str) -> str:
     return f'{TOTAL}{{slo="{slo}"}}'
 
 
-def _steps(step: Step, more: str = "") -> str:
+def _or_none(part: str, slo: str) -> str:
+    """``part``, or 0 where there has been none of it yet, so that there is no series."""
+    return f"{part} or on (job) 0 * {_known(slo)}"
+
+
+def _steps(step: Step, *statuses: StepStatus) -> str:
     count = catalogue.WORKFLOW_STEP_DURATION.count
-    ended = f'step="{step}"{more}' if more else f'step="{step}",status!="{StepStatus.SKIPPED}"'
-    return f"sum by (job) (rate({count}{{{ended}}}[5m]))"
+    among = "|".join(statuses)
+    matches = "=~" if len(statuses) > 1 else "="
+    return f'sum by (job) (rate({count}{{step="{step}",status{matches}"{among}"}}[5m]))'
 
 
 def error_ratio(window: str) -> Record:
@@ -282,14 +289,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             about="Objectives: what counts, what fails, what is promised.",
             records=(
                 *(Record(TOTAL, objective.total, labels) for objective, labels in labelled),
-                *(
-                    Record(
-                        ERRORS,
-                        f"{objective.errors} or on (job) 0 * {_known(objective.slo)}",
-                        labels,
-                    )
-                    for objective, labels in labelled
-                ),
+                *(Record(ERRORS, objective.errors, labels) for objective, labels in labelled),
                 *(objective_record(objective) for objective in promised),
                 error_ratio("5m"),
             ),

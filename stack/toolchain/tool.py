@@ -65,11 +65,11 @@ TOOLS = {
         Spec(
             "alertmanager",
             ("alertmanager", "prometheus-alertmanager"),
-            (0, 27),
+            (0, 28),
             *_ALERTMANAGER,
             ("prometheus-alertmanager",),
         ),
-        Spec("amtool", ("amtool",), (0, 27), *_ALERTMANAGER, ("prometheus-alertmanager",)),
+        Spec("amtool", ("amtool",), (0, 28), *_ALERTMANAGER, ("prometheus-alertmanager",)),
         Spec(
             "node_exporter",
             ("node_exporter", "prometheus-node-exporter"),

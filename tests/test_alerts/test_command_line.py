@@ -30,13 +30,14 @@ def another_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Generated files go into a folder of their own."""
     monkeypatch.setattr(paths, "RULES", tmp_path / "rules")
     monkeypatch.setattr(paths, "DASHBOARDS", tmp_path / "dashboards")
+    monkeypatch.setattr(paths, "ALERTMANAGER_CONFIG", tmp_path / "alerts" / "alertmanager.yml")
     return tmp_path
 
 
 def test_what_is_committed_passes(run: Run) -> None:
     code, out, _ = run(alerts.__main__, "check")
     assert code == 0
-    assert out.count(": ok\n") == len(out.splitlines()) == 9
+    assert out.count(": ok\n") == len(out.splitlines()) == 11
     code, out, _ = run(dashboards.__main__, "check")
     assert (code, out) == (0, "dashboards: ok\n")
 
@@ -62,15 +63,16 @@ def test_generating_writes_the_committed_files(
 ) -> None:
     committed = {
         file.name: file.read_text()
-        for folder in (paths.ROOT / "prometheus" / "rules", paths.ROOT / "grafana" / "dashboards")
-        for file in folder.iterdir()
+        for folder in ("prometheus/rules", "grafana/dashboards", "alerts", "alerts/templates")
+        for file in (paths.ROOT / folder).iterdir()
+        if file.is_file()
     }
     code, out, _ = run(package, "generate")
     written = [file for file in another_checkout.rglob("*") if file.is_file()]
     assert code == 0
     assert written
     for file in written:
-        assert file.name in out
+        assert file.name in out or file.suffix == ".tmpl"
         assert file.read_text() == committed[file.name]
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from alerts import paths
-from alerts.check import meaningless_in, misshapen_in, scrape_seconds
+from alerts.check import meaningless_in, scrape_seconds
+from alerts.form import misshapen_in
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,

@@ -12,7 +12,7 @@ import pytest
 from alerts import generated, paths
 from alerts.expressions import Vocabulary
 from alerts.model import DASHBOARD_UID, Signal, records
-from alerts.signals import groups, operations, sms
+from alerts.signals import groups, operations
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
@@ -121,7 +121,6 @@ class TestPanel:
 @pytest.mark.parametrize(
     ("signal", "limits"),
     [
-        (sms.processed_in_time(Thresholds(sms_latency_objective=0.9)), [0.9]),
         (operations.failing(Thresholds(ai_error_ratio=0.3)), [0.3]),
         # Grafana colours from a value on, the alert fires above it: more than 0 is 1 and up.
         (operations.breakers_not_closed(), [1]),
@@ -129,7 +128,7 @@ class TestPanel:
     ids=lambda value: getattr(value, "title", ""),
 )
 def test_a_panel_draws_the_thresholds_of_its_signal(signal: Signal, limits: list[float]) -> None:
-    thresholds = Thresholds(sms_latency_objective=0.9, ai_error_ratio=0.3)
+    thresholds = Thresholds(ai_error_ratio=0.3)
     (text,) = dashboard_files(thresholds).values()
     (panel,) = (
         panel

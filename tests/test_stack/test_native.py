@@ -186,6 +186,21 @@ def test_a_second_up_restarts_nothing(stack: Stack) -> None:
     assert {component.name: component.since for component in stack.status()} == before
 
 
+def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
+    def notifies_slack() -> bool:
+        status = httpx.get(f"{stack.addresses.alertmanager}/api/v2/status").json()
+        return "slack_configs" in status["config"]["original"]
+
+    secret = stack.state / "secrets" / "slack_webhook_url"
+    assert not notifies_slack()
+    secret.write_text("http://127.0.0.1:1/slack")
+    assert "Notified: the simulator's receiver, Slack;" in stack.run("up").stdout
+    assert notifies_slack()
+    secret.unlink()
+    assert stack.run("up").returncode == 0
+    assert not notifies_slack()
+
+
 def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:
     changed = Stack(stack.state)
     changed.variables = {"APP_PORT": str(free_port()), "SCRAPE_INTERVAL": "1s"}

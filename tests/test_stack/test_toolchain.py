@@ -60,7 +60,7 @@ class TestPath:
         assert locate("prometheus") == Tool("prometheus", binary, "2.53.0", "PATH")
 
     def test_debian_calls_it_otherwise(self, tmp_path: Path) -> None:
-        binary = script(tmp_path / "bin", "prometheus-alertmanager", "version 0.27.1")
+        binary = script(tmp_path / "bin", "prometheus-alertmanager", "version 0.28.1")
         assert locate("alertmanager").path == binary
 
     def test_too_old_is_passed_over_and_said(self, tmp_path: Path) -> None:

@@ -68,11 +68,19 @@ def test_a_secret_is_seen_by_its_users_only(container: dict[str, Any]) -> None:
     users = {
         "database_password": {"app", "postgres"},
         "grafana_admin_password": {"grafana"},
-        "webhook_url": {"alertmanager"},
+        # A folder of those that are Alertmanager's alone.
+        "alertmanager": {"alertmanager"},
     }
     mounted = {Path(mount["Source"]).name for mount in container["Mounts"]} & set(users)
     assert mounted == {name for name, services in users.items() if service in services}
     environment = "\n".join(container["Config"]["Env"] or ())
     for mount in container["Mounts"]:
-        if Path(mount["Source"]).name in users:
-            assert Path(mount["Source"]).read_text() not in environment
+        source = Path(mount["Source"])
+        if source.name in users:
+            files = [source] if source.is_file() else (source / "secrets").iterdir()
+            assert not any(file.read_text() in environment for file in files)
+
+
+def test_alertmanager_sees_no_secret_but_its_own(stack: Stack) -> None:
+    mounted = stack.checkout / ".state" / "secrets" / "alertmanager"
+    assert {file.name for file in (mounted / "secrets").iterdir()} == {"webhook_url"}

@@ -42,6 +42,22 @@ def test_a_second_up_leaves_alone_what_runs(stack: Stack) -> None:
     assert _ids(stack) == before
 
 
+def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
+    def notifies_slack() -> bool:
+        status = httpx.get(f"{stack.url('ALERTMANAGER_PORT')}/api/v2/status").json()
+        return "slack_configs" in status["config"]["original"]
+
+    before = _ids(stack)
+    secret = stack.checkout / ".state/secrets/slack_webhook_url"
+    secret.write_text("http://127.0.0.1:1/slack")
+    stack.backend.up()
+    assert notifies_slack()
+    secret.unlink()
+    stack.backend.up()
+    assert not notifies_slack()
+    assert _ids(stack) == before
+
+
 def test_down_stops_everything_and_up_finds_the_data_again(stack: Stack) -> None:
     conversation = uuid.uuid4().hex
     sms = {

@@ -1,0 +1,88 @@
+"""The ways to people, and the secret files that switch them on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from alerts.model import Severity, Team
+
+
+class Channel(StrEnum):
+    """A way to people, as they call it."""
+
+    WEBHOOK = "webhook"
+    SLACK = "Slack"
+    PAGERDUTY = "PagerDuty"
+    EMAIL = "email"
+    TEAMS = "Microsoft Teams"
+    DEAD_MANS_SWITCH = "dead man's switch"
+
+
+SECRET_FILES = {
+    Channel.WEBHOOK: "webhook_url",
+    Channel.SLACK: "slack_webhook_url",
+    Channel.PAGERDUTY: "pagerduty_routing_key",
+    Channel.EMAIL: "smtp_password",
+    Channel.TEAMS: "teams_webhook_url",
+    Channel.DEAD_MANS_SWITCH: "watchdog_url",
+}
+"""The file whose presence switches a channel on."""
+
+OF_TEAMS = (Channel.WEBHOOK, Channel.SLACK, Channel.PAGERDUTY, Channel.TEAMS)
+"""Those of which a team can have its own, by a file with its name appended."""
+
+CHANNELS = {
+    Severity.PAGE: (
+        *(Channel.WEBHOOK, Channel.SLACK, Channel.PAGERDUTY, Channel.EMAIL, Channel.TEAMS),
+    ),
+    # PagerDuty is left for what may wake somebody.
+    Severity.TICKET: (Channel.WEBHOOK, Channel.SLACK, Channel.EMAIL, Channel.TEAMS),
+    # Read on dashboards and in Alertmanager.
+    Severity.INFO: (),
+}
+"""What reaches people how, as far as it is switched on."""
+
+
+def team_file(channel: Channel, team: Team) -> str:
+    """The file of a channel that is ``team``'s own."""
+    return f"{SECRET_FILES[channel]}_{team}"
+
+
+def known_files() -> list[str]:
+    """Every file that switches something on."""
+    own = [team_file(channel, team) for channel in OF_TEAMS for team in Team]
+    return [*SECRET_FILES.values(), *own]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Which secret files there are, by name. What is in them is only for Alertmanager."""
+
+    files: frozenset[str]
+
+    @classmethod
+    def of(cls, *channels: Channel) -> Self:
+        """Those that switch ``channels`` on."""
+        return cls(frozenset(SECRET_FILES[channel] for channel in channels))
+
+    @classmethod
+    def found_in(cls, folder: Path) -> Self:
+        """Those in ``folder``. Raises ValueError for a missing folder and for an empty file."""
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder; create it and put the secret files there")
+        present = [name for name in known_files() if (folder / name).is_file()]
+        for name in present:
+            if not (folder / name).stat().st_size:
+                raise ValueError(f"{folder / name} is empty; fill it, or remove it")
+        return cls(frozenset(present))
+
+    def file(self, channel: Channel, team: Team | None = None) -> str | None:
+        """The file by which ``channel`` is on for ``team``; None where it is off."""
+        own = team_file(channel, team) if team and channel in OF_TEAMS else None
+        candidates = (own, SECRET_FILES[channel])
+        return next((name for name in candidates if name in self.files), None)
+
+    def is_on(self, channel: Channel) -> bool:
+        """Whether ``channel`` reaches anybody."""
+        return any(self.file(channel, team) for team in Team)

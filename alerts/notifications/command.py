@@ -1,0 +1,51 @@
+"""`python -m alerts notifications`: a configuration of Alertmanager for a folder of secrets."""
+
+import argparse
+from pathlib import Path
+
+from alerts.model import Team
+from alerts.notifications import configuration
+from alerts.notifications.channels import OF_TEAMS, SECRET_FILES, Channel, Secrets, team_file
+from alerts.notifications.settings import described_variables, load_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options, and the settings as they are found in the environment."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"settings, by environment variables:\n{described_variables()}"
+    parser.add_argument(
+        "--secrets",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the secret files; which are there decides who is notified",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the configuration to write; the templates go into a folder beside it",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the configuration and say what is on; returns the exit code.
+
+    Raises ValueError for secrets and settings that can't be used.
+    """
+    secrets = Secrets.found_in(arguments.secrets)
+    configuration.write(arguments.output, secrets, load_settings())
+    print(f"{arguments.output}:")
+    for channel in Channel:
+        print(f"  {channel:<17} {_state(channel, secrets)}")
+    return 0
+
+
+def _state(channel: Channel, secrets: Secrets) -> str:
+    everybody = SECRET_FILES[channel]
+    own = [team_file(channel, team) for team in Team if channel in OF_TEAMS]
+    files = [name for name in (everybody, *own) if name in secrets.files]
+    if files:
+        return f"on   by {', '.join(files)}"
+    return f"off  {everybody} switches it on"

@@ -1,0 +1,111 @@
+"""Which alert goes to which receiver, how soon, and how often."""
+
+from typing import Any
+
+from alerts.model import Severity, Team
+from alerts.notifications.channels import Channel, Secrets
+from alerts.notifications.receivers import (
+    DEAD_MANS_SWITCH,
+    NOBODY,
+    Config,
+    dead_mans_switch,
+    receiver,
+)
+from alerts.notifications.settings import NotificationSettings
+
+# One message a trouble: everything of a service that has the same alert, whichever instance or
+# component it is. Severity and team need no place here, since groups never reach across routes.
+# With less (by job alone) an outage would be one growing message that hides what is new in it.
+GROUP_BY = ("alertname", "job")
+
+# A page is a matter of minutes: just long enough for what fires in the same evaluation and for
+# what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.
+PAGE = {"group_wait": "10s", "group_interval": "30s", "repeat_interval": "1h"}
+# A ticket may gather its like first. Twice a day is often enough for what nobody mends at night.
+TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "12h"}
+# Missed after a few minutes of silence; the interval between two lies between these two.
+WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"}
+
+WORKING_HOURS = "working-hours"
+
+
+def receivers(secrets: Secrets, settings: NotificationSettings) -> list[Config]:
+    """Every receiver by name: one a severity, and one more for a team that has its own channels."""
+    found = []
+    for severity in (Severity.PAGE, Severity.TICKET):
+        found.append({"name": severity.value, **receiver(severity, None, secrets, settings)})
+        found += [
+            {"name": _of_team(severity, team), **receiver(severity, team, secrets, settings)}
+            for team in _teams_apart(severity, secrets, settings)
+        ]
+    if secrets.is_on(Channel.DEAD_MANS_SWITCH):
+        found.append({"name": DEAD_MANS_SWITCH, **dead_mans_switch(settings)})
+    return [*found, {"name": NOBODY}]
+
+
+def route(secrets: Secrets, settings: NotificationSettings) -> Config:
+    """The tree of routes."""
+    watched = secrets.is_on(Channel.DEAD_MANS_SWITCH)
+    working = {"active_time_intervals": [WORKING_HOURS]} if settings.quiet_hours else {}
+    return {
+        # A rule of somebody else's may know no severity. It reaches people as a ticket does.
+        "receiver": Severity.TICKET.value,
+        "group_by": list(GROUP_BY),
+        **TICKET,
+        "routes": [
+            {
+                "matchers": ['alertname="Watchdog"'],
+                "receiver": DEAD_MANS_SWITCH if watched else NOBODY,
+                **(WATCHDOG if watched else {}),
+            },
+            _severity(Severity.PAGE, PAGE, secrets, settings),
+            _severity(Severity.TICKET, working, secrets, settings),
+            {"matchers": ['severity="info"'], "receiver": NOBODY},
+        ],
+    }
+
+
+def time_intervals(settings: NotificationSettings) -> list[Config]:
+    """The hours that routes name."""
+    if not settings.quiet_hours:
+        return []
+    times = [{"start_time": f"{settings.work_begins:%H:%M}", "end_time": _end(settings)}]
+    hours = {
+        "weekdays": list(settings.working_days),
+        "times": times,
+        "location": settings.time_zone,
+    }
+    return [{"name": WORKING_HOURS, "time_intervals": [hours]}]
+
+
+def _severity(
+    severity: Severity, own: dict[str, Any], secrets: Secrets, settings: NotificationSettings
+) -> Config:
+    found: Config = {
+        "matchers": [f'severity="{severity}"'],
+        "receiver": severity.value,
+        **own,
+    }
+    if apart := _teams_apart(severity, secrets, settings):
+        # Routes inherit waits and intervals, but not the hours.
+        hours = {name: hours for name, hours in own.items() if name == "active_time_intervals"}
+        found["routes"] = [
+            {"matchers": [f'team="{team}"'], "receiver": _of_team(severity, team), **hours}
+            for team in apart
+        ]
+    return found
+
+
+def _teams_apart(
+    severity: Severity, secrets: Secrets, settings: NotificationSettings
+) -> list[Team]:
+    common = receiver(severity, None, secrets, settings)
+    return [team for team in Team if receiver(severity, team, secrets, settings) != common]
+
+
+def _of_team(severity: Severity, team: Team) -> str:
+    return f"{severity}-{team}"
+
+
+def _end(settings: NotificationSettings) -> str:
+    return f"{settings.work_ends:%H:%M}"

@@ -1,0 +1,170 @@
+"""Settings of the notifications: environment variables that start with ``ALERTS_``.
+
+Nothing secret is among them: that is in files (channels.py).
+"""
+
+import difflib
+import os
+from collections.abc import Iterator
+from datetime import time
+from typing import Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import EnvSettingsSource
+
+from alerts.model import Team
+
+ENV_PREFIX = "ALERTS_"
+
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEK: tuple[Day, ...] = (
+    *("monday", "tuesday", "wednesday", "thursday", "friday"),
+    *("saturday", "sunday"),
+)
+
+
+class SettingsError(ValueError):
+    """The settings can't be used; the message names each setting and its fix."""
+
+
+class _ListsByComma(EnvSettingsSource):
+    """``monday,friday`` instead of JSON."""
+
+    def decode_complex_value(self, field_name: str, field: object, value: object) -> object:
+        return [part.strip() for part in str(value).split(",")]
+
+
+class NotificationSettings(BaseSettings):
+    """What Alertmanager's configuration says beside who is on and what is secret."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, env_ignore_empty=True)
+
+    secrets_path: str = Field(
+        "secrets",
+        description="folder of the secret files as Alertmanager sees it, from where it runs",
+    )
+    email_to: str | None = Field(None, description="addresses, separated by commas")
+    email_to_orchestrator: str | None = Field(None, description="of that team; email_to if unset")
+    email_to_platform: str | None = Field(None, description="of that team; email_to if unset")
+    email_from: str = Field("alertmanager@localhost", description="sender")
+    email_smarthost: str = Field(
+        "localhost:587", description="mail server", pattern=r"^[^\s:]+:\d+$"
+    )
+    email_username: str | None = Field(None, description="login; the sender's address if unset")
+    email_require_tls: bool = Field(True, description="refuse servers without STARTTLS")
+    slack_channel: str | None = Field(
+        None, description="for webhooks that serve several channels; most are tied to one"
+    )
+    pagerduty_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://events.pagerduty.com/v2/enqueue"),
+        description="where events go; the EU region and event gateways have others",
+    )
+    quiet_hours: bool = Field(
+        False, description="hold tickets back outside working hours; pages come at any hour"
+    )
+    working_days: tuple[Day, ...] = Field(
+        WEEK[:5], description="days on which tickets come", min_length=1
+    )
+    work_begins: time = Field(time(8), description="HH:MM, tickets come from then on")
+    work_ends: time = Field(time(18), description="HH:MM, tickets come until then")
+    time_zone: str = Field("UTC", description="of the working hours, such as Australia/Sydney")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _ListsByComma(settings_cls)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            close = difflib.get_close_matches(zone, available_timezones(), n=1)
+            raise ValueError(f"no such time zone; {_meant(close)}")
+        return zone
+
+    @model_validator(mode="after")
+    def _work_ends_after_it_begins(self) -> Self:
+        if self.work_begins >= self.work_ends:
+            raise ValueError(
+                f"{variable('work_ends')} ({self.work_ends:%H:%M}) is not after "
+                f"{variable('work_begins')} ({self.work_begins:%H:%M})"
+            )
+        return self
+
+    def recipients(self, team: Team) -> str | None:
+        """The mail addresses of ``team``."""
+        own = {
+            Team.ORCHESTRATOR: self.email_to_orchestrator,
+            Team.PLATFORM: self.email_to_platform,
+        }
+        return own[team] or self.email_to
+
+
+def load_settings() -> NotificationSettings:
+    """The settings from the environment.
+
+    Raises SettingsError naming every unknown or impossible setting and its fix.
+    """
+    if unknown := list(_unknown_variables()):
+        raise SettingsError("\n".join(unknown))
+    try:
+        return NotificationSettings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explanations(error))) from None
+
+
+def described_variables() -> str:
+    """Every variable with its default and meaning, one a line."""
+    lines = []
+    for name, field in NotificationSettings.model_fields.items():
+        lines.append(f"  {variable(name)}={_written(field.default)}")
+        lines.append(f"      {field.description}")
+    return "\n".join(lines)
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets ``field``."""
+    return f"{ENV_PREFIX}{field.upper()}"
+
+
+def _written(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return str(default).lower()
+        case tuple():
+            return ",".join(map(str, default))
+        case time():
+            return f"{default:%H:%M}"
+        case _:
+            return str(default)
+
+
+def _unknown_variables() -> Iterator[str]:
+    known = [variable(field) for field in NotificationSettings.model_fields]
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            yield f"{name}: no such setting; {_meant(close)}"
+
+
+def _meant(close: list[str]) -> str:
+    return f"did you mean {close[0]}?" if close else "remove it"
+
+
+def _explanations(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        rule = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            yield f"{variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
+        else:
+            yield rule

@@ -1,0 +1,58 @@
+"""The stack's Alertmanager: its configuration, for those secrets that are there."""
+
+from pathlib import Path
+
+import httpx
+
+from alerts.notifications import configuration
+from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
+from alerts.notifications.settings import load_settings
+from stack.backend import StackError
+
+CONFIG = "alertmanager.yml"
+SECRETS = "secrets"
+"""The folder of the secrets, in Alertmanager's working directory."""
+
+
+def write(folder: Path, secrets: Path, receiver_url: str) -> None:
+    """Make ``folder`` Alertmanager's working directory, with what is found in ``secrets``.
+
+    Without a webhook of the user's own, the simulator's receiver at ``receiver_url`` is notified.
+    Alertmanager may be running there. Raises StackError.
+    """
+    webhook = SECRET_FILES[Channel.WEBHOOK]
+    try:
+        found = Secrets.found_in(secrets)
+        settings = load_settings().model_copy(update={"secrets_path": SECRETS})
+        every = Secrets(found.files | {webhook})
+        configuration.write(folder / CONFIG, every, settings)
+        contents = {webhook: receiver_url}
+        contents |= {name: (secrets / name).read_text() for name in found.files}
+    except (OSError, ValueError) as error:
+        raise StackError(str(error)) from None
+    own = folder / SECRETS
+    own.mkdir(exist_ok=True)
+    for leftover in {each.name for each in own.iterdir()} - set(contents):
+        (own / leftover).unlink()
+    for name, content in contents.items():
+        (own / name).touch(mode=0o600)
+        (own / name).write_text(content)
+
+
+def reload(url: str) -> None:
+    """Let the Alertmanager at ``url`` read its configuration anew. Raises StackError."""
+    try:
+        answer = httpx.post(f"{url}/-/reload", timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        raise StackError(f"Alertmanager does not answer at {url}: {error}") from None
+    if answer.is_error:
+        raise StackError(f"Alertmanager refuses its configuration: {answer.text.strip()}")
+
+
+def note(secrets: Path) -> str:
+    """Who is notified, for people."""
+    found = Secrets.found_in(secrets) if secrets.is_dir() else Secrets.of()
+    own = [str(channel) for channel in Channel if found.is_on(channel)]
+    if Channel.WEBHOOK not in own:
+        own = ["the simulator's receiver", *own]
+    return f"Notified: {', '.join(own)}; docs/notifying.md says how to notify others"
