@@ -81,8 +81,8 @@ TSDB_FAILURES = Record(
     ),
 )
 _HEAD = exporters.HEAD_SERIES.name
-HEAD_GROWTH = Record(f"job_instance:{_HEAD}:growth1d_ratio", ratio(_HEAD, f"{_HEAD} offset 1d"))
-HEAD_MORE = Record(f"job_instance:{_HEAD}:growth1d", f"{_HEAD} - {_HEAD} offset 1d")
+HEAD_GROWTH = Record(f"job_instance:{_HEAD}:times1d", ratio(_HEAD, f"{_HEAD} offset 1d"))
+HEAD_MORE = Record(f"job_instance:{_HEAD}:more1d", f"{_HEAD} - {_HEAD} offset 1d")
 
 _FAILED = exporters.ALERTMANAGER_NOTIFICATIONS_FAILED
 _NOTIFIED = _increase(exporters.ALERTMANAGER_NOTIFICATIONS, _INTEGRATION, "15m")

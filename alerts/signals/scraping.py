@@ -18,8 +18,8 @@ _LARGEST = f"max by (job) ({_SAMPLES})"
 _LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
 
 CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}[30m])")
-GROWTH = Record(f"job:{_SAMPLES}:growth1d_ratio", ratio(_LARGEST, _LARGEST_YESTERDAY))
-MORE_SAMPLES = Record(f"job:{_SAMPLES}:growth1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
+GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
+MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
 REJECTED = Record(
     "job_instance:prometheus_target_scrapes_rejected:increase10m",
     " + ".join(
