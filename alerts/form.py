@@ -1,4 +1,4 @@
-"""Whether alerts have what somebody needs who is woken by them, and whether they can fire at all."""
+"""Whether alerts say what somebody needs who is woken, and whether they can fire at all."""
 
 from collections.abc import Iterator
 

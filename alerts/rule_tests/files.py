@@ -74,7 +74,7 @@ def _text(group: Group, tests: list[dict[str, Any]], interval: str, about: str) 
     return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Without anchors for what occurs twice: each test can be read alone."""
 
     def ignore_aliases(self, data: Any) -> bool:
