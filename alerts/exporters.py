@@ -1,4 +1,4 @@
-"""Metrics of others that the rules read: Prometheus, Alertmanager and node_exporter.
+"""Metrics of others that the rules read: Prometheus, Alertmanager and exporters.
 
 Declared as the service's own are, with the labels that the rules use or aggregate away, so that
 rules over them are checked in the same way. A test compares them with what the real programs
@@ -8,7 +8,7 @@ expose. ``job`` and ``instance`` come with scraping.
 from collections.abc import Iterator
 
 from app.core import catalogue
-from app.core.catalogue import Kind, Metric
+from app.core.catalogue import Kind, Label, Metric
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""
@@ -16,6 +16,255 @@ ALERTS = "ALERTS"
 # --- What Prometheus adds to each target ----------------------------------------------------------
 
 UP = Metric("up", Kind.GAUGE, "bool", "1 where the last scrape of a target worked.")
+SCRAPE_DURATION = Metric(
+    "scrape_duration_seconds", Kind.GAUGE, "seconds", "How long the last scrape took."
+)
+SCRAPE_SAMPLES = Metric(
+    "scrape_samples_scraped", Kind.GAUGE, "samples", "Samples that the target gave."
+)
+SCRAPE_SAMPLES_KEPT = Metric(
+    "scrape_samples_post_metric_relabeling",
+    Kind.GAUGE,
+    "samples",
+    "Samples of the target that metric relabelling left.",
+)
+
+# --- Prometheus -----------------------------------------------------------------------------------
+
+_RULE_GROUP = (Label("rule_group"),)
+_ALERTMANAGER = (Label("alertmanager"),)
+
+RULE_FAILURES = Metric(
+    "prometheus_rule_evaluation_failures_total",
+    Kind.COUNTER,
+    "evaluations",
+    "Evaluations of a rule that ended in an error.",
+    _RULE_GROUP,
+)
+RULE_GROUP_DURATION = Metric(
+    "prometheus_rule_group_last_duration_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long the last evaluation of a group took.",
+    _RULE_GROUP,
+)
+RULE_GROUP_INTERVAL = Metric(
+    "prometheus_rule_group_interval_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "Time between two evaluations of a group.",
+    _RULE_GROUP,
+)
+RULE_GROUP_MISSED = Metric(
+    "prometheus_rule_group_iterations_missed_total",
+    Kind.COUNTER,
+    "evaluations",
+    "Evaluations of a group left out because the one before took too long.",
+    _RULE_GROUP,
+)
+NOTIFICATIONS_SENT = Metric(
+    "prometheus_notifications_sent_total",
+    Kind.COUNTER,
+    "alerts",
+    "Alerts sent to an Alertmanager, those included that did not arrive.",
+    _ALERTMANAGER,
+)
+NOTIFICATIONS_ERRORS = Metric(
+    "prometheus_notifications_errors_total",
+    Kind.COUNTER,
+    "alerts",
+    "Alerts that did not reach an Alertmanager; Prometheus 2 counts requests instead.",
+    _ALERTMANAGER,
+)
+NOTIFICATIONS_DROPPED = Metric(
+    "prometheus_notifications_dropped_total",
+    Kind.COUNTER,
+    "alerts",
+    "Alerts given up: no Alertmanager took them, or the queue was full.",
+)
+NOTIFICATIONS_QUEUE_LENGTH = Metric(
+    "prometheus_notifications_queue_length", Kind.GAUGE, "alerts", "Alerts waiting to be sent."
+)
+NOTIFICATIONS_QUEUE_CAPACITY = Metric(
+    "prometheus_notifications_queue_capacity",
+    Kind.GAUGE,
+    "alerts",
+    "Alerts that can wait before more are dropped.",
+)
+ALERTMANAGERS_DISCOVERED = Metric(
+    "prometheus_notifications_alertmanagers_discovered",
+    Kind.GAUGE,
+    "instances",
+    "Alertmanagers that Prometheus knows of, whether they answer or not.",
+)
+CONFIG_RELOADED = Metric(
+    "prometheus_config_last_reload_successful",
+    Kind.GAUGE,
+    "bool",
+    "1 where the configuration was taken the last time it was read.",
+)
+SAMPLES_OUT_OF_ORDER = Metric(
+    "prometheus_target_scrapes_sample_out_of_order_total",
+    Kind.COUNTER,
+    "samples",
+    "Scraped samples refused for being older than the last one of their series.",
+)
+SAMPLES_OUT_OF_BOUNDS = Metric(
+    "prometheus_target_scrapes_sample_out_of_bounds_total",
+    Kind.COUNTER,
+    "samples",
+    "Scraped samples refused for a time too far from now.",
+)
+SAMPLES_DUPLICATE = Metric(
+    "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+    Kind.COUNTER,
+    "samples",
+    "Scraped samples refused for giving one time a second value.",
+)
+HEAD_SERIES = Metric(
+    "prometheus_tsdb_head_series", Kind.GAUGE, "series", "Series in memory: those of late."
+)
+COMPACTIONS_FAILED = Metric(
+    "prometheus_tsdb_compactions_failed_total",
+    Kind.COUNTER,
+    "compactions",
+    "Failures to write blocks from memory, or to merge blocks.",
+)
+RELOADS_FAILED = Metric(
+    "prometheus_tsdb_reloads_failures_total",
+    Kind.COUNTER,
+    "reloads",
+    "Failures to read the list of blocks from disk again.",
+)
+HEAD_TRUNCATIONS_FAILED = Metric(
+    "prometheus_tsdb_head_truncations_failed_total",
+    Kind.COUNTER,
+    "truncations",
+    "Failures to drop from memory what is in a block.",
+)
+CHECKPOINTS_FAILED = Metric(
+    "prometheus_tsdb_checkpoint_creations_failed_total",
+    Kind.COUNTER,
+    "checkpoints",
+    "Failures to shorten the write-ahead log.",
+)
+WAL_CORRUPTIONS = Metric(
+    "prometheus_tsdb_wal_corruptions_total",
+    Kind.COUNTER,
+    "corruptions",
+    "Damaged places found in the write-ahead log.",
+)
+WAL_WRITES_FAILED = Metric(
+    "prometheus_tsdb_wal_writes_failed_total",
+    Kind.COUNTER,
+    "writes",
+    "Failures to write to the write-ahead log.",
+)
+
+# --- Alertmanager ---------------------------------------------------------------------------------
+
+ALERTMANAGER_CONFIG_RELOADED = Metric(
+    "alertmanager_config_last_reload_successful",
+    Kind.GAUGE,
+    "bool",
+    "1 where the configuration was taken the last time it was read.",
+)
+ALERTMANAGER_CONFIG_HASH = Metric(
+    "alertmanager_config_hash",
+    Kind.GAUGE,
+    "hash",
+    "A number that differs where configurations do.",
+)
+ALERTMANAGER_CLUSTER_MEMBERS = Metric(
+    "alertmanager_cluster_members",
+    Kind.GAUGE,
+    "instances",
+    "Members of the cluster as one of them sees it, itself included; none without a cluster.",
+)
+ALERTMANAGER_NOTIFICATIONS = Metric(
+    "alertmanager_notifications_total",
+    Kind.COUNTER,
+    "notifications",
+    "Notifications by the way they go out, those that failed included.",
+    (Label("integration"),),
+)
+ALERTMANAGER_NOTIFICATIONS_FAILED = Metric(
+    "alertmanager_notifications_failed_total",
+    Kind.COUNTER,
+    "notifications",
+    "Notifications that did not go out, all tries included.",
+    (Label("integration"), Label("reason")),
+)
+
+# --- node_exporter --------------------------------------------------------------------------------
+
+_FILESYSTEM = (Label("device"), Label("fstype"), Label("mountpoint"))
+
+FILESYSTEM_SIZE = Metric(
+    "node_filesystem_size_bytes", Kind.GAUGE, "bytes", "Size of a filesystem.", _FILESYSTEM
+)
+FILESYSTEM_AVAILABLE = Metric(
+    "node_filesystem_avail_bytes",
+    Kind.GAUGE,
+    "bytes",
+    "What processes other than root's can still write to a filesystem.",
+    _FILESYSTEM,
+)
+FILESYSTEM_READ_ONLY = Metric(
+    "node_filesystem_readonly", Kind.GAUGE, "bool", "1 where nothing can be written.", _FILESYSTEM
+)
+FILESYSTEM_FILES = Metric(
+    "node_filesystem_files",
+    Kind.GAUGE,
+    "files",
+    "Files a filesystem can hold; 0 where there is no limit but space.",
+    _FILESYSTEM,
+)
+FILESYSTEM_FILES_FREE = Metric(
+    "node_filesystem_files_free",
+    Kind.GAUGE,
+    "files",
+    "Files that can still be made on a filesystem.",
+    _FILESYSTEM,
+)
+MEMORY_TOTAL = Metric("node_memory_MemTotal_bytes", Kind.GAUGE, "bytes", "Memory of the machine.")
+MEMORY_AVAILABLE = Metric(
+    "node_memory_MemAvailable_bytes",
+    Kind.GAUGE,
+    "bytes",
+    "Memory that programs can have without anything being swapped out.",
+)
+CPU_SECONDS = Metric(
+    "node_cpu_seconds_total",
+    Kind.COUNTER,
+    "seconds",
+    "Time that each CPU spent in each mode.",
+    (
+        Label("cpu"),
+        Label("mode", ("user", "system", "idle", "iowait", "irq", "nice", "softirq", "steal")),
+    ),
+)
+CLOCK_OFFSET = Metric(
+    "node_timex_offset_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How far the clock is from its time source; 0 where nothing keeps it.",
+)
+NODE_TIME = Metric(
+    "node_time_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "The machine's clock when it was scraped, since the Unix epoch.",
+)
+
+# --- blackbox exporter, where there is one --------------------------------------------------------
+
+CERTIFICATE_EXPIRY = Metric(
+    "probe_ssl_earliest_cert_expiry",
+    Kind.GAUGE,
+    "seconds",
+    "When the first certificate of a probed chain expires, since the Unix epoch.",
+)
 
 
 def exporter_metrics() -> Iterator[Metric]:

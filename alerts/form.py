@@ -86,7 +86,7 @@ def _impossible(signal: Signal, threshold: Threshold) -> Iterator[str]:
 def _named_unit(series: str) -> Unit | None:
     """The unit that a series' name promises; None where it promises none."""
     *_, metric, operation = ("", *series.split(":"))[-2:]
-    if "ratio" in operation:
+    if "ratio" in operation.split("_"):
         return Unit.RATIO
     if operation.startswith(("p50", "p9", "seconds", "mean")) and metric.endswith("_seconds"):
         return Unit.SECONDS

@@ -59,7 +59,7 @@ class Unit(StrEnum):
             case Unit.RATIO:
                 return f"{value * 100:.4g}%"
             case Unit.SECONDS:
-                return f"{value:g}s"
+                return _duration(value)
             case Unit.PER_SECOND:
                 return f"{value:g}/s"
             case Unit.BYTES:
@@ -85,6 +85,14 @@ class Unit(StrEnum):
                 return "{{ $value | humanize }}"
             case Unit.BAND_WIDTHS:
                 return "{{ $value | humanize }} band widths"
+
+
+def _duration(value: float) -> str:
+    """Seconds in the largest unit of which they are a whole number, such as ``36h``."""
+    for name, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if value >= length and value % length == 0:
+            return f"{value / length:g}{name}"
+    return f"{value:g}s"
 
 
 @dataclass(frozen=True, slots=True)

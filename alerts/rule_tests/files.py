@@ -6,7 +6,19 @@ from typing import Any
 import yaml
 
 from alerts.model import Group, records
-from alerts.rule_tests import business, growth, http, operations, seasonality, slo, sms, throughput
+from alerts.rule_tests import (
+    business,
+    growth,
+    http,
+    monitoring,
+    node,
+    operations,
+    scraping,
+    seasonality,
+    slo,
+    sms,
+    throughput,
+)
 from alerts.rule_tests.alerts import alert_tests
 from alerts.rule_tests.records import RecordTest, RecordTests
 from alerts.semantics import Semantics
@@ -27,6 +39,9 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "seasonality": seasonality.tests,
     "usage": growth.usage,
     "growth": growth.trend,
+    "scraping": scraping.tests,
+    "monitoring": monitoring.tests,
+    "node": node.tests,
 }
 """What the records of each group have to say."""
 

@@ -150,9 +150,13 @@ class Universe:
         by: tuple[str, ...] = ("job",),
         where: Where = everything,
         combine: Callable[[list[float]], float] = sum,
+        ago: int = 0,
     ) -> Values:
-        """The last values of a gauge, combined by labels."""
-        return self._grouped(name, by, where, lambda one: self.samples(one, 0)[-1], combine)
+        """The last values of a gauge, or those ``ago`` seconds before, combined by labels."""
+        since = ago + self.step if ago else 0
+        return self._grouped(
+            name, by, where, lambda one: self.samples(one, since, ago)[-1], combine
+        )
 
     def over(
         self,

@@ -5,6 +5,8 @@ from alerts.signals import (
     business,
     growth,
     http,
+    monitoring,
+    node,
     operations,
     scraping,
     seasonality,
@@ -18,7 +20,7 @@ from app.core.thresholds import Thresholds
 def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     """Every rule group, in the order an operator thinks of them."""
     return (
-        scraping.group(),
+        scraping.group(thresholds),
         *slo.groups(thresholds),
         http.group(),
         sms.group(),
@@ -27,4 +29,6 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         *throughput.groups(),
         seasonality.group(thresholds),
         *growth.groups(thresholds),
+        monitoring.group(thresholds),
+        node.group(thresholds),
     )

@@ -1,14 +1,36 @@
-"""Whether Prometheus sees anything at all."""
+"""Whether Prometheus sees its targets, and whether what they give stays bearable."""
 
 from alerts import exporters
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Severity, Signal, Team, Threshold, Unit
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.promql import ratio
+from app.core.thresholds import Thresholds
 
 ORCHESTRATOR_JOB = "orchestrator"
 PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
 
 UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""
+
+_SAMPLES = exporters.SCRAPE_SAMPLES_KEPT.name
+# The largest target: a second instance of a job is no growth of what one of them gives.
+_LARGEST = f"max by (job) ({_SAMPLES})"
+_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
+
+CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}[30m])")
+GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
+MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
+REJECTED = Record(
+    "job_instance:prometheus_target_scrapes_rejected:increase10m",
+    " + ".join(
+        f"increase({metric.name}[10m])"
+        for metric in (
+            exporters.SAMPLES_OUT_OF_ORDER,
+            exporters.SAMPLES_OUT_OF_BOUNDS,
+            exporters.SAMPLES_DUPLICATE,
+        )
+    ),
+)
 
 
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
@@ -42,38 +64,145 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
     )
 
 
-def watchdog() -> Signal:
-    """The path from rule to notification."""
+def flapping(thresholds: Thresholds) -> Signal:
+    """Targets that go away and come back, never for long enough to be called down."""
     return Signal(
-        title="Watchdog",
-        meaning="Always 1 as long as Prometheus evaluates rules.",
+        title="Targets coming and going",
+        meaning="How often a target went or came within 30 minutes. Good is 0; a restart makes 2.",
         unit=Unit.COUNT,
-        source="vector(1)",
+        source=CHANGES,
         thresholds=(
             Threshold(
-                alert="Watchdog",
-                comparison=Comparison.ABOVE,
-                value=0,
-                severity=Severity.INFO,
+                alert="TargetFlapping",
+                comparison=Comparison.AT_LEAST,
+                value=thresholds.target_changes,
+                severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="Alerting works",
-                description="This alert always fires. Something is wrong when it is missing.",
-                action="Nothing while it fires. When it is missing: is Prometheus up, does it "
-                "reach Alertmanager?",
+                summary="{{ $labels.job }} at {{ $labels.instance }} comes and goes",
+                description="Its scrapes fail and work again, so that rates have holes and other "
+                "alerts may miss what happens in them. Times it went or came within 30 minutes.",
+                action="See whether it restarts or only its scrapes time out; then its memory and "
+                "CPU.",
+                pending="1m",
             ),
         ),
     )
 
 
-def group() -> Group:
+def scrape_duration(thresholds: Thresholds) -> Signal:
+    """How long targets take to answer."""
+    return Signal(
+        title="Duration of scrapes",
+        meaning="How long a target takes to give its metrics. Good is well below a second; at the "
+        "timeout it counts as down.",
+        unit=Unit.SECONDS,
+        source=exporters.SCRAPE_DURATION.name,
+        thresholds=(
+            Threshold(
+                alert="ScrapeSlow",
+                comparison=Comparison.ABOVE,
+                value=thresholds.scrape_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.job }} at {{ $labels.instance }} gives its metrics slowly",
+                description="At the scrape timeout it will count as down, although it may work.",
+                action="See whether it gives more than it did, or is short of CPU.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
+def scrape_size(thresholds: Thresholds) -> Signal:
+    """How much targets give."""
+    return Signal(
+        title="Samples a scrape",
+        meaning="Samples that a target gives each time. Good is what it gave last week.",
+        unit=Unit.COUNT,
+        source=exporters.SCRAPE_SAMPLES.name,
+        thresholds=(
+            Threshold(
+                alert="ScrapeTooLarge",
+                comparison=Comparison.ABOVE,
+                value=thresholds.scrape_samples,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.job }} at {{ $labels.instance }} gives too many samples",
+                description="Each sample is a series that Prometheus holds in memory. One label "
+                "with many values is mostly enough.",
+                action="Find the metric with the most series, and the label that makes them.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
+def cardinality(thresholds: Thresholds) -> Signal:
+    """How much more a target gives than a day ago."""
+    return Signal(
+        title="Samples a scrape beside yesterday's",
+        meaning="The largest target of a job now, times what it was a day ago. Good is 1.",
+        unit=Unit.COUNT,
+        source=GROWTH,
+        thresholds=(
+            Threshold(
+                alert="CardinalityGrowing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.cardinality_growth,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.job }} gives far more series than yesterday",
+                description="Something became a label that should not be one, or a release added "
+                "much. Times as many samples a scrape as a day ago.",
+                action="Compare its metrics by number of series with yesterday; drop the label "
+                "that grew.",
+                pending="15m",
+                guards=(
+                    Guard(MORE_SAMPLES, Comparison.AT_LEAST, thresholds.cardinality_samples, ()),
+                ),
+            ),
+        ),
+    )
+
+
+def rejected(thresholds: Thresholds) -> Signal:
+    """Samples that were scraped, and not taken."""
+    return Signal(
+        title="Samples rejected",
+        meaning="Scraped samples that Prometheus refused over 10 minutes. Good is 0.",
+        unit=Unit.COUNT,
+        source=REJECTED,
+        thresholds=(
+            Threshold(
+                alert="SamplesRejected",
+                comparison=Comparison.AT_LEAST,
+                value=thresholds.samples_rejected,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Prometheus at {{ $labels.instance }} refuses samples",
+                description="Samples that come late, twice or from another time are lost, and "
+                "two targets may be taken for one. Refused within 10 minutes.",
+                action="Read in Prometheus's log which target; look for two targets with the same "
+                "labels, or a clock that is wrong.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
+def group(thresholds: Thresholds) -> Group:
     """The rules of scraping."""
     return Group(
         name="scraping",
-        about="Whether Prometheus sees its targets, and whether alerting works.",
-        records=(),
+        about="Whether Prometheus sees its targets, and how much they give.",
+        records=(MORE_SAMPLES,),
         signals=(
             reachable(ORCHESTRATOR_JOB, Severity.PAGE, Team.ORCHESTRATOR),
             *(reachable(job, Severity.TICKET, Team.PLATFORM) for job in PLATFORM_JOBS),
-            watchdog(),
+            flapping(thresholds),
+            scrape_duration(thresholds),
+            scrape_size(thresholds),
+            cardinality(thresholds),
+            rejected(thresholds),
         ),
     )

@@ -78,6 +78,73 @@ class Thresholds(Section):
     # Upstreams.
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
 
+    # Platform: scraping. Scrapes are given up after 10 s.
+    target_changes: Count = Field(
+        4, description="times a target goes or comes within 30 minutes; a restart makes 2"
+    )
+    scrape_seconds: Seconds = Field(5.0, description="duration of a scrape, half its timeout")
+    scrape_samples: Count = Field(20_000, description="samples a target may give")
+    cardinality_growth: float = Field(
+        1.5, gt=1, description="times as many series as a day ago that are too many"
+    )
+    cardinality_samples: Count = Field(
+        1000, description="more samples of one target than a day ago below which growth is small"
+    )
+    head_series_more: Count = Field(
+        20_000, description="more series in memory than a day ago below which growth is small"
+    )
+    samples_rejected: Count = Field(10, description="samples refused within 10 minutes")
+
+    # Platform: rules and notifications.
+    rule_group_share: Ratio = Field(0.5, description="share of its interval a group may need")
+    notification_error_ratio: Ratio = Field(
+        0.01, description="share of alerts or notifications that may be lost"
+    )
+    notification_minimum_failures: Count = Field(
+        2, description="lost alerts or notifications below which the share calls nobody"
+    )
+    notification_queue_ratio: Ratio = Field(0.1, description="how full the queue may stay")
+    tsdb_failures: Count = Field(3, description="failures of the store within an hour")
+    newest_sample_seconds: Seconds = Field(
+        90, description="age of the newest sample; six scrapes, below the 5 minutes they are seen"
+    )
+
+    # Platform: machines. Days and hours leave a night, or a meeting, to act in.
+    disk_full_ticket_seconds: Seconds = Field(86400, description="time until a disk is full")
+    disk_full_page_seconds: Seconds = Field(14400, description="the same, to call somebody")
+    disk_filling_ticket_ratio: Ratio = Field(
+        0.4, description="share left above which a filling disk is no matter yet"
+    )
+    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, to call somebody")
+    disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that has to be left")
+    disk_left_page_ratio: Ratio = Field(0.05, description="the same, to call somebody")
+    inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that has to be left")
+    memory_left_ratio: Ratio = Field(0.1, description="share of memory that has to be available")
+    cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
+    # NTP keeps a clock within a few milliseconds.
+    clock_offset_seconds: Seconds = Field(0.05, description="distance of a clock from its source")
+    # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
+    clock_difference_seconds: Seconds = Field(
+        5.0, description="distance of a machine's clock from Prometheus's"
+    )
+    certificate_ticket_days: Days = Field(14, description="days before a certificate expires")
+    certificate_page_days: Days = Field(3, description="the same, to call somebody")
+
+    @model_validator(mode="after")
+    def _tickets_come_before_pages(self) -> Self:
+        for ticket, page in (
+            ("disk_full_ticket_seconds", "disk_full_page_seconds"),
+            ("disk_filling_ticket_ratio", "disk_filling_page_ratio"),
+            ("disk_left_ticket_ratio", "disk_left_page_ratio"),
+            ("certificate_ticket_days", "certificate_page_days"),
+        ):
+            if getattr(self, ticket) < getattr(self, page):
+                raise ValueError(
+                    f"{ticket} of {getattr(self, ticket):g} is below {page} of "
+                    f"{getattr(self, page):g}, so the ticket would come after the page; raise it"
+                )
+        return self
+
     @model_validator(mode="after")
     def _objectives_leave_a_budget(self) -> Self:
         for name in type(self).model_fields:

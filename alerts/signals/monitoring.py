@@ -1,0 +1,566 @@
+"""Whether the monitoring works: rules, the way of an alert to people, and the series behind them.
+
+A Prometheus that is dead can't tell so itself. That is what the Watchdog is for: whoever expects it
+every minute notices when it is missing.
+"""
+
+from alerts import exporters
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.promql import or_zero, ratio
+from app.core.catalogue import Metric
+from app.core.thresholds import Thresholds
+
+_PROMETHEUS = f'{exporters.UP.name}{{job="prometheus"}}'
+_RULES = "job, instance, rule_group"
+_WAY = "job, instance, alertmanager"
+_INTEGRATION = "job, instance, integration"
+
+
+def _increase(metric: Metric, level: str, window: str) -> str:
+    return f"sum by ({level}) (increase({metric.name}[{window}]))"
+
+
+def _base(metric: Metric) -> str:
+    return metric.name.removesuffix("_total")
+
+
+RULE_FAILURES = Record(
+    f"job_instance_rule_group:{_base(exporters.RULE_FAILURES)}:increase5m",
+    _increase(exporters.RULE_FAILURES, _RULES, "5m"),
+)
+RULE_TIME = Record(
+    "job_instance_rule_group:prometheus_rule_group_duration:interval_ratio",
+    ratio(exporters.RULE_GROUP_DURATION.name, exporters.RULE_GROUP_INTERVAL.name),
+)
+RULES_MISSED = Record(
+    f"job_instance_rule_group:{_base(exporters.RULE_GROUP_MISSED)}:increase5m",
+    _increase(exporters.RULE_GROUP_MISSED, _RULES, "5m"),
+)
+
+SEND_ERRORS = Record(
+    f"job_instance_alertmanager:{_base(exporters.NOTIFICATIONS_ERRORS)}:increase5m",
+    _increase(exporters.NOTIFICATIONS_ERRORS, _WAY, "5m"),
+)
+SEND_ERROR_RATIO = Record(
+    f"job_instance_alertmanager:{_base(exporters.NOTIFICATIONS_ERRORS)}:ratio_increase5m",
+    ratio(SEND_ERRORS.name, f"({_increase(exporters.NOTIFICATIONS_SENT, _WAY, '5m')})"),
+)
+BEST_WAY_ERRORS = Record(
+    f"job_instance:{_base(exporters.NOTIFICATIONS_ERRORS)}:min_increase5m",
+    f"min by (job, instance) ({SEND_ERRORS})",
+)
+BEST_WAY_ERROR_RATIO = Record(
+    f"job_instance:{_base(exporters.NOTIFICATIONS_ERRORS)}:min_ratio_increase5m",
+    f"min by (job, instance) ({SEND_ERROR_RATIO})",
+)
+DROPPED = Record(
+    f"job_instance:{_base(exporters.NOTIFICATIONS_DROPPED)}:increase5m",
+    _increase(exporters.NOTIFICATIONS_DROPPED, "job, instance", "5m"),
+)
+# Newer releases have a queue for each Alertmanager: the fullest one counts.
+QUEUE = Record(
+    "job_instance:prometheus_notifications_queue:ratio",
+    ratio(
+        f"max by (job, instance) ({exporters.NOTIFICATIONS_QUEUE_LENGTH.name})",
+        f"max by (job, instance) ({exporters.NOTIFICATIONS_QUEUE_CAPACITY.name})",
+    ),
+)
+
+TSDB_FAILURES = Record(
+    "job_instance:prometheus_tsdb_failures:increase1h",
+    " + ".join(
+        f"increase({metric.name}[1h])"
+        for metric in (
+            exporters.COMPACTIONS_FAILED,
+            exporters.RELOADS_FAILED,
+            exporters.HEAD_TRUNCATIONS_FAILED,
+            exporters.CHECKPOINTS_FAILED,
+            exporters.WAL_CORRUPTIONS,
+            exporters.WAL_WRITES_FAILED,
+        )
+    ),
+)
+_HEAD = exporters.HEAD_SERIES.name
+HEAD_GROWTH = Record(f"job_instance:{_HEAD}:times1d", ratio(_HEAD, f"{_HEAD} offset 1d"))
+HEAD_MORE = Record(f"job_instance:{_HEAD}:more1d", f"{_HEAD} - {_HEAD} offset 1d")
+
+_FAILED = exporters.ALERTMANAGER_NOTIFICATIONS_FAILED
+_NOTIFIED = _increase(exporters.ALERTMANAGER_NOTIFICATIONS, _INTEGRATION, "15m")
+NOTIFY_FAILURES = Record(
+    f"job_instance_integration:{_base(_FAILED)}:increase15m",
+    or_zero(_increase(_FAILED, _INTEGRATION, "15m"), f"({_NOTIFIED})"),
+)
+NOTIFY_FAILURE_RATIO = Record(
+    f"job_instance_integration:{_base(_FAILED)}:ratio_increase15m",
+    ratio(NOTIFY_FAILURES.name, f"({_NOTIFIED})"),
+)
+_MEMBERS = exporters.ALERTMANAGER_CLUSTER_MEMBERS.name
+# Only those that are up and in a cluster have the series.
+MEMBERS_MISSING = Record(
+    f"job_instance:{_MEMBERS}:missing",
+    f"count by (job) ({_MEMBERS}) - on (job) group_right () {_MEMBERS}",
+)
+CONFIGURATIONS = Record(
+    f"job:{exporters.ALERTMANAGER_CONFIG_HASH.name}:distinct",
+    "count by (job) (count_values by (job) "
+    f'("config_hash", {exporters.ALERTMANAGER_CONFIG_HASH.name}))',
+)
+
+
+def watchdog() -> Signal:
+    """The path from rule to notification."""
+    return Signal(
+        title="Watchdog",
+        meaning="Always 1 as long as Prometheus evaluates rules.",
+        unit=Unit.COUNT,
+        source="vector(1)",
+        thresholds=(
+            Threshold(
+                alert="Watchdog",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.INFO,
+                team=Team.PLATFORM,
+                summary="Alerting works",
+                description="This alert always fires. Something is wrong when it is missing.",
+                action="Nothing while it fires. When it is missing: is Prometheus up, does it "
+                "reach Alertmanager?",
+            ),
+        ),
+    )
+
+
+def rule_failures() -> Signal:
+    """Rules that end in an error."""
+    return Signal(
+        title="Rule evaluations failed",
+        meaning="Evaluations of rules that ended in an error over 5 minutes. Good is 0.",
+        unit=Unit.COUNT,
+        source=RULE_FAILURES,
+        thresholds=(
+            Threshold(
+                alert="RuleEvaluationFailing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.PAGE,
+                team=Team.PLATFORM,
+                summary="Rules of {{ $labels.rule_group }} fail",
+                description="A rule that fails records nothing and can't fire: what it watches is "
+                "unwatched, and no other alert says so. Failures within 5 minutes.",
+                action="Read the rule's error on Prometheus's page /rules; mend the rule or the "
+                "series that it can't join.",
+                # Longer than the window: one failure alone can't last so long.
+                pending="6m",
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def rule_time(thresholds: Thresholds) -> Signal:
+    """How much of its interval a group needs."""
+    return Signal(
+        title="Duration of rule groups",
+        meaning="The last evaluation of a group as a share of its interval. Good is below 10%; "
+        "above 100% evaluations are left out.",
+        unit=Unit.RATIO,
+        source=RULE_TIME,
+        thresholds=(
+            Threshold(
+                alert="RuleEvaluationSlow",
+                comparison=Comparison.ABOVE,
+                value=thresholds.rule_group_share,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Rules of {{ $labels.rule_group }} take long",
+                description="Once they take longer than the interval, evaluations are left out "
+                "and alerts come late.",
+                action="Find the slow rule on Prometheus's page /rules, and what made it slow: "
+                "more series, or less CPU.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
+def rules_missed() -> Signal:
+    """Evaluations that were left out."""
+    return Signal(
+        title="Rule evaluations left out",
+        meaning="Evaluations of a group left out over 5 minutes. Good is 0.",
+        unit=Unit.COUNT,
+        source=RULES_MISSED,
+        thresholds=(
+            Threshold(
+                alert="RuleEvaluationsMissed",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Rules of {{ $labels.rule_group }} are left out",
+                description="The group takes longer than its interval, or the machine stood "
+                "still; alerts come late and records have holes. Left out within 5 minutes.",
+                action="See how long the group takes, and whether Prometheus lacks CPU.",
+                pending="6m",
+            ),
+        ),
+    )
+
+
+def send_errors(thresholds: Thresholds) -> Signal:
+    """Alerts that did not reach one Alertmanager."""
+    return Signal(
+        title="Alerts not delivered, by Alertmanager",
+        meaning="Share of alerts that an Alertmanager did not take over 5 minutes. Good is 0.",
+        unit=Unit.RATIO,
+        source=SEND_ERROR_RATIO,
+        thresholds=(
+            Threshold(
+                alert="NotificationsFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.notification_error_ratio,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.alertmanager }} doesn't take alerts",
+                description="Alerts that Prometheus sends there fail.",
+                action="Is that Alertmanager up, and reachable from Prometheus? Its answer is in "
+                "Prometheus's log.",
+                pending="2m",
+                guards=(
+                    Guard(
+                        SEND_ERRORS,
+                        Comparison.AT_LEAST,
+                        thresholds.notification_minimum_failures,
+                        (),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def undelivered(thresholds: Thresholds) -> Signal:
+    """Alerts that no Alertmanager takes."""
+    return Signal(
+        title="Alerts not delivered, best way",
+        meaning="Share of alerts lost on the way that works best. Good is 0: what one Alertmanager "
+        "takes reaches people.",
+        unit=Unit.RATIO,
+        source=BEST_WAY_ERROR_RATIO,
+        thresholds=(
+            Threshold(
+                alert="AlertsUndelivered",
+                comparison=Comparison.ABOVE,
+                value=thresholds.notification_error_ratio,
+                severity=Severity.PAGE,
+                team=Team.PLATFORM,
+                summary="No Alertmanager takes alerts of {{ $labels.instance }} reliably",
+                description="Alerts fail on every way from Prometheus to Alertmanager; people may "
+                "hear of nothing.",
+                action="Start Alertmanager, or mend its address; until then watch "
+                "Prometheus's page /alerts.",
+                pending="2m",
+                guards=(
+                    Guard(
+                        BEST_WAY_ERRORS,
+                        Comparison.AT_LEAST,
+                        thresholds.notification_minimum_failures,
+                        (),
+                    ),
+                ),
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def queue(thresholds: Thresholds) -> Signal:
+    """Alerts that wait to be sent."""
+    return Signal(
+        title="Queue of alerts to send",
+        meaning="How full the queue to Alertmanager is. Good is 0; what doesn't fit is dropped.",
+        unit=Unit.RATIO,
+        source=QUEUE,
+        thresholds=(
+            Threshold(
+                alert="NotificationQueueFilling",
+                comparison=Comparison.ABOVE,
+                value=thresholds.notification_queue_ratio,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Alerts of {{ $labels.instance }} wait to be sent",
+                description="Alertmanager takes alerts more slowly than they come. When the "
+                "queue is full the oldest are dropped.",
+                action="See how long Alertmanager takes, and whether thousands of alerts fire.",
+                pending="2m",
+            ),
+        ),
+    )
+
+
+def dropped() -> Signal:
+    """Alerts that were given up."""
+    return Signal(
+        title="Alerts dropped",
+        meaning="Alerts that Prometheus gave up sending over 5 minutes. Good is 0.",
+        unit=Unit.COUNT,
+        source=DROPPED,
+        thresholds=(
+            Threshold(
+                alert="NotificationsDropped",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Prometheus at {{ $labels.instance }} drops alerts",
+                description="Nobody was told of them; those that still fire are sent again a "
+                "minute later. Dropped within 5 minutes.",
+                action="Read on Prometheus's page /alerts what fires; then mend the way to "
+                "Alertmanager.",
+                # Longer than the window: an Alertmanager that restarts once calls nobody.
+                pending="6m",
+            ),
+        ),
+    )
+
+
+def alertmanagers() -> Signal:
+    """The Alertmanagers that Prometheus knows of."""
+    return Signal(
+        title="Alertmanagers known",
+        meaning="How many Alertmanagers Prometheus sends its alerts to. Good is all there are.",
+        unit=Unit.COUNT,
+        source=exporters.ALERTMANAGERS_DISCOVERED.name,
+        thresholds=(
+            Threshold(
+                alert="NoAlertmanager",
+                comparison=Comparison.BELOW,
+                value=1,
+                severity=Severity.PAGE,
+                team=Team.PLATFORM,
+                summary="Prometheus at {{ $labels.instance }} knows no Alertmanager",
+                description="Its alerts reach nobody, this one included, unless another "
+                "Prometheus watches it. Alertmanagers known.",
+                action="Mend prometheus/targets/alertmanager.yml; it is read again by itself.",
+                pending="1m",
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def config_reloaded(program: str, metric: Metric) -> Signal:
+    """Whether ``program`` took its configuration when it last read it."""
+    return Signal(
+        title=f"Configuration of {program}",
+        meaning="1 where the configuration on disk is the one in use. All should be at 1.",
+        unit=Unit.COUNT,
+        source=metric.name,
+        thresholds=(
+            Threshold(
+                alert="ConfigReloadFailed",
+                comparison=Comparison.BELOW,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary=f"{program} at {{{{ $labels.instance }}}} refused its configuration",
+                description="It goes on with the one before, so a change has no effect; with its "
+                "next restart it will not start at all.",
+                action="Read its log for the line it refuses; `make check` names it as well.",
+                pending="1m",
+                labels={"program": program.lower()},
+            ),
+        ),
+    )
+
+
+def tsdb(thresholds: Thresholds) -> Signal:
+    """Failures of the store."""
+    return Signal(
+        title="Failures of the TSDB",
+        meaning="Compactions, reloads, truncations and writes that failed over an hour, and "
+        "damage found. Good is 0.",
+        unit=Unit.COUNT,
+        source=TSDB_FAILURES,
+        thresholds=(
+            Threshold(
+                alert="TSDBTrouble",
+                comparison=Comparison.AT_LEAST,
+                value=thresholds.tsdb_failures,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="The store of Prometheus at {{ $labels.instance }} fails",
+                description="Memory and the write-ahead log grow until it works again, and the "
+                "next restart takes longer or loses data. Failures within an hour.",
+                action="Read its log for the operation and the file; mostly the disk is full.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
+def ingesting(thresholds: Thresholds) -> Signal:
+    """How old the newest sample is that Prometheus has of itself.
+
+    Compared without a record: a store that takes no samples takes none of records either.
+    """
+    return Signal(
+        title="Age of the newest sample",
+        meaning="How old Prometheus's newest sample of itself is. Good is below two scrapes.",
+        unit=Unit.SECONDS,
+        source=f"time() - max by (job) (timestamp({_PROMETHEUS}))",
+        thresholds=(
+            Threshold(
+                alert="NotIngesting",
+                comparison=Comparison.ABOVE,
+                value=thresholds.newest_sample_seconds,
+                severity=Severity.PAGE,
+                team=Team.PLATFORM,
+                summary="Prometheus stores no new samples",
+                description="It scrapes, and can't write what it gets. In five minutes no alert "
+                "but TargetDown will know anything.",
+                action="Make room on its disk, then restart it if it does not recover by itself.",
+                pending="30s",
+                # Old samples are not looked at after five minutes; then TargetDown takes over.
+                keep_firing="10m",
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def head_series(thresholds: Thresholds) -> Signal:
+    """How many more series Prometheus holds than a day ago."""
+    return Signal(
+        title="Series in memory beside yesterday's",
+        meaning="Series in memory now, times those of a day ago. Good is 1.",
+        unit=Unit.COUNT,
+        source=HEAD_GROWTH,
+        thresholds=(
+            Threshold(
+                alert="HeadSeriesGrowing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.cardinality_growth,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Prometheus at {{ $labels.instance }} holds far more series than yesterday",
+                description="Memory grows with them, some kilobytes each, until it is killed. "
+                "Times as many series as a day ago.",
+                action="Look for the job with more samples, or for series that come and go with "
+                "each restart.",
+                pending="30m",
+                guards=(Guard(HEAD_MORE, Comparison.AT_LEAST, thresholds.head_series_more, ()),),
+            ),
+        ),
+    )
+
+
+def cluster() -> Signal:
+    """Alertmanagers that don't see each other."""
+    return Signal(
+        title="Alertmanagers missing from the cluster",
+        meaning="How many of the running Alertmanagers one of them doesn't see. Good is 0; without "
+        "a cluster there is nothing to see.",
+        unit=Unit.COUNT,
+        source=MEMBERS_MISSING,
+        thresholds=(
+            Threshold(
+                alert="AlertmanagerClusterIncomplete",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Alertmanager at {{ $labels.instance }} doesn't see all others",
+                description="Those that don't see each other notify twice, and a silence made in "
+                "one does not hold in the other. Members it misses.",
+                action="Let the cluster port through in both directions, TCP and UDP.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
+def configurations() -> Signal:
+    """Alertmanagers with different configurations."""
+    return Signal(
+        title="Configurations of Alertmanagers",
+        meaning="How many different configurations are in use. Good is 1.",
+        unit=Unit.COUNT,
+        source=CONFIGURATIONS,
+        thresholds=(
+            Threshold(
+                alert="AlertmanagerConfigsDiffer",
+                comparison=Comparison.ABOVE,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Alertmanagers run with different configurations",
+                description="Who is notified depends on which of them answers first. "
+                "Configurations in use.",
+                action="Find the instance that was not reloaded, and reload it.",
+                # A rollout takes its time from one to the next.
+                pending="15m",
+            ),
+        ),
+    )
+
+
+def notify_failures(thresholds: Thresholds) -> Signal:
+    """Notifications that Alertmanager can't deliver."""
+    return Signal(
+        title="Notifications failed by integration",
+        meaning="Share of notifications that did not go out over 15 minutes. Good is 0.",
+        unit=Unit.RATIO,
+        source=NOTIFY_FAILURE_RATIO,
+        thresholds=(
+            Threshold(
+                alert="AlertmanagerNotificationsFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.notification_error_ratio,
+                severity=Severity.PAGE,
+                team=Team.PLATFORM,
+                summary="Notifications by {{ $labels.integration }} don't go out",
+                description="Whoever is notified that way hears of nothing, or late.",
+                action="Read in Alertmanager's log what the receiver answers; until then watch "
+                "Alertmanager's own page.",
+                pending="1m",
+                guards=(
+                    Guard(
+                        NOTIFY_FAILURES,
+                        Comparison.AT_LEAST,
+                        thresholds.notification_minimum_failures,
+                        (),
+                    ),
+                ),
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def group(thresholds: Thresholds) -> Group:
+    """The rules of the monitoring itself."""
+    return Group(
+        name="monitoring",
+        about="Whether rules are evaluated, alerts reach people, and samples are kept.",
+        records=(SEND_ERRORS, SEND_ERROR_RATIO, BEST_WAY_ERRORS, NOTIFY_FAILURES, HEAD_MORE),
+        signals=(
+            watchdog(),
+            rule_failures(),
+            rule_time(thresholds),
+            rules_missed(),
+            send_errors(thresholds),
+            undelivered(thresholds),
+            queue(thresholds),
+            dropped(),
+            alertmanagers(),
+            config_reloaded("Prometheus", exporters.CONFIG_RELOADED),
+            config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
+            tsdb(thresholds),
+            ingesting(thresholds),
+            head_series(thresholds),
+            notify_failures(thresholds),
+            cluster(),
+            configurations(),
+        ),
+    )

@@ -1,0 +1,308 @@
+"""The machines: disks, memory, CPU and clocks; and certificates, where something probes them."""
+
+from alerts import exporters
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.promql import ratio
+from app.core.thresholds import Thresholds
+
+_DISK = "job, instance, device, mountpoint"
+_DISK_LABELS = ("job", "instance", "device", "mountpoint")
+_LEVEL = "job_instance_device_mountpoint"
+
+# In memory, or full from the day they were made.
+_PSEUDO = 'fstype!~"tmpfs|ramfs|squashfs|erofs|iso9660"'
+_AVAILABLE = f"{exporters.FILESYSTEM_AVAILABLE.name}{{{_PSEUDO}}}"
+_SIZE = f"{exporters.FILESYSTEM_SIZE.name}{{{_PSEUDO}}}"
+_FILES = f"{exporters.FILESYSTEM_FILES.name}{{{_PSEUDO}}}"
+_FILES_FREE = f"{exporters.FILESYSTEM_FILES_FREE.name}{{{_PSEUDO}}}"
+_WRITABLE = f"{exporters.FILESYSTEM_READ_ONLY.name} == 0"
+
+
+def _of_disks(values: str) -> str:
+    return f"min by ({_DISK}) ({values} and {_WRITABLE})"
+
+
+DISK_LEFT = Record(f"{_LEVEL}:node_filesystem_avail:ratio", _of_disks(ratio(_AVAILABLE, _SIZE)))
+# Where nothing is known of the older half of the window, a slope is chance.
+DISK_TIME_LEFT = Record(
+    f"{_LEVEL}:node_filesystem_full:seconds_left",
+    _of_disks(
+        f"{_AVAILABLE} / (-deriv({_AVAILABLE}[6h]) > 0) "
+        f"and present_over_time({_AVAILABLE}[3h] offset 3h)"
+    ),
+)
+INODES_LEFT = Record(
+    f"{_LEVEL}:node_filesystem_files_free:ratio", _of_disks(ratio(_FILES_FREE, _FILES))
+)
+MEMORY_LEFT = Record(
+    "job_instance:node_memory_available:ratio",
+    ratio(exporters.MEMORY_AVAILABLE.name, exporters.MEMORY_TOTAL.name),
+)
+_CPU = exporters.CPU_SECONDS.name
+CPU_BUSY = Record(
+    "job_instance:node_cpu_busy:ratio_rate5m",
+    ratio(
+        f'sum by (job, instance) (rate({_CPU}{{mode!~"idle|iowait"}}[5m]))',
+        f"sum by (job, instance) (rate({_CPU}[5m]))",
+    ),
+)
+CLOCK_OFFSET = Record(
+    f"job_instance:{exporters.CLOCK_OFFSET.name}:abs", f"abs({exporters.CLOCK_OFFSET.name})"
+)
+_TIME = exporters.NODE_TIME.name
+CLOCK_DIFFERENCE = Record(
+    "job_instance:node_clock_difference_seconds:abs", f"abs({_TIME} - timestamp({_TIME}))"
+)
+CERTIFICATE_LEFT = Record(
+    "job_instance:probe_certificate:seconds_left", f"{exporters.CERTIFICATE_EXPIRY.name} - time()"
+)
+
+
+def disk_filling(thresholds: Thresholds) -> Signal:
+    """When a disk will be full, if it goes on filling as it did over six hours."""
+
+    def threshold(
+        severity: Severity, seconds_left: float, still_left: float, pending: str
+    ) -> Threshold:
+        return Threshold(
+            alert="NodeDiskFilling",
+            comparison=Comparison.BELOW,
+            value=seconds_left,
+            severity=severity,
+            team=Team.PLATFORM,
+            summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full soon",
+            description="At the pace of the last six hours. When it is full, whatever writes "
+            "there stops: databases, logs, Prometheus itself.",
+            action="Find what grows; delete, move or enlarge before it is full.",
+            pending=pending,
+            keep_firing="30m",
+            guards=(Guard(DISK_LEFT, Comparison.BELOW, still_left, _DISK_LABELS),),
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="Time until a disk is full",
+        meaning="At the pace of the last six hours; none where it isn't filling, or known for less "
+        "than three hours. Good is weeks.",
+        unit=Unit.SECONDS,
+        source=DISK_TIME_LEFT,
+        thresholds=(
+            threshold(
+                Severity.TICKET,
+                thresholds.disk_full_ticket_seconds,
+                thresholds.disk_filling_ticket_ratio,
+                "1h",
+            ),
+            threshold(
+                Severity.PAGE,
+                thresholds.disk_full_page_seconds,
+                thresholds.disk_filling_page_ratio,
+                "15m",
+            ),
+        ),
+    )
+
+
+def disk_left(thresholds: Thresholds) -> Signal:
+    """The share of a disk that is left."""
+
+    def threshold(severity: Severity, value: float, pending: str) -> Threshold:
+        return Threshold(
+            alert="NodeDiskFull",
+            comparison=Comparison.BELOW,
+            value=value,
+            severity=severity,
+            team=Team.PLATFORM,
+            summary="{{ $labels.mountpoint }} of {{ $labels.instance }} is almost full",
+            description="When nothing is left, writes fail: SMS can't be stored, and Prometheus "
+            "keeps no samples.",
+            action="Make room now: old logs and archives first, then what grew last.",
+            pending=pending,
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="Disk left",
+        meaning="Share of each writable disk that is left. Good is above 20%.",
+        unit=Unit.RATIO,
+        source=DISK_LEFT,
+        thresholds=(
+            threshold(Severity.TICKET, thresholds.disk_left_ticket_ratio, "10m"),
+            threshold(Severity.PAGE, thresholds.disk_left_page_ratio, "5m"),
+        ),
+    )
+
+
+def inodes_left(thresholds: Thresholds) -> Signal:
+    """The share of a filesystem's files that can still be made."""
+    return Signal(
+        title="Inodes left",
+        meaning="Share of a disk's inodes that is left; none where it has no limit. Good is above "
+        "50%.",
+        unit=Unit.RATIO,
+        source=INODES_LEFT,
+        thresholds=(
+            Threshold(
+                alert="NodeInodesLow",
+                comparison=Comparison.BELOW,
+                value=thresholds.inodes_left_ratio,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.mountpoint }} of {{ $labels.instance }} runs out of inodes",
+                description="Without any, no file can be made, however much space there is.",
+                action="Find the directory with the most small files, and delete them.",
+                pending="15m",
+            ),
+        ),
+    )
+
+
+def memory_left(thresholds: Thresholds) -> Signal:
+    """The share of memory that programs can still have."""
+    return Signal(
+        title="Memory available",
+        meaning="Share of the machine's memory that programs can have, caches included. Good is "
+        "above 20%.",
+        unit=Unit.RATIO,
+        source=MEMORY_LEFT,
+        thresholds=(
+            Threshold(
+                alert="NodeMemoryLow",
+                comparison=Comparison.BELOW,
+                value=thresholds.memory_left_ratio,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.instance }} is short of memory",
+                description="Soon the kernel kills the largest process, which may be the "
+                "orchestrator or Prometheus.",
+                action="Find which process grew; restart it before the kernel chooses one.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
+def cpu_busy(thresholds: Thresholds) -> Signal:
+    """The share of CPU time in use."""
+    return Signal(
+        title="CPU busy",
+        meaning="Share of CPU time in use over 5 minutes, waiting for disks left out. Good is "
+        "below 70%.",
+        unit=Unit.RATIO,
+        source=CPU_BUSY,
+        thresholds=(
+            Threshold(
+                alert="NodeCPUHigh",
+                comparison=Comparison.ABOVE,
+                value=thresholds.cpu_busy_ratio,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.instance }} has hardly any CPU time left",
+                description="Everything on the machine waits for its turn: requests, scrapes and "
+                "rules get slower.",
+                action="Find the process that takes it; tell load from a loop by the rate of SMS.",
+                pending="15m",
+            ),
+        ),
+    )
+
+
+def clock_offset(thresholds: Thresholds) -> Signal:
+    """How far a clock is from its time source."""
+    return Signal(
+        title="Clock against its source",
+        meaning="Distance of the clock from NTP, as the kernel knows it. Good is milliseconds; 0 "
+        "also where nothing keeps it.",
+        unit=Unit.SECONDS,
+        source=CLOCK_OFFSET,
+        thresholds=(
+            Threshold(
+                alert="ClockSkew",
+                comparison=Comparison.ABOVE,
+                value=thresholds.clock_offset_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="The clock of {{ $labels.instance }} is off",
+                description="Logs and metrics of several machines no longer line up, and the "
+                "counts of an hour hold minutes of another.",
+                action="See whether chrony or ntpd runs there and reaches its servers.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
+def clock_difference(thresholds: Thresholds) -> Signal:
+    """How far a machine's clock is from Prometheus's."""
+    return Signal(
+        title="Clock against Prometheus's",
+        meaning="Distance of a machine's clock from the one of Prometheus. Good is below a second, "
+        "which a scrape may take.",
+        unit=Unit.SECONDS,
+        source=CLOCK_DIFFERENCE,
+        thresholds=(
+            Threshold(
+                alert="ClocksDisagree",
+                comparison=Comparison.ABOVE,
+                value=thresholds.clock_difference_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.instance }} and Prometheus disagree about the time",
+                description="One of the two clocks is wrong. Durations between machines mean "
+                "nothing, and logs are found at the wrong time.",
+                action="Compare both with a third clock, then mend time keeping on the wrong one.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
+def certificates(thresholds: Thresholds) -> Signal:
+    """How long certificates are still valid."""
+
+    def threshold(severity: Severity, days: float) -> Threshold:
+        return Threshold(
+            alert="CertificateExpiring",
+            comparison=Comparison.BELOW,
+            value=days * 86400,
+            severity=severity,
+            team=Team.PLATFORM,
+            summary="The certificate of {{ $labels.instance }} expires soon",
+            description="From then on clients refuse the connection, all at the same second. "
+            "The renewal that should have come before did not.",
+            action="Renew it, reload the server, and find out why renewal failed.",
+            pending="10m",
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="Certificates valid for",
+        meaning="Until the first certificate of a probed address expires; none where no blackbox "
+        "exporter probes. Good is above 30 days.",
+        unit=Unit.SECONDS,
+        source=CERTIFICATE_LEFT,
+        thresholds=(
+            threshold(Severity.TICKET, thresholds.certificate_ticket_days),
+            threshold(Severity.PAGE, thresholds.certificate_page_days),
+        ),
+    )
+
+
+def group(thresholds: Thresholds) -> Group:
+    """The rules of the machines."""
+    return Group(
+        name="node",
+        about="Disks, memory, CPU and clocks of the machines; certificates.",
+        interval="1m",
+        records=(DISK_LEFT,),
+        signals=(
+            disk_filling(thresholds),
+            disk_left(thresholds),
+            inodes_left(thresholds),
+            memory_left(thresholds),
+            cpu_busy(thresholds),
+            clock_offset(thresholds),
+            clock_difference(thresholds),
+            certificates(thresholds),
+        ),
+    )
