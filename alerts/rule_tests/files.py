@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from alerts.model import Group, records
-from alerts.rule_tests import business, http, operations, slo, sms
+from alerts.rule_tests import business, http, operations, runtime, slo, sms
 from alerts.rule_tests.alerts import alert_tests
 from alerts.rule_tests.records import RecordTest, RecordTests
 from alerts.semantics import Semantics
@@ -22,6 +22,9 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "sms": sms.tests,
     "operations": operations.tests,
     "business": business.tests,
+    "business_hours": business.hours,
+    "business_week": business.week,
+    "runtime": runtime.tests,
 }
 """What the records of each group have to say."""
 

@@ -1,7 +1,7 @@
 """The signals, a module a subject; `groups` is all of them."""
 
 from alerts.model import Group
-from alerts.signals import business, http, operations, scraping, slo, sms
+from alerts.signals import business, http, operations, runtime, scraping, slo, sms
 from app.core.thresholds import Thresholds
 
 
@@ -10,8 +10,9 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     return (
         scraping.group(),
         *slo.groups(thresholds),
-        http.group(),
-        sms.group(),
+        http.group(thresholds),
+        sms.group(thresholds),
         operations.group(thresholds),
-        business.group(),
+        *business.groups(thresholds),
+        runtime.group(thresholds),
     )
