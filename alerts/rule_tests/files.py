@@ -13,6 +13,7 @@ from alerts.rule_tests import (
     monitoring,
     node,
     operations,
+    runtime,
     scraping,
     seasonality,
     slo,
@@ -42,6 +43,9 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "scraping": scraping.tests,
     "monitoring": monitoring.tests,
     "node": node.tests,
+    "business_hours": business.hours,
+    "business_week": business.week,
+    "runtime": runtime.tests,
 }
 """What the records of each group have to say."""
 

@@ -188,7 +188,6 @@ def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
         ({"pending": "15s"}, "make it 30s or more"),
         ({"pending": "0s"}, "make it 30s or more"),
         ({"value": 50}, "is no ratio; write 0.05 for 5%"),
-        ({"value": 1}, "no ratio is above 1, so it never fires"),
         ({"comparison": Comparison.BELOW, "value": 0}, "nothing is below 0, so it never fires"),
         ({"pending": "40s"}, "have to be multiples of the evaluation's 15s"),
         ({"absence": ""}, "pages, but says nothing of missing series"),
