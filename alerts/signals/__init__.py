@@ -30,7 +30,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         runtime.group(thresholds),
         *throughput.groups(),
         seasonality.group(thresholds),
-        *growth.groups(thresholds),
         monitoring.group(thresholds),
         node.group(thresholds),
+        *growth.groups(thresholds),
     )
