@@ -1,7 +1,10 @@
 """Everything that can be wrong with rules, their tests, the configurations and the runbooks."""
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -142,7 +145,9 @@ def scrape_seconds() -> int:
 
 
 def _each(check: Callable[[Path], None], folder: Path) -> list[str]:
-    return [found for file in sorted(folder.glob("*.yml")) for found in _findings(check, file)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        files = sorted(folder.glob("*.yml"))
+        return [found for each in pool.map(partial(_findings, check), files) for found in each]
 
 
 def _findings(check: Callable[[Path], None], file: Path) -> list[str]:

@@ -49,7 +49,8 @@ def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: st
     if label in TARGET_LABELS:
         return
     if label == "le" and series == metric.bucket:
-        allowed: tuple[str, ...] | None = tuple(str(float(bound)) for bound in metric.buckets)
+        bounds = (*(str(float(bound)) for bound in metric.buckets), "+Inf")
+        allowed: tuple[str, ...] | None = bounds
     elif label in metric.label_names:
         allowed = metric.label(label).values
     else:

@@ -1,4 +1,4 @@
-"""Whether alerts have what somebody needs who is woken by them, and whether they can fire at all."""
+"""Whether alerts say what somebody needs who is woken, and whether they can fire at all."""
 
 from collections.abc import Iterator
 
@@ -72,8 +72,6 @@ def _impossible(signal: Signal, threshold: Threshold) -> Iterator[str]:
     value, below = threshold.value, threshold.comparison is Comparison.BELOW
     if signal.unit is Unit.RATIO and not 0 <= value <= 1:
         yield f"its threshold {value:g} is no ratio; write 0.05 for 5%"
-    elif signal.unit is Unit.RATIO and threshold.comparison is Comparison.ABOVE and value == 1:
-        yield "no ratio is above 1, so it never fires; lower it, or compare with at least"
     elif signal.unit is not Unit.BAND_WIDTHS and below and value <= 0:
         yield f"nothing is below {value:g}, so it never fires; raise the threshold"
     if (unit := _named_unit(str(signal.source))) and unit is not signal.unit:

@@ -1,5 +1,7 @@
 """PromQL that every signal needs, written once."""
 
+from app.core.catalogue import Metric
+
 
 def or_zero(part: str, whole: str) -> str:
     """``part``, or 0 where it has no series yet but ``whole``, with the same labels, has one."""
@@ -14,6 +16,20 @@ def ratio(part: str, whole: str) -> str:
 def quantile(q: float, bucket: str, by: str, window: str) -> str:
     """The ``q`` quantile of a classic histogram's ``bucket`` series over ``window``, by labels."""
     return f"histogram_quantile({q}, sum by ({by}, le) (rate({bucket}[{window}])))"
+
+
+def at_most(metric: Metric, limit: float, setting: str) -> str:
+    """The matcher of the bucket of ``metric`` that ends at ``limit``, so that its share is exact.
+
+    ValueError names the ``setting`` whose limit is no bucket bound, and the bounds there are.
+    """
+    if limit not in metric.buckets:
+        bounds = ", ".join(f"{bound:g}" for bound in metric.buckets)
+        raise ValueError(
+            f"{setting}={limit:g} is no bucket bound of {metric.name}, so the share within it "
+            f"can't be exact; use one of {bounds}"
+        )
+    return f'le="{float(limit)}"'
 
 
 def seconds(window: str) -> int:

@@ -17,27 +17,31 @@ log = get_logger(__name__)
 
 MAX_PENDING = 1000
 PAUSE_SECONDS = (5.0, 60.0)
-APPROVAL_SHARE = 0.7
-RESOLUTION_SHARE = 0.8
+LATER_SECONDS = (60.0, 300.0)
+"""After how long what was put off, or did not work, is taken up."""
+APPROVED_AT_ONCE = 0.7
+RESOLVED_AT_ONCE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a manager does: a request to the orchestrator."""
+    """What a manager does: a request to the orchestrator, at once or later."""
 
     path: str
     body: dict[str, Any]
+    is_put_off: bool
 
 
 def decide(rng: Random, notification: Notification) -> Act | None:
-    """What a manager makes of ``notification``; None where nobody acts on it.
+    """What a manager makes of ``notification``; None where it is left to others.
 
-    A conversation that somebody else opened is left to them.
+    Those are the conversations that somebody else opened. Nothing else is left undone: a queue that
+    nobody empties is a fault, and none is on here.
     """
     if notification.reference is None or not is_simulated(notification.conversation_id):
         return None
     manager_id = f"manager-{rng.randint(1, 5)}"
-    if notification.kind == "approval" and rng.random() < APPROVAL_SHARE:
+    if notification.kind == "approval":
         action: dict[str, str] = rng.choices(
             (
                 {"action": "approve"},
@@ -49,28 +53,32 @@ def decide(rng: Random, notification: Notification) -> Act | None:
         return Act(
             "/orchestrate/approve-response",
             {"response_queue_id": notification.reference, "manager_id": manager_id, **action},
+            is_put_off=rng.random() >= APPROVED_AT_ONCE,
         )
-    if notification.kind == "escalation" and rng.random() < RESOLUTION_SHARE:
+    if notification.kind == "escalation":
         return Act(
             f"/orchestrate/escalations/{notification.reference}/resolve",
             {"manager_id": manager_id, "note": "Called the tenant."},
+            is_put_off=rng.random() >= RESOLVED_AT_ONCE,
         )
     return None
 
 
 class Managers:
-    """Take notifications in and act after a while."""
+    """Take notifications in and act after a while; what the orchestrator can't do now, later."""
 
     def __init__(
         self,
         app: httpx.AsyncClient,
         rng: Random,
         pause_seconds: tuple[float, float] = PAUSE_SECONDS,
+        later_seconds: tuple[float, float] = LATER_SECONDS,
     ) -> None:
-        """``app`` reaches the orchestrator; ``pause_seconds`` is the range of the delay."""
+        """``app`` reaches the orchestrator; the others are the ranges of the two delays."""
         self._app = app
         self._rng = rng
         self._pause = pause_seconds
+        self._later = later_seconds
         self._pending: set[asyncio.Task[None]] = set()
 
     def tell(self, notification: Notification) -> None:
@@ -83,12 +91,20 @@ class Managers:
         task.add_done_callback(self._pending.discard)
 
     async def _act(self, act: Act) -> None:
-        await asyncio.sleep(self._rng.uniform(*self._pause))
+        wait, done = self._later if act.is_put_off else self._pause, False
+        while not done:
+            await asyncio.sleep(self._rng.uniform(*wait))
+            wait, done = self._later, await self._is_done(act)
+
+    async def _is_done(self, act: Act) -> bool:
+        """Whether there is nothing left to do: it worked, or was refused for good."""
         try:
             answer = await self._app.post(act.path, json=act.body)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             log.event(ManagerFailed(error_type=FromCode(type(error).__name__)))
+            return isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
+        return True
 
     async def stop(self) -> None:
         """Act no more."""

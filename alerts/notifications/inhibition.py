@@ -5,7 +5,10 @@ Source and target of a rule exclude each other, so that no alert holds itself ba
 
 from dataclasses import dataclass
 
-THE_SAME_THING = ("alertname", "job", "instance", "component", "operation", "route", "slo")
+THE_SAME_THING = (
+    *("alertname", "job", "instance", "component", "operation", "route"),
+    *("slo", "signal", "direction"),
+)
 """Labels that say what an alert is about; one that is missing on both sides is equal."""
 
 

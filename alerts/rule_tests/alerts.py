@@ -31,8 +31,6 @@ _GOOD_BEFORE = 3
 """Evaluations before the value gets bad."""
 _BAD_AFTER = 4
 """Evaluations that it stays bad once the alert fires."""
-_LONG = 5000
-"""Samples of a series that goes on beyond the end."""
 
 Selectors = Mapping[str, tuple[MatchOp, str]]
 """How each label is matched, and with what."""
@@ -51,13 +49,13 @@ class _World:
     varied: str
     missed: Guard | None = None
 
-    def notation(self) -> str:
-        """The values as promtool takes them, the last one going on for long."""
+    def notation(self, length: int) -> str:
+        """``length`` values as promtool takes them."""
         written = []
         for value, run in groupby(self.values):
             written.append("stale" if value is None else f"{value!r}x{len(list(run)) - 1}")
         if self.values[-1] is not None:
-            written.append(f"{self.values[-1]!r}x{_LONG}")
+            written.append(f"{self.values[-1]!r}x{length - len(self.values)}")
         return " ".join(written)
 
     def shown(self, threshold: Threshold, evaluation: int, step: int) -> float | None:
@@ -149,25 +147,26 @@ def _test(
     pending, keep = seconds(threshold.pending), seconds(threshold.keep_firing)
     matched = _matched(threshold.matchers)
     worlds = list(_worlds(signal, threshold, matched, semantics, pending // step))
+    fires = _GOOD_BEFORE + pending // step
+    good = fires + _BAD_AFTER
+    # At the edges: the last evaluation before something has to happen, and the one when it does.
+    looked_at = {fires - 1, fires, good - 1, good + keep // step - 1, good + keep // step}
+    length = max(looked_at) + 1
     inputs = _Inputs()
     for world in worlds:
-        inputs.add(selector(str(signal.source), world.labels), world.notation())
+        inputs.add(selector(str(signal.source), world.labels), world.notation(length))
         for guard in threshold.guards:
             ok, missed = sides(guard.comparison, guard.value)
             given = (missed if guard is world.missed else ok) / guard.times
             labels = _guard_labels(guard, world.labels, semantics)
-            inputs.add(selector(str(guard.source), labels), f"{given!r}x{_LONG}")
+            inputs.add(selector(str(guard.source), labels), f"{given!r}x{length}")
             if guard is world.missed:
                 # One that would do, but belongs to something else.
                 bound = (*guard.on, *_matched(guard.matchers))
                 for name in (each for each in bound if each != world.varied):
                     other = _other(name, MatchOp.Equal, labels[name])
                     near = selector(str(guard.source), {**labels, name: other})
-                    inputs.add(near, f"{ok / guard.times!r}x{_LONG}")
-    fires = _GOOD_BEFORE + pending // step
-    good = fires + _BAD_AFTER
-    # At the edges: the last evaluation before something has to happen, and the one when it does.
-    looked_at = {fires - 1, fires, good - 1, good + keep // step - 1, good + keep // step}
+                    inputs.add(near, f"{ok / guard.times!r}x{length}")
     # The other severities of the same alert, which may fire beside it.
     same = [
         each

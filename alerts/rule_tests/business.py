@@ -1,26 +1,36 @@
 """What the records of the business have to say."""
 
+from collections.abc import Mapping
 from itertools import product
 
+from alerts.model import Record
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Universe, share
+from alerts.rule_tests.universe import JOB, Universe, Values, share
 from alerts.signals import business
 from app.core import catalogue
-from app.core.catalogue import Route
+from app.core.catalogue import ApprovalAction, Route
 from app.core.thresholds import Thresholds
 
-_HOUR = 3600
+_HOUR, _DAY = 3600, 86400
 
 
 def observe_business(universe: Universe) -> None:
     """Answers, decisions, escalations, plans and confidences of every kind."""
-    for metric in (catalogue.AI_RESPONSES, catalogue.APPROVALS, catalogue.PAYMENT_PLANS):
+    for metric in (
+        *(catalogue.AI_RESPONSES, catalogue.APPROVALS),
+        *(catalogue.PAYMENT_PLANS, catalogue.PAYMENT_PLAN_DETECTIONS),
+    ):
         (label,) = metric.labels
         for value in label.values or ():
             universe.observe(metric, **{label.name: value})
     for kind, severity in product(("no_response", "payment_dispute"), ("low", "high")):
         universe.observe(catalogue.ESCALATIONS, type=kind, severity=severity, detection="auto")
     universe.observe(catalogue.AI_CONFIDENCE)
+    universe.observe(catalogue.SMS_RECEIVED)
+    universe.observe(catalogue.APPROVAL_QUEUE_LENGTH)
+    universe.observe(catalogue.APPROVAL_QUEUE_OLDEST_AGE)
+    for severity in ("high", "critical"):
+        universe.observe(catalogue.ESCALATIONS_OLDEST_AGE, severity=severity)
 
 
 def tests(_thresholds: Thresholds) -> list[RecordTest]:
@@ -30,6 +40,8 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
 
     responses = catalogue.AI_RESPONSES.name
     confidence = catalogue.AI_CONFIDENCE
+    escalations = universe.increases(catalogue.ESCALATIONS.name, _HOUR, ("job", "type"))
+    (received,) = universe.increases(catalogue.SMS_RECEIVED.name, _HOUR).values()
     expected = {
         business.RESPONSES.name: universe.increases(responses, _HOUR, ("job", "route")),
         business.AUTO_SENT_RATIO.name: share(
@@ -41,9 +53,12 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         business.APPROVALS.name: universe.increases(
             catalogue.APPROVALS.name, _HOUR, ("job", "action")
         ),
-        business.ESCALATIONS.name: universe.increases(
-            catalogue.ESCALATIONS.name, _HOUR, ("job", "type")
-        ),
+        business.ESCALATIONS.name: escalations,
+        business.ESCALATIONS_PER_SMS.name: {
+            key: opened / received for key, opened in escalations.items()
+        },
+        business.RECEIVED.name: universe.increases(catalogue.SMS_RECEIVED.name, _HOUR),
+        business.ANSWERS.name: universe.increases(responses, _HOUR),
         business.PAYMENT_PLANS.name: universe.increases(
             catalogue.PAYMENT_PLANS.name, _HOUR, ("job", "result")
         ),
@@ -51,5 +66,85 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
             universe.rates(confidence.sum, 300), universe.rates(confidence.count, 300)
         ),
         business.CONFIDENCE_P10.name: universe.quantiles(0.1, confidence),
+        business.CONFIDENCE_MEAN_1H.name: share(
+            universe.rates(confidence.sum, _HOUR), universe.rates(confidence.count, _HOUR)
+        ),
+        # Two instances say the same of one database, one of them a little earlier.
+        business.QUEUE_LENGTH.name: universe.now(catalogue.APPROVAL_QUEUE_LENGTH.name, combine=max),
+        business.QUEUE_OLDEST.name: universe.now(
+            catalogue.APPROVAL_QUEUE_OLDEST_AGE.name, combine=max
+        ),
+        business.ESCALATIONS_OLDEST.name: universe.now(
+            catalogue.ESCALATIONS_OLDEST_AGE.name, ("job", "severity"), combine=max
+        ),
     }
     return [RecordTest("answers, decisions, escalations and plans", universe, expected)]
+
+
+def hours(_thresholds: Thresholds) -> list[RecordTest]:
+    """Windows of six hours."""
+    universe = Universe()
+    observe_business(universe)
+    approvals, looked = catalogue.APPROVALS.name, catalogue.PAYMENT_PLAN_DETECTIONS.name
+
+    def approved(labels: Mapping[str, str]) -> bool:
+        return labels["action"] == ApprovalAction.APPROVE
+
+    def found(labels: Mapping[str, str]) -> bool:
+        return labels["result"] == "found"
+
+    decisions = universe.increases(approvals, 6 * _HOUR)
+    messages = universe.increases(looked, 6 * _HOUR)
+    expected = {
+        business.DECISIONS.name: decisions,
+        business.APPROVED_RATIO.name: share(
+            universe.increases(approvals, 6 * _HOUR, where=approved), decisions
+        ),
+        business.LOOKED_THROUGH.name: messages,
+        business.FOUND_RATIO.name: share(
+            universe.increases(looked, 6 * _HOUR, where=found), messages
+        ),
+    }
+    return [RecordTest("decisions and plans of six hours", universe, expected)]
+
+
+def week(_thresholds: Thresholds) -> list[RecordTest]:
+    """Beside the week before."""
+    universe = Universe(stretch=120)
+    for record in (business.FOUND_RATIO, business.CONFIDENCE_MEAN_1H):
+        for job, gaps in (
+            (JOB, ()),
+            # Seen a little on its first day, before a gap: that is enough to know what is usual.
+            ("known", ((5 * _DAY, _DAY // 2),)),
+            # What is known began within the last day, or is older than the week.
+            ("new", ((10**8, _DAY),)),
+            ("forgotten", ((7 * _DAY, _DAY),)),
+        ):
+            universe.add(record.name, {"job": job}, 0.01, grows=False, gaps=gaps)
+    for job in (JOB, "known", "new", "forgotten"):
+        universe.add(business.LOOKED_THROUGH.name, {"job": job}, 50, grows=False)
+    found = _usual(universe, business.FOUND_RATIO, 6 * _HOUR)
+    confidence = _usual(universe, business.CONFIDENCE_MEAN_1H, _HOUR)
+    found_now = universe.now(business.FOUND_RATIO.name)
+    confidence_now = universe.now(business.CONFIDENCE_MEAN_1H.name)
+    looked = universe.now(business.LOOKED_THROUGH.name)
+    expected = {
+        business.FOUND_RATIO_USUAL.name: found,
+        business.FOUND_EXPECTED.name: {key: looked[key] * usual for key, usual in found.items()},
+        business.FOUND_TO_USUAL.name: {key: found_now[key] / usual for key, usual in found.items()},
+        business.CONFIDENCE_USUAL.name: confidence,
+        business.CONFIDENCE_DRIFT.name: {
+            key: abs(confidence_now[key] - usual) for key, usual in confidence.items()
+        },
+    }
+    return [RecordTest("plans and confidence beside the week before", universe, expected)]
+
+
+def _usual(universe: Universe, record: Record, window: int) -> Values:
+    """The mean of a week that ended ``window`` ago, where one of its first six days is known."""
+    found: Values = {}
+    for one in universe.series:
+        if one.name == record.name and universe.samples(one, 7 * _DAY, _DAY):
+            samples = universe.samples(one, 7 * _DAY + window, window)
+            found[("job", one.labels["job"]),] = sum(samples) / len(samples)
+    return found

@@ -13,6 +13,7 @@ from alerts.rule_tests import (
     monitoring,
     node,
     operations,
+    runtime,
     scraping,
     seasonality,
     slo,
@@ -42,6 +43,9 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "scraping": scraping.tests,
     "monitoring": monitoring.tests,
     "node": node.tests,
+    "business_hours": business.hours,
+    "business_week": business.week,
+    "runtime": runtime.tests,
 }
 """What the records of each group have to say."""
 
@@ -89,7 +93,7 @@ def _text(group: Group, tests: list[dict[str, Any]], interval: str, about: str) 
     return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Without anchors for what occurs twice: each test can be read alone."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -14,6 +14,7 @@ from alerts.rule_tests.universe import (
     times,
 )
 from alerts.signals import growth, throughput
+from alerts.signals.node import DISK_LABELS, DISK_LEFT
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 
@@ -42,7 +43,7 @@ def usage(thresholds: Thresholds) -> list[RecordTest]:
 
 def trend(_thresholds: Thresholds) -> list[RecordTest]:
     """Peaks of days, and where they lead."""
-    return [_peaks(), _trend()]
+    return [_peaks(), _trend(), _disk_mean(), _disk_trend()]
 
 
 def _peaks() -> RecordTest:
@@ -108,3 +109,40 @@ def _slope(universe: Universe, one: Series, window: int) -> float:
 
 def _key(one: Series) -> Labels:
     return tuple(sorted(one.labels.items()))
+
+
+def _disk_mean() -> RecordTest:
+    universe = Universe()
+    for position, device in enumerate(("sda1", "sdb1"), start=1):
+        labels = {"job": "node", "instance": "a:9100", "device": device, "mountpoint": f"/{device}"}
+        universe.add(DISK_LEFT.name, labels, position / 100, grows=False)
+    expected = universe.over(fmean, DISK_LEFT.name, 3600, DISK_LABELS)
+    return RecordTest(
+        "what is left of a disk, by the hour", universe, {growth.DISK_MEAN.name: expected}
+    )
+
+
+def _disk_trend() -> RecordTest:
+    universe = Universe(stretch=120)
+    begin, first = universe.at + 1, universe.at - 2 * universe.step
+    always = ((begin, first + universe.step),)
+    day = 86400
+    for device, weight, base, gaps in (
+        ("fills", -5e-5, 0.9, always),
+        ("empties", 5e-5, 0.1, always),
+        ("new", -5e-5, 0.9, (*always, (first, 4 * day))),
+        # Known in the half that counts, but only at its begin; and on both sides of it.
+        ("known-for-a-day", -5e-5, 0.9, (*always, (first, 6 * day), (5 * day, 4 * day))),
+        ("unknown", -5e-5, 0.9, (*always, (7 * day, 4 * day))),
+    ):
+        labels = {"job": "node", "instance": "a:9100", "device": device, "mountpoint": "/"}
+        universe.add(growth.DISK_MEAN.name, labels, weight, grows=True, base=base, gaps=gaps)
+    left: Values = {}
+    for one in universe.series:
+        if universe.samples(one, 7 * day, 4 * day):
+            slope = _slope(universe, one, _WEEK)
+            if slope < 0:
+                left[_key(one)] = universe.samples(one, 0)[-1] / -slope
+    return RecordTest(
+        "when a disk is full, at the growth of a week", universe, {growth.DISK_TIME_LEFT.name: left}
+    )

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Universe, share
+from alerts.rule_tests.universe import Universe, or_zero, share
 from alerts.signals import http
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 
 _DURATION = catalogue.HTTP_SERVER_REQUEST_DURATION
 _BY = ("job", "http_route")
+PROBES = ("/metrics", "/health", "/health/dependencies")
+CALM = "calm"
 
 
 def observe_requests(universe: Universe) -> None:
@@ -19,6 +21,7 @@ def observe_requests(universe: Universe) -> None:
         ("/orchestrate/sms-received", ("200", "500", "503")),
         ("/orchestrate/escalate", ("200", "404")),
         ("/health", ("200", "500")),
+        ("/health/dependencies", ("503",)),
         ("/metrics", ("200",)),
     ):
         for status in statuses:
@@ -30,21 +33,53 @@ def observe_requests(universe: Universe) -> None:
             )
 
 
+def served(labels: Mapping[str, str]) -> bool:
+    """Asked for by somebody, not by a probe or a scrape."""
+    return labels["http_route"] not in PROBES
+
+
 def failed(labels: Mapping[str, str]) -> bool:
     """Answered 5xx."""
     return labels["http_response_status_code"].startswith("5")
 
 
-def tests(_thresholds: Thresholds) -> list[RecordTest]:
+def tests(thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
     universe = Universe()
     observe_requests(universe)
+    # Nothing has failed there: its errors are at zero, not missing.
+    universe.observe_one(
+        _DURATION,
+        CALM,
+        "c:8000",
+        0.001,
+        http_request_method="POST",
+        http_route="/orchestrate/escalate",
+        http_response_status_code="200",
+    )
     requests = universe.rates(_DURATION.count, 300, _BY)
     errors = universe.rates(_DURATION.count, 300, _BY, failed)
+    served_requests = universe.rates(_DURATION.count, 300, where=served)
+    served_errors = or_zero(
+        universe.rates(
+            _DURATION.count, 300, where=lambda labels: served(labels) and failed(labels)
+        ),
+        served_requests,
+    )
+    limit = str(float(thresholds.rollback_latency_seconds))
+    quick = universe.rates(
+        _DURATION.bucket, 300, where=lambda labels: served(labels) and labels["le"] == limit
+    )
+    slow = {key: rate - quick[key] for key, rate in served_requests.items()}
     expected = {
         http.RATE.name: requests,
         http.ROUTE_ERROR_RATIO.name: share(errors, requests),
         http.P50.name: universe.quantiles(0.5, _DURATION, by=_BY),
         http.P99.name: universe.quantiles(0.99, _DURATION, by=_BY),
+        http.SERVED_RATE.name: served_requests,
+        http.SERVED_ERRORS.name: served_errors,
+        http.SERVED_ERROR_RATIO.name: share(served_errors, served_requests),
+        http.served_slow(thresholds).name: slow,
+        http.SERVED_SLOW_RATIO.name: share(slow, served_requests),
     }
     return [RecordTest("requests by route", universe, expected)]

@@ -11,6 +11,7 @@ from app.core.thresholds import Thresholds
 
 _DURATION, _ERRORS = catalogue.OPERATION_DURATION, catalogue.OPERATION_ERRORS.name
 _CALL, _COMPONENT = ("job", "component", "operation"), ("job", "component")
+_INSTANCE = ("job", "instance")
 
 
 def observe_operations(universe: Universe) -> None:
@@ -30,7 +31,11 @@ def observe_operations(universe: Universe) -> None:
                 error_type=error_type,
             )
         for state in () if component == "database" else BreakerState:
-            universe.observe(catalogue.CIRCUIT_BREAKER_STATE, component=component, state=state)
+            for metric in (catalogue.CIRCUIT_BREAKER_STATE, catalogue.CIRCUIT_BREAKER_TRANSITIONS):
+                universe.observe(metric, component=component, state=state)
+    for connections in ("idle", "used"):
+        universe.observe(catalogue.DB_CLIENT_CONNECTION_COUNT, state=connections)
+    universe.observe(catalogue.DB_CLIENT_CONNECTION_MAX)
 
 
 def succeeded(labels: Mapping[str, str]) -> bool:
@@ -38,7 +43,7 @@ def succeeded(labels: Mapping[str, str]) -> bool:
     return labels["outcome"] == Outcome.SUCCESS
 
 
-def tests(_thresholds: Thresholds) -> list[RecordTest]:
+def tests(thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
     universe = Universe()
     observe_operations(universe)
@@ -50,7 +55,36 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
             both[key] = both.get(key, 0.0) + rate
         return both
 
-    rate, rate_1m = ended(300, _CALL), ended(60, _COMPONENT)
+    def slower(component: str, limit: float) -> Values:
+        def quick(labels: Mapping[str, str]) -> bool:
+            return succeeded(labels) and labels["le"] == str(float(limit))
+
+        within = universe.rates(_DURATION.bucket, 300, _COMPONENT, quick)
+        return {
+            key: total - within[key]
+            for key, total in answered.items()
+            if dict(key)["component"] == component
+        }
+
+    rate, rate_1m, rate_5m = ended(300, _CALL), ended(60, _COMPONENT), ended(300, _COMPONENT)
+    failed_5m = or_zero(universe.rates(_ERRORS, 300, _COMPONENT), rate_5m)
+    answered = universe.rates(_DURATION.count, 300, _COMPONENT, succeeded)
+    slow = {
+        **slower("ai_provider", thresholds.ai_slow_seconds),
+        **slower("database", thresholds.database_slow_seconds),
+    }
+    states = catalogue.CIRCUIT_BREAKER_STATE.name
+    closed = universe.increases(
+        catalogue.CIRCUIT_BREAKER_TRANSITIONS.name,
+        1800,
+        _COMPONENT,
+        lambda labels: labels["state"] == BreakerState.CLOSED,
+    )
+    connections = universe.now(
+        catalogue.DB_CLIENT_CONNECTION_COUNT.name,
+        _INSTANCE,
+        lambda labels: labels["state"] == "used",
+    )
     failed = or_zero(universe.rates(_ERRORS, 300, _CALL), rate)
     failed_1m = or_zero(universe.rates(_ERRORS, 60, _COMPONENT), rate_1m)
     expected = {
@@ -66,9 +100,19 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         operations.P50.name: universe.quantiles(0.5, _DURATION, 300, _CALL, succeeded),
         operations.P99.name: universe.quantiles(0.99, _DURATION, 300, _CALL, succeeded),
         operations.BREAKERS_NOT_CLOSED.name: universe.now(
-            catalogue.CIRCUIT_BREAKER_STATE.name,
+            states,
             _COMPONENT,
             lambda labels: labels["state"] != BreakerState.CLOSED,
+        ),
+        operations.COMPONENT_RATE_5M.name: rate_5m,
+        operations.COMPONENT_ERRORS_5M.name: failed_5m,
+        operations.COMPONENT_ERROR_RATIO_5M.name: share(failed_5m, rate_5m),
+        operations.SUCCEEDED.name: answered,
+        operations.slow_operations(thresholds).name: slow,
+        operations.SLOW_RATIO.name: {key: rate / answered[key] for key, rate in slow.items()},
+        operations.BREAKER_RECOVERIES.name: share(closed, universe.now(states, _COMPONENT)),
+        operations.POOL_USED_RATIO.name: share(
+            connections, universe.now(catalogue.DB_CLIENT_CONNECTION_MAX.name, _INSTANCE)
         ),
     }
     return [RecordTest("calls by component, of which some fail", universe, expected)]

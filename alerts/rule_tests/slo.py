@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from alerts.promql import seconds
-from alerts.rule_tests.http import failed, observe_requests
+from alerts.rule_tests.http import failed, observe_requests, served
 from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.sms import observe_sms
 from alerts.rule_tests.universe import (
@@ -91,10 +91,6 @@ def _add_calm_job(universe: Universe) -> None:
 def _counted(universe: Universe, thresholds: Thresholds) -> dict[str, tuple[Values, Values]]:
     requests = catalogue.HTTP_SERVER_REQUEST_DURATION.count
     processed = catalogue.SMS_PROCESSING_DURATION
-    probes = ("/metrics", "/health", "/health/dependencies")
-
-    def served(labels: Mapping[str, str]) -> bool:
-        return labels["http_route"] not in probes
 
     def in_time(labels: Mapping[str, str]) -> bool:
         promised = str(float(thresholds.sms_latency_seconds))

@@ -216,24 +216,37 @@ class Universe:
         return (_value(one, _LAST) - _value(one, first)) / ((_LAST - first) * self.step)
 
     def _is_known(self, one: Series, sample: int) -> bool:
-        ago = self.at - sample * self.step
-        return not any(since > ago >= until for since, until in one.gaps)
+        return _is_known(one.gaps, self.at - sample * self.step) if one.gaps else True
 
     def _notation(self, one: Series) -> str:
-        def run(sample: int) -> tuple[int, bool]:
-            return _piece(sample), self._is_known(one, sample)
-
         written = []
-        for (_, known), samples in groupby(range(_LAST + 1), run):
-            first, *more = samples
+        for known, first, more in _runs(one.gaps, self.step, self.at):
             if not known:
-                written.append(f"_x{1 + len(more)}")
+                written.append(f"_x{1 + more}")
             elif one.grows:
                 grows = _value(one, first + 1) - _value(one, first) if more else 0
-                written.append(f"{_value(one, first):.12g}{grows:+.12g}x{len(more)}")
+                written.append(f"{_value(one, first):.12g}{grows:+.12g}x{more}")
             else:
-                written.append(f"{_value(one, first):.12g}x{len(more)}")
+                written.append(f"{_value(one, first):.12g}x{more}")
         return " ".join(written)
+
+
+def _is_known(gaps: tuple[tuple[int, int], ...], ago: int) -> bool:
+    return not any(since > ago >= until for since, until in gaps)
+
+
+@cache
+def _runs(gaps: tuple[tuple[int, int], ...], step: int, at: int) -> list[tuple[bool, int, int]]:
+    """Stretches of samples of one pace: whether they are there, the first, how many more."""
+
+    def run(sample: int) -> tuple[int, bool]:
+        return _piece(sample), _is_known(gaps, at - sample * step)
+
+    found = []
+    for (_, known), samples in groupby(range(_LAST + 1), run):
+        first, *more = samples
+        found.append((known, first, len(more)))
+    return found
 
 
 def share(part: Values, whole: Values) -> Values:

@@ -1,9 +1,23 @@
-"""What the AI and the managers decide."""
+"""What the AI and the managers decide, what waits for them, and whether that is as usual."""
 
-from alerts.model import Group, Record
+from alerts.logs import LogQuery
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.promql import quantile, ratio
 from app.core import catalogue
-from app.core.catalogue import Metric, Route
+from app.core.catalogue import ApprovalAction, Metric, Route
+from app.core.catalogue import Severity as Urgency
+from app.core.events import (
+    AIAnswered,
+    BacklogNotCounted,
+    EscalationOpened,
+    NotificationFailed,
+    PaymentPlanDetected,
+    ResponseEscalated,
+    ResponseModified,
+    ResponseNotSent,
+    SweepFailed,
+)
+from app.core.thresholds import Thresholds
 
 _RESPONSES = catalogue.AI_RESPONSES
 _CONFIDENCE = catalogue.AI_CONFIDENCE
@@ -37,21 +51,354 @@ CONFIDENCE_MEAN = Record(
 CONFIDENCE_P10 = Record(
     f"job:{_CONFIDENCE.name}:p10_rate5m", quantile(0.1, _CONFIDENCE.bucket, "job", "5m")
 )
+ANSWERS = Record(
+    f"job:{_RESPONSES.name.removesuffix('_total')}:increase1h", f"sum by (job) ({RESPONSES})"
+)
+_RECEIVED = catalogue.SMS_RECEIVED
+RECEIVED = Record(
+    f"job:{_RECEIVED.name.removesuffix('_total')}:increase1h",
+    f"sum by (job) (increase({_RECEIVED.name}[1h]))",
+)
+ESCALATIONS_PER_SMS = Record(
+    "job_type:orchestrator_escalations:per_sms_increase1h",
+    f"{ESCALATIONS} / on (job) group_left () ({RECEIVED} > 0)",
+)
 
 
-def group() -> Group:
-    """The rules of the business."""
-    return Group(
-        name="business",
-        about="Answers, decisions, escalations and payment plans of the last hour; confidence.",
-        records=(
-            RESPONSES,
-            AUTO_SENT_RATIO,
-            APPROVALS,
-            ESCALATIONS,
-            PAYMENT_PLANS,
-            CONFIDENCE_MEAN,
-            CONFIDENCE_P10,
+def _largest(metric: Metric, label: str = "") -> Record:
+    # All instances count the same database; adding them up would count it twice.
+    by = f"job, {metric.label(label).name}" if label else "job"
+    return Record(f"{by.replace(', ', '_')}:{metric.name}:max", f"max by ({by}) ({metric.name})")
+
+
+QUEUE_LENGTH = _largest(catalogue.APPROVAL_QUEUE_LENGTH)
+QUEUE_OLDEST = _largest(catalogue.APPROVAL_QUEUE_OLDEST_AGE)
+ESCALATIONS_OLDEST = _largest(catalogue.ESCALATIONS_OLDEST_AGE, "severity")
+
+# Every action and result is exposed at zero from the start.
+_APPROVALS = catalogue.APPROVALS
+_APPROVALS_BASE = _APPROVALS.name.removesuffix("_total")
+DECISIONS = Record(
+    f"job:{_APPROVALS_BASE}:increase6h", f"sum by (job) (increase({_APPROVALS.name}[6h]))"
+)
+_APPROVED = f'increase({_APPROVALS.name}{{action="{ApprovalAction.APPROVE}"}}[6h])'
+APPROVED_RATIO = Record(
+    f"job:{_APPROVALS_BASE}:approved_ratio_increase6h",
+    ratio(f"sum by (job) ({_APPROVED})", DECISIONS.name),
+)
+_LOOKED = catalogue.PAYMENT_PLAN_DETECTIONS
+_LOOKED_BASE = _LOOKED.name.removesuffix("_total")
+LOOKED_THROUGH = Record(
+    f"job:{_LOOKED_BASE}:increase6h", f"sum by (job) (increase({_LOOKED.name}[6h]))"
+)
+_FOUND = f'increase({_LOOKED.name}{{result="found"}}[6h])'
+FOUND_RATIO = Record(
+    f"job:{_LOOKED_BASE}:found_ratio_increase6h",
+    ratio(f"sum by (job) ({_FOUND})", LOOKED_THROUGH.name),
+)
+CONFIDENCE_MEAN_1H = Record(
+    f"job:{_CONFIDENCE.name}:mean_rate1h",
+    ratio(
+        f"sum by (job) (rate({_CONFIDENCE.sum}[1h]))",
+        f"sum by (job) (rate({_CONFIDENCE.count}[1h]))",
+    ),
+)
+
+
+def _usual(record: Record, window: str) -> str:
+    """The mean of ``record`` over the week before its own ``window``.
+
+    None while nothing before the last day is known: what is new has nothing that is usual.
+    """
+    return (
+        f"avg_over_time({record}[7d] offset {window}) and present_over_time({record}[6d] offset 1d)"
+    )
+
+
+FOUND_RATIO_USUAL = Record(f"job:{_LOOKED_BASE}:found_ratio_mean7d", _usual(FOUND_RATIO, "6h"))
+FOUND_EXPECTED = Record(
+    f"job:{_LOOKED_BASE}:found_expected6h", f"{LOOKED_THROUGH} * {FOUND_RATIO_USUAL}"
+)
+FOUND_TO_USUAL = Record(
+    f"job:{_LOOKED_BASE}:found_ratio_to_mean7d", ratio(FOUND_RATIO.name, FOUND_RATIO_USUAL.name)
+)
+CONFIDENCE_USUAL = Record(f"job:{_CONFIDENCE.name}:mean7d", _usual(CONFIDENCE_MEAN_1H, "1h"))
+CONFIDENCE_DRIFT = Record(
+    f"job:{_CONFIDENCE.name}:drift_from_mean7d", f"abs({CONFIDENCE_MEAN_1H} - {CONFIDENCE_USUAL})"
+)
+
+
+def approvals(thresholds: Thresholds) -> Signal:
+    """How often managers send what the AI wrote."""
+    return Signal(
+        title="Approved unchanged",
+        meaning="Share of managers' decisions over 6 hours that sent the AI's answer as it was. "
+        "Good is three quarters and more.",
+        unit=Unit.RATIO,
+        source=APPROVED_RATIO,
+        thresholds=(
+            Threshold(
+                alert="ApprovalRateLow",
+                comparison=Comparison.BELOW,
+                value=thresholds.approval_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Managers change or refuse most answers of the AI of {{ $labels.job }}",
+                description="The answers they see are not good enough, and those that are sent "
+                "without them may be no better. Share of decisions over 6 hours.",
+                action="Read what managers changed. If it began with a change of model, prompt or "
+                "limits, take that back.",
+                pending="30m",
+                keep_firing="30m",
+                guards=(Guard(DECISIONS, Comparison.AT_LEAST, thresholds.minimum_events),),
+                logs=LogQuery((ResponseModified, ResponseEscalated)),
+            ),
         ),
-        signals=(),
+    )
+
+
+def queue_length(thresholds: Thresholds) -> Signal:
+    """How many answers wait for a manager."""
+    return Signal(
+        title="Answers waiting for a manager",
+        meaning="Answers of the AI that wait for a decision now. Good is a number that goes down "
+        "to a few several times a day.",
+        unit=Unit.COUNT,
+        source=QUEUE_LENGTH,
+        thresholds=(
+            Threshold(
+                alert="ApprovalQueueLong",
+                comparison=Comparison.ABOVE,
+                value=thresholds.approval_queue_length,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Many answers of {{ $labels.job }} wait for a manager",
+                description="Managers don't keep up, or don't know. Answers that wait.",
+                action="Are managers told, and can they send? If both, more of them are needed, "
+                "or fewer answers must be queued.",
+                pending="30m",
+                keep_firing="10m",
+                logs=LogQuery((NotificationFailed, ResponseNotSent)),
+            ),
+        ),
+    )
+
+
+def queue_age(thresholds: Thresholds) -> Signal:
+    """How long the oldest answer has waited for a manager."""
+    promised = Unit.SECONDS.text(thresholds.approval_wait_seconds)
+
+    def above(
+        value: float, severity: Severity, pending: str, description: str, action: str
+    ) -> Threshold:
+        return Threshold(
+            alert="ApprovalQueueOld",
+            comparison=Comparison.ABOVE,
+            value=value,
+            severity=severity,
+            team=Team.ORCHESTRATOR,
+            summary="An answer of {{ $labels.job }} has waited for a manager for too long",
+            description=f"{description} Age of the oldest.",
+            action=action,
+            pending=pending,
+            keep_firing="1m",
+            logs=LogQuery((SweepFailed, BacklogNotCounted, NotificationFailed)),
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="Oldest answer waiting",
+        meaning=f"Age of the oldest answer that waits for a manager. Promised: {promised} at most.",
+        unit=Unit.SECONDS,
+        source=QUEUE_OLDEST,
+        thresholds=(
+            above(
+                thresholds.approval_wait_warning_seconds,
+                Severity.TICKET,
+                "15m",
+                "A tenant waits, and soon longer than is promised.",
+                "Have a manager decide on the oldest ones today.",
+            ),
+            above(
+                thresholds.approval_wait_seconds,
+                Severity.PAGE,
+                # The sweep escalates what is due each minute.
+                "5m",
+                "The promise to the tenant is broken, and the sweep, which should have escalated "
+                "it, does not work.",
+                "Find out why the sweep fails; have a manager take the oldest ones by hand "
+                "meanwhile.",
+            ),
+        ),
+    )
+
+
+def surge(thresholds: Thresholds) -> Signal:
+    """How many escalations there are for each SMS, by type: one cause makes one type surge."""
+    return Signal(
+        title="Escalations by SMS received",
+        meaning="Escalations of a type over an hour by the SMS received. Usual is 1 to 8% a type.",
+        unit=Unit.RATIO,
+        source=ESCALATIONS_PER_SMS,
+        thresholds=(
+            Threshold(
+                alert="EscalationSurge",
+                comparison=Comparison.ABOVE,
+                value=thresholds.escalation_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Many escalations of {{ $labels.job }}: {{ $labels.type }}",
+                description="Managers get more conversations than they can take over. Escalations "
+                "of this type over an hour by the SMS received.",
+                action="Read some of these conversations: what they have in common is the cause.",
+                pending="5m",
+                keep_firing="10m",
+                guards=(Guard(ESCALATIONS, Comparison.AT_LEAST, thresholds.minimum_events, on=()),),
+                logs=LogQuery((EscalationOpened,), where={"type": "{{ $labels.type }}"}),
+            ),
+        ),
+    )
+
+
+def unhandled(thresholds: Thresholds) -> Signal:
+    """How long escalations have been open."""
+
+    def above(
+        alert: str, urgency: Urgency, value: float, severity: Severity, summary: str, text: str
+    ) -> Threshold:
+        return Threshold(
+            alert=alert,
+            comparison=Comparison.ABOVE,
+            value=value,
+            severity=severity,
+            team=Team.ORCHESTRATOR,
+            summary=summary,
+            description=f"{text} Age of the oldest.",
+            action="Have a manager take the conversation over now. Then see whether managers are "
+            "told of new escalations.",
+            pending="1m",
+            matchers=f'severity="{urgency}"',
+            logs=LogQuery((EscalationOpened, NotificationFailed)),
+            absence="TargetDown",
+        )
+
+    return Signal(
+        title="Oldest open escalation",
+        meaning="Age of the oldest escalation that nobody has resolved, by severity. Critical ones "
+        f"should be closed within {Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
+        unit=Unit.SECONDS,
+        source=ESCALATIONS_OLDEST,
+        thresholds=(
+            above(
+                "CriticalEscalationsUnhandled",
+                Urgency.CRITICAL,
+                thresholds.critical_escalation_seconds,
+                Severity.PAGE,
+                "A critical escalation of {{ $labels.job }} is not taken care of",
+                "A tenant threatens to hurt themselves or somebody, and no manager has closed it.",
+            ),
+            above(
+                "HighEscalationsUnhandled",
+                Urgency.HIGH,
+                thresholds.high_escalation_seconds,
+                Severity.TICKET,
+                "An escalation of {{ $labels.job }} of high severity is not taken care of",
+                "A tenant is hostile, or speaks of a lawyer, and no manager has closed it.",
+            ),
+        ),
+    )
+
+
+def detection(thresholds: Thresholds) -> Signal:
+    """The share of messages with a payment plan, beside its own past."""
+    return Signal(
+        title="Payment plans found, beside the past week",
+        meaning="Share of messages of 6 hours in which a plan was found, as a share of the mean of "
+        "the week before. Good is around 100%; none in the first day.",
+        unit=Unit.RATIO,
+        source=FOUND_TO_USUAL,
+        thresholds=(
+            Threshold(
+                alert="PaymentPlanDetectionCollapsed",
+                comparison=Comparison.BELOW,
+                value=thresholds.payment_plan_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} finds far fewer payment plans than usual",
+                description="Tenants propose plans, and they are not stored or confirmed. Share "
+                "of messages with a plan over 6 hours, of what is usual.",
+                action="Read some messages with an amount and weeks in them: if no plan was found, "
+                "the detection is broken since a release.",
+                pending="30m",
+                keep_firing="30m",
+                guards=(Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),),
+                logs=LogQuery((PaymentPlanDetected,)),
+            ),
+        ),
+    )
+
+
+def drift(thresholds: Thresholds) -> Signal:
+    """How far the AI's confidence is from its own past, whichever way."""
+    return Signal(
+        title="Confidence, off the past week",
+        meaning="How far the AI's mean confidence of an hour is from that of the week before. Good "
+        "is below 3 points; none in the first day.",
+        unit=Unit.RATIO,
+        source=CONFIDENCE_DRIFT,
+        thresholds=(
+            Threshold(
+                alert="AIConfidenceDrift",
+                comparison=Comparison.ABOVE,
+                value=thresholds.confidence_drift,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="The AI of {{ $labels.job }} is not as sure of its answers as usual",
+                description="Its confidence routes them: lower, managers are flooded; higher, "
+                "answers are sent that somebody should have seen. Difference of the means.",
+                action="See which way it went. Has the provider changed the model, or we the "
+                "prompt?",
+                pending="15m",
+                keep_firing="15m",
+                guards=(Guard(ANSWERS, Comparison.AT_LEAST, thresholds.minimum_events),),
+                logs=LogQuery((AIAnswered,)),
+            ),
+        ),
+    )
+
+
+def groups(thresholds: Thresholds) -> tuple[Group, ...]:
+    """The rules of the business: of the last hour, of six hours, beside the past week."""
+    return (
+        Group(
+            name="business",
+            about="Answers, decisions, escalations and plans of the last hour; what waits now.",
+            records=(
+                *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, ESCALATIONS, PAYMENT_PLANS),
+                *(RECEIVED, CONFIDENCE_MEAN, CONFIDENCE_P10, CONFIDENCE_MEAN_1H),
+            ),
+            signals=(
+                queue_length(thresholds),
+                queue_age(thresholds),
+                surge(thresholds),
+                unhandled(thresholds),
+            ),
+        ),
+        Group(
+            name="business_hours",
+            source="business",
+            about="Managers' decisions and payment plans of six hours.",
+            interval="1m",
+            records=(DECISIONS, LOOKED_THROUGH, FOUND_RATIO),
+            signals=(approvals(thresholds),),
+        ),
+        Group(
+            name="business_week",
+            source="business",
+            about="Payment plans and the AI's confidence, beside the week before.",
+            interval="5m",
+            follows=("business", "business_hours"),
+            records=(FOUND_RATIO_USUAL, FOUND_EXPECTED, CONFIDENCE_USUAL),
+            signals=(detection(thresholds), drift(thresholds)),
+        ),
     )

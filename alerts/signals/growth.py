@@ -7,6 +7,7 @@ straight line through four weeks of such days: whole weeks, so that weekends do 
 from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
 from alerts.signals import throughput
+from alerts.signals.node import DISK_LABELS, DISK_LEFT
 from app.core import catalogue
 from app.core.events import SMSReceived
 from app.core.thresholds import Thresholds
@@ -21,6 +22,13 @@ TREND = Record(
     f"deriv({PEAK}[4w]) and present_over_time({PEAK}[1w] offset 2w)",
 )
 TIME_LEFT = Record("job_limit:capacity:seconds_left", f"clamp_min(1 - {LEVEL}, 0) / ({TREND} > 0)")
+
+_DISK_LEVEL = "job_instance_device_mountpoint"
+DISK_MEAN = Record(f"{_DISK_LEVEL}:node_filesystem_avail:avg1h", f"avg_over_time({DISK_LEFT}[1h])")
+DISK_TIME_LEFT = Record(
+    f"{_DISK_LEVEL}:node_filesystem_capacity:seconds_left",
+    f"{DISK_MEAN} / (-deriv({DISK_MEAN}[1w]) > 0) and present_over_time({DISK_MEAN}[3d] offset 4d)",
+)
 
 
 def usages(thresholds: Thresholds) -> tuple[Record, ...]:
@@ -58,9 +66,9 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             source="growth",
             about="How fast the use of limits grows, and how long they will last.",
             interval="5m",
-            follows=("usage",),
-            records=(PEAK, LEVEL, TREND),
-            signals=(_time_left(thresholds),),
+            follows=("usage", "node"),
+            records=(PEAK, LEVEL, TREND, DISK_MEAN),
+            signals=(_time_left(thresholds), _disk_time_left(thresholds)),
         ),
     )
 
@@ -89,6 +97,40 @@ def _time_left(thresholds: Thresholds) -> Signal:
                 keep_firing="1d",
                 guards=(Guard(LEVEL, Comparison.AT_LEAST, thresholds.capacity_minimum_usage, _ON),),
                 logs=LogQuery((SMSReceived,)),
+            ),
+        ),
+    )
+
+
+def _disk_time_left(thresholds: Thresholds) -> Signal:
+    days = thresholds.capacity_days
+    return Signal(
+        title="Time until a disk is full, at the growth of a week",
+        meaning="Nothing is shown for disks that don't fill, or are known for less than half of "
+        f"the week. Good is above {days:g} days.",
+        unit=Unit.SECONDS,
+        source=DISK_TIME_LEFT,
+        thresholds=(
+            Threshold(
+                alert="CapacityLimitNear",
+                comparison=Comparison.BELOW,
+                value=days * 86400,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full in weeks",
+                description="Time left at the growth of the last week.",
+                action="Decide now: a larger disk, shorter retention, or what can be moved.",
+                pending="6h",
+                keep_firing="1d",
+                guards=(
+                    Guard(
+                        DISK_MEAN,
+                        Comparison.BELOW,
+                        1 - thresholds.capacity_minimum_usage,
+                        DISK_LABELS,
+                    ),
+                ),
+                labels={"limit": "disk"},
             ),
         ),
     )

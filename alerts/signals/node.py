@@ -6,7 +6,7 @@ from alerts.promql import ratio
 from app.core.thresholds import Thresholds
 
 _DISK = "job, instance, device, mountpoint"
-_DISK_LABELS = ("job", "instance", "device", "mountpoint")
+DISK_LABELS = ("job", "instance", "device", "mountpoint")
 _LEVEL = "job_instance_device_mountpoint"
 
 # In memory, or full from the day they were made.
@@ -76,7 +76,7 @@ def disk_filling(thresholds: Thresholds) -> Signal:
             action="Find what grows; delete, move or enlarge before it is full.",
             pending=pending,
             keep_firing="30m",
-            guards=(Guard(DISK_LEFT, Comparison.BELOW, still_left, _DISK_LABELS),),
+            guards=(Guard(DISK_LEFT, Comparison.BELOW, still_left, DISK_LABELS),),
             absence="TargetDown",
         )
 

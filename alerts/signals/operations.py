@@ -2,10 +2,10 @@
 
 from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
-from alerts.promql import or_zero, quantile, ratio, seconds
+from alerts.promql import at_most, or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, Outcome
-from app.core.events import BreakerChanged, OperationFailed
+from app.core.events import BreakerChanged, DatabaseFailed, OperationFailed, OperationSlow
 from app.core.thresholds import Thresholds
 
 _DURATION = catalogue.OPERATION_DURATION
@@ -47,10 +47,36 @@ COMPONENT_ERROR_RATIO = Record(
     f"job_component:{_ERRORS_BASE}:ratio_rate1m",
     ratio(COMPONENT_ERRORS.name, COMPONENT_RATE.name),
 )
+COMPONENT_RATE_5M = Record("job_component:operations:rate5m", f"sum by (job, component) ({RATE})")
+COMPONENT_ERRORS_5M = Record(
+    f"job_component:{_ERRORS_BASE}:rate5m", f"sum by (job, component) ({ERRORS})"
+)
+COMPONENT_ERROR_RATIO_5M = Record(
+    f"job_component:{_ERRORS_BASE}:ratio_rate5m",
+    ratio(COMPONENT_ERRORS_5M.name, COMPONENT_RATE_5M.name),
+)
 _STATE = catalogue.CIRCUIT_BREAKER_STATE.name
+_TRANSITIONS = catalogue.CIRCUIT_BREAKER_TRANSITIONS.name
 BREAKERS_NOT_CLOSED = Record(
     f"job_component:{_STATE}:not_closed",
     f'sum by (job, component) ({_STATE}{{state!="{BreakerState.CLOSED}"}})',
+)
+# An outage opens the breaker of every worker, and again after each trial that fails; what closes
+# it is a recovery. Several of these in a row are what flapping is.
+BREAKER_RECOVERIES = Record(
+    f"job_component:{_TRANSITIONS.removesuffix('_total')}:recoveries_per_worker_increase30m",
+    ratio(
+        f'sum by (job, component) (increase({_TRANSITIONS}{{state="{BreakerState.CLOSED}"}}[30m]))',
+        f"sum by (job, component) ({_STATE})",
+    ),
+)
+_CONNECTIONS = catalogue.DB_CLIENT_CONNECTION_COUNT.name
+POOL_USED_RATIO = Record(
+    f"job_instance:{_CONNECTIONS}:used_ratio",
+    ratio(
+        f'sum by (job, instance) ({_CONNECTIONS}{{state="used"}})',
+        f"sum by (job, instance) ({catalogue.DB_CLIENT_CONNECTION_MAX.name})",
+    ),
 )
 ERRORS_BY_TYPE = Record(
     f"job_component_error_type:{_ERRORS_BASE}:rate5m",
@@ -65,6 +91,32 @@ P99 = Record(
     f"job_component_operation:{_DURATION.name}:p99_rate5m",
     quantile(0.99, _SUCCEEDED_BUCKET, _LEVEL, "5m"),
 )
+SUCCEEDED = Record(
+    f"job_component:{_DURATION.name}:succeeded_rate5m",
+    f"sum by (job, component) (rate({_DURATION.count}{{{_SUCCEEDED}}}[5m]))",
+)
+_SLOW = f"job_component:{_DURATION.name}:slow_rate5m"
+SLOW_RATIO = Record(
+    f"job_component:{_DURATION.name}:slow_ratio_rate5m", ratio(_SLOW, SUCCEEDED.name)
+)
+
+
+def slow_operations(thresholds: Thresholds) -> Record:
+    """Successes a second that took longer than their limit, of the components that have one."""
+
+    def slower(component: Component, limit: float, setting: str) -> str:
+        matchers = f'component="{component}"'
+        within = f"{matchers},{_SUCCEEDED},{at_most(_DURATION, limit, setting)}"
+        return (
+            f"{SUCCEEDED}{{{matchers}}} - "
+            f"sum by (job, component) (rate({_DURATION.bucket}{{{within}}}[5m]))"
+        )
+
+    answers = slower(Component.AI_PROVIDER, thresholds.ai_slow_seconds, "ai_slow_seconds")
+    statements = slower(
+        Component.DATABASE, thresholds.database_slow_seconds, "database_slow_seconds"
+    )
+    return Record(_SLOW, f"{answers} or {statements}")
 
 
 AI_PROVIDER_FAILING = "AIProviderFailing"
@@ -108,6 +160,185 @@ def failing(thresholds: Thresholds) -> Signal:
     )
 
 
+def failing_for_minutes(thresholds: Thresholds) -> Signal:
+    """The share of operations that fail, by component, over five minutes."""
+    enough = Guard(
+        COMPONENT_ERRORS_5M,
+        Comparison.AT_LEAST,
+        thresholds.minimum_failures,
+        on=(),
+        times=seconds("5m"),
+    )
+    return Signal(
+        title="Failing calls by component, 5 minutes",
+        meaning="Share of calls and statements that failed or were refused by an open breaker "
+        "over 5 minutes. Good is 0.",
+        unit=Unit.RATIO,
+        source=COMPONENT_ERROR_RATIO_5M,
+        thresholds=(
+            Threshold(
+                alert="UpstreamFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.upstream_error_ratio,
+                # Retries make up for most of it; what they can't pages as SMSWorkflowsFailing.
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Calls of {{ $labels.job }} to {{ $labels.component }} fail",
+                description="Retries hide it from tenants, at 1 to 7 s each, as long as one of "
+                "them works. Share of calls failed or refused over 5 minutes.",
+                action="See by error type what is wrong, and tell the team of "
+                "{{ $labels.component }}.",
+                pending="2m",
+                keep_firing="2m",
+                matchers=f'component!~"{Component.AI_PROVIDER}|{Component.DATABASE}"',
+                guards=(enough,),
+                logs=LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"}),
+                absence="TargetDown",
+            ),
+            Threshold(
+                alert="DatabaseFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.database_error_ratio,
+                # Nothing retries a statement: an SMS whose statement fails is answered 500.
+                severity=Severity.PAGE,
+                team=Team.ORCHESTRATOR,
+                summary="Statements of {{ $labels.job }} fail in its database",
+                description="SMS are not taken in, and managers' decisions are lost. An SMS takes "
+                "twenty statements, and one that fails spoils it. Share of statements failed over "
+                "5 minutes.",
+                action="Is the database up, and is its disk full? Then see the exception's class "
+                "in the log.",
+                pending="1m",
+                keep_firing="1m",
+                matchers=f'component="{Component.DATABASE}"',
+                guards=(enough,),
+                logs=LogQuery((DatabaseFailed, OperationFailed)),
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def slow(thresholds: Thresholds) -> Signal:
+    """The share of AI answers and of database statements that take too long."""
+    answer = Unit.SECONDS.text(thresholds.ai_slow_seconds)
+    statement = Unit.SECONDS.text(thresholds.database_slow_seconds)
+
+    def slow_at(component: Component, alert: str, summary: str, text: str, do: str) -> Threshold:
+        return Threshold(
+            alert=alert,
+            comparison=Comparison.ABOVE,
+            value=thresholds.slow_ratio,
+            severity=Severity.TICKET,
+            team=Team.ORCHESTRATOR,
+            summary=summary,
+            description=text,
+            action=do,
+            pending="5m",
+            keep_firing="5m",
+            matchers=f'component="{component}"',
+            guards=(
+                Guard(
+                    slow_operations(thresholds),
+                    Comparison.AT_LEAST,
+                    thresholds.minimum_failures,
+                    on=(),
+                    times=seconds("5m"),
+                ),
+            ),
+            logs=LogQuery((OperationSlow,), where={"component": component}),
+        )
+
+    return Signal(
+        title="Slow answers and statements",
+        meaning=f"Share of the AI's answers that took longer than {answer}, and of database "
+        f"statements longer than {statement}, over 5 minutes. Good is 0.",
+        unit=Unit.RATIO,
+        source=SLOW_RATIO,
+        thresholds=(
+            slow_at(
+                Component.AI_PROVIDER,
+                "AIAnswersSlow",
+                f"Too many answers of the AI to {{{{ $labels.job }}}} take longer than {answer}",
+                "Each of these SMS breaks its promise by the AI alone. Share of the AI's answers "
+                "over 5 minutes.",
+                "See whether the provider is slow for everybody, or only for our model, prompts "
+                "or quota.",
+            ),
+            slow_at(
+                Component.DATABASE,
+                "DatabaseSlow",
+                "Too many statements of {{ $labels.job }} take longer than "
+                f"{statement} in its database",
+                "An SMS takes twenty statements, so it is seconds late. Share of statements over "
+                "5 minutes.",
+                "See which kind of statement is slow, then the database's disk, locks and load.",
+            ),
+        ),
+    )
+
+
+def breakers_flapping(thresholds: Thresholds) -> Signal:
+    """How often breakers close again."""
+    return Signal(
+        title="Breakers that closed again",
+        meaning="Times within 30 minutes that a worker's breaker closed after it had opened. One "
+        "is the end of an outage; more of them are an upstream that breaks under load.",
+        unit=Unit.COUNT,
+        source=BREAKER_RECOVERIES,
+        thresholds=(
+            Threshold(
+                alert="CircuitBreakerFlapping",
+                comparison=Comparison.AT_LEAST,
+                value=thresholds.breaker_recoveries,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="The breaker of {{ $labels.job }} for {{ $labels.component }} opens again "
+                "and again",
+                description="{{ $labels.component }} answers the call on trial and fails soon "
+                "after, so SMS fail in bursts. Times that it closed within 30 minutes, on average "
+                "of the workers.",
+                action="Look at the load and the limits of {{ $labels.component }}; it needs to "
+                "be mended, not waited for.",
+                pending="1m",
+                logs=LogQuery(
+                    (BreakerChanged, OperationFailed),
+                    where={"component": "{{ $labels.component }}"},
+                ),
+            ),
+        ),
+    )
+
+
+def pool(thresholds: Thresholds) -> Signal:
+    """How much of the database pool is lent out."""
+    return Signal(
+        title="Database connections in use",
+        meaning="Share of the pool's connections that are lent out. Good is below "
+        f"{Unit.RATIO.text(thresholds.database_pool_ratio)}; at 100% requests wait for one.",
+        unit=Unit.RATIO,
+        source=POOL_USED_RATIO,
+        thresholds=(
+            Threshold(
+                alert="DatabasePoolExhausted",
+                comparison=Comparison.ABOVE,
+                value=thresholds.database_pool_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} at {{ $labels.instance }} has hardly a database "
+                "connection left",
+                description="Requests wait up to 30 s for a connection and are answered 500 then. "
+                "Share of the pool that is lent out.",
+                action="See whether statements are slow; if they are not, the pool is too small "
+                "for the load.",
+                pending="5m",
+                keep_firing="1m",
+                logs=LogQuery((DatabaseFailed, OperationSlow)),
+            ),
+        ),
+    )
+
+
 def breakers_not_closed() -> Signal:
     """The workers whose breaker is open, or half-open on trial."""
     return Signal(
@@ -146,7 +377,15 @@ def group(thresholds: Thresholds) -> Group:
         about="Calls to the upstreams and the database, and their circuit breakers.",
         records=(
             *(RATE, ERRORS, ERROR_RATIO, ERRORS_BY_TYPE, P50, P99),
-            *(COMPONENT_RATE, COMPONENT_ERRORS),
+            *(COMPONENT_RATE, COMPONENT_ERRORS, COMPONENT_RATE_5M, COMPONENT_ERRORS_5M),
+            *(SUCCEEDED, slow_operations(thresholds)),
         ),
-        signals=(failing(thresholds), breakers_not_closed()),
+        signals=(
+            failing(thresholds),
+            failing_for_minutes(thresholds),
+            slow(thresholds),
+            breakers_not_closed(),
+            breakers_flapping(thresholds),
+            pool(thresholds),
+        ),
     )

@@ -181,7 +181,7 @@ def _volume(thresholds: Thresholds) -> Signal:
         unit=Unit.BAND_WIDTHS,
         source=DEVIATION,
         thresholds=(
-            threshold(Comparison.BELOW, -page_at, Severity.PAGE, "far_below", "fewer"),
+            threshold(Comparison.BELOW, -page_at, Severity.PAGE, "below", "fewer"),
             threshold(Comparison.BELOW, -1, Severity.TICKET, "below", "fewer"),
             threshold(Comparison.ABOVE, 1, Severity.TICKET, "above", "more"),
         ),

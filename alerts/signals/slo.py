@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from alerts.logs import LogQuery
 from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
-from alerts.promql import ratio, seconds
+from alerts.promql import at_most, ratio, seconds
 from alerts.signals.http import ROUTE, SERVED, STATUS
 from app.core import catalogue
 from app.core.catalogue import Component, Route, Step, StepStatus
@@ -113,14 +113,9 @@ def _availability(thresholds: Thresholds) -> Objective:
 
 def _sms_latency(thresholds: Thresholds) -> Objective:
     duration, limit = catalogue.SMS_PROCESSING_DURATION, thresholds.sms_latency_seconds
-    if limit not in duration.buckets:
-        bounds = ", ".join(f"{bound:g}" for bound in duration.buckets)
-        raise ValueError(
-            f"sms_latency_seconds={limit:g} is no bucket bound of {duration.name}, so the "
-            f"share within it can't be exact; use one of {bounds}"
-        )
     # A workflow that failed at once is not an SMS that was processed in time.
-    in_time = f'{duration.bucket}{{le="{float(limit)}",route!="{Route.FAILED}"}}'
+    within = at_most(duration, limit, "sms_latency_seconds")
+    in_time = f'{duration.bucket}{{{within},route!="{Route.FAILED}"}}'
     total = f"sum by (job) (rate({duration.count}[5m]))"
     kept = _or_none(f"sum by (job) (rate({in_time}[5m]))", "sms_latency")
     text = Unit.SECONDS.text(limit)

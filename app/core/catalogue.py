@@ -338,6 +338,12 @@ DB_CLIENT_CONNECTION_MAX = Metric(
     "connections",
     "Database connections the pool may open.",
 )
+PROCESS_WORKERS = Metric(
+    "process_workers",
+    Kind.GAUGE,
+    "workers",
+    "Workers that are alive; what all of them use is shared out by it.",
+)
 PROCESS_CPU = Metric(
     "process_cpu_seconds_total",
     Kind.COUNTER,
@@ -557,6 +563,14 @@ ESCALATIONS_OPEN = Metric(
     Kind.GAUGE,
     "escalations",
     "Escalations that nobody has resolved yet.",
+    (Label("severity", _values(Severity)),),
+    merge="livemax",
+)
+ESCALATIONS_OLDEST_AGE = Metric(
+    "orchestrator_escalations_oldest_age_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long the oldest open escalation has been open; 0 when none is.",
     (Label("severity", _values(Severity)),),
     merge="livemax",
 )

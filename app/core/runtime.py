@@ -34,6 +34,7 @@ class RuntimeSampler:
         instruments.sampled(catalogue.PROCESS_OPEN_FDS, read=self._process.num_fds)
         self.started = self._process.create_time()
         instruments.gauge(catalogue.PROCESS_START_TIME).child().set(self.started)
+        instruments.gauge(catalogue.PROCESS_WORKERS).child().set(1)
         build = instruments.gauge(catalogue.BUILD_INFO)
         build.child(service, __version__, platform.python_version()).set(1)
 

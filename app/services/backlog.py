@@ -23,11 +23,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Responses that wait for a manager, the age of the oldest in seconds, open escalations."""
+    """Responses that wait for a manager, and open escalations by severity; ages in seconds."""
 
     responses: int = 0
     oldest_seconds: float = 0.0
     escalations: dict[Severity, int] = field(default_factory=lambda: dict.fromkeys(Severity, 0))
+    oldest_escalation_seconds: dict[Severity, float] = field(
+        default_factory=lambda: dict.fromkeys(Severity, 0.0)
+    )
 
 
 class Backlog:
@@ -44,9 +47,14 @@ class Backlog:
         sampled(catalogue.APPROVAL_QUEUE_OLDEST_AGE, read=lambda: self.waiting.oldest_seconds)
         for severity in Severity:
             sampled(catalogue.ESCALATIONS_OPEN, severity, read=partial(self._open, severity))
+            oldest = partial(self._oldest, severity)
+            sampled(catalogue.ESCALATIONS_OLDEST_AGE, severity, read=oldest)
 
     def _open(self, severity: Severity) -> int:
         return self.waiting.escalations[severity]
+
+    def _oldest(self, severity: Severity) -> float:
+        return self.waiting.oldest_escalation_seconds[severity]
 
     async def run(self) -> None:
         """Count until cancelled; when the database does not answer, the last count stays."""
@@ -64,17 +72,16 @@ class Backlog:
             QueuedResponse.status == QueueStatus.PENDING
         )
         open_escalations = (
-            select(EscalationEvent.severity, func.count())
+            select(EscalationEvent.severity, func.count(), func.min(EscalationEvent.created_at))
             .where(EscalationEvent.resolved_at.is_(None))
             .group_by(EscalationEvent.severity)
         )
         async with self._database.reading() as session:
             responses, oldest = (await session.execute(queue)).one()
-            by_severity = dict.fromkeys(Severity, 0)
-            for severity, count in await session.execute(open_escalations):
-                by_severity[severity] = count
-        self.waiting = Waiting(
-            responses,
-            (now() - oldest).total_seconds() if oldest else 0.0,
-            by_severity,
-        )
+            counts = dict.fromkeys(Severity, 0)
+            ages = dict.fromkeys(Severity, 0.0)
+            for severity, count, opened in await session.execute(open_escalations):
+                counts[severity] = count
+                ages[severity] = (now() - opened).total_seconds()
+        age = (now() - oldest).total_seconds() if oldest else 0.0
+        self.waiting = Waiting(responses, age, counts, ages)

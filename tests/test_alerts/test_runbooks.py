@@ -6,15 +6,23 @@ import pytest
 
 from alerts import paths, runbooks
 from alerts.expressions import Vocabulary
-from alerts.model import alert_names, records
+from alerts.model import (
+    Comparison,
+    Group,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+    alert_names,
+    records,
+)
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
 ALERTS = alert_names(GROUPS)
-
-PAGE = "# A\n" + "\n".join(f"## {section}\n" for section in runbooks.SECTIONS)
 
 
 def test_every_alert_has_its_page_and_no_page_is_left_over() -> None:
@@ -30,6 +38,30 @@ def test_a_page_has_queries_to_paste_and_no_empty_section(alert: str) -> None:
     assert all(bodies)
 
 
+SIGNAL = Signal(
+    title="Things",
+    meaning="Good is 0.",
+    unit=Unit.COUNT,
+    source="up",
+    thresholds=(
+        Threshold(
+            alert="A",
+            comparison=Comparison.ABOVE,
+            value=3,
+            severity=Severity.TICKET,
+            team=Team.PLATFORM,
+            summary="Things",
+            description="Things.",
+            action="Mend.",
+            pending="1m",
+        ),
+    ),
+)
+THINGS = (Group("things", "Things.", (), (SIGNAL,)),)
+HEAD = runbooks.heads(THINGS)["A"]
+PAGE = f"# A\n\n{HEAD}\n\n" + "\n".join(f"## {section}\n" for section in runbooks.SECTIONS)
+
+
 @pytest.mark.parametrize(
     ("pages", "problem"),
     [
@@ -37,10 +69,25 @@ def test_a_page_has_queries_to_paste_and_no_empty_section(alert: str) -> None:
         ({"A": PAGE, "B": PAGE}, "B.md: no alert is called B"),
         ({"A": PAGE.replace("## Mend\n", "")}, "A.md: has sections"),
         ({"A": PAGE + "```promql\nsum(nothing_total)\n```\n"}, "A.md: nothing_total: neither"),
+        ({"A": PAGE + "   ```promql\n   nothing_total\n   ```\n"}, "A.md: nothing_total: neither"),
+        ({"A": PAGE.replace("above 3", "above 2")}, "its head differs from the signal"),
+        ({"A": PAGE + runbooks.TO_DO}, f"A.md: still says {runbooks.TO_DO}"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, pages: dict[str, str], problem: str) -> None:
     for name, text in pages.items():
         (tmp_path / f"{name}.md").write_text(text)
-    (found,) = runbooks.problems(tmp_path, {"A"}, VOCABULARY)
+    (found,) = runbooks.problems(tmp_path, THINGS, VOCABULARY)
     assert problem in found
+
+
+def test_a_page_is_begun_and_then_only_its_head_is_written(tmp_path: Path) -> None:
+    runbooks.write(tmp_path, THINGS)
+    page = tmp_path / "A.md"
+    assert HEAD in page.read_text()
+    page.write_text(page.read_text().replace(runbooks.TO_DO, "By hand.").replace("above 3", "?"))
+    runbooks.write(tmp_path, THINGS)
+    text = page.read_text()
+    assert HEAD in text
+    assert text.count("By hand.") == len(runbooks.SECTIONS) + 1
+    assert runbooks.problems(tmp_path, THINGS, VOCABULARY) == []

@@ -11,6 +11,7 @@ from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
     Group,
+    Guard,
     Record,
     Severity,
     Signal,
@@ -19,6 +20,7 @@ from alerts.model import (
     Unit,
     records,
 )
+from alerts.order import misordered_in
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.events import OperationFailed
@@ -136,6 +138,7 @@ def signal(**changes: object) -> Signal:
         description="It fails.",
         action="Mend it.",
         pending="1m",
+        absence="TargetDown",
     )
     return Signal(
         title="Failures",
@@ -159,7 +162,10 @@ def group(of: Signal) -> tuple[Group, ...]:
             {"logs": LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"})},
             "$labels.component is always empty",
         ),
-        ({"only_if": "up == 1"}, "and: the sides never match"),
+        (
+            {"guards": (Guard("up", Comparison.ABOVE, 0, on=()),)},
+            "and: the sides never match",
+        ),
     ],
 )
 def test_an_alert_whose_text_has_holes_is_named(changes: dict[str, object], complaint: str) -> None:
@@ -182,12 +188,44 @@ def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
         ({"pending": "15s"}, "make it 30s or more"),
         ({"pending": "0s"}, "make it 30s or more"),
         ({"value": 50}, "is no ratio; write 0.05 for 5%"),
+        ({"comparison": Comparison.BELOW, "value": 0}, "nothing is below 0, so it never fires"),
+        ({"pending": "40s"}, "have to be multiples of the evaluation's 15s"),
+        ({"absence": ""}, "pages, but says nothing of missing series"),
+        ({"absence": "SMSVolumeAnomaly"}, "which has no absent(); those that do are TargetDown"),
     ],
 )
 def test_an_alert_that_lacks_something_is_named(changes: dict[str, object], complaint: str) -> None:
-    (problem,) = misshapen_in(group(signal(**changes)), 15)
+    (problem,) = misshapen_in((*group(signal(**changes)), *ALL), 15)
     assert problem.startswith("group things: alert ThingsFail: ")
     assert complaint in problem
+
+
+def test_a_ticket_that_comes_after_its_page_is_named() -> None:
+    both = signal()
+    (page,) = both.thresholds
+    ticket = replace(page, severity=Severity.TICKET, value=0.6)
+    (problem,) = misshapen_in((*group(replace(both, thresholds=(page, ticket))), *ALL), 15)
+    assert "its ticket at 60% comes no sooner than its page at 50%; move one of them" in problem
+
+
+@pytest.mark.parametrize(
+    ("expr", "complaint"),
+    [
+        ("job:later:rate5m > 1", "reads job:later:rate5m, which is evaluated after it"),
+        ("job_flow:throughput:rate1m > 1", "group throughput, which may be an evaluation behind"),
+    ],
+)
+def test_a_rule_that_reads_what_is_stale_is_named(expr: str, complaint: str) -> None:
+    records_of = (Record("job:first:rate5m", expr), Record("job:later:rate5m", "up"))
+    (problem,) = misordered_in((Group("things", "Things.", records_of, ()), *ALL))
+    assert problem.startswith("group things: rule job:first:rate5m: ")
+    assert complaint in problem
+
+
+def test_what_looks_back_may_read_what_comes_later() -> None:
+    looking = Record("job:first:rate5m", "job:later:rate5m offset 5m")
+    later = Record("job:later:rate5m", "sum by (job) (up)")
+    assert misordered_in((Group("things", "Things.", (looking, later), ()), *ALL)) == []
 
 
 def test_our_own_rules_and_dashboards_have_none_of_this() -> None:

@@ -1,0 +1,92 @@
+"""What the records of the process have to say."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from alerts.rule_tests.records import RecordTest
+from alerts.rule_tests.universe import Universe, Values
+from alerts.signals import runtime
+from app.core import catalogue
+from app.core.catalogue import Metric
+from app.core.thresholds import Thresholds
+
+_BY = ("job", "instance")
+_DAY = 86400
+
+
+def observe_process(universe: Universe) -> None:
+    """What two instances use and lose; and a Prometheus, which has no workers."""
+    for metric in (
+        *(catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME),
+        *(catalogue.ROLLUP_FLUSH_FAILURES, catalogue.ROLLUP_LOST_EVENTS),
+        *(catalogue.INSTRUMENTATION_ERRORS, catalogue.EVENT_LOOP_LAG, catalogue.PROCESS_WORKERS),
+    ):
+        universe.observe(metric)
+    for metric in (catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME):
+        universe.observe_one(metric, "prometheus", "p:9090", 1)
+    for reason in ("sampled", "queue_full", "broken"):
+        universe.observe(catalogue.LOG_LINES_DROPPED, reason=reason)
+    for sink in ("stdout", "file"):
+        universe.observe(catalogue.LOG_WRITE_ERRORS, sink=sink)
+    for label in ("http_route", "http_request_method"):
+        universe.observe(catalogue.LABEL_OVERFLOWS, label=label)
+
+
+def tests(_thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of the group."""
+    universe = Universe()
+    observe_process(universe)
+    memory, started = catalogue.PROCESS_MEMORY.name, catalogue.PROCESS_START_TIME.name
+    workers = universe.now(catalogue.PROCESS_WORKERS.name, _BY)
+
+    def of_workers(values: Values, combine: Callable[[float, float], float]) -> Values:
+        return {key: combine(values[key], number) for key, number in workers.items()}
+
+    def per_worker(values: Values) -> Values:
+        return of_workers(values, lambda value, number: value / number)
+
+    def grown(metric: Metric, window: int, *labels: str) -> Values:
+        return universe.increases(metric.name, window, (*_BY, *labels))
+
+    expected = {
+        runtime.MEMORY.name: per_worker(universe.now(memory, _BY)),
+        runtime.MEMORY_IN_A_DAY.name: per_worker(
+            universe.over(lambda samples: _in_a_day(universe, samples), memory, 6 * 3600, _BY)
+        ),
+        runtime.CPU.name: per_worker(universe.rates(catalogue.PROCESS_CPU.name, 300, _BY)),
+        runtime.UPTIME.name: of_workers(
+            universe.now(started, _BY), lambda start, _: universe.at - start
+        ),
+        runtime.RESTARTS.name: of_workers(
+            universe.over(_changes, started, 1800, _BY), lambda changes, _: changes
+        ),
+        runtime.LAG.name: universe.quantiles(0.99, catalogue.EVENT_LOOP_LAG, 300, _BY),
+        runtime.FLUSHES_FAILED.name: grown(catalogue.ROLLUP_FLUSH_FAILURES, 60),
+        runtime.EVENTS_LOST.name: grown(catalogue.ROLLUP_LOST_EVENTS, 900),
+        runtime.LINES_DROPPED.name: universe.increases(
+            catalogue.LOG_LINES_DROPPED.name,
+            300,
+            (*_BY, "reason"),
+            lambda labels: labels["reason"] != "sampled",
+        ),
+        runtime.LOG_WRITES_FAILED.name: grown(catalogue.LOG_WRITE_ERRORS, 60, "sink"),
+        runtime.MEASUREMENTS_LOST.name: grown(catalogue.INSTRUMENTATION_ERRORS, 900),
+        runtime.LABELS_FOLDED.name: grown(catalogue.LABEL_OVERFLOWS, 3600, "label"),
+    }
+    return [RecordTest("what two instances use and lose", universe, expected)]
+
+
+def _in_a_day(universe: Universe, samples: list[float]) -> float:
+    """Where the line of least squares through the last ``samples`` is a day after the end."""
+    since_last = universe.at % universe.step
+    count = len(samples)
+    times = [-since_last - universe.step * (count - 1 - n) for n in range(count)]
+    mean_time, mean = sum(times) / count, sum(samples) / count
+    slope = sum(
+        (time - mean_time) * (value - mean) for time, value in zip(times, samples, strict=True)
+    ) / sum((time - mean_time) ** 2 for time in times)
+    return mean + slope * (_DAY - mean_time)
+
+
+def _changes(samples: list[float]) -> float:
+    return sum(before != after for before, after in pairwise(samples))

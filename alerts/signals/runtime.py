@@ -1,0 +1,395 @@
+"""The orchestrator's own process: what it uses, and what it loses of its own observations."""
+
+from alerts.logs import LogQuery
+from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.promql import quantile, ratio, seconds
+from app.core import catalogue
+from app.core.catalogue import Metric
+from app.core.events import (
+    LinesDropped,
+    RollupFlushBroken,
+    RollupFlushFailed,
+    RollupsLost,
+    ServiceStarted,
+    UncaughtException,
+)
+from app.core.thresholds import Thresholds
+
+_TARGET = "job, instance"
+_WORKERS = catalogue.PROCESS_WORKERS.name
+_MEMORY = catalogue.PROCESS_MEMORY.name
+_START = catalogue.PROCESS_START_TIME.name
+
+_GROWTH = "6h"
+"""From how long the growth of memory is taken: a warm-up or a rush is over by then."""
+
+# Prometheus and Alertmanager expose the same names. They have no workers, so they drop out.
+MEMORY = Record(f"job_instance:{_MEMORY}:per_worker", ratio(_MEMORY, _WORKERS))
+MEMORY_IN_A_DAY = Record(
+    f"job_instance:{_MEMORY}:per_worker_predicted1d",
+    ratio(f"predict_linear({_MEMORY}[{_GROWTH}], {seconds('1d')})", _WORKERS),
+)
+CPU = Record(
+    f"job_instance:{catalogue.PROCESS_CPU.name.removesuffix('_total')}:per_worker_rate5m",
+    ratio(f"rate({catalogue.PROCESS_CPU.name}[5m])", _WORKERS),
+)
+UPTIME = Record(f"job_instance:{_START}:age", f"time() - {_START} and {_WORKERS}")
+RESTARTS = Record(f"job_instance:{_START}:changes30m", f"changes({_START}[30m]) and {_WORKERS}")
+LAG = Record(
+    f"job_instance:{catalogue.EVENT_LOOP_LAG.name}:p99_rate5m",
+    quantile(0.99, catalogue.EVENT_LOOP_LAG.bucket, _TARGET, "5m"),
+)
+
+
+def _increase(metric: Metric, window: str, label: str = "", matchers: str = "") -> Record:
+    by = f"{_TARGET}, {label}" if label else _TARGET
+    level = "_".join(by.split(", "))
+    selected = f"{metric.name}{{{matchers}}}" if matchers else metric.name
+    return Record(
+        f"{level}:{metric.name.removesuffix('_total')}:increase{window}",
+        f"sum by ({by}) (increase({selected}[{window}]))",
+    )
+
+
+FLUSHES_FAILED = _increase(catalogue.ROLLUP_FLUSH_FAILURES, "1m")
+EVENTS_LOST = _increase(catalogue.ROLLUP_LOST_EVENTS, "15m")
+LINES_DROPPED = _increase(catalogue.LOG_LINES_DROPPED, "5m", "reason", 'reason!="sampled"')
+LOG_WRITES_FAILED = _increase(catalogue.LOG_WRITE_ERRORS, "1m", "sink")
+MEASUREMENTS_LOST = _increase(catalogue.INSTRUMENTATION_ERRORS, "15m")
+LABELS_FOLDED = _increase(catalogue.LABEL_OVERFLOWS, "1h", "label")
+
+_AT = "{{ $labels.job }} at {{ $labels.instance }}"
+
+
+def memory(thresholds: Thresholds) -> Signal:
+    """Memory that a worker holds now."""
+    return Signal(
+        title="Memory of a worker",
+        meaning="Resident memory of an instance by its workers. Good is flat, and below "
+        f"{_mebibytes(thresholds.memory_bytes)}.",
+        unit=Unit.BYTES,
+        source=MEMORY,
+        thresholds=(
+            Threshold(
+                alert="MemoryHigh",
+                comparison=Comparison.ABOVE,
+                value=thresholds.memory_bytes,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} uses much memory",
+                description="What grows on is killed by the system, with the SMS it works on. "
+                "Resident memory of one worker.",
+                action="See whether it still grows. Restart the instance if the machine runs out; "
+                "find the cause either way.",
+                pending="10m",
+                keep_firing="5m",
+                logs=LogQuery(level="warning"),
+            ),
+        ),
+    )
+
+
+def memory_growth(thresholds: Thresholds) -> Signal:
+    """Memory that a worker will hold in a day."""
+    return Signal(
+        title="Memory of a worker in a day",
+        meaning=f"Resident memory that a worker has in a day if it grows as in the last {_GROWTH}. "
+        "Good is no more than now.",
+        unit=Unit.BYTES,
+        source=MEMORY_IN_A_DAY,
+        thresholds=(
+            Threshold(
+                alert="MemoryGrowing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.memory_bytes,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"Memory of {_AT} grows, and will be too much within a day",
+                description="It looks like a leak. What one worker has in a day at the pace of "
+                f"the last {_GROWTH}.",
+                action="See what grows with it: traffic, waiting log lines, unwritten rollups. If "
+                "nothing does, it is a leak in the release.",
+                pending="1h",
+                keep_firing="30m",
+                guards=(
+                    # The warm-up after a start looks like a leak.
+                    Guard(UPTIME, Comparison.AT_LEAST, seconds(_GROWTH), on=()),
+                    # Above it, MemoryHigh says so.
+                    Guard(MEMORY, Comparison.AT_MOST, thresholds.memory_bytes, on=()),
+                ),
+                logs=LogQuery(level="warning"),
+            ),
+        ),
+    )
+
+
+def cpu(thresholds: Thresholds) -> Signal:
+    """CPU that a worker uses."""
+    return Signal(
+        title="CPU of a worker",
+        meaning="Cores that a worker uses; more than 1 it can't. Good is below "
+        f"{Unit.RATIO.text(thresholds.cpu_ratio)}.",
+        unit=Unit.RATIO,
+        source=CPU,
+        thresholds=(
+            Threshold(
+                alert="CPUHigh",
+                comparison=Comparison.ABOVE,
+                value=thresholds.cpu_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"The workers of {_AT} have no CPU left",
+                description="A worker is one event loop on one core: requests queue behind each "
+                "other. Share of a core, on average of the workers.",
+                action="More SMS than usual: add workers or an instance. The same traffic: "
+                "profile what is new.",
+                pending="10m",
+                keep_firing="5m",
+                logs=LogQuery((ServiceStarted,)),
+            ),
+        ),
+    )
+
+
+def lag(thresholds: Thresholds) -> Signal:
+    """How late the event loop runs."""
+    limit = thresholds.event_loop_lag_seconds
+    return Signal(
+        title="Event loop lag p99",
+        meaning="How late the event loop runs a timer, by instance. Good is a few milliseconds; "
+        f"above {limit:g}s something blocks it.",
+        unit=Unit.SECONDS,
+        source=LAG,
+        thresholds=(
+            Threshold(
+                alert="EventLoopLagHigh",
+                comparison=Comparison.ABOVE,
+                value=limit,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"The event loop of {_AT} is blocked again and again",
+                description="Every request that is under way waits as long. p99 over 5 minutes.",
+                action="Compare with its CPU: both high is too much work, lag alone is a blocking "
+                "call or a machine that is busy with others.",
+                pending="5m",
+                keep_firing="5m",
+                logs=LogQuery(level="warning"),
+            ),
+        ),
+    )
+
+
+def restarts(thresholds: Thresholds) -> Signal:
+    """How often an instance started anew."""
+    return Signal(
+        title="Restarts in 30 minutes",
+        meaning="Times an instance started anew. A release makes one; good is 0 otherwise.",
+        unit=Unit.COUNT,
+        source=RESTARTS,
+        thresholds=(
+            Threshold(
+                alert="Restarting",
+                comparison=Comparison.AT_LEAST,
+                value=thresholds.restarts,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} restarts again and again",
+                description="Each time, the SMS it works on are cut off and have to be retried. "
+                "Starts within 30 minutes.",
+                action="Find what ended it: an exception in the log, the system's out-of-memory "
+                "killer, or a health check that is too strict.",
+                pending="30s",
+                keep_firing="5m",
+                logs=LogQuery((ServiceStarted, UncaughtException)),
+            ),
+        ),
+    )
+
+
+def rollup_store() -> Signal:
+    """Whether the rollups of the JSON endpoint are stored."""
+    return Signal(
+        title="Rollup flushes failed",
+        meaning="Flushes within a minute that the rollups' store did not take. Good is 0.",
+        unit=Unit.COUNT,
+        source=FLUSHES_FAILED,
+        thresholds=(
+            Threshold(
+                alert="RollupStoreFailing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} can't store its rollups",
+                description="The JSON metrics stand still for the past; nothing is lost yet, "
+                "counts are kept in memory for hours. Failed flushes within a minute.",
+                action="See the reason in the log: mostly a full disk, a lock or a store that is "
+                "down.",
+                pending="5m",
+                keep_firing="2m",
+                logs=LogQuery((RollupFlushFailed, RollupFlushBroken)),
+            ),
+        ),
+    )
+
+
+def rollup_losses() -> Signal:
+    """What the rollups had to give up."""
+    return Signal(
+        title="Events lost by the rollups",
+        meaning="Events of the last 15 minutes that are missing in the JSON metrics for good. "
+        "Good is 0.",
+        unit=Unit.COUNT,
+        source=EVENTS_LOST,
+        thresholds=(
+            Threshold(
+                alert="RollupEventsLost",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} has given up counts of its JSON metrics",
+                description="The store has failed for so long that the oldest counts had to go. "
+                "Reports over that time are too low. Events of the last 15 minutes.",
+                action="Mend the store at once, each minute costs another one; tell those who "
+                "read the reports.",
+                pending="30s",
+                logs=LogQuery((RollupFlushFailed, RollupFlushBroken, RollupsLost)),
+            ),
+        ),
+    )
+
+
+def log_losses() -> Signal:
+    """Log lines that should have been written."""
+    return Signal(
+        title="Log lines lost",
+        meaning="Lines of the last 5 minutes that were to be written and were not, by reason. "
+        "Good is 0.",
+        unit=Unit.COUNT,
+        source=LINES_DROPPED,
+        thresholds=(
+            Threshold(
+                alert="LogsDropped",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} loses log lines ({{{{ $labels.reason }}}})",
+                description="What is searched for in the log may be missing. Lines of the last 5 "
+                "minutes.",
+                action="queue_full: whatever takes the lines is too slow or gone. broken: a line "
+                "can't be encoded, which is a defect.",
+                pending="1m",
+                keep_firing="5m",
+                logs=LogQuery((LinesDropped,)),
+            ),
+        ),
+    )
+
+
+def log_writes() -> Signal:
+    """Whether log lines can be written at all."""
+    return Signal(
+        title="Log writes failed",
+        meaning="Times within a minute that lines could not be written, by sink. Good is 0.",
+        unit=Unit.COUNT,
+        source=LOG_WRITES_FAILED,
+        thresholds=(
+            Threshold(
+                alert="LogsNotWritten",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} can't write its log to {{{{ $labels.sink }}}}",
+                description="Lines wait in memory and are lost once that is full. Failed writes "
+                "within a minute.",
+                action="file: the log folder's disk and rights. stdout: whoever should read it.",
+                pending="2m",
+                keep_firing="2m",
+                logs=LogQuery((LinesDropped,)),
+            ),
+        ),
+    )
+
+
+def instrumentation() -> Signal:
+    """Errors of the instrumentation itself."""
+    return Signal(
+        title="Measurements lost",
+        meaning="Errors inside the instrumentation in 15 minutes; each cost a measurement, none a "
+        "request. Good is 0.",
+        unit=Unit.COUNT,
+        source=MEASUREMENTS_LOST,
+        thresholds=(
+            Threshold(
+                alert="InstrumentationFailing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"Measurements of {_AT} fail",
+                description="Dashboards and alerts see less than there is. Errors within 15 "
+                "minutes.",
+                action="It is a defect: see which gauge stands still or which counter lags "
+                "behind, since which release.",
+                pending="1m",
+                logs=LogQuery(level="error"),
+            ),
+        ),
+    )
+
+
+def folded_labels() -> Signal:
+    """Label values that nobody declared."""
+    return Signal(
+        title="Label values folded",
+        meaning="Label values of the last hour that are outside their set and count as 'other', "
+        "by label. Good is 0, but for HTTP methods, which clients invent.",
+        unit=Unit.COUNT,
+        source=LABELS_FOLDED,
+        thresholds=(
+            Threshold(
+                alert="LabelOverflow",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"{_AT} reports values of {{{{ $labels.label }}}} as 'other'",
+                description="Code uses a value that the catalogue does not know, or there are too "
+                "many of them: series are mixed up. Values of the last hour.",
+                action="Declare the value in the catalogue, or stop putting something unbounded "
+                "into the label.",
+                pending="1m",
+                matchers='label!="http_request_method"',
+                logs=LogQuery((ServiceStarted,)),
+            ),
+        ),
+    )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 1024**2:g} MiB"
+
+
+def group(thresholds: Thresholds) -> Group:
+    """The rules of the process."""
+    return Group(
+        name="runtime",
+        about="The orchestrator's process: memory, CPU, event loop, restarts; rollups and logs.",
+        records=(UPTIME,),
+        signals=(
+            memory(thresholds),
+            memory_growth(thresholds),
+            cpu(thresholds),
+            lag(thresholds),
+            restarts(thresholds),
+            rollup_store(),
+            rollup_losses(),
+            log_losses(),
+            log_writes(),
+            instrumentation(),
+            folded_labels(),
+        ),
+    )

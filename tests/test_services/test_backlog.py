@@ -1,0 +1,58 @@
+"""What waits for people is counted in the database."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app.core import catalogue
+from app.core.catalogue import Detection, EscalationType, Severity
+from app.core.database import Database
+from app.core.instrumentation import Instruments
+from app.models import Base, EscalationEvent, now
+from app.services.backlog import Backlog
+
+
+def _escalation(severity: Severity, age: timedelta, *, resolved: bool = False) -> EscalationEvent:
+    return EscalationEvent(
+        conversation_id="c-1",
+        type=EscalationType.HOSTILE_LANGUAGE,
+        severity=severity,
+        detection=Detection.AUTO,
+        created_at=now() - age,
+        resolved_at=now() if resolved else None,
+    )
+
+
+async def test_the_oldest_open_escalation_of_each_severity_is_known(tmp_path: Path) -> None:
+    database = Database(
+        make_url(f"sqlite+aiosqlite:///{tmp_path / 'orchestrator.db'}"), pool_size=1
+    )
+    instruments = Instruments()
+    backlog = Backlog(database, instruments, interval_seconds=1)
+    try:
+        await database.create_tables(Base.metadata)
+        async with database.writing() as session:
+            session.add_all(
+                (
+                    _escalation(Severity.CRITICAL, timedelta(hours=9), resolved=True),
+                    _escalation(Severity.CRITICAL, timedelta(minutes=40)),
+                    _escalation(Severity.CRITICAL, timedelta(minutes=2)),
+                    _escalation(Severity.HIGH, timedelta(hours=5)),
+                )
+            )
+        await backlog.count()
+    finally:
+        await database.close()
+    instruments.sample()
+    instruments.recorder.drain()
+
+    def age(severity: Severity) -> float | None:
+        name = catalogue.ESCALATIONS_OLDEST_AGE.name
+        return instruments.registry.get_sample_value(name, {"severity": severity.value})
+
+    assert age(Severity.CRITICAL) == pytest.approx(2400, abs=60)
+    assert age(Severity.HIGH) == pytest.approx(18000, abs=60)
+    assert age(Severity.LOW) == 0
+    assert backlog.waiting.escalations[Severity.CRITICAL] == 2
