@@ -1,4 +1,4 @@
-"""The rules' own unit tests, run by the real promtool."""
+"""The rules and their own unit tests, by the real promtool of each version."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,7 @@ from alerts.expressions import Vocabulary
 from alerts.model import alert_names, records
 from alerts.signals import groups
 from app.core.config import Thresholds
+from stack.toolchain import Tool
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
@@ -25,8 +26,13 @@ def cases_of(file: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_rule_tests_hold(file: Path) -> None:
-    promtool.test_rules(file)
+def test_rules_pass(file: Path, each_promtool: Tool) -> None:
+    promtool.check_rules(paths.RULES / file.name, each_promtool)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_rule_tests_hold(file: Path, each_promtool: Tool) -> None:
+    promtool.test_rules(file, each_promtool)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
