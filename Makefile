@@ -6,6 +6,8 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := .venv
+# Most of a test is waiting for other processes.
+TEST_WORKERS ?= 4
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
@@ -65,7 +67,8 @@ mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest --cov --cov-fail-under=90 --ignore=tests/test_stack/compose
+	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	  --ignore=tests/test_stack/compose
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
