@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from alerts import check, generated, paths
+from alerts import backfill_command, check, generated, paths, replay_command
 from alerts.mutation import survivors
 from alerts.rules import rule_files
 from app.core.config import Settings, SettingsError, load_settings
@@ -13,16 +13,25 @@ from stack.toolchain import ToolMissing
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=("generate", "check", "mutate"),
-        help="generate: write prometheus/rules; check: drift, metrics, meaning, runbooks, "
-        "promtool, amtool; mutate: break each rule a little, list what no rule test notices",
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about in (
+        ("generate", "write prometheus/rules"),
+        ("check", "drift, metrics, meaning, runbooks, promtool, amtool"),
+        ("mutate", "break each rule a little, list what no rule test notices"),
+    ):
+        commands.add_parser(name, help=about)
+    replay_command.add_arguments(commands.add_parser("replay", help="would this have fired?"))
+    backfill_command.add_arguments(
+        commands.add_parser("backfill", help="the recording rules over the past")
     )
-    command = parser.parse_args().command
+    options = parser.parse_args()
     try:
         settings = load_settings()
-        match command:
+        match options.command:
+            case "replay":
+                return replay_command.run(options, settings)
+            case "backfill":
+                return backfill_command.run(options, settings)
             case "generate":
                 return _generate(settings)
             case "mutate":
