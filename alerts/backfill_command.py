@@ -101,8 +101,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         return 1
     written = sum(done.samples.values())
     print(
-        f"{options.data}: {written:,} samples of {len(done.samples) - len(empty)} records "
-        f"in {len(done.blocks)} blocks"
+        f"{options.data}: {written:,} samples, {len(done.samples) - len(empty)} records, "
+        f"{len(done.blocks)} blocks"
     )
     if empty:
         print(f"nothing to record: {', '.join(empty)}")

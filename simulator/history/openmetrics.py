@@ -1,9 +1,9 @@
 """A past as OpenMetrics text, which promtool makes blocks of."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TextIO
+from typing import Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +14,39 @@ from simulator.history.past import Past
 from simulator.history.series import KNOWN, UP, Series, all_series
 from simulator.history.workload import Workload
 
-LONG_RANGE = frozenset(
-    {
-        UP,
-        catalogue.SMS_RECEIVED,
-        catalogue.SMS_PROCESSING_DURATION,
-        catalogue.SMS_IN_FLIGHT,
-        catalogue.SMS_CAPACITY,
-        catalogue.AI_RESPONSES,
-        catalogue.AI_CONFIDENCE,
-        catalogue.APPROVALS,
-        catalogue.APPROVAL_QUEUE_LENGTH,
-        catalogue.APPROVAL_QUEUE_OLDEST_AGE,
-        catalogue.ESCALATIONS,
-        catalogue.ESCALATIONS_OPEN,
-        catalogue.PAYMENT_PLANS,
-        catalogue.PAYMENT_PLAN_DETECTIONS,
-        catalogue.PAYMENT_PLANS_AUTO_APPROVED,
-        catalogue.PROCESS_CPU,
-        catalogue.PROCESS_MEMORY,
-        catalogue.PROCESS_START_TIME,
-    }
-)
-"""The metrics that somebody looks at over weeks."""
+_EACH, _FOURTH = 1, 4
+
+LONG_RANGE: Mapping[str, int] = {
+    # Rates over a minute are averaged up to days: they need two samples a minute.
+    catalogue.SMS_RECEIVED.name: _EACH,
+    catalogue.HTTP_SERVER_REQUEST_DURATION.count: _EACH,
+    catalogue.OPERATION_DURATION.count: _EACH,
+    catalogue.OPERATION_ERRORS.name: _EACH,
+    **{
+        name: _FOURTH
+        for metric in (
+            UP,
+            catalogue.SMS_PROCESSING_DURATION,
+            catalogue.SMS_IN_FLIGHT,
+            catalogue.SMS_CAPACITY,
+            catalogue.AI_RESPONSES,
+            catalogue.AI_CONFIDENCE,
+            catalogue.APPROVALS,
+            catalogue.APPROVAL_QUEUE_LENGTH,
+            catalogue.APPROVAL_QUEUE_OLDEST_AGE,
+            catalogue.ESCALATIONS,
+            catalogue.ESCALATIONS_OPEN,
+            catalogue.PAYMENT_PLANS,
+            catalogue.PAYMENT_PLAN_DETECTIONS,
+            catalogue.PAYMENT_PLANS_AUTO_APPROVED,
+            catalogue.PROCESS_CPU,
+            catalogue.PROCESS_MEMORY,
+            catalogue.PROCESS_START_TIME,
+        )
+        for name in metric.series_names
+    },
+}
+"""The series that somebody looks at over weeks, with how many steps lie between two samples."""
 
 Progress = Callable[[str], None]
 
@@ -45,15 +55,20 @@ Progress = Callable[[str], None]
 class Detail:
     """How much of a past is written, so that weeks of it stay affordable.
 
-    All ``metrics`` are written for the ``recent`` part, with each step. Before that it is those of
-    ``older`` only, with every ``older_steps``-th step. Two steps of 60 s leave ``rate(…[5m])`` the
-    two samples that it needs.
+    All ``metrics`` are written for the ``recent`` part, with each step. Before that it is only the
+    series of ``older``, by name, with as many steps between two samples. Four steps of 30 s leave
+    ``rate(…[5m])`` the two samples that it needs.
     """
 
     metrics: frozenset[Metric] = KNOWN
     recent: timedelta = timedelta(days=1)
-    older: frozenset[Metric] = LONG_RANGE
-    older_steps: int = 2
+    older: Mapping[str, int] = field(default_factory=lambda: LONG_RANGE)
+
+    @classmethod
+    def of_all_time(cls, steps: Mapping[Metric, int]) -> Self:
+        """These metrics only, from first to last, with as many steps between two samples."""
+        older = {name: each for metric, each in steps.items() for name in metric.series_names}
+        return cls(metrics=frozenset(steps), recent=timedelta(0), older=older)
 
 
 def write(
@@ -68,13 +83,7 @@ def write(
     """
     detail = detail or Detail()
     workload = Workload(past)
-    recent = workload.times > workload.times[-1] - detail.recent.total_seconds()
-    older = workload.times % (past.step_seconds * detail.older_steps) == 0
-    written = {True: np.flatnonzero(recent | older), False: np.flatnonzero(recent)}
-    stamps = {
-        is_older: [f" {second}\n" for second in workload.times[kept].tolist()]
-        for is_older, kept in written.items()
-    }
+    kept = _Kept(workload, detail)
     target = {"job": past.job, "instance": past.instance}
     samples = 0
     before = None
@@ -83,12 +92,32 @@ def write(
             progress(metric.name)
             output.write("".join(f"{line}\n" for line in _head(metric)))
             before = metric
-        is_older = metric in detail.older
-        text = _lines(series, target, written[is_older], stamps[is_older])
-        output.write(text)
-        samples += len(stamps[is_older])
+        steps, stamps = kept.of(series.name)
+        output.write(_lines(series, target, steps, stamps))
+        samples += len(stamps)
     output.write("# EOF\n")
     return samples
+
+
+class _Kept:
+    """Which steps of a series are written, and their timestamps as text."""
+
+    def __init__(self, workload: Workload, detail: Detail) -> None:
+        self._times = workload.times
+        self._step = workload.past.step_seconds
+        self._older = detail.older
+        self._recent = workload.times > workload.times[-1] - detail.recent.total_seconds()
+        self._by_steps: dict[int, tuple[NDArray[np.int64], list[str]]] = {}
+
+    def of(self, series: str) -> tuple[NDArray[np.int64], list[str]]:
+        """Positions of the steps, and the ends of the lines."""
+        every = self._older.get(series, 0)
+        if every not in self._by_steps:
+            older = self._times % (self._step * every) == 0 if every else False
+            steps = np.flatnonzero(self._recent | older)
+            stamps = [f" {second}\n" for second in self._times[steps].tolist()]
+            self._by_steps[every] = steps, stamps
+        return self._by_steps[every]
 
 
 def _head(metric: Metric) -> Iterator[str]:

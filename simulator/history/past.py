@@ -51,7 +51,7 @@ class Past:
 
     end: datetime
     duration: timedelta = timedelta(days=35)
-    step: timedelta = timedelta(seconds=60)
+    step: timedelta = timedelta(seconds=30)
     messages_per_minute: float = 60
     weekly_growth: float = 0.03
     holidays: tuple[date, ...] = ()
@@ -107,7 +107,7 @@ class Past:
 def five_weeks(
     end: datetime,
     seed: int = 0,
-    step: timedelta = timedelta(seconds=60),
+    step: timedelta = timedelta(seconds=30),
     instance: str = INSTANCE,
 ) -> Past:
     """Five weeks as they go: growth, a holiday in the third, two restarts, three incidents.
