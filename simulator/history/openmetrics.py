@@ -1,4 +1,4 @@
-"""A past as OpenMetrics text, which promtool makes blocks of."""
+"""A past as OpenMetrics text, series by series, which promtool makes blocks of."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
