@@ -2,55 +2,53 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from alerts import backfill_command, check, generated, paths, replay_command
 from alerts.mutation import survivors
 from alerts.rules import rule_files
-from app.core.config import Settings, SettingsError, load_settings
+from app.core.config import SettingsError, load_settings
 from stack.toolchain import ToolMissing
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, about in (
-        ("generate", "write prometheus/rules"),
-        ("check", "drift, metrics, meaning, runbooks, promtool, amtool"),
-        ("mutate", "break each rule a little, list what no rule test notices"),
-    ):
-        commands.add_parser(name, help=about)
-    replay_command.add_arguments(commands.add_parser("replay", help="would this have fired?"))
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("generate", _generate, "write prometheus/rules")
+    add("check", _check, "drift, metrics, meaning, form, runbooks, promtool, amtool")
+    add("mutate", _mutate, "break each rule a little, list what no rule test notices")
+    replay_command.add_arguments(add("replay", replay_command.run, "would this have fired?"))
     backfill_command.add_arguments(
-        commands.add_parser("backfill", help="the recording rules over the past")
+        add("backfill", backfill_command.run, "the recording rules over the past")
     )
-    options = parser.parse_args()
+    arguments = parser.parse_args()
+    run: Command = arguments.run
     try:
-        settings = load_settings()
-        match options.command:
-            case "replay":
-                return replay_command.run(options, settings)
-            case "backfill":
-                return backfill_command.run(options, settings)
-            case "generate":
-                return _generate(settings)
-            case "mutate":
-                return _mutate()
-            case _:
-                return _check(settings)
+        return run(arguments)
     except (SettingsError, ToolMissing, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _generate(settings: Settings) -> int:
+def _generate(_arguments: argparse.Namespace) -> int:
+    settings = load_settings()
     files = rule_files(settings.thresholds, settings.links)
     generated.write(paths.RULES, files)
     print(f"{paths.in_checkout(str(paths.RULES))}: {', '.join(sorted(files))}")
     return 0
 
 
-def _check(settings: Settings) -> int:
+def _check(_arguments: argparse.Namespace) -> int:
+    settings = load_settings()
     failed = 0
     for step in check.steps(settings.thresholds, settings.links):
         problems = step.problems()
@@ -61,7 +59,7 @@ def _check(settings: Settings) -> int:
     return 1 if failed else 0
 
 
-def _mutate() -> int:
+def _mutate(_arguments: argparse.Namespace) -> int:
     def progress(done: int, every: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{done} of {every} mutants", end="", file=sys.stderr, flush=True)

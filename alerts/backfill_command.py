@@ -13,7 +13,7 @@ from alerts.replay_command import evaluation_seconds, moment, seconds
 from alerts.rulebook import Rulebook, rulebook
 from alerts.rules import rule_files
 from alerts.scratch import ScratchError
-from app.core.config import Settings
+from app.core.config import load_settings
 
 DESCRIPTION = """\
 Evaluates recording rules over the past and writes what they would have recorded as blocks, so that
@@ -68,8 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace) -> int:
     """Backfill and print; returns the exit code. Raises ValueError for what can't be meant."""
+    settings = load_settings()
     end = options.end or int(datetime.now(UTC).timestamp())
     start = options.start or end - options.last
     if start >= end:

@@ -1,6 +1,6 @@
 """What is asked of a running Prometheus."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -53,10 +53,6 @@ class PrometheusAPI:
         """Whether there is any series called ``name`` in this time."""
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})
         return bool(found)
-
-    def present(self, names: Iterable[str], start: int, end: int) -> set[str]:
-        """Those of ``names`` of which there are series in this time."""
-        return {name for name in names if self.has(name, start, end)}
 
     def _chunks(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
         last = start + (end - start) // step * step

@@ -40,10 +40,15 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay found. ``untold`` has the alerts that can't be replayed, each with why."""
+    """What a replay found.
+
+    ``untold`` has the alerts that can't be replayed, each with why; ``partly`` those that read
+    nothing that was there when the time began.
+    """
 
     fired: list[Fired]
     untold: dict[str, str]
+    partly: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Replay:
         self._start, self._end = start, end
         self._recorded = recorded
         self._progress = progress
-        self._present: dict[str, bool] = {}
+        self._early = start + (end - start) // 10
+        self._present: dict[tuple[str, int], bool] = {}
         self._known: dict[object, list[Times]] = {}
 
     def run(self, rules: Rulebook, names: Sequence[str] = ()) -> Replayed:
@@ -119,7 +125,9 @@ class Replay:
                     for one in each
                     if one.end >= self._start
                 ]
-        return Replayed(fired, untold)
+        told = [rule for rule in chosen if rule.name not in untold]
+        partly = {rule.name for rule in told if self._begins_late(rule, rules)}
+        return Replayed(fired, untold, partly)
 
     def _fail_without_data(self, missing: Iterable[Sequence[str]]) -> None:
         names = sorted({name for each in missing for name in each})
@@ -190,16 +198,21 @@ class Replay:
                 raw.add(name)
         return raw
 
+    def _begins_late(self, rule: AlertingRule, rules: Rulebook) -> bool:
+        raw = self._raw(rule.expr, rules)
+        return bool(raw) and not any(self._has(name, self._early) for name in raw)
+
     def _is_present(self, name: str) -> bool:
         """Whether Prometheus has the series ``name``; a record from early in the range on.
 
         A rule that is younger than what it reads has recorded only the last part.
         """
-        if name not in self._present:
-            is_record = name in self._recorded.records
-            until = self._start + (self._end - self._start) // 10 if is_record else self._end
-            self._present[name] = self._prometheus.has(name, self._start, until)
-        return self._present[name]
+        return self._has(name, self._early if name in self._recorded.records else self._end)
+
+    def _has(self, name: str, until: int) -> bool:
+        if (name, until) not in self._present:
+            self._present[name, until] = self._prometheus.has(name, self._start, until)
+        return self._present[name, until]
 
 
 def differences(before: Iterable[Fired], after: Iterable[Fired]) -> list[Difference]:

@@ -5,16 +5,17 @@ import difflib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from alerts import paths
 from alerts.prometheus_api import PrometheusAPI, PrometheusError
 from alerts.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
 from alerts.rulebook import Rulebook, duration, rulebook
 from alerts.rules import rule_files
-from app.core.config import Settings, Thresholds
+from app.core.config import load_settings
 
 DESCRIPTION = """\
 Prints when each alert would have fired over the past of a Prometheus, with changed thresholds, and
@@ -22,6 +23,8 @@ how that differs from the present ones:
 
   python -m alerts replay --last 7d --set sms_latency_objective=0.98 --alert SMSProcessingSlow
 """
+
+Section = TypeVar("Section", bound=BaseModel)
 
 _MARKS = {(True, True): " ", (False, True): "+", (True, False): "-"}
 _SAID_BY_NAME = frozenset({"alertname", "severity", "team"})
@@ -62,15 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace) -> int:
     """Replay and print; returns the exit code. Raises ValueError for what can't be meant."""
+    settings = load_settings()
     end = options.end or int(datetime.now(UTC).timestamp())
     start = options.start or end - options.last
     if start >= end:
         raise ValueError(f"--from {_time(start)} is not before --to {_time(end)}")
     present = settings.thresholds
     changed = with_changes(present, dict(options.changes))
-    before, after = (_rules(each, settings, options.interval) for each in (present, changed))
+    before, after = (
+        rulebook(rule_files(each, settings.links).values(), evaluation_seconds(), options.interval)
+        for each in (present, changed)
+    )
     _check_names(options.alert, after)
     try:
         with PrometheusAPI(options.prometheus) as prometheus:
@@ -86,7 +93,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def with_changes(present: Thresholds, changes: Mapping[str, str]) -> Thresholds:
+def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
     """``present`` with other values. Raises ValueError that names what is wrong, and the mend."""
     known = type(present).model_fields
     for name in changes:
@@ -124,6 +131,10 @@ def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str
         gone = sum(d.after is None for d in found)
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
     lines += [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
+    lines += [
+        f"{alert}: only the last part of this time can be told: what it reads began later"
+        for alert in sorted(after.partly)
+    ]
     return "\n".join(lines)
 
 
@@ -155,11 +166,6 @@ def _telling_labels(fired: Iterable[Fired | None]) -> frozenset[str]:
         for name in {name for other in everything for name in other.labels}:
             values.setdefault(name, set()).add(each.labels.get(name, ""))
     return frozenset(n for n, v in values.items() if len(v) > 1) - _SAID_BY_NAME
-
-
-def _rules(thresholds: Thresholds, settings: Settings, at_least: int) -> Rulebook:
-    texts = rule_files(thresholds, settings.links).values()
-    return rulebook(texts, evaluation_seconds(), at_least)
 
 
 def evaluation_seconds() -> int:

@@ -17,7 +17,6 @@ from alerts.replay import Fired, NoDataError, Replay, Replayed, differences
 from alerts.rulebook import Rulebook, rulebook
 from alerts.scratch import scratch
 from app.core import catalogue
-from app.core.config import Settings
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Incident, IncidentKind, Past
 
@@ -163,6 +162,13 @@ def test_an_alert_without_data_is_named_beside_others(raw_url: str) -> None:
     assert [f.alert for f in found.fired] == ["Late"]
 
 
+def test_data_that_begins_within_the_time_is_told(raw_url: str) -> None:
+    found = replayed(raw_url, rules(), "Late", start=_START - 86400)
+    assert [f.alert for f in found.fired] == ["Late"]
+    assert found.partly == {"Late"}
+    assert replayed(raw_url, rules(), "Late").partly == set()
+
+
 def test_an_alert_that_reads_an_unknown_one_is_named(raw_url: str) -> None:
     book = rules(text=RULES + "      - {alert: Bad, expr: 'ALERTS{alertname=\"Other\"}'}\n")
     with pytest.raises(ValueError, match=r"Bad can't be replayed: .*alertname"):
@@ -285,7 +291,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         module = {"replay": replay_command, "backfill": backfill_command}[name]
         parser = argparse.ArgumentParser()
         module.add_arguments(parser)
-        code = module.run(parser.parse_args(arguments), Settings())
+        code = module.run(parser.parse_args(arguments))
         return code, *capsys.readouterr()
 
     return run
