@@ -9,7 +9,7 @@ import httpx
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
 
-_TOO_MUCH = ("too many samples", "maximum resolution", "timed out")
+_TOO_MUCH = ("too many samples", "maximum resolution")
 
 
 class PrometheusError(Exception):
@@ -29,11 +29,16 @@ class Points:
 
 
 class PrometheusAPI:
-    """A client of the Prometheus at ``url``."""
+    """A client of the Prometheus at ``url``. A query may take ``timeout_seconds``.
 
-    def __init__(self, url: str, timeout_seconds: float = 180) -> None:
+    Prometheus has a limit of its own beside that, two minutes by default.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 120) -> None:
         self._url = url.rstrip("/")
-        self._client = httpx.Client(timeout=timeout_seconds)
+        self._timeout_seconds = timeout_seconds
+        # Prometheus is to say itself that it took too long.
+        self._client = httpx.Client(timeout=timeout_seconds + 30)
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +67,9 @@ class PrometheusAPI:
 
     def _chunk(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
         try:
-            answer = self._ask(
-                "query_range", {"query": expr, "start": start, "end": end, "step": step}
-            )
+            limit = f"{self._timeout_seconds * 1000:.0f}ms"
+            form = {"query": expr, "start": start, "end": end, "step": step, "timeout": limit}
+            answer = self._ask("query_range", form)
         except QueryRefusedError as error:
             # A shorter range may do, as long as there is one.
             if start == end or not any(reason in str(error) for reason in _TOO_MUCH):
@@ -80,6 +85,8 @@ class PrometheusAPI:
     def _ask(self, what: str, form: dict[str, Any]) -> Any:
         try:
             answer = self._client.post(f"{self._url}/api/v1/{what}", data=form)
+        except httpx.ReadTimeout:
+            raise QueryRefusedError("query timed out") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusError(
                 f"no Prometheus answers at {self._url}: {error}; start it, or name another by "

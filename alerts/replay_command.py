@@ -64,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="evaluate no more often than this: quicker over weeks, but short firings are missed",
     )
 
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default="1m",
+        metavar="DURATION",
+        help="longest that one query may take (default 1m); Prometheus has its own limit of 2m",
+    )
+
 
 def run(options: argparse.Namespace) -> int:
     """Replay and print; returns the exit code. Raises ValueError for what can't be meant."""
@@ -80,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     )
     _check_names(options.alert, after)
     try:
-        with PrometheusAPI(options.prometheus) as prometheus:
+        with PrometheusAPI(options.prometheus, options.timeout) as prometheus:
             replay = Replay(prometheus, start, end, before, _progress)
             replayed = replay.run(after, options.alert)
             usual = replay.run(before, options.alert) if options.changes else replayed

@@ -162,6 +162,17 @@ def test_an_alert_without_data_is_named_beside_others(raw_url: str) -> None:
     assert [f.alert for f in found.fired] == ["Late"]
 
 
+def test_a_query_that_takes_too_long_is_told_with_its_mend(raw_url: str) -> None:
+    heavy = "      - {record: 'job:sms:heavy', expr: 'max_over_time(job:sms:rate5m[6h:1s])'}\n"
+    alert = "      - {alert: Heavy, expr: 'job:sms:heavy < 0'}\n"
+    with PrometheusAPI(raw_url, timeout_seconds=0.001) as prometheus:
+        book = rules(text=RULES + heavy + alert)
+        found = Replay(prometheus, _END - 3600, _END, rules()).run(book, ["Heavy"])
+    assert found.fired == []
+    assert "timed out" in found.untold["Heavy"]
+    assert "python -m alerts backfill" in found.untold["Heavy"]
+
+
 def test_data_that_begins_within_the_time_is_told(raw_url: str) -> None:
     found = replayed(raw_url, rules(), "Late", start=_START - 86400)
     assert [f.alert for f in found.fired] == ["Late"]
