@@ -1,0 +1,36 @@
+"""Which alerts each fault is expected to bring, on a healthy stack with healthy history.
+
+After a change of rules, see what a fault brings now:
+`python -m tests.test_stack.faults --observe ai_errors` ends with the entry for this table.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The names of the alerts that fire, all of which also resolve.
+
+    Somebody is notified of ``notified``. ``inhibited`` fire in Prometheus, and Alertmanager keeps
+    them back because another one says more.
+    """
+
+    notified: frozenset[str] = frozenset()
+    inhibited: frozenset[str] = frozenset()
+
+
+def _of(*notified: str, inhibited: tuple[str, ...] = ()) -> Expected:
+    return Expected(frozenset(notified), frozenset(inhibited))
+
+
+EXPECTED = {
+    "ai_errors": _of("AIProviderFailing", inhibited=("CircuitBreakerOpen",)),
+}
+
+
+def mend(fault: str) -> str:
+    """What to do about a fault of which EXPECTED says nothing."""
+    return (
+        f"EXPECTED in tests/test_stack/faults/expected.py says nothing of {fault}; "
+        f"`python -m tests.test_stack.faults --observe {fault}` shows what to enter"
+    )
