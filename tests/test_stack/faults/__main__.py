@@ -31,7 +31,7 @@ def main() -> int:
     with runs.started(dict.fromkeys(faults), folder, chosen) as running:
         seen = list(_observations(running))
     print(*verdict.table(row for each in seen for row in verdict.rows(each, None)), sep="\n")
-    print(f"\n{verdict.LEGEND}; {runs.machine(seen)}\n")
+    print("", verdict.LEGEND, runs.machine(seen), "", sep="\n")
     for each in seen:
         for labels in dict.fromkeys(spell.labels for spell in each.spells):
             print(f"{each.fault}: {written(labels)}")

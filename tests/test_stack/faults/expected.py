@@ -25,6 +25,23 @@ def _of(*notified: str, inhibited: tuple[str, ...] = ()) -> Expected:
 
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=("CircuitBreakerOpen",)),
+    "ai_latency": _of("SMSProcessingSlow"),
+    "ai_timeouts": _of("AIProviderFailing", inhibited=("CircuitBreakerOpen",)),
+    "ai_down": _of("AIProviderFailing", inhibited=("CircuitBreakerOpen",)),
+    "ai_low_confidence": _of(),
+    "sms_agent_errors": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "sms_agent_latency": _of("SMSProcessingSlow"),
+    "sms_agent_timeouts": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "sms_agent_down": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "collections_monitor_errors": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "collections_monitor_latency": _of("SMSProcessingSlow"),
+    "collections_monitor_timeouts": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "collections_monitor_down": _of("CircuitBreakerOpen", "SMSProcessingSlow"),
+    "notification_service_errors": _of("CircuitBreakerOpen"),
+    "notification_service_latency": _of(),
+    "notification_service_timeouts": _of("CircuitBreakerOpen"),
+    "notification_service_down": _of("CircuitBreakerOpen"),
+    "hostile_messages": _of(),
 }
 
 

@@ -39,8 +39,8 @@ class Durations:
     patience: float = 900
     """How much longer it may last until everything that is expected has been notified."""
 
-    resolution: float = 2400
-    """From the end of the fault until everything is resolved, at most."""
+    resolution: float = 4500
+    """Until everything is resolved, at most: a window of an hour, and some."""
 
     calm: float = 60
     """How long nothing may fire before all counts as over."""
@@ -104,6 +104,7 @@ def observe(
             run.watch_until(lambda: run.saw(expected), durations.patience)
         run.answers.all_faults_off()
         off = time.time()
+        run.count_calm_anew()
         say(f"fault off; fired: {run.names()}")
         run.watch_until(lambda: run.calm_seconds() >= durations.calm, durations.resolution)
         say(f"over after {time.time() - off:.0f} s; remaining: {run.names(run.remaining())}")
@@ -145,6 +146,10 @@ class _Run:
         notified = {name_of(n.labels) for n in self.notices if n.status == "firing"}
         inhibited = {name_of(labels) for labels in self.inhibited}
         return expected.notified <= notified and expected.inhibited <= inhibited
+
+    def count_calm_anew(self) -> None:
+        """Count the calm from now on."""
+        self._calm_since = None
 
     def calm_seconds(self) -> float:
         """For how long nothing has been left over."""

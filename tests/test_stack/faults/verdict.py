@@ -8,8 +8,8 @@ from tests.test_stack.faults.expected import Expected
 from tests.test_stack.faults.run import Observation
 
 LEGEND = "fires, notified: seconds since the fault is on; resolved: since it is off, as notified"
-COLUMNS = ("fault", "alert", "fires", "notified", "resolved", "remark")
-_NUMBERS = frozenset({"fires", "notified", "resolved"})
+_HEAD = ("fault → alerts", "fires", "notified", "resolved", "remark")
+_ALIGNED_RIGHT = (False, True, True, True, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +67,24 @@ def entry(seen: Observation) -> str:
 
 def table(found: Iterable[Row]) -> list[str]:
     """The lines of a Markdown table that can also be read as it is."""
-    cells = [list(COLUMNS)]
-    shown = ""
+    cells = [_HEAD]
+    fault = ""
     for row in found:
-        cells.append([getattr(row, column) for column in COLUMNS])
-        # The fault stands in the first of its lines only.
-        if row.fault == shown:
-            cells[-1][0] = ""
-        shown = row.fault
+        if row.fault != fault:
+            cells.append((row.fault, "", "", "", ""))
+            fault = row.fault
+        cells.append((f"→ {row.alert}", row.fires, row.notified, row.resolved, row.remark))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "| "
-        + " | ".join(
-            cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
-            for name, cell, width in zip(COLUMNS, line, widths, strict=True)
+    columns = list(zip(widths, _ALIGNED_RIGHT, strict=True))
+    head, *body = [
+        " | ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, (width, right) in zip(line, columns, strict=True)
         )
-        + " |"
         for line in cells
     ]
-    dashes = [
-        "-" * (width + 1) + (":" if name in _NUMBERS else "-")
-        for name, width in zip(COLUMNS, widths, strict=True)
-    ]
-    return [lines[0], f"|{'|'.join(dashes)}|", *lines[1:]]
+    rule = "|".join("-" * (width + 1) + ("-:"[right]) for width, right in columns)
+    return [f"| {head} |", f"|{rule}|", *(f"| {line} |" for line in body)]
 
 
 def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
