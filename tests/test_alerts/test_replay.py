@@ -315,9 +315,28 @@ def test_the_command_prints_a_table(raw_url: str, command: Command) -> None:
     code, out, _ = command("replay", "--prometheus", raw_url, *DAY, "--interval", "1m")
     assert code == 0
     lines = out.splitlines()
-    assert lines[0].split() == ["alert", "labels", "from", "(UTC)", "to", "for", "peak"]
+    assert lines[0].split() == ["alert", "from", "(UTC)", "to", "for", "peak", "labels"]
     assert any(line.split()[0] == "Watchdog" for line in lines)
-    assert max(map(len, lines)) <= 140
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_table_says_what_a_change_makes_of_it() -> None:
+    def fired(start: float, end: float, **labels: str) -> Fired:
+        return Fired("Slow", {"severity": "page", "job": "orchestrator", **labels}, start, end, 0.5)
+
+    before = Replayed([fired(0, 600, route="a"), fired(7200, 7800, route="a")], {}, set())
+    after = Replayed(
+        [fired(60, 600, route="a"), fired(0, 90, route="b")], {"Gone": "x " * 80}, set()
+    )
+    text = replay_command.report(before, after, end=90_000, is_changed=True)
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "Slow 01-01 00:01:00 01-01 00:10:00 9m 0.5 route=a" in rows
+    assert "was 01-01 00:00:00 for 10m" in rows
+    assert "+ Slow 01-01 00:00:00 01-01 00:01:30 1m30s 0.5 route=b" in rows
+    assert "- Slow 01-01 02:00:00 01-01 02:10:00 10m 0.5 route=a" in rows
+    assert "with the change: 1 more (+), 1 no more (-)" in text
+    assert "Gone: can't be told: x x" in text
+    assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
