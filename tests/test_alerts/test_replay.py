@@ -19,6 +19,7 @@ from alerts.scratch import scratch
 from app.core import catalogue
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Incident, IncidentKind, Past
+from simulator.history.series import UP
 
 END = datetime(2026, 11, 18, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -83,7 +84,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("day")
     text = folder / "history.om"
     with text.open("w") as output:
-        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1}))
+        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1, UP: 1}))
     blocks.create(text, folder / "data")
     return folder / "data"
 
@@ -312,11 +313,13 @@ DAY = ("--from", f"{END - timedelta(hours=14):%Y-%m-%dT%H:%MZ}", "--to", f"{END:
 
 
 def test_the_command_prints_a_table(raw_url: str, command: Command) -> None:
-    code, out, _ = command("replay", "--prometheus", raw_url, *DAY, "--interval", "1m")
+    only = ("--alert", "TargetDown", "--alert", "Watchdog")
+    code, out, _ = command("replay", "--prometheus", raw_url, *DAY, "--interval", "1m", *only)
     assert code == 0
     lines = out.splitlines()
     assert lines[0].split() == ["alert", "from", "(UTC)", "to", "for", "peak", "labels"]
-    assert any(line.split()[0] == "Watchdog" for line in lines)
+    assert {line.split()[0] for line in lines[1:]} == {"TargetDown", "Watchdog"}
+    assert any(line.endswith("job=node") for line in lines)
     assert max(map(len, lines)) <= 100
 
 
