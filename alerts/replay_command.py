@@ -3,14 +3,16 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from alerts import paths
+from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_api import PrometheusAPI, PrometheusError
 from alerts.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
 from alerts.rulebook import Rulebook, duration, rulebook
@@ -27,6 +29,7 @@ how that differs from the present ones:
 Section = TypeVar("Section", bound=BaseModel)
 
 _MARKS = {(True, True): " ", (False, True): "+", (True, False): "-"}
+_COLUMNS = 100
 _SAID_BY_NAME = frozenset({"alertname", "severity", "team"})
 
 
@@ -121,59 +124,76 @@ def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
 
 
 def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str:
-    """The firings as a table, and what the change makes of them."""
+    """The firings as a table, and what the change makes of them; at most 100 columns."""
     found = differences(before.fired, after.fired)
-    lines: list[str] = []
-    if found:
-        shown = _telling_labels([d.after or d.before for d in found])
-        rows = [_row(difference, shown, end) for difference in found]
-        header = ("", "alert", "labels", "from (UTC)", "to", "for", "peak", "")
-        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-        for row in (header, *rows):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            lines.append("  ".join(cells).rstrip())
-    else:
-        lines.append("nothing would have fired")
+    lines = list(_table(found, end)) if found else ["nothing would have fired"]
     if is_changed:
         more = sum(d.before is None for d in found)
         gone = sum(d.after is None for d in found)
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
-    lines += [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
-    lines += [
+    notes = [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
+    notes += [
         f"{alert}: only the last part of this time can be told: what it reads began later"
         for alert in sorted(after.partly)
     ]
+    for note in notes:
+        lines += wrap(note, _COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
-def _row(difference: Difference, shown: frozenset[str], end: int) -> tuple[str, ...]:
+def _table(found: Sequence[Difference], end: int) -> Iterator[str]:
+    telling = _telling_labels([fired for d in found for fired in (d.before, d.after) if fired])
+    header = ("", "alert", "from (UTC)", "to", "for", "peak")
+    rows = [_cells(difference, end) for difference in found]
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str], labels: str) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "  ".join((*padded, labels)).rstrip()
+
+    room = max(_COLUMNS - sum(widths) - 2 * len(widths), 20)
+    yield line(header, "labels")
+    for difference, row in zip(found, rows, strict=True):
+        texts = _labels(difference, telling)
+        about = [part for text in texts for part in wrap(text, room, break_on_hyphens=False)]
+        yield line(row, about[0] if about else "")
+        yield from (line([""] * len(header), more) for more in about[1:])
+
+
+def _cells(difference: Difference, end: int) -> tuple[str, ...]:
     before, after = difference.before, difference.after
     fired = after or before
     assert fired is not None
-    labels = ", ".join(f"{k}={v}" for k, v in sorted(fired.labels.items()) if k in shown)
-    note = ""
-    if before and after and (before.start, before.end) != (after.start, after.end):
-        note = f"was {_time(before.start)} for {_length(before.end - before.start)}"
     return (
         _MARKS[before is not None, after is not None],
         fired.alert,
-        labels,
-        _time(fired.start),
-        "still" if fired.end >= end - 60 else _time(fired.end),
+        _short(fired.start),
+        "still" if fired.end >= end - 60 else _short(fired.end),
         _length(fired.end - fired.start),
         f"{fired.peak:.4g}",
-        note,
     )
 
 
-def _telling_labels(fired: Iterable[Fired | None]) -> frozenset[str]:
-    """The labels by which alerts in the table differ."""
-    values: dict[str, set[str]] = {}
-    everything = [each for each in fired if each is not None]
-    for each in everything:
-        for name in {name for other in everything for name in other.labels}:
-            values.setdefault(name, set()).add(each.labels.get(name, ""))
-    return frozenset(n for n, v in values.items() if len(v) > 1) - _SAID_BY_NAME
+def _labels(difference: Difference, telling: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """What tells the alert from others, then how it was before the change."""
+    before, after = difference.before, difference.after
+    fired = after or before
+    assert fired is not None
+    shown = telling[fired.alert]
+    yield ", ".join(f"{k}={v}" for k, v in sorted(fired.labels.items()) if k in shown)
+    if before and after and (before.start, before.end) != (after.start, after.end):
+        yield f"was {_short(before.start)} for {_length(before.end - before.start)}"
+
+
+def _telling_labels(fired: Sequence[Fired]) -> dict[str, frozenset[str]]:
+    """By alert, the labels to be shown: those of a target only where they differ."""
+    telling: dict[str, frozenset[str]] = {}
+    for alert in {each.alert for each in fired}:
+        labels = [each.labels for each in fired if each.alert == alert]
+        names = frozenset(name for each in labels for name in each) - _SAID_BY_NAME
+        same = {n for n in TARGET_LABELS if len({each.get(n) for each in labels}) == 1}
+        telling[alert] = names - same
+    return telling
 
 
 def evaluation_seconds() -> int:
@@ -221,6 +241,10 @@ def _change(text: str) -> tuple[str, str]:
 
 def _time(second: float) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _short(second: float) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%m-%d %H:%M:%S}"
 
 
 def _length(length: float) -> str:

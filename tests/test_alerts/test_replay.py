@@ -19,6 +19,7 @@ from alerts.scratch import scratch
 from app.core import catalogue
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Incident, IncidentKind, Past
+from simulator.history.series import UP
 
 END = datetime(2026, 11, 18, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -83,7 +84,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("day")
     text = folder / "history.om"
     with text.open("w") as output:
-        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1}))
+        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1, UP: 1}))
     blocks.create(text, folder / "data")
     return folder / "data"
 
@@ -312,12 +313,33 @@ DAY = ("--from", f"{END - timedelta(hours=14):%Y-%m-%dT%H:%MZ}", "--to", f"{END:
 
 
 def test_the_command_prints_a_table(raw_url: str, command: Command) -> None:
-    code, out, _ = command("replay", "--prometheus", raw_url, *DAY, "--interval", "1m")
+    only = ("--alert", "TargetDown", "--alert", "Watchdog")
+    code, out, _ = command("replay", "--prometheus", raw_url, *DAY, "--interval", "1m", *only)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0].split() == ["alert", "labels", "from", "(UTC)", "to", "for", "peak"]
-    assert any(line.split()[0] == "Watchdog" for line in lines)
-    assert max(map(len, lines)) <= 140
+    assert lines[0].split() == ["alert", "from", "(UTC)", "to", "for", "peak", "labels"]
+    assert {line.split()[0] for line in lines[1:]} == {"TargetDown", "Watchdog"}
+    assert any(line.endswith("job=node") for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_table_says_what_a_change_makes_of_it() -> None:
+    def fired(start: float, end: float, **labels: str) -> Fired:
+        return Fired("Slow", {"severity": "page", "job": "orchestrator", **labels}, start, end, 0.5)
+
+    before = Replayed([fired(0, 600, route="a"), fired(7200, 7800, route="a")], {}, set())
+    after = Replayed(
+        [fired(60, 600, route="a"), fired(0, 90, route="b")], {"Gone": "x " * 80}, set()
+    )
+    text = replay_command.report(before, after, end=90_000, is_changed=True)
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "Slow 01-01 00:01:00 01-01 00:10:00 9m 0.5 route=a" in rows
+    assert "was 01-01 00:00:00 for 10m" in rows
+    assert "+ Slow 01-01 00:00:00 01-01 00:01:30 1m30s 0.5 route=b" in rows
+    assert "- Slow 01-01 02:00:00 01-01 02:10:00 10m 0.5 route=a" in rows
+    assert "with the change: 1 more (+), 1 no more (-)" in text
+    assert "Gone: can't be told: x x" in text
+    assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
