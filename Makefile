@@ -2,10 +2,12 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate check mutate test test-compose bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate check mutate test test-compose test-faults bench clean
 
 PYTHON ?= python3
 VENV := .venv
+# Most of a test is waiting for other processes.
+TEST_WORKERS ?= 4
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
@@ -65,10 +67,16 @@ mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest --cov --cov-fail-under=90 --ignore=tests/test_stack/compose
+	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
+
+test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=… some, SIDE_BY_SIDE=6
+	@$(RUN) -m stack tools
+	$(VENV)/bin/pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
+	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
 
 bench: $(VENV)/dev ## figures and ratios
 	@$(RUN) -m tests.bench

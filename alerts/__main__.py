@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from alerts import check, generated, paths, runbooks
+from alerts import backfill_command, check, generated, paths, replay_command, runbooks
 from alerts.mutation import survivors
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
@@ -36,6 +36,12 @@ def main() -> int:
     mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
     notifications.add_arguments(
         add("notifications", notifications.run, "write Alertmanager's configuration for secrets")
+    )
+    replay_command.add_arguments(
+        add("replay", replay_command.run, "would this have fired, with other thresholds?")
+    )
+    backfill_command.add_arguments(
+        add("backfill", backfill_command.run, "the recording rules over the past")
     )
     arguments = parser.parse_args()
     run: Command = arguments.run

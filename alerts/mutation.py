@@ -5,11 +5,13 @@ duration halved or doubled, a matcher or a label dropped. It is killed when the 
 its file fail. What survives shows what no test looks at.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +33,7 @@ _OFFSET = re.compile(r"\boffset (\w+)")
 _MATCHERS = re.compile(r"\{([^{}]*)\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 _LABELS = re.compile(r"\b(by|without|on|ignoring)\s*\(([^()]*)\)")
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -89,23 +92,79 @@ def survivors(
 
 
 def is_killed(mutant: Mutant, tests: Path) -> bool:
-    """Whether one of the tests that load the mutant's file fails with it."""
+    """Whether one of the tests that load the mutant's file fails with it.
+
+    First those parts of them are tried that look at the rule itself, which kill nearly all.
+    """
+    loading = {
+        file.relative_to(tests): document
+        for file, document in _documents(tests).items()
+        if any(name.endswith(f"/rules/{mutant.file}.yml") for name in document["rule_files"])
+    }
+    read = _read_by(mutant)
+    close = {file: _about(document, read) for file, document in loading.items()}
+    return _fails(mutant, {file: each for file, each in close.items() if each["tests"]}) or _fails(
+        mutant, loading
+    )
+
+
+def _fails(mutant: Mutant, tests: dict[Path, dict[str, Any]]) -> bool:
     with TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         (folder / "rules").mkdir()
         (folder / "rules" / f"{mutant.file}.yml").write_text(mutant.rules)
-        for test in sorted(tests.rglob("*.yml")):
-            text = test.read_text()
-            if f"rules/{mutant.file}.yml" not in text:
-                continue
-            copy = folder / "tests" / test.relative_to(tests)
+        for file, document in tests.items():
+            copy = folder / "tests" / file
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(text)
+            # JSON is YAML, and quick to write.
+            copy.write_text(json.dumps(document))
             try:
                 promtool.test_rules(copy)
             except CheckFailedError:
                 return True
     return False
+
+
+@cache
+def _documents(tests: Path) -> dict[Path, dict[str, Any]]:
+    return {
+        file: yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+        for file in sorted(tests.rglob("*.yml"))
+    }
+
+
+def _read_by(mutant: Mutant) -> set[str]:
+    """The rule's own name, and the series that it reads, by way of other rules too."""
+    groups = yaml.load(mutant.rules, Loader=yaml.CSafeLoader)["groups"]
+    read = {mutant.rule.partition(" ")[0]}
+    while True:
+        found = {
+            name
+            for group in groups
+            for rule in group["rules"]
+            if (rule.get("alert") or rule["record"]) in read
+            for name in _NAME.findall(rule["expr"])
+        }
+        if found <= read:
+            return read
+        read |= found
+
+
+def _about(document: dict[str, Any], read: set[str]) -> dict[str, Any]:
+    """The part of a file of tests that looks at a rule, with the series that it reads."""
+
+    def expected(test: dict[str, Any], key: str, of: str) -> list[Any]:
+        return [case for case in test.get(key, ()) if read & set(_NAME.findall(case[of]))]
+
+    reduced = []
+    for test in document["tests"]:
+        alerts = expected(test, "alert_rule_test", "alertname")
+        exprs = expected(test, "promql_expr_test", "expr")
+        if alerts or exprs:
+            inputs = [s for s in test["input_series"] if _NAME.match(s["series"])[0] in read]  # type: ignore[index]
+            kept = {"alert_rule_test": alerts, "promql_expr_test": exprs, "input_series": inputs}
+            reduced.append({**test, **kept})
+    return {**document, "tests": reduced}
 
 
 def _changes(rule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -2,6 +2,8 @@
 
 Their exit codes are not enough: they pass a rule test that loads no rules, a scrape job whose
 target file is missing, and duplicate rules.
+
+``promtool`` says which one is asked, where it is not to be the one that everything else uses.
 """
 
 import re
@@ -13,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from stack.toolchain import locate
+from stack.toolchain import Tool, locate
 
 _RULE = re.compile(
     r'(?:(?P<file>\S+?): )?(?:\d+:\d+: )*group "(?P<group>[^"]*)", rule \d+, "(?P<rule>[^"]*)": '
@@ -53,14 +55,15 @@ class CheckFailedError(Exception):
         self.problems = problems
 
 
-def check_rules(file: Path) -> None:
+def check_rules(file: Path, promtool: Tool | None = None) -> None:
     """Check a rule file: syntax, PromQL, templates, duplicates. Raises CheckFailedError."""
-    code, output = _run("promtool", "check", "rules", "--lint=all", "--lint-fatal", str(file))
+    tool = promtool or locate("promtool")
+    code, output = _run(tool, "check", "rules", "--lint=all", "--lint-fatal", str(file))
     if code:
         _fail(_rule_problems(file, output))
 
 
-def check_config(file: Path) -> None:
+def check_config(file: Path, promtool: Tool | None = None) -> None:
     """Check a Prometheus configuration and the files it names. Raises CheckFailedError.
 
     Credentials are taken to be there: they are written where Prometheus runs.
@@ -71,7 +74,8 @@ def check_config(file: Path) -> None:
                 (Path(folder) / beside.name).symlink_to(beside.absolute())
         staged = Path(folder) / file.name
         staged.write_text(_CREDENTIALS.sub("credentials_file: /dev/null", file.read_text()))
-        code, output = _run("promtool", "check", "config", "--lint=none", str(staged))
+        tool = promtool or locate("promtool")
+        code, output = _run(tool, "check", "config", "--lint=none", str(staged))
     output = output.replace(folder, str(file.parent))
     problems = [Problem(str(file), match["message"]) for match in _WARNING.finditer(output)]
     if code:
@@ -79,9 +83,9 @@ def check_config(file: Path) -> None:
     _fail(problems)
 
 
-def test_rules(file: Path) -> None:
+def test_rules(file: Path, promtool: Tool | None = None) -> None:  # noqa: PT028 - no test
     """Run a file of rule unit tests. Raises CheckFailedError with each expectation not met."""
-    code, output = _run("promtool", "test", "rules", str(file))
+    code, output = _run(promtool or locate("promtool"), "test", "rules", str(file))
     problems = [Problem(str(file), match["message"]) for match in _WARNING.finditer(output)]
     if code:
         problems += _unmet_expectations(file, output) or _rule_problems(file, output)
@@ -94,7 +98,7 @@ test_rules.__test__ = False  # type: ignore[attr-defined]
 
 def check_alertmanager(file: Path) -> None:
     """Check an Alertmanager configuration and its templates. Raises CheckFailedError."""
-    code, output = _run("amtool", "check-config", str(file))
+    code, output = _run(locate("amtool"), "check-config", str(file))
     if code:
         _fail([Problem(str(file), _reason(file, output))])
 
@@ -102,17 +106,18 @@ def check_alertmanager(file: Path) -> None:
 def receivers(file: Path, **labels: str) -> list[str]:
     """The receivers to which Alertmanager routes an alert with ``labels``."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
-    code, output = _run("amtool", "config", "routes", "test", f"--config.file={file}", *pairs)
+    tool = locate("amtool")
+    code, output = _run(tool, "config", "routes", "test", f"--config.file={file}", *pairs)
     if code:
         _fail([Problem(str(file), _reason(file, output))])
     # The answer comes last, after warnings.
     return output.split()[-1].split(",")
 
 
-def _run(tool: str, *arguments: str) -> tuple[int, str]:
+def _run(tool: Tool, *arguments: str) -> tuple[int, str]:
     """Exit code, and everything the tool said."""
     done = subprocess.run(
-        [str(locate(tool).path), *arguments],
+        [str(tool.path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,4 +1,7 @@
-"""`python -m simulator`: check the settings, then simulate until stopped."""
+"""`python -m simulator`: check the settings, then simulate until stopped.
+
+`python -m simulator history` writes weeks of metrics instead.
+"""
 
 import argparse
 import asyncio
@@ -10,6 +13,7 @@ import uvloop
 from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
 from simulator.events import Ready, Stopping
+from simulator.history import command as history
 from simulator.settings import Settings, SettingsError, described_variables, load_settings
 from simulator.simulation import running
 
@@ -18,12 +22,17 @@ log = get_logger("simulator")
 
 def main() -> int:
     """Simulate until SIGTERM or SIGINT. 2: the settings can't be used; 1: a port can't."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m simulator",
         description="Simulates the orchestrator's upstreams, tenants and managers.",
         epilog=f"environment variables and their defaults:\n{described_variables()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args()
+    )
+    commands = parser.add_subparsers(dest="command", metavar="history")
+    history.add_arguments(commands.add_parser("history", help="write weeks of metrics instead"))
+    arguments = parser.parse_args()
+    if arguments.command == "history":
+        return history.run(arguments)
     try:
         settings = load_settings()
     except SettingsError as error:

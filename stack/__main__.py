@@ -13,7 +13,7 @@ from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
 from stack.ports import PORTS
-from stack.toolchain import TOOLS, ToolMissing, locate
+from stack.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 
 ROOT = Path(__file__).parents[1]
 WAYS = {
@@ -191,6 +191,8 @@ def _send(app_url: str, text: str) -> int:
 def _tools() -> int:
     for name in TOOLS:
         print(locate(name))
+    for name in FLOOR:
+        print(f"{locate_floor(name)}, for tests")
     return 0
 
 

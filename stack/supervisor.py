@@ -19,6 +19,7 @@ from stack.processes import MARK
 
 LAUNCHED_WITHIN_SECONDS = 20
 ANSWERS_WITHIN_SECONDS = 10
+STARTED_AFTER_SECONDS = 10
 LOG_BYTES = 10 * 1024 * 1024
 STOP_SECONDS = 35
 """The app finishes the requests under way, for 30 s at most."""
@@ -144,7 +145,8 @@ class Supervisor:
                 "directory": program.folder,
                 "autostart": "false",
                 "autorestart": "true",
-                "startsecs": 1,
+                # Python alone takes seconds; what ends within these was never up.
+                "startsecs": STARTED_AFTER_SECONDS,
                 "startretries": 3,
                 # The highest is stopped first.
                 "priority": len(programs) - position,

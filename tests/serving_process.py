@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,12 +18,25 @@ from tests import personal_data
 ROOT = Path(__file__).parents[1]
 
 
+_PORTS = range(20_000, 30_000)
+"""Below those that the kernel gives to whoever asks for any, at any time."""
+
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that is free, and that no other test process is given while this one lives."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        # UDP's ports are others: holding one keeps the number for TCP among those who ask here.
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        with suppress(OSError), socket.socket() as probe:
+            reservation.bind(("127.0.0.1", port))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            _reserved.append(reservation)
+            return port
+        reservation.close()
 
 
 @asynccontextmanager

@@ -132,7 +132,7 @@ def _disk_trend() -> RecordTest:
         ("empties", 5e-5, 0.1, always),
         ("new", -5e-5, 0.9, (*always, (first, 4 * day))),
         # Known in the half that counts, but only at its begin; and on both sides of it.
-        ("known-for-a-day", -5e-5, 0.9, (*always, (first, 6 * day), (5 * day, 4 * day))),
+        ("known-for-a-day", -5e-5, 0.9, (*always, (first, 6 * day + day // 2), (6 * day, 4 * day))),
         ("unknown", -5e-5, 0.9, (*always, (7 * day, 4 * day))),
     ):
         labels = {"job": "node", "instance": "a:9100", "device": device, "mountpoint": "/"}

@@ -6,7 +6,7 @@ from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import Universe, Values, or_zero, share
 from alerts.signals import operations
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Outcome
+from app.core.catalogue import BreakerState, Metric, Outcome
 from app.core.thresholds import Thresholds
 
 _DURATION, _ERRORS = catalogue.OPERATION_DURATION, catalogue.OPERATION_ERRORS.name
@@ -36,6 +36,23 @@ def observe_operations(universe: Universe) -> None:
     for connections in ("idle", "used"):
         universe.observe(catalogue.DB_CLIENT_CONNECTION_COUNT, state=connections)
     universe.observe(catalogue.DB_CLIENT_CONNECTION_MAX)
+    _observe_calm_job(universe)
+
+
+def _observe_calm_job(universe: Universe) -> None:
+    """So little traffic that a whole of less than 1 has a share as well."""
+
+    def observe(metric: Metric, **labels: str) -> None:
+        universe.observe_one(metric, "calm", "c:8000", 0.001, **labels)
+
+    for component, operation in (("ai_provider", "chat_completion"), ("database", "select")):
+        labels = {"component": component, "operation": operation}
+        observe(_DURATION, **labels, outcome=Outcome.SUCCESS)
+        observe(catalogue.OPERATION_ERRORS, **labels, error_type="timeout")
+    for metric in (catalogue.CIRCUIT_BREAKER_STATE, catalogue.CIRCUIT_BREAKER_TRANSITIONS):
+        observe(metric, component="ai_provider", state=BreakerState.CLOSED)
+    observe(catalogue.DB_CLIENT_CONNECTION_COUNT, state="used")
+    observe(catalogue.DB_CLIENT_CONNECTION_MAX)
 
 
 def succeeded(labels: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Universe, Values
+from alerts.rule_tests.universe import JOB, LAST_PACE, Universe, Values
 from alerts.signals import runtime
 from app.core import catalogue
 from app.core.catalogue import Metric
@@ -15,7 +15,7 @@ _DAY = 86400
 
 
 def observe_process(universe: Universe) -> None:
-    """What two instances use and lose; and a Prometheus, which has no workers."""
+    """What instances use and lose; and a Prometheus, which has no workers."""
     for metric in (
         *(catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME),
         *(catalogue.ROLLUP_FLUSH_FAILURES, catalogue.ROLLUP_LOST_EVENTS),
@@ -24,6 +24,11 @@ def observe_process(universe: Universe) -> None:
         universe.observe(metric)
     for metric in (catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME):
         universe.observe_one(metric, "prometheus", "p:9090", 1)
+    # One worker, as most have.
+    for metric in (catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME):
+        universe.observe_one(metric, JOB, "c:8000", 1)
+    one = {"job": JOB, "instance": "c:8000"}
+    universe.add(catalogue.PROCESS_WORKERS.name, one, 1 / LAST_PACE, grows=False)
     for reason in ("sampled", "queue_full", "broken"):
         universe.observe(catalogue.LOG_LINES_DROPPED, reason=reason)
     for sink in ("stdout", "file"):
@@ -73,7 +78,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         runtime.MEASUREMENTS_LOST.name: grown(catalogue.INSTRUMENTATION_ERRORS, 900),
         runtime.LABELS_FOLDED.name: grown(catalogue.LABEL_OVERFLOWS, 3600, "label"),
     }
-    return [RecordTest("what two instances use and lose", universe, expected)]
+    return [RecordTest("what instances use and lose", universe, expected)]
 
 
 def _in_a_day(universe: Universe, samples: list[float]) -> float:

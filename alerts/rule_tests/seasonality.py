@@ -17,7 +17,7 @@ from app.core import catalogue
 from app.core.catalogue import ApprovalAction
 from app.core.thresholds import Thresholds
 
-_HOUR, _WEEK = 3600, 604800
+_HOUR, _DAY, _WEEK = 3600, 86400, 604800
 _SIGNALS = ("sms_volume", "approval_ratio", "latency")
 
 
@@ -65,6 +65,14 @@ def _bands(thresholds: Thresholds) -> RecordTest:
         # promtool wants each series to begin when the others do.
         _add(universe, "new", signal, 0.01, 1, (*start, (first, 2 * _WEEK + _HOUR)))
         _add(universe, "newer", signal, 0.01, 1, (*start, (first, _WEEK - _HOUR)))
+        # Of a whole week, the first day has to be known: of these it is not, or hardly.
+        for job, since, until in (
+            ("young", 6 * _DAY, 6 * _DAY),
+            ("before", _WEEK + _DAY // 2, _WEEK),
+            ("hardly", _WEEK, _WEEK - _DAY // 3),
+        ):
+            gaps = (*start, (first, since), (until, 6 * _DAY))
+            _add(universe, job, signal, 0.01, 1, gaps if until != since else gaps[:2])
     levels: Values = {}
     scaled: Values = {}
     by_week: dict[Labels, list[float]] = {}
@@ -72,7 +80,8 @@ def _bands(thresholds: Thresholds) -> RecordTest:
     for one in _named(universe, seasonality.VALUE):
         key = _key(one)
         now[key] = universe.samples(one, 0)[-1]
-        levels[key] = median(universe.samples(one, _WEEK))
+        if universe.samples(one, _WEEK, 6 * _DAY):
+            levels[key] = median(universe.samples(one, _WEEK))
         (level,) = (
             each for each in _named(universe, seasonality.LEVEL.name) if each.labels == one.labels
         )
@@ -82,7 +91,7 @@ def _bands(thresholds: Thresholds) -> RecordTest:
                 universe.samples(each, week * _WEEK + universe.step, week * _WEEK)
                 for each in (one, level)
             )
-            if then:
+            if then and key in levels:
                 value = then[-1] * levels[key] / level_then[-1]
                 scaled |= labelled({key: value}, week=str(week))
                 by_week[key].append(value)

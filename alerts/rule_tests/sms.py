@@ -21,8 +21,9 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
     universe = Universe()
     observe_sms(universe)
-    universe.observe(catalogue.SMS_IN_FLIGHT)
-    universe.observe(catalogue.SMS_CAPACITY)
+    for metric in (catalogue.SMS_IN_FLIGHT, catalogue.SMS_CAPACITY):
+        universe.observe(metric)
+        universe.observe_one(metric, "calm", "c:8000", 0.01)
     # No workflow has failed there.
     universe.observe_one(_DURATION, "calm", "c:8000", 0.001, route=Route.QUEUED.value)
     processed = universe.rates(_DURATION.count, 300)

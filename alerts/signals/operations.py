@@ -105,12 +105,9 @@ def slow_operations(thresholds: Thresholds) -> Record:
     """Successes a second that took longer than their limit, of the components that have one."""
 
     def slower(component: Component, limit: float, setting: str) -> str:
-        matchers = f'component="{component}"'
-        within = f"{matchers},{_SUCCEEDED},{at_most(_DURATION, limit, setting)}"
-        return (
-            f"{SUCCEEDED}{{{matchers}}} - "
-            f"sum by (job, component) (rate({_DURATION.bucket}{{{within}}}[5m]))"
-        )
+        matchers = f'component="{component}",{_SUCCEEDED},{at_most(_DURATION, limit, setting)}'
+        within = f"sum by (job, component) (rate({_DURATION.bucket}{{{matchers}}}[5m]))"
+        return f"{SUCCEEDED} - {within}"
 
     answers = slower(Component.AI_PROVIDER, thresholds.ai_slow_seconds, "ai_slow_seconds")
     statements = slower(

@@ -35,7 +35,11 @@ NORMAL = 1.4826
 _ON = ("job", "signal")
 _NAME = "job_signal:seasonal_value"
 VALUE = f"{_NAME}:avg1h"
-LEVEL = Record(f"{_NAME}:median1w", f"quantile_over_time(0.5, {VALUE}[1w])")
+# Of whole weeks only: the median of some days of one is another level.
+LEVEL = Record(
+    f"{_NAME}:median1w",
+    f"quantile_over_time(0.5, {VALUE}[1w]) and present_over_time({VALUE}[1d] offset 6d)",
+)
 SCALED = "job_signal_week:seasonal_value:scaled"
 BASELINE = Record(f"{_NAME}:baseline", f"quantile by (job, signal) (0.5, {SCALED})")
 SPREAD = Record(

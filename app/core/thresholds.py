@@ -3,7 +3,7 @@
 Rules, dashboards, runbooks and the states of the JSON endpoint take them from here. Each is
 overridden by its environment variable, ``ORCHESTRATOR_THRESHOLDS__`` and the name in capitals, and
 for one environment by app/core/environments.toml. "Promise" in a comment is domain.md, "What it
-promises"; what has no source there is our judgement, to be tuned with ``make replay``.
+promises"; what has no source there is our judgement, to be tuned with ``python -m alerts replay``.
 """
 
 from typing import Self
@@ -73,8 +73,9 @@ class Thresholds(Section):
         3, gt=0, description="width of a band in standard deviations between past weeks"
     )
     sms_volume_band: Ratio = Field(0.3, description="least width of the band, share of baseline")
+    # With a band of 30 %, three SMS in four are missing.
     sms_volume_page_widths: float = Field(
-        2, gt=1, description="band widths below the baseline at which missing SMS page"
+        2.5, gt=1, description="band widths below the baseline at which missing SMS page"
     )
     sms_volume_minimum_per_hour: Count = Field(
         100, description="SMS an hour to expect; with fewer, chance alone leaves the band"

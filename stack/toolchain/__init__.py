@@ -10,15 +10,17 @@ from collections.abc import Callable
 
 from stack.toolchain import archive, packages, path
 from stack.toolchain.tool import (
+    FLOOR,
     TOOLS,
     NotAvailableError,
+    Spec,
     Tool,
     ToolMissing,
     installation_lock,
     tools_folder,
 )
 
-__all__ = ["TOOLS", "Tool", "ToolMissing", "locate"]
+__all__ = ["FLOOR", "TOOLS", "Tool", "ToolMissing", "locate", "locate_floor"]
 
 Report = Callable[[str], None]
 
@@ -33,12 +35,19 @@ def locate(name: str, report: Report = _to_stderr) -> Tool:
     ``report`` gets a line before anything that takes time. Raises ToolMissing, which says what was
     tried and what to do, and KeyError for a name that is none of TOOLS.
     """
-    return _locate(name, report)
+    return _locate(TOOLS[name], report)
+
+
+def locate_floor(name: str, report: Report = _to_stderr) -> Tool:
+    """The oldest version of ``name`` that the rules have to work with, as `locate` gives the tool.
+
+    Raises KeyError for a name that is none of FLOOR.
+    """
+    return _locate(FLOOR[name], report)
 
 
 @functools.cache
-def _locate(name: str, report: Report) -> Tool:
-    spec = TOOLS[name]
+def _locate(spec: Spec, report: Report) -> Tool:
     if found := path.find(spec):
         return found
     folder = tools_folder()
@@ -56,7 +65,7 @@ def _locate(name: str, report: Report) -> Tool:
             return packages.install(spec, folder, report)
         except NotAvailableError as reason:
             raise ToolMissing(
-                f"{spec.name} {spec.oldest_text} or newer is needed and can't be had:\n"
+                f"{spec} is needed and can't be had:\n"
                 f"  PATH: {path.absence(spec)}\n"
                 f"  release archive: {no_archive}\n"
                 f"  distribution's packages: {reason}\n"

@@ -17,7 +17,10 @@ from pathlib import Path
 from stack.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
 
 SUITES = ("", "forky", "trixie")
-"""Asked in this order; the empty one is the machine's own. Prometheus 3.5 LTS is in forky."""
+"""Asked in this order; the empty one is the machine's own.
+
+Prometheus 3.5 LTS is in forky, 2.53 in trixie.
+"""
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -41,7 +44,7 @@ def installed(spec: Spec, folder: Path) -> Tool | None:
 
 
 def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
-    """Unpack the package of ``spec`` from the first suite where it is new enough.
+    """Unpack the package of ``spec`` from the first suite where its version will do.
 
     Raises NotAvailableError with what each suite said.
     """
@@ -54,7 +57,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
         try:
             options = apt_options(suite, folder)
             package, version = _offered(spec, options)
-            if version < spec.oldest:
+            if not spec.takes(version):
                 raise NotAvailableError(f"{package} is {'.'.join(map(str, version))}")
             _unpack(package, options, _unpacked(folder, suite, package))
         except NotAvailableError as reason:

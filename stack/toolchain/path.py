@@ -7,7 +7,7 @@ from stack.toolchain.tool import Spec, Tool, tool_at, version_of
 
 
 def find(spec: Spec) -> Tool | None:
-    """The tool on PATH, when it is new enough."""
+    """The tool on PATH, when its version will do."""
     for name in spec.binaries:
         if (found := shutil.which(name)) and (tool := tool_at(spec, Path(found), "PATH")):
             return tool

@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,10 +23,11 @@ class NotAvailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A tool: its names, the oldest version that will do, and where it comes from.
+    """A tool: its names, the versions that will do, and where it comes from.
 
-    ``binaries`` are its names, the official one first. ``release`` is the project and version of
-    the release archive. ``packages`` are the distribution's packages that hold it.
+    ``binaries`` are its names, the official one first. ``oldest`` is a minor version; newer ones
+    will do as well, unless it has to be ``exact``. ``release`` is the project and version of the
+    release archive. ``packages`` are the distribution's packages that hold it.
     """
 
     name: str
@@ -35,10 +36,15 @@ class Spec:
     project: str
     release: str
     packages: tuple[str, ...]
+    exact: bool = False
 
-    @property
-    def oldest_text(self) -> str:
-        return ".".join(map(str, self.oldest))
+    def takes(self, version: tuple[int, ...]) -> bool:
+        """Whether ``version`` will do."""
+        return version[:2] == self.oldest if self.exact else version[:2] >= self.oldest
+
+    def __str__(self) -> str:
+        oldest = f"{self.name} {'.'.join(map(str, self.oldest))}"
+        return oldest if self.exact else f"{oldest} or newer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,10 @@ TOOLS = {
         ),
     )
 }
+FLOOR = {
+    name: replace(TOOLS[name], release="2.53.5", exact=True) for name in ("prometheus", "promtool")
+}
+"""The oldest that the rules have to work with, for tests; nothing runs on them."""
 
 
 def tools_folder() -> Path:
@@ -98,9 +108,9 @@ def version_of(binary: Path) -> tuple[int, int, int] | None:
 
 
 def tool_at(spec: Spec, binary: Path, source: str) -> Tool | None:
-    """The tool, if ``binary`` is there, runs and is new enough."""
+    """The tool, if ``binary`` is there, runs and is of a version that will do."""
     version = version_of(binary)
-    if version is None or version[:2] < spec.oldest:
+    if version is None or not spec.takes(version):
         return None
     return Tool(spec.name, binary, ".".join(map(str, version)), source)
 

@@ -15,7 +15,7 @@ from alerts.paths import ALERTMANAGER_CONFIG
 from alerts.rules import alert_expr
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.config import Thresholds
+from app.core.thresholds import Thresholds
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.waiting import until
 

@@ -8,6 +8,7 @@ import pytest
 
 from alerts import paths, promtool
 from alerts.promtool import CheckFailedError, Problem
+from stack.toolchain import Tool
 
 WriteRules = Callable[..., Path]
 
@@ -186,8 +187,8 @@ def test_tests_that_load_no_rules_fail(rule_test: Callable[[str], Path]) -> None
     assert "rulse.yml" in found.message
 
 
-def test_the_configuration_of_the_stack_passes() -> None:
-    promtool.check_config(paths.PROMETHEUS_CONFIG)
+def test_the_configuration_of_the_stack_passes(each_promtool: Tool) -> None:
+    promtool.check_config(paths.PROMETHEUS_CONFIG, each_promtool)
 
 
 def test_a_configuration_with_an_unknown_field_fails(tmp_path: Path) -> None:

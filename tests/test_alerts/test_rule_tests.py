@@ -1,4 +1,4 @@
-"""The rules' own unit tests, run by the real promtool."""
+"""The rules and their own unit tests, by the real promtool of each version."""
 
 import functools
 import re
@@ -14,6 +14,7 @@ from alerts.model import records
 from alerts.rules import expressions
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
+from stack.toolchain import Tool
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
@@ -37,9 +38,14 @@ def _parsed(file: Path) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.parametrize("file", sorted(paths.RULES.glob("*.yml")), ids=lambda file: file.stem)
+def test_rules_pass(file: Path, each_promtool: Tool) -> None:
+    promtool.check_rules(file, each_promtool)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_rule_tests_hold(file: Path) -> None:
-    promtool.test_rules(file)
+def test_rule_tests_hold(file: Path, each_promtool: Tool) -> None:
+    promtool.test_rules(file, each_promtool)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

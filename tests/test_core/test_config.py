@@ -37,6 +37,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "1 2 4", "lists are JSON"),
         ("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[-1]", "must not be negative"),
         ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "-0.1", "greater than or equal to 0"),
+        (
+            *("ORCHESTRATOR_THRESHOLDS__APPROVAL_WAIT_SECONDS", "3600"),
+            "approval_wait_warning_seconds=97200 must be below approval_wait_seconds=3600",
+        ),
         ("ORCHESTRATOR_SECRETS_DIR", "/no/such/folder", "is no folder"),
         ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"sms_recieved": 1}', "did you mean sms_received?"),
         ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"request": 2}', "less than or equal to 1"),

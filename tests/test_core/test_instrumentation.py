@@ -182,7 +182,7 @@ def test_a_label_is_found_by_name() -> None:
         metric.label("colour")
 
 
-def test_a_million_inventions_leave_the_number_of_series_as_it_was() -> None:
+def test_inventions_without_end_leave_the_number_of_series_as_it_was() -> None:
     instruments = Instruments()
     requests = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
     errors = instruments.counter(catalogue.OPERATION_ERRORS)
@@ -196,9 +196,9 @@ def test_a_million_inventions_leave_the_number_of_series_as_it_was() -> None:
     requests.series("GET", "/tenants/first", "200").note(0.1)
     requests.series("BREW", "/tenants/first", "200").note(0.1)
     before = series()
-    for number in range(500_000):
+    for number in range(50_000):
         requests.series("GET", f"/tenants/{number}", "200").note(0.1)
         errors.series("sms_agent", "send_sms", f"tenant {number} is unknown").note()
     assert series() == before
     folded = {"component": "sms_agent", "operation": "send_sms", "error_type": "other"}
-    assert value(instruments, catalogue.OPERATION_ERRORS.name, **folded) == 500_001
+    assert value(instruments, catalogue.OPERATION_ERRORS.name, **folded) == 50_001

@@ -106,8 +106,8 @@ async def test_traffic_is_what_the_orchestrator_takes() -> None:
         recording_app() as app,
         simulating(quiet_settings(app_url=app.url)) as simulation,
     ):
-        await simulation.control.put("/traffic", json={"messages_per_minute": 6000})
-        await until(lambda: len(app.requests) >= 60)
+        await simulation.control.put("/traffic", json={"messages_per_minute": 1200})
+        await until(lambda: len(app.requests) >= 60, seconds=60)
         await simulation.control.put("/traffic", json={"messages_per_minute": 0})
 
         assert {path for path, _, _ in app.requests} == {"orchestrate/sms-received"}
@@ -128,15 +128,13 @@ async def test_hostile_messages_come_while_the_fault_is_on() -> None:
 
     async with (
         recording_app() as app,
-        simulating(quiet_settings(app_url=app.url, traffic_per_minute=6000)) as simulation,
+        simulating(quiet_settings(app_url=app.url, traffic_per_minute=3000)) as simulation,
     ):
-        await until(lambda: len(app.requests) >= 50)
+        await until(lambda: len(app.requests) >= 50, seconds=60)
         assert hostile_share(app.requests) < 0.2
         await simulation.switch_on("hostile_messages")
-        before = len(app.requests)
-        await until(lambda: len(app.requests) >= before + 90)
-        # The first of them may have been written before; of the others 60 % should be.
-        assert hostile_share(app.requests[before + 20 :]) > 0.3
+        # Some were written before and are on their way; of those that follow, 60 % should be.
+        await until(lambda: hostile_share(app.requests[-70:]) > 0.3, seconds=60)
 
 
 async def test_traffic_goes_on_when_the_orchestrator_comes_back() -> None:

@@ -33,5 +33,6 @@ def test_a_missing_text_is_asked_for() -> None:
 def test_make_alone_lists_the_targets() -> None:
     listed = make().stdout
     everyday = ("up", "down", "status", "logs", "fault", "send", "metrics")
-    for target in (*everyday, "generate", "check", "test", "test-compose", "bench", "clean"):
+    tests = ("test", "test-compose", "test-faults")
+    for target in (*everyday, *tests, "generate", "check", "bench", "clean"):
         assert f"  make {target} " in listed

@@ -1,8 +1,6 @@
 """The native stack for real: up, the way of one SMS, killed, up again, down."""
 
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +10,9 @@ import psutil
 import pytest
 
 from dashboards.queries import expressions
-from stack import metrics_tokens
-from stack.backend import ComponentStatus
-from stack.native import NativeBackend
-from stack.ports import PORTS
-from stack.processes import MARK
 from tests.serving_process import ROOT, free_port
-from tests.test_stack.journey import Addresses, expressions_with_data, walk
+from tests.test_stack.journey import expressions_with_data, walk
+from tests.test_stack.native_stack import Stack
 
 GRAFANA = f"""\
 #!{sys.executable}
@@ -39,73 +33,6 @@ DOCKER = """\
 # An engine that answers, and compose v2.
 echo 2.40.3
 """
-
-
-class Stack:
-    """A stack with a state folder and ports of its own, driven as its user drives it."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.path = os.environ["PATH"]
-        self.variables = {port.variable: str(free_port()) for port in PORTS}
-        self.variables |= {"SCRAPE_INTERVAL": "1s", "TRAFFIC_PER_MINUTE": "300"}
-
-    def put_on_path(self, name: str, script: str) -> None:
-        """Let this stack find a program called ``name``."""
-        folder = self.state.parent / f"{self.state.name}-{name}"
-        folder.mkdir()
-        (folder / name).write_text(script)
-        (folder / name).chmod(0o755)
-        self.path = f"{folder}:{self.path}"
-
-    def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
-        """`python -m stack …` with this stack's variables."""
-        own = {
-            "STACK": way,
-            "STACK_STATE_DIR": str(self.state),
-            "PATH": self.path,
-            # So that a breaker does not keep the resolution waiting for its minute.
-            "ORCHESTRATOR_CALLS__BREAKER_RESET_SECONDS": "5",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "stack", *arguments],
-            cwd=ROOT,
-            env=os.environ | own | self.variables,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        print(done.stdout + done.stderr)
-        return done
-
-    def status(self) -> list[ComponentStatus]:
-        """Each component, asked now."""
-        return NativeBackend(ROOT, self.state, self.variables).status()
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that belongs to this stack."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == str(self.state):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    @property
-    def addresses(self) -> Addresses:
-        def url(variable: str) -> str:
-            return f"http://127.0.0.1:{self.variables[variable]}"
-
-        return Addresses(
-            url("APP_PORT"),
-            url("RECEIVER_PORT"),
-            url("PROMETHEUS_PORT"),
-            url("ALERTMANAGER_PORT"),
-            metrics_tokens.of(self.state / "secrets", "people").read_text(),
-        )
 
 
 @pytest.fixture(scope="module")
@@ -252,19 +179,6 @@ def test_a_taken_port_is_named_before_anything_starts(stack: Stack, tmp_path: Pa
     assert other.processes() == []
 
 
-def test_a_component_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
-    broken = Stack(tmp_path / "broken")
-    broken.variables["TRAFFIC_PER_MINUTE"] = "often"
-    try:
-        refused = broken.run("up")
-        assert refused.returncode == 1
-        assert "simulator does not answer at" in refused.stderr
-        assert "SIMULATOR_TRAFFIC_PER_MINUTE='often'" in refused.stderr
-        assert "make logs COMPONENT=simulator" in refused.stderr
-    finally:
-        broken.run("down")
-
-
 def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
     assert stack.run("down").returncode == 0
     assert stack.processes() == []
@@ -272,11 +186,3 @@ def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
     assert listening.isdisjoint(int(p) for n, p in stack.variables.items() if n.endswith("PORT"))
     assert stack.run("status").returncode == 1
     assert stack.run("down").returncode == 0
-
-
-def test_down_when_the_supervisor_hangs(stack: Stack) -> None:
-    assert stack.run("up").returncode == 0
-    (supervisor,) = [p for p in stack.processes() if "supervisord" in " ".join(p.cmdline())]
-    supervisor.suspend()
-    assert stack.run("down").returncode == 0
-    assert stack.processes() == []

@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from stack import toolchain
-from stack.toolchain import TOOLS, Tool, ToolMissing, archive, locate, packages, path
+from stack.toolchain import (
+    FLOOR,
+    TOOLS,
+    Tool,
+    ToolMissing,
+    archive,
+    locate,
+    locate_floor,
+    packages,
+    path,
+)
 from stack.toolchain.tool import NotAvailableError, tool_at
 
 SOURCES = """\
@@ -59,6 +69,12 @@ class TestPath:
         binary = script(tmp_path / "bin", "prometheus", "prometheus, version 2.53.0 (branch: x)")
         assert locate("prometheus") == Tool("prometheus", binary, "2.53.0", "PATH")
 
+    def test_the_floor_has_to_be_that_very_version(self, tmp_path: Path) -> None:
+        binary = script(tmp_path / "bin", "prometheus", "prometheus, version 3.5.0")
+        assert path.find(FLOOR["prometheus"]) is None
+        script(tmp_path / "bin", "prometheus", "prometheus, version 2.53.9")
+        assert locate_floor("prometheus") == Tool("prometheus", binary, "2.53.9", "PATH")
+
     def test_debian_calls_it_otherwise(self, tmp_path: Path) -> None:
         binary = script(tmp_path / "bin", "prometheus-alertmanager", "version 0.28.1")
         assert locate("alertmanager").path == binary
@@ -85,6 +101,8 @@ class TestPath:
         assert "PATH: no promtool" in said
         assert "can't be reached" in said
         assert "no Debian-family machine" in said
+        with pytest.raises(ToolMissing, match=r"promtool 2\.53 is needed"):
+            locate_floor("promtool")
 
 
 class Releases:

@@ -1,0 +1,105 @@
+"""Recording rules over the past: records for a time in which their rules were not there yet."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alerts import blocks
+from alerts.prometheus_api import Points, PrometheusAPI
+from alerts.rulebook import RecordingRule, Rulebook
+from alerts.scratch import scratch
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """What a backfill has made. ``samples`` has, by record, how many; 0 where there was nothing."""
+
+    samples: dict[str, int]
+    blocks: list[Path]
+
+
+def backfill(
+    rules: Rulebook,
+    names: Iterable[str],
+    data: Path,
+    start: int,
+    end: int,
+    prometheus_url: str = "",
+    progress: Progress = lambda _record: None,
+) -> Backfilled:
+    """Evaluate the records called ``names``, and those that they read, from ``start`` to ``end``.
+
+    What they read comes from the blocks in ``data``, or from the Prometheus at ``prometheus_url``;
+    blocks of the records are put into ``data``, all at the end. Each record is evaluated in the
+    interval of its group. What is recorded already stays as it is. A Prometheus that runs on
+    ``data`` is not disturbed: the rules are evaluated by one of our own, over links to the blocks.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    samples: dict[str, int] = {}
+    made: list[Path] = []
+    # Links can't leave the file system of what they link to.
+    with TemporaryDirectory(prefix=".backfill-", dir=data) as name:
+        storage, finished = Path(name) / "storage", Path(name) / "finished"
+        if not prometheus_url:
+            blocks.link(blocks.blocks_in(data), storage)
+        for layer in rules.layers(names):
+            with scratch(storage, prometheus_url) as url, PrometheusAPI(url) as prometheus:
+                texts = []
+                for record in layer:
+                    progress(record)
+                    series = _missing(prometheus, rules.records[record], start, end)
+                    texts.append(Path(name) / f"{len(samples)}.om")
+                    samples[record] = blocks.write_openmetrics(texts[-1], record, series)
+            new = _as_blocks(texts, finished)
+            blocks.link(new, storage)
+            made += new
+        final = [Path(shutil.move(block, data / block.name)) for block in made]
+    return Backfilled(samples, final)
+
+
+def _as_blocks(texts: list[Path], folder: Path) -> list[Path]:
+    """Blocks of several texts, as few as can be."""
+    together = texts[0].with_name("together.om")
+    with together.open("wb") as output:
+        for text in texts:
+            output.write(text.read_bytes().removesuffix(b"# EOF\n"))
+            text.unlink()
+        output.write(b"# EOF\n")
+    return blocks.create(together, folder)
+
+
+def _missing(
+    prometheus: PrometheusAPI, rules: Iterable[RecordingRule], start: int, end: int
+) -> list[Points]:
+    """What ``rules``, all of one name, would have recorded and Prometheus does not have."""
+    found: list[Points] = []
+    for rule in rules:
+        first = -(-start // rule.interval) * rule.interval
+        recorded = [
+            Points(_labels(points, rule), points.values)
+            for points in prometheus.range(rule.expr, first, end, rule.interval)
+        ]
+        if prometheus.has(rule.name, start, end):
+            present = {
+                _key(points): points.values.keys()
+                for points in prometheus.range(rule.name, first, end, rule.interval)
+            }
+            for points in recorded:
+                for at in points.values.keys() & present.get(_key(points), set()):
+                    del points.values[at]
+        found += [points for points in recorded if points.values]
+    return found
+
+
+def _labels(points: Points, rule: RecordingRule) -> dict[str, str]:
+    labels = {**points.labels, **rule.labels}
+    labels.pop("__name__", None)
+    return labels
+
+
+def _key(points: Points) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(pair for pair in points.labels.items() if pair[0] != "__name__"))

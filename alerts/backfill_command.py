@@ -1,0 +1,124 @@
+"""`python -m alerts backfill`: the recording rules over the past."""
+
+import argparse
+import difflib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alerts.backfill import backfill
+from alerts.blocks import BlocksError
+from alerts.prometheus_api import PrometheusError
+from alerts.replay_command import evaluation_seconds, moment, seconds
+from alerts.rulebook import Rulebook, rulebook
+from alerts.rules import rule_files
+from alerts.scratch import ScratchError
+from app.core.config import load_settings
+
+DESCRIPTION = """\
+Evaluates recording rules over the past and writes what they would have recorded as blocks, so that
+baselines and long-range panels know the weeks before the rules were there:
+
+  python -m alerts backfill --data /var/lib/prometheus --last 35d
+  python -m alerts backfill --prometheus http://127.0.0.1:9090 --data blocks --last 35d
+
+Without --prometheus, the past is that of the blocks in --data; what is not in a block yet, the last
+three hours at most, is left out. A running Prometheus takes new blocks in its data folder in within
+a minute or two.
+"""
+
+_LOOKBACK_SECONDS = 300
+"""How far Prometheus looks back for a sample; samples further apart would leave gaps."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to ``parser``."""
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the blocks go: the data folder of Prometheus, or one to move them from",
+    )
+    parser.add_argument(
+        "--prometheus", default="", metavar="URL", help="whose past it is, by remote read"
+    )
+    parser.add_argument(
+        "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
+    )
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="default: now")
+    parser.add_argument(
+        "--last", type=seconds, default="35d", metavar="DURATION", help="in place of --from; 35d"
+    )
+    parser.add_argument(
+        "--record",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this and what it reads; may be repeated",
+    )
+    parser.add_argument(
+        "--interval",
+        type=seconds,
+        default="1m",
+        metavar="DURATION",
+        help="evaluate no more often than this (default 1m, 5m at most); 0s: as the rules do",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Backfill and print; returns the exit code. Raises ValueError for what can't be meant."""
+    settings = load_settings()
+    end = options.end or int(datetime.now(UTC).timestamp())
+    start = options.start or end - options.last
+    if start >= end:
+        raise ValueError("--from is not before --to")
+    if options.interval > _LOOKBACK_SECONDS:
+        raise ValueError(
+            f"--interval {options.interval}s: Prometheus looks back 5m for a sample; use 5m or less"
+        )
+    if not options.prometheus and not options.data.is_dir():
+        raise ValueError(f"--data {options.data}: no such folder; name that of Prometheus's blocks")
+    texts = rule_files(settings.thresholds, settings.links).values()
+    rules = rulebook(texts, evaluation_seconds(), options.interval)
+    _check_names(options.record, rules)
+    names = options.record or list(rules.records)
+    try:
+        done = backfill(rules, names, options.data, start, end, options.prometheus, _progress)
+    except (PrometheusError, ScratchError, BlocksError, OSError) as error:
+        _progress("")
+        print(f"nothing backfilled: {error}", file=sys.stderr)
+        return 1
+    _progress("")
+    empty = [name for name, samples in done.samples.items() if not samples]
+    if len(empty) == len(done.samples):
+        print(
+            f"{options.data}: nothing backfilled: there is nothing in this time that the records "
+            "read, or all of it is recorded already",
+            file=sys.stderr,
+        )
+        return 1
+    written = sum(done.samples.values())
+    print(
+        f"{options.data}: {written:,} samples, {len(done.samples) - len(empty)} records, "
+        f"{len(done.blocks)} blocks"
+    )
+    if empty:
+        print(f"nothing to record: {', '.join(empty)}")
+    return 0
+
+
+def _check_names(names: list[str], rules: Rulebook) -> None:
+    for name in names:
+        if name not in rules.records:
+            close = difflib.get_close_matches(name, rules.records, n=1, cutoff=0.3)
+            hint = f"did you mean {close[0]}?" if close else "see prometheus/rules"
+            raise ValueError(f"--record {name}: no such record; {hint}")
+
+
+def _progress(record: str) -> None:
+    if sys.stderr.isatty():
+        end = "" if record else "\r"
+        print(f"\r{record:<90}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,84 @@
+"""Blocks of Prometheus's storage: made of OpenMetrics text, and moved to where they belong."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from alerts.prometheus_api import Points
+from stack.toolchain import locate
+
+LONGEST = "1500h"
+"""Two months. promtool reads all of a text once for each block, so there are to be few."""
+
+
+class BlocksError(Exception):
+    """No blocks could be made; the message says why."""
+
+
+def create(openmetrics: Path, folder: Path) -> list[Path]:
+    """Make blocks of a file of OpenMetrics text in ``folder``; returns the new ones.
+
+    They are made in a hidden folder and moved, so that Prometheus sees whole blocks only. Raises
+    BlocksError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    making = folder / ".backfill"
+    command = ("tsdb", "create-blocks-from", "openmetrics", "--quiet")
+    done = subprocess.run(
+        [
+            str(locate("promtool").path),
+            *command,
+            f"--max-block-duration={LONGEST}",
+            str(openmetrics),
+            str(making),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BlocksError(f"{openmetrics}: promtool made no blocks: {done.stderr.strip()}")
+    blocks = [block.rename(folder / block.name) for block in blocks_in(making)]
+    shutil.rmtree(making, ignore_errors=True)
+    return blocks
+
+
+def blocks_in(folder: Path) -> list[Path]:
+    """The blocks in a data folder of Prometheus, in the order they were made."""
+    return sorted(meta.parent for meta in folder.glob("[0-9A-Z]*/meta.json"))
+
+
+def link(blocks: Iterable[Path], folder: Path) -> None:
+    """Make ``blocks`` appear in ``folder`` too, without copying: no block is ever written to."""
+    for block in blocks:
+        for file in block.rglob("*"):
+            target = folder / block.name / file.relative_to(block)
+            if file.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file, target)
+
+
+def write_openmetrics(file: Path, name: str, series: Iterable[Points]) -> int:
+    """Write the series of one record, under its ``name``; returns the number of samples."""
+    samples = 0
+    with file.open("w") as output:
+        output.write(f"# TYPE {name} gauge\n")
+        for points in series:
+            labels = ",".join(
+                f'{label}="{_escaped(value)}"'
+                for label, value in points.labels.items()
+                if label != "__name__"
+            )
+            selector = f"{name}{{{labels}}}"
+            output.writelines(f"{selector} {v!r} {at:.0f}\n" for at, v in points.values.items())
+            samples += len(points.values)
+        output.write("# EOF\n")
+    return samples
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

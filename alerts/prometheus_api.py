@@ -1,0 +1,104 @@
+"""What is asked of a running Prometheus."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+MAX_POINTS = 10_000
+"""Points of one range query; Prometheus refuses more than 11,000."""
+
+_TOO_MUCH = ("too many samples", "maximum resolution")
+
+
+class PrometheusError(Exception):
+    """Prometheus can't be asked; the message says what to do."""
+
+
+class QueryRefusedError(PrometheusError):
+    """Prometheus does not answer this query; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A series of a range query: its labels and the value at each time, seconds since the epoch."""
+
+    labels: Mapping[str, str]
+    values: dict[float, float]
+
+
+class PrometheusAPI:
+    """A client of the Prometheus at ``url``. A query may take ``timeout_seconds``.
+
+    Prometheus has a limit of its own beside that, two minutes by default.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 120) -> None:
+        self._url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        # Prometheus is to say itself that it took too long.
+        self._client = httpx.Client(timeout=timeout_seconds + 30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def range(self, expr: str, start: int, end: int, step: int) -> list[Points]:
+        """The series of ``expr`` from ``start`` to ``end``, every ``step`` seconds."""
+        series: dict[tuple[tuple[str, str], ...], Points] = {}
+        for points in self._chunks(expr, start, end, step):
+            key = tuple(sorted(points.labels.items()))
+            series.setdefault(key, Points(points.labels, {})).values.update(points.values)
+        return list(series.values())
+
+    def has(self, name: str, start: int, end: int) -> bool:
+        """Whether there is any series called ``name`` in this time."""
+        found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})
+        return bool(found)
+
+    def _chunks(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
+        last = start + (end - start) // step * step
+        longest = (MAX_POINTS - 1) * step
+        for since in range(start, last + 1, longest + step):
+            yield from self._chunk(expr, since, min(since + longest, last), step)
+
+    def _chunk(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
+        try:
+            limit = f"{self._timeout_seconds * 1000:.0f}ms"
+            form = {"query": expr, "start": start, "end": end, "step": step, "timeout": limit}
+            answer = self._ask("query_range", form)
+        except QueryRefusedError as error:
+            # A shorter range may do, as long as there is one.
+            if start == end or not any(reason in str(error) for reason in _TOO_MUCH):
+                raise
+            middle = start + (end - start) // (2 * step) * step
+            yield from self._chunk(expr, start, middle, step)
+            yield from self._chunk(expr, middle + step, end, step)
+            return
+        for series in answer["result"]:
+            values = {float(at): float(value) for at, value in series["values"]}
+            yield Points(series["metric"], values)
+
+    def _ask(self, what: str, form: dict[str, Any]) -> Any:
+        try:
+            answer = self._client.post(f"{self._url}/api/v1/{what}", data=form)
+        except httpx.ReadTimeout:
+            raise QueryRefusedError("query timed out") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PrometheusError(
+                f"no Prometheus answers at {self._url}: {error}; start it, or name another by "
+                "--prometheus URL"
+            ) from None
+        try:
+            body = answer.json()
+        except ValueError:
+            raise PrometheusError(
+                f"{self._url} is no Prometheus: HTTP {answer.status_code} without JSON; name its "
+                "address by --prometheus URL"
+            ) from None
+        if body.get("status") != "success":
+            raise QueryRefusedError(str(body.get("error", body)))
+        return body["data"]

@@ -1,0 +1,264 @@
+"""`python -m alerts replay`: would this have fired?"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from textwrap import wrap
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from alerts import paths
+from alerts.expressions import TARGET_LABELS
+from alerts.prometheus_api import PrometheusAPI, PrometheusError
+from alerts.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
+from alerts.rulebook import Rulebook, duration, rulebook
+from alerts.rules import rule_files
+from app.core.config import load_settings
+
+DESCRIPTION = """\
+Prints when each alert would have fired over the past of a Prometheus, with changed thresholds, and
+how that differs from the present ones:
+
+  python -m alerts replay --last 7d --set sms_latency_objective=0.98 --alert SMSProcessingSlow
+"""
+
+Section = TypeVar("Section", bound=BaseModel)
+
+_MARKS = {(True, True): " ", (False, True): "+", (True, False): "-"}
+_COLUMNS = 100
+_SAID_BY_NAME = frozenset({"alertname", "severity", "team"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to ``parser``."""
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default %(default)s"
+    )
+    parser.add_argument(
+        "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
+    )
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="default: now")
+    parser.add_argument(
+        "--last", type=seconds, default="1d", metavar="DURATION", help="in place of --from; 1d"
+    )
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        type=_change,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a threshold and what it should be; may be repeated",
+    )
+    parser.add_argument(
+        "--alert", action="append", default=[], metavar="NAME", help="only this; may be repeated"
+    )
+    parser.add_argument(
+        "--interval",
+        type=seconds,
+        default=0,
+        metavar="DURATION",
+        help="evaluate no more often than this: quicker over weeks, but short firings are missed",
+    )
+
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default="1m",
+        metavar="DURATION",
+        help="longest that one query may take (default 1m); Prometheus has its own limit of 2m",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay and print; returns the exit code. Raises ValueError for what can't be meant."""
+    settings = load_settings()
+    end = options.end or int(datetime.now(UTC).timestamp())
+    start = options.start or end - options.last
+    if start >= end:
+        raise ValueError(f"--from {_time(start)} is not before --to {_time(end)}")
+    present = settings.thresholds
+    changed = with_changes(present, dict(options.changes))
+    before, after = (
+        rulebook(rule_files(each, settings.links).values(), evaluation_seconds(), options.interval)
+        for each in (present, changed)
+    )
+    _check_names(options.alert, after)
+    try:
+        with PrometheusAPI(options.prometheus, options.timeout) as prometheus:
+            replay = Replay(prometheus, start, end, before, _progress)
+            replayed = replay.run(after, options.alert)
+            usual = replay.run(before, options.alert) if options.changes else replayed
+    except (PrometheusError, NoDataError, ValueError) as error:
+        _clear_progress()
+        print(f"{_time(start)} to {_time(end)}: {error}", file=sys.stderr)
+        return 1
+    _clear_progress()
+    print(report(usual, replayed, end, is_changed=bool(options.changes)))
+    return 0
+
+
+def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
+    """``present`` with other values. Raises ValueError that names what is wrong, and the mend."""
+    known = type(present).model_fields
+    for name in changes:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ValueError(f"--set {name}: no such threshold; {hint}")
+    try:
+        return type(present).model_validate({**present.model_dump(), **changes})
+    except ValidationError as error:
+        problems = [
+            f"--set {'.'.join(map(str, problem['loc'])) or ' '.join(changes)}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        ]
+        raise ValueError("\n".join(problems)) from None
+
+
+def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str:
+    """The firings as a table, and what the change makes of them; at most 100 columns."""
+    found = differences(before.fired, after.fired)
+    lines = list(_table(found, end)) if found else ["nothing would have fired"]
+    if is_changed:
+        more = sum(d.before is None for d in found)
+        gone = sum(d.after is None for d in found)
+        lines.append(f"with the change: {more} more (+), {gone} no more (-)")
+    notes = [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
+    notes += [
+        f"{alert}: only the last part of this time can be told: what it reads began later"
+        for alert in sorted(after.partly)
+    ]
+    for note in notes:
+        lines += wrap(note, _COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _table(found: Sequence[Difference], end: int) -> Iterator[str]:
+    telling = _telling_labels([fired for d in found for fired in (d.before, d.after) if fired])
+    header = ("", "alert", "from (UTC)", "to", "for", "peak")
+    rows = [_cells(difference, end) for difference in found]
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str], labels: str) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "  ".join((*padded, labels)).rstrip()
+
+    room = max(_COLUMNS - sum(widths) - 2 * len(widths), 20)
+    yield line(header, "labels")
+    for difference, row in zip(found, rows, strict=True):
+        texts = _labels(difference, telling)
+        about = [part for text in texts for part in wrap(text, room, break_on_hyphens=False)]
+        yield line(row, about[0] if about else "")
+        yield from (line([""] * len(header), more) for more in about[1:])
+
+
+def _cells(difference: Difference, end: int) -> tuple[str, ...]:
+    before, after = difference.before, difference.after
+    fired = after or before
+    assert fired is not None
+    return (
+        _MARKS[before is not None, after is not None],
+        fired.alert,
+        _short(fired.start),
+        "still" if fired.end >= end - 60 else _short(fired.end),
+        _length(fired.end - fired.start),
+        f"{fired.peak:.4g}",
+    )
+
+
+def _labels(difference: Difference, telling: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """What tells the alert from others, then how it was before the change."""
+    before, after = difference.before, difference.after
+    fired = after or before
+    assert fired is not None
+    shown = telling[fired.alert]
+    yield ", ".join(f"{k}={v}" for k, v in sorted(fired.labels.items()) if k in shown)
+    if before and after and (before.start, before.end) != (after.start, after.end):
+        yield f"was {_short(before.start)} for {_length(before.end - before.start)}"
+
+
+def _telling_labels(fired: Sequence[Fired]) -> dict[str, frozenset[str]]:
+    """By alert, the labels to be shown: those of a target only where they differ."""
+    telling: dict[str, frozenset[str]] = {}
+    for alert in {each.alert for each in fired}:
+        labels = [each.labels for each in fired if each.alert == alert]
+        names = frozenset(name for each in labels for name in each) - _SAID_BY_NAME
+        same = {n for n in TARGET_LABELS if len({each.get(n) for each in labels}) == 1}
+        telling[alert] = names - same
+    return telling
+
+
+def evaluation_seconds() -> int:
+    """How often the committed prometheus.yml evaluates rules."""
+    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    return int(duration(config["global"]["evaluation_interval"]))
+
+
+def _check_names(names: Sequence[str], rules: Rulebook) -> None:
+    known = {rule.name for rule in rules.alerts}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            raise ValueError(f"--alert {name}: no such alert; {hint}")
+
+
+def seconds(text: str) -> int:
+    """The seconds of a duration on the command line."""
+    try:
+        return int(duration(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration; write 30m, 7d or the like"
+        ) from None
+
+
+def moment(text: str) -> int:
+    """The seconds since the epoch of a time on the command line; UTC where it names no zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write it as 2026-11-24T12:00Z"
+        ) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+def _change(text: str) -> tuple[str, str]:
+    name, equal, value = text.partition("=")
+    if not (name and equal and value):
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _time(second: float) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _short(second: float) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%m-%d %H:%M:%S}"
+
+
+def _length(length: float) -> str:
+    hours, rest = divmod(int(length), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def _progress(alert: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{alert:<60}", end="", file=sys.stderr, flush=True)
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        print(f"\r{'':<60}\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,135 @@
+"""Rules as Prometheus reads them: parsed from the text of rule files, with what each depends on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import promql_parser
+import yaml
+from promql_parser import VectorSelector
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRule:
+    """A recording rule. ``labels`` are added to its series; ``interval`` is in seconds."""
+
+    name: str
+    expr: str
+    labels: Mapping[str, str]
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertingRule:
+    """An alerting rule. ``pending``, ``keep_firing`` and ``interval`` are in seconds."""
+
+    name: str
+    expr: str
+    labels: Mapping[str, str]
+    pending: float
+    keep_firing: float
+    interval: int
+
+    @property
+    def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What tells the rule from others of its name."""
+        return self.name, tuple(sorted(self.labels.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The rules of some files. Rules that record under one name differ by their labels."""
+
+    records: Mapping[str, tuple[RecordingRule, ...]]
+    alerts: tuple[AlertingRule, ...]
+
+    def reads(self, expr: str) -> set[str]:
+        """The records that ``expr`` reads itself."""
+        return series_names(expr) & self.records.keys()
+
+    def closure(self, names: Iterable[str]) -> set[str]:
+        """``names`` and every record that they read, however indirectly."""
+        found: set[str] = set()
+        left = [name for name in names if name in self.records]
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                left += [read for rule in self.records[name] for read in self.reads(rule.expr)]
+        return found
+
+    def layers(self, names: Iterable[str]) -> list[list[str]]:
+        """``names`` and what they read in groups, each of which reads only groups before it.
+
+        ValueError names records that read each other in a circle.
+        """
+        left = self.closure(names)
+        read_by = {
+            name: {read for rule in self.records[name] for read in self.reads(rule.expr)}
+            for name in left
+        }
+        layers: list[list[str]] = []
+        while left:
+            ready = [name for name in self.records if name in left and not read_by[name] & left]
+            if not ready:
+                raise ValueError(f"records read each other: {', '.join(sorted(left))}")
+            layers.append(ready)
+            left -= set(ready)
+        return layers
+
+
+def rulebook(texts: Iterable[str], default_interval: int, at_least: int = 0) -> Rulebook:
+    """The rules in the ``texts`` of rule files.
+
+    ``default_interval`` is that of groups that have none of their own; ``at_least`` makes shorter
+    ones as long as this. Both are in seconds.
+    """
+    records: dict[str, tuple[RecordingRule, ...]] = {}
+    alerts: list[AlertingRule] = []
+    for group in _groups(texts):
+        own = group.get("interval")
+        interval = max(int(duration(own)) if own else default_interval, at_least)
+        for rule in group["rules"]:
+            labels = rule.get("labels", {})
+            if "record" in rule:
+                record = RecordingRule(rule["record"], rule["expr"], labels, interval)
+                records[record.name] = (*records.get(record.name, ()), record)
+            else:
+                pending = duration(rule.get("for", "0s"))
+                keep_firing = duration(rule.get("keep_firing_for", "0s"))
+                alerts.append(
+                    AlertingRule(
+                        rule["alert"], rule["expr"], labels, pending, keep_firing, interval
+                    )
+                )
+    return Rulebook(records, tuple(alerts))
+
+
+def duration(text: str) -> float:
+    """The seconds of a Prometheus duration such as ``1h30m``. Raises ValueError."""
+    if text == "0s":
+        return 0.0
+    seconds: float = promql_parser.parse_duration(text).total_seconds()
+    return seconds
+
+
+def series_names(expr: str) -> set[str]:
+    """The names of the series that ``expr`` reads."""
+    return {selector.name for selector in selectors(expr) if selector.name}
+
+
+def selectors(expr: str) -> list[VectorSelector]:
+    """The selectors in ``expr``."""
+    found: list[VectorSelector] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, VectorSelector):
+            found.append(node)
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
+
+
+def _groups(texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for text in texts:
+        yield from yaml.safe_load(text)["groups"]

@@ -1,0 +1,1 @@
+"""A past that never was: the orchestrator's metrics of weeks gone by, with known incidents."""

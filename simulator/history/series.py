@@ -1,0 +1,474 @@
+"""The series of a past: every metric's labels, with a value for each step."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import erf, exp, log, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import __version__
+from app.core import catalogue
+from app.core.catalogue import (
+    BreakerState,
+    Component,
+    Detection,
+    EscalationType,
+    Kind,
+    Metric,
+    Operation,
+    Outcome,
+    PlanResult,
+    Route,
+    Severity,
+    Step,
+    StepStatus,
+    StepType,
+)
+from simulator.history.workload import Counts, Workload, later
+
+UP = Metric("up", Kind.GAUGE, "bool", "1 where the last scrape of a target worked.")
+"""What Prometheus adds to the series of each target."""
+
+_CAPACITY = 100
+_AI_MEDIAN_SECONDS = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series: its name in Prometheus, its labels and a value for each step."""
+
+    name: str
+    labels: Mapping[str, str]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A log-normal duration. ``median`` is in seconds; two thirds lie within ``spread``-fold."""
+
+    median: float
+    spread: float = 1.35
+
+    def shares(self, bounds: tuple[float, ...], slowness: float) -> list[float]:
+        """The share of durations in each bucket, that above the last bound included."""
+        below = [_normal(self._deviation(bound, slowness)) for bound in bounds]
+        return list(np.diff([0.0, *below, 1.0]))
+
+    def means(self, bounds: tuple[float, ...], slowness: float) -> list[float]:
+        """The mean duration in each bucket."""
+        sigma = log(self.spread)
+        mean = self.median * slowness * exp(sigma**2 / 2)
+        below = [_normal(self._deviation(bound, slowness) - sigma) for bound in bounds]
+        parts = mean * np.diff([0.0, *below, 1.0])
+        shares = np.array(self.shares(bounds, slowness))
+        middles = [(a + b) / 2 for a, b in zip((0, *bounds), (*bounds, bounds[-1]), strict=True)]
+        return list(np.where(shares > 1e-9, parts / np.maximum(shares, 1e-9), middles))
+
+    def _deviation(self, bound: float, slowness: float) -> float:
+        return (log(bound) - log(self.median * slowness)) / log(self.spread)
+
+
+def _normal(deviation: float) -> float:
+    return 0.5 * (1 + erf(deviation / sqrt(2)))
+
+
+def all_series(workload: Workload, metrics: frozenset[Metric]) -> Iterator[tuple[Metric, Series]]:
+    """The series of ``metrics``, metric by metric. Raises ValueError for one that has no past."""
+    if unknown := metrics - KNOWN:
+        names = ", ".join(sorted(metric.name for metric in unknown))
+        raise ValueError(f"{names}: no synthetic history is made of it; leave it out")
+    for metric, write in _WRITERS.items():
+        if metric in metrics:
+            for series in write(workload, metric):
+                yield metric, series
+
+
+def _counter(
+    workload: Workload, metric: Metric, counts: NDArray[Any], name: str = "", **labels: str
+) -> Series:
+    """A counter that has counted ``counts`` in each step, from 0 again at each restart."""
+    total = np.cumsum(counts)
+    for restart in workload.restarts:
+        if 0 < restart < len(total):
+            total[restart:] -= total[restart - 1]
+    return Series(name or metric.name, labels, total)
+
+
+def _histogram(
+    workload: Workload,
+    metric: Metric,
+    in_buckets: NDArray[np.int64],
+    sums: NDArray[Any],
+    **labels: str,
+) -> Iterator[Series]:
+    """A histogram of which each step has put ``in_buckets``, one column a bucket and one above."""
+    cumulative = np.cumsum(in_buckets, axis=1)
+    for column, bound in enumerate((*map(str, map(float, metric.buckets)), "+Inf")):
+        counts = cumulative[:, column]
+        yield _counter(workload, metric, counts, metric.bucket, **labels, le=bound)
+    yield _counter(workload, metric, cumulative[:, -1], metric.count, **labels)
+    yield _counter(workload, metric, np.round(sums, 6), metric.sum, **labels)
+
+
+def _durations(
+    workload: Workload,
+    metric: Metric,
+    counts: Counts,
+    duration: Duration,
+    is_slowed: bool,
+    **labels: str,
+) -> Iterator[Series]:
+    """A histogram of ``counts`` durations in each step, longer where the incidents say so."""
+    rng = workload.rng(f"{metric.name}{sorted(labels.items())}")
+    slowness = workload.slowness if is_slowed else np.ones(len(counts))
+    in_buckets = np.zeros((len(counts), len(metric.buckets) + 1), dtype=np.int64)
+    sums = np.zeros(len(counts))
+    for factor in np.unique(slowness):
+        then = slowness == factor
+        in_buckets[then] = rng.multinomial(counts[then], duration.shares(metric.buckets, factor))
+        sums[then] = in_buckets[then] @ duration.means(metric.buckets, factor)
+    yield from _histogram(workload, metric, in_buckets, sums, **labels)
+
+
+def _by_label(counts: Callable[[Workload], Mapping[str, Counts]], label: str) -> "Writer":
+    def write(workload: Workload, metric: Metric) -> Iterator[Series]:
+        for value, each in counts(workload).items():
+            yield _counter(workload, metric, each, **{label: str(value)})
+
+    return write
+
+
+def _nothing(workload: Workload, metric: Metric) -> Iterator[Series]:
+    """Counters of what didn't happen, by their closed sets of one label at most."""
+    zeros = np.zeros(len(workload.times), dtype=np.int64)
+    if not metric.labels:
+        yield _counter(workload, metric, zeros)
+    for label in metric.labels:
+        for value in label.values or ():
+            yield _counter(workload, metric, zeros, **{label.name: value})
+
+
+def _constant(value: float, **labels: str) -> "Writer":
+    def write(workload: Workload, metric: Metric) -> Iterator[Series]:
+        yield Series(metric.name, labels, np.full(len(workload.times), value))
+
+    return write
+
+
+# --- HTTP ----------------------------------------------------------------------------------------
+
+_PROBES_PER_MINUTE = {"/health": 4, "/metrics": 4}
+
+
+def _requests(workload: Workload) -> Iterator[tuple[str, str, Counts, Duration, bool]]:
+    """Method, route, how many, how long, and whether an incident makes them longer."""
+    decided = workload.decided
+    resolved = sum(workload.escalated.values(), start=np.zeros_like(decided))
+    minutes = workload.past.step_seconds / 60
+    yield "POST", "/orchestrate/sms-received", workload.received, Duration(0.75), True
+    yield "POST", "/orchestrate/approve-response", decided, Duration(0.12), False
+    route = "/orchestrate/escalations/{escalation_id}/resolve"
+    yield "POST", route, workload.some("resolved", resolved, 0.8), Duration(0.012), False
+    for path, per_minute in _PROBES_PER_MINUTE.items():
+        asked = np.full_like(decided, round(per_minute * minutes))
+        yield "GET", path, asked, Duration(0.004), False
+
+
+def _http(workload: Workload, metric: Metric) -> Iterator[Series]:
+    method_label, route_label, status_label = metric.label_names
+    for method, route, asked, duration, is_slowed in _requests(workload):
+        broken = workload.some(f"5xx {route}", asked, 0.0001 if method == "POST" else 0.0)
+        for status, counts in (("200", asked - broken), ("500", broken)):
+            if counts.any():
+                labels = {method_label: method, route_label: route, status_label: status}
+                yield from _durations(workload, metric, counts, duration, is_slowed, **labels)
+
+
+# --- Operations ----------------------------------------------------------------------------------
+
+
+def _operations(workload: Workload) -> Iterator[tuple[Component, Operation, Counts, Duration]]:
+    received, routed = workload.received, workload.routed
+    sent = routed[Route.AUTO_SENT] + workload.decisions["approve"] + workload.decisions["modify"]
+    told = routed[Route.QUEUED] + routed[Route.ESCALATED]
+    yield Component.COLLECTIONS_MONITOR, Operation.GET_TENANT, received, Duration(0.035)
+    yield Component.SMS_AGENT, Operation.GET_CONVERSATION, received, Duration(0.040)
+    yield Component.AI_PROVIDER, Operation.CHAT_COMPLETION, received, Duration(_AI_MEDIAN_SECONDS)
+    yield Component.SMS_AGENT, Operation.SEND_SMS, sent, Duration(0.080)
+    yield Component.NOTIFICATION_SERVICE, Operation.SEND_NOTIFICATION, told, Duration(0.030)
+    for statement, per_sms in (
+        (Operation.SELECT, 6),
+        (Operation.INSERT, 8),
+        (Operation.UPDATE, 6),
+    ):
+        yield Component.DATABASE, statement, received * per_sms, Duration(0.002, 1.6)
+
+
+_FAILING_SHARE = 0.0015
+
+
+def _errors_of(workload: Workload, component: Component, tried: Counts) -> Counts:
+    share = 0.0 if component is Component.DATABASE else _FAILING_SHARE
+    return workload.some(f"errors {component}", tried, share)
+
+
+def _operation_duration(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for component, operation, tried, duration in _operations(workload):
+        failed = _errors_of(workload, component, tried)
+        is_slowed = component is Component.AI_PROVIDER
+        for outcome, counts in ((Outcome.SUCCESS, tried - failed), (Outcome.ERROR, failed)):
+            if counts.any():
+                labels = {"component": component, "operation": operation, "outcome": outcome}
+                yield from _durations(workload, metric, counts, duration, is_slowed, **labels)
+
+
+def _operation_errors(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for component, operation, tried, _ in _operations(workload):
+        failed = _errors_of(workload, component, tried)
+        if failed.any():
+            labels = {"component": component, "operation": operation}
+            yield _counter(workload, metric, failed, **labels, error_type="server_error")
+
+
+def _retries(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for component, operation, tried, _ in _operations(workload):
+        failed = _errors_of(workload, component, tried)
+        if failed.any():
+            yield _counter(workload, metric, failed, component=component, operation=operation)
+
+
+def _breakers(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for component in catalogue.UPSTREAMS:
+        for state in BreakerState:
+            value = np.full(len(workload.times), int(state is BreakerState.CLOSED))
+            yield Series(metric.name, {"component": component, "state": state}, value)
+
+
+_STEPS = {
+    Step.TENANT_CONTEXT: (StepType.API_CALL, Duration(0.035)),
+    Step.MESSAGE_HISTORY: (StepType.API_CALL, Duration(0.040)),
+    Step.AI_RESPONSE: (StepType.AI_PROCESSING, Duration(_AI_MEDIAN_SECONDS)),
+    Step.PAYMENT_PLAN: (StepType.DATABASE_OPERATION, Duration(0.004)),
+    Step.SEND_SMS: (StepType.API_CALL, Duration(0.080)),
+    Step.QUEUE_FOR_APPROVAL: (StepType.DATABASE_OPERATION, Duration(0.006)),
+    Step.OPEN_ESCALATION: (StepType.DATABASE_OPERATION, Duration(0.006)),
+    Step.NOTIFY_MANAGER: (StepType.NOTIFICATION, Duration(0.030)),
+}
+
+
+def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
+    routed = workload.routed
+    taken = {
+        Step.SEND_SMS: routed[Route.AUTO_SENT],
+        Step.QUEUE_FOR_APPROVAL: routed[Route.QUEUED],
+        Step.OPEN_ESCALATION: routed[Route.ESCALATED],
+        Step.NOTIFY_MANAGER: routed[Route.QUEUED] + routed[Route.ESCALATED],
+        Step.PAYMENT_PLAN: workload.plans_found,
+    }
+    for step, (step_type, duration) in _STEPS.items():
+        counts = taken.get(step, workload.answered)
+        labels = {"step": step, "step_type": step_type, "status": StepStatus.COMPLETED}
+        is_slowed = step is Step.AI_RESPONSE
+        yield from _durations(workload, metric, counts, duration, is_slowed, **labels)
+
+
+# --- The business --------------------------------------------------------------------------------
+
+_ROUTE_DURATIONS = {
+    Route.AUTO_SENT: Duration(0.78),
+    Route.QUEUED: Duration(0.72),
+    Route.ESCALATED: Duration(0.72),
+    # The AI's tries with the waits between them.
+    Route.FAILED: Duration(8.5, 1.2),
+}
+_SEVERITIES = {
+    EscalationType.HOSTILE_LANGUAGE: Severity.CRITICAL,
+    EscalationType.PAYMENT_DISPUTE: Severity.HIGH,
+    EscalationType.UNREALISTIC_PROPOSAL: Severity.LOW,
+    EscalationType.LOW_CONFIDENCE: Severity.MEDIUM,
+    EscalationType.MANAGER_REQUEST: Severity.MEDIUM,
+}
+_RESOLVED_AFTER_SECONDS = 1200
+
+
+def _received(workload: Workload, metric: Metric) -> Iterator[Series]:
+    yield _counter(workload, metric, workload.received)
+
+
+def _processing(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for route, duration in _ROUTE_DURATIONS.items():
+        counts = workload.routed[route]
+        yield from _durations(workload, metric, counts, duration, True, route=route)
+
+
+def _in_flight(workload: Workload, metric: Metric) -> Iterator[Series]:
+    # Little's law: as many as arrive in the time that one takes.
+    expected = workload.received / workload.past.step_seconds * 0.8 * workload.slowness
+    yield Series(metric.name, {}, workload.rng(metric.name).poisson(expected))
+
+
+def _confidence(workload: Workload, metric: Metric) -> Iterator[Series]:
+    bounds = (0.0, *metric.buckets)
+    middles = [(low + high) / 2 for low, high in pairwise(bounds)]
+    none_above = np.zeros((len(workload.times), 1), dtype=np.int64)
+    in_buckets = np.hstack([workload.confidences, none_above])
+    yield from _histogram(workload, metric, in_buckets, workload.confidences @ middles)
+
+
+def _approval_wait(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for action, counts in workload.decisions.items():
+        yield from _durations(workload, metric, counts, Duration(600, 1.8), False, action=action)
+
+
+def _queue_length(workload: Workload, metric: Metric) -> Iterator[Series]:
+    yield Series(metric.name, {}, workload.waiting)
+
+
+def _queue_age(workload: Workload, metric: Metric) -> Iterator[Series]:
+    age = 900 + workload.rng(metric.name).uniform(-60, 60, len(workload.times))
+    yield Series(metric.name, {}, np.round(np.where(workload.waiting > 0, age, 0), 3))
+
+
+def _escalations(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for kind, counts in workload.escalated.items():
+        detection = Detection.MANUAL if kind == EscalationType.MANAGER_REQUEST else Detection.AUTO
+        severity = _SEVERITIES[EscalationType(kind)]
+        labels = {"type": str(kind), "severity": severity, "detection": detection}
+        yield _counter(workload, metric, counts, **labels)
+
+
+def _escalations_open(workload: Workload, metric: Metric) -> Iterator[Series]:
+    steps = _RESOLVED_AFTER_SECONDS // workload.past.step_seconds
+    for severity in Severity:
+        opened = np.zeros_like(workload.received)
+        for kind, counts in workload.escalated.items():
+            if _SEVERITIES[EscalationType(kind)] is severity:
+                opened = opened + counts
+        still_open = np.cumsum(opened - later(opened, steps))
+        yield Series(metric.name, {"severity": severity}, still_open)
+
+
+def _resolutions(workload: Workload, metric: Metric) -> Iterator[Series]:
+    duration = Duration(_RESOLVED_AFTER_SECONDS, 1.8)
+    for kind, counts in workload.escalated.items():
+        yield from _durations(workload, metric, counts, duration, False, type=str(kind))
+
+
+def _answers(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for route in metric.label("route").values or ():
+        yield _counter(workload, metric, workload.routed[Route(route)], route=route)
+
+
+def _detections(workload: Workload, metric: Metric) -> Iterator[Series]:
+    found = workload.plans_found
+    yield _counter(workload, metric, found, result="found")
+    yield _counter(workload, metric, workload.answered - found, result="none")
+
+
+def _auto_approved(workload: Workload, metric: Metric) -> Iterator[Series]:
+    yield _counter(workload, metric, workload.plans[PlanResult.VALID])
+
+
+# --- The process ---------------------------------------------------------------------------------
+
+
+def _cpu(workload: Workload, metric: Metric) -> Iterator[Series]:
+    idle = 0.02 * workload.past.step_seconds
+    noise = workload.rng(metric.name).uniform(0.95, 1.05, len(workload.times))
+    used = (idle + 0.012 * workload.received) * noise
+    yield _counter(workload, metric, np.round(used, 3))
+
+
+def _memory(workload: Workload, metric: Metric) -> Iterator[Series]:
+    noise = workload.rng(metric.name).uniform(0, 6e6, len(workload.times))
+    yield Series(metric.name, {}, (140e6 + noise).astype(np.int64))
+
+
+def _descriptors(workload: Workload, metric: Metric) -> Iterator[Series]:
+    open_now = 40 + workload.rng(metric.name).poisson(6, len(workload.times))
+    yield Series(metric.name, {}, open_now)
+
+
+def _start_time(workload: Workload, metric: Metric) -> Iterator[Series]:
+    started = np.full(len(workload.times), workload.times[0] - 86400)
+    for restart in workload.restarts:
+        if restart < len(started):
+            started[restart:] = workload.times[restart]
+    yield Series(metric.name, {}, started)
+
+
+def _lag(workload: Workload, metric: Metric) -> Iterator[Series]:
+    once_a_second = np.full(len(workload.times), workload.past.step_seconds)
+    yield from _durations(workload, metric, once_a_second, Duration(0.0012, 1.7), False)
+
+
+def _pool(workload: Workload, metric: Metric) -> Iterator[Series]:
+    busy = workload.received / workload.past.step_seconds * 0.1
+    used = np.minimum(workload.rng(metric.name).poisson(busy), 5)
+    yield Series(metric.name, {"state": "used"}, used)
+    yield Series(metric.name, {"state": "idle"}, 5 - used)
+
+
+def _lines(workload: Workload, metric: Metric) -> Iterator[Series]:
+    shares = {"debug": 0.0, "info": 14.0, "warning": 0.02, "error": 0.001, "critical": 0.0}
+    for level, per_sms in shares.items():
+        counts = workload.rng(f"lines {level}").poisson(workload.received * per_sms)
+        yield _counter(workload, metric, counts, level=level)
+
+
+def _build(workload: Workload, metric: Metric) -> Iterator[Series]:
+    values = ("orchestrator", __version__, "3.11")
+    labels = dict(zip(metric.label_names, values, strict=True))
+    yield Series(metric.name, labels, np.ones(len(workload.times), dtype=np.int64))
+
+
+Writer = Callable[[Workload, Metric], Iterator[Series]]
+
+_WRITERS: Mapping[Metric, Writer] = {
+    UP: _constant(1),
+    catalogue.HTTP_SERVER_REQUEST_DURATION: _http,
+    catalogue.HTTP_SERVER_ACTIVE_REQUESTS: _in_flight,
+    catalogue.OPERATION_DURATION: _operation_duration,
+    catalogue.OPERATION_ERRORS: _operation_errors,
+    catalogue.OPERATION_RETRIES: _retries,
+    catalogue.CIRCUIT_BREAKER_STATE: _breakers,
+    catalogue.DB_CLIENT_CONNECTION_COUNT: _pool,
+    catalogue.DB_CLIENT_CONNECTION_MAX: _constant(15),
+    catalogue.PROCESS_CPU: _cpu,
+    catalogue.PROCESS_MEMORY: _memory,
+    catalogue.PROCESS_START_TIME: _start_time,
+    catalogue.PROCESS_OPEN_FDS: _descriptors,
+    catalogue.EVENT_LOOP_LAG: _lag,
+    catalogue.BUILD_INFO: _build,
+    catalogue.INSTRUMENTATION_ERRORS: _nothing,
+    catalogue.ROLLUP_FLUSH_FAILURES: _nothing,
+    catalogue.ROLLUP_LOST_EVENTS: _nothing,
+    catalogue.METRICS_REQUESTS_REFUSED: _nothing,
+    catalogue.LOG_LINES: _lines,
+    catalogue.LOG_LINES_DROPPED: _nothing,
+    catalogue.LOG_WRITE_ERRORS: _nothing,
+    catalogue.LOG_QUEUE_BYTES: _constant(0),
+    catalogue.SMS_RECEIVED: _received,
+    catalogue.SMS_PROCESSING_DURATION: _processing,
+    catalogue.SMS_IN_FLIGHT: _in_flight,
+    catalogue.SMS_CAPACITY: _constant(_CAPACITY),
+    catalogue.WORKFLOW_STEP_DURATION: _steps,
+    catalogue.AI_RESPONSES: _answers,
+    catalogue.AI_CONFIDENCE: _confidence,
+    catalogue.APPROVALS: _by_label(lambda workload: workload.decisions, "action"),
+    catalogue.APPROVAL_WAIT_DURATION: _approval_wait,
+    catalogue.APPROVAL_QUEUE_LENGTH: _queue_length,
+    catalogue.APPROVAL_QUEUE_OLDEST_AGE: _queue_age,
+    catalogue.ESCALATIONS_OPEN: _escalations_open,
+    catalogue.ESCALATIONS: _escalations,
+    catalogue.ESCALATION_RESOLUTION_DURATION: _resolutions,
+    catalogue.PAYMENT_PLANS: _by_label(lambda workload: workload.plans, "result"),
+    catalogue.PAYMENT_PLAN_DETECTIONS: _detections,
+    catalogue.PAYMENT_PLANS_AUTO_APPROVED: _auto_approved,
+}
+
+KNOWN: frozenset[Metric] = frozenset(_WRITERS)
+"""The metrics of which a history can be made."""

@@ -1,0 +1,136 @@
+"""Five weeks that are known, on a real Prometheus: what is unusual in them is found, and only that.
+
+Rhythm, growth, a holiday and three incidents; the records of the bands are backfilled, and their
+alerts replayed over the last ten days.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts import blocks
+from alerts.backfill import backfill
+from alerts.prometheus_api import PrometheusAPI
+from alerts.replay import Fired, Replay
+from alerts.rulebook import Rulebook, rulebook, series_names
+from alerts.rules import rule_files
+from alerts.scratch import scratch
+from app.core import catalogue
+from app.core.catalogue import Metric
+from app.core.config import Settings
+from simulator.history.openmetrics import Detail, write
+from simulator.history.past import Incident, IncidentKind, Past, five_weeks
+
+END = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_END = int(END.timestamp())
+EVERY = 300
+"""Seconds between evaluations, where a group doesn't say its own."""
+READ: dict[Metric, int] = {
+    catalogue.SMS_RECEIVED: 1,
+    catalogue.APPROVALS: 4,
+    catalogue.SMS_PROCESSING_DURATION: 4,
+}
+"""What the bands are made of, with how many steps of 30 s lie between two samples."""
+REPLAYED = timedelta(days=10)
+RESOLVED_WITHIN = timedelta(hours=2)
+"""How long after an incident an alert over the last hour may go on."""
+
+ANOMALY_OF = {
+    IncidentKind.VOLUME: "SMSVolumeAnomaly",
+    IncidentKind.APPROVAL: "ApprovalRateAnomaly",
+    IncidentKind.LATENCY: "LatencyAnomaly",
+}
+
+# What the harness is tried with as well: thresholds so wide that rhythm can't reach them.
+ABSOLUTE = f"""\
+groups:
+  - name: absolute
+    interval: 5m
+    rules:
+      - record: job:sms:rate1h
+        expr: sum by (job) (rate({catalogue.SMS_RECEIVED.name}[1h]))
+      - record: job:sms:of_a_week_ago
+        expr: job:sms:rate1h / (job:sms:rate1h offset 1w > 0)
+      - alert: SMSHalved
+        expr: job:sms:of_a_week_ago < 0.6
+        for: 15m
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FiveWeeks:
+    """A past with its incidents, and a Prometheus that knows it and the records of ``rules``."""
+
+    past: Past
+    rules: Rulebook
+    url: str
+
+    def fired(self, *names: str) -> list[Fired]:
+        """When the alerts called so fired in the last ten days."""
+        start = _END - int(REPLAYED.total_seconds())
+        with PrometheusAPI(self.url) as prometheus:
+            replayed = Replay(prometheus, start, _END, self.rules).run(self.rules, names)
+        assert replayed.untold == {}
+        return replayed.fired
+
+
+def anomalies(rules: Rulebook) -> list[str]:
+    """The alerts of the bands."""
+    return sorted({rule.name for rule in rules.alerts if rule.name.endswith("Anomaly")})
+
+
+@pytest.fixture(scope="module")
+def five_weeks_known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FiveWeeks]:
+    """The past in Prometheus, with what the alerts of the bands read."""
+    folder = tmp_path_factory.mktemp("five-weeks")
+    settings = Settings()
+    texts = [*rule_files(settings.thresholds, settings.links).values(), ABSOLUTE]
+    rules = rulebook(texts, default_interval=EVERY)
+    names = {*anomalies(rules), "SMSHalved"}
+    read = {n for rule in rules.alerts if rule.name in names for n in series_names(rule.expr)}
+    past = five_weeks(END, seed=5)
+    with (folder / "history.om").open("w") as output:
+        write(past, output, Detail.of_all_time(READ))
+    data = folder / "data"
+    blocks.create(folder / "history.om", data)
+    (folder / "history.om").unlink()
+    backfill(rules, read & rules.records.keys(), data, int(past.start.timestamp()), _END)
+    with scratch(data) as url:
+        yield FiveWeeks(past, rules, url)
+
+
+def _incident(past: Past, kind: IncidentKind) -> Incident:
+    (found,) = (incident for incident in past.incidents if incident.kind is kind)
+    return found
+
+
+def _is_within(fired: Fired, incident: Incident) -> bool:
+    begins = incident.start.timestamp() <= fired.start <= incident.end.timestamp()
+    return begins and fired.end <= (incident.end + RESOLVED_WITHIN).timestamp()
+
+
+def test_a_halved_volume_is_found_and_nothing_else(five_weeks_known: FiveWeeks) -> None:
+    incident = _incident(five_weeks_known.past, IncidentKind.VOLUME)
+    (fired,) = five_weeks_known.fired("SMSHalved")
+    assert _is_within(fired, incident), fired
+    assert 0.35 < fired.peak < 0.55
+
+
+def test_the_bands_find_the_three_incidents_and_nothing_else(five_weeks_known: FiveWeeks) -> None:
+    names = anomalies(five_weeks_known.rules)
+    if not names:
+        pytest.skip("there are no alerts whose name ends in Anomaly yet")
+    assert names == sorted(ANOMALY_OF.values())
+    found = five_weeks_known.fired(*names)
+    unexpected = []
+    missed = set(IncidentKind)
+    for fired in found:
+        kind = next(k for k, name in ANOMALY_OF.items() if name == fired.alert)
+        if _is_within(fired, _incident(five_weeks_known.past, kind)):
+            missed.discard(kind)
+        else:
+            unexpected.append(fired)
+    assert not unexpected
+    assert not missed

@@ -1,0 +1,96 @@
+"""A native stack with a state folder and ports of its own, driven as its user drives it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+
+from stack import metrics_tokens
+from stack.backend import ComponentStatus
+from stack.native import NativeBackend
+from stack.ports import PORTS
+from stack.processes import MARK
+from tests.serving_process import ROOT, free_port
+from tests.test_stack.journey import Addresses
+
+QUICK = {
+    "SCRAPE_INTERVAL": "1s",
+    "TRAFFIC_PER_MINUTE": "300",
+    # So that a breaker does not keep the resolution waiting for its minute.
+    "ORCHESTRATOR_CALLS__BREAKER_RESET_SECONDS": "5",
+}
+"""Variables of a stack in which things happen within seconds."""
+
+
+class Stack:
+    """A stack whose state is in ``state``. ``variables`` are those given to its commands.
+
+    ``report`` gets what the commands print.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        variables: Mapping[str, str] = QUICK,
+        report: Callable[[str], object] = print,
+    ) -> None:
+        self.state = state
+        self.path = os.environ["PATH"]
+        self.variables = {port.variable: str(free_port()) for port in PORTS} | dict(variables)
+        self._report = report
+
+    def put_on_path(self, name: str, script: str) -> None:
+        """Let this stack find a program called ``name``."""
+        folder = self.state.parent / f"{self.state.name}-{name}"
+        folder.mkdir()
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+        self.path = f"{folder}:{self.path}"
+
+    def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
+        """`python -m stack …` with this stack's variables."""
+        own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
+        done = subprocess.run(
+            [sys.executable, "-m", "stack", *arguments],
+            cwd=ROOT,
+            env=os.environ | own | self.variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        self._report(done.stdout + done.stderr)
+        return done
+
+    def status(self) -> list[ComponentStatus]:
+        """Each component, asked now."""
+        return NativeBackend(ROOT, self.state, self.variables).status()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to this stack."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self.state):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where its components are."""
+
+        def url(variable: str) -> str:
+            return f"http://127.0.0.1:{self.variables[variable]}"
+
+        return Addresses(
+            url("APP_PORT"),
+            url("RECEIVER_PORT"),
+            url("PROMETHEUS_PORT"),
+            url("ALERTMANAGER_PORT"),
+            metrics_tokens.of(self.state / "secrets", "people").read_text(),
+        )

@@ -1,0 +1,215 @@
+"""The parts of `make test-faults` that need no stack: histories, expectations, verdicts."""
+
+import os
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.paths import RULES
+from simulator.faults import FAULTS
+from stack.toolchain import locate
+from tests.test_stack.faults import history, levels, verdict
+from tests.test_stack.faults.answers import Labels, Notice, Spell
+from tests.test_stack.faults.expected import EXPECTED, Expected, mend
+from tests.test_stack.faults.levels import Level
+from tests.test_stack.faults.reach import Reach, reaches, rules, with_short_memory
+from tests.test_stack.faults.run import Observation
+
+HOUR, WEEK = 3600, 7 * 24 * 3600
+END = 1_800_000_000
+
+
+def rule_files(*exprs: str, kind: str = "record") -> dict[str, Any]:
+    """One rule file that holds ``exprs``."""
+    return {"a.yml": {"groups": [{"name": "a", "rules": [{kind: "r", "expr": e} for e in exprs]}]}}
+
+
+@pytest.mark.parametrize(
+    ("expr", "found"),
+    [
+        ("sum(rate(a_total[5m]))", []),
+        ('sum(rate(a_total{b="c"}[1h]))', [Reach('a_total{b="c"}', HOUR, True)]),
+        ("max_over_time(a[1h]) > a offset 1w", [Reach("a", WEEK, False)]),
+        ("a > avg_over_time(a[1h] offset 1w)", [Reach("a", WEEK + HOUR, False)]),
+        ("avg_over_time(sum(rate(a[5m]))[1h:1m])", [Reach("a", HOUR + 300, True)]),
+        ("rate(a[5m]) > 0 and changes(a[1h]) > 0", [Reach("a", HOUR, True)]),
+        ('last_over_time(ALERTS{alertname="A"}[1h])', []),
+    ],
+)
+def test_how_far_back_a_rule_reads(expr: str, found: list[Reach]) -> None:
+    assert reaches(rule_files(expr, kind="alert")) == found
+
+
+@pytest.mark.parametrize(
+    ("expr", "short"),
+    [
+        ("sum(rate(a[1h]))", "sum(rate(a[5m]))"),
+        ("rate(a[1m])", "rate(a[1m])"),
+        ("increase(a[1h] offset 1w) / 2", "(12 * increase(a[5m])) / 2"),
+        ("a - a offset 1w", "a - a"),
+        ("sum_over_time(a[1h:1m])", "(3 * sum_over_time((a)[5m:15s]))"),
+        (
+            "avg_over_time(increase(a[1h])[1d:1h])",
+            "avg_over_time(((12 * increase(a[5m])))[5m:15s])",
+        ),
+    ],
+)
+def test_a_rule_with_a_short_memory(expr: str, short: str) -> None:
+    (group,) = with_short_memory(rule_files(expr))["a.yml"]["groups"]
+    assert group["rules"] == [{"record": "r", "expr": short}]
+
+
+def test_alerts_are_left_out_where_memory_is_short() -> None:
+    assert with_short_memory(rule_files("a > 1", kind="alert")) == {}
+
+
+def test_the_committed_rules_can_be_shortened() -> None:
+    assert reaches(with_short_memory(rules(RULES))) == []
+
+
+def test_history_is_what_prometheus_reads(tmp_path: Path) -> None:
+    past = [
+        Level({"__name__": "level", "instance": "APP_PORT"}, 0.25, False, HOUR),
+        Level({"__name__": "a:b", "text": 'a "b" \\'}, 7, False, 5 * WEEK),
+        Level({"__name__": "things_total"}, 0.5, True, HOUR),
+    ]
+    data = tmp_path / "prometheus"
+    history.write(past, END, data, {"APP_PORT": "127.0.0.1:9"})
+    # Without one promtool does not read the blocks.
+    (data / "wal").mkdir()
+    command = [str(locate("promtool").path), "tsdb", "dump", str(data)]
+    dump = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    series: dict[str, list[tuple[int, float]]] = {}
+    for line in dump.splitlines():
+        labels, value, moment = line.rsplit(maxsplit=2)
+        series.setdefault(labels, []).append((int(moment) // 1000, float(value)))
+    assert set(series) == {
+        '{__name__="level", instance="127.0.0.1:9"}',
+        '{__name__="a:b", text="a \\"b\\" \\\\"}',
+        '{__name__="things_total"}',
+    }
+    for samples in series.values():
+        times = [moment for moment, _ in samples]
+        assert times[-1] == END
+        # A sample is good for five minutes.
+        assert max(b - a for a, b in pairwise(times)) < 300
+    assert {value for _, value in series['{__name__="level", instance="127.0.0.1:9"}']} == {0.25}
+    constant = series['{__name__="a:b", text="a \\"b\\" \\\\"}']
+    assert constant[0][0] <= END - 5 * WEEK
+    counted = dict(series['{__name__="things_total"}'])
+    assert counted[END] - counted[END - 600] == 300
+
+
+def test_levels_are_kept_for_the_same_rules_for_an_hour(tmp_path: Path) -> None:
+    file, read = tmp_path / "levels.json", [Reach("a", HOUR, True)]
+    kept = [Level({"__name__": "a", "job": "node"}, 0.5, True, HOUR)]
+    assert levels.load(file, read) is None
+    levels.save(kept, read, file)
+    assert levels.load(file, read) == kept
+    assert levels.load(file, [Reach("a", WEEK, True)]) is None
+    os.utime(file, (0, 0))
+    assert levels.load(file, read) is None
+
+
+def test_every_fault_has_an_entry() -> None:
+    assert [mend(fault) for fault in FAULTS if fault not in EXPECTED] == []
+    assert set(EXPECTED) <= set(FAULTS)
+
+
+def test_each_alert_that_is_expected_is_one() -> None:
+    alerts = {
+        rule.get("alert")
+        for file in rules(RULES).values()
+        for group in file["groups"]
+        for rule in group["rules"]
+    }
+    for fault, expected in EXPECTED.items():
+        assert expected.notified | expected.inhibited <= alerts, fault
+        assert not expected.notified & expected.inhibited, fault
+
+
+def alert(name: str) -> Labels:
+    return frozenset({("alertname", name), ("job", "orchestrator")})
+
+
+def observation(
+    *spells: tuple[str, float, float],
+    notified: tuple[str, ...] = (),
+    inhibited: tuple[str, ...] = (),
+    remaining: tuple[str, ...] = (),
+) -> Observation:
+    """A fault that was on from second 1000 to second 1300."""
+    notices = [Notice(alert(name), "firing", 1070) for name in notified]
+    notices += [Notice(alert(name), "resolved", 1400) for name in notified if name not in remaining]
+    return Observation(
+        "ai_down",
+        1000,
+        1300,
+        [Spell(alert(name), began, ended) for name, began, ended in spells],
+        notices,
+        frozenset(map(alert, inhibited)),
+        frozenset(map(alert, remaining)),
+        0.5,
+    )
+
+
+PAGE_AND_TICKET = Expected(frozenset({"Page"}), frozenset({"Ticket"}))
+AS_EXPECTED = (("Page", 1060, 1330), ("Ticket", 1090, 1330))
+
+
+def test_what_is_as_expected_is_no_problem() -> None:
+    seen = observation(*AS_EXPECTED, notified=("Page",), inhibited=("Ticket",))
+    assert verdict.problems(seen, PAGE_AND_TICKET) == []
+    assert verdict.table(verdict.rows(seen, PAGE_AND_TICKET)) == [
+        "| fault → alerts | fires | notified | resolved | remark    |",
+        "|----------------|------:|---------:|---------:|-----------|",
+        "| ai_down        |       |          |          |           |",
+        "| → Page         |    60 |       70 |      100 |           |",
+        "| → Ticket       |    90 |          |          | inhibited |",
+    ]
+    assert verdict.entry(seen) == '    "ai_down": _of("Page", inhibited=("Ticket",)),'
+
+
+def test_nothing_at_all_has_a_line_in_the_table() -> None:
+    assert [row.alert for row in verdict.rows(observation(), Expected())] == ["(none)"]
+    assert verdict.problems(observation(), Expected()) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "problem"),
+    [
+        (observation(), "Page: missing"),
+        (observation(("Page", 1060, 1330)), "Page: not notified Page{job="),
+        (observation(("Page", 1060, 1330), inhibited=("Page",)), "Page: inhibited"),
+        (observation(("Page", 960, 1330), notified=("Page",)), "Page: before the fault"),
+        (
+            observation(("Page", 1060, 9999), notified=("Page",), remaining=("Page",)),
+            "Page: not resolved",
+        ),
+        (observation(("Ticket", 1060, 1330), notified=("Ticket",)), "Ticket: notified"),
+        (observation(("Ticket", 1060, 1330)), "Ticket: not inhibited"),
+        (observation(("Other", 1060, 1330), notified=("Other",)), "Other: unexpected"),
+    ],
+)
+def test_what_is_not_as_expected(seen: Observation, problem: str) -> None:
+    problems = verdict.problems(seen, PAGE_AND_TICKET)
+    assert any(each.startswith(problem) for each in problems), problems
+
+
+def test_an_alert_that_fires_again_is_noted() -> None:
+    seen = observation(("Page", 1060, 1090), ("Page", 1150, 1200), notified=("Page",))
+    (row,) = verdict.rows(seen, Expected(frozenset({"Page"})))
+    assert row.remark == "fires again"
+
+
+def test_the_table_fits_a_screen() -> None:
+    names = {name for each in EXPECTED.values() for name in each.notified | each.inhibited}
+    longest = max(names, key=len)
+    rows = [
+        verdict.Row(fault, longest, "1234", "1234", "1234", ("not resolved",), ("fires again",))
+        for fault in FAULTS
+    ]
+    assert max(map(len, verdict.table(rows))) <= 100

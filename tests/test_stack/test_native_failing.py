@@ -1,0 +1,27 @@
+"""Native stacks of their own that do not come up, or not down, as they should."""
+
+from pathlib import Path
+
+from tests.test_stack.test_native import Stack
+
+
+def test_a_component_that_does_not_come_up_is_named_with_its_last_words(tmp_path: Path) -> None:
+    broken = Stack(tmp_path / "broken")
+    broken.variables["TRAFFIC_PER_MINUTE"] = "often"
+    try:
+        refused = broken.run("up")
+        assert refused.returncode == 1
+        assert "simulator does not answer at" in refused.stderr
+        assert "SIMULATOR_TRAFFIC_PER_MINUTE='often'" in refused.stderr
+        assert "make logs COMPONENT=simulator" in refused.stderr
+    finally:
+        broken.run("down")
+
+
+def test_down_when_the_supervisor_hangs(tmp_path: Path) -> None:
+    hanging = Stack(tmp_path / "hanging")
+    assert hanging.run("up").returncode == 0
+    (supervisor,) = [p for p in hanging.processes() if "supervisord" in " ".join(p.cmdline())]
+    supervisor.suspend()
+    assert hanging.run("down").returncode == 0
+    assert hanging.processes() == []
