@@ -161,7 +161,11 @@ def _about(document: dict[str, Any], read: set[str]) -> dict[str, Any]:
         alerts = expected(test, "alert_rule_test", "alertname")
         exprs = expected(test, "promql_expr_test", "expr")
         if alerts or exprs:
-            inputs = [s for s in test["input_series"] if _NAME.match(s["series"])[0] in read]  # type: ignore[index]
+            inputs = [
+                one
+                for one in test.get("input_series", ())
+                if _NAME.match(one["series"])[0] in read  # type: ignore[index]
+            ]
             kept = {"alert_rule_test": alerts, "promql_expr_test": exprs, "input_series": inputs}
             reduced.append({**test, **kept})
     return {**document, "tests": reduced}

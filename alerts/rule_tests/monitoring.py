@@ -108,6 +108,7 @@ def _notifying() -> RecordTest:
     notified = universe.increases(tried.name, _FIFTEEN, _INTEGRATION)
     failures = or_zero(universe.increases(failed.name, _FIFTEEN, _INTEGRATION), notified)
     expected = {
+        monitoring.NOTIFIED.name: notified,
         monitoring.NOTIFY_FAILURES.name: failures,
         monitoring.NOTIFY_FAILURE_RATIO.name: share(failures, notified),
     }

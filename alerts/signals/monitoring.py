@@ -85,14 +85,17 @@ HEAD_GROWTH = Record(f"job_instance:{_HEAD}:times1d", ratio(_HEAD, f"{_HEAD} off
 HEAD_MORE = Record(f"job_instance:{_HEAD}:more1d", f"{_HEAD} - {_HEAD} offset 1d")
 
 _FAILED = exporters.ALERTMANAGER_NOTIFICATIONS_FAILED
-_NOTIFIED = _increase(exporters.ALERTMANAGER_NOTIFICATIONS, _INTEGRATION, "15m")
+NOTIFIED = Record(
+    f"job_instance_integration:{_base(exporters.ALERTMANAGER_NOTIFICATIONS)}:increase15m",
+    _increase(exporters.ALERTMANAGER_NOTIFICATIONS, _INTEGRATION, "15m"),
+)
 NOTIFY_FAILURES = Record(
     f"job_instance_integration:{_base(_FAILED)}:increase15m",
-    or_zero(_increase(_FAILED, _INTEGRATION, "15m"), f"({_NOTIFIED})"),
+    or_zero(_increase(_FAILED, _INTEGRATION, "15m"), NOTIFIED.name),
 )
 NOTIFY_FAILURE_RATIO = Record(
     f"job_instance_integration:{_base(_FAILED)}:ratio_increase15m",
-    ratio(NOTIFY_FAILURES.name, f"({_NOTIFIED})"),
+    ratio(NOTIFY_FAILURES.name, NOTIFIED.name),
 )
 _MEMBERS = exporters.ALERTMANAGER_CLUSTER_MEMBERS.name
 # Only those that are up and in a cluster have the series.
@@ -543,7 +546,14 @@ def group(thresholds: Thresholds) -> Group:
     return Group(
         name="monitoring",
         about="Whether rules are evaluated, alerts reach people, and samples are kept.",
-        records=(SEND_ERRORS, SEND_ERROR_RATIO, BEST_WAY_ERRORS, NOTIFY_FAILURES, HEAD_MORE),
+        records=(
+            SEND_ERRORS,
+            SEND_ERROR_RATIO,
+            BEST_WAY_ERRORS,
+            NOTIFIED,
+            NOTIFY_FAILURES,
+            HEAD_MORE,
+        ),
         signals=(
             watchdog(),
             rule_failures(),
