@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 THE_SAME_THING = (
     *("alertname", "job", "instance", "component", "operation", "route"),
-    *("slo", "signal", "direction"),
+    *("slo", "signal", "direction", "device", "mountpoint"),
 )
 """Labels that say what an alert is about; one that is missing on both sides is equal."""
 

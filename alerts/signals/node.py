@@ -11,10 +11,7 @@ _LEVEL = "job_instance_device_mountpoint"
 
 # In memory, or full from the day they were made.
 _PSEUDO = 'fstype!~"tmpfs|ramfs|squashfs|erofs|iso9660"'
-_AVAILABLE = f"{exporters.FILESYSTEM_AVAILABLE.name}{{{_PSEUDO}}}"
-_SIZE = f"{exporters.FILESYSTEM_SIZE.name}{{{_PSEUDO}}}"
-_FILES = f"{exporters.FILESYSTEM_FILES.name}{{{_PSEUDO}}}"
-_FILES_FREE = f"{exporters.FILESYSTEM_FILES_FREE.name}{{{_PSEUDO}}}"
+_AVAILABLE = exporters.FILESYSTEM_AVAILABLE.name
 _WRITABLE = f"{exporters.FILESYSTEM_READ_ONLY.name} == 0"
 
 
@@ -22,17 +19,26 @@ def _of_disks(values: str) -> str:
     return f"min by ({_DISK}) ({values} and {_WRITABLE})"
 
 
-DISK_LEFT = Record(f"{_LEVEL}:node_filesystem_avail:ratio", _of_disks(ratio(_AVAILABLE, _SIZE)))
+DISK_LEFT = Record(
+    f"{_LEVEL}:node_filesystem_avail:ratio",
+    _of_disks(ratio(f"{_AVAILABLE}{{{_PSEUDO}}}", exporters.FILESYSTEM_SIZE.name)),
+)
 # Where nothing is known of the older half of the window, a slope is chance.
 DISK_TIME_LEFT = Record(
     f"{_LEVEL}:node_filesystem_full:seconds_left",
     _of_disks(
-        f"{_AVAILABLE} / (-deriv({_AVAILABLE}[6h]) > 0) "
+        f"{_AVAILABLE}{{{_PSEUDO}}} / (-deriv({_AVAILABLE}[6h]) > 0) "
         f"and present_over_time({_AVAILABLE}[3h] offset 3h)"
     ),
 )
 INODES_LEFT = Record(
-    f"{_LEVEL}:node_filesystem_files_free:ratio", _of_disks(ratio(_FILES_FREE, _FILES))
+    f"{_LEVEL}:node_filesystem_files_free:ratio",
+    _of_disks(
+        ratio(
+            f"{exporters.FILESYSTEM_FILES_FREE.name}{{{_PSEUDO}}}",
+            exporters.FILESYSTEM_FILES.name,
+        )
+    ),
 )
 MEMORY_LEFT = Record(
     "job_instance:node_memory_available:ratio",

@@ -233,10 +233,11 @@ class Thresholds(Section):
             ("disk_left_ticket_ratio", "disk_left_page_ratio"),
             ("certificate_ticket_days", "certificate_page_days"),
         ):
-            if getattr(self, ticket) < getattr(self, page):
+            if getattr(self, ticket) <= getattr(self, page):
                 raise ValueError(
-                    f"{ticket} of {getattr(self, ticket):g} is below {page} of "
-                    f"{getattr(self, page):g}, so the ticket would come after the page; raise it"
+                    f"{ticket} of {getattr(self, ticket):g} is not above {page} of "
+                    f"{getattr(self, page):g}, so the ticket would come no sooner than the page; "
+                    "raise it"
                 )
         return self
 
