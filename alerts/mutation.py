@@ -74,11 +74,15 @@ def survivors(
     """The mutants of the rule files in ``rules`` that no test in ``tests`` kills.
 
     With ``groups`` only those of these files. ``progress`` is told how many of how many were tried.
-    ValueError names a group that there is not.
+    ValueError names a group that there is not, or whose tests fail as they are.
     """
     files = {file.stem: file for file in sorted(rules.glob("*.yml"))}
     if unknown := set(groups) - files.keys():
         raise ValueError(f"no group {', '.join(unknown)}; there are {', '.join(files)}")
+    for name in groups or files:
+        # Tests that fail anyway would kill every mutant.
+        if is_killed(Mutant(name, "", "none", files[name].read_text()), tests):
+            raise ValueError(f"the tests of {name} fail without any mutant; `make check` says why")
     every = [mutant for name in groups or files for mutant in mutants(files[name])]
     alive = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -28,8 +28,14 @@ class Inhibition:
 INHIBITIONS = (
     Inhibition(
         "Of a service that can't be scraped, the last samples say nothing new.",
-        source=('alertname="TargetDown"', 'severity="page"'),
-        target=('alertname!="TargetDown"',),
+        source=('alertname="ServiceDown"',),
+        target=('alertname!="ServiceDown"',),
+        equal=("job",),
+    ),
+    Inhibition(
+        "SMS fail because of it, and somebody was called for it already.",
+        source=('alertname=~"(AIProvider|Database)Failing"', 'severity="page"'),
+        target=('alertname="SMSWorkflowsFailing"',),
         equal=("job",),
     ),
     Inhibition(

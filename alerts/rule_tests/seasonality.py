@@ -136,9 +136,10 @@ def _add(
     labels = {"job": job, "signal": signal}
     weight *= 1 + _SIGNALS.index(signal)
     universe.add(seasonality.VALUE, labels, weight, grows=False, base=base, gaps=gaps)
+    past = (*gaps, (_HOUR, 0))
     # The level of earlier weeks, as it was recorded then; that of now is for the rules to say.
     universe.add(
-        seasonality.LEVEL.name, labels, weight / 20, grows=False, base=base / 3 or 0.01, gaps=gaps
+        seasonality.LEVEL.name, labels, weight / 20, grows=False, base=base / 3 or 0.01, gaps=past
     )
 
 

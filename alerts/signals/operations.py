@@ -141,6 +141,8 @@ def failing(thresholds: Thresholds) -> Signal:
                 action="See by error type whether the provider is down, slow or refuses us; when "
                 "it is back, retry the failed workflows.",
                 pending="30s",
+                # Longer than what it holds back looks back, so that recovery calls nobody.
+                keep_firing="5m",
                 matchers=f'component="{Component.AI_PROVIDER}"',
                 guards=(
                     Guard(

@@ -17,6 +17,7 @@ _SAMPLES = exporters.SCRAPE_SAMPLES_KEPT.name
 _LARGEST = f"max by (job) ({_SAMPLES})"
 _LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
 
+_OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
 CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}[30m])")
 GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
 MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
@@ -58,6 +59,33 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 keep_firing="1m",
                 # The series has it already; here it tells the rules apart for promtool's linter.
                 labels={"job": job},
+                absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def service_down() -> Signal:
+    """Whether any instance of the orchestrator is scraped."""
+    return Signal(
+        title="Orchestrator reachable at all",
+        meaning="1 while one of its instances can be scraped.",
+        unit=Unit.COUNT,
+        source=f"max by (job) ({_OURS}) or absent({_OURS}) - 1",
+        thresholds=(
+            Threshold(
+                alert="ServiceDown",
+                comparison=Comparison.BELOW,
+                value=1,
+                severity=Severity.PAGE,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} is down: none of its instances can be scraped",
+                description="Tenants' SMS are not taken, or nothing is known of it. Its other "
+                "alerts are held back meanwhile: what the last samples say is no news.",
+                logs=LogQuery(level="error"),
+                action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
+                pending="1m",
+                keep_firing="1m",
                 absence="TargetDown",
             ),
         ),
@@ -197,7 +225,8 @@ def group(thresholds: Thresholds) -> Group:
         about="Whether Prometheus sees its targets, and how much they give.",
         records=(MORE_SAMPLES,),
         signals=(
-            reachable(ORCHESTRATOR_JOB, Severity.PAGE, Team.ORCHESTRATOR),
+            service_down(),
+            reachable(ORCHESTRATOR_JOB, Severity.TICKET, Team.ORCHESTRATOR),
             *(reachable(job, Severity.TICKET, Team.PLATFORM) for job in PLATFORM_JOBS),
             flapping(thresholds),
             scrape_duration(thresholds),

@@ -21,7 +21,7 @@ from tests.waiting import until
 
 Labels = dict[str, str]
 
-ORCHESTRATOR_DOWN = {"alertname": "TargetDown", "severity": "page", "job": "orchestrator"}
+ORCHESTRATOR_DOWN = {"alertname": "ServiceDown", "severity": "page", "job": "orchestrator"}
 NODE_DOWN = {"alertname": "TargetDown", "severity": "ticket", "job": "node"}
 PROMETHEUS_DOWN = {"alertname": "TargetDown", "severity": "ticket", "job": "prometheus"}
 RULES_FAIL = {"alertname": "RuleEvaluationFailing", "severity": "page", "job": "prometheus"}
