@@ -1,6 +1,7 @@
 """Metrics of others are declared as the real programs expose them."""
 
 import asyncio
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -72,30 +73,27 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
         name: f"127.0.0.1:{free_port()}" for name in ("prometheus", "alertmanager", "node")
     }
     _configure(folder, addresses)
+    programs = {
+        "alertmanager": (
+            "--config.file=alertmanager.yml",
+            "--storage.path=alertmanager",
+            f"--web.listen-address={addresses['alertmanager']}",
+            # A free port is one of TCP: on 127.0.0.1 its number is held for UDP.
+            f"--cluster.listen-address=127.0.0.2:{free_port()}",
+        ),
+        "node_exporter": (f"--web.listen-address={addresses['node']}",),
+        "prometheus": (
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=prometheus",
+            f"--web.listen-address={addresses['prometheus']}",
+        ),
+    }
     async with AsyncExitStack() as running:
         client = running.enter_context(httpx.Client())
-        await running.enter_async_context(
-            _running(
-                folder,
-                "alertmanager",
-                "--config.file=alertmanager.yml",
-                "--storage.path=alertmanager",
-                f"--web.listen-address={addresses['alertmanager']}",
-                f"--cluster.listen-address=127.0.0.1:{free_port()}",
-            )
-        )
-        await running.enter_async_context(
-            _running(folder, "node_exporter", f"--web.listen-address={addresses['node']}")
-        )
-        await running.enter_async_context(
-            _running(
-                folder,
-                "prometheus",
-                "--config.file=prometheus.yml",
-                "--storage.tsdb.path=prometheus",
-                f"--web.listen-address={addresses['prometheus']}",
-            )
-        )
+        processes = {
+            name: await running.enter_async_context(_running(folder, name, *arguments))
+            for name, arguments in programs.items()
+        }
 
         def exposed() -> dict[str, Exposed]:
             found: dict[str, Exposed] = {}
@@ -108,6 +106,8 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
             return set(client.get(url).json()["data"])
 
         def all_there() -> bool:
+            for name, process in processes.items():
+                assert process.returncode is None, (folder / f"{name}.log").read_text()
             try:
                 missing = {metric.name for metric in EXPOSED} - exposed().keys()
                 return not missing and {m.name for m in ADDED_BY_SCRAPING} <= added()
@@ -143,13 +143,13 @@ def _configure(folder: Path, addresses: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def _running(folder: Path, name: str, *arguments: str) -> AsyncIterator[None]:
+async def _running(folder: Path, name: str, *arguments: str) -> AsyncIterator[Process]:
     with (folder / f"{name}.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
             str(locate(name).path), *arguments, cwd=folder, stdout=log, stderr=log
         )
     try:
-        yield
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()
