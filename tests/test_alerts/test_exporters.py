@@ -114,7 +114,7 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
             except httpx.ConnectError:
                 return False
 
-        await until(all_there, seconds=60)
+        await until(all_there, seconds=180)
         return exposed(), added()
 
 

@@ -1,6 +1,7 @@
 """The rules: what is committed is what the signals say, and what they say makes sense."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ ALERT_RULES = [
     for rule in group["rules"]
     if "alert" in rule
 ]
+
+
+VALUES = {"component": "sms_agent", "operation": "send_sms", "type": "payment_dispute"}
+"""What Prometheus could fill into an alert's templates."""
 
 
 def alert_rules(name: str, **changes: Any) -> list[dict[str, Any]]:
@@ -110,14 +115,18 @@ def test_the_command_to_find_its_lines_is_one_that_the_query_tool_takes(
 ) -> None:
     if "logs_command" not in rule["annotations"]:
         return
-    command = rule["annotations"]["logs_command"].replace("{{ $labels.component }}", "sms_agent")
+    command = re.sub(
+        r"\{\{ \$labels\.(\w+) \}\}",
+        lambda match: VALUES[match[1]],
+        rule["annotations"]["logs_command"],
+    )
     program, module, tool, *arguments = command.split()
     assert (program, module, tool) == ("python", "-m", "app.logs")
     line = {
         "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
         "level": "error",
         "event": arguments[arguments.index("--event") + 1] if "--event" in arguments else "any",
-        "component": "ai_provider" if "ai_provider" in command else "sms_agent",
+        **dict(re.findall(r"--where (\w+)=(\S+)", command)),
     }
     (tmp_path / "orchestrator-1.jsonl").write_text(json.dumps(line) + "\n")
     assert query_logs([*arguments, "--in", str(tmp_path)]) == 0

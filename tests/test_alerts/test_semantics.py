@@ -191,7 +191,10 @@ def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
         ({"comparison": Comparison.BELOW, "value": 0}, "nothing is below 0, so it never fires"),
         ({"pending": "40s"}, "have to be multiples of the evaluation's 15s"),
         ({"absence": ""}, "pages, but says nothing of missing series"),
-        ({"absence": "SMSVolumeAnomaly"}, "which has no absent(); those that do are TargetDown"),
+        (
+            {"absence": "SMSVolumeAnomaly"},
+            "has no absent(); those that do are ServiceDown,",
+        ),
     ],
 )
 def test_an_alert_that_lacks_something_is_named(changes: dict[str, object], complaint: str) -> None:
