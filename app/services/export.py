@@ -160,8 +160,8 @@ async def _openmetrics(ranges: MetricsRanges, query: RangeQuery) -> AsyncIterato
         name = metric.name.removesuffix("_total")
         kind = _OPENMETRICS_TYPES[metric.kind]
         yield f"# TYPE {name} {kind}\n# HELP {name} {metric.help}\n".encode()
-        # A series' samples stand together, so a family is held until its range is read.
-        samples: dict[str, list[str]] = {}
+        # A series' samples stand together, by time, so a family is held until its range is read.
+        samples: dict[tuple[str, ...], list[str]] = {}
         sums: dict[tuple[str, ...], tuple[int, float]] = {}
         async for _, end, totals in ranges.totals_by_step(query, [metric]):
             for labels, total in totals.series(metric):
@@ -169,7 +169,7 @@ async def _openmetrics(ranges: MetricsRanges, query: RangeQuery) -> AsyncIterato
                 count, sum_ = sums.get(key, (0, 0.0))
                 sums[key] = count + total.count, sum_ + total.sum
                 for series, value in _samples(metric, labels, total, *sums[key]):
-                    samples.setdefault(series, []).append(f"{series} {value} {end}\n")
+                    samples.setdefault(key, []).append(f"{series} {value} {end}\n")
         for lines in samples.values():
             yield "".join(lines).encode()
     yield b"# EOF\n"

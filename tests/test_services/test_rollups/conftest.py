@@ -10,7 +10,7 @@ from app.core import catalogue, recorder
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
-from app.services.rollups import Rollups, Store
+from app.services.rollups import Rollups, Store, rollups
 
 METRICS = [
     catalogue.SMS_RECEIVED,
@@ -72,14 +72,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def database(database_url: str) -> AsyncIterator[Database]:
     url = make_url(database_url)
     url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
-    database = Database(url, pool_size=2, busy_seconds=0.2)
+    database = Database(url, pool_size=2, busy_seconds=20)
     yield database
     await database.close()
 
 
 @pytest.fixture
-def writer(database: Database) -> Callable[..., Writer]:
-    """Makes writers on the same database."""
+def writer(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Writer]:
+    """Makes writers on the same database, which give it time."""
+    monkeypatch.setattr(rollups, "STORE_SECONDS", 60)
 
     def made(name: str = "first", **settings: object) -> Writer:
         return Writer(database, name, RollupSettings.model_validate(settings))

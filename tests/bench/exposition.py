@@ -1,0 +1,199 @@
+"""What instances of the app, and the parts around it, expose: of real ones, served N times."""
+
+import asyncio
+import http.server
+import re
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.core.catalogue import SMS_RECEIVED
+from simulator.faults import FAULTS, HOSTILE_MESSAGES, Effect
+from stack.toolchain import locate
+from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
+from tests.serving_process import free_port
+from tests.test_logs.conftest import processes
+from tests.waiting import eventually
+
+SMS_PER_MINUTE = 1200
+SMS_PER_FAULT = 60
+SMS_AFTERWARDS = 200
+# What makes an SMS wait makes no other series.
+FAULTS_IN_TURN = [HOSTILE_MESSAGES] + [
+    name
+    for effect in (Effect.LOW_CONFIDENCE, Effect.ERRORS, Effect.DOWN)
+    for name, fault in FAULTS.items()
+    if fault.effect is effect
+]
+_SAMPLE = re.compile(r"(?P<series>\w+(?:\{.*\})?) (?P<value>\S+)")
+_COUNTERS = ("_total", "_count", "_sum", "_bucket")
+
+
+def grows(name: str) -> bool:
+    """Whether the metric called ``name`` is a counter."""
+    return name.endswith(_COUNTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How counters go on: by what was exposed, every ``period`` seconds since ``began``."""
+
+    began: float
+    period: float = 300
+
+    def value(self, exposed: float, now: float) -> float:
+        """The counter at Unix time ``now``."""
+        grown = exposed * (now - self.began) / self.period
+        return float(int(grown)) if exposed.is_integer() else grown
+
+
+class Exposition:
+    """What one instance exposes."""
+
+    def __init__(self, text: str) -> None:
+        self._lines: list[tuple[str, float | None]] = []
+        for line in text.splitlines():
+            sample = _SAMPLE.fullmatch(line)
+            if sample is None or not grows(re.split(r"[{ ]", line)[0]):
+                self._lines.append((line, None))
+            else:
+                self._lines.append((sample["series"], float(sample["value"])))
+
+    @property
+    def series(self) -> int:
+        return sum(not line.startswith("#") for line, _ in self._lines)
+
+    def text(self, growth: Growth) -> bytes:
+        """The exposition of now."""
+        now = time.time()
+        lines = (
+            line if value is None else f"{line} {growth.value(value, now)}"
+            for line, value in self._lines
+        )
+        return "\n".join([*lines, ""]).encode()
+
+
+@contextmanager
+def serving(expositions: Mapping[str, Exposition], growth: Growth) -> Iterator[str]:
+    """Serve each exposition at ``/NAME/`` and whatever follows; gives host and port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = expositions[self.path.split("/")[1]].text(growth)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Not to the terminal."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """A Prometheus that stops hangs up."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+async def of_the_app() -> Exposition:
+    """What a real orchestrator exposes once it has seen traffic and faults."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            processes(Path(folder), traffic_per_minute=SMS_PER_MINUTE, app_port=port) as both,
+            httpx.AsyncClient(base_url=both.control) as control,
+        ):
+            for fault in FAULTS_IN_TURN:
+                (await control.put(f"/faults/{fault}")).raise_for_status()
+                await _traffic(both.app)
+                (await control.delete("/faults")).raise_for_status()
+            # Retries end, managers decide.
+            await _traffic(both.app, SMS_AFTERWARDS)
+            for path in ("/health", "/health/dependencies", "/orchestrate/metrics", "/nowhere"):
+                await both.app.get(path)
+            await both.app.post("/orchestrate/sms-received", json={})
+            return Exposition(await _metrics(both.app))
+
+
+async def _traffic(app: httpx.AsyncClient, messages: int = SMS_PER_FAULT) -> None:
+    """Wait until the app has received that many more."""
+
+    async def received() -> float:
+        samples = re.findall(rf"^{SMS_RECEIVED.name}\S* (\S+)", await _metrics(app), re.MULTILINE)
+        return sum(map(float, samples))
+
+    enough = await received() + messages
+    await eventually(lambda: _at_least(received, enough), seconds=120)
+
+
+async def _at_least(ask: Callable[[], Awaitable[float]], enough: float) -> bool:
+    return await ask() >= enough
+
+
+async def _metrics(client: httpx.AsyncClient) -> str:
+    return (await client.get("/metrics")).raise_for_status().text
+
+
+async def of_the_node() -> Exposition:
+    """What node_exporter exposes of this machine."""
+    address = f"127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [locate("node_exporter").path, f"--web.listen-address={address}"]
+        async with running(command, Path(folder), f"http://{address}") as client:
+            return Exposition(await _metrics(client))
+
+
+async def of_alertmanager() -> Exposition:
+    """What an Alertmanager exposes that has been told nothing yet."""
+    address = f"127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "alertmanager.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
+        tool = locate("alertmanager")
+        if templates := default_templates(tool):
+            (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
+        command = [
+            *(tool.path, "--config.file=alertmanager.yml", "--storage.path=data"),
+            *("--cluster.listen-address=", f"--web.listen-address={address}"),
+        ]
+        async with running(command, folder, f"http://{address}") as client:
+            return Exposition(await _metrics(client))
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str | Path], folder: Path, url: str, ready_at: str = "/metrics"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Run ``command`` in ``folder``; gives a client of ``url`` once it answers at ``ready_at``."""
+    log = folder / "output"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *map(str, command), cwd=folder, stdout=output, stderr=output
+        )
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+
+            async def ready() -> bool:
+                assert process.returncode is None, log.read_text()
+                return (await client.get(ready_at)).is_success
+
+            await eventually(ready, seconds=120)
+            yield client
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
