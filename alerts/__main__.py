@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
 from alerts.mutation import survivors
@@ -31,6 +32,9 @@ def main() -> int:
     add(
         "generate", _generate, "write rules, their generated tests, runbook heads, alertmanager.yml"
     )
+    rules = add("rules", _rules, "write the rules of one environment into a folder of yours")
+    rules.add_argument("--environment", required=True, metavar="NAME", help="such as staging")
+    rules.add_argument("--output", required=True, type=Path, metavar="FOLDER")
     add("check", _check, "drift, metrics, meaning, form, runbooks, promtool, amtool")
     mutate = add("mutate", _mutate, "break each rule a little, list what no rule test notices")
     mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
@@ -65,6 +69,14 @@ def _generate(_arguments: argparse.Namespace) -> int:
     file = paths.ALERTMANAGER_CONFIG
     configuration.write(file, configuration.COMMITTED, load_notification_settings())
     print(paths.in_checkout(str(file)))
+    return 0
+
+
+def _rules(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.environment)
+    files = rule_files(settings.thresholds, settings.links)
+    generated.write(arguments.output, files)
+    print(f"{arguments.output}: {len(files)} files, for {settings.environment}")
     return 0
 
 

@@ -103,7 +103,8 @@ def is_killed(mutant: Mutant, tests: Path) -> bool:
     loading = {
         file.relative_to(tests): document
         for file, document in _documents(tests).items()
-        if any(name.endswith(f"/rules/{mutant.file}.yml") for name in document["rule_files"])
+        # Not those that load all rules: the others are not there.
+        if [Path(name).stem for name in document["rule_files"]] == [mutant.file]
     }
     read = _read_by(mutant)
     close = {file: _about(document, read) for file, document in loading.items()}

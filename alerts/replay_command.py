@@ -57,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a threshold and what it should be; may be repeated",
     )
     parser.add_argument(
+        "--environment", metavar="NAME", help="the thresholds of another one, such as staging"
+    )
+    parser.add_argument(
         "--alert", action="append", default=[], metavar="NAME", help="only this; may be repeated"
     )
     parser.add_argument(
@@ -84,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
     if start >= end:
         raise ValueError(f"--from {_time(start)} is not before --to {_time(end)}")
     present = settings.thresholds
-    changed = with_changes(present, dict(options.changes))
+    others = load_settings(options.environment).thresholds if options.environment else present
+    changed = with_changes(others, dict(options.changes))
+    is_changed = changed != present
     before, after = (
         rulebook(rule_files(each, settings.links).values(), evaluation_seconds(), options.interval)
         for each in (present, changed)
@@ -94,13 +99,13 @@ def run(options: argparse.Namespace) -> int:
         with PrometheusAPI(options.prometheus, options.timeout) as prometheus:
             replay = Replay(prometheus, start, end, before, _progress)
             replayed = replay.run(after, options.alert)
-            usual = replay.run(before, options.alert) if options.changes else replayed
+            usual = replay.run(before, options.alert) if is_changed else replayed
     except (PrometheusError, NoDataError, ValueError) as error:
         _clear_progress()
         print(f"{_time(start)} to {_time(end)}: {error}", file=sys.stderr)
         return 1
     _clear_progress()
-    print(report(usual, replayed, end, is_changed=bool(options.changes)))
+    print(report(usual, replayed, end, is_changed=is_changed))
     return 0
 
 

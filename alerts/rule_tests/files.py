@@ -21,9 +21,10 @@ from alerts.rule_tests import (
     throughput,
 )
 from alerts.rule_tests.alerts import alert_tests
+from alerts.rule_tests.healthy import healthy_test
 from alerts.rule_tests.records import RecordTest, RecordTests
 from alerts.semantics import Semantics
-from alerts.signals import groups
+from alerts.signals import groups as all_groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 
@@ -52,24 +53,27 @@ RECORD_TESTS: dict[str, RecordTests] = {
 
 def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) -> dict[str, str]:
     """The text of each generated file of rule tests, by its name."""
-    every = groups(thresholds)
+    every = all_groups(thresholds)
     semantics = Semantics(records(every), evaluation_seconds)
     files = {}
     for group in every:
         step = evaluation_seconds
         if tests := list(alert_tests(group, semantics, links, step)):
             files[f"{group.name}_alerts.yml"] = _text(
-                group, tests, group.interval or f"{step}s", "Each alert beside its thresholds"
+                (group,), tests, group.interval or f"{step}s", "Each alert beside its thresholds"
             )
         if record_tests := RECORD_TESTS.get(group.name):
             for name, tests_at in _by_time(group.name, record_tests(thresholds)):
                 files[name] = _text(
-                    group,
+                    (group,),
                     [test.promtool() for test in tests_at],
                     # Only what is said in the end is looked at.
                     f"{tests_at[0].universe.at}s",
                     "What each record says",
                 )
+    files["healthy.yml"] = _text(
+        every, [healthy_test(every)], f"{evaluation_seconds}s", "What calls nobody"
+    )
     return files
 
 
@@ -83,9 +87,9 @@ def _by_time(group: str, tests: list[RecordTest]) -> Iterator[tuple[str, list[Re
         )
 
 
-def _text(group: Group, tests: list[dict[str, Any]], interval: str, about: str) -> str:
+def _text(groups: tuple[Group, ...], tests: list[dict[str, Any]], interval: str, about: str) -> str:
     document = {
-        "rule_files": [f"../../rules/{group.name}.yml"],
+        "rule_files": [f"../../rules/{group.name}.yml" for group in groups],
         "evaluation_interval": interval,
         "tests": tests,
     }

@@ -245,6 +245,11 @@ ENVIRONMENTS = Path(__file__).with_name("environments.toml")
 """What differs by environment from the defaults."""
 
 
+def overridden_environments() -> list[str]:
+    """The environments of which something differs."""
+    return sorted(tomllib.loads(ENVIRONMENTS.read_text()))
+
+
 class _OfTheEnvironment(PydanticBaseSettingsSource):
     """The overrides of the environment that the settings so far are for."""
 
@@ -416,11 +421,17 @@ class Settings(BaseSettings):
         return url
 
 
-def load_settings() -> Settings:
-    """The settings from the environment.
+def load_settings(environment: str | None = None) -> Settings:
+    """The settings from the environment; those of another one than ORCHESTRATOR_ENVIRONMENT says.
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
+    named: dict[str, Any] = {"environment": environment} if environment else {}
+    if environment and environment not in overridden_environments():
+        raise SettingsError(
+            f"no environment {environment} in {ENVIRONMENTS.name}; there are "
+            f"{', '.join(overridden_environments())}"
+        )
     problems = list(_unknown_variables())
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
@@ -428,7 +439,7 @@ def load_settings() -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
     try:
-        return Settings(**_secrets_in(Path(secrets)) if secrets else {})
+        return Settings(**named, **(_secrets_in(Path(secrets)) if secrets else {}))
     except ValidationError as error:
         raise SettingsError("\n".join(_explanations(error))) from None
     except PydanticSettingsError as error:  # a value that should be JSON and is not

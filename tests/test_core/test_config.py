@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Settings, SettingsError, known_variables, load_settings
+from app.core.config import (
+    Settings,
+    SettingsError,
+    known_variables,
+    load_settings,
+    overridden_environments,
+)
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
@@ -144,3 +150,27 @@ def test_files_that_can_not_be_used_are_named_before_anything_starts(
     assert done.returncode == 2
     assert done.stderr.startswith("The settings can't be used:\n" + variable)
     assert "Traceback" not in done.stderr
+
+
+def test_what_an_environment_overrides_comes_after_the_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    default = load_settings().thresholds
+    staging = load_settings("staging").thresholds
+    assert staging.availability_objective < default.availability_objective
+    assert staging.ai_error_ratio == default.ai_error_ratio
+    monkeypatch.setenv("ORCHESTRATOR_ENVIRONMENT", "staging")
+    monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__AVAILABILITY_OBJECTIVE", "0.9")
+    settings = load_settings()
+    assert settings.thresholds.availability_objective == 0.9
+    assert settings.thresholds.minimum_failures == staging.minimum_failures
+
+
+def test_an_environment_without_overrides_is_named_with_the_choice() -> None:
+    with pytest.raises(SettingsError, match=r"no environment stagin in .*; there are staging"):
+        load_settings("stagin")
+
+
+def test_every_override_is_one_that_the_settings_take() -> None:
+    for environment in overridden_environments():
+        assert load_settings(environment).environment == environment
