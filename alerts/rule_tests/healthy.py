@@ -40,7 +40,7 @@ _BAD: Mapping[str, frozenset[str]] = {
     "http_response_status_code": frozenset({"500", "503"}),
     "mode": frozenset({"user", "system"}),
 }
-_OPEN_VALUES = {
+_OPEN_VALUES: Mapping[str, tuple[str, ...]] = {
     "http_route": ("/orchestrate/sms-received", "/health"),
     "http_response_status_code": ("200", "500"),
 }
@@ -105,7 +105,8 @@ def _labels(metric: Metric) -> Iterator[dict[str, str]]:
     """Each value of each label once, the others at their first."""
     values: dict[str, tuple[str, ...]] = {}
     for label in metric.labels:
-        values[label.name] = label.values or _OPEN_VALUES.get(label.name, ("some",))
+        open_values = _OPEN_VALUES.get(label.name, ("some",))
+        values[label.name] = open_values if label.values is None else label.values
     first = {name: of[0] for name, of in values.items()}
     seen = []
     for name, of in values.items() or [("", ("",))]:
