@@ -77,6 +77,7 @@ PAGE = f"# A\n\n{HEAD}\n\n" + "\n".join(f"## {section}\n" for section in runbook
 def test_what_is_wrong_is_named(tmp_path: Path, pages: dict[str, str], problem: str) -> None:
     for name, text in pages.items():
         (tmp_path / f"{name}.md").write_text(text)
+    (tmp_path / runbooks.INDEX).write_text(runbooks.index(THINGS))
     (found,) = runbooks.problems(tmp_path, THINGS, VOCABULARY)
     assert problem in found
 
@@ -91,3 +92,10 @@ def test_a_page_is_begun_and_then_only_its_head_is_written(tmp_path: Path) -> No
     assert HEAD in text
     assert text.count("By hand.") == len(runbooks.SECTIONS) + 1
     assert runbooks.problems(tmp_path, THINGS, VOCABULARY) == []
+
+
+def test_a_table_that_is_not_of_these_alerts_is_named(tmp_path: Path) -> None:
+    (tmp_path / "A.md").write_text(PAGE)
+    (tmp_path / runbooks.INDEX).write_text("# Runbooks\n")
+    (found,) = runbooks.problems(tmp_path, THINGS, VOCABULARY)
+    assert "README.md: differs from the signals; run `make generate`" in found
