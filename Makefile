@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate check mutate test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate check replay mutate test test-compose test-faults bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,9 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
+
+replay: $(VENV)/dev ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
+	@$(RUN) -m alerts replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
 mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)

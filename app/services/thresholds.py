@@ -87,7 +87,7 @@ def thresholds(settings: Settings, now: Now) -> list[Threshold]:
             "age of the oldest response that waits for a manager",
             now.oldest_waiting_seconds,
             "seconds",
-            settings.no_response_seconds,
+            limits.approval_wait_seconds,
         ),
         _above("open_breakers", "circuit breakers that are open", open_breakers, "breakers", 0),
     ]
