@@ -71,8 +71,9 @@ def walk(stack: Addresses, *, scrape_seconds: float) -> None:
     reached(
         "the resolution has arrived",
         lambda: _notifications(stack, ALERT, "resolved"),
-        # The breaker's minute, the rule's minute, and Alertmanager's group interval.
-        180 + slack,
+        # The breaker's minute, the rule's minute, the five for which the alert is kept firing, and
+        # Alertmanager's group interval.
+        480 + slack,
     )
 
 
