@@ -488,4 +488,6 @@ def _explanations(error: ValidationError) -> Iterator[str]:
         variable = f"{ENV_PREFIX}{path.upper()}"
         secret = any(word in path for word in ("password", "key"))
         given = "" if secret else f"={problem['input']!r}"
-        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}"
+        is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
+        mend = "; it is a share: write 0.05 for 5%" if is_share else ""
+        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}{mend}"
