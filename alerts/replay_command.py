@@ -137,10 +137,11 @@ def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str
         gone = sum(d.after is None for d in found)
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
     notes = [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
-    notes += [
-        f"{alert}: only the last part of this time can be told: what it reads began later"
-        for alert in sorted(after.partly)
-    ]
+    if after.partly:
+        notes.append(
+            "only the last part of this time can be told, since what they read began later: "
+            + ", ".join(sorted(after.partly))
+        )
     for note in notes:
         lines += wrap(note, _COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
