@@ -8,7 +8,7 @@ import httpx
 
 from tests.test_stack.journey import Addresses
 
-WATCHDOG = "Watchdog"
+INFO = "info"
 LAST_SECONDS = 40
 """A firing alert has a sample at each evaluation; this long without one, and it is over."""
 
@@ -50,7 +50,7 @@ class Answers:
         return [(each["metric"], float(each["value"][1])) for each in self._query(expr)]
 
     def firing(self) -> set[Labels]:
-        """The alerts that fire in Prometheus now, but for the Watchdog."""
+        """The alerts that fire in Prometheus now, but for those that go to nobody, such as the Watchdog."""
         return {_labels(metric) for metric, _ in self.vector(_FIRING)}
 
     def spells(self, seconds: float) -> list[Spell]:
@@ -68,12 +68,12 @@ class Answers:
         return sorted(found, key=lambda spell: spell.began)
 
     def in_alertmanager(self) -> dict[Labels, bool]:
-        """The alerts that Alertmanager holds, but for the Watchdog; whether each is inhibited."""
+        """The alerts that Alertmanager holds, but for those that go to nobody, such as the Watchdog; whether each is inhibited."""
         alerts = self._json(f"{self._addresses.alertmanager}/api/v2/alerts")
         return {
             _labels(alert["labels"]): bool(alert["status"]["inhibitedBy"])
             for alert in alerts
-            if alert["labels"]["alertname"] != WATCHDOG
+            if alert["labels"]["severity"] != INFO
         }
 
     def notices(self) -> list[Notice]:
@@ -87,7 +87,7 @@ class Answers:
             )
             for notification in received
             for alert in notification["alerts"]
-            if alert["labels"]["alertname"] != WATCHDOG
+            if alert["labels"]["severity"] != INFO
         ]
 
     def switch_on(self, fault: str) -> None:
@@ -118,7 +118,7 @@ def written(labels: Labels) -> str:
     return f"{name_of(labels)}{{{others}}}"
 
 
-_FIRING = f'ALERTS{{alertstate="firing",alertname!="{WATCHDOG}"}}'
+_FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}"}}'
 
 
 def _labels(labels: dict[str, str]) -> Labels:
