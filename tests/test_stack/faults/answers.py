@@ -9,6 +9,8 @@ import httpx
 from tests.test_stack.journey import Addresses
 
 INFO = "info"
+"""The severity of alerts that go to nobody, such as the Watchdog."""
+
 LAST_SECONDS = 40
 """A firing alert has a sample at each evaluation; this long without one, and it is over."""
 
@@ -50,7 +52,7 @@ class Answers:
         return [(each["metric"], float(each["value"][1])) for each in self._query(expr)]
 
     def firing(self) -> set[Labels]:
-        """The alerts that fire in Prometheus now, but for those that go to nobody, such as the Watchdog."""
+        """The alerts that fire in Prometheus now, but for info."""
         return {_labels(metric) for metric, _ in self.vector(_FIRING)}
 
     def spells(self, seconds: float) -> list[Spell]:
@@ -68,7 +70,7 @@ class Answers:
         return sorted(found, key=lambda spell: spell.began)
 
     def in_alertmanager(self) -> dict[Labels, bool]:
-        """The alerts that Alertmanager holds, but for those that go to nobody, such as the Watchdog; whether each is inhibited."""
+        """The alerts that Alertmanager holds, but for info; whether each is inhibited."""
         alerts = self._json(f"{self._addresses.alertmanager}/api/v2/alerts")
         return {
             _labels(alert["labels"]): bool(alert["status"]["inhibitedBy"])
