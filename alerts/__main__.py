@@ -10,6 +10,7 @@ from alerts.mutation import survivors
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
 from alerts.notifications.settings import load_settings as load_notification_settings
+from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
@@ -58,7 +59,7 @@ def main() -> int:
 
 def _generate(_arguments: argparse.Namespace) -> int:
     settings = load_settings()
-    tests = test_files(settings.thresholds, settings.links, check.scrape_seconds())
+    tests = test_files(settings.thresholds, settings.links, scrape_seconds())
     for folder, files in (
         (paths.RULES, rule_files(settings.thresholds, settings.links)),
         (paths.GENERATED_RULE_TESTS, tests),

@@ -3,13 +3,13 @@
 import argparse
 import difflib
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
+from alerts import time_range
 from alerts.backfill import backfill
 from alerts.blocks import BlocksError
 from alerts.prometheus_api import PrometheusError
-from alerts.replay_command import evaluation_seconds, moment, seconds
+from alerts.prometheus_config import evaluation_seconds
 from alerts.rulebook import Rulebook, rulebook
 from alerts.rules import rule_files
 from alerts.scratch import ScratchError
@@ -45,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prometheus", default="", metavar="URL", help="whose past it is, by remote read"
     )
-    parser.add_argument(
-        "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
-    )
-    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="default: now")
-    parser.add_argument(
-        "--last", type=seconds, default="35d", metavar="DURATION", help="in place of --from; 35d"
-    )
+    time_range.add_options(parser, "35d")
     parser.add_argument(
         "--record",
         action="append",
@@ -61,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--interval",
-        type=seconds,
+        type=time_range.seconds,
         default="1m",
         metavar="DURATION",
         help="evaluate no more often than this (default 1m, 5m at most); 0s: as the rules do",
@@ -71,10 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Backfill and print; returns the exit code. Raises ValueError for what can't be meant."""
     settings = load_settings()
-    end = options.end or int(datetime.now(UTC).timestamp())
-    start = options.start or end - options.last
-    if start >= end:
-        raise ValueError("--from is not before --to")
+    start, end = time_range.chosen(options)
     if options.interval > _LOOKBACK_SECONDS:
         raise ValueError(
             f"--interval {options.interval}s: Prometheus looks back 5m for a sample; use 5m or less"

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from alerts import generated, paths, promtool, runbooks
 from alerts.expressions import Vocabulary
 from alerts.form import misshapen_in
@@ -22,7 +20,7 @@ from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files
 from alerts.notifications.settings import NotificationSettings, load_settings
 from alerts.order import misordered_in
-from alerts.promql import seconds
+from alerts.prometheus_config import scrape_seconds
 from alerts.promtool import CheckFailedError
 from alerts.rule_tests.files import test_files
 from alerts.rules import alert_expr, expressions, rule_files
@@ -136,12 +134,6 @@ def unusable_notifications() -> list[str]:
 def _texts(threshold: Threshold) -> tuple[str, ...]:
     logs = threshold.logs.logql if threshold.logs else ""
     return (threshold.summary, threshold.description, threshold.action, logs)
-
-
-def scrape_seconds() -> int:
-    """How often the committed prometheus.yml scrapes and evaluates."""
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
-    return seconds(config["global"]["scrape_interval"])
 
 
 def _each(check: Callable[[Path], None], folder: Path) -> list[str]:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from alerts import paths
+from alerts import time_range
 from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_api import PrometheusAPI, PrometheusError
+from alerts.prometheus_config import evaluation_seconds
 from alerts.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
-from alerts.rulebook import Rulebook, duration, rulebook
+from alerts.rulebook import Rulebook, rulebook
 from alerts.rules import rule_files
 from app.core.config import load_settings
 
@@ -40,13 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default %(default)s"
     )
-    parser.add_argument(
-        "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
-    )
-    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="default: now")
-    parser.add_argument(
-        "--last", type=seconds, default="1d", metavar="DURATION", help="in place of --from; 1d"
-    )
+    time_range.add_options(parser, "1d")
     parser.add_argument(
         "--set",
         dest="changes",
@@ -64,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--interval",
-        type=seconds,
+        type=time_range.seconds,
         default=0,
         metavar="DURATION",
         help="evaluate no more often than this: quicker over weeks, but short firings are missed",
@@ -72,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument(
         "--timeout",
-        type=seconds,
+        type=time_range.seconds,
         default="1m",
         metavar="DURATION",
         help="longest that one query may take (default 1m); Prometheus has its own limit of 2m",
@@ -82,10 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Replay and print; returns the exit code. Raises ValueError for what can't be meant."""
     settings = load_settings()
-    end = options.end or int(datetime.now(UTC).timestamp())
-    start = options.start or end - options.last
-    if start >= end:
-        raise ValueError(f"--from {_time(start)} is not before --to {_time(end)}")
+    start, end = time_range.chosen(options)
     present = settings.thresholds
     others = load_settings(options.environment).thresholds if options.environment else present
     changed = with_changes(others, dict(options.changes))
@@ -102,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             usual = replay.run(before, options.alert) if is_changed else replayed
     except (PrometheusError, NoDataError, ValueError) as error:
         _clear_progress()
-        print(f"{_time(start)} to {_time(end)}: {error}", file=sys.stderr)
+        print(f"{time_range.written(start)} to {time_range.written(end)}: {error}", file=sys.stderr)
         return 1
     _clear_progress()
     print(report(usual, replayed, end, is_changed=is_changed))
@@ -202,12 +193,6 @@ def _telling_labels(fired: Sequence[Fired]) -> dict[str, frozenset[str]]:
     return telling
 
 
-def evaluation_seconds() -> int:
-    """How often the committed prometheus.yml evaluates rules."""
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
-    return int(duration(config["global"]["evaluation_interval"]))
-
-
 def _check_names(names: Sequence[str], rules: Rulebook) -> None:
     known = {rule.name for rule in rules.alerts}
     for name in names:
@@ -217,36 +202,11 @@ def _check_names(names: Sequence[str], rules: Rulebook) -> None:
             raise ValueError(f"--alert {name}: no such alert; {hint}")
 
 
-def seconds(text: str) -> int:
-    """The seconds of a duration on the command line."""
-    try:
-        return int(duration(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no duration; write 30m, 7d or the like"
-        ) from None
-
-
-def moment(text: str) -> int:
-    """The seconds since the epoch of a time on the command line; UTC where it names no zone."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write it as 2026-11-24T12:00Z"
-        ) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
-
-
 def _change(text: str) -> tuple[str, str]:
     name, equal, value = text.partition("=")
     if not (name and equal and value):
         raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
     return name.strip(), value.strip()
-
-
-def _time(second: float) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _short(second: float) -> str:

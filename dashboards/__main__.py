@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from alerts import generated, paths
-from alerts.check import scrape_seconds
 from alerts.expressions import Vocabulary
 from alerts.model import records
+from alerts.prometheus_config import scrape_seconds
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import load_settings

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts import check
 from alerts.model import Severity, alert_names, records
 from alerts.notifications.inhibition import INHIBITIONS, THE_SAME_THING, Inhibition
 from alerts.paths import ALERTMANAGER_CONFIG
+from alerts.prometheus_config import scrape_seconds
 from alerts.rules import alert_expr
 from alerts.semantics import Semantics
 from alerts.signals import groups
@@ -138,7 +138,7 @@ async def test_another_budget_is_told(client: httpx.Client) -> None:
 def test_what_tells_two_alerts_of_a_name_apart_is_compared() -> None:
     """Else a page about one thing would silence the ticket about another."""
     all_groups = groups(Thresholds())
-    semantics = Semantics(records(all_groups), check.scrape_seconds())
+    semantics = Semantics(records(all_groups), scrape_seconds())
     labels: dict[str, set[str]] = {}
     severities: dict[str, set[Severity]] = {}
     for signal, threshold in ((s, t) for g in all_groups for s in g.signals for t in s.thresholds):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alerts import paths
-from alerts.check import meaningless_in, scrape_seconds
+from alerts.check import meaningless_in
 from alerts.form import misshapen_in
 from alerts.logs import LogQuery
 from alerts.model import (
@@ -21,6 +21,7 @@ from alerts.model import (
     records,
 )
 from alerts.order import misordered_in
+from alerts.prometheus_config import scrape_seconds
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.events import OperationFailed
