@@ -33,6 +33,15 @@ def list_of(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl*"))
 
 
+async def compressed(folder: Path, files: int) -> None:
+    """Wait until that many are compressed and only the one that is written is not.
+
+    Before, a file may be there twice, or go away between being listed and being read.
+    """
+    await until(lambda: len(list(folder.glob("*.gz"))) == files)
+    await until(lambda: len(list(folder.glob("*.jsonl"))) == 1)
+
+
 def put(file: RotatingFile, *lines: str) -> None:
     for line in lines:
         data = memoryview(f"{line}\n".encode())
@@ -43,8 +52,7 @@ async def test_a_full_file_is_rotated_and_compressed(tmp_path: Path) -> None:
     file = RotatingFile(tmp_path, "billing", KEEPING)
     wanted = [f"{number:099}" for number in range(35)]
     put(file, *wanted)
-    await until(lambda: len(list(tmp_path.glob("*.gz"))) == 3)
-    await until(lambda: len(list(tmp_path.glob("*.jsonl"))) == 1)
+    await compressed(tmp_path, files=3)
     assert sorted(written(tmp_path)) == wanted
     modes = {stat.S_IMODE(each.stat().st_mode) for each in list_of(tmp_path)}
     assert len(modes) == 1
@@ -52,23 +60,25 @@ async def test_a_full_file_is_rotated_and_compressed(tmp_path: Path) -> None:
     file.close()
 
 
-def test_a_new_day_begins_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_day_begins_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = RotatingFile(tmp_path, "billing", KEEPING)
     put(file, "today")
     tomorrow = time.time() + 86_400
     monkeypatch.setattr(log_files.time, "time", lambda: tomorrow)
     put(file, "tomorrow")
     assert file.path.read_text() == "tomorrow\n"
+    await compressed(tmp_path, files=1)
     assert sorted(written(tmp_path)) == ["today", "tomorrow"]
     file.close()
 
 
-def test_a_line_is_never_parted_between_files(tmp_path: Path) -> None:
+async def test_a_line_is_never_parted_between_files(tmp_path: Path) -> None:
     file = RotatingFile(tmp_path, "billing", KEEPING)
     half = memoryview(b"x" * 990)
     assert file.write(half) == 990  # all that a full disk took of a line
     put(file, "the rest of it")
     put(file, "the next")
+    await compressed(tmp_path, files=1)
     assert sorted(written(tmp_path)) == ["the next", "x" * 990 + "the rest of it"]
     file.close()
 
