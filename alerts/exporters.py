@@ -12,6 +12,8 @@ from app.core.catalogue import Kind, Label, Metric
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""
+ALERTS_FOR_STATE = "ALERTS_FOR_STATE"
+"""When each of them became pending, seconds since the Unix epoch."""
 
 # --- What Prometheus adds to each target ----------------------------------------------------------
 

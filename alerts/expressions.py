@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
-from alerts.exporters import ALERTS, known_metrics
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
 from alerts.model import Record
 from app.core.catalogue import Metric
 
@@ -22,7 +22,7 @@ class Vocabulary:
 
     def __init__(self, records: list[Record]) -> None:
         self._metrics = {name: m for m in known_metrics() for name in m.series_names}
-        self._without_labels = {ALERTS, *(record.name for record in records)}
+        self._without_labels = {ALERTS, ALERTS_FOR_STATE, *(record.name for record in records)}
 
     def problems(self, expr: str) -> list[str]:
         """What is wrong with ``expr``, one line each; empty when nothing is."""

@@ -10,8 +10,34 @@ from enum import StrEnum
 
 from alerts.logs import LogQuery
 
-DASHBOARD_UID = "sms-orchestrator-overview"
-"""The dashboard that answers first; alerts link to it."""
+
+class Dashboard(StrEnum):
+    """The dashboards, by uid. A signal's group names the one that its alerts link to."""
+
+    OVERVIEW = "sms-orchestrator-overview"
+    SERVICES = "sms-orchestrator-services"
+    AI = "sms-orchestrator-ai"
+    BUSINESS = "sms-orchestrator-business"
+    TRENDS = "sms-orchestrator-trends"
+    ALERTS = "sms-orchestrator-alerts"
+    RUNTIME = "sms-orchestrator-runtime"
+    MONITORING = "sms-orchestrator-monitoring"
+    LOGS = "sms-orchestrator-logs"
+
+    @property
+    def label(self) -> str:
+        """What it is called, without the service's name."""
+        return {
+            Dashboard.OVERVIEW: "overview",
+            Dashboard.SERVICES: "services",
+            Dashboard.AI: "AI and approvals",
+            Dashboard.BUSINESS: "business",
+            Dashboard.TRENDS: "trends and capacity",
+            Dashboard.ALERTS: "SLOs and alerts",
+            Dashboard.RUNTIME: "runtime",
+            Dashboard.MONITORING: "monitoring itself",
+            Dashboard.LOGS: "logs",
+        }[self]
 
 
 class Severity(StrEnum):
@@ -172,7 +198,8 @@ class Signal:
     """Something an operator watches.
 
     ``source`` is the recording rule that holds it, or PromQL where Prometheus stores it already.
-    ``title`` and ``meaning`` head its panel; ``meaning`` says what good looks like.
+    ``title`` and ``meaning`` head its panel; ``meaning`` says what good looks like. ``dashboard``
+    shows it, where that is not the one of its group.
     """
 
     title: str
@@ -180,6 +207,7 @@ class Signal:
     unit: Unit
     source: Record | str
     thresholds: tuple[Threshold, ...] = ()
+    dashboard: Dashboard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +217,8 @@ class Group:
     Alerts stand in the group of the records they read: rules of other groups may be one evaluation
     behind. Where that does not matter, as for records that look back over hours, ``follows`` names
     the other groups. ``interval`` is the time between evaluations; Prometheus's own where it is
-    empty. ``source`` is the module of alerts.signals that declares the group.
+    empty. ``source`` is the module of alerts.signals that declares the group; ``dashboard`` shows
+    what it watches.
     """
 
     name: str
@@ -199,6 +228,7 @@ class Group:
     follows: tuple[str, ...] = ()
     interval: str = ""
     source: str = ""
+    dashboard: Dashboard = Dashboard.OVERVIEW
 
     def all_records(self) -> Iterator[Record]:
         """The group's recording rules, those of its signals last, each once."""

@@ -6,7 +6,7 @@ from typing import Any
 import promql_parser
 import yaml
 
-from alerts.model import DASHBOARD_UID, Group, Record, Signal, Threshold, number
+from alerts.model import Group, Record, Signal, Threshold, number
 from alerts.signals import groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
@@ -62,7 +62,7 @@ def _text(group: Group, links: Links) -> str:
         " there.\n"
     )
     rules = [_recording_rule(record) for record in group.all_records()]
-    rules += [alert_rule(s, t, links) for s in group.signals for t in s.thresholds]
+    rules += [alert_rule(group, s, t, links) for s in group.signals for t in s.thresholds]
     interval = {"interval": group.interval} if group.interval else {}
     document = {"groups": [{"name": group.name, **interval, "rules": rules}]}
     return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
@@ -75,7 +75,7 @@ def _recording_rule(record: Record) -> dict[str, Any]:
     return rule
 
 
-def alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str, Any]:
+def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links) -> dict[str, Any]:
     """The alerting rule as Prometheus reads it."""
     rule: dict[str, Any] = {
         "alert": threshold.alert,
@@ -96,7 +96,7 @@ def alert_rule(signal: Signal, threshold: Threshold, links: Links) -> dict[str, 
         f"alerts {threshold.described(signal.unit)}.",
         "action": threshold.action,
         "runbook_url": f"{_base(links.runbooks_url)}/{threshold.alert}",
-        "dashboard_url": f"{_base(links.grafana_url)}/d/{DASHBOARD_UID}",
+        "dashboard_url": f"{_base(links.grafana_url)}/d/{signal.dashboard or group.dashboard}",
     }
     if threshold.logs:
         rule["annotations"]["logs_command"] = threshold.logs.command

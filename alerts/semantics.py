@@ -24,7 +24,7 @@ from promql_parser import (
     VectorSelector,
 )
 
-from alerts.exporters import known_metrics
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
 from alerts.model import Record
 from app.core.catalogue import Kind
 
@@ -32,7 +32,7 @@ SAMPLES_PER_RANGE = 4
 """Scrape intervals in a range, so that one failed scrape, or a late one, leaves a rate."""
 
 _TARGET = frozenset({"job", "instance"})
-_OWN_LABELS: dict[str, frozenset[str] | None] = {"ALERTS": None}
+_OWN_LABELS: dict[str, frozenset[str] | None] = dict.fromkeys((ALERTS, ALERTS_FOR_STATE))
 _RATES = frozenset({"rate", "increase", "irate"})
 _OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"})
 # What may be asked of a counter as it is: whether it is there, and how many of it.

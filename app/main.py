@@ -78,5 +78,6 @@ def create() -> ASGIApp:
         settings.worker_metrics_dir,
         log_levels=settings.logs.levels,
         slow_operation_seconds=settings.logs.slow_operation_seconds,
+        environment=settings.environment,
     )
     return observed(create_app(settings, observability), observability)

@@ -1,10 +1,15 @@
 """The set of dashboards."""
 
 from app.core.thresholds import Thresholds
-from dashboards.house_style import to_json
+from dashboards.grafana import to_json
 from dashboards.overview import overview
+from dashboards.slos_and_alerts import slos_and_alerts
 
 
 def dashboard_files(thresholds: Thresholds) -> dict[str, str]:
     """The JSON of each dashboard by the name of its file."""
-    return {"overview.json": to_json(overview(thresholds))}
+    boards = {
+        "overview": overview(thresholds),
+        "slos_and_alerts": slos_and_alerts(thresholds),
+    }
+    return {f"{name}.json": to_json(board) for name, board in boards.items()}

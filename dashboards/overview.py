@@ -2,69 +2,75 @@
 
 from grafanalib import core
 
-from alerts.model import DASHBOARD_UID, Record, Severity, Team, Unit
+from alerts.exporters import UP
+from alerts.model import Dashboard, Record, Severity, Unit
 from alerts.promql import quantile
 from alerts.signals import business, http, operations, slo, sms
 from app.core import catalogue
-from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
+from dashboards.grafana import Panel
 from dashboards.house_style import (
-    TARGET_INSTANCES,
-    TARGETS,
+    Colour,
     Query,
     Row,
     dashboard,
     good_above,
     good_below,
     neutral,
+    of,
+    signal,
     signal_steps,
+    stacked,
     stat,
+    steps,
     timeseries,
 )
+from dashboards.services import breakers_timeline
+from dashboards.slos_and_alerts import budget_left, firing, firing_alerts
 
-_SMS_BUCKET = catalogue.SMS_PROCESSING_DURATION.bucket
+_WINDOW = "$__rate_interval"
 
 
 def overview(thresholds: Thresholds) -> core.Dashboard:
-    """The dashboard that alerts link to."""
+    """The dashboard to begin with."""
     return dashboard(
-        uid=DASHBOARD_UID,
-        title="SMS orchestrator: overview",
-        description="Whether the SMS orchestrator is well: promises, golden signals, upstreams, "
-        "AI, business and process.",
-        tags=["sms-orchestrator"],
-        job_metric=catalogue.SMS_RECEIVED.name,
+        Dashboard.OVERVIEW,
+        "overview",
+        "For whoever is on call: is it well, and where to look next. From left to right and from "
+        "top to bottom: promises, alerts, golden signals, business.",
         rows=(
+            _is_it_well(thresholds),
             _promises(thresholds),
-            _requests(thresholds),
-            _sms(thresholds),
+            _golden_signals(thresholds),
             _upstreams(thresholds),
-            _ai(),
-            _business(),
-            _process(),
+            _business(thresholds),
         ),
     )
 
 
-def _promises(thresholds: Thresholds) -> Row:
-    severities = "|".join((Severity.PAGE, Severity.TICKET))
+def _is_it_well(thresholds: Thresholds) -> Row:
     _, in_time, *_ = slo.objectives(thresholds)
     breakers = operations.breakers_not_closed()
+    waiting = business.queue_age(thresholds)
     return Row(
         "Is it well?",
         height=5,
         panels=(
             stat(
-                "Firing alerts",
-                "Alerts that fire now and ask something of people. Good is 0.",
+                "Pages",
+                "Alerts that fire now and call somebody at night. Good is 0.",
                 Unit.COUNT,
-                Query(
-                    f'count(ALERTS{{alertstate="firing",severity=~"{severities}",'
-                    f'team=~"{"|".join(Team)}"}}) or vector(0)',
-                    "firing",
-                ),
+                Query(firing(Severity.PAGE), "pages"),
                 good_below(1),
-                no_value="Prometheus evaluates no rules",
+                links=(Dashboard.ALERTS,),
+            ),
+            stat(
+                "Tickets",
+                "Alerts that fire now and can wait for the morning. Good is 0.",
+                Unit.COUNT,
+                Query(firing(Severity.TICKET), "tickets"),
+                steps(Colour.GOOD, (1, Colour.WARNING)),
+                links=(Dashboard.ALERTS,),
             ),
             stat(
                 "Availability, last hour",
@@ -73,257 +79,165 @@ def _promises(thresholds: Thresholds) -> Row:
                 Unit.RATIO,
                 Query(f"1 - max({_slo('1h', 'availability')})", "availability"),
                 good_above(thresholds.availability_objective),
-                no_value="no requests",
+                empty="Not known yet",
+                links=(Dashboard.SERVICES,),
             ),
             stat(
-                f"SMS processed within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
-                f"Promised: {Unit.RATIO.text(in_time.objective)} of {in_time.promise}.",
+                f"SMS within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
+                f"Of the last 5 minutes. Promised: {Unit.RATIO.text(in_time.objective)} of "
+                f"{in_time.promise}.",
                 Unit.RATIO,
                 Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
                 good_above(thresholds.sms_latency_objective),
-                no_value="no SMS",
+                empty="No SMS",
+                links=(Dashboard.SERVICES,),
             ),
             stat(
                 "SMS per minute",
-                "SMS accepted, repeated deliveries left out. Follows the hour of the day.",
+                "SMS accepted, repeated deliveries left out. Good follows the hour of the week: "
+                "see the trends.",
                 Unit.COUNT,
-                Query(f"60 * sum({_of(sms.RECEIVED)})", "SMS per minute"),
+                Query(f"60 * sum({of(sms.RECEIVED)})", "SMS per minute"),
                 neutral(),
-                no_value="no SMS yet",
+                links=(Dashboard.TRENDS,),
             ),
             stat(
-                "Sent without a manager, last hour",
-                "Answers of the AI that were sent at once, of all it wrote. A fall means that "
-                "managers have more to do.",
-                Unit.RATIO,
-                Query(f"min({_of(business.AUTO_SENT_RATIO)})", "sent at once"),
-                neutral(),
-                no_value="no answers",
+                waiting.title,
+                waiting.meaning,
+                waiting.unit,
+                Query(f"max({of(waiting.source)})", "oldest"),
+                signal_steps(waiting),
+                links=(Dashboard.AI,),
             ),
             stat(
                 breakers.title,
                 breakers.meaning,
                 breakers.unit,
-                Query(f"sum({_of(breakers.source)})", "not closed"),
+                Query(f"sum({of(breakers.source)})", "not closed"),
                 signal_steps(breakers),
-                no_value="orchestrator not scraped",
+                links=(Dashboard.SERVICES,),
+            ),
+            stat(
+                "Instances up",
+                "Instances of the orchestrator that Prometheus reaches. Good is all of them.",
+                Unit.COUNT,
+                Query(f"sum({of(UP)})", "up"),
+                good_above(1),
+                empty="No instance is known to Prometheus",
+                links=(Dashboard.RUNTIME,),
             ),
         ),
     )
 
 
-def _requests(thresholds: Thresholds) -> Row:
-    availability, *_ = slo.objectives(thresholds)
+def _promises(thresholds: Thresholds) -> Row:
     return Row(
-        "Requests",
+        "Promises and alerts",
+        (
+            budget_left(),
+            timeseries(
+                "How fast the error budgets burn",
+                "Burn rate over an hour: at 1 the budget lasts exactly its period, at "
+                f"{slo.BURN_RATES[0].factor(thresholds.slo_period_days):g} somebody is called. "
+                "Good is below 1.",
+                Unit.COUNT,
+                Query(f"max by (slo) ({of(slo.BURN_RATE)})", "{{slo}}"),
+                empty="Not known yet: half an hour of requests is needed",
+                links=(Dashboard.ALERTS,),
+            ),
+            firing_alerts(),
+        ),
+    )
+
+
+def _golden_signals(thresholds: Thresholds) -> Row:
+    return Row(
+        "Golden signals: latency, traffic, errors, saturation",
         (
             timeseries(
-                "Requests by route",
-                "Requests served a second, by route template.",
-                Unit.PER_SECOND,
-                Query(f"sum by (http_route) ({_of(http.RATE)})", "{{http_route}}"),
-            ),
-            timeseries(
-                "Error ratio",
-                "Requests answered 5xx, probes left out, over each window. The lines are the burn "
-                "rates that page: the upper one over 1h, the lower one over 6h.",
-                Unit.RATIO,
-                *(
-                    Query(f"max({_slo(window, 'availability')})", window)
-                    for window in ("5m", "1h", "6h")
-                ),
-                signals=tuple(
-                    slo.burning(availability, burn, thresholds) for burn in slo.BURN_RATES[:2]
-                ),
-            ),
-            timeseries(
-                "Slowest 1% of requests by route",
-                "99th percentile of request duration. A release that brings it above 5 s is to be "
-                "rolled back.",
+                "Time to process an SMS",
+                "From accepting an SMS to its routing being carried out. Good is a p99 below "
+                f"{Unit.SECONDS.text(thresholds.sms_latency_seconds)}, the promise.",
                 Unit.SECONDS,
-                Query(f"max by (http_route) ({_of(http.P99)})", "{{http_route}}"),
+                Query(f"max({of(sms.P50)})", "p50", colour=Colour.GOOD),
+                Query(f"max({of(sms.P90)})", "p90", colour=Colour.WARNING),
+                # Of the buckets themselves: recorded series have no exemplars.
+                Query(
+                    quantile(0.99, of(catalogue.SMS_PROCESSING_DURATION.bucket), "job", _WINDOW),
+                    "p99",
+                    exemplars=True,
+                    colour=Colour.BAD,
+                ),
+                empty="No SMS",
+                links=(Dashboard.SERVICES,),
             ),
-        ),
-    )
-
-
-def _sms(thresholds: Thresholds) -> Row:
-    _, in_time, *_ = slo.objectives(thresholds)
-    return Row(
-        "SMS",
-        (
-            timeseries(
+            stacked(
                 "SMS per minute by where they ended",
                 "failed: a workflow that an upstream's failure ended; it can be retried. Good is "
                 "none of those.",
                 Unit.COUNT,
-                Query(f"60 * sum by (route) ({_of(sms.BY_ROUTE)})", "{{route}}"),
+                Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
+                links=(Dashboard.BUSINESS,),
             ),
-            timeseries(
-                f"SMS processed within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
-                f"Promised: {Unit.RATIO.text(in_time.objective)} of {in_time.promise}.",
-                Unit.RATIO,
-                Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
-            ),
-            timeseries(
-                "Time to process an SMS",
-                "From accepting an SMS to its routing being carried out. The promise is "
-                f"{Unit.SECONDS.text(thresholds.sms_latency_seconds)}.",
-                Unit.SECONDS,
-                Query(f"max({_of(sms.P50)})", "p50"),
-                Query(f"max({_of(sms.P90)})", "p90"),
-                # Of the buckets themselves: recorded series have no exemplars.
-                Query(
-                    quantile(0.99, f"{_SMS_BUCKET}{{{TARGETS}}}", "job", "$__rate_interval"),
-                    "p99",
-                    exemplars=True,
-                ),
-            ),
+            signal(http.erring(thresholds), empty="No requests"),
+            signal(sms.concurrency(thresholds)),
         ),
     )
 
 
 def _upstreams(thresholds: Thresholds) -> Row:
-    failing = operations.failing(thresholds)
-    breakers = operations.breakers_not_closed()
     return Row(
-        "Upstreams and database",
+        "Upstreams",
         (
+            signal(operations.failing(thresholds), "component", empty="No calls"),
             timeseries(
-                failing.title,
-                failing.meaning,
-                failing.unit,
-                Query(f"max by (component) ({_of(failing.source)})", "{{component}}"),
-                signals=(failing,),
-            ),
-            timeseries(
-                "Slowest 1% of calls by operation",
-                "99th percentile of calls that succeeded. A call is given up after 30 s.",
+                "Slowest 1% of calls",
+                "99th percentile of calls that succeeded, of the slowest operation of each "
+                "component. Good is well below the 30 s after which a call is given up.",
                 Unit.SECONDS,
-                Query(
-                    f"max by (component, operation) ({_of(operations.P99)})",
-                    "{{component}} {{operation}}",
-                ),
+                Query(f"max by (component) ({of(operations.P99)})", "{{component}}"),
+                empty="No calls",
+                links=(Dashboard.SERVICES,),
             ),
-            timeseries(
-                breakers.title,
-                breakers.meaning,
-                breakers.unit,
-                Query(f"sum by (component) ({_of(breakers.source)})", "{{component}}"),
-                signals=(breakers,),
-            ),
+            breakers_timeline(),
         ),
     )
 
 
-def _ai() -> Row:
-    ai = f'component="{Component.AI_PROVIDER}"'
-    return Row(
-        "AI",
-        (
-            timeseries(
-                "Failed AI calls per minute by reason",
-                "circuit_open: refused by our own breaker after other failures. Good is none.",
-                Unit.COUNT,
-                Query(
-                    f"60 * sum by (error_type) ({_of(operations.ERRORS_BY_TYPE, ai)})",
-                    "{{error_type}}",
-                ),
-            ),
-            timeseries(
-                "Time for an AI answer",
-                "One attempt that succeeded. It is most of an SMS's processing time.",
-                Unit.SECONDS,
-                Query(f"max({_of(operations.P50, ai)})", "p50"),
-                Query(f"max({_of(operations.P99, ai)})", "p99"),
-            ),
-            timeseries(
-                "Confidence of AI answers",
-                "Mean, and what one answer in ten stays below. Above 0.85 an answer is sent, below "
-                "0.60 a person takes over.",
-                Unit.RATIO,
-                Query(f"min({_of(business.CONFIDENCE_MEAN)})", "mean"),
-                Query(f"min({_of(business.CONFIDENCE_P10)})", "p10"),
-            ),
-        ),
-    )
-
-
-def _business() -> Row:
-    def of_last_hour(title: str, description: str, record: Record, label: str) -> core.TimeSeries:
-        query = Query(f"sum by ({label}) ({_of(record)})", f"{{{{{label}}}}}")
-        return timeseries(title, description, Unit.COUNT, query)
+def _business(thresholds: Thresholds) -> Row:
+    def of_last_hour(
+        title: str, description: str, record: Record, label: str, leads_to: Dashboard
+    ) -> Panel:
+        query = Query(f"sum by ({label}) ({of(record)})", f"{{{{{label}}}}}")
+        return stacked(title, description, Unit.COUNT, query, links=(leads_to,))
 
     return Row(
         "Business, counts of the last hour",
         (
             of_last_hour(
                 "AI answers by route",
-                "Sent at once, queued for a manager, or escalated.",
+                "Sent at once, queued for a manager, or escalated. Usual is 60 to 70% sent at "
+                "once; a fall means that managers have more to do.",
                 business.RESPONSES,
                 "route",
+                Dashboard.AI,
             ),
-            of_last_hour(
-                "Managers' decisions",
-                "On answers that were queued for approval.",
-                business.APPROVALS,
-                "action",
-            ),
+            signal(business.queue_length(thresholds)),
             of_last_hour(
                 "Escalations by type",
-                "Conversations handed to a person. A surge of one type has one cause.",
+                "Conversations handed to a person. Good is what is usual at this hour; a surge of "
+                "one type has one cause.",
                 business.ESCALATIONS,
                 "type",
+                Dashboard.BUSINESS,
             ),
             of_last_hour(
                 "Payment plans by validation",
-                "Plans found in messages and answers. None for hours means that the extraction "
-                "is broken.",
+                "Plans found in messages and answers. None for hours means that the detection is "
+                "broken.",
                 business.PAYMENT_PLANS,
                 "result",
-            ),
-        ),
-    )
-
-
-def _process() -> Row:
-    cpu = catalogue.PROCESS_CPU.name
-    memory = catalogue.PROCESS_MEMORY.name
-    pool = catalogue.DB_CLIENT_CONNECTION_COUNT.name
-    started = catalogue.PROCESS_START_TIME.name
-    return Row(
-        "Process",
-        (
-            timeseries(
-                "CPU cores in use",
-                "Of all workers of an instance. One worker can use one core.",
-                Unit.COUNT,
-                Query(f"rate({cpu}{{{TARGET_INSTANCES}}}[$__rate_interval])", "{{instance}}"),
-            ),
-            timeseries(
-                "Resident memory",
-                "Of all workers of an instance. A steady rise is a leak.",
-                Unit.BYTES,
-                Query(f"{memory}{{{TARGET_INSTANCES}}}", "{{instance}}"),
-            ),
-            timeseries(
-                "Database connections",
-                "Used ones near the limit mean that requests wait for one.",
-                Unit.COUNT,
-                Query(
-                    f'sum by (instance) ({pool}{{state="used",{TARGET_INSTANCES}}})',
-                    "{{instance}} used",
-                ),
-                Query(
-                    f"{catalogue.DB_CLIENT_CONNECTION_MAX.name}{{{TARGET_INSTANCES}}}",
-                    "{{instance}} limit",
-                ),
-            ),
-            timeseries(
-                "Uptime",
-                "Since the oldest worker started; a fall to 0 is a restart.",
-                Unit.SECONDS,
-                Query(f"time() - {started}{{{TARGET_INSTANCES}}}", "{{instance}}"),
+                Dashboard.BUSINESS,
             ),
         ),
     )
@@ -331,9 +245,4 @@ def _process() -> Row:
 
 def _slo(window: str, objective: str) -> str:
     """The share of events that failed, of one objective."""
-    return _of(slo.error_ratio(window), f'slo="{objective}"')
-
-
-def _of(source: Record | str, matchers: str = "") -> str:
-    """The recorded series ``source`` of the jobs chosen on the dashboard."""
-    return f"{source}{{{','.join(filter(None, (matchers, TARGETS)))}}}"
+    return of(slo.error_ratio(window), f'slo="{objective}"')

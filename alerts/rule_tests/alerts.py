@@ -121,7 +121,7 @@ def alert_tests(
         for threshold in signal.thresholds:
             if is_plain(signal):
                 try:
-                    yield _test(signal, threshold, semantics, links, step)
+                    yield _test(group, signal, threshold, semantics, links, step)
                 except UnknownTemplateError as error:
                     raise ValueError(
                         f"alert {threshold.alert}: no test can be made: {error}; make its signal a "
@@ -142,7 +142,12 @@ def sides(comparison: Comparison, value: float) -> tuple[float, float]:
 
 
 def _test(
-    signal: Signal, threshold: Threshold, semantics: Semantics, links: Links, step: int
+    group: Group,
+    signal: Signal,
+    threshold: Threshold,
+    semantics: Semantics,
+    links: Links,
+    step: int,
 ) -> dict[str, Any]:
     pending, keep = seconds(threshold.pending), seconds(threshold.keep_firing)
     matched = _matched(threshold.matchers)
@@ -183,7 +188,7 @@ def _test(
                 "eval_time": f"{evaluation * step}s",
                 "alertname": threshold.alert,
                 "exp_alerts": [
-                    _expected(alert_rule(signal, each, links), world.labels, value)
+                    _expected(alert_rule(group, signal, each, links), world.labels, value)
                     for each in same
                     for world in worlds
                     if _matches(each, world)

@@ -1,7 +1,18 @@
 """What the AI and the managers decide, what waits for them, and whether that is as usual."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import quantile, ratio
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Metric, Route
@@ -240,6 +251,7 @@ def surge(thresholds: Thresholds) -> Signal:
         meaning="Escalations of a type over an hour by the SMS received. Usual is 1 to 8% a type.",
         unit=Unit.RATIO,
         source=ESCALATIONS_PER_SMS,
+        dashboard=Dashboard.BUSINESS,
         thresholds=(
             Threshold(
                 alert="EscalationSurge",
@@ -288,6 +300,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
         f"should be closed within {Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
         unit=Unit.SECONDS,
         source=ESCALATIONS_OLDEST,
+        dashboard=Dashboard.BUSINESS,
         thresholds=(
             above(
                 "CriticalEscalationsUnhandled",
@@ -317,6 +330,7 @@ def detection(thresholds: Thresholds) -> Signal:
         "the week before. Good is around 100%; none in the first day.",
         unit=Unit.RATIO,
         source=FOUND_TO_USUAL,
+        dashboard=Dashboard.BUSINESS,
         thresholds=(
             Threshold(
                 alert="PaymentPlanDetectionCollapsed",
@@ -372,6 +386,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     return (
         Group(
             name="business",
+            dashboard=Dashboard.AI,
             about="Answers, decisions, escalations and plans of the last hour; what waits now.",
             records=(
                 *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, ESCALATIONS, PAYMENT_PLANS),
@@ -386,6 +401,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         ),
         Group(
             name="business_hours",
+            dashboard=Dashboard.AI,
             source="business",
             about="Managers' decisions and payment plans of six hours.",
             interval="1m",
@@ -394,6 +410,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         ),
         Group(
             name="business_week",
+            dashboard=Dashboard.AI,
             source="business",
             about="Payment plans and the AI's confidence, beside the week before.",
             interval="5m",

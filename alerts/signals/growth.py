@@ -5,7 +5,18 @@ straight line through four weeks of such days: whole weeks, so that weekends do 
 """
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.signals import throughput
 from alerts.signals.node import DISK_LABELS, DISK_LEFT
 from app.core import catalogue
@@ -54,6 +65,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     return (
         Group(
             name="usage",
+            dashboard=Dashboard.TRENDS,
             source="growth",
             about="How much of each limit is in use.",
             interval="1m",
@@ -63,6 +75,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         ),
         Group(
             name="growth",
+            dashboard=Dashboard.TRENDS,
             source="growth",
             about="How fast the use of limits grows, and how long they will last.",
             interval="5m",

@@ -1,7 +1,18 @@
 """Requests to the orchestrator: rate, errors, duration by route."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.events import DatabaseFailed, OperationRetried, OperationSlow, UnhandledError
@@ -129,6 +140,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of HTTP."""
     return Group(
         name="http",
+        dashboard=Dashboard.SERVICES,
         about="Requests by route, and of the whole service without its probes.",
         records=(
             *(RATE, ROUTE_ERROR_RATIO, P50, P99),

@@ -5,7 +5,18 @@ every minute notices when it is missing.
 """
 
 from alerts import exporters
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import or_zero, ratio
 from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
@@ -545,6 +556,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of the monitoring itself."""
     return Group(
         name="monitoring",
+        dashboard=Dashboard.MONITORING,
         about="Whether rules are evaluated, alerts reach people, and samples are kept.",
         records=(
             SEND_ERRORS,

@@ -1,7 +1,18 @@
 """The machines: disks, memory, CPU and clocks; and certificates, where something probes them."""
 
 from alerts import exporters
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import ratio
 from app.core.thresholds import Thresholds
 
@@ -298,6 +309,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of the machines."""
     return Group(
         name="node",
+        dashboard=Dashboard.RUNTIME,
         about="Disks, memory, CPU and clocks of the machines; certificates.",
         interval="1m",
         records=(DISK_LEFT,),

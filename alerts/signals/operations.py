@@ -1,7 +1,18 @@
 """Calls to the upstreams and the database, and the breakers that guard them."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, Outcome
@@ -373,6 +384,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of operations."""
     return Group(
         name="operations",
+        dashboard=Dashboard.SERVICES,
         about="Calls to the upstreams and the database, and their circuit breakers.",
         records=(
             *(RATE, ERRORS, ERROR_RATIO, ERRORS_BY_TYPE, P50, P99),

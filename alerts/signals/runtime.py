@@ -1,7 +1,18 @@
 """The orchestrator's own process: what it uses, and what it loses of its own observations."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import Metric
@@ -377,6 +388,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of the process."""
     return Group(
         name="runtime",
+        dashboard=Dashboard.RUNTIME,
         about="The orchestrator's process: memory, CPU, event loop, restarts; rollups and logs.",
         records=(UPTIME,),
         signals=(

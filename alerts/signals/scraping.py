@@ -2,7 +2,18 @@
 
 from alerts import exporters
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import ratio
 from app.core.thresholds import Thresholds
 
@@ -222,6 +233,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of scraping."""
     return Group(
         name="scraping",
+        dashboard=Dashboard.MONITORING,
         about="Whether Prometheus sees its targets, and how much they give.",
         records=(MORE_SAMPLES,),
         signals=(

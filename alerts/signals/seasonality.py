@@ -12,7 +12,18 @@ minimum band, a minimum of traffic.
 from dataclasses import dataclass
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import ratio
 from alerts.signals import sms, throughput
 from app.core import catalogue
@@ -102,6 +113,7 @@ def group(thresholds: Thresholds) -> Group:
     every = seasonal(thresholds)
     return Group(
         name="seasonality",
+        dashboard=Dashboard.TRENDS,
         about="Bands by hour of the week, from the four weeks before.",
         interval="5m",
         follows=("throughput_long", "sms"),

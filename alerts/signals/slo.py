@@ -8,7 +8,18 @@ Google SRE workbook, "Alerting on SLOs", multi-window and multi-burn-rate.
 from dataclasses import dataclass
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import at_most, ratio, seconds
 from alerts.signals.http import ROUTE, SERVED, STATUS
 from app.core import catalogue
@@ -280,6 +291,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     return (
         Group(
             name="slo_events",
+            dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives: what counts, what fails, what is promised.",
             records=(
@@ -292,6 +304,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         ),
         Group(
             name="slo",
+            dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over hours: the burn rates that page.",
             follows=("slo_events",),
@@ -309,6 +322,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         ),
         Group(
             name="slo_long",
+            dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over days: burn rates for tickets, and the budget that is left.",
             interval="1m",

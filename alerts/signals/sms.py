@@ -1,7 +1,18 @@
 """SMS: how many come, where they go, how long they take."""
 
 from alerts.logs import LogQuery
-from alerts.model import Comparison, Group, Guard, Record, Severity, Signal, Team, Threshold, Unit
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Group,
+    Guard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
 from alerts.promql import or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import Route
@@ -125,6 +136,7 @@ def group(thresholds: Thresholds) -> Group:
     """The rules of SMS processing."""
     return Group(
         name="sms",
+        dashboard=Dashboard.SERVICES,
         about="SMS received, where they went, how long they took and how many run at once.",
         records=(RECEIVED, TOTAL, BY_ROUTE, P50, P90, P99, FAILED),
         signals=(failing(thresholds), concurrency(thresholds)),

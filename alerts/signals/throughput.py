@@ -4,7 +4,7 @@ Dashboards over weeks read the long ones: an average of averages costs as little
 as for one.
 """
 
-from alerts.model import Group, Record
+from alerts.model import Dashboard, Group, Record
 from alerts.signals.http import SERVED
 from app.core import catalogue
 from app.core.catalogue import Component
@@ -34,6 +34,7 @@ def groups() -> tuple[Group, ...]:
     return (
         Group(
             name="throughput",
+            dashboard=Dashboard.TRENDS,
             source="throughput",
             about="SMS, requests and AI calls a second, of each minute.",
             interval="1m",
@@ -45,6 +46,7 @@ def groups() -> tuple[Group, ...]:
         ),
         Group(
             name="throughput_long",
+            dashboard=Dashboard.TRENDS,
             source="throughput",
             about="Throughput of five minutes, an hour and a day; growth from week to week.",
             interval="5m",

@@ -381,7 +381,7 @@ BUILD_INFO = Metric(
     Kind.GAUGE,
     "info",
     "Always 1; its labels say which release runs.",
-    (Label("service"), Label("version"), Label("python_version")),
+    (Label("service"), Label("environment"), Label("version"), Label("python_version")),
     merge="livemax",
 )
 LABEL_OVERFLOWS = Metric(

@@ -42,11 +42,12 @@ class Observability:
         operations: Mapping[str, Iterable[str]] | None = None,
         log_levels: Mapping[str, str] | None = None,
         slow_operation_seconds: Mapping[str, float] | None = None,
+        environment: str = "development",
     ) -> None:
         self.instruments = Instruments(operations, OperationLog(slow_operation_seconds or {}))
         self.log_levels = LogLevels(log_levels or {}, workers_dir)
         self._log_metrics = LogMetrics(self.instruments)
-        self.runtime = RuntimeSampler(self.instruments, service)
+        self.runtime = RuntimeSampler(self.instruments, service, environment)
         self.workers = Workers(self.instruments, workers_dir) if workers_dir else None
 
     @asynccontextmanager
@@ -97,7 +98,7 @@ def observed(
     logs = replace(logs or LogOptions(), workers_dir=workers_dir)
     configure_logging(service, environment, logs)
     observability = app.state.observability = Observability(
-        service, workers_dir, operations, logs.levels, slow_operation_seconds
+        service, workers_dir, operations, logs.levels, slow_operation_seconds, environment
     )
     app.add_api_route("/metrics", observability.exposition, include_in_schema=False)
     return _Observed(app, observability, id_strategy)

@@ -19,7 +19,7 @@ class RuntimeSampler:
     Not read at scrape time, because with several workers only one of them serves the scrape.
     """
 
-    def __init__(self, instruments: Instruments, service: str) -> None:
+    def __init__(self, instruments: Instruments, service: str, environment: str) -> None:
         self._instruments = instruments
         self._process = psutil.Process()
         self._cpu = instruments.counter(catalogue.PROCESS_CPU).series()
@@ -36,7 +36,7 @@ class RuntimeSampler:
         instruments.gauge(catalogue.PROCESS_START_TIME).child().set(self.started)
         instruments.gauge(catalogue.PROCESS_WORKERS).child().set(1)
         build = instruments.gauge(catalogue.BUILD_INFO)
-        build.child(service, __version__, platform.python_version()).set(1)
+        build.child(service, environment, __version__, platform.python_version()).set(1)
 
     def sample(self) -> None:
         """Note what the process uses now."""

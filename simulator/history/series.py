@@ -420,7 +420,7 @@ def _lines(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 def _build(workload: Workload, metric: Metric) -> Iterator[Series]:
-    values = ("orchestrator", __version__, "3.11")
+    values = ("orchestrator", "development", __version__, "3.11")
     labels = dict(zip(metric.label_names, values, strict=True))
     yield Series(metric.name, labels, np.ones(len(workload.times), dtype=np.int64))
 

@@ -103,10 +103,10 @@ def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
     assert rule["labels"]["team"]
 
 
-def test_the_overview_is_where_alerts_lead() -> None:
+def test_an_alert_leads_to_the_dashboard_of_its_subject() -> None:
     for rule in alert_rules("AIProviderFailing", grafana_url="https://grafana.example/sub/"):
         url = rule["annotations"]["dashboard_url"]
-        assert url == "https://grafana.example/sub/d/sms-orchestrator-overview"
+        assert url == "https://grafana.example/sub/d/sms-orchestrator-services"
 
 
 @pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])

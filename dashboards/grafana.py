@@ -1,0 +1,195 @@
+"""Today's Grafana: what grafanalib lacks, by its own extension points, and the JSON it all becomes.
+
+grafanalib is of 2024. Panels, targets and annotations below say what Grafana 11 to 13 read;
+`to_json` leaves out the keys that grafanalib still writes and Grafana no longer knows.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grafanalib import core
+from grafanalib._gen import DashboardEncoder
+
+SCHEMA_VERSION = 41
+PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
+LOKI = {"type": "loki", "uid": "${logs}"}
+
+# Dead keys of grafanalib 0.7.1, by where it writes them.
+_DEAD_IN_DASHBOARD = {"__inputs", "hideControls", "rows", "sharedCrosshair", "style", "timepicker"}
+_DEAD_IN_PANEL = {
+    *("editable", "error", "height", "hideTimeOverride", "minSpan", "span", "transparent"),
+    *("cacheTimeout", "maxPerRow", "repeatDirection"),
+}
+_DEAD_IN_ROW = {"fieldConfig", "links", "maxDataPoints", "targets", "transformations"}
+_DEAD_IN_TARGET = {"query", "target", "metric", "step", "intervalFactor", "hide"}
+_DEAD_IN_VARIABLE = {
+    *("useTags", "tagsQuery", "tagValuesQuery", "auto", "auto_min", "auto_count"),
+}
+
+
+class Panel(core.Panel):  # type: ignore[misc]
+    """A panel of any ``kind``, with the options and field settings of today's Grafana.
+
+    ``shared`` is what grafanalib knows of every panel.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        options: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        overrides: Sequence[Mapping[str, Any]] = (),
+        **shared: Any,
+    ) -> None:
+        super().__init__(maxDataPoints=None, **shared)
+        self.kind, self.options = kind, dict(options)
+        self.defaults, self.overrides = dict(defaults), list(overrides)
+
+    def to_json_data(self) -> dict[str, Any]:
+        """What grafanalib writes of every panel, and this one's own."""
+        document: dict[str, Any] = self.panel_json(
+            {
+                "type": self.kind,
+                "options": self.options,
+                "fieldConfig": {"defaults": self.defaults, "overrides": self.overrides},
+            }
+        )
+        return document
+
+
+class Target(core.Target):  # type: ignore[misc]
+    """A query with what grafanalib does not know, which is written as it is."""
+
+    def __init__(self, extra: Mapping[str, Any], **shared: Any) -> None:
+        super().__init__(**shared)
+        self.extra = dict(extra)
+
+    def to_json_data(self) -> dict[str, Any]:
+        """The target as grafanalib writes it, with ``extra``."""
+        target: dict[str, Any] = super().to_json_data()
+        if not self.interval:
+            del target["interval"]
+        return target | self.extra
+
+
+def variable(
+    name: str,
+    label: str,
+    query: str,
+    kind: str = "query",
+    datasource: Mapping[str, str] | None = None,
+) -> core.Template:
+    """A variable of several values and all, read again whenever the time range changes.
+
+    Without ``datasource`` it chooses a data source of the type ``query``.
+    """
+    if kind == "datasource":
+        chosen = core.Template(name=name, label=label, type="datasource", query=query)
+        chosen._current = {}
+        return chosen
+    values = core.Template(
+        name=name,
+        label=label,
+        dataSource=datasource,
+        query=query,
+        includeAll=True,
+        multi=True,
+        refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
+        sort=1,
+    )
+    # grafanalib's own default is the label "All" where Grafana expects the value of all.
+    values._current = {"text": ["All"], "value": ["$__all"]}
+    return values
+
+
+def annotation(name: str, expr: str, colour: str, title: str) -> dict[str, Any]:
+    """Marks on every panel where ``expr`` has a value; ``title`` may use ``{{label}}``."""
+    return {
+        "name": name,
+        "datasource": PROMETHEUS,
+        "enable": True,
+        "iconColor": colour,
+        "expr": expr,
+        "titleFormat": title,
+    }
+
+
+def link(title: str, url: str, tooltip: str) -> core.DashboardLink:
+    """A link in the dashboard's head that opens a page of its own."""
+    return core.DashboardLink(
+        title=title,
+        tooltip=tooltip,
+        type="link",
+        uri=url,
+        icon="doc",
+        asDropdown=False,
+        includeVars=False,
+        keepTime=False,
+        targetBlank=True,
+    )
+
+
+def links_by_tag(title: str, tag: str, tooltip: str) -> core.DashboardLink:
+    """Links to all dashboards with ``tag``; time range and variables go along."""
+    return core.DashboardLink(
+        title=title,
+        tooltip=tooltip,
+        type="dashboards",
+        tags=[tag],
+        icon="external link",
+        asDropdown=False,
+        includeVars=True,
+        keepTime=True,
+        targetBlank=False,
+    )
+
+
+def row(title: str, panel_id: int, y: int, width: int, panels: Sequence[Panel]) -> core.RowPanel:
+    """A heading; with ``panels``, it is closed and they are below it when it is opened."""
+    heading = core.RowPanel(
+        title=title,
+        gridPos=core.GridPos(h=1, w=width, x=0, y=y),
+        collapsed=bool(panels),
+        panels=list(panels),
+    )
+    heading.id = panel_id
+    return heading
+
+
+def to_json(board: core.Dashboard) -> str:
+    """The dashboard as the file that Grafana provisions or imports; stable from run to run."""
+    document = json.loads(json.dumps(board.to_json_data(), cls=DashboardEncoder))
+    _drop(document, _DEAD_IN_DASHBOARD)
+    for panel in document["panels"]:
+        _clean_panel(panel)
+    for each in document["templating"]["list"]:
+        _drop(each, _DEAD_IN_VARIABLE)
+    return json.dumps(_without_nulls(document), indent=2, sort_keys=True) + "\n"
+
+
+def _clean_panel(panel: dict[str, Any]) -> None:
+    is_row = panel["type"] == "row"
+    _drop(panel, _DEAD_IN_PANEL | (_DEAD_IN_ROW if is_row else set()))
+    for target in panel.get("targets", []):
+        _drop(target, _DEAD_IN_TARGET)
+    for inner in panel.get("panels", []):
+        _clean_panel(inner)
+
+
+def _drop(document: dict[str, Any], keys: set[str]) -> None:
+    for key in keys & document.keys():
+        del document[key]
+
+
+def _without_nulls(value: Any) -> Any:
+    """``value`` without nulls, save that of a first threshold step."""
+    if isinstance(value, dict):
+        return {
+            key: _without_nulls(inner)
+            for key, inner in value.items()
+            if inner is not None or (key == "value" and "color" in value)
+        }
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value
