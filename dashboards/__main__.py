@@ -1,54 +1,54 @@
-"""Generates the Grafana dashboards, and checks that the committed ones are as generated."""
+"""The Grafana dashboards: generate them from their sources, and check what was generated."""
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
 
 from alerts import generated, paths
-from alerts.expressions import Vocabulary
-from alerts.model import records
 from alerts.prometheus_config import scrape_seconds
-from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import load_settings
-from app.core.thresholds import Thresholds
+from dashboards import lint
 from dashboards.boards import dashboard_files
-from dashboards.queries import expressions
 
 
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=("generate", "check"),
-        help="generate: write grafana/dashboards; check: drift, and queries that can't be right",
-    )
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], about: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(run=run)
+        return command
+
+    add("generate", _generate, "write grafana/dashboards")
+    add("check", _check, "find drift, fields that Grafana doesn't know, and what would mislead")
+    arguments = parser.parse_args()
     try:
-        thresholds = load_settings().thresholds
-        return _generate(thresholds) if command == "generate" else _check(thresholds)
+        exit_code: int = arguments.run(arguments)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    return exit_code
 
 
-def _generate(thresholds: Thresholds) -> int:
-    files = dashboard_files(thresholds)
+def _generate(_arguments: argparse.Namespace) -> int:
+    files = dashboard_files(load_settings().thresholds)
     generated.write(paths.DASHBOARDS, files)
-    print(f"{paths.in_checkout(str(paths.DASHBOARDS))}: {', '.join(sorted(files))}")
+    print(f"{paths.in_checkout(str(paths.DASHBOARDS))}: {len(files)} dashboards")
     return 0
 
 
-def _check(thresholds: Thresholds) -> int:
-    known = records(groups(thresholds))
-    vocabulary, semantics = Vocabulary(known), Semantics(known, scrape_seconds())
+def _check(_arguments: argparse.Namespace) -> int:
+    thresholds = load_settings().thresholds
+    files = sorted(paths.DASHBOARDS.glob("*.json"))
+    documents = {file.name: json.loads(file.read_text()) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
-    problems += [
-        f"{file}: panel {title!r}: {problem}"
-        for file in sorted(paths.DASHBOARDS.glob("*.json"))
-        for title, expr in expressions(file)
-        for problem in vocabulary.problems(expr) or semantics.problems(expr)
-    ]
+    problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
     for problem in problems:
         print(f"  {paths.in_checkout(problem)}", file=sys.stderr)

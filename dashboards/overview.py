@@ -233,8 +233,8 @@ def _business(thresholds: Thresholds) -> Row:
             ),
             of_last_hour(
                 "Payment plans by validation",
-                "Plans found in messages and answers. None for hours means that the detection is "
-                "broken.",
+                "Plans found in messages and answers. Good is some each hour; none for hours means "
+                "that the detection is broken.",
                 business.PAYMENT_PLANS,
                 "result",
                 Dashboard.BUSINESS,

@@ -1,48 +1,79 @@
 """What a dashboard asks of Prometheus, read from its JSON."""
 
-import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-# As Grafana fills them in on an hour's view of data scraped every 15 s, of every job and instance.
-_VALUES = {
+BUILT_IN: Mapping[str, str] = {
     "__rate_interval": "1m",
     "__interval": "15s",
     "__range": "1h",
-    "job": ".+",
-    "instance": ".+",
 }
+"""As Grafana fills them in on an hour's view of data scraped every 15 s."""
+
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 
 
-def expressions(path: Path) -> list[tuple[str, str]]:
-    """The title of the panel and the PromQL, variables filled in, of each query in a dashboard.
+@dataclass(frozen=True, slots=True)
+class PanelQuery:
+    """One query of a panel, with the variables filled in. ``instant``: asked for now alone."""
 
-    Raises ValueError naming the panel when a query uses a variable that is not known here.
-    """
-    document = json.loads(path.read_text())
-    return [
-        (panel["title"], _filled_in(target["expr"], f"{path.name}: panel {panel['title']!r}"))
-        for panel in panels(document)
-        for target in panel.get("targets", [])
-    ]
+    panel: str
+    expr: str
+    instant: bool
 
 
-def panels(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The panels of a dashboard, those in collapsed rows included, without the rows."""
-    for panel in document["panels"]:
+def panels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The panels of a dashboard, those in closed rows included, without the rows."""
+    for panel in document.get("panels", []):
         yield from panels(panel) if "panels" in panel else ()
         if panel["type"] != "row":
             yield panel
 
 
-def _filled_in(expr: str, where: str) -> str:
+def variables(document: Mapping[str, Any]) -> set[str]:
+    """The names of the dashboard's own variables."""
+    return {each["name"] for each in document.get("templating", {}).get("list", [])}
+
+
+def queries(
+    document: Mapping[str, Any], built_in: Mapping[str, str] = BUILT_IN
+) -> Iterator[PanelQuery]:
+    """The PromQL of each panel, with everything chosen that there is to choose.
+
+    Raises ValueError naming the panel when a query uses a variable that the dashboard has not.
+    """
+    values = {**dict.fromkeys(variables(document), ".+"), **built_in}
+    for panel in panels(document):
+        if is_prometheus(panel):
+            for target in panel.get("targets", []):
+                expr = filled_in(target["expr"], values, f"panel {panel['title']!r}")
+                yield PanelQuery(panel["title"], expr, target.get("instant", False))
+
+
+def annotation_queries(document: Mapping[str, Any]) -> Iterator[PanelQuery]:
+    """The same of what is marked on all panels, by the annotation's name."""
+    values = {**dict.fromkeys(variables(document), ".+"), **BUILT_IN}
+    for each in document.get("annotations", {}).get("list", []):
+        expr = filled_in(each["expr"], values, f"annotation {each['name']!r}")
+        yield PanelQuery(each["name"], expr, False)
+
+
+def is_prometheus(panel: Mapping[str, Any]) -> bool:
+    """Whether the panel asks Prometheus, and not Loki or nobody."""
+    return bool(panel.get("datasource", {}).get("type") == "prometheus")
+
+
+def filled_in(expr: str, values: Mapping[str, str], where: str) -> str:
+    """``expr`` with the ``values`` of its variables. Raises ValueError naming ``where``."""
+
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
-        if name not in _VALUES:
-            raise ValueError(f"{where}: no variable ${name}; there are ${', $'.join(_VALUES)}")
-        return _VALUES[name]
+        if name not in values:
+            raise ValueError(
+                f"{where}: no variable ${name}; there are ${', $'.join(sorted(values))}"
+            )
+        return values[name]
 
     return _VARIABLE.sub(value, expr)

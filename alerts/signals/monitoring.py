@@ -125,7 +125,7 @@ def watchdog() -> Signal:
     """The path from rule to notification."""
     return Signal(
         title="Watchdog",
-        meaning="Always 1 as long as Prometheus evaluates rules.",
+        meaning="1 as long as Prometheus evaluates rules. Good is always 1.",
         unit=Unit.COUNT,
         source="vector(1)",
         thresholds=(

@@ -293,7 +293,7 @@ def breakers_flapping(thresholds: Thresholds) -> Signal:
     return Signal(
         title="Breakers that closed again",
         meaning="Times within 30 minutes that a worker's breaker closed after it had opened. One "
-        "is the end of an outage; more of them are an upstream that breaks under load.",
+        "is the end of an outage; more of them are an upstream that breaks under load. Good is 0.",
         unit=Unit.COUNT,
         source=BREAKER_RECOVERIES,
         thresholds=(

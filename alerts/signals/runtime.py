@@ -224,6 +224,7 @@ def rollup_store() -> Signal:
         meaning="Flushes within a minute that the rollups' store did not take. Good is 0.",
         unit=Unit.COUNT,
         source=FLUSHES_FAILED,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="RollupStoreFailing",
@@ -252,6 +253,7 @@ def rollup_losses() -> Signal:
         "Good is 0.",
         unit=Unit.COUNT,
         source=EVENTS_LOST,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="RollupEventsLost",
@@ -279,6 +281,7 @@ def log_losses() -> Signal:
         "Good is 0.",
         unit=Unit.COUNT,
         source=LINES_DROPPED,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="LogsDropped",
@@ -306,6 +309,7 @@ def log_writes() -> Signal:
         meaning="Times within a minute that lines could not be written, by sink. Good is 0.",
         unit=Unit.COUNT,
         source=LOG_WRITES_FAILED,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="LogsNotWritten",
@@ -333,6 +337,7 @@ def instrumentation() -> Signal:
         "request. Good is 0.",
         unit=Unit.COUNT,
         source=MEASUREMENTS_LOST,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="InstrumentationFailing",
@@ -360,6 +365,7 @@ def folded_labels() -> Signal:
         "by label. Good is 0, but for HTTP methods, which clients invent.",
         unit=Unit.COUNT,
         source=LABELS_FOLDED,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             Threshold(
                 alert="LabelOverflow",

@@ -80,7 +80,7 @@ def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
     return Signal(
         title="Orchestrator reachable at all",
-        meaning="1 while one of its instances can be scraped.",
+        meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
         source=f"max by (job) ({_OURS}) or absent({_OURS}) - 1",
         thresholds=(

@@ -279,7 +279,8 @@ def _history(thresholds: Thresholds) -> Signal:
     needed = thresholds.seasonal_minimum_weeks
     return Signal(
         title="Past weeks that bands are made from",
-        meaning=f"With fewer than {needed} the bands are drawn, but nobody is called.",
+        meaning=f"With fewer than {needed} the bands are drawn, but nobody is called. Good is "
+        f"{len(WEEKS)}.",
         unit=Unit.COUNT,
         source=WEEKS_KNOWN,
         thresholds=(

@@ -1,0 +1,273 @@
+"""What makes a dashboard broken, empty or misleading, found in its JSON.
+
+The rules of Grafana's dashboard-linter, and our own. Each finding names the dashboard, the panel
+and the mend.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import promql_parser
+from promql_parser import Call, MatrixSelector
+
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE
+from alerts.expressions import Vocabulary, selectors
+from alerts.model import Dashboard, Group, Signal, records
+from alerts.promql import seconds
+from alerts.semantics import Semantics
+from dashboards import schema
+from dashboards.house_style import GRID_WIDTH, TAG
+from dashboards.queries import annotation_queries, is_prometheus, panels, queries, variables
+
+Document = Mapping[str, Any]
+
+SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
+LONG_RANGE_SECONDS = 3600
+"""From here on a range is what the panel is about, and not a detail of how a rate is taken."""
+
+_CHOICES = ("job", "instance")
+_WITHOUT_JOB = {ALERTS, ALERTS_FOR_STATE}
+"""An alert about something that is missing has no job."""
+
+
+def problems(
+    documents: Mapping[str, Document], groups: Sequence[Group], scrape_seconds: float
+) -> list[str]:
+    """What is wrong in the dashboards, by the name of their files; empty when nothing is."""
+    known = records(groups)
+    vocabulary, semantics = Vocabulary(known), Semantics(known, scrape_seconds)
+    signals = [signal for group in groups for signal in group.signals]
+    found = [
+        f"{name}: {problem}"
+        for name, document in documents.items()
+        for problem in (
+            *schema.problems(dict(document)),
+            *_of_dashboard(document),
+            *_of_layout(document),
+            *_of_panels(document),
+            *_of_queries(document, vocabulary, semantics),
+            *_of_thresholds(document, signals),
+            *_of_links(document, documents.values()),
+        )
+    ]
+    return found + list(_of_set(documents)) + list(_of_alerts(documents, groups))
+
+
+def _of_dashboard(document: Document) -> Iterator[str]:
+    if document.get("editable") is not False:
+        yield "can be changed in Grafana, where the change is lost; set editable to false"
+    if TAG not in document.get("tags", []):
+        yield f"has no tag {TAG}, by which the others link to it; add it"
+    if not str(document.get("description", "")).startswith("For "):
+        yield 'does not say whom it is for; begin its description with "For "'
+    names = variables(document)
+    for name in ("datasource", *_CHOICES):
+        if name not in names:
+            yield f"has no variable {name}; add it"
+    for variable in document.get("templating", {}).get("list", []):
+        if variable["type"] == "query" and variable.get("refresh") != 2:
+            yield (
+                f"variable {variable['name']}: is not read again when the time range changes; "
+                "set refresh to 2"
+            )
+    leading = [link for link in document.get("links", []) if link.get("tags") == [TAG]]
+    if not any(link.get("keepTime") and link.get("includeVars") for link in leading):
+        yield f"does not lead to the others; link by tag {TAG} with keepTime and includeVars"
+
+
+def _of_layout(document: Document) -> Iterator[str]:
+    ids = Counter(
+        each["id"]
+        for panel in document.get("panels", [])
+        for each in (panel, *panel.get("panels", []))
+    )
+    for panel_id, count in ids.items():
+        if count > 1:
+            yield f"{count} panels have the id {panel_id}; give them different titles"
+    taken: dict[tuple[int, int], str] = {}
+    for panel in document.get("panels", []):
+        for inner in (panel, *panel.get("panels", [])):
+            place = inner["gridPos"]
+            if place["x"] + place["w"] > GRID_WIDTH:
+                yield f"panel {inner['title']!r}: reaches beyond the grid; make it narrower"
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                other = taken.setdefault((x, y), panel["title"])
+                if other != panel["title"]:
+                    yield f"panel {panel['title']!r}: lies upon {other!r}; move it"
+                    break
+            else:
+                continue
+            break
+
+
+def _of_panels(document: Document) -> Iterator[str]:
+    titles = Counter(panel.get("title", "") for panel in panels(document))
+    for title, count in titles.items():
+        if count > 1:
+            yield f"{count} panels are called {title!r}; tell them apart"
+    for panel in panels(document):
+        where = f"panel {panel.get('title', '')!r}"
+        if not panel.get("title"):
+            yield f"{where}: has no title; name the quantity it shows, or the question it answers"
+        description = panel.get("description", "")
+        if is_prometheus(panel) and not SAYS_WHAT_IS_GOOD.search(description):
+            yield f"{where}: does not say what good looks like; add it to the description"
+        if not description:
+            yield f"{where}: has no description; say what it shows and what good looks like"
+        if not panel["fieldConfig"]["defaults"].get("unit"):
+            yield f"{where}: has no unit; give it one"
+        if panel.get("datasource", {}).get("uid") not in ("${datasource}", "${logs}"):
+            yield f"{where}: has a data source of its own; use the variable datasource or logs"
+        for target in panel.get("targets", []):
+            query = f"{where}: query {target.get('refId')}"
+            if target.get("datasource") != panel.get("datasource"):
+                yield f"{query} asks another data source than its panel; give it the same"
+            if panel["type"] not in ("table", "logs") and not target.get("legendFormat"):
+                yield f"{query} has no legend; say what its series are"
+
+
+def _of_queries(document: Document, vocabulary: Vocabulary, semantics: Semantics) -> Iterator[str]:
+    try:
+        asked = list(queries(document))
+        marks = list(annotation_queries(document))
+    except ValueError as error:
+        yield str(error)
+        return
+    for kind, found in (("panel", asked), ("annotation", marks)):
+        for query in found:
+            problems = vocabulary.problems(query.expr) or [
+                *semantics.problems(query.expr),
+                *_of_ranges(query.expr),
+            ]
+            for problem in problems:
+                yield f"{kind} {query.panel!r}: {problem}"
+    for panel in panels(document):
+        if is_prometheus(panel):
+            for target in panel["targets"]:
+                yield from _of_choices(panel["title"], target["expr"], document)
+
+
+def _of_choices(title: str, expr: str, document: Document) -> Iterator[str]:
+    """Each series is filtered by something that is chosen on the dashboard."""
+    chosen = {f"${name}" for name in variables(document)}
+    # A variable within a range is none that the parser knows.
+    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
+    for selector in selectors(promql_parser.parse(plain)):
+        values = {matcher.value for matcher in selector.matchers.matchers}
+        named = {m.name for m in selector.matchers.matchers if m.value == "orchestrator"}
+        if selector.name not in _WITHOUT_JOB and not values & chosen and "job" not in named:
+            yield (
+                f"panel {title!r}: {selector.name} is shown of every job, whatever is chosen; add "
+                'job=~"$job"'
+            )
+
+
+def _of_ranges(expr: str) -> Iterator[str]:
+    """Rates over a fixed short range miss what lies between two points of a longer view."""
+    # $__rate_interval has been filled in as 1m.
+    for length in _rate_ranges(promql_parser.parse(expr)):
+        if seconds("1m") < length < LONG_RANGE_SECONDS:
+            yield (
+                f"a rate over {length:g}s, whatever the time between two points; write "
+                "[$__rate_interval], or read a record"
+            )
+
+
+def _rate_ranges(parsed: promql_parser.Expr) -> list[float]:
+    found: list[float] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, Call) and node.func.name in ("rate", "increase", "irate"):
+            ranges = [each for each in node.args if isinstance(each, MatrixSelector)]
+            found.extend(each.range.total_seconds() for each in ranges)
+
+    promql_parser.walk(parsed, visit)
+    return found
+
+
+def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[str]:
+    """Lines are at the values of alerts, and nowhere else."""
+    by_series: dict[str, set[float]] = {}
+    for signal in signals:
+        for name in _series(str(signal.source)):
+            values = {threshold.value for threshold in signal.thresholds}
+            by_series.setdefault(name, set()).update(values)
+    for panel in panels(document):
+        defaults = panel["fieldConfig"]["defaults"]
+        style = defaults.get("custom", {}).get("thresholdsStyle", {}).get("mode", "off")
+        if style == "off" or not is_prometheus(panel):
+            continue
+        drawn = {step["value"] for step in defaults["thresholds"]["steps"]} - {None}
+        read = {n for target in panel["targets"] for n in _series(_plain(target["expr"]))}
+        declared = set().union(*(by_series.get(name, set()) for name in read))
+        for value in sorted(drawn - declared):
+            yield (
+                f"panel {panel['title']!r}: draws a threshold at {value:g} that no alert has; "
+                "pass the signal to the panel"
+            )
+
+
+def _of_links(document: Document, all_of_them: Iterable[Document]) -> Iterator[str]:
+    uids = {each.get("uid") for each in all_of_them}
+    names = variables(document)
+    for panel in panels(document):
+        for link in panel.get("links", []):
+            where = f"panel {panel['title']!r}: link {link['title']!r}"
+            path = urlsplit(link["url"]).path
+            if path.startswith("/d/") and path.split("/")[2] not in uids:
+                yield f"{where}: there is no dashboard {path.split('/')[2]}; name one that there is"
+            for name in re.findall(r"\$\{(\w+):queryparam\}", link["url"]):
+                if name not in names:
+                    yield f"{where}: hands on ${name}, which this dashboard has not; leave it out"
+
+
+def _of_set(documents: Mapping[str, Document]) -> Iterator[str]:
+    by_uid: dict[str, list[str]] = {}
+    for name, document in documents.items():
+        by_uid.setdefault(str(document.get("uid", "")), []).append(name)
+    for uid, names in by_uid.items():
+        if len(names) > 1:
+            yield (
+                f"{' and '.join(names)}: have the same uid {uid}, so that one replaces the other; "
+                "give each a member of alerts.model.Dashboard"
+            )
+        if uid not in list(Dashboard):
+            yield f"{names[0]}: uid {uid!r} is not in alerts.model.Dashboard; add it there"
+
+
+def _of_alerts(documents: Mapping[str, Document], groups: Iterable[Group]) -> Iterator[str]:
+    """An alert leads to a dashboard that shows what it is about."""
+    shown: dict[str, set[str]] = {
+        document["uid"]: {
+            name
+            for panel in panels(document)
+            if is_prometheus(panel)
+            for target in panel["targets"]
+            for name in _series(_plain(target["expr"]))
+        }
+        for document in documents.values()
+    }
+    for group in groups:
+        for signal in group.signals:
+            uid = signal.dashboard or group.dashboard
+            read = _series(str(signal.source))
+            if signal.thresholds and read and not read & shown.get(uid, set()):
+                alert = signal.thresholds[0].alert
+                yield (
+                    f"{uid}: alert {alert} leads here, and no panel shows {signal.title!r}; add "
+                    "signal(…), or name another dashboard in its declaration"
+                )
+
+
+def _plain(expr: str) -> str:
+    """``expr`` with its variables replaced, so that it can be parsed."""
+    return re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
+
+
+def _series(expr: str) -> set[str]:
+    return {each.name for each in selectors(promql_parser.parse(expr)) if each.name}
