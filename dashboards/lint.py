@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import promql_parser
-from promql_parser import Call, MatrixSelector
+from promql_parser import Call, MatchOp, MatrixSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
 from alerts.expressions import Vocabulary, selectors
@@ -159,8 +159,11 @@ def _of_choices(title: str, expr: str, document: Document) -> Iterator[str]:
     plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
     for selector in selectors(promql_parser.parse(plain)):
         values = {matcher.value for matcher in selector.matchers.matchers}
-        named = {m.name for m in selector.matchers.matchers if m.value == "orchestrator"}
-        if selector.name not in _WITHOUT_JOB and not values & chosen and "job" not in named:
+        names_its_job = any(
+            matcher.name == "job" and matcher.op is MatchOp.Equal
+            for matcher in selector.matchers.matchers
+        )
+        if selector.name not in _WITHOUT_JOB and not values & chosen and not names_its_job:
             yield (
                 f"panel {title!r}: {selector.name} is shown of every job, whatever is chosen; add "
                 'job=~"$job"'
@@ -194,8 +197,9 @@ def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[st
     """Lines are at the values of alerts, and nowhere else."""
     by_series: dict[str, set[float]] = {}
     for signal in signals:
-        for name in _series(str(signal.source)):
-            values = {threshold.value for threshold in signal.thresholds}
+        values = {threshold.value for threshold in signal.thresholds}
+        # A signal of no series, such as the Watchdog, is known by its title.
+        for name in _series(str(signal.source)) or {signal.title}:
             by_series.setdefault(name, set()).update(values)
     for panel in panels(document):
         defaults = panel["fieldConfig"]["defaults"]
@@ -204,6 +208,7 @@ def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[st
             continue
         drawn = {step["value"] for step in defaults["thresholds"]["steps"]} - {None}
         read = {n for target in panel["targets"] for n in _series(_plain(target["expr"]))}
+        read = read or {panel["title"]}
         declared = set().union(*(by_series.get(name, set()) for name in read))
         for value in sorted(drawn - declared):
             yield (
