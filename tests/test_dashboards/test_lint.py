@@ -34,7 +34,7 @@ def panel(document: Document, title: str = "") -> Document:
     return next(
         each
         for each in panels(document)
-        if each["title"] == title or not title and each["type"] == "timeseries"
+        if each["title"] == title or (not title and each["type"] == "timeseries")
     )
 
 
