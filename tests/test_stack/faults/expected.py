@@ -34,11 +34,12 @@ EXPECTED = {
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE),
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
-    # Some calls work, so its breaker closes again and again, and managers' decisions fail.
+    # Managers' decisions can't be sent, and are answered 5xx. Where some calls work, its breaker
+    # closes again and again.
     "sms_agent_errors": _of(*_UPSTREAM_GONE, "CircuitBreakerFlapping", "HTTPErrorsHigh"),
     "sms_agent_latency": _of("HTTPResponsesSlow"),
-    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow"),
-    "sms_agent_down": _of(*_UPSTREAM_GONE),
+    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPErrorsHigh", "HTTPResponsesSlow"),
+    "sms_agent_down": _of(*_UPSTREAM_GONE, "HTTPErrorsHigh"),
     "collections_monitor_errors": _of(*_UPSTREAM_GONE),
     "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
     "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow"),
