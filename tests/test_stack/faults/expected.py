@@ -35,8 +35,11 @@ EXPECTED = {
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
     # Managers' decisions can't be sent, and are answered 5xx. Where some calls work, its breaker
-    # closes again and again.
-    "sms_agent_errors": _of(*_UPSTREAM_GONE, "CircuitBreakerFlapping", "HTTPErrorsHigh"),
+    # closes again and again; until that is seen, budgets burn as well.
+    "sms_agent_errors": _of(
+        *(*_UPSTREAM_GONE, "CircuitBreakerFlapping", "HTTPErrorsHigh"),
+        *("AvailabilityBudgetBurn", "SMSLatencyBudgetBurn"),
+    ),
     "sms_agent_latency": _of("HTTPResponsesSlow"),
     "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPErrorsHigh", "HTTPResponsesSlow"),
     "sms_agent_down": _of(*_UPSTREAM_GONE, "HTTPErrorsHigh"),
