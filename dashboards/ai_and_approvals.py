@@ -150,7 +150,7 @@ def _routing() -> Row:
         (
             stacked(
                 "Routing, shares of the last hour",
-                "Usual is 60 to 70% sent at once and below 10% escalated; a fall of the first "
+                "Usual is 60 to 70% sent at once and about 10% escalated; a fall of the first "
                 "means that managers have more to do.",
                 Unit.RATIO,
                 Query(f"{by_route} / on () group_left () (sum({all_routes}) > 0)", "{{route}}"),

@@ -7,9 +7,11 @@ from alerts.signals import growth, seasonality, throughput
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
 from dashboards.house_style import (
+    TARGETS,
     Colour,
     Query,
     Row,
+    alerts_in_words,
     band,
     bar_gauge,
     dashboard,
@@ -26,11 +28,13 @@ from dashboards.house_style import (
 )
 
 _HOUR, _DAY = 3600, 86400
+_YEAR = 365 * _DAY
 _SMS = 'flow="sms"'
 _HOURLY_SMS = of(throughput.RATE_1H, _SMS)
 _FIVE_WEEKS = "35d"
 _NO_HISTORY = "Not enough history"
-_NOTHING_GROWS = "Nothing grows, or it is not known for long enough"
+_NOTHING_GROWS = "Nothing grows, as far as is known"
+_FORECAST_NEEDS = "Known after two weeks."
 _MACHINES = ""
 """Machines are no job of the orchestrator's, so those that are chosen don't filter them."""
 
@@ -59,14 +63,14 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
     weeks = thresholds.seasonal_minimum_weeks
     limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
 
-    def off_band(title: str, name: str, watched: Signal) -> Panel:
+    def off_band(title: str, name: str, worst: str, watched: Signal) -> Panel:
         matchers = f'signal="{name}"'
         enough = f"{of(seasonality.WEEKS_KNOWN, matchers)} >= {weeks}"
         return figure(
             title,
             f"{watched.meaning} Shown from {weeks} known weeks on.",
             watched.unit,
-            Query(f"max({of(watched.source, matchers)} and {enough})", "band widths"),
+            Query(f"{worst}({of(watched.source, matchers)} and {enough})", "band widths"),
             signal_steps(watched, matchers),
             empty=_NO_HISTORY,
             links=(Dashboard.ALERTS,),
@@ -75,13 +79,17 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
     return Row(
         "Is this hour as usual, and will it last?",
         height=5,
-        widths=(4, 4, 4, 4, 4, 4),
         panels=(
-            off_band("SMS, off the usual", "sms_volume", seasonality.volume(thresholds)),
+            off_band("SMS, off the usual", "sms_volume", "min", seasonality.volume(thresholds)),
             off_band(
-                "Approvals, off the usual", "approval_ratio", seasonality.approvals(thresholds)
+                "Approvals, off the usual",
+                "approval_ratio",
+                "min",
+                seasonality.approvals(thresholds),
             ),
-            off_band("Processing time, off the usual", "latency", seasonality.latency(thresholds)),
+            off_band(
+                "Processing time, off the usual", "latency", "max", seasonality.latency(thresholds)
+            ),
             figure(
                 "Growth of SMS in a week",
                 "SMS of the last 7 days beside the 7 before. Usual is a few percent.",
@@ -93,11 +101,11 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             ),
             figure(
                 "Next limit reached in",
-                limits.meaning,
+                f"{limits.meaning} {_FORECAST_NEEDS}",
                 limits.unit,
                 Query(f"min({of(limits.source)})", "time left"),
                 signal_steps(limits),
-                empty="No limit comes nearer",
+                empty="None known",
             ),
             figure(
                 "Next disk full in",
@@ -105,7 +113,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
                 disks.unit,
                 Query(f"min({of(disks.source, among=_MACHINES)})", "time left"),
                 signal_steps(disks),
-                empty="No disk fills",
+                empty="None known",
                 links=(Dashboard.RUNTIME,),
             ),
         ),
@@ -294,12 +302,13 @@ def _limits(thresholds: Thresholds) -> Row:
             ),
             bar_gauge(
                 "Time left of each limit",
-                watched.meaning,
+                f"{watched.meaning} {_FORECAST_NEEDS}",
                 watched.unit,
                 Query(f"min by (limit) ({of(watched.source)})", "{{limit}}"),
                 signal_steps(watched),
                 empty=_NOTHING_GROWS,
                 links=(Dashboard.ALERTS,),
+                limits=(0, _YEAR),
             ),
             bar_gauge(
                 "Time left of each disk",
@@ -310,14 +319,25 @@ def _limits(thresholds: Thresholds) -> Row:
                     "{{instance}} {{mountpoint}}",
                 ),
                 signal_steps(disks),
-                empty="No disk fills, or it is not known for long enough",
+                empty=_NOTHING_GROWS,
                 links=(Dashboard.RUNTIME,),
+                limits=(0, _YEAR),
             ),
         ),
     )
 
 
 def _forecasts(thresholds: Thresholds) -> Row:
+    def forecast(title: str, watched: Signal, by: str, legend: str, among: str = TARGETS) -> Panel:
+        return timeseries(
+            title,
+            f"{watched.meaning} More than a year is drawn as a year.\n\n{alerts_in_words(watched)}",
+            watched.unit,
+            Query(f"clamp_max(min by ({by}) ({of(watched.source, among=among)}), {_YEAR})", legend),
+            signals=(watched,),
+            empty=_NOTHING_GROWS,
+        )
+
     return Row(
         "How use and forecasts moved",
         (
@@ -326,8 +346,9 @@ def _forecasts(thresholds: Thresholds) -> Row:
                 "The use of each minute. Good is peaks far below 100%.",
                 Unit.RATIO,
                 Query(f"max by (limit) ({of(growth.USAGE)})", "{{limit}}"),
+                empty="Nothing is recorded yet",
             ),
-            signal(growth.time_left(thresholds), "limit", empty=_NOTHING_GROWS),
+            forecast("Forecast of limits", growth.time_left(thresholds), "limit", "{{limit}}"),
             timeseries(
                 "Space left on each disk",
                 "Share of the disk, on average of an hour. Good is a line that does not fall from "
@@ -338,12 +359,13 @@ def _forecasts(thresholds: Thresholds) -> Row:
                     "{{instance}} {{mountpoint}}",
                 ),
                 empty="No machine is watched",
+                links=(Dashboard.RUNTIME,),
             ),
-            signal(
+            forecast(
+                "Forecast of disks",
                 growth.disk_time_left(thresholds),
-                "instance",
-                "mountpoint",
-                empty=_NOTHING_GROWS,
+                "instance, mountpoint",
+                "{{instance}} {{mountpoint}}",
                 among=_MACHINES,
             ),
         ),
