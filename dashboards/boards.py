@@ -1,15 +1,21 @@
 """The set of dashboards."""
 
 from app.core.thresholds import Thresholds
+from dashboards.ai_and_approvals import ai_and_approvals
+from dashboards.business import business_dashboard
 from dashboards.grafana import to_json
 from dashboards.overview import overview
 from dashboards.slos_and_alerts import slos_and_alerts
+from dashboards.trends import trends
 
 
 def dashboard_files(thresholds: Thresholds) -> dict[str, str]:
     """The JSON of each dashboard by the name of its file."""
     boards = {
         "overview": overview(thresholds),
+        "ai_and_approvals": ai_and_approvals(thresholds),
+        "business": business_dashboard(thresholds),
+        "trends": trends(thresholds),
         "slos_and_alerts": slos_and_alerts(thresholds),
     }
     return {f"{name}.json": to_json(board) for name, board in boards.items()}

@@ -261,6 +261,26 @@ def stat(
     )
 
 
+def figure(
+    title: str,
+    description: str,
+    unit: Unit,
+    query: Query,
+    steps: Sequence[Mapping[str, Any]],
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """One number as of the end of the range, coloured by ``steps``.
+
+    What is no longer known is not shown, where `stat` shows what was known last. The query may
+    look back over the whole range.
+    """
+    panel = stat(title, description, unit, query, steps, empty, links)
+    panel.targets = _targets([query], extra={"instant": True, "range": False})
+    panel.options["graphMode"] = "none"
+    return panel
+
+
 def bar_gauge(
     title: str,
     description: str,
@@ -297,6 +317,21 @@ def bar_gauge(
         },
         links=_panel_links(links),
     )
+
+
+def bar_list(
+    title: str,
+    description: str,
+    unit: Unit,
+    *queries: Query,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """The present value of each query as a bar, from top to bottom as they are given."""
+    panel = bar_gauge(title, description, unit, queries[0], neutral(), empty, links)
+    panel.targets = _targets(queries, extra={"instant": True, "range": False})
+    panel.overrides = list(_colours_of_queries(queries))
+    return panel
 
 
 def heatmap(
@@ -424,6 +459,12 @@ def table(
         },
         links=_panel_links(links),
     )
+
+
+def over(last: str, panel: Panel) -> Panel:
+    """``panel`` with the ``last`` time, such as ``30d``, whatever is chosen."""
+    panel.timeFrom = last
+    return panel
 
 
 def logs(title: str, description: str, logql: str, empty: str) -> Panel:

@@ -81,12 +81,13 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             interval="5m",
             follows=("usage", "node"),
             records=(PEAK, LEVEL, TREND, DISK_MEAN),
-            signals=(_time_left(thresholds), _disk_time_left(thresholds)),
+            signals=(time_left(thresholds), disk_time_left(thresholds)),
         ),
     )
 
 
-def _time_left(thresholds: Thresholds) -> Signal:
+def time_left(thresholds: Thresholds) -> Signal:
+    """How long each limit of the service will last."""
     days = thresholds.capacity_days
     return Signal(
         title="Time until a limit is reached",
@@ -115,7 +116,8 @@ def _time_left(thresholds: Thresholds) -> Signal:
     )
 
 
-def _disk_time_left(thresholds: Thresholds) -> Signal:
+def disk_time_left(thresholds: Thresholds) -> Signal:
+    """How long each disk will last, by weeks instead of hours."""
     days = thresholds.capacity_days
     return Signal(
         title="Time until a disk is full, at the growth of a week",

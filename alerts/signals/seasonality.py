@@ -130,9 +130,9 @@ def group(thresholds: Thresholds) -> Group:
             LOWER,
         ),
         signals=(
-            _volume(thresholds),
-            _approvals(thresholds),
-            _latency(thresholds),
+            volume(thresholds),
+            approvals(thresholds),
+            latency(thresholds),
             _history(thresholds),
         ),
     )
@@ -156,7 +156,8 @@ def _enough_history(thresholds: Thresholds) -> Guard:
     return Guard(WEEKS_KNOWN, Comparison.AT_LEAST, thresholds.seasonal_minimum_weeks, _ON)
 
 
-def _volume(thresholds: Thresholds) -> Signal:
+def volume(thresholds: Thresholds) -> Signal:
+    """How far the number of SMS is from its band."""
     page_at = thresholds.sms_volume_page_widths
     enough = (
         _enough_history(thresholds),
@@ -204,7 +205,8 @@ def _volume(thresholds: Thresholds) -> Signal:
     )
 
 
-def _approvals(thresholds: Thresholds) -> Signal:
+def approvals(thresholds: Thresholds) -> Signal:
+    """How far the approval rate is from its band."""
     return Signal(
         title="Approval rate, beside the same hour of past weeks",
         meaning="Share of managers' decisions that approve the AI's answer unchanged, in band "
@@ -238,7 +240,8 @@ def _approvals(thresholds: Thresholds) -> Signal:
     )
 
 
-def _latency(thresholds: Thresholds) -> Signal:
+def latency(thresholds: Thresholds) -> Signal:
+    """How far the processing time is from its band."""
     return Signal(
         title="Processing time, beside the same hour of past weeks",
         meaning="Time within which nine SMS in ten are processed, in band widths. Good is below 1.",

@@ -1,0 +1,359 @@
+"""The business: how many SMS come, what becomes of them, what a person has to handle."""
+
+from grafanalib import core
+
+from alerts.model import Dashboard, Unit
+from alerts.promql import seconds
+from alerts.signals import business, throughput
+from app.core import catalogue
+from app.core.catalogue import ApprovalAction, EscalationType, Metric, PlanResult, Route
+from app.core.catalogue import Severity as Urgency
+from app.core.thresholds import Thresholds
+from dashboards.ai_and_approvals import decisions_that_approve, sent_at_once
+from dashboards.grafana import Panel
+from dashboards.house_style import (
+    Colour,
+    Query,
+    Row,
+    bar_list,
+    bars,
+    dashboard,
+    figure,
+    neutral,
+    of,
+    over,
+    signal,
+    signal_steps,
+    steps,
+    timeseries,
+)
+
+_SMS = 'flow="sms"'
+_RANGE = "$__range"
+
+
+def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
+    """What managers and operations look at each morning."""
+    return dashboard(
+        Dashboard.BUSINESS,
+        "business",
+        "For managers and operations: how many SMS come, how many are answered without anybody, "
+        "what a person has to handle and how long that takes, and the payment plans.",
+        rows=(
+            _how_is_it(thresholds),
+            _volume(),
+            _funnel(thresholds),
+            _escalations(thresholds),
+            _resolved(),
+            _payment_plans(thresholds),
+        ),
+        last="24h",
+    )
+
+
+def _in_range(metric: Metric | str, matchers: str = "") -> str:
+    """How many events there were in the chosen range."""
+    return f"round(sum(increase({of(metric, matchers)}[{_RANGE}])))"
+
+
+def _received(window: str, later: str = "") -> str:
+    """SMS of the ``window`` that ends where it is drawn, or ``later``.
+
+    Of recorded rates, so that weeks cost little. Their sum, not their mean: a window of which only
+    a part is known, or over, must not be made up to a whole one.
+    """
+    shift = f" offset -{later}" if later else ""
+    rates = f"{of(throughput.RATE_5M, _SMS)}[{window}]{shift}"
+    return f"{seconds(throughput.LONG_INTERVAL)} * sum(sum_over_time({rates}))"
+
+
+def _how_is_it(thresholds: Thresholds) -> Row:
+    unhandled = business.unhandled(thresholds)
+    critical = f'severity="{Urgency.CRITICAL}"'
+    return Row(
+        "How is it going?",
+        height=5,
+        panels=(
+            figure(
+                "SMS received",
+                "In the chosen range, repeated deliveries left out. Usual follows the hour of the "
+                "week.",
+                Unit.COUNT,
+                Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
+                neutral(),
+                links=(Dashboard.TRENDS,),
+            ),
+            figure(
+                "Growth from week to week",
+                "SMS of the last 7 days beside the 7 before. Usual is a few percent; what it means "
+                "for the limits is with the trends.",
+                Unit.RATIO,
+                Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
+                neutral(),
+                empty="Known after a week",
+                links=(Dashboard.TRENDS,),
+            ),
+            sent_at_once(leads_to=Dashboard.AI),
+            decisions_that_approve(thresholds, leads_to=Dashboard.AI),
+            figure(
+                "SMS that failed",
+                "In the chosen range; their tenants have no answer before somebody retries them. "
+                "Good is 0.",
+                Unit.COUNT,
+                Query(_in_range(*_ended(Route.FAILED)), "failed"),
+                steps(Colour.GOOD, (1, Colour.WARNING)),
+                links=(Dashboard.SERVICES,),
+            ),
+            figure(
+                "Escalations open",
+                "Conversations that a person has to handle and nobody has closed. Good is a number "
+                "that goes down every day.",
+                Unit.COUNT,
+                Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
+                neutral(),
+            ),
+            figure(
+                "Oldest critical one",
+                "Age of the oldest critical escalation that nobody has closed. Good is below "
+                f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
+                unhandled.unit,
+                Query(f"max({of(unhandled.source, critical)})", "oldest"),
+                signal_steps(unhandled, critical),
+                links=(Dashboard.ALERTS,),
+            ),
+            figure(
+                "Payment plans found",
+                "In the chosen range. Usual is one in ten SMS; none in a day means that the "
+                "detection is broken.",
+                Unit.COUNT,
+                Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
+                neutral(),
+            ),
+        ),
+    )
+
+
+def _volume() -> Row:
+    def received(title: str, description: str, query: Query) -> Panel:
+        return bars(
+            title,
+            f"{description} Usual is what the weeks before were.",
+            Unit.COUNT,
+            query,
+            empty="Nothing is recorded yet",
+            links=(Dashboard.TRENDS,),
+        )
+
+    return Row(
+        "How many SMS come?",
+        (
+            received(
+                "SMS by hour",
+                "In the chosen range; each bar is the hour before it.",
+                Query(_received("1h"), "SMS", step="1h"),
+            ),
+            over(
+                "30d",
+                received(
+                    "SMS by day",
+                    "Each bar is the day that begins there; today's still grows.",
+                    Query(_received("1d", "1d"), "SMS", step="1d"),
+                ),
+            ),
+            over(
+                "35d",
+                received(
+                    "SMS by week",
+                    "From Monday to Sunday; a bar stands at its week's Thursday.",
+                    # Grafana's weeks begin at the epoch, which was a Thursday: four days later
+                    # ends the week whose Thursday it is.
+                    Query(_received("1w", "4d"), "SMS", step="1w"),
+                ),
+            ),
+        ),
+    )
+
+
+def _ended(route: Route) -> tuple[str, str]:
+    return catalogue.SMS_PROCESSING_DURATION.count, f'route="{route}"'
+
+
+def _funnel(thresholds: Thresholds) -> Row:
+    def answered(route: Route) -> str:
+        return _in_range(catalogue.AI_RESPONSES, f'route="{route}"')
+
+    def decided(action: ApprovalAction) -> str:
+        return _in_range(catalogue.APPROVALS, f'action="{action}"')
+
+    approved, modified = decided(ApprovalAction.APPROVE), decided(ApprovalAction.MODIFY)
+    escalated = f"{answered(Route.ESCALATED)} + {decided(ApprovalAction.ESCALATE)}"
+    processed = of(catalogue.SMS_PROCESSING_DURATION.count)
+    return Row(
+        "What becomes of an SMS?",
+        height=10,
+        panels=(
+            bar_list(
+                "From received to sent",
+                "In the chosen range. What was queued before it and decided in it is counted as "
+                "well. Good is nearly all sent, most of them at once, and none failed.",
+                Unit.COUNT,
+                Query(_in_range(catalogue.SMS_RECEIVED), "received"),
+                Query(_in_range(catalogue.AI_RESPONSES), "answered by the AI"),
+                Query(
+                    f"{answered(Route.AUTO_SENT)} + {approved} + {modified}",
+                    "sent",
+                    colour=Colour.GOOD,
+                ),
+                Query(answered(Route.AUTO_SENT), "of these at once", colour=Colour.GOOD),
+                Query(approved, "approved by a manager", colour=Colour.GOOD),
+                Query(modified, "changed by a manager", colour=Colour.GOOD),
+                Query(escalated, "escalated", colour=Colour.WARNING),
+                Query(_in_range(*_ended(Route.FAILED)), "failed", colour=Colour.BAD),
+                links=(Dashboard.AI,),
+            ),
+            bars(
+                "Where the SMS of each hour ended",
+                "Each bar is the hour before it. Usual is most of them sent at once; failed ones "
+                "can be retried. Good is none of those.",
+                Unit.COUNT,
+                Query(f"sum by (route) (increase({processed}[1h]))", "{{route}}", step="1h"),
+                links=(Dashboard.SERVICES,),
+            ),
+            timeseries(
+                "Approval rates",
+                "At once: of the AI's answers, over an hour; usual is 60 to 70%. By managers: of "
+                "their decisions, over 6 hours, those that change nothing. Good is three quarters "
+                f"and more; below {Unit.RATIO.text(thresholds.approval_ratio)} somebody is called.",
+                Unit.RATIO,
+                Query(
+                    f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once", colour=Colour.NEUTRAL
+                ),
+                Query(
+                    f"avg({of(business.APPROVED_RATIO)})",
+                    "approved by managers",
+                    colour=Colour.GOOD,
+                ),
+                empty="No answers and no decisions",
+                links=(Dashboard.AI,),
+            ),
+        ),
+    )
+
+
+def _escalations(thresholds: Thresholds) -> Row:
+    opened = of(catalogue.ESCALATIONS)
+    return Row(
+        "What does a person have to handle?",
+        columns=3,
+        panels=(
+            bars(
+                "Escalations of each hour by type",
+                "Each bar is the hour before it. Usual is low_confidence before all others; a "
+                "surge of one type has one cause.",
+                Unit.COUNT,
+                Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
+                empty="No escalations",
+            ),
+            bars(
+                "Escalations of each hour by severity",
+                "Each bar is the hour before it. Good is hardly any critical ones: in those "
+                "somebody may come to harm.",
+                Unit.COUNT,
+                Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
+                empty="No escalations",
+            ),
+            signal(business.surge(thresholds), "type", empty="No escalations"),
+            timeseries(
+                "Open escalations by severity",
+                "Good is a number that goes down every day, and no critical ones for longer than "
+                f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
+                Unit.COUNT,
+                Query(
+                    f"max by (severity) ({of(catalogue.ESCALATIONS_OPEN)})",
+                    "{{severity}}",
+                ),
+                links=(Dashboard.AI,),
+            ),
+            signal(business.unhandled(thresholds), "severity"),
+        ),
+        widths=(8, 8, 8, 12, 12),
+    )
+
+
+def _resolved() -> Row:
+    def within(q: float, title: str, which: str) -> Panel:
+        # A query for each type, so that none reads the buckets of all.
+        def closed(kind: EscalationType) -> str:
+            resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
+            in_range = f"sum by (le) (increase({resolved}[{_RANGE}]))"
+            # A quantile of nothing is no number; it is no less than 0 either.
+            return f"histogram_quantile({q}, {in_range}) >= 0"
+
+        return bar_list(
+            title,
+            f"From opening an escalation to closing it: {which} of those closed in the chosen "
+            "range. Good is within the working day, and half an hour where somebody may come to "
+            "harm.",
+            Unit.SECONDS,
+            *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
+            empty="No escalation was closed",
+        )
+
+    return Row(
+        "How soon are escalations closed?",
+        (
+            within(0.5, "Time to resolve one in two, by type", "half"),
+            within(0.9, "Time to resolve nine in ten, by type", "nine in ten"),
+        ),
+    )
+
+
+def _payment_plans(thresholds: Thresholds) -> Row:
+    looked, plans = catalogue.PAYMENT_PLAN_DETECTIONS, catalogue.PAYMENT_PLANS
+    return Row(
+        "What becomes of payment plans?",
+        (
+            bar_list(
+                "From looked through to confirmed",
+                "In the chosen range: messages looked through, plans found in them, those within "
+                "the rules, and those confirmed without a manager. Good is no step that loses "
+                "much more than it used to.",
+                Unit.COUNT,
+                Query(_in_range(looked), "looked through"),
+                Query(_in_range(looked, 'result="found"'), "found"),
+                Query(
+                    _in_range(plans, f'result="{PlanResult.VALID}"'), "valid", colour=Colour.GOOD
+                ),
+                Query(
+                    _in_range(catalogue.PAYMENT_PLANS_AUTO_APPROVED),
+                    "confirmed at once",
+                    colour=Colour.GOOD,
+                ),
+            ),
+            bars(
+                "Plans of each hour by validation",
+                "Each bar is the hour before it. Usual is most of them valid; invalid ones ask for "
+                "too little or too long.",
+                Unit.COUNT,
+                Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
+            ),
+            timeseries(
+                "Messages with a plan",
+                "Share over 6 hours. Usual is the mean of the week before, which is not known in "
+                "the first day.",
+                Unit.RATIO,
+                Query(f"avg({of(business.FOUND_RATIO)})", "found", colour=Colour.NEUTRAL),
+                Query(
+                    f"avg({of(business.FOUND_RATIO_USUAL)})",
+                    "mean of the week before",
+                    colour=Colour.MUTED,
+                ),
+                empty="No messages",
+            ),
+            signal(
+                business.detection(thresholds),
+                "job",
+                empty="No messages, or less than a day is known",
+            ),
+        ),
+    )

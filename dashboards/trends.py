@@ -1,0 +1,373 @@
+"""Trends and capacity: this hour beside past weeks, growth, and how long the limits will last."""
+
+from grafanalib import core
+
+from alerts.model import Dashboard, Record, Signal, Unit
+from alerts.signals import growth, seasonality, throughput
+from app.core.thresholds import Thresholds
+from dashboards.grafana import Panel
+from dashboards.house_style import (
+    TARGETS,
+    Colour,
+    Query,
+    Row,
+    alerts_in_words,
+    band,
+    bar_gauge,
+    dashboard,
+    figure,
+    neutral,
+    of,
+    over,
+    rows_heatmap,
+    signal,
+    signal_steps,
+    state_timeline,
+    steps,
+    timeseries,
+)
+
+_HOUR, _DAY = 3600, 86400
+_YEAR = 365 * _DAY
+_SMS = 'flow="sms"'
+_HOURLY_SMS = of(throughput.RATE_1H, _SMS)
+_FIVE_WEEKS = "35d"
+_NO_HISTORY = "Not enough history"
+_NOTHING_GROWS = "Nothing grows, as far as is known"
+_FORECAST_NEEDS = "Known after two weeks."
+_MACHINES = ""
+"""Machines are no job of the orchestrator's, so those that are chosen don't filter them."""
+
+
+def trends(thresholds: Thresholds) -> core.Dashboard:
+    """What is unusual by the hour of the week, and what will not be enough in some weeks."""
+    return dashboard(
+        Dashboard.TRENDS,
+        "trends and capacity",
+        "For capacity planning, and for whoever wonders whether this is normal: this hour beside "
+        "the same hour of past weeks, growth from week to week, and how long the limits will last.",
+        rows=(
+            _is_it_usual(thresholds),
+            _bands(thresholds),
+            _deviations(thresholds),
+            _weeks(),
+            _growth(),
+            _limits(thresholds),
+            _forecasts(thresholds),
+        ),
+        last="7d",
+    )
+
+
+def _is_it_usual(thresholds: Thresholds) -> Row:
+    weeks = thresholds.seasonal_minimum_weeks
+    limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
+
+    def off_band(title: str, name: str, worst: str, watched: Signal) -> Panel:
+        matchers = f'signal="{name}"'
+        enough = f"{of(seasonality.WEEKS_KNOWN, matchers)} >= {weeks}"
+        return figure(
+            title,
+            f"{watched.meaning} Shown from {weeks} known weeks on.",
+            watched.unit,
+            Query(f"{worst}({of(watched.source, matchers)} and {enough})", "band widths"),
+            signal_steps(watched, matchers),
+            empty=_NO_HISTORY,
+            links=(Dashboard.ALERTS,),
+        )
+
+    return Row(
+        "Is this hour as usual, and will it last?",
+        height=5,
+        panels=(
+            off_band("SMS, off the usual", "sms_volume", "min", seasonality.volume(thresholds)),
+            off_band(
+                "Approvals, off the usual",
+                "approval_ratio",
+                "min",
+                seasonality.approvals(thresholds),
+            ),
+            off_band(
+                "Processing time, off the usual", "latency", "max", seasonality.latency(thresholds)
+            ),
+            figure(
+                "Growth of SMS in a week",
+                "SMS of the last 7 days beside the 7 before. Usual is a few percent.",
+                Unit.RATIO,
+                Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
+                neutral(),
+                empty="Known after a week",
+                links=(Dashboard.BUSINESS,),
+            ),
+            figure(
+                "Next limit reached in",
+                f"{limits.meaning} {_FORECAST_NEEDS}",
+                limits.unit,
+                Query(f"min({of(limits.source)})", "time left"),
+                signal_steps(limits),
+                empty="None known",
+            ),
+            figure(
+                "Next disk full in",
+                disks.meaning,
+                disks.unit,
+                Query(f"min({of(disks.source, among=_MACHINES)})", "time left"),
+                signal_steps(disks),
+                empty="None known",
+                links=(Dashboard.RUNTIME,),
+            ),
+        ),
+    )
+
+
+def _bands(thresholds: Thresholds) -> Row:
+    def of_signal(name: str, title: str, text: str, unit: Unit, total: str = "avg") -> Panel:
+        matchers = f'signal="{name}"'
+
+        def query(record: Record | str, legend: str) -> Query:
+            return Query(f"{total}({of(record, matchers)})", legend)
+
+        return band(
+            title,
+            f"{text} Good is within the band. It is made from the same hour of the past four "
+            "weeks; where there is a line and no band, there is not enough history.",
+            unit,
+            query(seasonality.VALUE, "last hour"),
+            query(seasonality.BASELINE, "usual"),
+            query(seasonality.LOWER, "usual at least"),
+            query(seasonality.UPPER, "usual at most"),
+            empty="Nothing in the last hours",
+        )
+
+    return Row(
+        "What is usual at this hour of the week, and what is it now?",
+        (
+            of_signal(
+                "sms_volume",
+                "SMS an hour in their band",
+                "SMS received in the hour before.",
+                Unit.COUNT,
+                total=f"{_HOUR} * sum",
+            ),
+            of_signal(
+                "approval_ratio",
+                "Approval rate in its band",
+                "Share of managers' decisions of an hour that change nothing.",
+                Unit.RATIO,
+            ),
+            of_signal(
+                "latency",
+                "Processing time in its band",
+                "Time within which nine SMS in ten are processed, over an hour.",
+                Unit.SECONDS,
+            ),
+        ),
+        height=10,
+    )
+
+
+def _deviations(thresholds: Thresholds) -> Row:
+    watched = (
+        seasonality.volume(thresholds),
+        seasonality.approvals(thresholds),
+        seasonality.latency(thresholds),
+    )
+    return Row(
+        "How far is it from the usual, and is that known?",
+        (*(signal(each, "job", empty=_NO_HISTORY) for each in watched), _history(thresholds)),
+    )
+
+
+def _history(thresholds: Thresholds) -> Panel:
+    """Since when the bands can be trusted."""
+    needed = thresholds.seasonal_minimum_weeks
+    known = {
+        str(weeks): (f"not enough history: {weeks} of {needed} weeks", Colour.WARNING)
+        for weeks in range(needed)
+    } | {
+        str(weeks): (f"{weeks} weeks", Colour.GOOD)
+        for weeks in range(needed, len(seasonality.WEEKS) + 1)
+    }
+    return state_timeline(
+        "Is enough history known?",
+        f"Past weeks that each band is made from. Good is {needed} and more; with fewer, nobody is "
+        "called.",
+        Query(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})", "{{signal}}"),
+        states=known,
+        empty=_NO_HISTORY,
+    )
+
+
+def _weeks() -> Row:
+    def sms_an_hour(ago: str, legend: str, step: str = "") -> Query:
+        offset = f" offset {ago}" if ago else ""
+        return Query(f"{_HOUR} * sum({_HOURLY_SMS}{offset})", legend, step=step)
+
+    before = [sms_an_hour(f"{week}w", f"{week} w before") for week in seasonality.WEEKS]
+    # The first row is the lowest.
+    days = [sms_an_hour(f"{day}d", f"{day} d before", "1h") for day in range(6, 0, -1)]
+    return Row(
+        "What is the rhythm of a week?",
+        (
+            timeseries(
+                "SMS an hour, beside the weeks before",
+                "The chosen range, and the same hours of the four weeks before it. Usual is the "
+                "same course a little higher each week; a week that differs from all others was "
+                "the odd one.",
+                Unit.COUNT,
+                sms_an_hour("", "chosen range"),
+                *before,
+                empty="Nothing is recorded yet",
+                links=(Dashboard.BUSINESS,),
+            ),
+            rows_heatmap(
+                "SMS by hour of the week",
+                "SMS of each hour, a row for each of the last seven days: the last 24 hours, and "
+                "the same hours some days before. Usual is dark working hours and pale nights and "
+                "weekends.",
+                Unit.COUNT,
+                *days,
+                sms_an_hour("", "last 24 h", "1h"),
+                last="24h",
+                empty="Nothing is recorded yet",
+            ),
+        ),
+        height=10,
+    )
+
+
+def _growth() -> Row:
+    return Row(
+        "How fast does it grow?",
+        (
+            over(
+                _FIVE_WEEKS,
+                timeseries(
+                    "Throughput of a day",
+                    "SMS, requests and AI calls of the 24 hours before. Usual is a slow rise, with "
+                    "less at weekends; calls that grow faster than SMS are retries.",
+                    Unit.COUNT,
+                    Query(f"{_DAY} * sum by (flow) ({of(throughput.RATE_1D)})", "{{flow}}"),
+                    empty="Nothing is recorded yet",
+                    links=(Dashboard.SERVICES,),
+                ),
+            ),
+            over(
+                _FIVE_WEEKS,
+                timeseries(
+                    "Growth from week to week",
+                    "Of the 7 days before each moment, beside the 7 before those. Usual is a few "
+                    "percent; what is new doubles for a while.",
+                    Unit.RATIO,
+                    Query(f"avg by (flow) ({of(throughput.GROWTH_1W)}) - 1", "{{flow}}"),
+                    empty="Known after a week",
+                ),
+            ),
+        ),
+    )
+
+
+def _limits(thresholds: Thresholds) -> Row:
+    watched = growth.time_left(thresholds)
+    watched_from = Unit.RATIO.text(thresholds.capacity_minimum_usage)
+    disks = growth.disk_time_left(thresholds)
+    colours = steps(
+        Colour.GOOD, (thresholds.capacity_minimum_usage, Colour.WARNING), (1, Colour.BAD)
+    )
+    limits = "concurrent_sms is what the instances process at once, ai_calls the provider's quota."
+    return Row(
+        "How long will the limits last?",
+        columns=4,
+        panels=(
+            bar_gauge(
+                "Highest use of each limit",
+                f"Peaks of a day, on average of a week. {limits} Good is below {watched_from}; "
+                "from there on growth calls somebody.",
+                Unit.RATIO,
+                Query(f"max by (limit) ({of(growth.LEVEL)})", "{{limit}}"),
+                colours,
+                empty="Nothing is recorded yet",
+                limits=(0, 1),
+            ),
+            over(
+                _FIVE_WEEKS,
+                timeseries(
+                    "Daily peaks of each limit",
+                    f"The highest use of the 24 hours before. {limits} Good is far below 100%, and "
+                    "no rise from week to week.",
+                    Unit.RATIO,
+                    Query(f"max by (limit) ({of(growth.PEAK)})", "{{limit}}"),
+                    empty="Nothing is recorded yet",
+                ),
+            ),
+            bar_gauge(
+                "Time left of each limit",
+                f"{watched.meaning} {_FORECAST_NEEDS}",
+                watched.unit,
+                Query(f"min by (limit) ({of(watched.source)})", "{{limit}}"),
+                signal_steps(watched),
+                empty=_NOTHING_GROWS,
+                links=(Dashboard.ALERTS,),
+                limits=(0, _YEAR),
+            ),
+            bar_gauge(
+                "Time left of each disk",
+                disks.meaning,
+                disks.unit,
+                Query(
+                    f"min by (instance, mountpoint) ({of(disks.source, among=_MACHINES)})",
+                    "{{instance}} {{mountpoint}}",
+                ),
+                signal_steps(disks),
+                empty=_NOTHING_GROWS,
+                links=(Dashboard.RUNTIME,),
+                limits=(0, _YEAR),
+            ),
+        ),
+    )
+
+
+def _forecasts(thresholds: Thresholds) -> Row:
+    def forecast(title: str, watched: Signal, by: str, legend: str, among: str = TARGETS) -> Panel:
+        return timeseries(
+            title,
+            f"{watched.meaning} More than a year is drawn as a year.\n\n{alerts_in_words(watched)}",
+            watched.unit,
+            Query(f"clamp_max(min by ({by}) ({of(watched.source, among=among)}), {_YEAR})", legend),
+            signals=(watched,),
+            empty=_NOTHING_GROWS,
+        )
+
+    return Row(
+        "How use and forecasts moved",
+        (
+            timeseries(
+                "Use of each limit",
+                "The use of each minute. Good is peaks far below 100%.",
+                Unit.RATIO,
+                Query(f"max by (limit) ({of(growth.USAGE)})", "{{limit}}"),
+                empty="Nothing is recorded yet",
+            ),
+            forecast("Forecast of limits", growth.time_left(thresholds), "limit", "{{limit}}"),
+            timeseries(
+                "Space left on each disk",
+                "Share of the disk, on average of an hour. Good is a line that does not fall from "
+                "week to week.",
+                Unit.RATIO,
+                Query(
+                    f"min by (instance, mountpoint) ({of(growth.DISK_MEAN, among=_MACHINES)})",
+                    "{{instance}} {{mountpoint}}",
+                ),
+                empty="No machine is watched",
+                links=(Dashboard.RUNTIME,),
+            ),
+            forecast(
+                "Forecast of disks",
+                growth.disk_time_left(thresholds),
+                "instance, mountpoint",
+                "{{instance}} {{mountpoint}}",
+                among=_MACHINES,
+            ),
+        ),
+        closed=True,
+    )
