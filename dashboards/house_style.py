@@ -5,6 +5,7 @@ A panel's title names a quantity or asks a question; its description says what g
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -86,6 +87,8 @@ MEANING: Mapping[str, Colour] = {
     Urgency.CRITICAL: Colour.BAD,
 }
 """The colours of label values, wherever a series is called by one of them alone."""
+
+_MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
 
 _SEVERITY_COLOURS = {
     Severity.INFO: Colour.NEUTRAL,
@@ -520,7 +523,7 @@ def signal(watched: Signal, *legend_labels: str, empty: str = "", among: str = T
     series and not an expression of its own.
     """
     legend = " ".join(f"{{{{{label}}}}}" for label in legend_labels) or watched.title
-    matchers = _common_matchers(watched)
+    matchers = _matchers_of(watched, legend_labels)
     is_series = isinstance(watched.source, Record) or watched.source.isidentifier()
     expr = of(watched.source, matchers, among) if is_series else str(watched.source)
     return timeseries(
@@ -820,10 +823,14 @@ def _begins(threshold: Threshold) -> float:
     return threshold.value + 1e-6 if after and not threshold.value else threshold.value
 
 
-def _common_matchers(watched: Signal) -> str:
-    """The matchers that all thresholds of ``watched`` have; none where they differ."""
-    found = {t.matchers for t in watched.thresholds}
-    return found.pop() if len(found) == 1 else ""
+def _matchers_of(watched: Signal, named: Sequence[str]) -> str:
+    """The matchers that all thresholds of ``watched`` have, save those of the labels ``named``.
+
+    Those tell the series apart in the legend, and what has no alert is worth seeing beside it.
+    """
+    first, *others = ({*_MATCHER.findall(t.matchers)} for t in watched.thresholds)
+    common = first.intersection(*others)
+    return ",".join(sorted(whole for whole, label in common if label not in named))
 
 
 def _log_links(signals: tuple[Signal, ...]) -> list[dict[str, Any]]:
