@@ -199,7 +199,7 @@ def _upstreams(thresholds: Thresholds) -> Row:
                 empty="No calls",
                 links=(Dashboard.SERVICES,),
             ),
-            breakers_timeline(),
+            breakers_timeline(links=(Dashboard.SERVICES,)),
         ),
     )
 
