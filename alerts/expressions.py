@@ -4,6 +4,7 @@ Every metric has to be in the catalogue, be recorded by a rule, or be Prometheus
 matched label has to be one of the metric's, and every value matched by equality one it can have.
 """
 
+import difflib
 from collections.abc import Iterator
 
 import promql_parser
@@ -37,12 +38,17 @@ class Vocabulary:
         if name in self._without_labels:
             return
         if name not in self._metrics:
-            yield f"{name}: neither the catalogue nor a recording rule has it"
+            yield f"{name}: neither the catalogue nor a recording rule has it; {self._mend(name)}"
             return
         for matcher in selector.matchers.matchers:
             yield from _check_label(
                 self._metrics[name], name, matcher.name, matcher.op, matcher.value
             )
+
+    def _mend(self, name: str | None) -> str:
+        known = (*self._metrics, *self._without_labels)
+        close = difflib.get_close_matches(name or "", known, n=1)
+        return f"did you mean {close[0]}?" if close else "take the name from there"
 
 
 def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: str) -> Iterator[str]:

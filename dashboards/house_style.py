@@ -39,6 +39,16 @@ TARGETS = 'job=~"$job"'
 INSTANCES = f'{TARGETS},instance=~"$instance"'
 """The same for series by instance."""
 
+SERIES_AT_MOST = {
+    "stat": 1,
+    "bargauge": 12,
+    "heatmap": 40,
+    "state-timeline": 20,
+    "table": 60,
+    "timeseries": 30,
+}
+"""How many series a panel of each kind can show and still be read, of one instance."""
+
 
 class Colour(StrEnum):
     """What a colour means, on every dashboard."""

@@ -6,6 +6,7 @@ import sys
 
 from tests.bench import (
     concurrent_sms,
+    dashboard_queries,
     endpoint,
     instruments,
     layer,
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "logs": logs,
     "concurrent_sms": concurrent_sms,
     "rules": rule_evaluation,
+    "dashboards": dashboard_queries,
 }
 
 

@@ -1,0 +1,133 @@
+"""What opening the overview costs, over 1, 10 and 50 instances, in a real Prometheus.
+
+Every query of its panels, as Grafana asks it for the last hour, one after the other; and the same
+panels as they would be without recording rules, with the records' expressions put in. Instances
+have three hours of synthetic history, so that windows of days hold three hours: without records,
+older instances would cost more. Goal: under 300 ms at 50 instances.
+"""
+
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from alerts import blocks, paths
+from alerts.backfill import backfill
+from alerts.expansion import expanded
+from alerts.prometheus_config import evaluation_seconds
+from alerts.rulebook import Rulebook, rulebook
+from alerts.scratch import scratch
+from dashboards.queries import BUILT_IN, queries
+from simulator.history.openmetrics import Detail, write
+from simulator.history.past import INSTANCE, Past
+
+INSTANCES = (1, 10, 50)
+GOAL_SECONDS = 0.3
+PAST = timedelta(hours=3)
+SHOWN = timedelta(hours=1)
+STEP_SECONDS = 15
+EVERY = timedelta(seconds=30)
+"""Between two samples."""
+ROUNDS = 5
+_INSTANCE = re.compile(re.escape(f'instance="{INSTANCE}"'))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening the dashboard takes: seconds, and samples that Prometheus looks at."""
+
+    seconds: float
+    samples: int
+
+
+async def run() -> bool:
+    """Print the cost at each number of instances; False when it is above the goal."""
+    end = datetime.now(UTC).replace(second=0, microsecond=0)
+    rules = rulebook((file.read_text() for file in paths.RULES.glob("*.yml")), evaluation_seconds())
+    document = json.loads((paths.DASHBOARDS / "overview.json").read_text())
+    built_in = {**BUILT_IN, "__range": f"{SHOWN.total_seconds():.0f}s"}
+    asked = [query.expr for query in queries(document, built_in)]
+    written_out = [expanded(expr, rules, rules.records) for expr in asked]
+    print(f"{len(asked)} queries over {SHOWN}, every {STEP_SECONDS} s", flush=True)
+    print(
+        f"\n{'instances':>9} {'series':>8} {'opened in':>10} {'samples':>11}   "
+        f"{'without records':>15} {'samples':>12} {'ratio':>7}",
+        flush=True,
+    )
+    recorded = Opened(0, 0)
+    for instances in INSTANCES:
+        with tempfile.TemporaryDirectory() as name:
+            data = Path(name) / "data"
+            series = _write_past(Path(name), data, instances, end, rules)
+            with scratch(data) as url, httpx.Client(base_url=url, timeout=300) as client:
+                # Interleaved, so that a noisy machine makes both slow.
+                rounds = [
+                    (_opened(client, asked, end), _opened(client, written_out, end))
+                    for _ in range(ROUNDS)
+                ]
+        recorded = _median(one for one, _ in rounds)
+        raw = _median(other for _, other in rounds)
+        print(
+            f"{instances:>9} {series:>8,} {recorded.seconds * 1000:>7.0f} ms "
+            f"{recorded.samples:>11,}   {raw.seconds * 1000:>12.0f} ms {raw.samples:>12,} "
+            f"{recorded.seconds / raw.seconds:>7.2f}",
+            flush=True,
+        )
+    holds = recorded.seconds < GOAL_SECONDS
+    print(
+        f"Goal: under {GOAL_SECONDS * 1000:.0f} ms at {INSTANCES[-1]}; "
+        f"{'reached' if holds else 'NOT REACHED'}."
+    )
+    return holds
+
+
+def _opened(client: httpx.Client, exprs: list[str], end: datetime) -> Opened:
+    """Ask everything once, as Prometheus's own answer times tell it."""
+    samples = 0
+    began = time.perf_counter()
+    for expr in exprs:
+        form = {
+            "query": expr,
+            "start": (end - SHOWN).timestamp(),
+            "end": end.timestamp(),
+            "step": STEP_SECONDS,
+            "stats": "true",
+        }
+        data = client.post("/api/v1/query_range", data=form).raise_for_status().json()["data"]
+        samples += data["stats"]["samples"]["totalQueryableSamples"]
+    return Opened(time.perf_counter() - began, samples)
+
+
+def _median(rounds: Iterator[Opened]) -> Opened:
+    seen = list(rounds)
+    return Opened(statistics.median(each.seconds for each in seen), seen[0].samples)
+
+
+def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: Rulebook) -> int:
+    """The past of as many instances, with its records, as blocks; returns the series."""
+    past = Past(end, duration=PAST, step=EVERY)
+    one, all_of_them = folder / "one.om", folder / "all.om"
+    with one.open("w") as output:
+        write(past, output, Detail(recent=PAST))
+    names = set()
+    with one.open() as lines, all_of_them.open("w") as output:
+        for line in lines:
+            if line.startswith("#"):
+                output.write(line)
+                continue
+            names.add(line[: line.index("}")])
+            # A family's series have to stay together.
+            output.writelines(
+                _INSTANCE.sub(f'instance="app-{number}"', line) for number in range(instances)
+            )
+    blocks.create(all_of_them, data)
+    all_of_them.unlink()
+    backfill(rules, list(rules.records), data, int(past.start.timestamp()), int(end.timestamp()))
+    return len(names) * instances

@@ -1,0 +1,238 @@
+"""How dashboards look and lead on, in the JSON that Grafana gets."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from alerts import generated, paths
+from alerts.model import (
+    Comparison,
+    Dashboard,
+    Record,
+    Severity,
+    Signal,
+    Team,
+    Threshold,
+    Unit,
+)
+from alerts.signals import operations
+from app.core import catalogue
+from app.core.thresholds import Thresholds
+from dashboards import house_style
+from dashboards.boards import dashboard_files
+from dashboards.grafana import to_json
+from dashboards.house_style import Colour, Query, Row, dashboard, signal, signal_steps, timeseries
+from dashboards.queries import panels
+
+DOCUMENTS = [json.loads(text) for text in dashboard_files(Thresholds()).values()]
+PANELS = [panel for document in DOCUMENTS for panel in panels(document)]
+
+GOOD = "Good is little."
+
+
+def title(panel: dict[str, Any]) -> str:
+    return str(panel["title"])
+
+
+def written(*rows: Row) -> dict[str, Any]:
+    """The JSON of a dashboard of these rows."""
+    document: dict[str, Any] = json.loads(
+        to_json(dashboard(Dashboard.OVERVIEW, "try", "For a test.", rows))
+    )
+    return document
+
+
+def watched(*thresholds: tuple[Comparison, float, Severity]) -> Signal:
+    """A signal with these thresholds."""
+    return Signal(
+        title="Share",
+        meaning=GOOD,
+        unit=Unit.RATIO,
+        source=Record("job:share:ratio", "vector(1)"),
+        thresholds=tuple(
+            Threshold("A", comparison, value, severity, Team.PLATFORM, "", "", "")
+            for comparison, value, severity in thresholds
+        ),
+    )
+
+
+def test_the_committed_dashboards_are_the_generated_ones() -> None:
+    assert generated.drift(paths.DASHBOARDS, dashboard_files(Thresholds())) == []
+
+
+def test_generating_twice_gives_the_same() -> None:
+    assert dashboard_files(Thresholds()) == dashboard_files(Thresholds())
+
+
+def test_each_of_the_set_is_there() -> None:
+    assert {document["uid"] for document in DOCUMENTS} == set(Dashboard)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
+class TestEveryDashboard:
+    def test_can_be_imported_anywhere(self, document: dict[str, Any]) -> None:
+        names = [variable["name"] for variable in document["templating"]["list"]]
+        assert names[:5] == ["datasource", "logs", "environment", "job", "instance"]
+        assert 39 <= document["schemaVersion"] <= 41
+        assert document["graphTooltip"] == 1
+        assert "id" not in document or document["id"] is None
+
+    def test_has_nulls_only_where_a_first_threshold_begins(self, document: dict[str, Any]) -> None:
+        def nulls(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+            if value is None:
+                yield path
+            elif isinstance(value, dict):
+                for key, inner in value.items():
+                    yield from nulls(inner, (*path, key))
+            elif isinstance(value, list):
+                for position, inner in enumerate(value):
+                    yield from nulls(inner, (*path, position))
+
+        ends = {(path[-3], *path[-2:]) for path in nulls(document)}
+        assert ends <= {("steps", 0, "value")}
+
+    def test_rows_are_as_wide_as_the_page(self, document: dict[str, Any]) -> None:
+        lines: dict[int, int] = {}
+        for panel in document["panels"]:
+            if panel["type"] != "row":
+                place = panel["gridPos"]
+                lines[place["y"]] = lines.get(place["y"], 0) + place["w"]
+        assert set(lines.values()) <= {24, 23, 20, 16, 12, 8}
+
+
+class TestThresholds:
+    def test_are_lines_in_the_colour_of_what_they_ask(self) -> None:
+        both = watched(
+            (Comparison.ABOVE, 0.1, Severity.TICKET), (Comparison.ABOVE, 0.2, Severity.PAGE)
+        )
+        document = written(Row("R", (signal(both),)))
+        (panel,) = panels(document)
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["custom"]["thresholdsStyle"] == {"mode": "dashed"}
+        assert defaults["thresholds"]["steps"] == [
+            {"color": "green", "value": None},
+            {"color": "orange", "value": 0.1},
+            {"color": "red", "value": 0.2},
+        ]
+        assert "above 20%, page" in panel["description"]
+
+    def test_of_one_value_the_worst_is_drawn(self) -> None:
+        both = watched(
+            (Comparison.ABOVE, 0.1, Severity.PAGE), (Comparison.ABOVE, 0.1, Severity.TICKET)
+        )
+        (panel,) = panels(written(Row("R", (signal(both),))))
+        assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:] == [
+            {"color": "red", "value": 0.1}
+        ]
+
+    def test_a_number_is_coloured_by_the_worst_alert_that_it_would_raise(self) -> None:
+        falling = watched(
+            (Comparison.BELOW, 0.1, Severity.TICKET), (Comparison.BELOW, 0.05, Severity.PAGE)
+        )
+        assert signal_steps(falling) == [
+            {"color": "red", "value": None},
+            {"color": "orange", "value": 0.05},
+            {"color": "green", "value": 0.1},
+        ]
+        any_at_all = watched((Comparison.ABOVE, 0, Severity.TICKET))
+        good, bad = signal_steps(any_at_all)
+        assert good == {"color": "green", "value": None}
+        # Grafana colours from a value on; nothing at all has to stay green.
+        assert bad["color"] == "orange"
+        assert 0 < bad["value"] < 0.01
+
+
+class TestPanels:
+    def test_ids_outlive_new_neighbours_and_moves(self) -> None:
+        def ids(*rows: Row) -> dict[str, int]:
+            return {panel["title"]: panel["id"] for panel in panels(written(*rows))}
+
+        def lines(name: str) -> Any:
+            return timeseries(name, GOOD, Unit.COUNT, Query("vector(1)", "one"))
+
+        before = ids(Row("R", (lines("A"), lines("B"))))
+        after = ids(Row("Q", (lines("C"),)), Row("R", (lines("B"), lines("A"))))
+        assert before.items() <= after.items()
+
+    def test_a_row_goes_on_below_when_it_is_full(self) -> None:
+        def lines(name: str) -> Any:
+            return timeseries(name, GOOD, Unit.COUNT, Query("vector(1)", "one"))
+
+        document = written(Row("R", tuple(map(lines, "ABC")), columns=2), Row("S", (lines("D"),)))
+        places = {p["title"]: (p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels(document)}
+        assert places == {"A": (0, 1), "B": (12, 1), "C": (0, 9), "D": (0, 18)}
+
+    def test_a_closed_row_keeps_its_panels_to_itself(self) -> None:
+        inside = timeseries("A", GOOD, Unit.COUNT, Query("vector(1)", "one"))
+        (row,) = written(Row("R", (inside,), closed=True))["panels"]
+        assert row["collapsed"] is True
+        assert [panel["title"] for panel in row["panels"]] == ["A"]
+
+    def test_a_value_with_a_meaning_has_its_colour(self) -> None:
+        by_route = timeseries("A", GOOD, Unit.COUNT, Query("vector(1)", "{{route}}"))
+        (panel,) = panels(written(Row("R", (by_route,))))
+        colours = {
+            override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+            for override in panel["fieldConfig"]["overrides"]
+        }
+        assert colours["failed"] == Colour.BAD
+        assert colours["auto_sent"] == Colour.GOOD
+
+    def test_counts_of_an_hour_are_drawn_once_an_hour(self) -> None:
+        counted = house_style.bars("A", GOOD, Unit.COUNT, Query("vector(1)", "one", step="1h"))
+        (panel,) = panels(written(Row("R", (counted,))))
+        assert panel["targets"][0]["interval"] == "1h"
+
+    def test_the_next_question_is_one_click_away_in_the_same_range(self) -> None:
+        leading = timeseries(
+            "A", GOOD, Unit.COUNT, Query("vector(1)", "one"), links=(Dashboard.AI,)
+        )
+        (panel,) = panels(written(Row("R", (leading,))))
+        (link,) = panel["links"]
+        assert link["url"].startswith(f"/d/{Dashboard.AI}?${{__url_time_range}}&")
+        assert "${job:queryparam}" in link["url"]
+
+
+def test_durations_show_exemplars() -> None:
+    targets = [t for panel in PANELS for t in panel.get("targets", []) if "exemplar" in t]
+    assert targets
+    buckets = [metric.bucket for metric in catalogue.metrics()]
+    for target in targets:
+        assert target["exemplar"] is True
+        # Only what is scraped has exemplars, nothing that is recorded.
+        assert any(f"{bucket}{{" in target["expr"] for bucket in buckets)
+
+
+def asked_of_loki(url: str) -> dict[str, Any]:
+    """What a link to Explore asks, with Grafana's variables filled in."""
+    for name, value in {"logs": "loki", "__from": "1000", "__to": "2000"}.items():
+        url = url.replace(f"${{{name}}}", value)
+    (panes,) = parse_qs(urlsplit(url).query)["panes"]
+    asked: dict[str, Any] = json.loads(panes)["logs"]
+    return asked
+
+
+def test_the_logs_of_the_same_range_and_service_are_one_click_away() -> None:
+    for document in DOCUMENTS:
+        (link,) = (link for link in document["links"] if link["type"] == "link")
+        asked = asked_of_loki(link["url"])
+        assert asked["datasource"] == "loki"
+        assert asked["range"] == {"from": "1000", "to": "2000"}
+        assert '{service="orchestrator"' in asked["queries"][0]["expr"]
+
+
+def test_a_panel_whose_alert_has_log_lines_leads_to_them() -> None:
+    linked = {
+        panel["title"]: [link for link in panel["links"] if link["url"].startswith("/explore")]
+        for panel in PANELS
+        if panel.get("links")
+    }
+    assert linked[operations.failing(Thresholds()).title]
+    for links in linked.values():
+        for link in links:
+            expr = asked_of_loki(link["url"])["queries"][0]["expr"]
+            assert expr.startswith('{service="orchestrator"')
+            assert "{{" not in expr

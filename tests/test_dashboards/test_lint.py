@@ -1,0 +1,193 @@
+"""Dashboards that would be broken or misleading are found, with panel and mend."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from alerts.prometheus_config import scrape_seconds
+from alerts.signals import groups
+from app.core.thresholds import Thresholds
+from dashboards import lint
+from dashboards.boards import dashboard_files
+from dashboards.queries import panels
+
+GROUPS = groups(Thresholds())
+TEXTS = dashboard_files(Thresholds())
+OVERVIEW = "overview.json"
+
+Document = dict[str, Any]
+
+
+def documents() -> dict[str, Document]:
+    """The set, to be changed at will."""
+    return {name: json.loads(text) for name, text in TEXTS.items()}
+
+
+def found(changed: dict[str, Document]) -> list[str]:
+    return lint.problems(changed, GROUPS, scrape_seconds())
+
+
+def panel(document: Document, title: str = "") -> Document:
+    """A panel of that title; without one, the first that draws lines."""
+    return next(
+        each
+        for each in panels(document)
+        if each["title"] == title or (not title and each["type"] == "timeseries")
+    )
+
+
+def test_there_is_nothing_to_find_in_the_set() -> None:
+    assert found(documents()) == []
+
+
+def _unknown_variable(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'up{job=~"$jbo"}'
+
+
+def _typo(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'sum(up{job=~"$job"}'
+
+
+def _renamed_metric(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = (
+        'rate(orchestrator_sms_receved_total{job=~"$job"}[$__rate_interval])'
+    )
+
+
+def _unknown_value(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'circuit_breaker_state{state="opened",job=~"$job"}'
+
+
+def _raw_counter(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'orchestrator_sms_received_total{job=~"$job"}'
+
+
+def _fixed_range(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = (
+        'sum(rate(orchestrator_sms_received_total{job=~"$job"}[5m]))'
+    )
+
+
+def _every_job(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = "sum(up)"
+
+
+def _unknown_option(board: Document) -> None:
+    panel(board)["options"]["legend"]["colour"] = "red"
+
+
+def _unknown_field(board: Document) -> None:
+    board["sharedCrosshair"] = True
+
+
+def _no_unit(board: Document) -> None:
+    del panel(board)["fieldConfig"]["defaults"]["unit"]
+
+
+def _no_description(board: Document) -> None:
+    panel(board)["description"] = "What it is."
+
+
+def _two_of_a_title(board: Document) -> None:
+    first, second = list(panels(board))[:2]
+    second["title"] = first["title"]
+
+
+def _overlap(board: Document) -> None:
+    panel(board)["gridPos"]["h"] += 3
+
+
+def _same_id(board: Document) -> None:
+    first, second = list(panels(board))[:2]
+    second["id"] = first["id"]
+
+
+def _other_threshold(board: Document) -> None:
+    drawn = next(
+        each
+        for each in panels(board)
+        if len(each["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])) > 1
+        and each["type"] == "timeseries"
+    )
+    drawn["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] = 0.07
+
+
+def _dead_link(board: Document) -> None:
+    panel(board)["links"] = [{"title": "more", "url": "/d/sms-orchestrator-nowhere"}]
+
+
+def _own_data_source(board: Document) -> None:
+    panel(board)["datasource"]["uid"] = "P1809F7CD0C75ACF3"
+
+
+def _editable(board: Document) -> None:
+    board["editable"] = True
+
+
+def _stale_variable(board: Document) -> None:
+    variable = next(v for v in board["templating"]["list"] if v["name"] == "job")
+    variable["refresh"] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_unknown_variable, "no variable $jbo; there are $__interval"),
+        (_typo, "can't be parsed"),
+        (_renamed_metric, "did you mean orchestrator_sms_received_total?"),
+        (_unknown_value, 'state is never "opened"; it is one of closed, half_open, open'),
+        (_raw_counter, "take rate() or increase() of it"),
+        (_fixed_range, "write [$__rate_interval], or read a record"),
+        (_every_job, 'up is shown of every job, whatever is chosen; add job=~"$job"'),
+        (_unknown_option, "options.legend.colour: Grafana knows no such field; leave it out"),
+        (_unknown_field, "sharedCrosshair: Grafana knows no such field; leave it out"),
+        (_no_unit, "has no unit; give it one"),
+        (_no_description, "does not say what good looks like; add it to the description"),
+        (_two_of_a_title, "tell them apart"),
+        (_overlap, "move it"),
+        (_same_id, "give them different titles"),
+        (_other_threshold, "draws a threshold at 0.07 that no alert has; pass the signal"),
+        (_dead_link, "there is no dashboard sms-orchestrator-nowhere; name one that there is"),
+        (_own_data_source, "use the variable datasource or logs"),
+        (_editable, "set editable to false"),
+        (_stale_variable, "variable job: is not read again when the time range changes"),
+    ],
+    ids=lambda value: getattr(value, "__name__", "").removeprefix("_"),
+)
+def test_it_is_named_with_its_mend(change: Callable[[Document], None], said: str) -> None:
+    changed = documents()
+    change(changed[OVERVIEW])
+    problems = found(changed)
+    assert any(problem.startswith(f"{OVERVIEW}: ") and said in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_unknown_variable, _typo, _renamed_metric, _no_unit, _other_threshold, _dead_link],
+    ids=lambda value: value.__name__.removeprefix("_"),
+)
+def test_the_panel_is_named(change: Callable[[Document], None]) -> None:
+    changed = documents()
+    before = {each["id"]: json.dumps(each) for each in panels(changed[OVERVIEW])}
+    change(changed[OVERVIEW])
+    titles = {t["title"] for t in panels(changed[OVERVIEW]) if before[t["id"]] != json.dumps(t)}
+    (title,) = titles
+    assert all(f"panel {title!r}" in problem for problem in found(changed))
+
+
+def test_two_of_one_uid_are_named() -> None:
+    changed = documents()
+    first, second, *_ = changed
+    changed[second]["uid"] = changed[first]["uid"]
+    (problem,) = (each for each in found(changed) if "same uid" in each)
+    assert problem.startswith(f"{first} and {second}: ")
+
+
+def test_an_alert_that_leads_to_where_nothing_is_shown_is_named() -> None:
+    changed = documents()
+    for each in panels(changed["services.json"]):
+        each["targets"] = [t for t in each["targets"] if "circuit_breaker" not in t["expr"]]
+    problems = found(changed)
+    assert any("alert CircuitBreakerOpen leads here, and no panel shows" in p for p in problems)

@@ -1,0 +1,81 @@
+"""One threshold changed in the settings changes its alert, lines, runbook and state: no other."""
+
+import json
+from collections.abc import Iterator
+
+import yaml
+
+from alerts import runbooks
+from alerts.rules import rule_files
+from alerts.signals import groups
+from app.core.config import Links, Settings
+from app.core.thresholds import Thresholds
+from app.services.rollups import Totals
+from app.services.thresholds import Now, thresholds
+from dashboards.boards import dashboard_files
+from dashboards.queries import panels
+
+BEFORE = Thresholds()
+AFTER = Thresholds(approval_wait_seconds=48 * 3600)
+
+
+def rules(values: Thresholds) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """Each rule, by its file, name and severity."""
+    for file, text in rule_files(values, Links()).items():
+        for group in yaml.safe_load(text)["groups"]:
+            for rule in group["rules"]:
+                name = rule.get("alert") or f"{rule['record']} {rule.get('labels')}"
+                severity = rule.get("labels", {}).get("severity", "")
+                if "window" in rule.get("labels", {}) or name == "TargetDown":
+                    severity += json.dumps(rule["labels"])
+                yield (file, name, severity), json.dumps(rule, sort_keys=True)
+
+
+def drawn(values: Thresholds) -> Iterator[tuple[tuple[str, str], str]]:
+    """Each panel, by its dashboard and title."""
+    for file, text in dashboard_files(values).items():
+        for panel in panels(json.loads(text)):
+            yield (file, panel["title"]), json.dumps(panel, sort_keys=True)
+
+
+def states(values: Thresholds) -> Iterator[tuple[str, str]]:
+    """Each threshold of the endpoint, by its name."""
+    now = Now(Totals([]), Totals([]), 0, 40 * 3600, {})
+    for each in thresholds(Settings(thresholds=values), now):
+        yield each.name, each.model_dump_json()
+
+
+def changed(
+    before: Iterator[tuple[object, str]], after: Iterator[tuple[object, str]]
+) -> set[object]:
+    """The keys of what differs."""
+    one, other = dict(before), dict(after)
+    assert one.keys() == other.keys()
+    return {key for key in one if one[key] != other[key]}
+
+
+def test_the_alert() -> None:
+    found = changed(rules(BEFORE), rules(AFTER))
+    assert found == {("business.yml", "ApprovalQueueOld", "page")}
+
+
+def test_the_lines_of_its_panels() -> None:
+    found = changed(drawn(BEFORE), drawn(AFTER))
+    assert {title for _, title in found} == {"Oldest answer waiting"}
+    assert {"overview.json", "ai_and_approvals.json", "slos_and_alerts.json"} <= {
+        file for file, _ in found
+    }
+
+
+def test_the_runbook() -> None:
+    before, after = runbooks.heads(groups(BEFORE)), runbooks.heads(groups(AFTER))
+    assert changed(iter(before.items()), iter(after.items())) == {"ApprovalQueueOld"}
+    assert runbooks.index(groups(BEFORE)) == runbooks.index(groups(AFTER))
+
+
+def test_the_state_that_the_endpoint_gives() -> None:
+    assert changed(states(BEFORE), states(AFTER)) == {"approval_wait"}
+    (before,) = (text for name, text in states(BEFORE) if name == "approval_wait")
+    (after,) = (text for name, text in states(AFTER) if name == "approval_wait")
+    assert json.loads(before)["state"] == "critical"
+    assert json.loads(after)["state"] == "warning"
