@@ -483,15 +483,18 @@ def signal(
 ) -> Panel:
     """What ``watched`` is, with the thresholds of its alerts and when they fire.
 
-    Its series are called by the ``legend_labels``. ``among`` filters them, where the signal is a
-    series and not an expression of its own.
+    Its series are called by the ``legend_labels``, with values of theirs that have no alert as
+    well. ``among`` filters them, where the signal is a series and not an expression of its own.
     """
     legend = " ".join(f"{{{{{label}}}}}" for label in legend_labels) or watched.title
+    matchers = _common_matchers(watched)
+    if matchers.startswith(legend_labels):
+        matchers = ""
     return timeseries(
         watched.title,
         f"{watched.meaning}\n\n{alerts_in_words(watched)}",
         watched.unit,
-        Query(_series_of(watched, among), legend),
+        Query(_series_of(watched, matchers, among), legend),
         signals=(watched,),
         empty=empty,
         links=links,
@@ -507,12 +510,13 @@ def signal_stat(
 ) -> Panel:
     """The worst present value of what ``watched`` is, in the colour of its alerts."""
     falls = all(t.comparison in _FALLING for t in watched.thresholds)
+    matchers = _common_matchers(watched)
     return stat(
         title,
         f"{watched.meaning}\n\n{alerts_in_words(watched)}",
         watched.unit,
-        Query(f"{'min' if falls else 'max'}({_series_of(watched, among)})", title),
-        signal_steps(watched, _common_matchers(watched)),
+        Query(f"{'min' if falls else 'max'}({_series_of(watched, matchers, among)})", title),
+        signal_steps(watched, matchers),
         empty=empty,
         links=links,
     )
@@ -808,10 +812,10 @@ def _begins(threshold: Threshold) -> float:
     return threshold.value + 1e-6 if after and not threshold.value else threshold.value
 
 
-def _series_of(watched: Signal, among: str) -> str:
-    """The query of ``watched``, filtered by ``among`` where it is a series."""
+def _series_of(watched: Signal, matchers: str, among: str) -> str:
+    """The query of ``watched``, filtered where it is a series."""
     if isinstance(watched.source, Record) or watched.source.isidentifier():
-        return of(watched.source, _common_matchers(watched), among)
+        return of(watched.source, matchers, among)
     return watched.source
 
 

@@ -97,7 +97,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 (Dashboard.ALERTS,),
             ),
             signal_stat(
-                "More series than yesterday",
+                "Series beside yesterday's",
                 prometheus.head_series(thresholds),
                 _SINCE_A_DAY,
                 _PROMETHEUS,

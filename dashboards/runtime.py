@@ -79,14 +79,14 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             ),
             signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
             signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
-            signal_stat("Latest event loop", process.lag(thresholds), among=INSTANCES),
+            signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
             signal_stat(
                 "Fullest database pool",
                 operations.pool(thresholds),
                 among=INSTANCES,
                 links=(Dashboard.SERVICES,),
             ),
-            signal_stat("Fullest disk, left", node.disk_left(thresholds), _NO_NODE, _NODES),
+            signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, _NODES),
             signal_stat("Least memory available", node.memory_left(thresholds), _NO_NODE, _NODES),
         ),
     )

@@ -15,7 +15,6 @@ from dashboards.house_style import (
     Query,
     Row,
     dashboard,
-    good_below,
     heatmap,
     neutral,
     of,
@@ -24,6 +23,7 @@ from dashboards.house_style import (
     stacked,
     stat,
     state_timeline,
+    steps,
     table,
     timeseries,
 )
@@ -46,12 +46,12 @@ def services(thresholds: Thresholds) -> core.Dashboard:
         "calls to upstreams, the database.",
         rows=(
             _is_it_well(thresholds),
-            _requests(),
+            _requests(thresholds),
             _steps(),
             _calls(thresholds),
             _database(thresholds),
             Row("Slowest operations", (_slowest(),), height=9),
-            _spread(),
+            _spread(thresholds),
         ),
     )
 
@@ -95,11 +95,11 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             signal_stat("Capacity in use", sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
             stat(
                 "Calls failing, worst component",
-                "Share of calls or statements that failed over 5 minutes. Good is 0; red is where "
-                "the alert of an upstream begins.",
+                "Share of calls or statements that failed over 5 minutes. Good is 0; orange is "
+                "where the alert of an upstream begins.",
                 Unit.RATIO,
                 Query(f"max({of(operations.COMPONENT_ERROR_RATIO_5M)})", "worst component"),
-                good_below(thresholds.upstream_error_ratio),
+                steps(Colour.GOOD, (thresholds.upstream_error_ratio, Colour.WARNING)),
                 empty="No calls",
             ),
             signal_stat("Breakers not closed", operations.breakers_not_closed()),
@@ -113,7 +113,8 @@ def _is_it_well(thresholds: Thresholds) -> Row:
     )
 
 
-def _requests() -> Row:
+def _requests(thresholds: Thresholds) -> Row:
+    promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
     return Row(
         "Requests",
         (
@@ -137,7 +138,7 @@ def _requests() -> Row:
             timeseries(
                 "Slowest 1% of requests by route",
                 "99th percentile over 5 minutes. A request that brings an SMS lasts as long as its "
-                "workflow; good for it is below 2 s, and for the others below 0.1 s.",
+                f"workflow; good for it is below {promised}, and for the others well below.",
                 Unit.SECONDS,
                 Query(_by("http_route", http.P99, http.SERVED), "{{http_route}}"),
                 empty="No requests",
@@ -235,7 +236,11 @@ def _calls(thresholds: Thresholds) -> Row:
             breakers_timeline(),
             signal(operations.failing_for_minutes(thresholds), "component", empty="No calls"),
             signal(operations.slow(thresholds), "component", empty="No calls"),
-            signal(operations.breakers_flapping(thresholds), "component"),
+            signal(
+                operations.breakers_flapping(thresholds),
+                "component",
+                empty="No breaker has changed",
+            ),
         ),
         columns=3,
     )
@@ -284,7 +289,9 @@ def _slowest() -> Panel:
     )
 
 
-def _spread() -> Row:
+def _spread(thresholds: Thresholds) -> Row:
+    promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
+
     def spread(
         title: str, description: str, metric: Metric, matchers: str, exemplars: bool = False
     ) -> Panel:
@@ -299,7 +306,7 @@ def _spread() -> Row:
             spread(
                 "Durations of SMS",
                 "How many SMS a second took how long; the points are single ones. Good is one dark "
-                "band below 2 s; a second band is a cause that only some have.",
+                f"band below {promised}; a second band is a cause that only some have.",
                 catalogue.SMS_PROCESSING_DURATION,
                 "",
                 exemplars=True,
@@ -307,7 +314,7 @@ def _spread() -> Row:
             spread(
                 "Durations of requests",
                 "How many requests a second took how long, probes left out. Good is dark below "
-                "2 s, and nothing above.",
+                f"{promised}, and nothing above.",
                 catalogue.HTTP_SERVER_REQUEST_DURATION,
                 http.SERVED,
             ),
