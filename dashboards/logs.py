@@ -92,8 +92,7 @@ def _is_it_well() -> Row:
             ),
             stat(
                 "Lines a minute",
-                "All that is logged, sampling left out. Usual follows the SMS, some lines for "
-                "each.",
+                "All that is logged. Usual follows the number of SMS, with some lines for each.",
                 Unit.COUNT,
                 Query(a_minute(""), "lines"),
                 neutral(),
