@@ -27,6 +27,9 @@ _DEAD_IN_VARIABLE = {
     *("useTags", "tagsQuery", "tagValuesQuery", "auto", "auto_min", "auto_count"),
 }
 
+# grafanalib's own default is the label "All" where Grafana expects the value of all.
+_ALL = {"text": ["All"], "value": ["$__all"]}
+
 
 class Panel(core.Panel):  # type: ignore[misc]
     """A panel of any ``kind``, with the options and field settings of today's Grafana.
@@ -70,6 +73,8 @@ class Target(core.Target):  # type: ignore[misc]
         target: dict[str, Any] = super().to_json_data()
         if not self.interval:
             del target["interval"]
+        if self.datasource == LOKI:
+            del target["format"]
         return target | self.extra
 
 
@@ -98,9 +103,30 @@ def variable(
         refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
         sort=1,
     )
-    # grafanalib's own default is the label "All" where Grafana expects the value of all.
-    values._current = {"text": ["All"], "value": ["$__all"]}
+    values._current = dict(_ALL)
     return values
+
+
+def choice(name: str, label: str, values: Sequence[str], all_value: str) -> core.Template:
+    """A variable of several of ``values`` and all, which a query then reads as ``all_value``."""
+    chosen = core.Template(
+        name=name,
+        label=label,
+        type="custom",
+        query=",".join(values),
+        includeAll=True,
+        allValue=all_value,
+        multi=True,
+    )
+    chosen._current = dict(_ALL)
+    return chosen
+
+
+def textbox(name: str, label: str) -> core.Template:
+    """A variable of any text, empty at first."""
+    typed = core.Template(name=name, label=label, type="textbox", query="")
+    typed._current = {"text": "", "value": ""}
+    return typed
 
 
 def annotation(name: str, expr: str, colour: str, title: str) -> dict[str, Any]:

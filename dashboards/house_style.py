@@ -15,6 +15,7 @@ from zlib import crc32
 
 from grafanalib import core
 
+from alerts.exporters import NODE_TIME
 from alerts.model import Comparison, Dashboard, Record, Severity, Signal, Threshold, Unit
 from app.core import catalogue
 from app.core.catalogue import (
@@ -39,6 +40,8 @@ TARGETS = 'job=~"$job"'
 """What queries over recorded series filter by: those have no instance any more."""
 INSTANCES = f'{TARGETS},instance=~"$instance"'
 """The same for series by instance."""
+NODES = 'instance=~"$node"'
+"""The same for machines, on dashboards that have the variable `node_variable`."""
 
 SERIES_AT_MOST = {
     "stat": 1,
@@ -85,6 +88,8 @@ MEANING: Mapping[str, Colour] = {
     Urgency.MEDIUM: Colour.NEUTRAL,
     Urgency.HIGH: Colour.WARNING,
     Urgency.CRITICAL: Colour.BAD,
+    "info": Colour.NEUTRAL,
+    "warning": Colour.WARNING,
 }
 """The colours of label values, wherever a series is called by one of them alone."""
 
@@ -516,23 +521,49 @@ def log_rate(title: str, description: str, logql: str, legend: str, empty: str) 
     return panel
 
 
-def signal(watched: Signal, *legend_labels: str, empty: str = "", among: str = TARGETS) -> Panel:
+def signal(
+    watched: Signal,
+    *legend_labels: str,
+    empty: str = "",
+    among: str = TARGETS,
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
     """What ``watched`` is, with the thresholds of its alerts and when they fire.
 
-    Its series are called by the ``legend_labels``. ``among`` filters them, where the signal is a
-    series and not an expression of its own.
+    Its series are called by the ``legend_labels``, with values of theirs that have no alert as
+    well. ``among`` filters them, where the signal is a series and not an expression of its own.
     """
     legend = " ".join(f"{{{{{label}}}}}" for label in legend_labels) or watched.title
     matchers = _matchers_of(watched, legend_labels)
-    is_series = isinstance(watched.source, Record) or watched.source.isidentifier()
-    expr = of(watched.source, matchers, among) if is_series else str(watched.source)
     return timeseries(
         watched.title,
         f"{watched.meaning}\n\n{alerts_in_words(watched)}",
         watched.unit,
-        Query(expr, legend),
+        Query(_series_of(watched, matchers, among), legend),
         signals=(watched,),
         empty=empty,
+        links=links,
+    )
+
+
+def signal_stat(
+    title: str,
+    watched: Signal,
+    empty: str = "",
+    among: str = TARGETS,
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """The worst present value of what ``watched`` is, in the colour of its alerts."""
+    falls = all(t.comparison in _FALLING for t in watched.thresholds)
+    matchers = _matchers_of(watched)
+    return figure(
+        title,
+        f"{watched.meaning}\n\n{alerts_in_words(watched)}",
+        watched.unit,
+        Query(f"{'min' if falls else 'max'}({_series_of(watched, matchers, among)})", title),
+        signal_steps(watched, matchers),
+        empty=empty,
+        links=links,
     )
 
 
@@ -574,8 +605,8 @@ def signal_steps(watched: Signal, matchers: str = "") -> list[dict[str, Any]]:
     ``matchers`` choose among its thresholds, where those of different series differ.
     """
     chosen = [t for t in watched.thresholds if t.matchers == matchers]
-    above = [t for t in chosen if t.comparison in (Comparison.ABOVE, Comparison.AT_LEAST)]
-    below = [t for t in chosen if t.comparison in (Comparison.BELOW, Comparison.AT_MOST)]
+    above = [t for t in chosen if t.comparison not in _FALLING]
+    below = [t for t in chosen if t.comparison in _FALLING]
     falling = sorted(below, key=lambda t: t.value)
     colours = [_SEVERITY_COLOURS[t.severity] for t in falling] + [Colour.GOOD]
     limits = [None, *(_begins(t) for t in falling)]
@@ -624,6 +655,12 @@ def dashboard(
         ],
         panels=list(_laid_out(rows)),
     )
+
+
+def node_variable() -> core.Template:
+    """The machines that node_exporter tells of."""
+    query = f"label_values({NODE_TIME.name}, instance)"
+    return grafana.variable("node", "Machine", query, datasource=grafana.PROMETHEUS)
 
 
 def logs_url(logql: str) -> str:
@@ -817,13 +854,23 @@ def _threshold_lines(signals: tuple[Signal, ...]) -> list[dict[str, Any]]:
 _RANK = list(_SEVERITY_COLOURS)
 
 
+_FALLING = (Comparison.BELOW, Comparison.AT_MOST)
+
+
 def _begins(threshold: Threshold) -> float:
     """The value at which a step begins: Grafana's steps are ">=", so more than 0 begins after."""
     after = threshold.comparison in (Comparison.ABOVE, Comparison.AT_MOST)
     return threshold.value + 1e-6 if after and not threshold.value else threshold.value
 
 
-def _matchers_of(watched: Signal, named: Sequence[str]) -> str:
+def _series_of(watched: Signal, matchers: str, among: str) -> str:
+    """The query of ``watched``, filtered where it is a series."""
+    if isinstance(watched.source, Record) or watched.source.isidentifier():
+        return of(watched.source, matchers, among)
+    return watched.source
+
+
+def _matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:
     """The matchers that all thresholds of ``watched`` have, save those of the labels ``named``.
 
     Those tell the series apart in the legend, and what has no alert is worth seeing beside it.

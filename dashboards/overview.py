@@ -14,6 +14,7 @@ from dashboards.house_style import (
     Query,
     Row,
     dashboard,
+    figure,
     good_above,
     good_below,
     neutral,
@@ -72,7 +73,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 steps(Colour.GOOD, (1, Colour.WARNING)),
                 links=(Dashboard.ALERTS,),
             ),
-            stat(
+            figure(
                 "Availability, last hour",
                 "Requests not answered 5xx, probes left out. Good is at or above the objective of "
                 f"{Unit.RATIO.text(thresholds.availability_objective)}.",
@@ -82,7 +83,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 empty="Not known yet",
                 links=(Dashboard.SERVICES,),
             ),
-            stat(
+            figure(
                 f"SMS within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
                 f"Of the last 5 minutes. Promised: {Unit.RATIO.text(in_time.objective)} of "
                 f"{in_time.promise}.",
@@ -97,11 +98,11 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "SMS accepted, repeated deliveries left out. Good follows the hour of the week: "
                 "see the trends.",
                 Unit.COUNT,
-                Query(f"60 * sum({of(sms.RECEIVED)})", "SMS per minute"),
+                Query(f"60 * sum({of(sms.RECEIVED)}) or vector(0)", "SMS per minute"),
                 neutral(),
                 links=(Dashboard.TRENDS,),
             ),
-            stat(
+            figure(
                 waiting.title,
                 waiting.meaning,
                 waiting.unit,
@@ -109,7 +110,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 signal_steps(waiting),
                 links=(Dashboard.AI,),
             ),
-            stat(
+            figure(
                 breakers.title,
                 breakers.meaning,
                 breakers.unit,
@@ -121,9 +122,8 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "Instances up",
                 "Instances of the orchestrator that Prometheus reaches. Good is all of them.",
                 Unit.COUNT,
-                Query(f"sum({of(UP)})", "up"),
+                Query(f"sum({of(UP)}) or vector(0)", "up"),
                 good_above(1),
-                empty="No instance is known to Prometheus",
                 links=(Dashboard.RUNTIME,),
             ),
         ),
@@ -199,7 +199,7 @@ def _upstreams(thresholds: Thresholds) -> Row:
                 empty="No calls",
                 links=(Dashboard.SERVICES,),
             ),
-            breakers_timeline(),
+            breakers_timeline(links=(Dashboard.SERVICES,)),
         ),
     )
 

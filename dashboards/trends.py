@@ -7,6 +7,7 @@ from alerts.signals import growth, seasonality, throughput
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
 from dashboards.house_style import (
+    NODES,
     TARGETS,
     Colour,
     Query,
@@ -17,6 +18,7 @@ from dashboards.house_style import (
     dashboard,
     figure,
     neutral,
+    node_variable,
     of,
     over,
     rows_heatmap,
@@ -35,8 +37,6 @@ _FIVE_WEEKS = "35d"
 _NO_HISTORY = "Not enough history"
 _NOTHING_GROWS = "Nothing grows, as far as is known"
 _FORECAST_NEEDS = "Known after two weeks."
-_MACHINES = ""
-"""Machines are no job of the orchestrator's, so those that are chosen don't filter them."""
 
 
 def trends(thresholds: Thresholds) -> core.Dashboard:
@@ -55,6 +55,7 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
             _limits(thresholds),
             _forecasts(thresholds),
         ),
+        variables=(node_variable(),),
         last="7d",
     )
 
@@ -111,7 +112,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
                 "Next disk full in",
                 disks.meaning,
                 disks.unit,
-                Query(f"min({of(disks.source, among=_MACHINES)})", "time left"),
+                Query(f"min({of(disks.source, among=NODES)})", "time left"),
                 signal_steps(disks),
                 empty="None known",
                 links=(Dashboard.RUNTIME,),
@@ -315,7 +316,7 @@ def _limits(thresholds: Thresholds) -> Row:
                 disks.meaning,
                 disks.unit,
                 Query(
-                    f"min by (instance, mountpoint) ({of(disks.source, among=_MACHINES)})",
+                    f"min by (instance, mountpoint) ({of(disks.source, among=NODES)})",
                     "{{instance}} {{mountpoint}}",
                 ),
                 signal_steps(disks),
@@ -355,7 +356,7 @@ def _forecasts(thresholds: Thresholds) -> Row:
                 "week to week.",
                 Unit.RATIO,
                 Query(
-                    f"min by (instance, mountpoint) ({of(growth.DISK_MEAN, among=_MACHINES)})",
+                    f"min by (instance, mountpoint) ({of(growth.DISK_MEAN, among=NODES)})",
                     "{{instance}} {{mountpoint}}",
                 ),
                 empty="No machine is watched",
@@ -366,7 +367,7 @@ def _forecasts(thresholds: Thresholds) -> Row:
                 growth.disk_time_left(thresholds),
                 "instance, mountpoint",
                 "{{instance}} {{mountpoint}}",
-                among=_MACHINES,
+                among=NODES,
             ),
         ),
         closed=True,

@@ -298,6 +298,7 @@ def certificates(thresholds: Thresholds) -> Signal:
         "exporter probes. Good is above 30 days.",
         unit=Unit.SECONDS,
         source=CERTIFICATE_LEFT,
+        dashboard=Dashboard.MONITORING,
         thresholds=(
             threshold(Severity.TICKET, thresholds.certificate_ticket_days),
             threshold(Severity.PAGE, thresholds.certificate_page_days),

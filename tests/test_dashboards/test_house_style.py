@@ -24,7 +24,16 @@ from app.core.thresholds import Thresholds
 from dashboards import house_style
 from dashboards.boards import dashboard_files
 from dashboards.grafana import to_json
-from dashboards.house_style import Colour, Query, Row, dashboard, signal, signal_steps, timeseries
+from dashboards.house_style import (
+    Colour,
+    Query,
+    Row,
+    dashboard,
+    signal,
+    signal_stat,
+    signal_steps,
+    timeseries,
+)
 from dashboards.queries import panels
 
 DOCUMENTS = [json.loads(text) for text in dashboard_files(Thresholds()).values()]
@@ -143,6 +152,26 @@ class TestThresholds:
         # Grafana colours from a value on; nothing at all has to stay green.
         assert bad["color"] == "orange"
         assert 0 < bad["value"] < 0.01
+
+
+class TestSignals:
+    @staticmethod
+    def asked(panel: Any) -> str:
+        """What the panel asks."""
+        (found,) = panels(written(Row("R", (panel,))))
+        (target,) = found["targets"]
+        return str(target["expr"])
+
+    def test_a_panel_by_the_label_of_an_alert_shows_all_its_values(self) -> None:
+        failing = operations.failing(Thresholds())
+        assert "ai_provider" not in self.asked(signal(failing, "component"))
+        assert 'component="ai_provider"' in self.asked(signal(failing))
+
+    def test_one_number_is_the_worst_there_is(self) -> None:
+        rising = watched((Comparison.ABOVE, 0.1, Severity.TICKET))
+        falling = watched((Comparison.BELOW, 0.1, Severity.TICKET))
+        assert self.asked(signal_stat("Now", rising)) == 'max(job:share:ratio{job=~"$job"})'
+        assert self.asked(signal_stat("Now", falling)) == 'min(job:share:ratio{job=~"$job"})'
 
 
 class TestPanels:

@@ -1,0 +1,148 @@
+"""Logs: the lines behind what the other dashboards show, for those who run Loki."""
+
+from grafanalib import core
+
+from alerts.model import Dashboard, Unit
+from alerts.signals import runtime
+from app.core import catalogue, events
+from app.core.events import all_events
+from dashboards import grafana
+from dashboards.house_style import (
+    INSTANCES,
+    Colour,
+    Query,
+    Row,
+    dashboard,
+    log_rate,
+    logs,
+    neutral,
+    of,
+    signal_stat,
+    stat,
+    steps,
+)
+
+_LEVELS = catalogue.LOG_LINES.label("level").values or ()
+_SERIOUS = "warning|error|critical"
+
+# Loki has service, environment and level as labels of its streams; event is structured metadata.
+# An empty text is in every line, and a line without an event fits ".*".
+_CHOSEN = '|= "$correlation_id" | event=~"$event"'
+
+
+def logs_dashboard() -> core.Dashboard:
+    """Lines by ID, level and event."""
+    return dashboard(
+        Dashboard.LOGS,
+        "logs",
+        "For whoever wants to read what happened: put a correlation, request, trace or workflow ID "
+        "into the field ID for all that happened to one SMS. Lines come from Loki, and are of the "
+        "chosen environments; the figures above them are of the chosen instances.",
+        rows=(
+            _is_it_well(),
+            _over_time(),
+            Row("Warnings and errors", (_warnings(),), height=10),
+            Row("All that is chosen", (_lines(),), height=16),
+        ),
+        variables=(
+            grafana.textbox("correlation_id", "ID"),
+            grafana.choice("level", "Level", _LEVELS, all_value=".+"),
+            grafana.choice("event", "Event", _events(), all_value=".*"),
+        ),
+    )
+
+
+def _events() -> list[str]:
+    """The events of the service, not those of whoever else adopts the layer."""
+    return sorted(each.name for each in all_events() if each.__module__ == events.__name__)
+
+
+def _lines_of(level: str) -> str:
+    """The LogQL of the lines of ``level`` that fit the other choices."""
+    return f'{{service="orchestrator", environment=~"$environment", level=~"{level}"}} {_CHOSEN}'
+
+
+def _counted(level: str, label: str) -> str:
+    return f"sum by ({label}) (count_over_time({_lines_of(level)} [$__auto]))"
+
+
+def _is_it_well() -> Row:
+    def a_minute(levels: str) -> str:
+        lines = of(catalogue.LOG_LINES, levels, INSTANCES)
+        return f"60 * sum(rate({lines}[$__rate_interval]))"
+
+    return Row(
+        "Is it well?",
+        height=5,
+        panels=(
+            stat(
+                "Errors a minute",
+                "What the service did not expect, or could not do. Good is 0.",
+                Unit.COUNT,
+                Query(a_minute('level=~"error|critical"'), "errors"),
+                steps(Colour.GOOD, (0.001, Colour.BAD)),
+            ),
+            stat(
+                "Warnings a minute",
+                "What the service got over, such as a call that it had to make again. Good is "
+                "none, usual are a few.",
+                Unit.COUNT,
+                Query(a_minute('level="warning"'), "warnings"),
+                steps(Colour.GOOD, (1, Colour.WARNING)),
+            ),
+            stat(
+                "Lines a minute",
+                "All that is logged. Usual follows the number of SMS, with some lines for each.",
+                Unit.COUNT,
+                Query(a_minute(""), "lines"),
+                neutral(),
+                links=(Dashboard.MONITORING,),
+            ),
+            signal_stat(
+                "Lost lines", runtime.log_losses(), among=INSTANCES, links=(Dashboard.MONITORING,)
+            ),
+        ),
+    )
+
+
+def _over_time() -> Row:
+    return Row(
+        "Lines over time",
+        (
+            log_rate(
+                "Lines by level",
+                "How many lines there are of each level. Good is mostly info; a burst of warnings "
+                "is an upstream in trouble.",
+                _counted("$level", "level"),
+                "{{level}}",
+                empty="No line fits the choice",
+            ),
+            log_rate(
+                "Warnings and errors by event",
+                "What goes wrong, and since when. Good is none, or a few operation_retried.",
+                _counted(_SERIOUS, "event"),
+                "{{event}}",
+                empty="No warning and no error",
+            ),
+        ),
+    )
+
+
+def _warnings() -> core.Panel:
+    return logs(
+        "Lines from warning on",
+        "Whatever level is chosen. Open a line for its fields; its correlation ID leads to all "
+        "lines of that SMS. Good is an empty list.",
+        _lines_of(_SERIOUS),
+        empty="No warning and no error",
+    )
+
+
+def _lines() -> core.Panel:
+    return logs(
+        "Lines",
+        "The newest first, 500 at most: choose a shorter time, a level, an event or an ID to see "
+        "the rest. Good is a line of every step of an SMS, up to sms_routed.",
+        _lines_of("$level"),
+        empty="No line fits the choice",
+    )

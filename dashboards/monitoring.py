@@ -1,0 +1,252 @@
+"""Monitoring itself: whether what the other dashboards and the alerts say can be believed."""
+
+from grafanalib import core
+
+from alerts import exporters
+from alerts.model import Dashboard, Unit
+from alerts.promql import quantile
+from alerts.signals import monitoring as prometheus
+from alerts.signals import node, runtime, scraping
+from app.core import catalogue
+from app.core.thresholds import Thresholds
+from dashboards import grafana
+from dashboards.grafana import Panel
+from dashboards.house_style import (
+    INSTANCES,
+    Colour,
+    Query,
+    Row,
+    alerts_in_words,
+    dashboard,
+    good_below,
+    of,
+    signal,
+    signal_stat,
+    stacked,
+    stat,
+    state_timeline,
+    timeseries,
+)
+
+_PROMETHEUS = 'instance=~"$prometheus"'
+_ALERTMANAGER = 'instance=~"$alertmanager"'
+_WINDOW = "$__rate_interval"
+_NOTHING_SENT = "No alert was sent"
+_NOBODY_NOTIFIED = "Nobody was notified"
+_SINCE_A_DAY = "Known after a day"
+
+
+def monitoring(thresholds: Thresholds) -> core.Dashboard:
+    """From the scrape to the person who is notified."""
+    return dashboard(
+        Dashboard.MONITORING,
+        "monitoring itself",
+        "For whoever doubts what they see, or wonders why nobody was called: scrapes, rules, the "
+        "way of an alert, and what the orchestrator loses of its own counts and logs.",
+        rows=(
+            _is_it_well(thresholds),
+            _targets(thresholds),
+            _rules_and_store(thresholds),
+            _way_of_alerts(thresholds),
+            _own_observations(),
+            _rarely_needed(thresholds),
+        ),
+        jobs_of=exporters.UP,
+        variables=(
+            _instances("prometheus", "Prometheus", exporters.HEAD_SERIES.name),
+            _instances("alertmanager", "Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED.name),
+        ),
+    )
+
+
+def _instances(name: str, label: str, series: str) -> core.Template:
+    return grafana.variable(
+        name, label, f"label_values({series}, instance)", datasource=grafana.PROMETHEUS
+    )
+
+
+def _is_it_well(thresholds: Thresholds) -> Row:
+    up = of(exporters.UP, among=INSTANCES)
+    return Row(
+        "Can it be believed?",
+        height=5,
+        panels=(
+            stat(
+                "Targets down",
+                "Targets whose last scrape failed. Good is 0.",
+                Unit.COUNT,
+                Query(f"count({up}) - sum({up})", "down"),
+                good_below(1),
+                empty="Prometheus has no targets",
+            ),
+            signal_stat("Newest sample", prometheus.ingesting(thresholds)),
+            signal_stat("Failing rules", prometheus.rule_failures(), among=_PROMETHEUS),
+            signal_stat("Fewest Alertmanagers", prometheus.alertmanagers(), among=_PROMETHEUS),
+            signal_stat(
+                "Alerts lost",
+                prometheus.undelivered(thresholds),
+                _NOTHING_SENT,
+                _PROMETHEUS,
+                (Dashboard.ALERTS,),
+            ),
+            signal_stat(
+                "Notifications failed",
+                prometheus.notify_failures(thresholds),
+                _NOBODY_NOTIFIED,
+                _ALERTMANAGER,
+                (Dashboard.ALERTS,),
+            ),
+            signal_stat(
+                "Series beside yesterday's",
+                prometheus.head_series(thresholds),
+                _SINCE_A_DAY,
+                _PROMETHEUS,
+            ),
+            signal_stat("Lost measurements", runtime.instrumentation(), among=INSTANCES),
+        ),
+    )
+
+
+def _targets(thresholds: Thresholds) -> Row:
+    return Row(
+        "Targets",
+        (
+            state_timeline(
+                "Which targets are up?",
+                "Whether the last scrape of each target worked. Good is up, all the time.",
+                Query(
+                    f"max by (job, instance) ({of(exporters.UP, among=INSTANCES)})",
+                    "{{job}} {{instance}}",
+                ),
+                states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
+                empty="Prometheus has no targets",
+            ),
+            signal(scraping.flapping(thresholds), "job", "instance", among=INSTANCES),
+            signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
+            signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
+            signal(scraping.cardinality(thresholds), "job", empty=_SINCE_A_DAY),
+            signal(scraping.rejected(thresholds), "instance", among=_PROMETHEUS),
+        ),
+        columns=3,
+    )
+
+
+def _rules_and_store(thresholds: Thresholds) -> Row:
+    return Row(
+        "Rules and store",
+        (
+            signal(prometheus.rule_failures(), "rule_group", among=_PROMETHEUS),
+            signal(prometheus.rule_time(thresholds), "rule_group", among=_PROMETHEUS),
+            signal(prometheus.rules_missed(), "rule_group", among=_PROMETHEUS),
+            timeseries(
+                "Series in memory",
+                "What Prometheus holds of the last two hours or so, some kilobytes each. Good is "
+                "flat; each release and each restart adds some for a while.",
+                Unit.COUNT,
+                Query(of(exporters.HEAD_SERIES, among=_PROMETHEUS), "{{instance}}"),
+            ),
+            signal(prometheus.tsdb(thresholds), "instance", among=_PROMETHEUS),
+        ),
+        widths=(8, 8, 8, 12, 12),
+    )
+
+
+def _way_of_alerts(thresholds: Thresholds) -> Row:
+    return Row(
+        "From alert to people",
+        (
+            signal(prometheus.queue(thresholds), "instance", among=_PROMETHEUS),
+            signal(
+                prometheus.send_errors(thresholds),
+                "alertmanager",
+                empty=_NOTHING_SENT,
+                among=_PROMETHEUS,
+            ),
+            signal(prometheus.dropped(), "instance", among=_PROMETHEUS),
+            signal(
+                prometheus.notify_failures(thresholds),
+                "integration",
+                empty=_NOBODY_NOTIFIED,
+                among=_ALERTMANAGER,
+            ),
+        ),
+    )
+
+
+def _own_observations() -> Row:
+    flush = of(catalogue.ROLLUP_FLUSH_DURATION.bucket, among=INSTANCES)
+    return Row(
+        "What the orchestrator keeps of itself",
+        (
+            timeseries(
+                "Time to store the rollups",
+                "99th percentile of a flush of the JSON metrics' store. Good is well below a "
+                "second; nothing else waits for it.",
+                Unit.SECONDS,
+                Query(quantile(0.99, flush, "instance", _WINDOW), "{{instance}}"),
+                empty="No flush in this time",
+            ),
+            signal(runtime.rollup_store(), "instance", among=INSTANCES),
+            signal(runtime.rollup_losses(), "instance", among=INSTANCES),
+            signal(runtime.folded_labels(), "label", among=INSTANCES, empty="None was folded"),
+            stacked(
+                "Log lines a second by level",
+                "Good is mostly info. Warnings are what the service got over, errors are what "
+                "somebody has to look at.",
+                Unit.COUNT,
+                Query(
+                    f"sum by (level) (rate({of(catalogue.LOG_LINES, among=INSTANCES)}[{_WINDOW}]))",
+                    "{{level}}",
+                ),
+                links=(Dashboard.LOGS,),
+            ),
+            signal(runtime.log_losses(), "reason", among=INSTANCES, links=(Dashboard.LOGS,)),
+            signal(runtime.log_writes(), "sink", among=INSTANCES),
+            timeseries(
+                "Lines that wait to be written",
+                "By instance. Good is next to nothing; what doesn't fit into the queue is lost.",
+                Unit.BYTES,
+                Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
+            ),
+        ),
+        columns=4,
+    )
+
+
+def _rarely_needed(thresholds: Thresholds) -> Row:
+    return Row(
+        "Configurations, cluster, certificates",
+        (
+            _configurations_taken(),
+            signal(prometheus.configurations(), "job"),
+            signal(
+                prometheus.cluster(),
+                "instance",
+                empty="Alertmanager runs alone",
+                among=_ALERTMANAGER,
+            ),
+            signal(node.certificates(thresholds), "instance", empty="No certificate is probed"),
+        ),
+        closed=True,
+    )
+
+
+def _configurations_taken() -> Panel:
+    """Whether each program runs with the configuration that is on its disk."""
+    programs = {
+        "Prometheus": (exporters.CONFIG_RELOADED, _PROMETHEUS),
+        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, _ALERTMANAGER),
+    }
+    signals = tuple(
+        prometheus.config_reloaded(program, metric) for program, (metric, _) in programs.items()
+    )
+    return timeseries(
+        "Configurations taken",
+        f"{signals[0].meaning}\n\n{alerts_in_words(signals[0])}",
+        Unit.COUNT,
+        *(
+            Query(of(metric, among=among), f"{program} {{{{instance}}}}")
+            for program, (metric, among) in programs.items()
+        ),
+        signals=signals,
+    )

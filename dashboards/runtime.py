@@ -1,0 +1,193 @@
+"""Runtime: the orchestrator's processes, and the machines they run on."""
+
+from grafanalib import core
+
+from alerts.exporters import UP
+from alerts.model import Dashboard, Unit
+from alerts.signals import node, operations
+from alerts.signals import runtime as process
+from app.core import catalogue
+from app.core.catalogue import Metric
+from app.core.thresholds import Thresholds
+from dashboards.grafana import Panel
+from dashboards.house_style import (
+    INSTANCES,
+    NODES,
+    Column,
+    Query,
+    Row,
+    dashboard,
+    good_above,
+    neutral,
+    node_variable,
+    of,
+    signal,
+    signal_stat,
+    stat,
+    table,
+    timeseries,
+)
+
+_NO_NODE = "No node_exporter is scraped"
+
+
+def runtime(thresholds: Thresholds) -> core.Dashboard:
+    """Whether processes and machines have what they need."""
+    return dashboard(
+        Dashboard.RUNTIME,
+        "runtime",
+        "For whoever suspects the process or the machine, and not the work: memory, CPU, event "
+        "loop, connections, restarts, disks, clocks.",
+        rows=(
+            _is_it_well(thresholds),
+            _process(thresholds),
+            Row("What runs where", (_releases(),), height=6),
+            _machines(thresholds),
+            _inodes_and_clocks(thresholds),
+        ),
+        variables=(node_variable(),),
+    )
+
+
+def _is_it_well(thresholds: Thresholds) -> Row:
+    return Row(
+        "Is it well?",
+        height=5,
+        panels=(
+            stat(
+                "Instances up",
+                "Of the orchestrator, as Prometheus reaches them. Good is all of them.",
+                Unit.COUNT,
+                Query(f"sum({of(UP, among=INSTANCES)})", "up"),
+                good_above(1),
+                empty="No instance is known to Prometheus",
+                links=(Dashboard.MONITORING,),
+            ),
+            stat(
+                "Youngest instance",
+                "How long ago an instance last started. Good is as long ago as the last release.",
+                Unit.SECONDS,
+                Query(f"min({of(process.UPTIME, among=INSTANCES)})", "youngest"),
+                neutral(),
+            ),
+            signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
+            signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
+            signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
+            signal_stat(
+                "Fullest database pool",
+                operations.pool(thresholds),
+                among=INSTANCES,
+                links=(Dashboard.SERVICES,),
+            ),
+            signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, NODES),
+            signal_stat("Least memory available", node.memory_left(thresholds), _NO_NODE, NODES),
+        ),
+    )
+
+
+def _process(thresholds: Thresholds) -> Row:
+    return Row(
+        "Processes",
+        (
+            signal(process.memory(thresholds), "instance", among=INSTANCES),
+            signal(process.cpu(thresholds), "instance", among=INSTANCES),
+            signal(process.lag(thresholds), "instance", among=INSTANCES),
+            _gauge(
+                "Requests being served",
+                "By instance. Good rises and falls with the traffic; what only rises is stuck.",
+                catalogue.HTTP_SERVER_ACTIVE_REQUESTS,
+                links=(Dashboard.SERVICES,),
+            ),
+            signal(
+                operations.pool(thresholds),
+                "instance",
+                among=INSTANCES,
+                links=(Dashboard.SERVICES,),
+            ),
+            signal(process.restarts(thresholds), "instance", among=INSTANCES),
+            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
+            _gauge(
+                "Open file descriptors",
+                "Of all workers of an instance. Good is flat; what grows day by day is a leak.",
+                catalogue.PROCESS_OPEN_FDS,
+            ),
+            _gauge(
+                "Readers of the metrics stream",
+                "Clients that follow the JSON metrics now. Good is no more than people and "
+                "programs that you know of.",
+                catalogue.METRICS_STREAM_READERS,
+            ),
+        ),
+        columns=3,
+    )
+
+
+def _releases() -> Panel:
+    """Each instance with its release, how long it runs and its workers."""
+    build = of(catalogue.BUILD_INFO, among=INSTANCES)
+
+    def beside_release(series: str) -> str:
+        joined = f"{build} * on (job, instance) group_left () {series}"
+        return f"max by (instance, version) ({joined})"
+
+    return table(
+        "Instances and their releases",
+        "What each instance runs, since when, and with how many workers. Good is one release, and "
+        "everywhere the same number of workers.",
+        {"instance": "instance", "version": "release"},
+        Column(
+            Query(beside_release(of(process.UPTIME, among=INSTANCES)), "runs for"), Unit.SECONDS
+        ),
+        Column(
+            Query(beside_release(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
+            Unit.COUNT,
+        ),
+        sort_by="runs for",
+    )
+
+
+def _machines(thresholds: Thresholds) -> Row:
+    return Row(
+        "Machines",
+        (
+            signal(node.cpu_busy(thresholds), "instance", empty=_NO_NODE, among=NODES),
+            signal(node.memory_left(thresholds), "instance", empty=_NO_NODE, among=NODES),
+            signal(
+                node.disk_left(thresholds), "instance", "mountpoint", empty=_NO_NODE, among=NODES
+            ),
+            signal(
+                node.disk_filling(thresholds),
+                "instance",
+                "mountpoint",
+                empty="No disk is filling",
+                among=NODES,
+                links=(Dashboard.TRENDS,),
+            ),
+        ),
+    )
+
+
+def _inodes_and_clocks(thresholds: Thresholds) -> Row:
+    return Row(
+        "Machines: inodes and clocks",
+        (
+            signal(
+                node.inodes_left(thresholds),
+                "instance",
+                "mountpoint",
+                empty="No disk has a limit of inodes",
+                among=NODES,
+            ),
+            signal(node.clock_offset(thresholds), "instance", empty=_NO_NODE, among=NODES),
+            signal(node.clock_difference(thresholds), "instance", empty=_NO_NODE, among=NODES),
+        ),
+        closed=True,
+    )
+
+
+def _gauge(
+    title: str, description: str, metric: Metric, links: tuple[Dashboard, ...] = ()
+) -> Panel:
+    """What each instance says of itself."""
+    query = Query(of(metric, among=INSTANCES), "{{instance}}")
+    return timeseries(title, description, Unit.COUNT, query, links=links)
