@@ -1,4 +1,4 @@
-"""Generates the Grafana dashboards, and checks that the committed ones are as generated."""
+"""Generates the Grafana dashboards, checks the committed ones, and draws them."""
 
 import argparse
 import sys
@@ -12,21 +12,25 @@ from alerts.signals import groups
 from app.core.config import load_settings
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
+from dashboards.preview import command as preview_command
 from dashboards.queries import expressions
 
 
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=("generate", "check"),
-        help="generate: write grafana/dashboards; check: drift, and queries that can't be right",
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("generate", help="write grafana/dashboards")
+    commands.add_parser("check", help="drift, and queries that can't be right")
+    preview_command.add_arguments(
+        commands.add_parser("preview", help="each dashboard as a picture, without Grafana")
     )
-    command = parser.parse_args().command
+    options = parser.parse_args()
     try:
+        if options.command == "preview":
+            return preview_command.run(options)
         thresholds = load_settings().thresholds
-        return _generate(thresholds) if command == "generate" else _check(thresholds)
+        return _generate(thresholds) if options.command == "generate" else _check(thresholds)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ def expressions(path: Path) -> list[tuple[str, str]]:
     """
     document = json.loads(path.read_text())
     return [
-        (panel["title"], _filled_in(target["expr"], f"{path.name}: panel {panel['title']!r}"))
+        (
+            panel["title"],
+            filled_in(target["expr"], _VALUES, f"{path.name}: panel {panel['title']!r}"),
+        )
         for panel in panels(document)
         for target in panel.get("targets", [])
     ]
@@ -38,11 +41,16 @@ def panels(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield panel
 
 
-def _filled_in(expr: str, where: str) -> str:
+def filled_in(text: str, values: Mapping[str, str], where: str) -> str:
+    """``text`` with the ``values`` of Grafana's variables in their places.
+
+    Raises ValueError that begins with ``where`` when it uses one that has no value.
+    """
+
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
-        if name not in _VALUES:
-            raise ValueError(f"{where}: no variable ${name}; there are ${', $'.join(_VALUES)}")
-        return _VALUES[name]
+        if name not in values:
+            raise ValueError(f"{where}: no variable ${name}; there are ${', $'.join(values)}")
+        return values[name]
 
-    return _VARIABLE.sub(value, expr)
+    return _VARIABLE.sub(value, text)
