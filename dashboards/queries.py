@@ -14,7 +14,8 @@ _VALUES = {
     "job": ".+",
     "instance": ".+",
 }
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
+# $1 is a group of a regular expression.
+_VARIABLE = re.compile(r"\$(?:\{([a-zA-Z_]\w*)(?::\w+)?\}|([a-zA-Z_]\w*))")
 
 
 def expressions(path: Path) -> list[tuple[str, str]]:

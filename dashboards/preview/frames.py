@@ -13,7 +13,7 @@ _TITLE_HEIGHT = 32
 _PADDING = 10
 _TITLE_SIZE, _SMALL_TITLE = 9.5, 8.5
 """Points; the smaller one where a title has no room otherwise."""
-_LENGTHS = ((604800, "week"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_LENGTHS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 Draw = Callable[[Surface, Box, Panel, Answers], None]
 
@@ -100,10 +100,10 @@ def _own_range(panel: Panel) -> str:
 
 
 def _length(seconds: float) -> str:
-    """A length of time in its largest whole unit."""
-    length, name = next(each for each in _LENGTHS if seconds % each[0] == 0)
-    count = int(seconds // length)
-    return f"{count} {name}{'' if count == 1 else 's'}"
+    """A length of time in the largest unit of which it has several: 24 hours, 7 days."""
+    whole = (each for each in _LENGTHS if seconds % each[0] == 0 and seconds > each[0])
+    length, name = next(whole, _LENGTHS[-1])
+    return f"{seconds // length:.0f} {name}s"
 
 
 def _draw_failures(surface: Surface, box: Box, answers: Answers) -> Box:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 from alerts import time_range
 from dashboards.preview.answers import Answers, Span
@@ -54,8 +56,11 @@ class Page:
     head: Surface
 
     def save(self, path: Path) -> None:
-        """Write it as PNG."""
-        self.figure.savefig(path, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+        """Write it as PNG, with 256 colours: a third of the size, and nobody sees it."""
+        drawn = BytesIO()
+        self.figure.savefig(drawn, format="png", dpi=DPI)
+        picture = Image.open(drawn).convert("RGB")
+        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def layout(dashboard: Dashboard, *, opened: bool) -> Layout:

@@ -102,9 +102,7 @@ class Surface:
             )
         )
 
-    def rectangle(
-        self, box: Box, colour: str, *, edge: str = "", radius: float = 0
-    ) -> None:
+    def rectangle(self, box: Box, colour: str, *, edge: str = "", radius: float = 0) -> None:
         """Fill a box, with rounded corners where there is a ``radius``."""
         x, y, width, height = self._fractions(box)
         look = {

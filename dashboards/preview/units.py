@@ -107,7 +107,7 @@ def _time(value: float, unit: str, decimals: int | None) -> str:
 
 def _counted(value: float, name: str, decimals: int | None) -> str:
     written = number(_clean(value), decimals)
-    return f"{written} {name}{'' if written == '1' else 's'}"
+    return f"{written} {name}{'' if float(written) == 1 else 's'}"
 
 
 def _duration(value: float, _unit: str, decimals: int | None) -> str:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,7 +23,8 @@ _TIME_STEPS = (
 )
 _GAP = 28
 _TICK_EVERY = 26
-_TRAILING_ZEROS = re.compile(r"(\.\d*?)0+(?!\d)")
+_FRACTION = re.compile(r"(\.\d*?)0+(?!\d)")
+_ALL_DIGITS = 9
 
 Tick = tuple[float, str]
 """A value and its label."""
@@ -43,7 +43,7 @@ class Scale:
     def of(cls, low: float, high: float, height: float, field: Field) -> "Scale":
         """With ticks at round values, as many as have room in ``height`` pixels."""
         values = value_ticks(low, high, height, field.unit)
-        return cls(low, high, tuple(zip(values, value_labels(values, field.unit), strict=True)))
+        return cls(low, high, tuple((value, value_label(value, field.unit)) for value in values))
 
 
 def time_ticks(span: Span, width: float) -> list[Tick]:
@@ -66,14 +66,14 @@ def value_ticks(least: float, most: float, height: float, unit: str) -> list[flo
     return [number * step for number in range(first, last + 1)]
 
 
-def value_labels(values: Sequence[float], unit: str) -> list[str]:
-    """The values with their unit, with as many digits as tell them apart."""
-    labels: list[str] = []
-    for decimals in (None, 1, 2, 3, 4, 5, 6):
-        labels = [_TRAILING_ZEROS.sub(_shorter, units.text(v, unit, decimals)) for v in values]
-        if len(set(labels)) == len(labels):
-            break
-    return labels
+def value_label(value: float, unit: str) -> str:
+    """A round value with its unit, and no more digits than it has."""
+    exact = _short(units.text(value, unit, _ALL_DIGITS))
+    for decimals in (None, 1, 2, 3, 4):
+        if (label := _short(units.text(value, unit, decimals))) == exact:
+            return label
+    # Such as 70 minutes in hours.
+    return _short(units.text(value, unit))
 
 
 def value_range(
@@ -180,5 +180,6 @@ def _utc(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _shorter(match: re.Match[str]) -> str:
-    return match[1].removesuffix(".")
+def _short(text: str) -> str:
+    """Without the zeros at the end of a fraction."""
+    return _FRACTION.sub(lambda match: match[1].removesuffix("."), text)

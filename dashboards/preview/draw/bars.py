@@ -28,7 +28,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
     values = [value for _, _, value in bars if math.isfinite(value)]
     # One name is the panel's title already.
     names = widest(name for name, _, _ in shown) + 10 if len(bars) > 1 else 0
-    names = min(names, box.width * 0.4)
+    names = min(names, box.width * 0.45)
     texts = [field.shown(value).text for _, field, value in shown]
     numbers = max(text_width(text, TEXT_SIZE, "bold") for text in texts) + 10
     track = box.inside(left=names, right=numbers)
