@@ -41,6 +41,7 @@ class Theme:
     track: str
     """Behind a bar that is not full."""
     failure: str
+    is_dark: bool
 
     def colour(self, name: str) -> str:
         """The colour called ``name`` as #RRGGBB; ``text`` is the theme's, #… is itself.
@@ -68,6 +69,7 @@ THEMES = {
         grid="#EBECEC",
         track="#EDEEEF",
         failure="#CF0E5B",
+        is_dark=False,
     ),
     "dark": Theme(
         page="#111217",
@@ -78,6 +80,7 @@ THEMES = {
         grid="#292B30",
         track="#26282D",
         failure="#FF5286",
+        is_dark=True,
     ),
 }
 

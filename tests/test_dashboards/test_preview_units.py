@@ -86,7 +86,8 @@ class TestAxes:
         assert value_range(5, 10, neither, neither) == pytest.approx((4.6, 10.4))
         assert value_range(0.1, 10, neither, neither)[0] == 0
         assert value_range(5, 10, neither, (0, 20)) == (0, 20)
-        assert value_range(5, 30, (1, None), (0, 20)) == pytest.approx((1, 32))
+        assert value_range(1, 1, neither, (0, None)) == pytest.approx((0, 1.08))
+        assert value_range(5, 30, (1, None), (0, 20)) == pytest.approx((1, 32.4))
         assert value_range(5, 5, (0, 1), neither) == (0, 1)
 
     def test_times_are_whole_hours_or_days(self) -> None:

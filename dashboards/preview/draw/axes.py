@@ -22,7 +22,7 @@ _TIME_STEPS = (
     *(_DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY),
 )
 _GAP = 28
-_TICK_EVERY = 26
+_TICK_EVERY = 20
 _FRACTION = re.compile(r"(\.\d*?)0+(?!\d)")
 _ALL_DIGITS = 9
 
@@ -86,13 +86,14 @@ def value_range(
 
     ``limits`` hold whatever the values are; ``soft`` ones give way to values beyond them.
     """
-    room = (most - least) * 0.08 or abs(most) * 0.1 or 1
+    lowest = least if soft[0] is None else min(least, soft[0])
+    highest = most if soft[1] is None else max(most, soft[1])
+    room = (highest - lowest) * 0.08 or abs(most) * 0.1 or 1.1
     low = 0.0 if 0 <= least < room else least - room
     high = 0.0 if -room < most <= 0 and least < 0 else most + room
-    if soft[0] is not None:
-        low = min(soft[0], low if least < soft[0] else soft[0])
-    if soft[1] is not None:
-        high = max(soft[1], high if most > soft[1] else soft[1])
+    # A soft limit is the end of the axis until a value is beyond it.
+    low = lowest if lowest == soft[0] else low
+    high = highest if highest == soft[1] else high
     low = limits[0] if limits[0] is not None else low
     high = limits[1] if limits[1] is not None else high
     return (low, high) if low < high else (low, low + 1)
@@ -165,7 +166,7 @@ def _increment(exact: float, unit: str) -> float:
         longer = (step for step in _TIME_STEPS if step >= exact)
         return float(next(longer, math.ceil(exact / _WEEK) * _WEEK))
     power = 10.0 ** math.floor(math.log10(exact))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= exact * 0.999)
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= exact * 0.999)
 
 
 def _time_form(span: Span, step: int) -> str:

@@ -21,8 +21,10 @@ _LABEL_EVERY = 16
 """Pixels between the labels of rows, at least."""
 _NARROWEST_WITH_GAP = 4
 """Pixels of a cell; between narrower ones a gap would hide them."""
-# Those that Grafana shows the other way round: from cold to hot.
+# Those that Grafana shows the other way round, from cold to hot, and those that it never turns;
+# all others go from the panel's own shade to the opposite one.
 _TURNED = frozenset(("Spectral", "RdYlGn", "RdYlBu", "RdBu", "RdGy", "PuOr", "PiYG", "BrBG"))
+_NEVER_TURNED = frozenset(("Viridis", "Magma", "Plasma", "Inferno", "Cividis", "Turbo", "Rainbow"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ def _colours(options: Mapping[str, Any], theme: Theme) -> Colormap:
         ends = [theme.panel, theme.colour(str(options.get("fill", "dark-orange")))]
         return LinearSegmentedColormap.from_list("opacity", ends, N=steps)
     scheme = str(options.get("scheme") or "Oranges")
-    turned = (scheme in _TURNED) != bool(options.get("reverse"))
+    follows_panel = scheme not in _TURNED | _NEVER_TURNED
+    turned = scheme in _TURNED or (follows_panel and theme.is_dark)
+    turned = turned != bool(options.get("reverse"))
     known = {name.lower(): name for name in colormaps}
     name = known.get(scheme.lower(), "Oranges")
     return colormaps[f"{name}_r" if turned else name].resampled(steps)

@@ -14,8 +14,8 @@ from dashboards.preview.fields import Field
 from dashboards.preview.surface import SMALL_SIZE, Box, Surface, cut, text_width
 
 _LOWEST_LANE = 14
-_LONGEST_NAME = 190
-"""Pixels."""
+_LONGEST_NAME = 0.35
+"""Of the width."""
 
 
 def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
@@ -36,7 +36,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         shown = shown[: room - 1]
     left_over = len(answers.series) - len(shown)
     lanes = len(shown) + bool(left_over)
-    names = [cut(series.name, _LONGEST_NAME, SMALL_SIZE) for series, _ in shown]
+    names = [cut(series.name, box.width * _LONGEST_NAME, SMALL_SIZE) for series, _ in shown]
     names += [f"… and {left_over} more"] if left_over else []
     ticks = tuple((lanes - number - 0.5, name) for number, name in enumerate(names))
     (axes,) = time_plot(surface, plot_box, answers.span, Scale(0, lanes, ticks, has_grid=False))
@@ -81,13 +81,14 @@ def _states(surface: Surface, field: Field, answers: Answers) -> Iterator[tuple[
     for state in field.states():
         if state in occurring:
             yield state.text, surface.theme.colour(state.colour)
-    thresholds = field.thresholds
     unmapped = [float(value) for value in values if not field.shown(float(value)).colour]
+    thresholds = field.thresholds
     ends = (-math.inf, *thresholds.limits, math.inf)
     for name, low, high in zip(thresholds.colours, ends, ends[1:], strict=False):
-        if any(low <= value < high for value in unmapped):
+        # Without limits there is one colour, which says nothing.
+        if thresholds.limits and any(low <= value < high for value in unmapped):
             text = f"{field.text(low)}+" if math.isfinite(low) else f"< {field.text(high)}"
-            yield (text if len(thresholds.limits) else "any"), surface.theme.colour(name)
+            yield text, surface.theme.colour(name)
 
 
 def _spans(series: Series, step: int) -> Iterator[tuple[float, float, float]]:
