@@ -25,6 +25,8 @@ _COLUMNS = 24
 _CELL_HEIGHT = 38
 """Pixels of a grid row with the gap below it."""
 _HEAD_HEIGHT = 84
+_MOST_BYTES = 400_000
+"""Of a file that is shown in a README."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,13 @@ class Page:
     head: Surface
 
     def save(self, path: Path) -> None:
-        """Write it as PNG, with 256 colours: a third of the size, and nobody sees it."""
+        """Write it as PNG; with 256 colours where all of them would make the file too large."""
         drawn = BytesIO()
         self.figure.savefig(drawn, format="png", dpi=DPI)
         picture = Image.open(drawn).convert("RGB")
-        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.save(path, optimize=True)
+        if path.stat().st_size > _MOST_BYTES:
+            picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def layout(dashboard: Dashboard, *, opened: bool) -> Layout:

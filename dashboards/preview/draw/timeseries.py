@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from dashboards.preview.answers import Answers, Numbers
 from dashboards.preview.colours import Theme
@@ -164,7 +165,7 @@ def _draw_series(axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: i
         )
     if not width:
         return
-    axes.plot(
+    (line,) = axes.plot(
         times,
         top,
         color=each.colour,
@@ -175,6 +176,8 @@ def _draw_series(axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: i
         zorder=_LINES,
         label=each.name,
     )
+    # A line along the edge, such as one that is 0, is seen in its whole width.
+    line.set_clip_box(TransformedBbox(Bbox.from_extents(0, -0.02, 1, 1.02), axes.transAxes))
     alone = _alone(top)
     if alone.any():
         axes.plot(times[alone], top[alone], "o", color=each.colour, markersize=3, zorder=_LINES)
