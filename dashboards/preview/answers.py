@@ -102,7 +102,9 @@ class Asking:
                     marks += self._marks(dashboard, annotation)
                 except QueryRefusedError as error:
                     failures.append(f"annotation {annotation.name!r}: {_first_line(error)}")
-            found = threads.map(lambda each: self._panel(dashboard, *each, tuple(marks)), panels)
+            found = threads.map(
+                lambda each: self._panel(dashboard, each[0], each[1], tuple(marks)), panels
+            )
             return list(found), failures
 
     def _panel(

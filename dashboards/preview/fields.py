@@ -122,7 +122,7 @@ class Field:
         for options in self._mappings("special"):
             match = options.get("match")
             if (math.isnan(value) and match in ("null", "nan", "null+nan")) or (
-                match == {1: "true", 0: "false"}.get(value)
+                match in ("true", "false") and value == (match == "true")
             ):
                 return _mapping(options.get("result"))
         return None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -94,6 +95,8 @@ def draw(
 ) -> Page:
     """Draw ``answers``, given in the order of the layout's panels. ``source`` is Prometheus."""
     figure = Figure(figsize=(WIDTH / DPI, places.height / DPI), dpi=DPI, facecolor=theme.page)
+    # One renderer for all measuring; without it, each text that is measured makes its own.
+    FigureCanvasAgg(figure)
     head = Surface(figure, Box(_MARGIN, 0, WIDTH - 2 * _MARGIN, _HEAD_HEIGHT), theme)
     _draw_head(head, dashboard, span, source)
     for heading in places.headings:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
 
 from dashboards.preview.colours import Theme
@@ -105,28 +105,18 @@ class Surface:
     def rectangle(self, box: Box, colour: str, *, edge: str = "", radius: float = 0) -> None:
         """Fill a box, with rounded corners where there is a ``radius``."""
         x, y, width, height = self._fractions(box)
-        look = {
-            "facecolor": colour,
-            "edgecolor": edge or "none",
-            "linewidth": 0.8,
-            "transform": self._figure.transFigure,
-            # Below plots, which are at 0.
-            "zorder": -1,
-        }
+        shape: Patch = Rectangle((x, y), width, height)
         if radius:
-            pixel = 1 / self._width
-            self._figure.add_artist(
-                FancyBboxPatch(
-                    (x, y),
-                    width,
-                    height,
-                    boxstyle=f"round,pad=0,rounding_size={radius * pixel}",
-                    mutation_aspect=self._width / self._height,
-                    **look,
-                )
+            shape = FancyBboxPatch(
+                *((x, y), width, height),
+                boxstyle=f"round,pad=0,rounding_size={radius / self._width}",
+                mutation_aspect=self._width / self._height,
             )
-        else:
-            self._figure.add_artist(Rectangle((x, y), width, height, **look))
+        shape.set(facecolor=colour, edgecolor=edge or "none", linewidth=0.8)
+        shape.set_transform(self._figure.transFigure)
+        # Below plots, which are at 0.
+        shape.set_zorder(-1)
+        self._figure.add_artist(shape)
 
     def line(self, x: float, y: float, to_x: float, to_y: float, colour: str, width: float) -> None:
         """Draw a line from point to point, ``width`` pixels wide."""

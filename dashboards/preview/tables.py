@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 from dashboards.preview.answers import Answers, Series
@@ -117,7 +116,7 @@ def _with_rows(tables: Sequence[Table], rows: Sequence[Mapping[str, Cell]]) -> T
     # Values stand behind all labels, as in the single tables.
     values = {name for table in tables for name in table.refs}
     ordered = (*(n for n in columns if n not in values), *(n for n in columns if n in values))
-    refs: dict[str, str] = reduce(lambda all_refs, table: all_refs | table.refs, tables, {})
+    refs = {name: ref for table in tables for name, ref in table.refs.items()}
     return Table(ordered, tuple(rows), refs)
 
 

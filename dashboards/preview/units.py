@@ -112,7 +112,8 @@ def _counted(value: float, name: str, decimals: int | None) -> str:
 
 def _duration(value: float, _unit: str, decimals: int | None) -> str:
     """The largest unit, and as many smaller ones as there are ``decimals``."""
-    rest, parts = abs(value), []
+    rest = abs(value)
+    parts: list[str] = []
     for length, name in _LENGTHS:
         if (rest >= length or parts) and len(parts) <= (decimals or 0):
             count = int(rest // length)

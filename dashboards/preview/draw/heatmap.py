@@ -13,7 +13,7 @@ from dashboards.preview import units
 from dashboards.preview.answers import Answers, Numbers, Series
 from dashboards.preview.colours import Theme
 from dashboards.preview.dashboard import Panel
-from dashboards.preview.draw.axes import Scale, Tick, plot_height, time_plot
+from dashboards.preview.draw.axes import Scale, Tick, plot_height, time_plot, value_label
 from dashboards.preview.surface import DPI, SMALL_SIZE, Box, Surface, text_width
 
 _LEGEND_HEIGHT = 26
@@ -93,21 +93,8 @@ def _buckets(series: Sequence[Series], panel: Panel) -> _Cells:
     cumulative = np.array([sums[bound] for bound in bounds])
     single = np.diff(cumulative, axis=0, prepend=np.zeros((1, cumulative.shape[1])))
     unit = (panel.options.get("yAxis") or {}).get("unit") or panel.fields.defaults.unit
-    names = tuple("+Inf" if math.isinf(b) else _bound(b, str(unit)) for b in bounds)
+    names = tuple("+Inf" if math.isinf(b) else value_label(b, str(unit)) for b in bounds)
     return _Cells(names, series[0].times, np.maximum(single, 0), name_at_top=True)
-
-
-def _bound(bound: float, unit: str) -> str:
-    """A bucket's bound with as many digits as it was written with."""
-    texts = (units.text(bound, unit, decimals) for decimals in (0, 1, 2, 3))
-    exact = units.text(bound, unit, 6)
-    number = exact.split(" ")[0].rstrip("%")
-    value = float(number) if number.replace(".", "").isdigit() else math.nan
-    for text in texts:
-        shown = text.split(" ")[0].rstrip("%")
-        if shown.replace(".", "").isdigit() and float(shown) == value:
-            return text
-    return units.text(bound, unit)
 
 
 def _ticks(cells: _Cells, panel: Panel, height: float) -> tuple[Tick, ...]:

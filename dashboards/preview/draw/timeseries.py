@@ -139,7 +139,7 @@ def _draw_series(axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: i
             label=each.name,
         )
         return
-    times, top, base = _bridged(each, step)
+    times, top, floor = _bridged(each, step)
     stepped = _STEPS.get(str(field.custom("lineInterpolation")))
     below = others.get(str(field.custom("fillBelowTo", "")))
     if below is not None and len(below.top) == len(each.top):
@@ -156,7 +156,7 @@ def _draw_series(axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: i
         axes.fill_between(
             times,
             top,
-            0.0 if base is None else base,
+            0.0 if floor is None else floor,
             color=each.colour,
             alpha=opacity,
             linewidth=0,
