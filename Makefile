@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate check replay mutate test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check replay mutate test test-compose test-faults bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,10 @@ generate: $(VENV)/dev ## write rules, dashboards and the list of events from the
 	@$(RUN) -m app.core.events_reference
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
+
+preview: $(VENV)/dev ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
+	@$(RUN) -m dashboards preview $(if $(LAST),--last $(LAST)) \
+	  $(foreach name,$(DASHBOARD),--dashboard $(name)) $(foreach choice,$(SET),--set $(choice))
 
 check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what is generated
 	$(VENV)/bin/ruff format --check .

@@ -54,6 +54,29 @@ class PrometheusAPI:
             series.setdefault(key, Points(points.labels, {})).values.update(points.values)
         return list(series.values())
 
+    def instant(self, expr: str, at: int) -> list[Points]:
+        """The series of ``expr`` at the time ``at``, each with one value."""
+        limit = f"{self._timeout_seconds * 1000:.0f}ms"
+        answer = self._ask("query", {"query": expr, "time": at, "timeout": limit})
+        if answer["resultType"] == "scalar":
+            return [Points({}, {float(at): float(answer["result"][1])})]
+        if answer["resultType"] != "vector":
+            raise QueryRefusedError(f"a {answer['resultType']} where one value is asked for")
+        return [
+            Points(series["metric"], {float(at): float(series["value"][1])})
+            for series in answer["result"]
+            if "value" in series
+        ]
+
+    def exemplars(self, expr: str, start: int, end: int) -> list[tuple[float, float]]:
+        """Time and value of each exemplar kept for the series that ``expr`` reads."""
+        found = self._ask("query_exemplars", {"query": expr, "start": start, "end": end})
+        return [
+            (float(each["timestamp"]), float(each["value"]))
+            for series in found
+            for each in series["exemplars"]
+        ]
+
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether there is any series called ``name`` in this time."""
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from alerts.rulebook import duration
 
 
-def add_options(parser: argparse.ArgumentParser, last: str) -> None:
-    """``--from``, ``--to``, and ``--last`` in place of ``--from``, by default ``last``."""
+def add_options(parser: argparse.ArgumentParser, last: str | None) -> None:
+    """``--from``, ``--to``, and ``--last`` in place of ``--from``, by default ``last``.
+
+    Without a default, the command has to put something in place of None.
+    """
     parser.add_argument(
         "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
     )
@@ -17,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser, last: str) -> None:
         type=seconds,
         default=last,
         metavar="DURATION",
-        help=f"in place of --from; {last}",
+        help=f"in place of --from; {last or 'such as 6h'}",
     )
 
 

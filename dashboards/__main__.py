@@ -1,4 +1,4 @@
-"""The Grafana dashboards: generate them from their sources, and check what was generated."""
+"""The Grafana dashboards: generate them from their sources, check them, draw them."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from alerts.signals import groups
 from app.core.config import load_settings
 from dashboards import lint
 from dashboards.boards import dashboard_files
+from dashboards.preview import command as preview
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
 
     add("generate", _generate, "write grafana/dashboards")
     add("check", _check, "find drift, fields that Grafana doesn't know, and what would mislead")
+    preview.add_arguments(add("preview", preview.run, "each dashboard as a picture"))
     arguments = parser.parse_args()
     try:
         exit_code: int = arguments.run(arguments)

@@ -12,7 +12,8 @@ BUILT_IN: Mapping[str, str] = {
 }
 """As Grafana fills them in on an hour's view of data scraped every 15 s."""
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
+# $1 is a group of a regular expression.
+_VARIABLE = re.compile(r"\$(?:\{([a-zA-Z_]\w*)(?::\w+)?\}|([a-zA-Z_]\w*))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Pictures of the dashboards, drawn from their JSON and a Prometheus, without Grafana."""

@@ -1,0 +1,210 @@
+"""`python -m dashboards preview`: each dashboard as a picture."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from alerts import paths, time_range
+from alerts.prometheus_api import PrometheusAPI, PrometheusError
+from alerts.prometheus_config import scrape_seconds
+from dashboards.preview import dashboard as dashboards
+from dashboards.preview import index, page
+from dashboards.preview.answers import Asking, Span
+from dashboards.preview.colours import THEMES
+from dashboards.preview.dashboard import Dashboard
+from dashboards.preview.frames import Outcome
+from stack.backend import StackError
+from stack.ports import read_ports
+
+DESCRIPTION = """\
+Draws each dashboard as one picture, from its JSON and a Prometheus, and an index.html of them all:
+
+  python -m dashboards preview --dashboard overview --last 6h --set job=orchestrator
+
+Needs no Grafana. Panels that are empty are listed at the end; the exit code is 1 only if Prometheus
+refused a query.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to ``parser``."""
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--prometheus", default="", metavar="URL", help="default: the stack's, at PROMETHEUS_PORT"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=paths.ROOT / ".state" / "preview",
+        metavar="FOLDER",
+        help="default .state/preview",
+    )
+    time_range.add_options(parser, None)
+    parser.add_argument(
+        "--dashboard",
+        dest="names",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this, such as overview; may be repeated",
+    )
+    parser.add_argument(
+        "--set",
+        dest="chosen",
+        type=_chosen,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable's value, by default all; may be repeated, also for more values of one",
+    )
+    parser.add_argument("--all-rows", action="store_true", help="open the rows that are collapsed")
+    parser.add_argument("--theme", choices=tuple(THEMES), default="light")
+    parser.add_argument(
+        "--dashboards",
+        type=Path,
+        default=paths.DASHBOARDS,
+        metavar="FOLDER",
+        help="where the JSON is; default grafana/dashboards",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw and print; returns the exit code. Raises ValueError for what can't be meant."""
+    boards = [_with_choices(board, options.chosen) for board in _wanted(options)]
+    spans = [_span(options, board) for board in boards]
+    _check_choices(options.chosen, boards)
+    url = options.prometheus or f"http://127.0.0.1:{_stack_port()}"
+    options.output.mkdir(parents=True, exist_ok=True)
+    drawn: list[_Drawn] = []
+    try:
+        with PrometheusAPI(url) as prometheus:
+            for board, span in zip(boards, spans, strict=True):
+                _progress(f"{len(drawn) + 1} of {len(boards)}: {board.title}")
+                asking = Asking(prometheus, span, scrape_seconds())
+                drawn.append(_draw(board, asking, options, url))
+                _progress("")
+                print(f"{board.name}: {drawn[-1].summary}", flush=True)
+    except PrometheusError as error:
+        _progress("")
+        print(error, file=sys.stderr)
+        return 1
+    theme = THEMES[options.theme]
+    html = index.page(
+        [each.picture for each in drawn],
+        f"Drawn from {url} without Grafana.",
+        index.Look(theme.text, theme.page, theme.border),
+    )
+    (options.output / "index.html").write_text(html)
+    for remark in (remark for each in drawn for remark in each.remarks):
+        print(remark, file=sys.stderr)
+    print(paths.in_checkout(f"{options.output}/index.html"))
+    return 1 if any(each.failed for each in drawn) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A dashboard that was drawn, and what is to be said about it."""
+
+    picture: index.Picture
+    panels: int
+    empty: tuple[str, ...]
+    failed: tuple[str, ...]
+    """What Prometheus said, behind the panel's title."""
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        parts = [f"{self.panels} panels"]
+        parts += [f"{len(self.empty)} empty"] if self.empty else []
+        parts += [f"{len(self.failed)} FAILED"] if self.failed else []
+        return f"{', '.join(parts)}: {self.picture.file}"
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """A line for each panel that is not as it should be."""
+        yield from (f"  empty: {self.picture.name}: {title}" for title in self.empty)
+        yield from (f"  FAILED: {self.picture.name}: {said}" for said in self.failed)
+
+
+def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: str) -> _Drawn:
+    places = page.layout(board, opened=options.all_rows)
+    widths = [(panel, box.width) for panel, box in places.panels]
+    answers, failed = asking.answers(board, widths)
+    drawn = page.draw(board, places, answers, asking.span, THEMES[options.theme], url)
+    file = options.output / f"{board.name}.png"
+    drawn.save(file)
+    titles = [panel.title for panel, _ in places.panels]
+    failed += [
+        f"{title}: {failure}"
+        for title, answer in zip(titles, answers, strict=True)
+        for failure in answer.failures
+    ]
+    return _Drawn(
+        index.Picture(
+            board.name, board.title, board.description, file.name, page.WIDTH, places.height
+        ),
+        len(titles),
+        tuple(t for t, o in zip(titles, drawn.outcomes, strict=True) if o is Outcome.EMPTY),
+        tuple(failed),
+    )
+
+
+def _wanted(options: argparse.Namespace) -> list[Dashboard]:
+    files = {file.stem: file for file in sorted(options.dashboards.glob("*.json"))}
+    if not files:
+        raise ValueError(f"{options.dashboards}: no dashboards there; run `make generate`")
+    for name in options.names:
+        if name not in files:
+            raise ValueError(f"--dashboard {name}: no such dashboard; {_hint(name, list(files))}")
+    return [dashboards.read(files[name]) for name in options.names or files]
+
+
+def _with_choices(board: Dashboard, chosen: Sequence[tuple[str, str]]) -> Dashboard:
+    """The dashboard with the chosen values; several of one variable are alternatives."""
+    values: dict[str, list[str]] = {}
+    for name, value in chosen:
+        values.setdefault(name, []).append(value)
+    found = {name: "|".join(values.get(name, [value])) for name, value in board.variables.items()}
+    return replace(board, variables=found)
+
+
+def _check_choices(chosen: Sequence[tuple[str, str]], boards: Sequence[Dashboard]) -> None:
+    known = sorted({name for board in boards for name in board.variables})
+    for name, _ in chosen:
+        if name not in known:
+            raise ValueError(f"--set {name}: no dashboard has this variable; {_hint(name, known)}")
+
+
+def _span(options: argparse.Namespace, board: Dashboard) -> Span:
+    """The range that was asked for, or the one that the dashboard opens with."""
+    last = options.last or round(board.range_seconds)
+    return Span(*time_range.chosen(argparse.Namespace(**{**vars(options), "last": last})))
+
+
+def _stack_port() -> int:
+    try:
+        return read_ports(os.environ)["PROMETHEUS_PORT"]
+    except StackError as error:
+        raise ValueError(str(error)) from None
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+
+
+def _chosen(text: str) -> tuple[str, str]:
+    name, equal, value = text.partition("=")
+    if not (name and equal and value):
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:<90}", end="" if text else "\r", file=sys.stderr, flush=True)

@@ -1,0 +1,160 @@
+"""What a dashboard's JSON says about its panels is read as Grafana reads it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dashboards.preview.answers import Answers, Series
+from dashboards.preview.colours import THEMES, Thresholds
+from dashboards.preview.dashboard import Target, Transformation
+from dashboards.preview.fields import FieldConfig, Shown
+from dashboards.preview.reduce import reduced
+from dashboards.preview.tables import UnknownTransformationError, table
+from tests.test_dashboards.preview_samples import SPAN, panel, read, thresholds
+
+LIGHT = THEMES["light"]
+
+
+def variable(kind: str, **more: Any) -> dict[str, Any]:
+    return {"templating": {"list": [{"name": "v", "type": kind, **more}]}}
+
+
+@pytest.mark.parametrize(
+    ("document", "value"),
+    [
+        (variable("query", current={"value": ["$__all"]}), ".+"),
+        (variable("query", current={"value": "$__all"}, allValue=".*"), ".*"),
+        (variable("query", current={"value": ["a", "b"]}), "(a|b)"),
+        (variable("query"), ".+"),
+        (variable("custom", query="5m,1h"), "5m"),
+        (variable("constant", query="x"), "x"),
+    ],
+)
+def test_variables_have_what_the_dashboard_opens_with(
+    tmp_path: Path, document: dict[str, Any], value: str
+) -> None:
+    assert read(tmp_path, **document).variables == {"v": value}
+
+
+def test_the_range_is_the_dashboards_own(tmp_path: Path) -> None:
+    assert read(tmp_path, time={"from": "now-7d", "to": "now"}).range_seconds == 7 * 86400
+    assert read(tmp_path).range_seconds == 6 * 3600
+
+
+def test_hidden_queries_are_left_out(tmp_path: Path) -> None:
+    board = read(tmp_path, panel("timeseries", "up", target={"hide": True}))
+    assert board.rows[0].panels[0].targets == ()
+
+
+class TestThresholds:
+    def test_a_colour_holds_from_its_value_on(self) -> None:
+        found = Thresholds.read(thresholds(("green", None), ("orange", 1), ("red", 2)))
+        assert [found.colour(value) for value in (-5, 0.99, 1, 2)] == [
+            *("green", "green", "orange", "red")
+        ]
+        assert found.colour(float("nan")) == "green"
+
+    def test_percentages_are_of_the_limits(self) -> None:
+        steps = thresholds(("green", None), ("red", 50)) | {"mode": "percentage"}
+        assert Thresholds.read(steps).within(0, 10).limits == (5,)
+
+
+class TestFields:
+    def config(self, matcher: str, wanted: Any) -> FieldConfig:
+        properties = [{"id": "unit", "value": "s"}, {"id": "custom.lineWidth", "value": 3}]
+        override = {"matcher": {"id": matcher, "options": wanted}, "properties": properties}
+        defaults = {"unit": "short", "custom": {"lineWidth": 1}}
+        return FieldConfig.read({"defaults": defaults, "overrides": [override]})
+
+    @pytest.mark.parametrize(
+        ("matcher", "wanted"),
+        [
+            ("byName", "p99"),
+            ("byRegexp", "/^P9+$/i"),
+            ("byFrameRefID", "B"),
+            ("byType", "number"),
+        ],
+    )
+    def test_overrides_win_where_they_fit(self, matcher: str, wanted: str) -> None:
+        field = self.config(matcher, wanted).of("p99", "B")
+        assert (field.unit, field.custom("lineWidth")) == ("s", 3)
+        other = self.config(matcher, wanted).of("mean", "A", "string")
+        assert (other.unit, other.custom("lineWidth")) == ("short", 1)
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (1, Shown("up", "green")),
+            (0, Shown("down", "red")),
+            (7, Shown("many", "blue")),
+            (3, Shown("3")),
+            (float("nan"), Shown("unknown")),
+        ],
+    )
+    def test_mappings(self, value: float, shown: Shown) -> None:
+        up, down = {"text": "up", "color": "green"}, {"text": "down", "color": "red"}
+        many = {"from": 5, "to": None, "result": {"text": "many", "color": "blue"}}
+        mappings = [
+            {"type": "value", "options": {"1": up, "0": down}},
+            {"type": "range", "options": many},
+            {"type": "special", "options": {"match": "null", "result": {"text": "unknown"}}},
+        ]
+        field = FieldConfig.read({"defaults": {"mappings": mappings}}).defaults
+        assert field.shown(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        ("lastNotNull", 3),
+        ("max", 5),
+        ("min", 1),
+        ("mean", 3),
+        ("sum", 9),
+        ("range", 4),
+        ("count", 3),
+    ],
+)
+def test_reductions_leave_out_what_is_not_there(way: str, value: float) -> None:
+    assert reduced(np.array([np.nan, 1, 5, 3, np.nan]), way) == value
+    assert np.isnan(reduced(np.array([np.nan]), way))
+
+
+class TestTables:
+    def answers(self) -> tuple[Answers, list[Target]]:
+        def one(ref: str, job: str, value: float) -> Series:
+            return Series(job, ref, {"job": job}, np.array([1000.0]), np.array([value]))
+
+        series = (one("A", "x", 1), one("A", "y", 2), one("B", "y", 3), one("B", "z", 4))
+        targets = [
+            Target(ref, "up", "", True, "table", False, 0, "prometheus") for ref in ("A", "B")
+        ]
+        return Answers(SPAN, 15, series), targets
+
+    def rows(self, *transformations: Transformation) -> list[dict[str, Any]]:
+        return [dict(row) for row in table(*self.answers(), transformations).rows]
+
+    def test_merged_rows_agree_in_their_labels(self) -> None:
+        at = {"Time": 1_000_000.0}
+        assert self.rows(Transformation("merge", {})) == [
+            {"job": "x", "Value #A": 1, **at},
+            {"job": "y", "Value #A": 2, "Value #B": 3, **at},
+            {"job": "z", "Value #B": 4, **at},
+        ]
+
+    def test_joined_rows_agree_in_one_column(self) -> None:
+        inner = Transformation("joinByField", {"byField": "job", "mode": "inner"})
+        assert [row["job"] for row in self.rows(inner)] == ["y"]
+        outer = Transformation("joinByField", {"byField": "job", "mode": "outer"})
+        assert [row["job"] for row in self.rows(outer)] == ["x", "y", "z"]
+
+    def test_rows_are_sorted_with_the_missing_ones_last(self) -> None:
+        by_value = {"sort": [{"field": "Value #B", "desc": True}]}
+        found = self.rows(Transformation("merge", {}), Transformation("sortBy", by_value))
+        assert [row["job"] for row in found] == ["z", "y", "x"]
+
+    def test_a_transformation_that_is_not_known_is_named(self) -> None:
+        with pytest.raises(UnknownTransformationError, match="groupBy"):
+            self.rows(Transformation("groupBy", {}))

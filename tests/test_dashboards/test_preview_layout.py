@@ -1,0 +1,96 @@
+"""Nothing on a picture overlaps or leaves its panel, however long the names and numbers."""
+
+import re
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from alerts import paths
+from dashboards.preview import dashboard, page, steps
+from dashboards.preview.answers import Answers, Series, Span
+from dashboards.preview.colours import THEMES
+from dashboards.preview.dashboard import Panel
+from dashboards.preview.surface import cut, text_width, wrapped
+from tests.test_dashboards.preview_samples import SPAN, texts
+
+FILES = sorted(paths.DASHBOARDS.glob("*.json"))
+NAMES = ("a", "POST /orchestrate/payment-plan-detected", "collections_monitor get_tenant_context")
+SLACK = 1.5
+"""Pixels: a letter's edge is not its advance."""
+
+
+def crowded(panel: Panel) -> Answers:
+    """Answers with many series, long names and awkward numbers."""
+    span = Span(SPAN.end - 35 * 86400, SPAN.end).of(panel)
+    step = max(steps.step_seconds(span.seconds, 60, 15), 60)
+    times = np.arange(span.start // step * step, span.end + 1, step, dtype=float)
+    series = []
+    for target in panel.targets:
+        labels = re.findall(r"\{\{\s*(\w+)\s*\}\}", target.legend)
+        if panel.kind == "heatmap" and target.format == "heatmap":
+            labels = ["le"]
+        count = 12 if labels else 1
+        for number in range(count):
+            given = dict.fromkeys(labels, f"{NAMES[number % 3]} {number}")
+            if "le" in given:
+                given["le"] = str(0.05 * 2**number)
+            name = " ".join(given.values()) or target.legend
+            values = 987654.321 * (1.1 + np.sin(times / 5000 + number))
+            at = times[-1:] if target.instant else times
+            series.append(Series(name, target.ref, given, at, values[: len(at)]))
+    return Answers(span, step, tuple(series))
+
+
+@pytest.fixture(scope="module", params=FILES, ids=lambda file: file.stem)
+def drawn(request: pytest.FixtureRequest) -> page.Page:
+    """A committed dashboard with all its rows open."""
+    board = dashboard.read(request.param)
+    places = page.layout(board, opened=True)
+    answers = [crowded(panel) for panel, _ in places.panels]
+    return page.draw(board, places, answers, SPAN, THEMES["light"], "http://127.0.0.1:9090")
+
+
+def written(text: Text) -> tuple[float, float, float, float]:
+    extent = text.get_window_extent()
+    return float(extent.x0), float(extent.y0), float(extent.x1), float(extent.y1)
+
+
+def test_no_text_leaves_its_panel_or_meets_another(drawn: page.Page) -> None:
+    height = drawn.layout.height
+    for (panel, box), surface in zip(drawn.layout.panels, drawn.surfaces, strict=True):
+        places = [(text.get_text(), written(text)) for text in surface.texts if text.get_text()]
+        for said, (left, bottom, right, top) in places:
+            assert box.x - SLACK <= left, f"{panel.title!r}: {said!r}"
+            assert right <= box.right + SLACK, f"{panel.title!r}: {said!r}"
+            assert height - box.bottom - SLACK <= bottom, f"{panel.title!r}: {said!r}"
+            assert top <= height - box.y + SLACK, f"{panel.title!r}: {said!r}"
+        for (one, a), (other, b) in combinations(places, 2):
+            width = min(a[2], b[2]) - max(a[0], b[0])
+            depth = min(a[3], b[3]) - max(a[1], b[1])
+            assert width <= SLACK or depth <= SLACK, f"{panel.title!r}: {one!r} on {other!r}"
+
+
+def test_every_panel_has_its_place_and_title(drawn: page.Page) -> None:
+    boxes = [box for _, box in drawn.layout.panels]
+    assert all(
+        one.right <= other.x
+        or other.right <= one.x
+        or one.bottom <= other.y
+        or other.bottom <= one.y
+        for one, other in combinations(boxes, 2)
+    )
+    for (panel, _), surface in zip(drawn.layout.panels, drawn.surfaces, strict=True):
+        assert panel.title.startswith(texts(surface)[0].rstrip("…"))
+
+
+def test_texts_are_cut_and_wrapped_to_their_room() -> None:
+    assert cut("short", 200) == "short"
+    shown = cut("a name that is far too long", 80)
+    assert shown.endswith("…")
+    assert text_width(shown) <= 80
+    assert cut("anything", 1) == ""
+    lines = wrapped("several words that need several lines", 90)
+    assert " ".join(lines) == "several words that need several lines"
+    assert all(text_width(line) <= 90 for line in lines)
