@@ -1,0 +1,70 @@
+"""Changed expressions, texts and addresses in words."""
+
+from collections.abc import Iterator, Mapping
+
+from dashboards.changes.excerpts import (
+    figures,
+    promql_difference,
+    same_promql,
+    sentence_difference,
+    series,
+    with_names,
+)
+from dashboards.changes.report import Change, Weight
+
+
+def expression_change(
+    what: str, old: str, new: str, renamed: Mapping[str, str] | None = None
+) -> Iterator[Change]:
+    """How one PromQL expression differs from the other, if it does; ``renamed`` are records."""
+    if same_promql(old, new):
+        return
+    followed = with_names(old, renamed or {})
+    if same_promql(followed, new):
+        names = ", ".join(sorted((renamed or {}).keys() & series(old)))
+        yield Change(Weight.PLACE, f"{what} follows the new name of {names}")
+    elif excerpts := promql_difference(followed, new):
+        yield Change(Weight.BEHAVIOUR, f"{what} changed", excerpts)
+    else:
+        yield Change(Weight.BEHAVIOUR, f"{what} written anew{_reads(old, new)}")
+
+
+def text_change(what: str, old: str, new: str) -> Iterator[Change]:
+    """How one text differs from the other, if it does."""
+    if old == new:
+        return
+    if not old or not new:
+        yield Change(Weight.WORDING, f"{what} {'added' if new else 'removed'}")
+    elif moved := figures(old, new):
+        told = ", ".join(f"{was} -> {now}" for was, now in moved)
+        yield Change(Weight.WORDING, f"{what}: {told}")
+    else:
+        yield Change(Weight.WORDING, f"{what} reworded", sentence_difference(old, new))
+
+
+def address_change(what: str, old: str, new: str) -> Iterator[Change]:
+    """Where a link leads that led elsewhere, without the end that both addresses share."""
+    if old == new:
+        return
+    if not old or not new:
+        yield Change(Weight.WORDING, f"{what} {'added' if new else 'removed'}")
+        return
+    before, after = old.split("/"), new.split("/")
+    shared = 0
+    while min(len(before), len(after)) > 1 and before[-1] == after[-1]:
+        before.pop()
+        after.pop()
+        shared += 1
+    end = "/…" if shared else ""
+    moved = f"{'/'.join(before)}{end} -> {'/'.join(after)}{end}"
+    yield Change(Weight.WORDING, f"{what} moved: {moved}")
+
+
+def _reads(old: str, new: str) -> str:
+    before, after = series(old), series(new)
+    parts = [
+        f"{word} {', '.join(sorted(names))}"
+        for word, names in (("now reads", after - before), ("no longer", before - after))
+        if names
+    ]
+    return f"; {', '.join(parts)}" if parts else ""
