@@ -61,12 +61,13 @@ def _split(node: promql_parser.Expr) -> Iterator[Condition]:
 
 
 def _condition(node: promql_parser.Expr, joint: str) -> Condition:
-    limit = _limit(node)
-    return Condition(joint, one_line(str(node.lhs if limit else node)), limit)
+    if isinstance(node, BinaryExpr) and (limit := _limit(node)):
+        return Condition(joint, one_line(str(node.lhs)), limit)
+    return Condition(joint, one_line(str(node)), None)
 
 
-def _limit(node: promql_parser.Expr) -> Limit | None:
-    if not isinstance(node, BinaryExpr) or not isinstance(node.rhs, NumberLiteral):
+def _limit(node: BinaryExpr) -> Limit | None:
+    if not isinstance(node.rhs, NumberLiteral):
         return None
     plain = not (node.modifier and node.modifier.return_bool)
     compares = plain and str(node.op) in list(Comparison)

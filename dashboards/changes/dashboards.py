@@ -118,11 +118,12 @@ def _own_changes(old: Document, new: Document, around: Surroundings) -> Iterator
         yield Change(Weight.APPEARANCE, f'renamed, was "{old.get("title")}"')
     times = (document.get("time") or {} for document in (old, new))
     ranges = [[time.get("from"), time.get("to")] for time in times]
-    for name, was, now in (
-        ("time range", *ranges),
+    compared: tuple[tuple[str, Any, Any], ...] = (
+        ("time range", ranges[0], ranges[1]),
         ("refresh", old.get("refresh") or "off", new.get("refresh") or "off"),
         ("tags", old.get("tags"), new.get("tags")),
-    ):
+    )
+    for name, was, now in compared:
         if was != now:
             yield Change(Weight.APPEARANCE, settings.value_change(name, was, now))
     rest = (settings.without(each, *_DESCRIBED, *_SAVED_BY_GRAFANA) for each in (old, new))

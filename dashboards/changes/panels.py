@@ -98,8 +98,8 @@ def panel_changes(old: Panel, new: Panel, renamed: Mapping[str, str]) -> Iterato
 
 def link_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """Links of a panel or a dashboard, each known by its title."""
-    links = (document.get("links") or () for document in (old, new))
-    found = paired(*links, lambda link: link.get("title"), lambda link: link.get("url"))
+    links = [document.get("links") or () for document in (old, new)]
+    found = paired(links[0], links[1], lambda link: link.get("title"), lambda link: link.get("url"))
     for before, after in found.both:
         name = f'link "{after.get("title")}"'
         if before.get("title") != after.get("title"):
