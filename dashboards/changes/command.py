@@ -1,6 +1,8 @@
 """`python -m dashboards diff`: what changed, in words."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from alerts import paths
@@ -44,5 +46,9 @@ def run(options: argparse.Namespace, checkout: Path = paths.ROOT) -> int:
     old = revision(checkout, options.old) if options.old else branch_point(checkout)
     new = revision(checkout, options.new) if options.new else working_tree(checkout)
     heading = f"What changed from {old.name} to {new.name}"
-    print(_FORMATS[options.format](heading, compared(old, new)))
+    try:
+        print(_FORMATS[options.format](heading, compared(old, new)), flush=True)
+    except BrokenPipeError:
+        # Whoever reads it, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

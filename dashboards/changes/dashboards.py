@@ -99,12 +99,11 @@ def _subjects(old: Document, new: Document, around: Surroundings) -> Iterator[Su
     names = _names(after)
     new_rows = {a.title: b.title for a, b in rows.both}
     for was, now in shown.both:
-        changes = list(panel_changes(was, now, around.renamed))
+        changes = tuple(panel_changes(was, now, around.renamed))
         if new_rows.get(was.row, was.row) != now.row:
-            changes.append(
-                Change(Weight.APPEARANCE, f"moved from {_row(was.row)} to {_row(now.row)}")
-            )
-        yield Subject("panel", names(now), tuple(changes))
+            told = f"moved from {_row(was.row)} to {_row(now.row)}"
+            changes = (Change(Weight.APPEARANCE, told), *changes)
+        yield Subject("panel", names(now), changes)
     yield from map(_dashboard, _layout_changes(shown, rows))
 
 

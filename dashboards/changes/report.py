@@ -8,6 +8,10 @@ SAME_FROM = 3
 """Subjects from which on a change that they share is told once."""
 
 
+MOST_OF_APPEARANCE = 6
+"""Changes of how a subject looks that are told; of more, their number."""
+
+
 class Weight(IntEnum):
     """The order in which a reviewer reads: whom it calls, what it does, how it looks."""
 
@@ -87,9 +91,13 @@ def _without_empty(part: Part) -> Part:
 
 
 def _ordered(subject: Subject) -> Subject:
-    return replace(
-        subject, changes=tuple(sorted(subject.changes, key=lambda change: change.weight))
-    )
+    looks = [change for change in subject.changes if change.weight is Weight.APPEARANCE]
+    if len(looks) > MOST_OF_APPEARANCE:
+        left_out = len(looks) - MOST_OF_APPEARANCE + 1
+        looks[-left_out:] = [Change(Weight.APPEARANCE, f"and {left_out} more settings")]
+    others = [change for change in subject.changes if change.weight is not Weight.APPEARANCE]
+    ordered = sorted((*others, *looks), key=lambda change: change.weight)
+    return replace(subject, changes=tuple(ordered))
 
 
 def _reading_order(subject: Subject) -> tuple[Weight, bool, bool]:
@@ -118,16 +126,19 @@ def _gathered(parts: Sequence[Part]) -> list[Part]:
         )
         for part in parts
     ]
-    everywhere: list[Subject] = []
+    together: dict[tuple[str, tuple[tuple[int, str], ...]], list[Change]] = {}
     for (kind, change), found in shared.items():
-        names = tuple(name for _, name in found)
-        together = Subject(kind, counted(len(found), kind), (change,), names)
-        numbers = {number for number, _ in found}
+        together.setdefault((kind, tuple(found)), []).append(change)
+    everywhere: list[Subject] = []
+    for (kind, those), changes in together.items():
+        names = tuple(name for _, name in those)
+        subject = Subject(kind, counted(len(those), kind), tuple(changes), names)
+        numbers = {number for number, _ in those}
         if len(numbers) == 1:
             only = numbers.pop()
-            left[only] = replace(left[only], subjects=(together, *left[only].subjects))
+            left[only] = replace(left[only], subjects=(*left[only].subjects, subject))
         else:
-            everywhere.append(together)
+            everywhere.append(subject)
     return [
         part for part in map(_without_empty, [Part("", tuple(everywhere)), *left]) if part.subjects
     ]

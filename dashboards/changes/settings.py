@@ -9,7 +9,6 @@ from alerts.model import Unit, number
 # Where Grafana keeps settings, rather than what they are about.
 _PLACES = {"fieldConfig", "defaults", "custom", "options"}
 _LONGEST = 40
-_MOST = 4
 _UNITS = {
     "percentunit": Unit.RATIO,
     "s": Unit.SECONDS,
@@ -20,14 +19,11 @@ _SUFFIXES = {"percent": "%", "ms": "ms", "d": "d", "h": "h", "m": "m"}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Each setting that differs; of many, the first and the number of the others."""
+    """Each setting that differs."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    told = [_told(key, before.get(key), after.get(key)) for key in keys]
-    told = list(dict.fromkeys(told))
-    if len(told) > _MOST:
-        told = [*told[: _MOST - 1], f"{len(told) - _MOST + 1} other settings changed"]
-    return told
+    told = (_told(key, before.get(key), after.get(key)) for key in keys)
+    return list(dict.fromkeys(told))
 
 
 def without(document: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -61,17 +57,19 @@ def _told(key: tuple[str, ...], old: Any, new: Any) -> str:
 
 def _leaves(value: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Each setting by where it is kept; empty ones are as if they weren't there."""
-    if isinstance(value, Mapping):
+    if key[-1:] == ("color",) and isinstance(value, Mapping):
+        yield key, value.get("fixedColor") if value.get("mode") == "fixed" else value.get("mode")
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, key if name in _PLACES else (*key, str(name)))
-    elif value not in (None, []):
+    elif value not in (None, [], ""):
         yield key, value
 
 
 def _value(value: Any) -> str:
     match value:
         case None | "":
-            return "none"
+            return "unset"
         case bool():
             return "on" if value else "off"
         case int() | float():

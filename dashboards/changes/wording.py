@@ -43,21 +43,30 @@ def text_change(what: str, old: str, new: str) -> Iterator[Change]:
 
 
 def address_change(what: str, old: str, new: str) -> Iterator[Change]:
-    """Where a link leads that led elsewhere, without the end that both addresses share."""
+    """Where a link leads that led elsewhere, without what both addresses share."""
     if old == new:
         return
     if not old or not new:
         yield Change(Weight.WORDING, f"{what} {'added' if new else 'removed'}")
         return
     before, after = old.split("/"), new.split("/")
-    shared = 0
-    while min(len(before), len(after)) > 1 and before[-1] == after[-1]:
-        before.pop()
-        after.pop()
-        shared += 1
-    end = "/…" if shared else ""
-    moved = f"{'/'.join(before)}{end} -> {'/'.join(after)}{end}"
-    yield Change(Weight.WORDING, f"{what} moved: {moved}")
+    end = _shared(before[::-1], after[::-1])
+    begin = _shared(before, after)
+    # "http:" and "" are not worth leaving out.
+    begin = begin if begin > 2 else 0
+    was, now = (
+        "/".join(
+            ["…"] * bool(begin) + parts[begin : len(parts) - end] + ["…"] * bool(end),
+        )
+        for parts in (before, after)
+    )
+    yield Change(Weight.WORDING, f"{what} moved: {was} -> {now}")
+
+
+def _shared(one: list[str], other: list[str]) -> int:
+    """How many parts both begin with, leaving each one at least."""
+    most = min(len(one), len(other)) - 1
+    return next((n for n in range(most) if one[n] != other[n]), most)
 
 
 def _reads(old: str, new: str) -> str:

@@ -85,13 +85,14 @@ def _together(subject: Subject) -> str:
 def _listed(subject: Subject) -> str:
     names = [name.removeprefix(f"{subject.kind} ") for name in subject.names]
     more = len(names) - _MOST_NAMES
-    return ", ".join((*names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ())))
+    told = (*names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ()))
+    return f"({', '.join(told)})"
 
 
 def _item(subject: Subject) -> Iterator[str]:
     yield f"- {_escaped(_together(subject))}"
     if subject.names:
-        yield f"  ({_escaped(_listed(subject))})"
+        yield f"  {_escaped(_listed(subject))}"
     excerpts = [excerpt for change in subject.changes for excerpt in change.excerpts]
     if excerpts:
         yield from ("  ```diff", *(f"  {excerpt}" for excerpt in excerpts), "  ```")
