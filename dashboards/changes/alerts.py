@@ -7,7 +7,8 @@ from alerts.model import Severity, Unit, number
 from dashboards.changes.conditions import Condition, Limit, conditions
 from dashboards.changes.excerpts import same_promql, with_names
 from dashboards.changes.pairing import paired
-from dashboards.changes.report import Change, Part, Section, Subject, Weight, section
+from dashboards.changes.reading import section
+from dashboards.changes.report import Change, Part, Section, Subject, Weight
 from dashboards.changes.rules import (
     Rule,
     Rules,

@@ -16,7 +16,8 @@ from dashboards.changes.panels import (
     panel_changes,
     panels,
 )
-from dashboards.changes.report import Change, Part, Section, Subject, Weight, counted, section
+from dashboards.changes.reading import section
+from dashboards.changes.report import Change, Part, Section, Subject, Weight, counted
 from dashboards.changes.revision import Document
 from dashboards.changes.wording import expression_change, text_change
 
@@ -129,8 +130,8 @@ def _own_changes(old: Document, new: Document, around: Surroundings) -> Iterator
     for told in settings.differences(*rest):
         yield Change(Weight.APPEARANCE, told)
     yield from link_changes(old, new)
-    texts = (str(each.get("description") or "") for each in (old, new))
-    yield from text_change("description", *texts)
+    was, now = (str(each.get("description") or "") for each in (old, new))
+    yield from text_change("description", was, now)
 
 
 def _variables(old: Document, new: Document) -> Iterator[Subject]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from dashboards.changes.report import Change, Part, Section, Subject, Weight, section
+from dashboards.changes.reading import section
+from dashboards.changes.report import Change, Part, Section, Subject, Weight
 from dashboards.changes.revision import Revision
 
 _PARTS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.changes import settings
 from dashboards.changes.excerpts import one_line, series
-from dashboards.changes.pairing import paired
+from dashboards.changes.pairing import Pairing, paired
 from dashboards.changes.report import Change, Weight
 from dashboards.changes.wording import expression_change, text_change
 
@@ -90,10 +90,11 @@ def panel_changes(old: Panel, new: Panel, renamed: Mapping[str, str]) -> Iterato
     for told in settings.differences(_rest(old), _rest(new)):
         yield Change(Weight.APPEARANCE, told)
     yield from _override_changes(old, new)
-    texts = (str(panel.defaults.get("noValue") or "") for panel in (old, new))
-    yield from text_change("text without data", *texts)
+    was, now = (str(panel.defaults.get("noValue") or "") for panel in (old, new))
+    yield from text_change("text without data", was, now)
     yield from link_changes(old.document, new.document)
-    yield from text_change("description", *(_text(panel, "description") for panel in (old, new)))
+    was, now = (str(panel.document.get("description") or "") for panel in (old, new))
+    yield from text_change("description", was, now, known=_moved_lines(old, new))
 
 
 def link_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -166,13 +167,11 @@ def _called(query: Mapping[str, Any]) -> str:
 
 def _threshold_changes(old: Panel, new: Panel) -> Iterator[Change]:
     """How the lines moved; a step without a value is what is below all of them."""
-    before, after = _steps(old), _steps(new)
-    found = paired(before, after, lambda step: step, lambda step: step[1], lambda step: step[0])
-    units = [str(panel.defaults.get("unit") or "") for panel in (old, new)]
-    for (was, was_colour), (now, now_colour) in found.both:
-        if was != now:
-            amounts = (settings.amount(was, units[0]), settings.amount(now, units[1]))
-            yield Change(Weight.BEHAVIOUR, f"threshold line {amounts[0]} -> {amounts[1]}")
+    found = _paired_steps(old, new)
+    units = _units(old, new)
+    for line in _moved_lines(old, new):
+        yield Change(Weight.BEHAVIOUR, f"threshold line {' -> '.join(line)}")
+    for (_, was_colour), (now, now_colour) in found.both:
         if was_colour != now_colour:
             above = f"from {settings.amount(now, units[1])} on" if now is not None else "at first"
             yield Change(Weight.APPEARANCE, f"colour {above} {was_colour} -> {now_colour}")
@@ -187,6 +186,27 @@ def _threshold_changes(old: Panel, new: Panel) -> Iterator[Change]:
     modes = [_thresholds(panel).get("mode", "absolute") for panel in (old, new)]
     if modes[0] != modes[1]:
         yield Change(Weight.BEHAVIOUR, settings.value_change("thresholds are", *modes))
+
+
+def _moved_lines(old: Panel, new: Panel) -> list[tuple[str, str]]:
+    """Where threshold lines were and are, as people write it."""
+    before, after = _units(old, new)
+    return [
+        (settings.amount(was, before), settings.amount(now, after))
+        for (was, _), (now, _) in _paired_steps(old, new).both
+        if was != now
+    ]
+
+
+def _paired_steps(old: Panel, new: Panel) -> Pairing[tuple[float | None, str]]:
+    return paired(
+        _steps(old), _steps(new), lambda step: step, lambda step: step[1], lambda step: step[0]
+    )
+
+
+def _units(old: Panel, new: Panel) -> tuple[str, str]:
+    before, after = (str(panel.defaults.get("unit") or "") for panel in (old, new))
+    return before, after
 
 
 def _thresholds(panel: Panel) -> Mapping[str, Any]:
@@ -233,10 +253,6 @@ def _sources(panel: Panel) -> list[str]:
         each.get("uid") or each.get("type") if isinstance(each, dict) else each for each in given
     )
     return list(dict.fromkeys(str(name) for name in names if name))
-
-
-def _text(panel: Panel, key: str) -> str:
-    return str(panel.document.get(key) or "")
 
 
 def _all_asked(panel: Panel) -> frozenset[str]:

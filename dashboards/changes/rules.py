@@ -8,7 +8,8 @@ from alerts.rulebook import duration
 from dashboards.changes import settings
 from dashboards.changes.excerpts import one_line, with_names
 from dashboards.changes.pairing import Pairing, paired
-from dashboards.changes.report import Change, Part, Section, Subject, Weight, counted, section
+from dashboards.changes.reading import section
+from dashboards.changes.report import Change, Part, Section, Subject, Weight, counted
 from dashboards.changes.revision import Document
 from dashboards.changes.wording import expression_change
 

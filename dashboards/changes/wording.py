@@ -1,6 +1,6 @@
 """Changed expressions, texts and addresses in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dashboards.changes.excerpts import (
     figures,
@@ -29,15 +29,17 @@ def expression_change(
         yield Change(Weight.BEHAVIOUR, f"{what} written anew{_reads(old, new)}")
 
 
-def text_change(what: str, old: str, new: str) -> Iterator[Change]:
-    """How one text differs from the other, if it does."""
+def text_change(
+    what: str, old: str, new: str, known: Sequence[tuple[str, str]] = ()
+) -> Iterator[Change]:
+    """How one text differs from the other, if it does by more than figures that are ``known``."""
     if old == new:
         return
     if not old or not new:
         yield Change(Weight.WORDING, f"{what} {'added' if new else 'removed'}")
     elif moved := figures(old, new):
-        told = ", ".join(f"{was} -> {now}" for was, now in moved)
-        yield Change(Weight.WORDING, f"{what}: {told}")
+        if told := ", ".join(f"{was} -> {now}" for was, now in moved if (was, now) not in known):
+            yield Change(Weight.WORDING, f"{what}: {told}")
     else:
         yield Change(Weight.WORDING, f"{what} reworded", sentence_difference(old, new))
 

@@ -83,9 +83,8 @@ def _together(subject: Subject) -> str:
 
 
 def _listed(subject: Subject) -> str:
-    names = [name.removeprefix(f"{subject.kind} ") for name in subject.names]
-    more = len(names) - _MOST_NAMES
-    told = (*names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ()))
+    more = len(subject.names) - _MOST_NAMES
+    told = (*subject.names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ()))
     return f"({', '.join(told)})"
 
 
