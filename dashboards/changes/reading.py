@@ -72,7 +72,7 @@ def _gathered(parts: Sequence[Part]) -> list[Part]:
 def _in_part(part: Part, names: Iterable[str]) -> str:
     """Subjects named with their part; the part alone where it is the subject."""
     named = ", ".join(filter(None, names))
-    return f"{part.title}: {named}" if named else part.title
+    return f"{named} in {part.title}" if named else part.title
 
 
 def _without(part: Part, shared: Container[tuple[str, Change]]) -> Iterator[Subject]:

@@ -85,7 +85,7 @@ def _together(subject: Subject) -> str:
 def _listed(subject: Subject) -> str:
     more = len(subject.names) - _MOST_NAMES
     told = (*subject.names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ()))
-    return f"({', '.join(told)})"
+    return f"({'; '.join(told)})"
 
 
 def _item(subject: Subject) -> Iterator[str]:

@@ -618,7 +618,7 @@ class TestDashboards:
         assert checkout.said("HEAD") == [
             "Dashboards",
             "3 dashboards: refresh 30s -> 1m",
-            "(Board a, Board b, Board c)",
+            "(Board a; Board b; Board c)",
         ]
 
     def test_added_and_removed(self, checkout: Checkout) -> None:
