@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check replay mutate test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate test test-compose test-faults bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
 # These are passed as they were typed: make would take the $2 out of "$200".
-unexport NAME TEXT COMPONENT ID LEVEL LOGGER
+unexport NAME TEXT COMPONENT ID LEVEL LOGGER OLD NEW
 typed = '$(subst ','\'',$(value $(1)))'
 
 help: ## list the targets
@@ -65,6 +65,10 @@ check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what 
 	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
+
+diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NEW=v1.3
+	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))
+	@$(RUN) -m dashboards diff $(if $(value OLD),$(call typed,OLD)) $(if $(value NEW),$(call typed,NEW))
 
 replay: $(VENV)/dev ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
 	@$(RUN) -m alerts replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))

@@ -1,4 +1,4 @@
-"""The Grafana dashboards: generate them from their sources, check them, draw them."""
+"""The Grafana dashboards: generate them from their sources, check them, draw them, compare."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from alerts.signals import groups
 from app.core.config import load_settings
 from dashboards import lint
 from dashboards.boards import dashboard_files
+from dashboards.changes import command as diff
 from dashboards.preview import command as preview
 
 
@@ -29,6 +30,7 @@ def main() -> int:
     add("generate", _generate, "write grafana/dashboards")
     add("check", _check, "find drift, fields that Grafana doesn't know, and what would mislead")
     preview.add_arguments(add("preview", preview.run, "each dashboard as a picture"))
+    diff.add_arguments(add("diff", diff.run, "what changed between two revisions, in words"))
     arguments = parser.parse_args()
     try:
         exit_code: int = arguments.run(arguments)

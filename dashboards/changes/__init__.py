@@ -1,0 +1,1 @@
+"""What changed between two revisions of dashboards and rules, in words for a reviewer."""
