@@ -127,7 +127,7 @@ def test_each_alert_that_is_expected_is_one() -> None:
         for rule in group["rules"]
     }
     for fault, expected in EXPECTED.items():
-        assert expected.notified | expected.inhibited <= alerts, fault
+        assert expected.notified | expected.inhibited | expected.possible <= alerts, fault
         assert not expected.notified & expected.inhibited, fault
 
 
@@ -197,6 +197,16 @@ def test_nothing_at_all_has_a_line_in_the_table() -> None:
 def test_what_is_not_as_expected(seen: Observation, problem: str) -> None:
     problems = verdict.problems(seen, PAGE_AND_TICKET)
     assert any(each.startswith(problem) for each in problems), problems
+
+
+def test_what_chance_decides_may_be_and_may_not_be() -> None:
+    by_chance = Expected(frozenset({"Page"}), possible=frozenset({"Breaker"}))
+    without = observation(("Page", 1060, 1330), notified=("Page",))
+    assert verdict.problems(without, by_chance) == []
+    both = (("Page", 1060, 1330), ("Breaker", 1090, 1330))
+    assert verdict.problems(observation(*both, notified=("Page", "Breaker")), by_chance) == []
+    (problem,) = verdict.problems(observation(*both, notified=("Page",)), by_chance)
+    assert problem.startswith("Breaker: not notified")
 
 
 def test_an_alert_that_fires_again_is_noted() -> None:
