@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from alerts import paths
 from alerts.check import meaningless_in
 from alerts.form import misshapen_in
 from alerts.logs import LogQuery
@@ -26,7 +25,6 @@ from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.events import OperationFailed
 from app.core.thresholds import Thresholds
-from dashboards.queries import expressions
 
 ALL = groups(Thresholds())
 SEMANTICS = Semantics(records(ALL), scrape_seconds=15)
@@ -232,11 +230,7 @@ def test_what_looks_back_may_read_what_comes_later() -> None:
     assert misordered_in((Group("things", "Things.", (looking, later), ()), *ALL)) == []
 
 
-def test_our_own_rules_and_dashboards_have_none_of_this() -> None:
+def test_our_own_rules_have_none_of_this() -> None:
     assert scrape_seconds() == 15
     assert meaningless_in(ALL, SEMANTICS) == []
     assert misshapen_in(ALL, 15) == []
-    asked = [each for file in paths.DASHBOARDS.glob("*.json") for each in expressions(file)]
-    assert asked
-    wrong = {title: SEMANTICS.problems(expr) for title, expr in asked}
-    assert {title: problems for title, problems in wrong.items() if problems} == {}

@@ -77,18 +77,6 @@ def walk(stack: Addresses, *, scrape_seconds: float) -> None:
     )
 
 
-def expressions_with_data(prometheus: str, expressions: list[tuple[str, str]]) -> list[str]:
-    """The titles of the panels whose queries answer; a query that fails raises."""
-    answered = []
-    for title, expression in expressions:
-        response = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression})
-        body = response.json()
-        assert body["status"] == "success", f"{title}: {body.get('error')}"
-        if body["data"]["result"]:
-            answered.append(title)
-    return answered
-
-
 def _metrics(stack: Addresses) -> dict[str, Any]:
     url = f"{stack.app}/orchestrate/metrics"
     headers = {"Authorization": f"Bearer {stack.token}"}

@@ -1,0 +1,94 @@
+"""The queries of dashboards' panels, asked of a real Prometheus as Grafana asks them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+from dashboards.house_style import SERIES_AT_MOST
+from dashboards.queries import BUILT_IN, filled_in, is_prometheus, panels, variables
+
+POINTS = 240
+"""Of a line on a panel of usual width."""
+SAMPLES_AT_MOST = 2_000_000
+"""That one query may look at. Prometheus takes about 10 million a second on one core."""
+
+Panel = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Prometheus says to one query: how many series, and the samples it looked at."""
+
+    series: int
+    samples: int
+
+
+class PanelQueries:
+    """The panels of a dashboard's ``document`` on the Prometheus at ``url``."""
+
+    def __init__(self, document: Mapping[str, Any], url: str) -> None:
+        self._document = document
+        self._client = httpx.Client(base_url=url, timeout=60)
+        self._panels = [panel for panel in panels(document) if is_prometheus(panel)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def unexplained(self) -> list[str]:
+        """The queries without an answer on panels that say nothing about being empty."""
+        return [
+            f"{panel['title']} ({target['refId']})"
+            for panel in self._panels
+            if "noValue" not in panel["fieldConfig"]["defaults"]
+            for target in panel["targets"]
+            if not self._ask(panel, target["expr"]).series
+        ]
+
+    def costly(self) -> list[str]:
+        """The panels that draw more than can be read, or make Prometheus read too much."""
+        found = []
+        for panel in self._panels:
+            answers = [self._ask(panel, target["expr"]) for target in panel["targets"]]
+            drawn = sum(answer.series for answer in answers)
+            if drawn > SERIES_AT_MOST[panel["type"]]:
+                found.append(f"{panel['title']}: {drawn} series")
+            found += [
+                f"{panel['title']}: {answer.samples} samples"
+                for answer in answers
+                if answer.samples > SAMPLES_AT_MOST
+            ]
+        return found
+
+    def _ask(self, panel: Panel, expr: str) -> Answer:
+        """Over the range of the panel; AssertionError says what Prometheus refused."""
+        since = panel.get("timeFrom") or self._document["time"]["from"].removeprefix("now-")
+        length = _seconds(since)
+        step = max(15, length // POINTS)
+        built_in = BUILT_IN | {
+            "__interval": f"{step}s",
+            "__rate_interval": f"{max(step + 15, 60)}s",
+            "__range": f"{length}s",
+        }
+        values = {**dict.fromkeys(variables(self._document), ".+"), **built_in}
+        now = time.time()
+        form = {
+            "query": filled_in(expr, values, panel["title"]),
+            "start": now - length,
+            "end": now,
+            "step": step,
+            "stats": "true",
+        }
+        body = self._client.post("/api/v1/query_range", data=form).json()
+        assert body["status"] == "success", f"{panel['title']}: {body.get('error')}"
+        samples = body["data"]["stats"]["samples"]["totalQueryableSamples"]
+        return Answer(len(body["data"]["result"]), samples)
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}[text[-1]]
