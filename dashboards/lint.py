@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import promql_parser
-from promql_parser import Call, MatchOp, MatrixSelector
+from promql_parser import Call, MatchOp, MatrixSelector, VectorSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
 from alerts.expressions import Vocabulary, selectors
@@ -155,9 +155,7 @@ def _of_queries(document: Document, vocabulary: Vocabulary, semantics: Semantics
 def _of_choices(title: str, expr: str, document: Document) -> Iterator[str]:
     """Each series is filtered by something that is chosen on the dashboard."""
     chosen = {f"${name}" for name in variables(document)}
-    # A variable within a range is none that the parser knows.
-    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
-    for selector in selectors(promql_parser.parse(plain)):
+    for selector in _selectors(expr):
         values = {matcher.value for matcher in selector.matchers.matchers}
         names_its_job = any(
             matcher.name == "job" and matcher.op is MatchOp.Equal
@@ -207,7 +205,7 @@ def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[st
         if style == "off" or not is_prometheus(panel):
             continue
         drawn = {step["value"] for step in defaults["thresholds"]["steps"]} - {None}
-        read = {n for target in panel["targets"] for n in _series(_plain(target["expr"]))}
+        read = {n for target in panel["targets"] for n in _series(target["expr"])}
         read = read or {panel["title"]}
         declared = set().union(*(by_series.get(name, set()) for name in read))
         for value in sorted(drawn - declared):
@@ -253,7 +251,7 @@ def _of_alerts(documents: Mapping[str, Document], groups: Iterable[Group]) -> It
             for panel in panels(document)
             if is_prometheus(panel)
             for target in panel["targets"]
-            for name in _series(_plain(target["expr"]))
+            for name in _series(target["expr"])
         }
         for document in documents.values()
     }
@@ -269,10 +267,15 @@ def _of_alerts(documents: Mapping[str, Document], groups: Iterable[Group]) -> It
                 )
 
 
-def _plain(expr: str) -> str:
-    """``expr`` with its variables replaced, so that it can be parsed."""
-    return re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
+def _selectors(expr: str) -> list[VectorSelector]:
+    """The series that ``expr`` reads; none where it can't be parsed, which is a finding already."""
+    # A variable within a range is none that the parser knows.
+    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
+    try:
+        return selectors(promql_parser.parse(plain))
+    except ValueError:
+        return []
 
 
 def _series(expr: str) -> set[str]:
-    return {each.name for each in selectors(promql_parser.parse(expr)) if each.name}
+    return {each.name for each in _selectors(expr) if each.name}
