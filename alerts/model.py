@@ -89,7 +89,7 @@ class Unit(StrEnum):
             case Unit.PER_SECOND:
                 return f"{value:g}/s"
             case Unit.BYTES:
-                return f"{value:g}B"
+                return _bytes(value)
             case Unit.COUNT:
                 return f"{value:g}"
             case Unit.BAND_WIDTHS:
@@ -111,6 +111,14 @@ class Unit(StrEnum):
                 return "{{ $value | humanize }}"
             case Unit.BAND_WIDTHS:
                 return "{{ $value | humanize }} band widths"
+
+
+def _bytes(value: float) -> str:
+    """Bytes in the largest binary unit of which they are one or more, such as ``512MiB``."""
+    for name, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if value >= size:
+            return f"{value / size:.4g}{name}B"
+    return f"{value:g}B"
 
 
 def _duration(value: float) -> str:
