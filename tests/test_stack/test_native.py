@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,16 @@ import httpx
 import psutil
 import pytest
 
+from alerts.exporters import SYNTHETIC_HISTORY
+from alerts.prometheus_api import PrometheusAPI
+from alerts.signals import seasonality, slo, throughput
+from app.core.catalogue import SMS_RECEIVED
 from dashboards.queries import expressions
 from tests.serving_process import ROOT, free_port
 from tests.test_stack.journey import expressions_with_data, walk
-from tests.test_stack.native_stack import Stack
+from tests.test_stack.native_stack import QUICK, Stack
 
+DAY = 86400
 GRAFANA = f"""\
 #!{sys.executable}
 # A stand-in: Grafana is in no package of Debian's.
@@ -37,11 +43,12 @@ echo 2.40.3
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("state"))
+    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "HISTORY": "on"})
     stack.put_on_path("grafana", GRAFANA)
     try:
         started = stack.run("up")
         assert started.returncode == 0, started.stderr
+        assert "no history" not in started.stderr
         yield stack
     finally:
         stack.run("down")
@@ -53,6 +60,28 @@ def test_every_component_is_up(stack: Stack) -> None:
     names = {component.name for component in status}
     assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter", "grafana"}
     assert stack.run("status").returncode == 0
+
+
+def test_trends_and_bands_are_there_at_once(stack: Stack) -> None:
+    with PrometheusAPI(stack.addresses.prometheus) as prometheus:
+        now = int(time.time())
+        for record in (
+            seasonality.UPPER,
+            throughput.RATE_1D,
+            throughput.GROWTH_1W,
+            slo.BUDGET_LEFT,
+        ):
+            assert prometheus.range(record.name, now, now, 1), record.name
+        weeks = prometheus.range(seasonality.WEEKS_KNOWN.name, now, now, 1)
+        assert {value for points in weeks for value in points.values.values()} == {4}
+        # Made up until shortly before the start, and not since.
+        (made_up,) = prometheus.range(
+            f"max by (job) ({SYNTHETIC_HISTORY.name})", now - 35 * DAY, now, 300
+        )
+        assert made_up.labels == {"job": "orchestrator"}
+        assert len(made_up.values) > 34 * DAY / 300
+        (live,) = prometheus.range(SMS_RECEIVED.name, now - 35 * DAY, now, DAY)
+        assert live.labels["instance"] == f"127.0.0.1:{stack.variables['APP_PORT']}"
 
 
 def test_grafana_gets_its_settings(stack: Stack) -> None:
