@@ -1,9 +1,11 @@
 """Recording rules over the past: records for a time in which their rules were not there yet."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,17 +73,17 @@ def backfill(
         for layer in rules.layers(names):
             with scratch(storage, prometheus_url) as url, PrometheusAPI(url) as prometheus:
                 texts = [Path(name) / f"{place}.om" for place in range(len(layer))]
-
-                def evaluate(
-                    record: str, text: Path, prometheus: PrometheusAPI = prometheus
-                ) -> int:
-                    progress(record)
-                    series = _missing(prometheus, rules.records[record], stretches)
-                    return blocks.write_openmetrics(text, record, series)
-
                 with ThreadPoolExecutor(_AT_ONCE) as pool:
-                    written = pool.map(evaluate, layer, texts)
-                    samples |= dict(zip(layer, written, strict=True))
+                    asked = [
+                        pool.map(
+                            partial(_missing, prometheus), *_parts(rules.records[record], stretches)
+                        )
+                        for record in layer
+                    ]
+                    for record, text, answers in zip(layer, texts, asked, strict=True):
+                        progress(record)
+                        series = chain.from_iterable(answers)
+                        samples[record] = blocks.write_openmetrics(text, record, series)
             new = _as_blocks(texts, finished)
             blocks.link(new, storage)
             made += new
@@ -100,18 +102,16 @@ def _as_blocks(texts: list[Path], folder: Path) -> list[Path]:
     return blocks.create(together, folder)
 
 
-def _missing(
-    prometheus: PrometheusAPI, rules: Iterable[RecordingRule], stretches: Sequence[Stretch]
-) -> Iterator[Points]:
-    """What ``rules``, all of one name, would have recorded and Prometheus does not have."""
-    for rule in rules:
-        for stretch in stretches:
-            yield from _missing_in(prometheus, rule, stretch)
+def _parts(
+    rules: Sequence[RecordingRule], stretches: Sequence[Stretch]
+) -> tuple[list[RecordingRule], list[Stretch]]:
+    """Each of ``rules`` with each of ``stretches``."""
+    pairs = list(product(rules, stretches))
+    return [rule for rule, _ in pairs], [stretch for _, stretch in pairs]
 
 
-def _missing_in(
-    prometheus: PrometheusAPI, rule: RecordingRule, stretch: Stretch
-) -> Iterator[Points]:
+def _missing(prometheus: PrometheusAPI, rule: RecordingRule, stretch: Stretch) -> list[Points]:
+    """What ``rule`` would have recorded and Prometheus does not have."""
     first, step = stretch.grid(rule)
     recorded = [
         Points(_labels(points, rule), points.values)
@@ -125,7 +125,7 @@ def _missing_in(
         for points in recorded:
             for at in points.values.keys() & present.get(_key(points), set()):
                 del points.values[at]
-    yield from (points for points in recorded if points.values)
+    return [points for points in recorded if points.values]
 
 
 def _labels(points: Points, rule: RecordingRule) -> dict[str, str]:

@@ -250,7 +250,7 @@ class ComposeBackend:
     def _fill_in_history(self) -> None:
         """Run what Prometheus waits for, with its progress on the terminal; it takes a while."""
         self._compose(
-            *("up", "--no-deps", "--no-build", "--no-log-prefix", "history"),
+            *("run", "--rm", "--no-deps", "history"),
             failure="the history was not made, see above; HISTORY=off does without",
         )
 

@@ -17,6 +17,7 @@ from stack.history.due import FINISHED, MAKING
 
 _FAR_SECONDS = 300
 """Between two evaluations of a rule: the most that Prometheus sees without a gap."""
+_PART_SECONDS = 7 * 86400
 _NEAR_SECONDS = 60
 _NEAR = timedelta(hours=6)
 """Where the rules are evaluated each minute; without incidents, since sums count it five times."""
@@ -62,13 +63,17 @@ def _rules() -> Rulebook:
 
 
 def _stretches(past: Past) -> list[Stretch]:
-    """Up to the very end: the last records are seen until the live ones are there."""
+    """Up to the very end: the last records are seen until the live ones are there.
+
+    In parts, which are worked out side by side.
+    """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
     near = max(start, end - int(_NEAR.total_seconds()))
-    return [
-        Stretch(start, near, _FAR_SECONDS, origin=end),
-        Stretch(near + 1, end, _NEAR_SECONDS, origin=end),
+    far = [
+        Stretch(since, min(since + _PART_SECONDS, near + 1) - 1, _FAR_SECONDS, origin=end)
+        for since in range(start, near + 1, _PART_SECONDS)
     ]
+    return [*far, Stretch(near + 1, end, _NEAR_SECONDS, origin=end)]
 
 
 @contextmanager
