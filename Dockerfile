@@ -1,17 +1,45 @@
-# The image of the orchestrator; the simulator runs from it with another command.
-FROM python:3.13-slim-trixie AS build
+# Two images: the orchestrator, from which the simulator runs with another command, and what makes
+# the local stack's history.
+FROM python:3.13-slim-trixie AS packages
 COPY requirements/app.txt /tmp/requirements.txt
 # Wheels only: a dependency that needs a compiler fails here instead of bringing one along.
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: \
+    -r /tmp/requirements.txt
+
+FROM packages AS stack-packages
+COPY requirements/stack.txt /tmp/requirements.txt
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: \
     -r /tmp/requirements.txt \
  && /opt/venv/bin/pip uninstall --yes --quiet pip
 
-FROM python:3.13-slim-trixie
+FROM packages AS app-packages
+RUN /opt/venv/bin/pip uninstall --yes --quiet pip
+
+# The version of docker-compose.yml.
+FROM prom/prometheus:v3.5.5 AS prometheus
+
+FROM python:3.13-slim-trixie AS history
 # A named volume takes the owner of the folder it is first mounted on.
+RUN mkdir /prometheus && chown 65534:65534 /prometheus
+COPY --from=prometheus /bin/prometheus /bin/promtool /usr/local/bin/
+COPY --from=stack-packages /opt/venv /opt/venv
+WORKDIR /srv
+COPY app app
+COPY simulator simulator
+COPY alerts alerts
+COPY stack stack
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 65534:65534
+CMD ["python", "-m", "stack.history", "--help"]
+
+FROM python:3.13-slim-trixie AS orchestrator
+# As above.
 RUN mkdir /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator \
  && chown 10001:10001 /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator
-COPY --from=build /opt/venv /opt/venv
+COPY --from=app-packages /opt/venv /opt/venv
 WORKDIR /srv
 COPY app app
 COPY simulator simulator

@@ -1,8 +1,11 @@
 """Recording rules over the past: records for a time in which their rules were not there yet."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +15,28 @@ from alerts.rulebook import RecordingRule, Rulebook
 from alerts.scratch import scratch
 
 Progress = Callable[[str], None]
+
+_AT_ONCE = 2
+"""Queries that Prometheus answers side by side; while one is read, another is worked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the past, ``start`` and ``end`` included, in seconds since the epoch.
+
+    In it the rules are evaluated at the interval of their group, or at ``interval`` where that is
+    longer: at multiples of it, counted from ``origin``.
+    """
+
+    start: int
+    end: int
+    interval: int = 0
+    origin: int = 0
+
+    def grid(self, rule: RecordingRule) -> tuple[int, int]:
+        """The first evaluation of ``rule``, and the time between two."""
+        step = max(rule.interval, self.interval)
+        return self.start + (self.origin - self.start) % step, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +51,16 @@ def backfill(
     rules: Rulebook,
     names: Iterable[str],
     data: Path,
-    start: int,
-    end: int,
+    stretches: Sequence[Stretch],
     prometheus_url: str = "",
     progress: Progress = lambda _record: None,
 ) -> Backfilled:
-    """Evaluate the records called ``names``, and those that they read, from ``start`` to ``end``.
+    """Evaluate the records called ``names``, and those that they read, in ``stretches``.
 
-    What they read comes from the blocks in ``data``, or from the Prometheus at ``prometheus_url``;
-    blocks of the records are put into ``data``, all at the end. Each record is evaluated in the
-    interval of its group. What is recorded already stays as it is. A Prometheus that runs on
-    ``data`` is not disturbed: the rules are evaluated by one of our own, over links to the blocks.
+    These follow each other in time. What the records read comes from the blocks in ``data``, or
+    from the Prometheus at ``prometheus_url``; blocks of the records are put into ``data``, all at
+    the end. What is recorded already stays as it is. A Prometheus that runs on ``data`` is not
+    disturbed: the rules are evaluated by one of our own, over links to the blocks.
     """
     data.mkdir(parents=True, exist_ok=True)
     samples: dict[str, int] = {}
@@ -48,12 +72,18 @@ def backfill(
             blocks.link(blocks.blocks_in(data), storage)
         for layer in rules.layers(names):
             with scratch(storage, prometheus_url) as url, PrometheusAPI(url) as prometheus:
-                texts = []
-                for record in layer:
-                    progress(record)
-                    series = _missing(prometheus, rules.records[record], start, end)
-                    texts.append(Path(name) / f"{len(samples)}.om")
-                    samples[record] = blocks.write_openmetrics(texts[-1], record, series)
+                texts = [Path(name) / f"{place}.om" for place in range(len(layer))]
+                with ThreadPoolExecutor(_AT_ONCE) as pool:
+                    asked = [
+                        pool.map(
+                            partial(_missing, prometheus), *_parts(rules.records[record], stretches)
+                        )
+                        for record in layer
+                    ]
+                    for record, text, answers in zip(layer, texts, asked, strict=True):
+                        progress(record)
+                        series = chain.from_iterable(answers)
+                        samples[record] = blocks.write_openmetrics(text, record, series)
             new = _as_blocks(texts, finished)
             blocks.link(new, storage)
             made += new
@@ -72,27 +102,30 @@ def _as_blocks(texts: list[Path], folder: Path) -> list[Path]:
     return blocks.create(together, folder)
 
 
-def _missing(
-    prometheus: PrometheusAPI, rules: Iterable[RecordingRule], start: int, end: int
-) -> list[Points]:
-    """What ``rules``, all of one name, would have recorded and Prometheus does not have."""
-    found: list[Points] = []
-    for rule in rules:
-        first = -(-start // rule.interval) * rule.interval
-        recorded = [
-            Points(_labels(points, rule), points.values)
-            for points in prometheus.range(rule.expr, first, end, rule.interval)
-        ]
-        if prometheus.has(rule.name, start, end):
-            present = {
-                _key(points): points.values.keys()
-                for points in prometheus.range(rule.name, first, end, rule.interval)
-            }
-            for points in recorded:
-                for at in points.values.keys() & present.get(_key(points), set()):
-                    del points.values[at]
-        found += [points for points in recorded if points.values]
-    return found
+def _parts(
+    rules: Sequence[RecordingRule], stretches: Sequence[Stretch]
+) -> tuple[list[RecordingRule], list[Stretch]]:
+    """Each of ``rules`` with each of ``stretches``."""
+    pairs = list(product(rules, stretches))
+    return [rule for rule, _ in pairs], [stretch for _, stretch in pairs]
+
+
+def _missing(prometheus: PrometheusAPI, rule: RecordingRule, stretch: Stretch) -> list[Points]:
+    """What ``rule`` would have recorded and Prometheus does not have."""
+    first, step = stretch.grid(rule)
+    recorded = [
+        Points(_labels(points, rule), points.values)
+        for points in prometheus.range(rule.expr, first, stretch.end, step)
+    ]
+    if recorded and prometheus.has(rule.name, first, stretch.end):
+        present = {
+            _key(points): points.values.keys()
+            for points in prometheus.range(rule.name, first, stretch.end, step)
+        }
+        for points in recorded:
+            for at in points.values.keys() & present.get(_key(points), set()):
+                del points.values[at]
+    return [points for points in recorded if points.values]
 
 
 def _labels(points: Points, rule: RecordingRule) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from alerts import time_range
-from alerts.backfill import backfill
+from alerts.backfill import Stretch, backfill
 from alerts.blocks import BlocksError
 from alerts.prometheus_api import PrometheusError
 from alerts.prometheus_config import evaluation_seconds
@@ -73,11 +73,12 @@ def run(options: argparse.Namespace) -> int:
     if not options.prometheus and not options.data.is_dir():
         raise ValueError(f"--data {options.data}: no such folder; name that of Prometheus's blocks")
     texts = rule_files(settings.thresholds, settings.links).values()
-    rules = rulebook(texts, evaluation_seconds(), options.interval)
+    rules = rulebook(texts, evaluation_seconds())
     _check_names(options.record, rules)
     names = options.record or list(rules.records)
     try:
-        done = backfill(rules, names, options.data, start, end, options.prometheus, _progress)
+        stretch = Stretch(start, end, options.interval)
+        done = backfill(rules, names, options.data, [stretch], options.prometheus, _progress)
     except (PrometheusError, ScratchError, BlocksError, OSError) as error:
         _progress("")
         print(f"nothing backfilled: {error}", file=sys.stderr)

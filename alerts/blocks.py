@@ -9,8 +9,11 @@ from pathlib import Path
 from alerts.prometheus_api import Points
 from stack.toolchain import locate
 
-LONGEST = "1500h"
-"""Two months. promtool reads all of a text once for each block, so there are to be few."""
+LONGEST = "40000h"
+"""Years, so that a text makes one block: promtool reads all of it once for each.
+
+Blocks begin and end with their samples, but are cut at multiples of this, by the epoch.
+"""
 
 
 class BlocksError(Exception):

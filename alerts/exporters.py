@@ -2,13 +2,14 @@
 
 Declared as the service's own are, with the labels that the rules use or aggregate away, so that
 rules over them are checked in the same way. A test compares them with what the real programs
-expose. ``job`` and ``instance`` come with scraping.
+expose. ``job`` and ``instance`` come with scraping. A made-up past is marked by SYNTHETIC_HISTORY.
 """
 
 from collections.abc import Iterator
 
 from app.core import catalogue
 from app.core.catalogue import Kind, Label, Metric
+from simulator.history.marker import SYNTHETIC_HISTORY as SYNTHETIC_HISTORY
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""

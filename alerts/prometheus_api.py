@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
+import orjson
 
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
@@ -116,7 +117,7 @@ class PrometheusAPI:
                 "--prometheus URL"
             ) from None
         try:
-            body = answer.json()
+            body = orjson.loads(answer.content)
         except ValueError:
             raise PrometheusError(
                 f"{self._url} is no Prometheus: HTTP {answer.status_code} without JSON; name its "

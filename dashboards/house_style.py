@@ -15,7 +15,7 @@ from zlib import crc32
 
 from grafanalib import core
 
-from alerts.exporters import NODE_TIME
+from alerts.exporters import NODE_TIME, SYNTHETIC_HISTORY
 from alerts.model import Comparison, Dashboard, Record, Severity, Signal, Threshold, Unit
 from app.core import catalogue
 from app.core.catalogue import (
@@ -914,7 +914,7 @@ def _variables(jobs_of: Metric) -> list[core.Template]:
 
 
 def _annotations() -> Iterator[dict[str, Any]]:
-    """What changed: releases, restarts, breakers that opened."""
+    """What changed: releases, restarts, breakers that opened; and what was made up."""
     build, started = catalogue.BUILD_INFO, catalogue.PROCESS_START_TIME
     opened = catalogue.CIRCUIT_BREAKER_TRANSITIONS
     by_version = "count by (job, version)"
@@ -936,6 +936,12 @@ def _annotations() -> Iterator[dict[str, Any]]:
         f"sum by (job, component) (increase({is_open}[$__rate_interval])) > 0",
         Colour.BAD,
         "{{job}} no longer calls {{component}}",
+    )
+    yield grafana.annotation(
+        "Synthetic history",
+        f"max by (job) ({of(SYNTHETIC_HISTORY)})",
+        Colour.OTHER,
+        "What {{job}} did here is made up",
     )
 
 

@@ -20,8 +20,11 @@ LATENCY = Latency(median=0.550, spread=1.33)
 REQUESTS_PER_MINUTE = 3500
 TOKENS = 8
 
-# Shares of the answers, and the confidences they have: sent at once, seen by a manager, escalated.
-_CONFIDENCES = ((0.70, 0.86, 0.99), (0.22, 0.61, 0.84), (0.08, 0.25, 0.59))
+CONFIDENCES = ((0.70, 0.86, 0.99), (0.22, 0.61, 0.84), (0.08, 0.25, 0.59))
+"""Shares of the answers, with the lowest and highest confidence that they have.
+
+They are sent at once, seen by a manager, escalated.
+"""
 _LOW_CONFIDENCES = ((1.0, 0.15, 0.59),)
 
 
@@ -111,8 +114,8 @@ def create_ai_provider(
 
 
 def draw_confidence(rng: Random, *, low: bool) -> float:
-    """A confidence, 0 to 1, as often in each range as `_CONFIDENCES` says."""
-    ranges = _LOW_CONFIDENCES if low else _CONFIDENCES
+    """A confidence, 0 to 1, as often in each range as `CONFIDENCES` says."""
+    ranges = _LOW_CONFIDENCES if low else CONFIDENCES
     _, lowest, highest = rng.choices(ranges, [share for share, _, _ in ranges])[0]
     return rng.uniform(lowest, highest)
 

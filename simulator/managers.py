@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from app.core.catalogue import ApprovalAction
 from app.core.events import FromCode
 from app.core.logging import get_logger
 from simulator.events import ManagerFailed
@@ -21,6 +22,16 @@ LATER_SECONDS = (60.0, 300.0)
 """After how long what was put off, or did not work, is taken up."""
 APPROVED_AT_ONCE = 0.7
 RESOLVED_AT_ONCE = 0.8
+DECISIONS = {
+    ApprovalAction.APPROVE: 0.75,
+    ApprovalAction.MODIFY: 0.15,
+    ApprovalAction.ESCALATE: 0.10,
+}
+"""The share of each."""
+_TOLD_WITH = {
+    ApprovalAction.MODIFY: {"modified_text": "Thanks, I'll call you about this today."},
+    ApprovalAction.ESCALATE: {"escalation_reason": "This needs a conversation."},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +53,15 @@ def decide(rng: Random, notification: Notification) -> Act | None:
         return None
     manager_id = f"manager-{rng.randint(1, 5)}"
     if notification.kind == "approval":
-        action: dict[str, str] = rng.choices(
-            (
-                {"action": "approve"},
-                {"action": "modify", "modified_text": "Thanks, I'll call you about this today."},
-                {"action": "escalate", "escalation_reason": "This needs a conversation."},
-            ),
-            (75, 15, 10),
-        )[0]
+        action = rng.choices(list(DECISIONS), list(DECISIONS.values()))[0]
         return Act(
             "/orchestrate/approve-response",
-            {"response_queue_id": notification.reference, "manager_id": manager_id, **action},
+            {
+                "response_queue_id": notification.reference,
+                "manager_id": manager_id,
+                "action": action,
+                **_TOLD_WITH.get(action, {}),
+            },
             is_put_off=rng.random() >= APPROVED_AT_ONCE,
         )
     if notification.kind == "escalation":

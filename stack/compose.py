@@ -14,6 +14,7 @@ from typing import Any
 from stack import alertmanager, metrics_tokens, operators
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
+from stack.history import due
 from stack.log_view import LogFilter
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
@@ -27,6 +28,7 @@ WEBHOOK_URL = "http://simulator:8005/alerts"
 """The simulator's receiver as Alertmanager sees it."""
 
 DATABASE_VOLUME = "postgres-data"
+PROMETHEUS_VOLUME = "prometheus-data"
 
 PROBES = {
     "app": (8000, "/health"),
@@ -78,13 +80,16 @@ class ComposeBackend:
         Raises StackError naming what is missing or failing and what to do about it.
         """
         _require_compose()
+        with_history = due.is_wanted(self._environment)
         services = self._services()
         self._check_ports()
         self._generate_secrets()
         self._write_alertmanager()
         self._choose_scrape_interval()
         self._pull(services)
-        self._compose("build", "app", failure="the app's image can't be built, see above")
+        self._compose("build", "app", "history", failure="an image can't be built, see above")
+        if with_history and "prometheus" in services and not self._has_volume(PROMETHEUS_VOLUME):
+            self._fill_in_history()
         self._start(services)
         if "alertmanager" in services:
             # Compose does not notice what changes in a mounted folder.
@@ -101,7 +106,12 @@ class ComposeBackend:
         """Each component of the compose file, asked now."""
         _require_compose()
         containers = self._containers()
-        return [_status(name, containers.get(name)) for name in self._services()]
+        return [
+            _status(name, containers.get(name))
+            for name, service in self._services().items()
+            # What ends by itself, before others start, is no component.
+            if service["restart"] != "no"
+        ]
 
     def last_lines(self, components: Sequence[str], wanted: LogFilter) -> Lines:
         """The last lines of ``components``, or of all, by their time."""
@@ -192,7 +202,7 @@ class ComposeBackend:
             "grafana_admin_password": secrets.token_urlsafe(16),
         }
         missing = [name for name in generated if not (self.secrets / name).exists()]
-        if "database_password" in missing and self._has_database():
+        if "database_password" in missing and self._has_volume(DATABASE_VOLUME):
             raise StackError(
                 f"{self.secrets / 'database_password'} is gone, but the database still has that "
                 "password.\nPut it back, or give up the data: docker compose down --volumes"
@@ -214,8 +224,8 @@ class ComposeBackend:
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
 
-    def _has_database(self) -> bool:
-        labels = {"project": self._config()["name"], "volume": DATABASE_VOLUME}
+    def _has_volume(self, volume: str) -> bool:
+        labels = {"project": self._config()["name"], "volume": volume}
         filters = [f"--filter=label=com.docker.compose.{name}={labels[name]}" for name in labels]
         return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
 
@@ -235,6 +245,13 @@ class ComposeBackend:
             *("pull", "--policy", "missing", *foreign),
             failure="an image can't be pulled, see above. Check that the engine reaches the "
             "registry (`docker pull`\nof that image), or use STACK=native, which needs no image.",
+        )
+
+    def _fill_in_history(self) -> None:
+        """Run what Prometheus waits for, with its progress on the terminal; it takes a while."""
+        self._compose(
+            *("run", "--rm", "--no-deps", "history"),
+            failure="the history was not made, see above; HISTORY=off does without",
         )
 
     def _start(self, services: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import yaml
 from stack import alertmanager, grafana, log_view, metrics_tokens, operators, processes
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
+from stack.history import due
 from stack.log_view import LogFilter, Sources
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
@@ -39,7 +40,7 @@ class NativeBackend:
     """Runs the checkout ``root``, with everything that changes below ``state``.
 
     ``variables`` are those of the stack (ports, workers, traffic). A running stack keeps the ones
-    that it was started with.
+    that it was started with; whether there is a history matters at the first start only.
     """
 
     def __init__(self, root: Path, state: Path, variables: Mapping[str, str]) -> None:
@@ -48,7 +49,8 @@ class NativeBackend:
         self._run = state / "run"
         self._chosen = self._run / "variables.json"
         self._supervisor = Supervisor(state)
-        self._asked_for = dict(variables)
+        self._with_history = due.is_wanted(variables)
+        self._asked_for = {name: v for name, v in variables.items() if name != due.VARIABLE}
         self._variables = DEFAULTS | self._asked_for
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
@@ -189,6 +191,7 @@ class NativeBackend:
         self._write_alertmanager()
         if templates := default_templates(tools["alertmanager"]):
             (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
+        self._fill_in_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
 
@@ -349,6 +352,16 @@ class NativeBackend:
         for job, variable in variables.items():
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
+
+    def _fill_in_history(self) -> None:
+        """Give a Prometheus that has never run its history; it says itself why it can't."""
+        data = self._state / "data" / "prometheus"
+        if self._with_history and due.is_due(data):
+            instance = f"127.0.0.1:{self.ports['APP_PORT']}"
+            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], instance)
+            # Marked, so that a process which outlives a killed `up` is found by the next one.
+            environment = {**os.environ, processes.MARK: str(self._state)}
+            subprocess.run(command, cwd=self._root, env=environment, check=False)
 
     def _write_alertmanager(self) -> None:
         receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"

@@ -18,7 +18,7 @@ Writes five weeks of the orchestrator's metrics as OpenMetrics text: daily and w
 of 3 % a week, a public holiday, two restarts, and in the fifth week three incidents: SMS missing,
 few approvals, slow processing. Prometheus takes it in as blocks:
 
-  promtool tsdb create-blocks-from openmetrics --max-block-duration=1500h FILE DATA_FOLDER
+  promtool tsdb create-blocks-from openmetrics --max-block-duration=40000h FILE DATA_FOLDER
 """
 
 
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_duration,
         default="1d",
         metavar="DURATION",
-        help="with all metrics and each step; before it only what is looked at over weeks, most of "
-        "it every fourth step (default 1d)",
+        help="with all metrics and each step; before it only what is looked at over weeks, with "
+        "the samples that records every 5m need (default 1d)",
     )
     parser.add_argument(
         "--metric",
@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="only this metric, over all the time; may be repeated",
+    )
+    parser.add_argument(
+        "--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS at the end (60)"
     )
     parser.add_argument("--instance", default="127.0.0.1:8000", help="label of every series")
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same past")
@@ -61,7 +64,13 @@ def run(options: argparse.Namespace) -> int:
     if options.metric:
         detail = Detail.of_all_time(dict.fromkeys(options.metric, 1))
     try:
-        past = five_weeks(end, seed=options.seed, step=options.step, instance=options.instance)
+        past = five_weeks(
+            end,
+            seed=options.seed,
+            step=options.step,
+            instance=options.instance,
+            messages_per_minute=options.per_minute,
+        )
         target = options.output.open("w") if options.output else nullcontext(sys.stdout)
         with target as output:
             samples = write(past, output, detail, _progress)

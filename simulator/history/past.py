@@ -109,6 +109,7 @@ def five_weeks(
     seed: int = 0,
     step: timedelta = timedelta(seconds=30),
     instance: str = INSTANCE,
+    messages_per_minute: float = 60,
 ) -> Past:
     """Five weeks as they go: growth, a holiday in the third, two restarts, three incidents.
 
@@ -129,6 +130,7 @@ def five_weeks(
             Incident(IncidentKind.LATENCY, _at(slowness, 15), timedelta(hours=2), 3.0),
         ),
         restarts=(end - timedelta(days=26, hours=5), end - timedelta(days=9, hours=14)),
+        messages_per_minute=messages_per_minute,
         seed=seed,
         instance=instance,
     )

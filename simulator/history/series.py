@@ -1,9 +1,8 @@
 """The series of a past: every metric's labels, with a value for each step."""
 
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from math import erf, exp, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -20,20 +19,33 @@ from app.core.catalogue import (
     Metric,
     Operation,
     Outcome,
-    PlanResult,
     Route,
     Severity,
     Step,
     StepStatus,
     StepType,
 )
-from simulator.history.workload import Counts, Workload, later
+from simulator import ai_provider, collections_monitor, notification_service, sms_agent
+from simulator.history.distributions import Distribution, LogNormal
+from simulator.history.marker import SYNTHETIC_HISTORY
+from simulator.history.workload import Counts, Workload, by_severity, managers_take
+from simulator.managers import APPROVED_AT_ONCE, LATER_SECONDS, RESOLVED_AT_ONCE
 
 UP = Metric("up", Kind.GAUGE, "bool", "1 where the last scrape of a target worked.")
 """What Prometheus adds to the series of each target."""
 
 _CAPACITY = 100
-_AI_MEDIAN_SECONDS = 0.55
+
+_TENANT = LogNormal.of(collections_monitor.LATENCY)
+_TEXTS = LogNormal.of(sms_agent.LATENCY)
+_NOTIFICATION = LogNormal.of(notification_service.LATENCY)
+_ANSWER = LogNormal.of(ai_provider.LATENCY)
+_OWN_SECONDS = 0.03
+"""What the orchestrator takes for an SMS itself, its statements included."""
+_PROCESSED = LogNormal.total((_TENANT, _TEXTS, _ANSWER), _OWN_SECONDS)
+_SENT = LogNormal.total((_TENANT, _TEXTS, _ANSWER, _TEXTS), _OWN_SECONDS)
+_GIVEN_UP = LogNormal(8.5, 1.2)
+"""The AI's tries with the waits between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +55,6 @@ class Series:
     name: str
     labels: Mapping[str, str]
     values: NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """A log-normal duration. ``median`` is in seconds; two thirds lie within ``spread``-fold."""
-
-    median: float
-    spread: float = 1.35
-
-    def shares(self, bounds: tuple[float, ...], slowness: float) -> list[float]:
-        """The share of durations in each bucket, that above the last bound included."""
-        below = [_normal(self._deviation(bound, slowness)) for bound in bounds]
-        return list(np.diff([0.0, *below, 1.0]))
-
-    def means(self, bounds: tuple[float, ...], slowness: float) -> list[float]:
-        """The mean duration in each bucket."""
-        sigma = log(self.spread)
-        mean = self.median * slowness * exp(sigma**2 / 2)
-        below = [_normal(self._deviation(bound, slowness) - sigma) for bound in bounds]
-        parts = mean * np.diff([0.0, *below, 1.0])
-        shares = np.array(self.shares(bounds, slowness))
-        middles = [(a + b) / 2 for a, b in zip((0, *bounds), (*bounds, bounds[-1]), strict=True)]
-        return list(np.where(shares > 1e-9, parts / np.maximum(shares, 1e-9), middles))
-
-    def _deviation(self, bound: float, slowness: float) -> float:
-        return (log(bound) - log(self.median * slowness)) / log(self.spread)
-
-
-def _normal(deviation: float) -> float:
-    return 0.5 * (1 + erf(deviation / sqrt(2)))
 
 
 def all_series(workload: Workload, metrics: frozenset[Metric]) -> Iterator[tuple[Metric, Series]]:
@@ -117,7 +99,7 @@ def _durations(
     workload: Workload,
     metric: Metric,
     counts: Counts,
-    duration: Duration,
+    duration: Distribution,
     is_slowed: bool,
     **labels: str,
 ) -> Iterator[Series]:
@@ -163,18 +145,18 @@ def _constant(value: float, **labels: str) -> "Writer":
 _PROBES_PER_MINUTE = {"/health": 4, "/metrics": 4}
 
 
-def _requests(workload: Workload) -> Iterator[tuple[str, str, Counts, Duration, bool]]:
+def _requests(workload: Workload) -> Iterator[tuple[str, str, Counts, LogNormal, bool]]:
     """Method, route, how many, how long, and whether an incident makes them longer."""
     decided = workload.decided
-    resolved = sum(workload.escalated.values(), start=np.zeros_like(decided))
     minutes = workload.past.step_seconds / 60
-    yield "POST", "/orchestrate/sms-received", workload.received, Duration(0.75), True
-    yield "POST", "/orchestrate/approve-response", decided, Duration(0.12), False
+    yield "POST", "/orchestrate/sms-received", workload.received, _SENT, True
+    sending = LogNormal.total((_TEXTS,), 0.012)
+    yield "POST", "/orchestrate/approve-response", decided, sending, False
     route = "/orchestrate/escalations/{escalation_id}/resolve"
-    yield "POST", route, workload.some("resolved", resolved, 0.8), Duration(0.012), False
+    yield "POST", route, workload.sum_of(workload.resolved.values()), LogNormal(0.012), False
     for path, per_minute in _PROBES_PER_MINUTE.items():
         asked = np.full_like(decided, round(per_minute * minutes))
-        yield "GET", path, asked, Duration(0.004), False
+        yield "GET", path, asked, LogNormal(0.004), False
 
 
 def _http(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -190,21 +172,21 @@ def _http(workload: Workload, metric: Metric) -> Iterator[Series]:
 # --- Operations ----------------------------------------------------------------------------------
 
 
-def _operations(workload: Workload) -> Iterator[tuple[Component, Operation, Counts, Duration]]:
+def _operations(workload: Workload) -> Iterator[tuple[Component, Operation, Counts, LogNormal]]:
     received, routed = workload.received, workload.routed
     sent = routed[Route.AUTO_SENT] + workload.decisions["approve"] + workload.decisions["modify"]
-    told = routed[Route.QUEUED] + routed[Route.ESCALATED]
-    yield Component.COLLECTIONS_MONITOR, Operation.GET_TENANT, received, Duration(0.035)
-    yield Component.SMS_AGENT, Operation.GET_CONVERSATION, received, Duration(0.040)
-    yield Component.AI_PROVIDER, Operation.CHAT_COMPLETION, received, Duration(_AI_MEDIAN_SECONDS)
-    yield Component.SMS_AGENT, Operation.SEND_SMS, sent, Duration(0.080)
-    yield Component.NOTIFICATION_SERVICE, Operation.SEND_NOTIFICATION, told, Duration(0.030)
+    told = routed[Route.QUEUED] + workload.sum_of(workload.escalated.values())
+    yield Component.COLLECTIONS_MONITOR, Operation.GET_TENANT, received, _TENANT
+    yield Component.SMS_AGENT, Operation.GET_CONVERSATION, received, _TEXTS
+    yield Component.AI_PROVIDER, Operation.CHAT_COMPLETION, received, _ANSWER
+    yield Component.SMS_AGENT, Operation.SEND_SMS, sent, _TEXTS
+    yield Component.NOTIFICATION_SERVICE, Operation.SEND_NOTIFICATION, told, _NOTIFICATION
     for statement, per_sms in (
         (Operation.SELECT, 6),
         (Operation.INSERT, 8),
         (Operation.UPDATE, 6),
     ):
-        yield Component.DATABASE, statement, received * per_sms, Duration(0.002, 1.6)
+        yield Component.DATABASE, statement, received * per_sms, LogNormal(0.002, 1.6)
 
 
 _FAILING_SHARE = 0.0015
@@ -248,50 +230,49 @@ def _breakers(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 _STEPS = {
-    Step.TENANT_CONTEXT: (StepType.API_CALL, Duration(0.035)),
-    Step.MESSAGE_HISTORY: (StepType.API_CALL, Duration(0.040)),
-    Step.AI_RESPONSE: (StepType.AI_PROCESSING, Duration(_AI_MEDIAN_SECONDS)),
-    Step.PAYMENT_PLAN: (StepType.DATABASE_OPERATION, Duration(0.004)),
-    Step.SEND_SMS: (StepType.API_CALL, Duration(0.080)),
-    Step.QUEUE_FOR_APPROVAL: (StepType.DATABASE_OPERATION, Duration(0.006)),
-    Step.OPEN_ESCALATION: (StepType.DATABASE_OPERATION, Duration(0.006)),
-    Step.NOTIFY_MANAGER: (StepType.NOTIFICATION, Duration(0.030)),
+    Step.TENANT_CONTEXT: (StepType.API_CALL, _TENANT),
+    Step.MESSAGE_HISTORY: (StepType.API_CALL, _TEXTS),
+    Step.AI_RESPONSE: (StepType.AI_PROCESSING, _ANSWER),
+    Step.PAYMENT_PLAN: (StepType.DATABASE_OPERATION, LogNormal(0.004)),
+    Step.SEND_SMS: (StepType.API_CALL, _TEXTS),
+    Step.QUEUE_FOR_APPROVAL: (StepType.DATABASE_OPERATION, LogNormal(0.006)),
+    Step.OPEN_ESCALATION: (StepType.DATABASE_OPERATION, LogNormal(0.006)),
+    Step.NOTIFY_MANAGER: (StepType.NOTIFICATION, _NOTIFICATION),
 }
 
 
 def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
     routed = workload.routed
     taken = {
+        Step.TENANT_CONTEXT: workload.received,
+        Step.MESSAGE_HISTORY: workload.received,
+        Step.AI_RESPONSE: workload.answered,
         Step.SEND_SMS: routed[Route.AUTO_SENT],
         Step.QUEUE_FOR_APPROVAL: routed[Route.QUEUED],
         Step.OPEN_ESCALATION: routed[Route.ESCALATED],
-        Step.NOTIFY_MANAGER: routed[Route.QUEUED] + routed[Route.ESCALATED],
+        Step.NOTIFY_MANAGER: routed[Route.QUEUED] + workload.sum_of(workload.escalated.values()),
         Step.PAYMENT_PLAN: workload.plans_found,
     }
     for step, (step_type, duration) in _STEPS.items():
-        counts = taken.get(step, workload.answered)
         labels = {"step": step, "step_type": step_type, "status": StepStatus.COMPLETED}
         is_slowed = step is Step.AI_RESPONSE
-        yield from _durations(workload, metric, counts, duration, is_slowed, **labels)
+        yield from _durations(workload, metric, taken[step], duration, is_slowed, **labels)
+    labels = {
+        "step": Step.AI_RESPONSE,
+        "step_type": StepType.AI_PROCESSING,
+        "status": StepStatus.FAILED,
+    }
+    yield from _durations(workload, metric, workload.failed, _GIVEN_UP, False, **labels)
 
 
 # --- The business --------------------------------------------------------------------------------
 
 _ROUTE_DURATIONS = {
-    Route.AUTO_SENT: Duration(0.78),
-    Route.QUEUED: Duration(0.72),
-    Route.ESCALATED: Duration(0.72),
-    # The AI's tries with the waits between them.
-    Route.FAILED: Duration(8.5, 1.2),
+    Route.AUTO_SENT: _SENT,
+    Route.QUEUED: _PROCESSED,
+    Route.ESCALATED: _PROCESSED,
+    Route.FAILED: _GIVEN_UP,
 }
-_SEVERITIES = {
-    EscalationType.HOSTILE_LANGUAGE: Severity.CRITICAL,
-    EscalationType.PAYMENT_DISPUTE: Severity.HIGH,
-    EscalationType.UNREALISTIC_PROPOSAL: Severity.LOW,
-    EscalationType.LOW_CONFIDENCE: Severity.MEDIUM,
-    EscalationType.MANAGER_REQUEST: Severity.MEDIUM,
-}
-_RESOLVED_AFTER_SECONDS = 1200
 
 
 def _received(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -311,16 +292,13 @@ def _in_flight(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 def _confidence(workload: Workload, metric: Metric) -> Iterator[Series]:
-    bounds = (0.0, *metric.buckets)
-    middles = [(low + high) / 2 for low, high in pairwise(bounds)]
-    none_above = np.zeros((len(workload.times), 1), dtype=np.int64)
-    in_buckets = np.hstack([workload.confidences, none_above])
-    yield from _histogram(workload, metric, in_buckets, workload.confidences @ middles)
+    yield from _histogram(workload, metric, workload.confidences, workload.confidence_sums)
 
 
 def _approval_wait(workload: Workload, metric: Metric) -> Iterator[Series]:
+    waited = managers_take(APPROVED_AT_ONCE)
     for action, counts in workload.decisions.items():
-        yield from _durations(workload, metric, counts, Duration(600, 1.8), False, action=action)
+        yield from _durations(workload, metric, counts, waited, False, action=action)
 
 
 def _queue_length(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -328,33 +306,44 @@ def _queue_length(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 def _queue_age(workload: Workload, metric: Metric) -> Iterator[Series]:
-    age = 900 + workload.rng(metric.name).uniform(-60, 60, len(workload.times))
-    yield Series(metric.name, {}, np.round(np.where(workload.waiting > 0, age, 0), 3))
+    yield Series(metric.name, {}, _oldest(workload, metric.name, workload.waiting))
+
+
+def _oldest(workload: Workload, subject: str, waiting: Counts) -> NDArray[np.float64]:
+    """The age of the oldest of so many that wait: the more there are, the older."""
+    drawn = workload.rng(subject).uniform(size=len(waiting))
+    age = max(LATER_SECONDS) * drawn ** (1 / np.maximum(waiting, 1))
+    return np.round(np.where(waiting > 0, age, 0), 3)
 
 
 def _escalations(workload: Workload, metric: Metric) -> Iterator[Series]:
-    for kind, counts in workload.escalated.items():
-        detection = Detection.MANUAL if kind == EscalationType.MANAGER_REQUEST else Detection.AUTO
-        severity = _SEVERITIES[EscalationType(kind)]
-        labels = {"type": str(kind), "severity": severity, "detection": detection}
+    for (kind, severity), counts in workload.escalated.items():
+        detection = Detection.MANUAL if kind is EscalationType.MANAGER_REQUEST else Detection.AUTO
+        labels = {"type": kind, "severity": severity, "detection": detection}
         yield _counter(workload, metric, counts, **labels)
 
 
+def _open(workload: Workload, severity: Severity) -> Counts:
+    opened = workload.sum_of(by_severity(workload.escalated, severity))
+    return np.cumsum(opened - workload.sum_of(by_severity(workload.resolved, severity)))
+
+
 def _escalations_open(workload: Workload, metric: Metric) -> Iterator[Series]:
-    steps = _RESOLVED_AFTER_SECONDS // workload.past.step_seconds
     for severity in Severity:
-        opened = np.zeros_like(workload.received)
-        for kind, counts in workload.escalated.items():
-            if _SEVERITIES[EscalationType(kind)] is severity:
-                opened = opened + counts
-        still_open = np.cumsum(opened - later(opened, steps))
-        yield Series(metric.name, {"severity": severity}, still_open)
+        yield Series(metric.name, {"severity": severity}, _open(workload, severity))
+
+
+def _escalations_oldest(workload: Workload, metric: Metric) -> Iterator[Series]:
+    for severity in Severity:
+        age = _oldest(workload, f"{metric.name} {severity}", _open(workload, severity))
+        yield Series(metric.name, {"severity": severity}, age)
 
 
 def _resolutions(workload: Workload, metric: Metric) -> Iterator[Series]:
-    duration = Duration(_RESOLVED_AFTER_SECONDS, 1.8)
-    for kind, counts in workload.escalated.items():
-        yield from _durations(workload, metric, counts, duration, False, type=str(kind))
+    taken = managers_take(RESOLVED_AT_ONCE)
+    for kind in dict.fromkeys(kind for kind, _ in workload.resolved):
+        counts = workload.sum_of(n for (other, _), n in workload.resolved.items() if other is kind)
+        yield from _durations(workload, metric, counts, taken, False, type=kind)
 
 
 def _answers(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -369,7 +358,7 @@ def _detections(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 def _auto_approved(workload: Workload, metric: Metric) -> Iterator[Series]:
-    yield _counter(workload, metric, workload.plans[PlanResult.VALID])
+    yield _counter(workload, metric, workload.plans_auto_approved)
 
 
 # --- The process ---------------------------------------------------------------------------------
@@ -402,7 +391,12 @@ def _start_time(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 def _lag(workload: Workload, metric: Metric) -> Iterator[Series]:
     once_a_second = np.full(len(workload.times), workload.past.step_seconds)
-    yield from _durations(workload, metric, once_a_second, Duration(0.0012, 1.7), False)
+    yield from _durations(workload, metric, once_a_second, LogNormal(0.0012, 1.7), False)
+
+
+def _flushes(workload: Workload, metric: Metric) -> Iterator[Series]:
+    once_a_second = np.full(len(workload.times), workload.past.step_seconds)
+    yield from _durations(workload, metric, once_a_second, LogNormal(0.004), False)
 
 
 def _pool(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -420,7 +414,7 @@ def _lines(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 
 def _build(workload: Workload, metric: Metric) -> Iterator[Series]:
-    values = ("orchestrator", "development", __version__, "3.11")
+    values = ("orchestrator", "development", __version__, platform.python_version())
     labels = dict(zip(metric.label_names, values, strict=True))
     yield Series(metric.name, labels, np.ones(len(workload.times), dtype=np.int64))
 
@@ -428,6 +422,7 @@ def _build(workload: Workload, metric: Metric) -> Iterator[Series]:
 Writer = Callable[[Workload, Metric], Iterator[Series]]
 
 _WRITERS: Mapping[Metric, Writer] = {
+    SYNTHETIC_HISTORY: _constant(1),
     UP: _constant(1),
     catalogue.HTTP_SERVER_REQUEST_DURATION: _http,
     catalogue.HTTP_SERVER_ACTIVE_REQUESTS: _in_flight,
@@ -437,6 +432,7 @@ _WRITERS: Mapping[Metric, Writer] = {
     catalogue.CIRCUIT_BREAKER_STATE: _breakers,
     catalogue.DB_CLIENT_CONNECTION_COUNT: _pool,
     catalogue.DB_CLIENT_CONNECTION_MAX: _constant(15),
+    catalogue.PROCESS_WORKERS: _constant(1),
     catalogue.PROCESS_CPU: _cpu,
     catalogue.PROCESS_MEMORY: _memory,
     catalogue.PROCESS_START_TIME: _start_time,
@@ -445,17 +441,21 @@ _WRITERS: Mapping[Metric, Writer] = {
     catalogue.BUILD_INFO: _build,
     catalogue.INSTRUMENTATION_ERRORS: _nothing,
     catalogue.ROLLUP_FLUSH_FAILURES: _nothing,
+    catalogue.ROLLUP_FLUSH_DURATION: _flushes,
     catalogue.ROLLUP_LOST_EVENTS: _nothing,
+    catalogue.METRICS_STREAM_READERS: _constant(0),
     catalogue.METRICS_REQUESTS_REFUSED: _nothing,
     catalogue.LOG_LINES: _lines,
     catalogue.LOG_LINES_DROPPED: _nothing,
     catalogue.LOG_WRITE_ERRORS: _nothing,
     catalogue.LOG_QUEUE_BYTES: _constant(0),
+    catalogue.HTTP_SERVER_HEADERS_REFUSED: _nothing,
     catalogue.SMS_RECEIVED: _received,
     catalogue.SMS_PROCESSING_DURATION: _processing,
     catalogue.SMS_IN_FLIGHT: _in_flight,
     catalogue.SMS_CAPACITY: _constant(_CAPACITY),
     catalogue.WORKFLOW_STEP_DURATION: _steps,
+    catalogue.WORKFLOW_RETRIES: _nothing,
     catalogue.AI_RESPONSES: _answers,
     catalogue.AI_CONFIDENCE: _confidence,
     catalogue.APPROVALS: _by_label(lambda workload: workload.decisions, "action"),
@@ -463,6 +463,7 @@ _WRITERS: Mapping[Metric, Writer] = {
     catalogue.APPROVAL_QUEUE_LENGTH: _queue_length,
     catalogue.APPROVAL_QUEUE_OLDEST_AGE: _queue_age,
     catalogue.ESCALATIONS_OPEN: _escalations_open,
+    catalogue.ESCALATIONS_OLDEST_AGE: _escalations_oldest,
     catalogue.ESCALATIONS: _escalations,
     catalogue.ESCALATION_RESOLUTION_DURATION: _resolutions,
     catalogue.PAYMENT_PLANS: _by_label(lambda workload: workload.plans, "result"),

@@ -1,7 +1,7 @@
 """What happened in each step of a past: how many of each thing, all of it consistent."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -14,27 +14,25 @@ from app.core.catalogue import (
     EscalationType,
     PlanResult,
     Route,
+    Severity,
 )
+from simulator.ai_provider import CONFIDENCES
+from simulator.history.distributions import Even
+from simulator.history.outcomes import Outcome, outcomes
 from simulator.history.past import IncidentKind, Past
+from simulator.managers import (
+    APPROVED_AT_ONCE,
+    DECISIONS,
+    LATER_SECONDS,
+    PAUSE_SECONDS,
+    RESOLVED_AT_ONCE,
+)
 
 Counts = NDArray[np.int64]
 """How many, in each step."""
 
-# What the simulated upstreams and managers do (ai_provider.py, managers.py).
 _FAILED_SHARE = 0.0008
-_CONFIDENCE_SHARES = {Route.AUTO_SENT: 0.70, Route.QUEUED: 0.22, Route.ESCALATED: 0.08}
-_ROUTING_LIMITS = (0.60, 0.85)
-_TRIGGERED = {
-    EscalationType.HOSTILE_LANGUAGE: 0.004,
-    EscalationType.PAYMENT_DISPUTE: 0.008,
-    EscalationType.UNREALISTIC_PROPOSAL: 0.003,
-}
-_APPROVED = 0.75
-_MODIFIED_OF_REST = 0.6
-_PLAN_SHARE = 0.12
-_PLAN_RESULTS = {PlanResult.VALID: 0.55, PlanResult.NEEDS_REVIEW: 0.3, PlanResult.INVALID: 0.15}
-# Half of the answers are decided on after a short wait, the others after a long one.
-_DECIDED_AFTER_SECONDS = (300, 900)
+_NOT_APPROVED = 1 - DECISIONS[ApprovalAction.APPROVE]
 
 
 class Workload:
@@ -59,10 +57,9 @@ class Workload:
         """How many of ``of`` are what has this share."""
         return self.rng(subject).binomial(of, share)
 
-    def split(self, subject: str, of: Counts, shares: Mapping[str, float]) -> dict[str, Counts]:
-        """``of`` divided by ``shares``, which add up to 1."""
-        drawn = self.rng(subject).multinomial(of, list(shares.values()))
-        return dict(zip(shares, drawn.T, strict=True))
+    def sum_of(self, parts: Iterable[Counts]) -> Counts:
+        """``parts`` together; zeros where there are none."""
+        return sum(parts, start=np.zeros(len(self.times), dtype=np.int64))
 
     @cached_property
     def received(self) -> Counts:
@@ -80,52 +77,58 @@ class Workload:
         return self.received - self.failed
 
     @cached_property
-    def confidences(self) -> NDArray[np.int64]:
-        """Answers by bucket of their confidence, one column a bucket."""
-        return self.rng("confidence").multinomial(self.answered, _confidence_shares())
+    def outcomes(self) -> list[tuple[Outcome, Counts]]:
+        """Answered SMS by what became of them."""
+        ways = outcomes()
+        drawn = self.rng("outcomes").multinomial(self.answered, [way.share for way in ways])
+        return list(zip(ways, drawn.T, strict=True))
 
     @cached_property
-    def triggered(self) -> dict[str, Counts]:
-        """Escalations that the text of a message calls for, by type."""
-        return {kind: self.some(kind, self.answered, share) for kind, share in _TRIGGERED.items()}
+    def confidences(self) -> NDArray[np.int64]:
+        """Answers by bucket of their confidence, one column a bucket and one above."""
+        return self._confidences[0]
+
+    @cached_property
+    def confidence_sums(self) -> NDArray[np.float64]:
+        """The confidences of the answers of each step, added up."""
+        return self._confidences[1]
+
+    @cached_property
+    def _confidences(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        bounds = AI_CONFIDENCE.buckets
+        rng = self.rng("confidence")
+        in_buckets = np.zeros((len(self.times), len(bounds) + 1), dtype=np.int64)
+        sums = np.zeros(len(self.times))
+        for place, (_, low, high) in enumerate(CONFIDENCES):
+            scattered = Even(((1, low, high),))
+            answers = self.sum_of(n for way, n in self.outcomes if way.confidence == place)
+            drawn = rng.multinomial(answers, scattered.shares(bounds))
+            in_buckets += drawn
+            sums += drawn @ scattered.means(bounds)
+        return in_buckets, sums
 
     @cached_property
     def routed(self) -> dict[str, Counts]:
-        """SMS by where they ended, failed ones included; a trigger beats confidence."""
-        bounds = np.array(AI_CONFIDENCE.buckets)
-        low, high = _ROUTING_LIMITS
-        columns = {
-            Route.AUTO_SENT: bounds > high,
-            Route.QUEUED: (bounds > low) & (bounds <= high),
+        """SMS by where they ended, failed ones included."""
+        routes = (Route.AUTO_SENT, Route.QUEUED, Route.ESCALATED)
+        answered: dict[str, Counts] = {
+            route: self.sum_of(n for way, n in self.outcomes if way.route is route)
+            for route in routes
         }
-        kept = self.answered - sum(self.triggered.values(), start=np.zeros_like(self.answered))
-        share = kept / np.maximum(self.answered, 1)
-        routes: dict[str, Counts] = {
-            route: self.some(f"routed {route}", self.confidences[:, columns_of].sum(1), share)
-            for route, columns_of in columns.items()
-        }
-        escalated = self.answered - routes[Route.AUTO_SENT] - routes[Route.QUEUED]
-        return {**routes, Route.ESCALATED: escalated, Route.FAILED: self.failed}
+        return {**answered, Route.FAILED: self.failed}
 
     @cached_property
     def decided(self) -> Counts:
         """Decisions of managers."""
-        queued = self.routed[Route.QUEUED]
-        soon = self.some("decided soon", queued, 0.5)
-        return sum(
-            (
-                later(part, wait // self.past.step_seconds)
-                for part, wait in zip((soon, queued - soon), _DECIDED_AFTER_SECONDS, strict=True)
-            ),
-            start=np.zeros_like(queued),
-        )
+        return self._acted_on("approvals", self.routed[Route.QUEUED], APPROVED_AT_ONCE)
 
     @cached_property
     def decisions(self) -> dict[str, Counts]:
         """Decisions by action."""
-        approved = self.some("approved", self.decided, np.minimum(_APPROVED * self._approval, 1))
+        share = np.minimum(DECISIONS[ApprovalAction.APPROVE] * self._approval, 1)
+        approved = self.some("approved", self.decided, share)
         rest = self.decided - approved
-        modified = self.some("modified", rest, _MODIFIED_OF_REST)
+        modified = self.some("modified", rest, DECISIONS[ApprovalAction.MODIFY] / _NOT_APPROVED)
         return {
             ApprovalAction.APPROVE: approved,
             ApprovalAction.MODIFY: modified,
@@ -138,48 +141,74 @@ class Workload:
         return np.cumsum(self.routed[Route.QUEUED] - self.decided)
 
     @cached_property
-    def escalated(self) -> dict[str, Counts]:
-        """Escalations by type."""
-        triggered = sum(self.triggered.values(), start=np.zeros_like(self.answered))
+    def escalated(self) -> dict[tuple[EscalationType, Severity], Counts]:
+        """Escalations by type and severity."""
+        found: dict[tuple[EscalationType, Severity], Counts] = {
+            (EscalationType.MANAGER_REQUEST, Severity.MEDIUM): self.decisions[
+                ApprovalAction.ESCALATE
+            ]
+        }
+        for way, counts in self.outcomes:
+            if way.route is Route.ESCALATED:
+                # Without a trigger it was the low confidence.
+                kind = (
+                    (way.trigger.type, way.trigger.severity)
+                    if way.trigger
+                    else (EscalationType.LOW_CONFIDENCE, Severity.LOW)
+                )
+                found[kind] = found.get(kind, 0) + counts
+        return found
+
+    @cached_property
+    def resolved(self) -> dict[tuple[EscalationType, Severity], Counts]:
+        """Escalations that managers have closed, by type and severity."""
         return {
-            **self.triggered,
-            EscalationType.LOW_CONFIDENCE: np.maximum(self.routed[Route.ESCALATED] - triggered, 0),
-            EscalationType.MANAGER_REQUEST: self.decisions[ApprovalAction.ESCALATE],
+            kind: self._acted_on(f"resolved {kind}", counts, RESOLVED_AT_ONCE)
+            for kind, counts in self.escalated.items()
         }
 
     @cached_property
     def plans(self) -> dict[str, Counts]:
         """Payment plans found, by the result of their validation."""
-        found = self.some("plans", self.answered, _PLAN_SHARE)
-        return self.split("plan results", found, {k.value: v for k, v in _PLAN_RESULTS.items()})
+        return {
+            result.value: self.sum_of(n for way, n in self.outcomes if way.plan is result)
+            for result in PlanResult
+        }
+
+    @cached_property
+    def plans_auto_approved(self) -> Counts:
+        """Valid payment plans that were confirmed without a manager."""
+        return self.sum_of(
+            counts
+            for way, counts in self.outcomes
+            if way.plan is PlanResult.VALID and way.route is Route.AUTO_SENT
+        )
 
     @cached_property
     def plans_found(self) -> Counts:
         """Payment plans found."""
-        return sum(self.plans.values(), start=np.zeros_like(self.answered))
+        return self.sum_of(self.plans.values())
+
+    def _acted_on(self, subject: str, told: Counts, at_once: float) -> Counts:
+        """What managers do about what they are told: this share of it soon, the rest later."""
+        soon = self.some(f"{subject} soon", told, at_once)
+        return self._later(soon, PAUSE_SECONDS) + self._later(told - soon, LATER_SECONDS)
+
+    def _later(self, counts: Counts, seconds: tuple[float, float]) -> Counts:
+        """``counts``, each later by the mean of ``seconds``; what is left at the end is dropped."""
+        steps = round(sum(seconds) / 2 / self.past.step_seconds)
+        moved = np.zeros_like(counts)
+        moved[steps:] = counts[: max(len(counts) - steps, 0)]
+        return moved
 
 
-def later(counts: Counts, steps: int) -> Counts:
-    """``counts``, each as many steps later; what would fall behind the end is dropped."""
-    moved = np.zeros_like(counts)
-    moved[steps:] = counts[: len(counts) - steps]
-    return moved
+def managers_take(at_once: float) -> Even:
+    """How long managers take, who act on this share of what they are told soon."""
+    return Even(((at_once, *PAUSE_SECONDS), (1 - at_once, *LATER_SECONDS)))
 
 
-def _confidence_shares() -> Sequence[float]:
-    """The share of answers in each bucket of confidence: even within a route."""
-    low, high = _ROUTING_LIMITS
-    lowest = 0.25
-    widths: list[float] = []
-    below = 0.0
-    for bound in AI_CONFIDENCE.buckets:
-        if bound > high:
-            route, span = Route.AUTO_SENT, 1 - high
-        elif bound > low:
-            route, span = Route.QUEUED, high - low
-        else:
-            route, span = Route.ESCALATED, low - lowest
-        inside = bound - max(below, lowest if route is Route.ESCALATED else 0)
-        widths.append(max(0.0, inside) / span * _CONFIDENCE_SHARES[route])
-        below = bound
-    return [width / sum(widths) for width in widths]
+def by_severity(
+    escalations: Mapping[tuple[EscalationType, Severity], Counts], severity: Severity
+) -> list[Counts]:
+    """Those of one severity, of every type."""
+    return [counts for (_, other), counts in escalations.items() if other is severity]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts import blocks
-from alerts.backfill import backfill
+from alerts.backfill import Stretch, backfill
 from alerts.prometheus_api import PrometheusAPI
 from alerts.replay import Fired, Replay
 from alerts.rulebook import Rulebook, rulebook, series_names
@@ -96,7 +96,8 @@ def five_weeks_known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FiveW
     data = folder / "data"
     blocks.create(folder / "history.om", data)
     (folder / "history.om").unlink()
-    backfill(rules, read & rules.records.keys(), data, int(past.start.timestamp()), _END)
+    stretch = Stretch(int(past.start.timestamp()), _END)
+    backfill(rules, read & rules.records.keys(), data, [stretch])
     with scratch(data) as url:
         yield FiveWeeks(past, rules, url)
 

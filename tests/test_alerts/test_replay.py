@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from alerts import backfill_command, blocks, replay_command
-from alerts.backfill import backfill
+from alerts.backfill import Stretch, backfill
 from alerts.expansion import expanded
 from alerts.prometheus_api import PrometheusAPI
 from alerts.replay import Fired, NoDataError, Replay, Replayed, differences
@@ -104,7 +104,7 @@ def recorded_url(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("recorded")
     blocks.link(blocks.blocks_in(raw), folder)
     book = rules()
-    done = backfill(book, book.records, folder, _START, _END)
+    done = backfill(book, book.records, folder, [Stretch(_START, _END)])
     assert all(done.samples.values()), done.samples
     with scratch(folder) as url:
         yield url
@@ -233,8 +233,8 @@ def test_what_is_recorded_already_stays(raw: Path, tmp_path: Path) -> None:
     blocks.link(blocks.blocks_in(raw), tmp_path)
     book, name = rules(), "job:sms:rate5m"
     middle = _START + 43_200
-    first = backfill(book, [name], tmp_path, middle, _END)
-    again = backfill(book, [name], tmp_path, _START, _END)
+    first = backfill(book, [name], tmp_path, [Stretch(middle, _END)])
+    again = backfill(book, [name], tmp_path, [Stretch(_START, _END)])
     assert first.samples[name] == 43_200 // 30 + 1
     # The first sample of all has no rate yet.
     assert first.samples[name] + again.samples[name] in (2880, 2881, 2879)
@@ -245,7 +245,7 @@ def test_the_past_of_a_running_prometheus_is_taken_by_remote_read(
     raw_url: str, tmp_path: Path
 ) -> None:
     book, name = rules(), "job:sms:rate5m_max1h"
-    done = backfill(book, [name], tmp_path / "new", _END - 7200, _END, raw_url)
+    done = backfill(book, [name], tmp_path / "new", [Stretch(_END - 7200, _END)], raw_url)
     assert done.samples == {
         "job_route:sms:rate5m": done.samples["job_route:sms:rate5m"],
         "job:sms:rate5m": 241,
@@ -260,7 +260,7 @@ def test_a_running_prometheus_takes_new_blocks_in(raw: Path, tmp_path: Path) -> 
     blocks.link(blocks.blocks_in(raw), data)
     with scratch(data) as url:
         book = rules()
-        backfill(book, ["job:sms:rate5m"], data, _END - 3600, _END)
+        backfill(book, ["job:sms:rate5m"], data, [Stretch(_END - 3600, _END)])
         assert httpx.get(f"{url}/-/healthy").is_success
     with scratch(data) as url, PrometheusAPI(url) as prometheus:
         assert prometheus.has("job:sms:rate5m", _START, _END)

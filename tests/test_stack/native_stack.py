@@ -53,6 +53,8 @@ class Stack:
     def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
         """`python -m stack …` with this stack's variables."""
         own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
+        # Five weeks take longer than all the rest; who needs them asks for them.
+        own["HISTORY"] = "off"
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,17 @@ import psutil
 import pytest
 
 from alerts import paths
+from alerts.exporters import SYNTHETIC_HISTORY
+from alerts.prometheus_api import PrometheusAPI
+from alerts.signals import seasonality, slo, throughput
+from app.core.catalogue import SMS_RECEIVED
 from tests.serving_process import free_port
 from tests.test_stack.journey import walk
-from tests.test_stack.native_stack import Stack
+from tests.test_stack.native_stack import QUICK, Stack
 from tests.test_stack.panel_queries import PanelQueries
 from tests.waiting import until
 
+DAY = 86400
 GRAFANA = f"""\
 #!{sys.executable}
 # A stand-in: Grafana is in no package of Debian's.
@@ -45,11 +51,12 @@ DASHBOARDS = {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("state"))
+    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "HISTORY": "on"})
     stack.put_on_path("grafana", GRAFANA)
     try:
         started = stack.run("up")
         assert started.returncode == 0, started.stderr
+        assert "no history" not in started.stderr
         yield stack
     finally:
         stack.run("down")
@@ -61,6 +68,28 @@ def test_every_component_is_up(stack: Stack) -> None:
     names = {component.name for component in status}
     assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter", "grafana"}
     assert stack.run("status").returncode == 0
+
+
+def test_trends_and_bands_are_there_at_once(stack: Stack) -> None:
+    with PrometheusAPI(stack.addresses.prometheus) as prometheus:
+        now = int(time.time())
+        for record in (
+            seasonality.UPPER,
+            throughput.RATE_1D,
+            throughput.GROWTH_1W,
+            slo.BUDGET_LEFT,
+        ):
+            assert prometheus.range(record.name, now, now, 1), record.name
+        weeks = prometheus.range(seasonality.WEEKS_KNOWN.name, now, now, 1)
+        assert {value for points in weeks for value in points.values.values()} == {4}
+        # Made up until shortly before the start, and not since.
+        (made_up,) = prometheus.range(
+            f"max by (job) ({SYNTHETIC_HISTORY.name})", now - 35 * DAY, now, 300
+        )
+        assert made_up.labels == {"job": "orchestrator"}
+        assert len(made_up.values) > 34 * DAY / 300
+        (live,) = prometheus.range(SMS_RECEIVED.name, now - 35 * DAY, now, DAY)
+        assert live.labels["instance"] == f"127.0.0.1:{stack.variables['APP_PORT']}"
 
 
 def test_grafana_gets_its_settings(stack: Stack) -> None:

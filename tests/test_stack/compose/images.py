@@ -66,9 +66,13 @@ def _needed(services: dict[str, Any], checkout: Path) -> dict[str, list[str]]:
     for name, service in services.items():
         if "build" not in service:
             needed.setdefault(service["image"], []).append(name)
+    stages = set()
     for line in (checkout / "Dockerfile").read_text().splitlines():
         if line.startswith("FROM "):
-            needed.setdefault(line.split()[1], [])
+            _, image, _, stage = line.split()
+            if image not in stages:
+                needed.setdefault(image, [])
+            stages.add(stage)
     return needed
 
 

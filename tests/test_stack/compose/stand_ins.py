@@ -93,7 +93,7 @@ def _pip_indexes() -> dict[str, str]:
 RECIPES = {
     "prom/prometheus": Recipe(
         TESTING,
-        ("prometheus", "busybox-static"),
+        ("prometheus", "promtool", "busybox-static"),
         ("USER nobody", "WORKDIR /prometheus", 'ENTRYPOINT ["/bin/prometheus"]'),
         owned={"prometheus": 65534},
         finish=_busybox,

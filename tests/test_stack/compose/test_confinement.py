@@ -10,7 +10,11 @@ from tests.test_stack.compose.conftest import ROOT, Stack, inspect_services
 
 DEFINED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 # Those of a profile do not run unless they are asked for; test_definition looks at them.
-SERVICES = sorted(name for name, service in DEFINED.items() if "profiles" not in service)
+SERVICES = sorted(
+    name
+    for name, service in DEFINED.items()
+    if "profiles" not in service and service.get("restart") != "no"
+)
 
 
 @pytest.fixture(params=SERVICES)
@@ -47,6 +51,19 @@ def test_root_filesystem_is_read_only(container: dict[str, Any]) -> None:
 def test_memory_and_processes_are_limited(container: dict[str, Any]) -> None:
     assert 0 < container["HostConfig"]["Memory"] <= 2**30
     assert 0 < container["HostConfig"]["PidsLimit"] <= 512
+
+
+def test_what_has_ended_was_confined_as_well(stack: Stack) -> None:
+    history = inspect_services(stack.project)["history"]
+    assert (history["State"]["Status"], history["State"]["ExitCode"]) == ("exited", 0)
+    host = history["HostConfig"]
+    assert history["Config"]["User"] == "65534:65534"
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert 0 < host["Memory"] <= 2**30
+    assert 0 < host["PidsLimit"] <= 512
+    assert not history["NetworkSettings"]["Ports"]
 
 
 def test_ports_are_on_the_loopback_address(container: dict[str, Any]) -> None:

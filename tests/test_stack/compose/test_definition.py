@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.test_stack.compose.packages import run
 
@@ -22,16 +23,32 @@ def definition(docker: None, checkout: Path) -> dict[str, Any]:
 def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) -> None:
     for name, service in definition["services"].items():
         expected = {"mem_limit", "pids_limit", "stop_grace_period", "user"}
+        ends_by_itself = name == "history"
         # Images without a shell have nothing to check themselves with.
-        expected |= set() if "profiles" in service else {"healthcheck"}
+        if not ends_by_itself and "profiles" not in service:
+            expected |= {"healthcheck"}
         assert expected <= set(service), name
-        assert service["restart"] == "unless-stopped", name
+        assert service["restart"] == ("no" if ends_by_itself else "unless-stopped"), name
         assert service["read_only"], name
 
 
 def test_every_image_is_pinned(definition: dict[str, Any]) -> None:
     pulled = [each["image"] for each in definition["services"].values() if "build" not in each]
     assert [image for image in pulled if not re.search(r":v?\d+\.\d+", image)] == []
+
+
+def test_the_history_is_made_with_the_prometheus_that_runs(
+    definition: dict[str, Any], checkout: Path
+) -> None:
+    dockerfile = (checkout / "Dockerfile").read_text()
+    image = definition["services"]["prometheus"]["image"]
+    assert re.findall(r"^FROM (\S+) AS prometheus$", dockerfile, re.MULTILINE) == [image]
+    history = definition["services"]["history"]
+    (volume,) = [m for m in history["volumes"] if m["type"] == "volume"]
+    assert (volume["source"], volume["target"]) == ("prometheus-data", "/prometheus")
+    assert history["user"] == definition["services"]["prometheus"]["user"]
+    (target,) = yaml.safe_load((checkout / "prometheus/targets/orchestrator.yml").read_text())
+    assert f"--instance={target['targets'][0]}" in history["command"]
 
 
 def test_every_mounted_file_is_in_the_checkout(definition: dict[str, Any]) -> None:

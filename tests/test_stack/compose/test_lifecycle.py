@@ -1,11 +1,15 @@
 """Coming up, going down and coming back."""
 
 import socket
+import time
 import uuid
 
 import httpx
 import pytest
 
+from alerts.exporters import SYNTHETIC_HISTORY
+from alerts.prometheus_api import PrometheusAPI
+from alerts.signals import seasonality
 from stack.backend import StackError
 from stack.log_view import LogFilter
 from tests.test_stack.compose.conftest import Stack, inspect_services
@@ -27,6 +31,16 @@ def test_every_component_is_up_with_its_address_and_age(stack: Stack) -> None:
     assert all(component.since for component in status.values())
     assert status["prometheus"].url == stack.url("PROMETHEUS_PORT")
     assert status["app"].url == stack.url("APP_PORT")
+
+
+def test_the_history_is_there_and_no_component(stack: Stack) -> None:
+    assert "history" not in {component.name for component in stack.backend.status()}
+    with PrometheusAPI(stack.url("PROMETHEUS_PORT")) as prometheus:
+        now = int(time.time())
+        weeks = prometheus.range(seasonality.WEEKS_KNOWN.name, now, now, 1)
+        assert {value for points in weeks for value in points.values.values()} == {4}
+        (mark,) = prometheus.range(SYNTHETIC_HISTORY.name, now - 86400, now, 300)
+        assert mark.labels["instance"] == "app:8000"
 
 
 def test_nothing_was_restarted(stack: Stack) -> None:
