@@ -940,7 +940,7 @@ def _annotations() -> Iterator[dict[str, Any]]:
     yield grafana.annotation(
         "Synthetic history",
         f"max by (job) ({of(SYNTHETIC_HISTORY)})",
-        Colour.OTHER,
+        Colour.MUTED,
         "What {{job}} did here is made up",
     )
 

@@ -61,6 +61,7 @@ _LONG_RANGE = (
     catalogue.PROCESS_CPU,
     catalogue.PROCESS_MEMORY,
     catalogue.PROCESS_START_TIME,
+    catalogue.BUILD_INFO,
 )
 
 
