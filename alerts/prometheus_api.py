@@ -78,6 +78,13 @@ class PrometheusAPI:
             for each in series["exemplars"]
         ]
 
+    def series(self, selector: str, start: int, end: int) -> list[dict[str, str]]:
+        """The labels of each series that fits ``selector`` in this time."""
+        found: list[dict[str, str]] = self._ask(
+            "series", {"match[]": selector, "start": start, "end": end}
+        )
+        return found
+
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether there is any series called ``name`` in this time."""
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})

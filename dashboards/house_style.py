@@ -63,6 +63,7 @@ class Colour(StrEnum):
     NEUTRAL = "blue"
     OTHER = "purple"
     MUTED = "text"
+    MADE_UP = "yellow"
 
 
 MEANING: Mapping[str, Colour] = {
@@ -94,6 +95,9 @@ MEANING: Mapping[str, Colour] = {
 """The colours of label values, wherever a series is called by one of them alone."""
 
 _MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
+
+_SHORTENED = {"rule_group": ".*;(.+)"}
+"""What a legend shows of a label's value: a group's name is enough, without its file's path."""
 
 _SEVERITY_COLOURS = {
     Severity.INFO: Colour.NEUTRAL,
@@ -535,11 +539,14 @@ def signal(
     """
     legend = " ".join(f"{{{{{label}}}}}" for label in legend_labels) or watched.title
     matchers = _matchers_of(watched, legend_labels)
+    expr = _series_of(watched, matchers, among)
+    for label in sorted(_SHORTENED.keys() & set(legend_labels)):
+        expr = f'label_replace({expr}, "{label}", "$1", "{label}", "{_SHORTENED[label]}")'
     return timeseries(
         watched.title,
         f"{watched.meaning}\n\n{alerts_in_words(watched)}",
         watched.unit,
-        Query(_series_of(watched, matchers, among), legend),
+        Query(expr, legend),
         signals=(watched,),
         empty=empty,
         links=links,
@@ -940,7 +947,7 @@ def _annotations() -> Iterator[dict[str, Any]]:
     yield grafana.annotation(
         "Synthetic history",
         f"max by (job) ({of(SYNTHETIC_HISTORY)})",
-        Colour.MUTED,
+        Colour.MADE_UP,
         "What {{job}} did here is made up",
     )
 

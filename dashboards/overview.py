@@ -111,7 +111,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
             figure(
-                breakers.title,
+                "Breakers not closed",
                 breakers.meaning,
                 breakers.unit,
                 Query(f"sum({of(breakers.source)})", "not closed"),

@@ -152,7 +152,11 @@ class NativeBackend:
         notified = alertmanager.note(self.secrets)
         if "grafana" in self._supervisor.states():
             return [f"Grafana: user admin, password in {self._grafana_password}", notified]
-        return ["Grafana is not installed: import grafana/dashboards/*.json into yours", notified]
+        return [
+            "Grafana is not installed: import grafana/dashboards/*.json into yours, or see them by "
+            "make preview",
+            notified,
+        ]
 
     @property
     def secrets(self) -> Path:

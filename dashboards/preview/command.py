@@ -14,6 +14,7 @@ from alerts.prometheus_config import scrape_seconds
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
 from dashboards.preview.answers import Asking, Span
+from dashboards.preview.choices import with_all_values
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
@@ -86,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
             for board, span in zip(boards, spans, strict=True):
                 _progress(f"{len(drawn) + 1} of {len(boards)}: {board.title}")
                 asking = Asking(prometheus, span, scrape_seconds())
-                drawn.append(_draw(board, asking, options, url))
+                chosen = with_all_values(board, prometheus, span.start, span.end)
+                drawn.append(_draw(chosen, asking, options, url))
                 _progress("")
                 print(f"{board.name}: {drawn[-1].summary}", flush=True)
     except PrometheusError as error:

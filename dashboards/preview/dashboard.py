@@ -103,6 +103,8 @@ class Dashboard:
     description: str
     range_seconds: float
     variables: Mapping[str, str]
+    variable_queries: Mapping[str, str]
+    """Of the variables whose values Grafana asks Prometheus for."""
     annotations: tuple[Annotation, ...]
     rows: tuple[Row, ...]
     """The first has no title where panels come before any heading."""
@@ -126,6 +128,7 @@ def read(path: Path) -> Dashboard:
 
 def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
     annotations = (document.get("annotations") or {}).get("list") or ()
+    variables = (document.get("templating") or {}).get("list") or ()
     return Dashboard(
         name,
         str(document["title"]),
@@ -133,8 +136,13 @@ def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
         _range_seconds(str((document.get("time") or {}).get("from", ""))),
         {
             str(variable["name"]): _chosen(variable)
-            for variable in (document.get("templating") or {}).get("list") or ()
+            for variable in variables
             if variable["type"] not in ("datasource", "adhoc")
+        },
+        {
+            str(variable["name"]): str(variable["query"])
+            for variable in variables
+            if variable["type"] == "query"
         },
         tuple(_annotations(annotations)),
         tuple(_rows(document["panels"])),

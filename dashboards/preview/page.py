@@ -13,7 +13,7 @@ from PIL import Image
 from alerts import time_range
 from dashboards.preview.answers import Answers, Span
 from dashboards.preview.colours import Theme
-from dashboards.preview.dashboard import Dashboard, Panel, Row
+from dashboards.preview.dashboard import ALL, Dashboard, Panel, Row
 from dashboards.preview.frames import Outcome, draw_panel
 from dashboards.preview.surface import DPI, SMALL_SIZE, Box, Surface, text_width
 
@@ -143,12 +143,17 @@ def _draw_head(surface: Surface, dashboard: Dashboard, span: Span, source: str) 
     drawn = f"drawn from {source} at {now:%Y-%m-%d %H:%M} UTC, without Grafana"
     surface.text(box.right, 54, drawn, size=SMALL_SIZE, colour=theme.quiet_text, align="right")
     chosen = "   ".join(
-        f"{name}: {'all' if value == '.+' else value}"
+        f"{name}: {'all' if value == ALL else _read(value)}"
         for name, value in dashboard.variables.items()
     )
     room = box.width - text_width(drawn, SMALL_SIZE) - 30
     surface.text(box.x, 54, chosen, size=SMALL_SIZE + 0.5, colour=theme.quiet_text, width=room)
     _draw_annotations(surface, dashboard, box.x + text_width(chosen, SMALL_SIZE + 0.5) + 30)
+
+
+def _read(chosen: str) -> str:
+    """A choice as people write it, without what a regular expression needs."""
+    return chosen.replace("|", ", ").replace("\\", "")
 
 
 def _draw_annotations(surface: Surface, dashboard: Dashboard, x: float) -> None:

@@ -11,6 +11,8 @@ from dashboards.preview.surface import TEXT_SIZE, Box, Surface, text_width
 
 _LARGEST, _SMALLEST = 30.0, 9.0
 """Points of the number."""
+_UNKNOWN = "#808080"
+"""Behind a panel without a number: unknown is neither good nor bad."""
 _MOST = 12
 """Numbers in one panel; Grafana scrolls."""
 
@@ -27,6 +29,8 @@ def background(panel: Panel, answers: Answers, surface: Surface) -> str:
         return ""
     if len(answers.series) > 1:
         return ""
+    if answers.is_empty:
+        return _UNKNOWN
     field, value = _only(panel, answers)
     return field.colour(value, surface.theme)
 
@@ -57,7 +61,7 @@ def _draw_one(
 ) -> None:
     field = panel.fields.of(series.name, series.ref) if series else panel.fields.defaults
     value = reduce.reduced(series.values, calculation(panel)) if series else np.nan
-    colour = field.colour(value, surface.theme)
+    colour = _UNKNOWN if np.isnan(value) else field.colour(value, surface.theme)
     mode = str(panel.options.get("colorMode", "value"))
     is_filled = mode.startswith("background")
     if is_filled and not whole_panel:
