@@ -35,6 +35,7 @@ UP = Metric("up", Kind.GAUGE, "bool", "1 where the last scrape of a target worke
 """What Prometheus adds to the series of each target."""
 
 _CAPACITY = 100
+_CONNECTIONS = 5
 
 _TENANT = LogNormal.of(collections_monitor.LATENCY)
 _TEXTS = LogNormal.of(sms_agent.LATENCY)
@@ -182,11 +183,12 @@ def _operations(workload: Workload) -> Iterator[tuple[Component, Operation, Coun
     yield Component.SMS_AGENT, Operation.SEND_SMS, sent, _TEXTS
     yield Component.NOTIFICATION_SERVICE, Operation.SEND_NOTIFICATION, told, _NOTIFICATION
     for statement, per_sms in (
-        (Operation.SELECT, 6),
-        (Operation.INSERT, 8),
-        (Operation.UPDATE, 6),
+        (Operation.SELECT, 2),
+        (Operation.INSERT, 10),
+        (Operation.UPDATE, 3),
+        (Operation.OTHER, 4),
     ):
-        yield Component.DATABASE, statement, received * per_sms, LogNormal(0.002, 1.6)
+        yield Component.DATABASE, statement, received * per_sms, LogNormal(0.0004, 2)
 
 
 _FAILING_SHARE = 0.0015
@@ -239,6 +241,8 @@ _STEPS = {
     Step.OPEN_ESCALATION: (StepType.DATABASE_OPERATION, LogNormal(0.006)),
     Step.NOTIFY_MANAGER: (StepType.NOTIFICATION, _NOTIFICATION),
 }
+_LEFT_OUT = (Step.PAYMENT_PLAN, Step.SEND_SMS, Step.QUEUE_FOR_APPROVAL, Step.OPEN_ESCALATION)
+"""Steps that not every SMS needs."""
 
 
 def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -257,6 +261,10 @@ def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
         labels = {"step": step, "step_type": step_type, "status": StepStatus.COMPLETED}
         is_slowed = step is Step.AI_RESPONSE
         yield from _durations(workload, metric, taken[step], duration, is_slowed, **labels)
+        if step in _LEFT_OUT:
+            skipped = workload.answered - taken[step]
+            labels = {**labels, "status": StepStatus.SKIPPED}
+            yield from _durations(workload, metric, skipped, LogNormal(0.00001), False, **labels)
     labels = {
         "step": Step.AI_RESPONSE,
         "step_type": StepType.AI_PROCESSING,
@@ -309,7 +317,7 @@ def _queue_age(workload: Workload, metric: Metric) -> Iterator[Series]:
     yield Series(metric.name, {}, _oldest(workload, metric.name, workload.waiting))
 
 
-def _oldest(workload: Workload, subject: str, waiting: Counts) -> NDArray[np.float64]:
+def _oldest(workload: Workload, subject: str, waiting: Counts) -> NDArray[Any]:
     """The age of the oldest of so many that wait: the more there are, the older."""
     drawn = workload.rng(subject).uniform(size=len(waiting))
     age = max(LATER_SECONDS) * drawn ** (1 / np.maximum(waiting, 1))
@@ -373,7 +381,7 @@ def _cpu(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 def _memory(workload: Workload, metric: Metric) -> Iterator[Series]:
     noise = workload.rng(metric.name).uniform(0, 6e6, len(workload.times))
-    yield Series(metric.name, {}, (140e6 + noise).astype(np.int64))
+    yield Series(metric.name, {}, (115e6 + noise).astype(np.int64))
 
 
 def _descriptors(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -401,13 +409,13 @@ def _flushes(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 def _pool(workload: Workload, metric: Metric) -> Iterator[Series]:
     busy = workload.received / workload.past.step_seconds * 0.1
-    used = np.minimum(workload.rng(metric.name).poisson(busy), 5)
+    used = np.minimum(workload.rng(metric.name).poisson(busy), _CONNECTIONS - 1)
     yield Series(metric.name, {"state": "used"}, used)
-    yield Series(metric.name, {"state": "idle"}, 5 - used)
+    yield Series(metric.name, {"state": "idle"}, np.ones_like(used))
 
 
 def _lines(workload: Workload, metric: Metric) -> Iterator[Series]:
-    shares = {"debug": 0.0, "info": 14.0, "warning": 0.02, "error": 0.001, "critical": 0.0}
+    shares = {"debug": 2.7, "info": 15.0, "warning": 0.02, "error": 0.001, "critical": 0.0}
     for level, per_sms in shares.items():
         counts = workload.rng(f"lines {level}").poisson(workload.received * per_sms)
         yield _counter(workload, metric, counts, level=level)
@@ -431,7 +439,7 @@ _WRITERS: Mapping[Metric, Writer] = {
     catalogue.OPERATION_RETRIES: _retries,
     catalogue.CIRCUIT_BREAKER_STATE: _breakers,
     catalogue.DB_CLIENT_CONNECTION_COUNT: _pool,
-    catalogue.DB_CLIENT_CONNECTION_MAX: _constant(15),
+    catalogue.DB_CLIENT_CONNECTION_MAX: _constant(_CONNECTIONS),
     catalogue.PROCESS_WORKERS: _constant(1),
     catalogue.PROCESS_CPU: _cpu,
     catalogue.PROCESS_MEMORY: _memory,

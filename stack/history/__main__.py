@@ -56,9 +56,9 @@ def main() -> int:
     except (OSError, ValueError, BlocksError, PrometheusError, ScratchError, ToolMissing) as error:
         print(
             f"\nno history: {error}\n"
-            f"The stack comes up without. It takes 1 GB in {options.data} for a minute; "
-            "HISTORY=off does without.\n"
-            "To have it later: make down, remove Prometheus's data, make up.",
+            "The stack comes up without; to have one later: make down, remove Prometheus's data, "
+            "make up.\n"
+            f"It takes 1 GB for a minute in {options.data}; HISTORY=off does without.",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
