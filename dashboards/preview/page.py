@@ -151,9 +151,14 @@ def _draw_head(surface: Surface, dashboard: Dashboard, span: Span, source: str) 
     _draw_annotations(surface, dashboard, box.x + text_width(chosen, SMALL_SIZE + 0.5) + 30)
 
 
+_COUNTED_FROM = 3
+"""Values of a variable, so that the head has room for the rest."""
+
+
 def _read(chosen: str) -> str:
-    """A choice as people write it, without what a regular expression needs."""
-    return chosen.replace("|", ", ").replace("\\", "")
+    """A choice as people write it, without what a regular expression needs; many are counted."""
+    values = chosen.replace("\\", "").split("|")
+    return ", ".join(values) if len(values) < _COUNTED_FROM else f"{len(values)} values"
 
 
 def _draw_annotations(surface: Surface, dashboard: Dashboard, x: float) -> None:

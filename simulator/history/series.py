@@ -321,7 +321,8 @@ def _oldest(workload: Workload, subject: str, waiting: Counts) -> NDArray[Any]:
     """The age of the oldest of so many that wait: the more there are, the older."""
     drawn = workload.rng(subject).uniform(size=len(waiting))
     age = max(LATER_SECONDS) * drawn ** (1 / np.maximum(waiting, 1))
-    return np.round(np.where(waiting > 0, age, 0), 3)
+    shown: NDArray[np.float64] = np.round(np.where(waiting > 0, age, 0.0), 3).astype(np.float64)
+    return shown
 
 
 def _escalations(workload: Workload, metric: Metric) -> Iterator[Series]:
