@@ -31,6 +31,7 @@ from app.core.thresholds import Thresholds
 RECORD_TESTS: dict[str, RecordTests] = {
     "slo_events": slo.events,
     "slo": slo.hours,
+    "slo_slices": slo.slices,
     "slo_long": slo.days,
     "http": http.tests,
     "sms": sms.tests,

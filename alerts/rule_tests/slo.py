@@ -15,6 +15,7 @@ from alerts.rule_tests.universe import (
     labelled,
     or_zero,
     share,
+    times,
 )
 from alerts.signals import slo
 from app.core import catalogue
@@ -23,6 +24,7 @@ from app.core.thresholds import Thresholds
 
 OBJECTIVE = "job_slo:slo_objective:ratio"
 CALM = "calm"
+_ERRORS = (slo.ERRORS, slo.SLICE_ERRORS.name)
 _STEPS = catalogue.WORKFLOW_STEP_DURATION.count
 
 
@@ -123,7 +125,7 @@ def _counted(universe: Universe, thresholds: Thresholds) -> dict[str, tuple[Valu
 def hours(_thresholds: Thresholds) -> list[RecordTest]:
     """Windows of hours."""
     windows = tuple(window for window in slo.FAST if window != "5m")
-    universe = _recorded(1, windows)
+    universe = _recorded(1, windows, slo.TOTAL, slo.ERRORS)
     expected = {slo.error_ratio(window).name: _ratio(universe, window) for window in windows}
     for window in ("1h", "6h"):
         expected[slo.failures(window).name] = _failures(universe, window)
@@ -137,9 +139,20 @@ def hours(_thresholds: Thresholds) -> list[RecordTest]:
     ]
 
 
+def slices(_thresholds: Thresholds) -> list[RecordTest]:
+    """Events of 5 minutes each."""
+    universe = Universe()
+    _add_job(universe, JOB, slo.TOTAL, slo.ERRORS)
+    expected = {
+        counted.name: times(universe.now(rate, ("job", "slo")), 300)
+        for rate, counted in ((slo.TOTAL, slo.SLICE_TOTAL), (slo.ERRORS, slo.SLICE_ERRORS))
+    }
+    return [RecordTest("events of 5 minutes", universe, expected)]
+
+
 def days(thresholds: Thresholds) -> list[RecordTest]:
     """Windows of days."""
-    universe = _recorded(120, slo.SLOW)
+    universe = _recorded(120, slo.SLOW, slo.SLICE_TOTAL.name, slo.SLICE_ERRORS.name)
     expected = {slo.error_ratio(window).name: _ratio(universe, window) for window in slo.SLOW}
     for window in slo.SLOW:
         expected[slo.failures(window).name] = _failures(universe, window)
@@ -162,35 +175,44 @@ def _add_objectives(universe: Universe, series: Iterable[Labels]) -> dict[str, f
     return budgets
 
 
-def _recorded(stretch: int, windows: tuple[str, ...]) -> Universe:
-    """Events of two objectives, as recorded; and for each window two jobs with a gap in theirs.
+def _recorded(stretch: int, windows: tuple[str, ...], total: str, errors: str) -> Universe:
+    """Events of two objectives, as recorded in the series ``total`` and ``errors``.
+
+    For each window there are two jobs more, with a gap in theirs.
 
     Of one, a little of the older half is known, so there is a ratio. The other's known past ends
     before the window begins.
     """
     universe = Universe(stretch)
-    _add_job(universe, JOB)
-    _add_job(universe, CALM, total=0.00001)
+    _add_job(universe, JOB, total, errors)
+    _add_job(universe, CALM, total, errors, scale=0.00001)
     for window in windows:
         length = seconds(window)
-        _add_job(universe, f"known-{window}", (length * 3 // 4, length // 2))
-        _add_job(universe, f"unknown-{window}", (length, length // 2))
+        _add_job(universe, f"known-{window}", total, errors, (length * 3 // 4, length // 2))
+        _add_job(universe, f"unknown-{window}", total, errors, (length, length // 2))
     return universe
 
 
-def _add_job(universe: Universe, job: str, *gaps: tuple[int, int], total: float = 10) -> None:
+def _add_job(
+    universe: Universe,
+    job: str,
+    total: str,
+    errors: str,
+    *gaps: tuple[int, int],
+    scale: float = 10,
+) -> None:
     for position, objective in enumerate(("availability", "sms_latency"), start=1):
         labels = {"job": job, "slo": objective}
-        universe.add(slo.TOTAL, labels, total * position, grows=False, gaps=gaps)
+        universe.add(total, labels, scale * position, grows=False, gaps=gaps)
         # Errors grow while events only move: else each window had the same ratio.
-        universe.add(slo.ERRORS, labels, 0.001 * total * position, grows=True)
+        universe.add(errors, labels, 0.001 * scale * position, grows=True)
 
 
 def _ratio(universe: Universe, window: str, *, however_young: bool = False) -> Values:
     length = seconds(window)
     found: Values = {}
     for one in universe.series:
-        if one.name == slo.TOTAL:
+        if one.name in (slo.TOTAL, slo.SLICE_TOTAL.name):
             if not however_young and not universe.samples(one, length, length // 2):
                 continue
             errors = _errors_of(universe, one.labels, length)
@@ -199,17 +221,19 @@ def _ratio(universe: Universe, window: str, *, however_young: bool = False) -> V
 
 
 def _failures(universe: Universe, window: str) -> Values:
+    """How many there were: of a rate its mean over the window, of slices all of them."""
     length = seconds(window)
     found: Values = {}
     for one in universe.series:
-        if one.name == slo.ERRORS:
+        if one.name in _ERRORS:
             errors = _errors_of(universe, one.labels, length)
-            found[_key(one.labels)] = sum(errors) / len(errors) * length
+            is_rate = one.name == slo.ERRORS
+            found[_key(one.labels)] = sum(errors) * (length / len(errors) if is_rate else 1)
     return found
 
 
 def _errors_of(universe: Universe, labels: Mapping[str, str], length: int) -> list[float]:
-    (errors,) = (s for s in universe.series if s.name == slo.ERRORS and s.labels == labels)
+    (errors,) = (s for s in universe.series if s.name in _ERRORS and s.labels == labels)
     return universe.samples(errors, length)
 
 

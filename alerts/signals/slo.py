@@ -91,6 +91,14 @@ FAST, SLOW = ("5m", "30m", "1h", "2h", "6h"), ("1d", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""
 
 TOTAL, ERRORS = "job_slo:sli_total:rate5m", "job_slo:sli_errors:rate5m"
+SLICE = "5m"
+SLICE_TOTAL = Record(f"job_slo:sli_total:increase{SLICE}", f"{TOTAL} * {seconds(SLICE)}")
+SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", f"{ERRORS} * {seconds(SLICE)}")
+"""Events of 5 minutes, recorded once in 5 minutes: windows of days add these up.
+
+That reads a twentieth of the samples. And where events were recorded less often for a while, as by
+a backfill, or after a change of the evaluation interval, none of the time counts for more.
+"""
 
 
 def objectives(thresholds: Thresholds) -> tuple[Objective, ...]:
@@ -203,16 +211,24 @@ def error_ratio(window: str) -> Record:
     if window == "5m":
         return Record(name, ratio(ERRORS, TOTAL))
     half = f"{seconds(window) // 2}s"
-    share = ratio(f"sum_over_time({ERRORS}[{window}])", f"sum_over_time({TOTAL}[{window}])")
-    return Record(name, f"{share} and present_over_time({TOTAL}[{half}] offset {half})")
+    total, errors = _summed(window)
+    share = ratio(f"sum_over_time({errors}[{window}])", f"sum_over_time({total}[{window}])")
+    return Record(name, f"{share} and present_over_time({total}[{half}] offset {half})")
+
+
+def _summed(window: str) -> tuple[str, str]:
+    """The series that are added up over ``window``: all events, and those that failed."""
+    return (SLICE_TOTAL.name, SLICE_ERRORS.name) if window in SLOW else (TOTAL, ERRORS)
 
 
 def failures(window: str) -> Record:
     """How many events failed within ``window``: few of them call nobody, whatever their share."""
-    return Record(
-        f"job_slo:sli_errors:increase{window}",
-        f"avg_over_time({ERRORS}[{window}]) * {seconds(window)}",
+    counted = (
+        f"sum_over_time({SLICE_ERRORS}[{window}])"
+        if window in SLOW
+        else f"avg_over_time({ERRORS}[{window}]) * {seconds(window)}"
     )
+    return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
 def objective_record(objective: Objective) -> Record:
@@ -230,7 +246,7 @@ def period_error_ratio(thresholds: Thresholds) -> Record:
     days = f"{thresholds.slo_period_days}d"
     return Record(
         "job_slo:sli_errors:ratio_rate_period",
-        ratio(f"sum_over_time({ERRORS}[{days}])", f"sum_over_time({TOTAL}[{days}])"),
+        ratio(f"sum_over_time({SLICE_ERRORS}[{days}])", f"sum_over_time({SLICE_TOTAL}[{days}])"),
     )
 
 
@@ -321,12 +337,22 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             ),
         ),
         Group(
+            name="slo_slices",
+            dashboard=Dashboard.ALERTS,
+            source="slo",
+            about="Objectives, events of 5 minutes each.",
+            interval=SLICE,
+            follows=("slo_events",),
+            records=(SLICE_TOTAL, SLICE_ERRORS),
+            signals=(),
+        ),
+        Group(
             name="slo_long",
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over days: burn rates for tickets, and the budget that is left.",
             interval="1m",
-            follows=("slo_events", "slo"),
+            follows=("slo_events", "slo", "slo_slices"),
             records=(
                 *map(error_ratio, SLOW),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in SLOW),

@@ -167,7 +167,7 @@ def test_a_limit_between_two_buckets_is_refused_with_the_choice() -> None:
         (Unit.SECONDS, 36 * 3600, "36h"),
         (Unit.SECONDS, 14 * 86400, "14d"),
         (Unit.PER_SECOND, 0.5, "0.5/s"),
-        (Unit.BYTES, 1024, "1024B"),
+        (Unit.BYTES, 1024, "1KiB"),
         (Unit.COUNT, 3, "3"),
     ],
 )

@@ -75,9 +75,10 @@ def test_history_is_what_prometheus_reads(tmp_path: Path) -> None:
         Level({"__name__": "level", "instance": "APP_PORT"}, 0.25, False, HOUR),
         Level({"__name__": "a:b", "text": 'a "b" \\'}, 7, False, 5 * WEEK),
         Level({"__name__": "things_total"}, 0.5, True, HOUR),
+        Level({"__name__": "job:seldom:sum"}, 3, False, HOUR),
     ]
     data = tmp_path / "prometheus"
-    history.write(past, END, data, {"APP_PORT": "127.0.0.1:9"})
+    history.write(past, END, data, {"APP_PORT": "127.0.0.1:9"}, {"job:seldom:sum": 300})
     # Without one promtool does not read the blocks.
     (data / "wal").mkdir()
     command = [str(locate("promtool").path), "tsdb", "dump", str(data)]
@@ -90,7 +91,10 @@ def test_history_is_what_prometheus_reads(tmp_path: Path) -> None:
         '{__name__="level", instance="127.0.0.1:9"}',
         '{__name__="a:b", text="a \\"b\\" \\\\"}',
         '{__name__="things_total"}',
+        '{__name__="job:seldom:sum"}',
     }
+    seldom = [moment for moment, _ in series.pop('{__name__="job:seldom:sum"}')]
+    assert {b - a for a, b in pairwise(seldom)} == {300}
     for samples in series.values():
         times = [moment for moment, _ in samples]
         assert times[-1] == END

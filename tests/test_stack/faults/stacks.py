@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from alerts import paths
+from alerts.prometheus_config import evaluation_seconds
+from alerts.rulebook import rulebook
 from stack.ports import PORTS
 from tests.test_stack.faults import history
 from tests.test_stack.faults.levels import Level
@@ -43,7 +46,7 @@ class Stacks:
                 stack.variables = _ports()
                 if levels:
                     data = state / "data" / "prometheus"
-                    history.write(levels, int(time.time()), data, instances(stack))
+                    history.write(levels, int(time.time()), data, instances(stack), _intervals())
                 assert stack.run("up").returncode == 0, f"{name} is not up: {log.read_text()}"
             yield stack
         finally:
@@ -63,6 +66,13 @@ class Stacks:
 def instances(stack: Stack) -> dict[str, str]:
     """The instance labels of the stack's targets, by the variable of the port."""
     return {p.variable: f"127.0.0.1:{stack.variables[p.variable]}" for p in PORTS}
+
+
+def _intervals() -> dict[str, int]:
+    """How often each record is made, in seconds."""
+    texts = [file.read_text() for file in paths.RULES.glob("*.yml")]
+    records = rulebook(texts, evaluation_seconds()).records
+    return {name: max(rule.interval for rule in rules) for name, rules in records.items()}
 
 
 def _ports() -> dict[str, str]:
