@@ -207,7 +207,9 @@ def _calls(thresholds: Thresholds) -> Row:
                 "0.",
                 Unit.COUNT,
                 Query(
-                    "60 * " + _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum"),
+                    "60 * "
+                    + _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum")
+                    + " > 0",
                     "{{component}} {{error_type}}",
                 ),
                 empty="No calls failed",

@@ -98,7 +98,16 @@ class ScriptedUpstreams:
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Serve ``app`` on a free port of the loopback address; gives its URL."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            access_log=False,
+            # Longer than the client keeps a connection: on a machine that stalls, it would be
+            # closed just as it is used again.
+            timeout_keep_alive=75,
+        )
     )
     task = asyncio.create_task(server.serve())
     while not server.started:

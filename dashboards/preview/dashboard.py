@@ -140,7 +140,7 @@ def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
             if variable["type"] not in ("datasource", "adhoc")
         },
         {
-            str(variable["name"]): str(variable["query"])
+            str(variable["name"]): str(variable.get("query") or "")
             for variable in variables
             if variable["type"] == "query"
         },

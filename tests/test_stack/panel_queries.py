@@ -47,14 +47,14 @@ class PanelQueries:
             for panel in self._panels
             if "noValue" not in panel["fieldConfig"]["defaults"]
             for target in panel["targets"]
-            if not self._ask(panel, target["expr"]).series
+            if not self._ask(panel, target).series
         ]
 
     def costly(self) -> list[str]:
         """The panels that draw more than can be read, or make Prometheus read too much."""
         found = []
         for panel in self._panels:
-            answers = [self._ask(panel, target["expr"]) for target in panel["targets"]]
+            answers = [self._ask(panel, target) for target in panel["targets"]]
             drawn = sum(answer.series for answer in answers)
             if drawn > SERIES_AT_MOST[panel["type"]]:
                 found.append(f"{panel['title']}: {drawn} series")
@@ -65,8 +65,8 @@ class PanelQueries:
             ]
         return found
 
-    def _ask(self, panel: Panel, expr: str) -> Answer:
-        """Over the range of the panel; AssertionError says what Prometheus refused."""
+    def _ask(self, panel: Panel, target: Mapping[str, Any]) -> Answer:
+        """Over the range of the panel, or now; AssertionError says what Prometheus refused."""
         since = panel.get("timeFrom") or self._document["time"]["from"].removeprefix("now-")
         length = _seconds(since)
         step = max(15, length // POINTS)
@@ -77,14 +77,12 @@ class PanelQueries:
         }
         values = {**dict.fromkeys(variables(self._document), ".+"), **built_in}
         now = time.time()
-        form = {
-            "query": filled_in(expr, values, panel["title"]),
-            "start": now - length,
-            "end": now,
-            "step": step,
-            "stats": "true",
-        }
-        body = self._client.post("/api/v1/query_range", data=form).json()
+        form = {"query": filled_in(target["expr"], values, panel["title"]), "stats": "true"}
+        if target.get("instant"):
+            body = self._client.post("/api/v1/query", data=form | {"time": now}).json()
+        else:
+            over = {"start": now - length, "end": now, "step": step}
+            body = self._client.post("/api/v1/query_range", data=form | over).json()
         assert body["status"] == "success", f"{panel['title']}: {body.get('error')}"
         samples = body["data"]["stats"]["samples"]["totalQueryableSamples"]
         return Answer(len(body["data"]["result"]), samples)
