@@ -18,7 +18,7 @@ from simulator.history.past import five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
-from stack.toolchain import ToolMissing
+from stack.toolchain import ToolMissing, locate
 
 STEP_SECONDS = 30
 
@@ -43,6 +43,9 @@ def main() -> int:
     try:
         if not is_wanted(os.environ) or not is_due(options.data):
             return 0
+        # Before the first line of progress: where a tool has to be fetched, that is told as well.
+        for tool in ("prometheus", "promtool"):
+            locate(tool)
         now = int(datetime.now(UTC).timestamp())
         past = five_weeks(
             datetime.fromtimestamp(now - now % STEP_SECONDS, UTC),
