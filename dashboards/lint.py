@@ -7,6 +7,7 @@ and the mend.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,16 +94,16 @@ def _of_layout(document: Document) -> Iterator[str]:
             place = inner["gridPos"]
             if place["x"] + place["w"] > GRID_WIDTH:
                 yield f"panel {inner['title']!r}: reaches beyond the grid; make it narrower"
-        place = panel["gridPos"]
-        for x in range(place["x"], place["x"] + place["w"]):
-            for y in range(place["y"], place["y"] + place["h"]):
-                other = taken.setdefault((x, y), panel["title"])
-                if other != panel["title"]:
-                    yield f"panel {panel['title']!r}: lies upon {other!r}; move it"
-                    break
-            else:
-                continue
-            break
+        others = {taken.setdefault(cell, panel["title"]) for cell in _cells(panel["gridPos"])}
+        for other in sorted(others - {panel["title"]}):
+            yield f"panel {panel['title']!r}: lies upon {other!r}; move it"
+
+
+def _cells(place: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """The cells of the grid that a panel takes."""
+    columns = range(place["x"], place["x"] + place["w"])
+    lines = range(place["y"], place["y"] + place["h"])
+    return product(columns, lines)
 
 
 def _of_panels(document: Document) -> Iterator[str]:

@@ -18,11 +18,10 @@ _VARIABLE = re.compile(r"\$(?:\{([a-zA-Z_]\w*)(?::\w+)?\}|([a-zA-Z_]\w*))")
 
 @dataclass(frozen=True, slots=True)
 class PanelQuery:
-    """One query of a panel, with the variables filled in. ``instant``: asked for now alone."""
+    """One query of a panel, or of an annotation, with the variables filled in."""
 
     panel: str
     expr: str
-    instant: bool
 
 
 def panels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -50,7 +49,7 @@ def queries(
         if is_prometheus(panel):
             for target in panel.get("targets", []):
                 expr = filled_in(target["expr"], values, f"panel {panel['title']!r}")
-                yield PanelQuery(panel["title"], expr, target.get("instant", False))
+                yield PanelQuery(panel["title"], expr)
 
 
 def annotation_queries(document: Mapping[str, Any]) -> Iterator[PanelQuery]:
@@ -58,7 +57,7 @@ def annotation_queries(document: Mapping[str, Any]) -> Iterator[PanelQuery]:
     values = {**dict.fromkeys(variables(document), ".+"), **BUILT_IN}
     for each in document.get("annotations", {}).get("list", []):
         expr = filled_in(each["expr"], values, f"annotation {each['name']!r}")
-        yield PanelQuery(each["name"], expr, False)
+        yield PanelQuery(each["name"], expr)
 
 
 def is_prometheus(panel: Mapping[str, Any]) -> bool:

@@ -7,8 +7,10 @@ from typing import Any, Self
 
 import httpx
 
+from alerts.prometheus_config import scrape_seconds
 from dashboards.house_style import SERIES_AT_MOST
-from dashboards.queries import BUILT_IN, filled_in, is_prometheus, panels, variables
+from dashboards.preview.steps import step_seconds, time_variables
+from dashboards.queries import filled_in, is_prometheus, panels, variables
 
 POINTS = 240
 """Of a line on a panel of usual width."""
@@ -69,12 +71,8 @@ class PanelQueries:
         """Over the range of the panel, or now; AssertionError says what Prometheus refused."""
         since = panel.get("timeFrom") or self._document["time"]["from"].removeprefix("now-")
         length = _seconds(since)
-        step = max(15, length // POINTS)
-        built_in = BUILT_IN | {
-            "__interval": f"{step}s",
-            "__rate_interval": f"{max(step + 15, 60)}s",
-            "__range": f"{length}s",
-        }
+        step = step_seconds(length, POINTS, scrape_seconds())
+        built_in = time_variables(length, step, scrape_seconds())
         values = {**dict.fromkeys(variables(self._document), ".+"), **built_in}
         now = time.time()
         form = {"query": filled_in(target["expr"], values, panel["title"]), "stats": "true"}
