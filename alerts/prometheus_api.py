@@ -120,8 +120,8 @@ class PrometheusAPI:
             raise QueryRefusedError("query timed out") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusError(
-                f"no Prometheus answers at {self._url}: {error}; start it, or name another by "
-                "--prometheus URL"
+                f"no Prometheus answers at {self._url}: {error}; start it (`make up`), or "
+                "name another by --prometheus URL"
             ) from None
         try:
             body = orjson.loads(answer.content)

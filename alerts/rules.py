@@ -36,12 +36,11 @@ def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
 
 def alert_expr(signal: Signal, threshold: Threshold) -> str:
     """The PromQL by which ``threshold`` fires."""
-    if isinstance(signal.source, Record) or threshold.matchers:
-        series = f"{signal.source}{{{threshold.matchers}}}"
-    elif isinstance(promql_parser.parse(signal.source), promql_parser.BinaryExpr):
-        series = f"({signal.source})"
-    else:
-        series = signal.source
+    series = str(signal.source)
+    if threshold.matchers:
+        series = f"{series}{{{threshold.matchers}}}"
+    elif isinstance(promql_parser.parse(series), promql_parser.BinaryExpr):
+        series = f"({series})"
     fires = f"{series} {threshold.comparison} {number(threshold.value)}"
     return " ".join((fires, *(guard.expr for guard in threshold.guards)))
 
