@@ -72,7 +72,7 @@ _known_code: dict[int, tuple[CodeType, frozenset[str], frozenset[str]]] = {}
 
 
 def place_of(code: CodeType, line: int | None) -> str:
-    """A line of code, such as ``app/services/workflow.py:120 in receive``."""
+    """A line of code, such as ``app/services/sweep.py:40 in run``."""
     return f"{_short(code.co_filename)}:{line or 0} in {code.co_qualname}"
 
 

@@ -32,7 +32,7 @@ def _of(
 # An upstream that doesn't answer: its breaker opens, and SMS end as failed workflows.
 _AI_GONE = ("CircuitBreakerOpen", "SMSWorkflowsFailing")
 _UPSTREAM_GONE = ("CircuitBreakerOpen", "SMSWorkflowsFailing", "UpstreamFailing")
-_BY_CHANCE = ("CircuitBreakerOpen", "CircuitBreakerFlapping")
+_BREAKER = ("CircuitBreakerOpen", "CircuitBreakerFlapping")
 # Managers get a 5xx for decisions that can't be sent; 3 % of all requests were seen, and over 5 %.
 _UNSENT = ("HTTPErrorsHigh",)
 
@@ -44,19 +44,19 @@ EXPECTED = {
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
     "sms_agent_errors": _of(
-        *("SMSWorkflowsFailing", "UpstreamFailing"), possible=(*_BY_CHANCE, *_UNSENT)
+        *("SMSWorkflowsFailing", "UpstreamFailing"), possible=(*_BREAKER, *_UNSENT)
     ),
     "sms_agent_latency": _of("HTTPResponsesSlow"),
     "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=_UNSENT),
     "sms_agent_down": _of(*_UPSTREAM_GONE, possible=_UNSENT),
     "collections_monitor_errors": _of(
-        *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BY_CHANCE
+        *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
     "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
     "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow"),
     "collections_monitor_down": _of(*_UPSTREAM_GONE),
     # SMS don't wait for it.
-    "notification_service_errors": _of("UpstreamFailing", possible=_BY_CHANCE),
+    "notification_service_errors": _of("UpstreamFailing", possible=_BREAKER),
     "notification_service_latency": _of(),
     "notification_service_timeouts": _of("CircuitBreakerOpen", "UpstreamFailing"),
     "notification_service_down": _of("CircuitBreakerOpen", "UpstreamFailing"),
