@@ -28,6 +28,7 @@ WORKDIR /srv
 COPY app app
 COPY simulator simulator
 COPY alerts alerts
+COPY prometheus_tools prometheus_tools
 COPY stack stack
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

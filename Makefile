@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-compose test-faults bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,13 +54,14 @@ generate: $(VENV)/dev ## write rules, dashboards and the list of events from the
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
 
-preview: $(VENV)/dev ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
-	@$(RUN) -m dashboards preview $(if $(LAST),--last $(LAST)) \
+preview: $(VENV)/preview ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
+	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) \
 	  $(foreach name,$(DASHBOARD),--dashboard $(name)) $(foreach choice,$(SET),--set $(choice))
 
 check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what is generated
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
 	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
@@ -70,8 +71,8 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))
 	@$(RUN) -m dashboards diff $(if $(value OLD),$(call typed,OLD)) $(if $(value NEW),$(call typed,NEW))
 
-replay: $(VENV)/dev ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
-	@$(RUN) -m alerts replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
+replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
+	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
 mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
@@ -88,6 +89,14 @@ test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=…
 	@$(RUN) -m stack tools
 	$(VENV)/bin/pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
+
+lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
+	$(call locked,app,)
+	$(call locked,stack,--extra stack)
+	$(call locked,preview,--extra stack --extra preview)
+	$(call locked,dev,--extra stack --extra preview --extra dev)
+locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
 bench: $(VENV)/dev ## figures and ratios
 	@$(RUN) -m tests.bench
@@ -107,8 +116,8 @@ $(VENV)/python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# dev holds everything of stack, and app is in both.
-$(VENV)/stack $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
+# Each holds everything of the one before it.
+$(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
 	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes \
 	  -r requirements/$*.txt \
 	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \

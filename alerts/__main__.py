@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
-from alerts.mutation import survivors
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
 from alerts.notifications.settings import load_settings as load_notification_settings
@@ -15,7 +14,8 @@ from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
 from app.core.config import SettingsError, load_settings
-from stack.toolchain import ToolMissing
+from prometheus_tools.mutation import survivors
+from prometheus_tools.toolchain import ToolMissing
 
 Command = Callable[[argparse.Namespace], int]
 

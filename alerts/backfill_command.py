@@ -5,15 +5,15 @@ import difflib
 import sys
 from pathlib import Path
 
-from alerts import time_range
-from alerts.backfill import Stretch, backfill
-from alerts.blocks import BlocksError
-from alerts.prometheus_api import PrometheusError
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rulebook import Rulebook, rulebook
 from alerts.rules import rule_files
-from alerts.scratch import ScratchError
 from app.core.config import load_settings
+from prometheus_tools import time_range
+from prometheus_tools.api import PrometheusError
+from prometheus_tools.backfill import Stretch, backfill
+from prometheus_tools.blocks import BlocksError
+from prometheus_tools.rulebook import Rulebook, rulebook
+from prometheus_tools.scratch import ScratchError
 
 DESCRIPTION = """\
 Evaluates recording rules over the past and writes what they would have recorded as blocks, so that

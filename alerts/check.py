@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts import generated, paths, promtool, runbooks
+from alerts import generated, paths, runbooks
 from alerts.expressions import Vocabulary
 from alerts.form import misshapen_in
 from alerts.model import (
@@ -21,14 +21,15 @@ from alerts.notifications.channels import Channel, Secrets, known_files
 from alerts.notifications.settings import NotificationSettings, load_settings
 from alerts.order import misordered_in
 from alerts.prometheus_config import scrape_seconds
-from alerts.promtool import CheckFailedError
 from alerts.rule_tests.files import test_files
 from alerts.rules import alert_expr, expressions, rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-from stack.toolchain import locate
+from prometheus_tools import promtool
+from prometheus_tools.promtool import CheckFailedError
+from prometheus_tools.toolchain import locate
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from app.core import catalogue
 from app.core.catalogue import Kind, Label, Metric
-from simulator.history.marker import SYNTHETIC_HISTORY as SYNTHETIC_HISTORY
+from app.core.synthetic_history import SYNTHETIC_HISTORY as SYNTHETIC_HISTORY
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""

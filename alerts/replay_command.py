@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from alerts import time_range
 from alerts.expressions import TARGET_LABELS
-from alerts.prometheus_api import PrometheusAPI, PrometheusError
 from alerts.prometheus_config import evaluation_seconds
-from alerts.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
-from alerts.rulebook import Rulebook, rulebook
 from alerts.rules import rule_files
 from app.core.config import load_settings
+from prometheus_tools import time_range
+from prometheus_tools.api import PrometheusAPI, PrometheusError
+from prometheus_tools.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
+from prometheus_tools.rulebook import Rulebook, rulebook
 
 DESCRIPTION = """\
 Prints when each alert would have fired over the past of a Prometheus, with changed thresholds, and

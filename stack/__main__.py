@@ -4,16 +4,17 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from alerts import replay_command
+from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 from stack import compose, metrics_tokens, operators, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
 from stack.ports import PORTS
-from stack.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 
 ROOT = Path(__file__).parents[1]
 WAYS = {
@@ -77,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser("send", help="one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
     commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
+    preview = commands.add_parser(
+        "preview", help="each dashboard as a picture, from the running stack", add_help=False
+    )
+    replay = commands.add_parser(
+        "replay", help="would this have fired in the running stack?", add_help=False
+    )
+    for asking in (preview, replay):
+        asking.add_argument("options", nargs=argparse.REMAINDER)
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
 
@@ -101,6 +110,10 @@ def _run(arguments: argparse.Namespace) -> int:
             return _log_level(arguments)
         case "fault":
             return _fault(_url(_backend(), "simulator"), arguments.name)
+        case "preview":
+            return _preview(arguments.options)
+        case "replay":
+            return _replay(arguments.options)
         case "metrics":
             backend = _backend()
             token = metrics_tokens.of(backend.secrets, "people").read_text()
@@ -187,6 +200,35 @@ def _send(app_url: str, text: str) -> int:
     for line in simulation.send_sms(app_url, text):
         print(line)
     return 0
+
+
+def _preview(options: Sequence[str]) -> int:
+    # Only this command needs what draws.
+    from dashboards.preview import command
+
+    parser = argparse.ArgumentParser(prog="make preview")
+    command.add_arguments(parser)
+    return _asking_prometheus(parser, command.run, options)
+
+
+def _replay(options: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make replay")
+    replay_command.add_arguments(parser)
+    return _asking_prometheus(parser, replay_command.run, options)
+
+
+def _asking_prometheus(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    options: Sequence[str],
+) -> int:
+    """Run a command of another folder against the Prometheus of the running stack."""
+    chosen = parser.parse_args(options, argparse.Namespace(prometheus=None))
+    chosen.prometheus = chosen.prometheus or _url(_backend(), "prometheus")
+    try:
+        return run(chosen)
+    except ValueError as error:
+        raise StackError(str(error)) from None
 
 
 def _tools() -> int:

@@ -13,6 +13,8 @@ from secrets import token_urlsafe
 
 import yaml
 
+from prometheus_tools.toolchain import Tool, ToolMissing, locate
+from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from stack import alertmanager, grafana, log_view, metrics_tokens, operators, processes
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
@@ -21,8 +23,6 @@ from stack.log_view import LogFilter, Sources
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
-from stack.toolchain import Tool, ToolMissing, locate
-from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
 
 DEFAULTS = {
     "APP_WORKERS": "1",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
-from stack.toolchain.packages import apt_options
-from stack.toolchain.tool import installation_lock, tools_folder
+from prometheus_tools.toolchain.packages import apt_options
+from prometheus_tools.toolchain.tool import installation_lock, tools_folder
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")

@@ -22,7 +22,8 @@ from app.core.config import Calls, MetricsAccess, Settings
 from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
-from stack.toolchain.tool import installation_lock
+from prometheus_tools.toolchain import Tool, locate, locate_floor
+from prometheus_tools.toolchain.tool import installation_lock
 from tests import personal_data
 from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
@@ -104,6 +105,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("ORCHESTRATOR_", "ALERTS_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=[locate, locate_floor], ids=["current", "floor"])
+def each_promtool(request: pytest.FixtureRequest) -> Tool:
+    """promtool of the version that the stack runs, and of the oldest that will do."""
+    tool: Tool = request.param("promtool")
+    return tool
 
 
 @pytest.fixture(scope="session")

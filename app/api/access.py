@@ -13,10 +13,10 @@ from limits.strategies import MovingWindowRateLimiter
 
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings, SettingsError
+from app.core.errors import RateLimitedError, UnauthorizedError
 from app.core.events import FromCode, MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
-from app.services.errors import RateLimitedError, UnauthorizedError
 
 log = get_logger(__name__)
 

@@ -10,10 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app.core import correlation
+from app.core.errors import ErrorCode, OrchestratorError
 from app.core.events import DatabaseFailed, FromCode, UnhandledError
 from app.core.logging import get_logger
 from app.schemas.errors import ErrorAnswer, ErrorDetail, Problem
-from app.services.errors import ErrorCode, OrchestratorError
 
 log = get_logger(__name__)
 

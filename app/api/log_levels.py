@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.dependencies import TheObservability
 from app.api.routing import OperatorRoute
+from app.core.errors import UnknownIdError
 from app.core.log_levels import LevelChange, UnknownLoggerError
 from app.core.logging import known_loggers, level_of
 from app.schemas.errors import ErrorAnswer
 from app.schemas.log_levels import ChangedLevel, ChangeLevel, LogLevelsAnswer
-from app.services.errors import UnknownIdError
 
 router = APIRouter(
     prefix="/orchestrate/log-levels",

@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from app.api.dependencies import TheObservability, TheOrchestrator
 from app.api.routing import CachedRoute, GuardedRoute, ScrapeRoute
 from app.assembly import Orchestrator
+from app.core.errors import InvalidRequestError
 from app.schemas.errors import ErrorAnswer
 from app.schemas.metrics import SECTIONS, MetricsAnswer
 from app.services import metrics_query
-from app.services.errors import InvalidRequestError
 from app.services.export import MEDIA_TYPES, Format, exported, record
 from app.services.measures import MEASURES
 from app.services.metrics_query import MINUTE, RangeQuery

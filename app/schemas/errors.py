@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from app.services.errors import ErrorCode
+from app.core.errors import ErrorCode
 
 
 class Problem(BaseModel):

@@ -9,6 +9,7 @@ from app.clients.upstream import UpstreamError
 from app.core import correlation
 from app.core.catalogue import ApprovalAction, Detection, EscalationType, Severity
 from app.core.database import Database
+from app.core.errors import ConflictError, UnavailableError, UnknownIdError
 from app.core.events import (
     Identifier,
     ResponseApproved,
@@ -27,7 +28,6 @@ from app.models import (
     now,
 )
 from app.services.announcements import Announcements
-from app.services.errors import ConflictError, UnavailableError, UnknownIdError
 from app.services.escalations import escalation_opened
 from app.services.metrics_service import MetricsService
 

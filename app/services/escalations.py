@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import correlation
 from app.core.catalogue import Detection, EscalationType, Severity
 from app.core.database import Database
+from app.core.errors import ConflictError, UnknownIdError
 from app.core.events import EscalationOpened, EscalationResolved, Identifier
 from app.core.logging import get_logger
 from app.models import (
@@ -17,7 +18,6 @@ from app.models import (
     now,
 )
 from app.services.announcements import Announcements
-from app.services.errors import ConflictError, UnknownIdError
 from app.services.metrics_service import MetricsService
 
 log = get_logger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.services.errors import InvalidRequestError
+from app.core.errors import InvalidRequestError
 from app.services.measures import MEASURES, Measure
 
 MINUTE, DAY = 60, 86400

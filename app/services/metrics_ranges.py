@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from app.core.catalogue import Metric
 from app.core.config import Settings
+from app.core.errors import InvalidRequestError
 from app.schemas.metrics import Point, Range, RangeMeasure, RangeValue
-from app.services.errors import InvalidRequestError
 from app.services.measures import Measure, Value, evaluate, rolled_up
 from app.services.metrics_query import MINUTE, RangeQuery, checked, edges, spelled
 from app.services.rollups import Rollups, Totals

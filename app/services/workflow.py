@@ -23,6 +23,7 @@ from app.core.catalogue import (
 )
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.errors import ConflictError, UnknownIdError
 from app.core.events import (
     AIAnswered,
     FromCode,
@@ -51,7 +52,6 @@ from app.models import (
     now,
 )
 from app.services.announcements import Announcements
-from app.services.errors import ConflictError, UnknownIdError
 from app.services.escalation_triggers import Trigger, find_trigger
 from app.services.escalations import escalation_opened
 from app.services.metrics_service import MetricsService

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 import promql_parser
 
-from alerts.rulebook import series_names
+from prometheus_tools.rulebook import series_names
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
 _PROMQL = re.compile(rf"{_QUOTED}|\$\{{[^}}]*\}}|[$\w:.]+|[=!]~|[=!<>]=|\S")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.rulebook import duration
 from dashboards.changes import settings
 from dashboards.changes.excerpts import one_line, with_names
 from dashboards.changes.pairing import Pairing, paired
@@ -12,6 +11,7 @@ from dashboards.changes.reading import section
 from dashboards.changes.report import Change, Part, Section, Subject, Weight, counted
 from dashboards.changes.revision import Document
 from dashboards.changes.wording import expression_change
+from prometheus_tools.rulebook import duration
 
 _DESCRIBED = ("record", "alert", "expr", "labels", "annotations", "for", "keep_firing_for")
 

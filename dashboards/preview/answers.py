@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.prometheus_api import Points, PrometheusAPI, QueryRefusedError
 from dashboards.preview.dashboard import Annotation, Dashboard, Panel, Target
 from dashboards.preview.steps import MOST_POINTS, step_seconds, time_variables
 from dashboards.queries import filled_in
+from prometheus_tools.api import Points, PrometheusAPI, QueryRefusedError
 
 Numbers = NDArray[np.float64]
 

@@ -3,9 +3,9 @@
 import re
 from dataclasses import replace
 
-from alerts.prometheus_api import PrometheusAPI
 from dashboards.preview.dashboard import ALL, Dashboard
 from dashboards.queries import filled_in
+from prometheus_tools.api import PrometheusAPI
 
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+),\s*(?P<label>\w+)\)")
 

@@ -2,14 +2,12 @@
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alerts import paths, time_range
-from alerts.prometheus_api import PrometheusAPI, PrometheusError
+from alerts import paths
 from alerts.prometheus_config import scrape_seconds
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
@@ -18,8 +16,8 @@ from dashboards.preview.choices import with_all_values
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
-from stack.backend import StackError
-from stack.ports import read_ports
+from prometheus_tools import time_range
+from prometheus_tools.api import PrometheusAPI, PrometheusError
 
 DESCRIPTION = """\
 Draws each dashboard as one picture, from its JSON and a Prometheus, and an index.html of them all:
@@ -36,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--prometheus", default="", metavar="URL", help="default: the stack's, at PROMETHEUS_PORT"
+        "--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default %(default)s"
     )
     parser.add_argument(
         "--output",
@@ -79,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     boards = [_with_choices(board, options.chosen) for board in _wanted(options)]
     spans = [_span(options, board) for board in boards]
     _check_choices(options.chosen, boards)
-    url = options.prometheus or f"http://127.0.0.1:{_stack_port()}"
+    url: str = options.prometheus
     options.output.mkdir(parents=True, exist_ok=True)
     drawn: list[_Drawn] = []
     try:
@@ -186,13 +184,6 @@ def _span(options: argparse.Namespace, board: Dashboard) -> Span:
     """The range that was asked for, or the one that the dashboard opens with."""
     last = options.last or round(board.range_seconds)
     return Span(*time_range.chosen(argparse.Namespace(**{**vars(options), "last": last})))
-
-
-def _stack_port() -> int:
-    try:
-        return read_ports(os.environ)["PROMETHEUS_PORT"]
-    except StackError as error:
-        raise ValueError(str(error)) from None
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerts.rulebook import duration
 from dashboards.preview.fields import FieldConfig
+from prometheus_tools.rulebook import duration
 
 ALL = ".+"
 """What a variable matches that nothing was chosen for."""

@@ -10,12 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from alerts import time_range
 from dashboards.preview.answers import Answers, Span
 from dashboards.preview.colours import Theme
 from dashboards.preview.dashboard import ALL, Dashboard, Panel, Row
 from dashboards.preview.frames import Outcome, draw_panel
 from dashboards.preview.surface import DPI, SMALL_SIZE, Box, Surface, text_width
+from prometheus_tools import time_range
 
 WIDTH = 1600
 """Pixels of every picture."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.core import catalogue
 from app.core.catalogue import Kind, Metric
-from simulator.history.marker import SYNTHETIC_HISTORY
+from app.core.synthetic_history import SYNTHETIC_HISTORY
 from simulator.history.past import Past
 from simulator.history.series import KNOWN, UP, Series, all_series
 from simulator.history.workload import Workload

@@ -25,9 +25,9 @@ from app.core.catalogue import (
     StepStatus,
     StepType,
 )
+from app.core.synthetic_history import SYNTHETIC_HISTORY
 from simulator import ai_provider, collections_monitor, notification_service, sms_agent
 from simulator.history.distributions import Distribution, LogNormal
-from simulator.history.marker import SYNTHETIC_HISTORY
 from simulator.history.workload import Counts, Workload, by_severity, managers_take
 from simulator.managers import APPROVED_AT_ONCE, LATER_SECONDS, RESOLVED_AT_ONCE
 

@@ -11,14 +11,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alerts.blocks import BlocksError
-from alerts.prometheus_api import PrometheusError
-from alerts.scratch import ScratchError
+from prometheus_tools.api import PrometheusError
+from prometheus_tools.blocks import BlocksError
+from prometheus_tools.scratch import ScratchError
+from prometheus_tools.toolchain import ToolMissing, locate
 from simulator.history.past import five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
-from stack.toolchain import ToolMissing, locate
 
 STEP_SECONDS = 30
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from alerts.blocks import blocks_in
+from prometheus_tools.blocks import blocks_in
 from stack.backend import StackError
 
 VARIABLE = "HISTORY"

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from alerts import blocks, paths
-from alerts.backfill import Stretch, backfill
+from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rulebook import Rulebook, rulebook
+from prometheus_tools import blocks
+from prometheus_tools.backfill import Stretch, backfill
+from prometheus_tools.rulebook import Rulebook, rulebook
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Past
 from stack.history.due import FINISHED, MAKING

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import httpx
 
-from alerts import blocks, paths
-from alerts.backfill import backfill
-from alerts.expansion import expanded
+from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rulebook import Rulebook, rulebook
-from alerts.scratch import scratch
 from dashboards.queries import BUILT_IN, queries
+from prometheus_tools import blocks
+from prometheus_tools.backfill import backfill
+from prometheus_tools.expansion import expanded
+from prometheus_tools.rulebook import Rulebook, rulebook
+from prometheus_tools.scratch import scratch
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import INSTANCE, Past
 

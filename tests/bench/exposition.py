@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 
 from app.core.catalogue import SMS_RECEIVED
+from prometheus_tools.toolchain import locate
+from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from simulator.faults import FAULTS, HOSTILE_MESSAGES, Effect
-from stack.toolchain import locate
-from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from tests.serving_process import free_port
 from tests.test_logs.conftest import processes
 from tests.waiting import eventually

@@ -21,7 +21,7 @@ import yaml
 
 from alerts import paths
 from alerts.promql import seconds
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 from tests.bench import exposition, rule_history
 from tests.bench.exposition import Exposition, Growth
 from tests.bench.rule_history import Group, Reading

@@ -15,7 +15,7 @@ from typing import Any
 import promql_parser as promql
 from promql_parser import MatrixSelector, SubqueryExpr, VectorSelector
 
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 from tests.bench.exposition import Growth, grows
 
 LOOKBACK_SECONDS = 300

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from stack.toolchain import locate
-from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
+from prometheus_tools.toolchain import locate
+from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from tests.serving_process import free_port
 from tests.waiting import until
 

@@ -16,7 +16,7 @@ from alerts import paths
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 
 EXPECTED = Path(__file__).parent / "messages"
 

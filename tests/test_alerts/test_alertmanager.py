@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts import check, paths, promtool
+from alerts import check, paths
 from alerts.model import Severity, Team, alert_names
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files, team_file
@@ -17,6 +17,7 @@ from alerts.notifications.settings import NotificationSettings, SettingsError
 from alerts.signals import groups
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
 from app.core.thresholds import Thresholds
+from prometheus_tools import promtool
 
 CONFIG = yaml.safe_load(paths.ALERTMANAGER_CONFIG.read_text())
 ALERTS = alert_names(groups(Thresholds()))

@@ -8,7 +8,8 @@ import pytest
 
 import alerts.__main__
 import dashboards.__main__
-from alerts import paths, promtool
+from alerts import paths
+from prometheus_tools import promtool
 
 Run = Callable[[ModuleType, str], tuple[int, str, str]]
 

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts import exporters
 from alerts.exporters import exporter_metrics
 from app.core.catalogue import Metric
-from stack.toolchain import locate
-from stack.toolchain.packages import LOCAL_TEMPLATES, default_templates
+from prometheus_tools.toolchain import locate
+from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from tests.serving_process import free_port
 from tests.waiting import until
 

@@ -10,16 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts import blocks
-from alerts.backfill import Stretch, backfill
-from alerts.prometheus_api import PrometheusAPI
-from alerts.replay import Fired, Replay
-from alerts.rulebook import Rulebook, rulebook, series_names
 from alerts.rules import rule_files
-from alerts.scratch import scratch
 from app.core import catalogue
 from app.core.catalogue import Metric
 from app.core.config import Settings
+from prometheus_tools import blocks
+from prometheus_tools.api import PrometheusAPI
+from prometheus_tools.backfill import Stretch, backfill
+from prometheus_tools.replay import Fired, Replay
+from prometheus_tools.rulebook import Rulebook, rulebook, series_names
+from prometheus_tools.scratch import scratch
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Incident, IncidentKind, Past, five_weeks
 

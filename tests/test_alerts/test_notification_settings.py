@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import alerts.__main__
-from alerts import paths, promtool
+from alerts import paths
 from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
 from alerts.notifications.settings import (
     NotificationSettings,
@@ -17,6 +17,7 @@ from alerts.notifications.settings import (
     load_settings,
     variable,
 )
+from prometheus_tools import promtool
 
 Run = Callable[[str], tuple[int, str, str]]
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts import backfill_command, blocks, replay_command
-from alerts.backfill import Stretch, backfill
-from alerts.expansion import expanded
-from alerts.prometheus_api import PrometheusAPI
-from alerts.replay import Fired, NoDataError, Replay, Replayed, differences
-from alerts.rulebook import Rulebook, rulebook
-from alerts.scratch import scratch
+from alerts import backfill_command, replay_command
 from app.core import catalogue
+from prometheus_tools import blocks
+from prometheus_tools.api import PrometheusAPI
+from prometheus_tools.backfill import Stretch, backfill
+from prometheus_tools.expansion import expanded
+from prometheus_tools.replay import Fired, NoDataError, Replay, Replayed, differences
+from prometheus_tools.rulebook import Rulebook, rulebook
+from prometheus_tools.scratch import scratch
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import Incident, IncidentKind, Past
 from simulator.history.series import UP

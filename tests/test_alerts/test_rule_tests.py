@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts import paths, promtool
+from alerts import paths
 from alerts.expressions import Vocabulary
 from alerts.model import records
 from alerts.rules import expressions
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
-from stack.toolchain import Tool
+from prometheus_tools import promtool
+from prometheus_tools.toolchain import Tool
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from app.schemas.metrics import SECTIONS
 from app.services.measures import MEASURES
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 from tests.upstreams import ScriptedUpstreams
 
 URL = "/orchestrate/metrics"

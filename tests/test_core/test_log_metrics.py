@@ -16,7 +16,7 @@ from app.core.log_metrics import LogMetrics
 from app.core.log_sampling import Sampling
 from app.core.log_writer import Writer
 from app.core.logging import get_logger
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 from tests.captured_logs import Memory, captured_logs
 from tests.serving_process import free_port, serving_process
 from tests.upstreams import ScriptedUpstreams

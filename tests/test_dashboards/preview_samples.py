@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alerts.prometheus_api import PrometheusAPI
 from dashboards.preview import dashboard, page
 from dashboards.preview.answers import Answers, Asking, Span
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.page import Page
 from dashboards.preview.surface import Surface
+from prometheus_tools.api import PrometheusAPI
 
 END = 1_764_000_000
 """A full hour."""

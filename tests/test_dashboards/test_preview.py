@@ -15,12 +15,13 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
-from alerts import blocks, paths
-from alerts.scratch import scratch
+from alerts import paths
 from dashboards.preview.answers import Answers, Mark, Series
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
 from dashboards.preview.surface import Surface
+from prometheus_tools import blocks
+from prometheus_tools.scratch import scratch
 from tests.test_dashboards.preview_samples import (
     END,
     SPAN,

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.core.errors import InvalidRequestError
 from app.services import metrics_query as module
-from app.services.errors import InvalidRequestError
 from app.services.measures import MEASURES
 from app.services.metrics_query import RangeQuery, checked, edges, instant, midnight, monday
 

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Kind, Metric, Route
-from simulator.history.marker import SYNTHETIC_HISTORY
+from app.core.synthetic_history import SYNTHETIC_HISTORY
 from simulator.history.openmetrics import Detail, Sampling, long_range, write
 from simulator.history.past import Incident, IncidentKind, Past, five_weeks
 from simulator.history.series import KNOWN, UP, all_series

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alerts.paths import RULES
+from prometheus_tools.toolchain import locate
 from simulator.faults import FAULTS
-from stack.toolchain import locate
 from tests.test_stack.faults import history, levels, verdict
 from tests.test_stack.faults.answers import Labels, Notice, Spell
 from tests.test_stack.faults.expected import EXPECTED, Expected, mend

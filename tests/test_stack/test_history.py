@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from alerts import blocks
 from alerts.exporters import SYNTHETIC_HISTORY
-from alerts.prometheus_api import PrometheusAPI
-from alerts.scratch import scratch
 from alerts.signals import business, slo, sms, throughput
 from app.core import catalogue
+from prometheus_tools import blocks
+from prometheus_tools.api import PrometheusAPI
+from prometheus_tools.scratch import scratch
 from simulator.history.openmetrics import Detail
 from simulator.history.past import Past
 from stack.backend import StackError

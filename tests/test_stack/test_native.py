@@ -13,9 +13,9 @@ import pytest
 
 from alerts import paths
 from alerts.exporters import SYNTHETIC_HISTORY
-from alerts.prometheus_api import PrometheusAPI
 from alerts.signals import seasonality, slo, throughput
 from app.core.catalogue import SMS_RECEIVED
+from prometheus_tools.api import PrometheusAPI
 from tests.serving_process import free_port
 from tests.test_stack.journey import walk
 from tests.test_stack.native_stack import QUICK, Stack

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.config import Settings
-from app.services.errors import InvalidRequestError
+from app.core.errors import InvalidRequestError
 from app.services.measures import MEASURES
 from app.services.metrics_query import RangeQuery
 from app.services.metrics_ranges import MetricsRanges

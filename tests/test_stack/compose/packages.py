@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from stack.toolchain.packages import apt_options
+from prometheus_tools.toolchain.packages import apt_options
 
 
 def unpack(suite: str, packages: Iterable[str], root: Path, workdir: Path) -> None:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from alerts.exporters import SYNTHETIC_HISTORY
-from alerts.prometheus_api import PrometheusAPI
 from alerts.signals import seasonality
+from prometheus_tools.api import PrometheusAPI
 from stack.backend import StackError
 from stack.log_view import LogFilter
 from tests.test_stack.compose.conftest import Stack, inspect_services

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 from tests.test_stack.faults.levels import Level
 
 MARGIN_SECONDS = 900

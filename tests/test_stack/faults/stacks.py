@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rulebook import rulebook
+from prometheus_tools.rulebook import rulebook
 from stack.ports import PORTS
 from tests.test_stack.faults import history
 from tests.test_stack.faults.levels import Level

@@ -3,7 +3,7 @@
 import argparse
 from datetime import UTC, datetime
 
-from alerts.rulebook import duration
+from prometheus_tools.rulebook import duration
 
 
 def add_options(parser: argparse.ArgumentParser, last: str | None) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from alerts import paths, promtool
-from alerts.promtool import CheckFailedError, Problem
-from stack.toolchain import Tool
+from alerts import paths
+from prometheus_tools import promtool
+from prometheus_tools.promtool import CheckFailedError, Problem
+from prometheus_tools.toolchain import Tool
 
 WriteRules = Callable[..., Path]
 

@@ -8,8 +8,8 @@ import functools
 import sys
 from collections.abc import Callable
 
-from stack.toolchain import archive, packages, path
-from stack.toolchain.tool import (
+from prometheus_tools.toolchain import archive, packages, path
+from prometheus_tools.toolchain.tool import (
     FLOOR,
     TOOLS,
     NotAvailableError,

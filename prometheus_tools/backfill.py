@@ -9,10 +9,10 @@ from itertools import chain, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts import blocks
-from alerts.prometheus_api import Points, PrometheusAPI
-from alerts.rulebook import RecordingRule, Rulebook
-from alerts.scratch import scratch
+from prometheus_tools import blocks
+from prometheus_tools.api import Points, PrometheusAPI
+from prometheus_tools.rulebook import RecordingRule, Rulebook
+from prometheus_tools.scratch import scratch
 
 Progress = Callable[[str], None]
 

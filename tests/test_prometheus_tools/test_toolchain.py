@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import toolchain
-from stack.toolchain import (
+from prometheus_tools import toolchain
+from prometheus_tools.toolchain import (
     FLOOR,
     TOOLS,
     Tool,
@@ -23,7 +23,7 @@ from stack.toolchain import (
     packages,
     path,
 )
-from stack.toolchain.tool import NotAvailableError, tool_at
+from prometheus_tools.toolchain.tool import NotAvailableError, tool_at
 
 SOURCES = """\
 Types: deb deb-src

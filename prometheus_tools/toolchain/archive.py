@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from stack.toolchain.tool import NotAvailableError, Spec, Tool, ToolMissing, tool_at
+from prometheus_tools.toolchain.tool import NotAvailableError, Spec, Tool, ToolMissing, tool_at
 
 # Short to connect, so that a machine without a way out gets to the next route; long to read.
 _TIMEOUT = httpx.Timeout(60, connect=3)

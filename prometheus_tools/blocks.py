@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from alerts.prometheus_api import Points
-from stack.toolchain import locate
+from prometheus_tools.api import Points
+from prometheus_tools.toolchain import locate
 
 LONGEST = "40000h"
 """Years, so that a text makes one block: promtool reads all of it once for each.

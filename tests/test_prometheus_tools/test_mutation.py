@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts.mutation import Mutant, is_killed, mutants, survivors
+from prometheus_tools.mutation import Mutant, is_killed, mutants, survivors
 
 EXPR = 'sum by (job, route) (rate(x_total{a="b",c=~"d|e"}[5m])) > 0.2 and on (job) up == 1'
 RULES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from stack.toolchain import locate
+from prometheus_tools.toolchain import locate
 
 _RETENTION = "100y"
 """Prometheus deletes older blocks when it starts."""

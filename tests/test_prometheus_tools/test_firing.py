@@ -6,9 +6,9 @@ from random import Random
 import pytest
 import yaml
 
-from alerts import promtool
-from alerts.firing import Firing, firings
-from alerts.promtool import CheckFailedError
+from prometheus_tools import promtool
+from prometheus_tools.firing import Firing, firings
+from prometheus_tools.promtool import CheckFailedError
 
 EVALUATIONS = 40
 MINUTE = 60

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import promql_parser
 
-from alerts.firing import Firing
-from alerts.rulebook import RecordingRule, Rulebook
+from prometheus_tools.firing import Firing
+from prometheus_tools.rulebook import RecordingRule, Rulebook
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
 _SELECTOR = re.compile(

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from stack.toolchain import Tool, locate
+from prometheus_tools.toolchain import Tool, locate
 
 _RULE = re.compile(
     r'(?:(?P<file>\S+?): )?(?:\d+:\d+: )*group "(?P<group>[^"]*)", rule \d+, "(?P<rule>[^"]*)": '

@@ -19,8 +19,8 @@ from typing import Any
 import promql_parser
 import yaml
 
-from alerts import promtool
-from alerts.promtool import CheckFailedError
+from prometheus_tools import promtool
+from prometheus_tools.promtool import CheckFailedError
 
 MOVED_BY = 0.05
 """How far a threshold is moved, of itself: tests have to stand this close to it."""

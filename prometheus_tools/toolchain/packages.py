@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from stack.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
+from prometheus_tools.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
 
 SUITES = ("", "forky", "trixie")
 """Asked in this order; the empty one is the machine's own.

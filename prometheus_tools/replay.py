@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import promql_parser
 from promql_parser import BinaryExpr, ParenExpr
 
-from alerts.expansion import alerts_read, expanded, with_alerts
-from alerts.firing import Firing, firings
-from alerts.prometheus_api import PrometheusAPI, QueryRefusedError
-from alerts.rulebook import AlertingRule, Rulebook, series_names
+from prometheus_tools.api import PrometheusAPI, QueryRefusedError
+from prometheus_tools.expansion import alerts_read, expanded, with_alerts
+from prometheus_tools.firing import Firing, firings
+from prometheus_tools.rulebook import AlertingRule, Rulebook, series_names
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""
@@ -135,7 +135,7 @@ class Replay:
             raise NoDataError(
                 f"there is no data in this time: no series called {', '.join(names[:5])}"
                 f"{' and more' if len(names) > 5 else ''}; choose another range, or see whether "
-                "Prometheus scraped the orchestrator then"
+                "Prometheus scraped these targets then"
             )
 
     def _times(

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from stack.toolchain.tool import Spec, Tool, tool_at, version_of
+from prometheus_tools.toolchain.tool import Spec, Tool, tool_at, version_of
 
 
 def find(spec: Spec) -> Tool | None:
