@@ -22,11 +22,14 @@ from dashboards.changes import command, words
 from dashboards.changes.comparison import compared
 from dashboards.changes.revision import revision
 from dashboards.changes.words import COLUMNS, NOTHING
+from tests.length import LONG
 
 Edit = Callable[[Any], object]
 
 # Any dashboard of the set will do: panels are picked by what they are, not by their names.
 BOARD = "overview.json"
+COMMITS = 30 if LONG else 5
+"""Of this repository, that are compared with what was before."""
 
 
 @cache
@@ -719,7 +722,16 @@ def test_command_line_says_what_cannot_be_read() -> None:
 
 def own_history() -> Iterator[str]:
     """The last commits of this repository that touched what is compared; none outside of git."""
-    asked = ["git", "-C", str(paths.ROOT), "log", "-30", "--format=%h", "--", "prometheus/rules"]
+    asked = [
+        "git",
+        "-C",
+        str(paths.ROOT),
+        "log",
+        f"-{COMMITS}",
+        "--format=%h",
+        "--",
+        "prometheus/rules",
+    ]
     done = subprocess.run([*asked, "grafana/dashboards"], capture_output=True, text=True)
     yield from done.stdout.split()
 
