@@ -1,6 +1,5 @@
 """Settings of the simulator: environment variables that start with ``SIMULATOR_``."""
 
-import difflib
 import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
@@ -9,6 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.nearest import did_you_mean
 
 ENV_PREFIX = "SIMULATOR_"
 MAX_MESSAGES_PER_MINUTE = 6000
@@ -109,9 +110,7 @@ def _unknown_variables() -> Iterator[str]:
     known = [variable(field) for field in Settings.model_fields]
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-            hint = f"did you mean {close[0]}?" if close else "remove it"
-            yield f"{name}: no such setting; {hint}"
+            yield f"{name}: no such setting; {did_you_mean(name, known, otherwise='remove it')}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Nothing secret is among them: that is in files (channels.py).
 """
 
-import difflib
 import os
 from collections.abc import Iterator
 from datetime import time
@@ -15,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.sources import EnvSettingsSource
 
 from alerts.model import Team
+from app.core.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
 
@@ -86,8 +86,10 @@ class NotificationSettings(BaseSettings):
     @classmethod
     def _zone_is_known(cls, zone: str) -> str:
         if zone not in available_timezones():
-            close = difflib.get_close_matches(zone, available_timezones(), n=1)
-            raise ValueError(f"no such time zone; {_meant(close)}")
+            hint = did_you_mean(
+                zone, available_timezones(), "use an IANA name such as Europe/Berlin"
+            )
+            raise ValueError(f"no such time zone; {hint}")
         return zone
 
     @model_validator(mode="after")
@@ -153,12 +155,7 @@ def _unknown_variables() -> Iterator[str]:
     known = [variable(field) for field in NotificationSettings.model_fields]
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            yield f"{name}: no such setting; {_meant(close)}"
-
-
-def _meant(close: list[str]) -> str:
-    return f"did you mean {close[0]}?" if close else "remove it"
+            yield f"{name}: no such setting; {did_you_mean(name, known, otherwise='remove it')}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

@@ -6,7 +6,6 @@ Secrets can be files instead: ``ORCHESTRATOR_SECRETS_DIR`` names a folder with o
 called as the field is.
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -36,6 +35,7 @@ from app.core.events import all_events
 from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
 from app.core.logging import LogOptions
+from app.core.nearest import did_you_mean
 from app.core.sections import Days, Ratio, Seconds, Section
 from app.core.thresholds import Thresholds
 
@@ -158,8 +158,7 @@ def _one_of(names: tuple[str, ...]) -> AfterValidator:
     def check(values: dict[str, Any]) -> dict[str, Any]:
         for name in values:
             if name.partition(".")[0] not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names)}"
+                hint = did_you_mean(name, names, otherwise=f"use one of {', '.join(names)}")
                 raise ValueError(f"{name} is unknown; {hint}")
         return values
 

@@ -1,7 +1,6 @@
 """`python -m dashboards preview`: each dashboard as a picture."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import scrape_seconds
+from app.core.nearest import did_you_mean
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
 from dashboards.preview.answers import Asking, Span
@@ -187,8 +187,7 @@ def _span(options: argparse.Namespace, board: Dashboard) -> Span:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
 
 
 def _chosen(text: str) -> tuple[str, str]:
