@@ -1,15 +1,14 @@
 """Settings of the simulator: environment variables that start with ``SIMULATOR_``."""
 
-import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.core.nearest import did_you_mean
+from app.core.environment import OwnVariables, unknown_variables
 
 ENV_PREFIX = "SIMULATOR_"
 MAX_MESSAGES_PER_MINUTE = 6000
@@ -53,6 +52,17 @@ class Settings(BaseSettings):
     log_folder: Path | None = Field(None, description="folder for log files; none if unset")
     seed: int | None = Field(None, description="makes the random draws reproducible")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, OwnVariables(settings_cls)
+
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
         taken: dict[int, str] = {}
@@ -71,8 +81,8 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    unknown = list(_unknown_variables())
-    if unknown:
+    known = [variable(field) for field in Settings.model_fields]
+    if unknown := list(unknown_variables(ENV_PREFIX, known)):
         raise SettingsError("\n".join(unknown))
     try:
         settings = Settings()
@@ -104,13 +114,6 @@ def described_variables() -> str:
 def variable(field: str) -> str:
     """The environment variable that sets ``field``."""
     return f"{ENV_PREFIX}{field.upper()}"
-
-
-def _unknown_variables() -> Iterator[str]:
-    known = [variable(field) for field in Settings.model_fields]
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            yield f"{name}: no such setting; {did_you_mean(name, known, otherwise='remove it')}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Nothing secret is among them: that is in files (channels.py).
 """
 
-import os
 from collections.abc import Iterator
 from datetime import time
 from typing import Literal, Self
@@ -11,9 +10,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings.sources import EnvSettingsSource
 
 from alerts.model import Team
+from app.core.environment import OwnVariables, unknown_variables
 from app.core.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
@@ -29,7 +28,7 @@ class SettingsError(ValueError):
     """The settings can't be used; the message names each setting and its fix."""
 
 
-class _ListsByComma(EnvSettingsSource):
+class _ListsByComma(OwnVariables):
     """``monday,friday`` instead of JSON."""
 
     def decode_complex_value(self, field_name: str, field: object, value: object) -> object:
@@ -115,7 +114,8 @@ def load_settings() -> NotificationSettings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    if unknown := list(_unknown_variables()):
+    known = [variable(field) for field in NotificationSettings.model_fields]
+    if unknown := list(unknown_variables(ENV_PREFIX, known)):
         raise SettingsError("\n".join(unknown))
     try:
         return NotificationSettings()
@@ -149,13 +149,6 @@ def _written(default: object) -> str:
             return f"{default:%H:%M}"
         case _:
             return str(default)
-
-
-def _unknown_variables() -> Iterator[str]:
-    known = [variable(field) for field in NotificationSettings.model_fields]
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            yield f"{name}: no such setting; {did_you_mean(name, known, otherwise='remove it')}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

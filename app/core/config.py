@@ -31,6 +31,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
+from app.core.environment import OwnVariables, unknown_variables
 from app.core.events import all_events
 from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
@@ -361,7 +362,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables first, then what the environment overrides, then the defaults."""
-        return init_settings, env_settings, _OfTheEnvironment(settings_cls)
+        return init_settings, OwnVariables(settings_cls), _OfTheEnvironment(settings_cls)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -431,7 +432,7 @@ def load_settings(environment: str | None = None) -> Settings:
             f"no environment {environment} in {ENVIRONMENTS.name}; there are "
             f"{', '.join(overridden_environments())}"
         )
-    problems = list(_unknown_variables())
+    problems = list(unknown_variables(ENV_PREFIX, known_variables()))
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
         problems.append(f"{SECRETS_DIR}: {secrets} is no folder; create it or unset the variable")
@@ -464,18 +465,6 @@ def known_variables() -> list[str]:
         if isinstance(section, type) and issubclass(section, Section):
             names += [f"{variable}__{inner.upper()}" for inner in section.model_fields]
     return sorted(names)
-
-
-def _unknown_variables() -> Iterator[str]:
-    known = [name.removeprefix(ENV_PREFIX) for name in known_variables()]
-    for name in sorted(os.environ):
-        if not name.upper().startswith(ENV_PREFIX):
-            continue
-        setting = name.upper().removeprefix(ENV_PREFIX)
-        if setting not in known:
-            close = difflib.get_close_matches(setting, known, n=1)
-            hint = f"did you mean {ENV_PREFIX}{close[0]}?" if close else "remove it"
-            yield f"{name}: no such setting; {hint}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:
