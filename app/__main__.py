@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.access import check_tokens
 from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
+from app.core.console import print_what_the_locale_has
 from app.core.database import Database
 from app.models import Base
 from app.services import rollups
@@ -31,6 +32,7 @@ WORKER_METRICS_DIR = f"{ENV_PREFIX}WORKER_METRICS_DIR"
 
 def main() -> int:
     """Serve until stopped; 2 when the settings can't be used."""
+    print_what_the_locale_has()
     argparse.ArgumentParser(
         prog="python -m app",
         description="The SMS orchestrator. It is configured by environment variables.",

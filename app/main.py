@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, log_levels, metrics, orchestrate, stream
+from app.api import errors, health, links, log_levels, metrics, orchestrate, stream
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
@@ -47,6 +47,7 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
     for router in (
+        links.router,
         metrics.scrape_router,
         metrics.router,
         metrics.export_router,

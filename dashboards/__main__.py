@@ -9,6 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
+from app.core.console import print_what_the_locale_has
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
@@ -17,6 +18,7 @@ from dashboards.preview import command as preview
 
 def main() -> int:
     """The command line; returns the exit code."""
+    print_what_the_locale_has()
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -50,7 +52,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _check(_arguments: argparse.Namespace) -> int:
     thresholds = load_settings().thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
-    documents = {file.name: json.loads(file.read_text()) for file in files}
+    documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)

@@ -10,6 +10,7 @@ import sys
 
 import uvloop
 
+from app.core.console import print_what_the_locale_has
 from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
 from simulator.events import Ready, Stopping
@@ -22,6 +23,7 @@ log = get_logger("simulator")
 
 def main() -> int:
     """Simulate until SIGTERM or SIGINT. 2: the settings can't be used; 1: a port can't."""
+    print_what_the_locale_has()
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
         description="Simulates the orchestrator's upstreams, tenants and managers.",

@@ -115,7 +115,7 @@ def create_control(
         file = runbooks_dir / f"{alert}.md"
         if not re.fullmatch(r"\w{1,100}", alert) or not file.is_file():
             raise HTTPException(404, "no runbook of that name")
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
 
     @app.get("/", response_class=HTMLResponse)
     async def show_page() -> HTMLResponse:

@@ -33,6 +33,7 @@ from app.core.catalogue import Component
 from app.core.correlation import Strategy
 from app.core.environment import OwnVariables, unknown_variables
 from app.core.events import all_events
+from app.core.levels import Level
 from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
 from app.core.logging import LogOptions
@@ -64,6 +65,15 @@ def _database_url(value: str) -> str:
 def _time_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
+    return value
+
+
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        try:
+            AnyHttpUrl(value.get_secret_value().strip())
+        except ValidationError:
+            raise ValueError("write it as http://HOST:PORT") from None
     return value
 
 
@@ -166,7 +176,6 @@ def _one_of(names: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-Level = Literal["debug", "info", "warning", "error"]
 _EVENTS = tuple(event.name for event in all_events())
 _OPERATIONS = (*(component.value for component in Component), "default")
 
@@ -247,7 +256,7 @@ ENVIRONMENTS = Path(__file__).with_name("environments.toml")
 
 def overridden_environments() -> list[str]:
     """The environments of which something differs."""
-    return sorted(tomllib.loads(ENVIRONMENTS.read_text()))
+    return sorted(tomllib.loads(ENVIRONMENTS.read_text(encoding="utf-8")))
 
 
 class _OfTheEnvironment(PydanticBaseSettingsSource):
@@ -259,7 +268,9 @@ class _OfTheEnvironment(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         default = Settings.model_fields["environment"].default
         name = self.current_state.get("environment", default)
-        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text()).get(name, {})
+        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text(encoding="utf-8")).get(
+            name, {}
+        )
         return overrides
 
 
@@ -313,6 +324,11 @@ class Settings(BaseSettings):
     sms_agent_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8002")
     notification_service_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
     ai_provider_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    ai_provider_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = Field(
+        None,
+        description="proxy for calls to the AI provider, as http://HOST:PORT, with USER:PASSWORD@ "
+        "where it asks for them; HTTP_PROXY and the like are never followed",
+    )
     ai_api_key: SecretStr | None = None
     ai_model: str = Field("gpt-4o-mini", min_length=1)
 
@@ -363,6 +379,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables first, then what the environment overrides, then the defaults."""
         return init_settings, OwnVariables(settings_cls), _OfTheEnvironment(settings_cls)
+
+    @property
+    def ai_proxy(self) -> str | None:
+        """The proxy that calls to the AI provider go through."""
+        proxy = self.ai_provider_proxy
+        return proxy.get_secret_value().strip() if proxy else None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -450,9 +472,17 @@ def load_settings(environment: str | None = None) -> Settings:
 
 def _secrets_in(folder: Path) -> dict[str, Any]:
     """The secret settings found as files, without the newline that editors add."""
-    secret_fields = ("database_password", "ai_api_key", "log_hash_key")
+    secret_fields = ("database_password", "ai_api_key", "ai_provider_proxy", "log_hash_key")
     files = ((name, folder / name) for name in secret_fields)
-    return {name: file.read_text().rstrip("\n") for name, file in files if file.is_file()}
+    return {name: _secret(file) for name, file in files if file.is_file()}
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{SECRETS_DIR}: {file} can't be read: {reason}") from None
 
 
 def known_variables() -> list[str]:
@@ -474,7 +504,7 @@ def _explanations(error: ValidationError) -> Iterator[str]:
             yield problem["msg"].removeprefix("Value error, ")
             continue
         variable = f"{ENV_PREFIX}{path.upper()}"
-        secret = any(word in path for word in ("password", "key"))
+        secret = any(word in path for word in ("password", "key", "proxy"))
         given = "" if secret else f"={problem['input']!r}"
         is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
         mend = "; it is a share: write 0.05 for 5%" if is_share else ""

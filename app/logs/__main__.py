@@ -9,6 +9,8 @@ from pathlib import Path
 
 import orjson
 
+from app.core.console import print_what_the_locale_has
+from app.core.levels import level_name
 from app.core.personal_data import use_key
 from app.logs import filters, show
 from app.logs.files import QueryError, find_files
@@ -33,6 +35,7 @@ Files, plain and compressed, are read in place; --in, or {FOLDER}, says where.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 when something was found, 1 when nothing was, 2 for a wrong question."""
+    print_what_the_locale_has()
     options = _parser().parse_args(arguments)
     _use_key()
     try:
@@ -54,7 +57,10 @@ def _find(options: argparse.Namespace) -> int:
         lines = query.lines(limit)
         if not lines:
             query.check_fields()
-        _print(_ndjson(lines) if options.ndjson else show.table(lines))
+        if options.ndjson:
+            _write_ndjson(lines)
+        else:
+            _print(show.table(lines))
         more = "; --limit shows more" if len(lines) == limit and not options.limit else ""
         return _say(query, options, f"{_lines(len(lines))}{more}", bool(lines))
 
@@ -65,7 +71,7 @@ def _count(options: argparse.Namespace) -> int:
         if not found:
             query.check_fields()
         if options.ndjson:
-            _print(_ndjson({options.field: v, "lines": n, "total": t} for v, n, t in found))
+            _write_ndjson({options.field: v, "lines": n, "total": t} for v, n, t in found)
         else:
             _print(show.counts(options.field, found))
         return _say(query, options, _lines(sum(count.lines for count in found)), bool(found))
@@ -75,7 +81,10 @@ def _trace(options: argparse.Namespace) -> int:
     with _query(options) as query:
         lines = query.lines(None)
         if lines:
-            _print(_ndjson(lines) if options.ndjson else show.time_line(options.id, lines))
+            if options.ndjson:
+                _write_ndjson(lines)
+            else:
+                _print(show.time_line(options.id, lines))
         return _say(query, options, _lines(len(lines)), bool(lines))
 
 
@@ -118,7 +127,7 @@ def _use_key() -> None:
     if key := os.environ.get(HASH_KEY):
         use_key(key)
     elif file.is_file() and os.access(file, os.R_OK):
-        use_key(file.read_text().rstrip("\n"))
+        use_key(file.read_text(encoding="utf-8").rstrip("\n"))
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -127,8 +136,12 @@ def _print(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-def _ndjson(lines: Iterable[Line]) -> Iterable[str]:
-    return (orjson.dumps(line).decode() for line in lines)
+def _write_ndjson(lines: Iterable[Line]) -> None:
+    # JSON is UTF-8, whatever the locale.
+    sys.stdout.flush()
+    for line in lines:
+        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _say(query: Query, options: argparse.Namespace, found: str, anything: bool) -> int:
@@ -172,7 +185,7 @@ def _command(
     command.set_defaults(run=run)
     command.add_argument("--since", metavar="TIME", help="from then on: 30m, 2h, or a time in UTC")
     command.add_argument("--until", metavar="TIME", help="before then")
-    command.add_argument("--level", choices=LEVELS, help="this level and worse")
+    command.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
     command.add_argument("--event", action="append", help="this event; may be given again")
     command.add_argument("--logger", help="this logger and those below it")
     command.add_argument("--service", help="orchestrator or simulator")

@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         f"Drawn from {url} without Grafana.",
         index.Look(theme.text, theme.page, theme.border),
     )
-    (options.output / "index.html").write_text(html)
+    (options.output / "index.html").write_text(html, encoding="utf-8")
     for remark in (remark for each in drawn for remark in each.remarks):
         print(remark, file=sys.stderr)
     print(paths.in_checkout(f"{options.output}/index.html"))

@@ -113,7 +113,7 @@ class Dashboard:
 def read(path: Path) -> Dashboard:
     """The dashboard in a file. Raises DashboardError that names the file."""
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
         version = document.get("schemaVersion", 0)
         if version < _SHORTEST_SCHEMA:
             raise DashboardError(

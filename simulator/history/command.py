@@ -71,7 +71,11 @@ def run(options: argparse.Namespace) -> int:
             instance=options.instance,
             messages_per_minute=options.per_minute,
         )
-        target = options.output.open("w") if options.output else nullcontext(sys.stdout)
+        target = (
+            options.output.open("w", encoding="utf-8")
+            if options.output
+            else nullcontext(sys.stdout)
+        )
         with target as output:
             samples = write(past, output, detail, _progress)
     except (OSError, ValueError) as error:
