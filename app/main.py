@@ -30,7 +30,8 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
-            address = FromCode(f"http://{settings.host}:{settings.port}")
+            host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
+            address = FromCode(f"http://{host}:{settings.port}")
             log.event(ServiceStarted(address=address))
             yield
 

@@ -9,6 +9,7 @@ from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.core.environment import OwnVariables, unknown_variables
+from app.core.sections import BaseUrl
 
 ENV_PREFIX = "SIMULATOR_"
 MAX_MESSAGES_PER_MINUTE = 6000
@@ -33,7 +34,7 @@ class Settings(BaseSettings):
     notification_service_port: Port = 8003
     ai_provider_port: Port = 8004
     receiver_port: Port = Field(8005, description="control API and webhook receiver")
-    app_url: AnyHttpUrl = Field(
+    app_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
     )
     traffic_per_minute: float = Field(

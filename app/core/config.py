@@ -38,7 +38,7 @@ from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
 from app.core.logging import LogOptions
 from app.core.nearest import did_you_mean
-from app.core.sections import Days, Ratio, Seconds, Section
+from app.core.sections import BaseUrl, Days, Ratio, Seconds, Section
 from app.core.thresholds import Thresholds
 
 ENV_PREFIX = "ORCHESTRATOR_"
@@ -124,10 +124,10 @@ class Calls(Section):
 class Links(Section):
     """Where the links in alerts lead."""
 
-    runbooks_url: AnyHttpUrl = Field(
+    runbooks_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8005/runbooks"), description="one page an alert below this"
     )
-    grafana_url: AnyHttpUrl = Field(
+    grafana_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Grafana that holds the dashboards"
     )
 
@@ -320,10 +320,10 @@ class Settings(BaseSettings):
         "or the PostgreSQL database itself",
     )
 
-    collections_monitor_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8001")
-    sms_agent_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8002")
-    notification_service_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
-    ai_provider_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    collections_monitor_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8001")
+    sms_agent_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8002")
+    notification_service_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8003")
+    ai_provider_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8004")
     ai_provider_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = Field(
         None,
         description="proxy for calls to the AI provider, as http://HOST:PORT, with USER:PASSWORD@ "
