@@ -14,7 +14,7 @@ from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
 from app.core.config import SettingsError, load_settings
-from app.core.console import print_what_the_locale_has
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools.mutation import survivors
 from prometheus_tools.toolchain import ToolMissing
 
@@ -23,7 +23,6 @@ Command = Callable[[argparse.Namespace], int]
 
 def main() -> int:
     """The command line; returns the exit code."""
-    print_what_the_locale_has()
     parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -110,4 +109,5 @@ def _mutate(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.access import check_tokens
 from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
-from app.core.console import print_what_the_locale_has
 from app.core.database import Database
+from app.core.utf8 import begin_in_utf8
 from app.models import Base
 from app.services import rollups
 
@@ -32,7 +32,6 @@ WORKER_METRICS_DIR = f"{ENV_PREFIX}WORKER_METRICS_DIR"
 
 def main() -> int:
     """Serve until stopped; 2 when the settings can't be used."""
-    print_what_the_locale_has()
     argparse.ArgumentParser(
         prog="python -m app",
         description="The SMS orchestrator. It is configured by environment variables.",
@@ -112,4 +111,5 @@ def _metrics_shared_by(workers: int) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

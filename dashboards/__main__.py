@@ -9,7 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
-from app.core.console import print_what_the_locale_has
+from app.core.utf8 import begin_in_utf8
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
@@ -18,7 +18,6 @@ from dashboards.preview import command as preview
 
 def main() -> int:
     """The command line; returns the exit code."""
-    print_what_the_locale_has()
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -62,4 +61,5 @@ def _check(_arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -10,9 +10,9 @@ import sys
 
 import uvloop
 
-from app.core.console import print_what_the_locale_has
 from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
+from app.core.utf8 import begin_in_utf8
 from simulator.events import Ready, Stopping
 from simulator.history import command as history
 from simulator.settings import Settings, SettingsError, described_variables, load_settings
@@ -23,7 +23,6 @@ log = get_logger("simulator")
 
 def main() -> int:
     """Simulate until SIGTERM or SIGINT. 2: the settings can't be used; 1: a port can't."""
-    print_what_the_locale_has()
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
         description="Simulates the orchestrator's upstreams, tenants and managers.",
@@ -67,4 +66,5 @@ async def _simulate(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import orjson
 
-from app.core.console import print_what_the_locale_has
 from app.core.levels import level_name
 from app.core.personal_data import use_key
+from app.core.utf8 import begin_in_utf8
 from app.logs import filters, show
 from app.logs.files import QueryError, find_files
 from app.logs.filters import LEVELS, Filters
@@ -35,7 +35,6 @@ Files, plain and compressed, are read in place; --in, or {FOLDER}, says where.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 when something was found, 1 when nothing was, 2 for a wrong question."""
-    print_what_the_locale_has()
     options = _parser().parse_args(arguments)
     _use_key()
     try:
@@ -57,10 +56,7 @@ def _find(options: argparse.Namespace) -> int:
         lines = query.lines(limit)
         if not lines:
             query.check_fields()
-        if options.ndjson:
-            _write_ndjson(lines)
-        else:
-            _print(show.table(lines))
+        _print(_ndjson(lines) if options.ndjson else show.table(lines))
         more = "; --limit shows more" if len(lines) == limit and not options.limit else ""
         return _say(query, options, f"{_lines(len(lines))}{more}", bool(lines))
 
@@ -71,7 +67,7 @@ def _count(options: argparse.Namespace) -> int:
         if not found:
             query.check_fields()
         if options.ndjson:
-            _write_ndjson({options.field: v, "lines": n, "total": t} for v, n, t in found)
+            _print(_ndjson({options.field: v, "lines": n, "total": t} for v, n, t in found))
         else:
             _print(show.counts(options.field, found))
         return _say(query, options, _lines(sum(count.lines for count in found)), bool(found))
@@ -81,10 +77,7 @@ def _trace(options: argparse.Namespace) -> int:
     with _query(options) as query:
         lines = query.lines(None)
         if lines:
-            if options.ndjson:
-                _write_ndjson(lines)
-            else:
-                _print(show.time_line(options.id, lines))
+            _print(_ndjson(lines) if options.ndjson else show.time_line(options.id, lines))
         return _say(query, options, _lines(len(lines)), bool(lines))
 
 
@@ -136,12 +129,8 @@ def _print(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-def _write_ndjson(lines: Iterable[Line]) -> None:
-    # JSON is UTF-8, whatever the locale.
-    sys.stdout.flush()
-    for line in lines:
-        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
-    sys.stdout.buffer.flush()
+def _ndjson(lines: Iterable[Line]) -> Iterable[str]:
+    return (orjson.dumps(line).decode() for line in lines)
 
 
 def _say(query: Query, options: argparse.Namespace, found: str, anything: bool) -> int:
@@ -185,7 +174,9 @@ def _command(
     command.set_defaults(run=run)
     command.add_argument("--since", metavar="TIME", help="from then on: 30m, 2h, or a time in UTC")
     command.add_argument("--until", metavar="TIME", help="before then")
-    command.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
+    command.add_argument(
+        "--level", type=level_name, choices=LEVELS, help="this level and worse; warn is warning"
+    )
     command.add_argument("--event", action="append", help="this event; may be given again")
     command.add_argument("--logger", help="this logger and those below it")
     command.add_argument("--service", help="orchestrator or simulator")
@@ -211,4 +202,5 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())
