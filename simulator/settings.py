@@ -47,6 +47,10 @@ class Settings(BaseSettings):
         Path(__file__).parents[1] / "alerts" / "runbooks",
         description="folder of NAME.md pages; alerts/runbooks of the checkout if unset",
     )
+    preview_dir: Path = Field(
+        Path(__file__).parents[1] / ".state" / "preview",
+        description="folder of the dashboards' pictures; .state/preview of the checkout if unset",
+    )
     log_format: Literal["json", "console", "off"] = Field(
         "json", description="of lines on standard output: for machines, for people, or none"
     )
@@ -105,7 +109,11 @@ def described_variables() -> str:
     lines = []
     for name, field in Settings.model_fields.items():
         # Where this checkout lies is nothing to tell.
-        default = "" if field.default is None or name == "runbooks_dir" else field.default
+        default = (
+            ""
+            if field.default is None or name in ("runbooks_dir", "preview_dir")
+            else field.default
+        )
         lines.append(f"  {variable(name)}={default}")
         if field.description:
             lines.append(f"      {field.description}")

@@ -83,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
                 traffic,
                 receiver,
                 settings.runbooks_dir,
+                settings.preview_dir,
             ),
             host,
             settings.receiver_port,

@@ -146,7 +146,13 @@ def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: st
     ]
     return _Drawn(
         index.Picture(
-            board.name, board.title, board.description, file.name, page.WIDTH, places.height
+            board.name,
+            board.uid,
+            board.title,
+            board.description,
+            file.name,
+            page.WIDTH,
+            places.height,
         ),
         len(titles),
         tuple(t for t, o in zip(titles, drawn.outcomes, strict=True) if o is Outcome.EMPTY),
