@@ -3,7 +3,7 @@
 Rules, dashboards, runbooks and the states of the JSON endpoint take them from here. Each is
 overridden by its environment variable, ``ORCHESTRATOR_THRESHOLDS__`` and the name in capitals, and
 for one environment by app/core/environments.toml. "Promise" in a comment is docs/domain.md, "What
-it promises"; what has no source there is our judgement, to be tuned with ``python -m alerts replay``.
+it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
 from typing import Self
