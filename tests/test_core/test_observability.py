@@ -1,8 +1,6 @@
 """The layer on a service that shares nothing with the orchestrator, run as its users run it."""
 
-import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +9,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from tests.serving_process import ROOT, free_port
-from tests.waiting import eventually, until
+from tests.free_port import free_port
+from tests.programs import answering
+from tests.project import ROOT
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -20,27 +20,13 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "billing.log"
 
 
-def started(log: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "uvicorn", "tests.test_core.adopted:app", f"--port={port}"]
-    with log.open("wb") as output:
-        return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
-
-
 @pytest.fixture
 async def client(log: Path) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port()
-    process = started(log, port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        try:
-
-            async def serves() -> bool:
-                return (await client.get("/metrics")).is_success
-
-            await eventually(serves)
-            yield client
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 30)
+    command = [sys.executable, "-m", "uvicorn", "tests.test_core.adopted:app", f"--port={port}"]
+    url = f"http://127.0.0.1:{port}"
+    async with answering(command, ROOT, log, url) as client:
+        yield client
 
 
 def written(log: Path) -> list[dict[str, object]]:

@@ -12,7 +12,7 @@ import httpx
 from app.core import correlation
 from app.logs.filters import Filters
 from app.logs.query import Line
-from tests.serving_process import free_port
+from tests.free_port import free_port
 from tests.test_logs.conftest import Observed, processes
 from tests.waiting import until
 

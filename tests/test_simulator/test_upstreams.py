@@ -13,6 +13,7 @@ from simulator.ai_provider import RateLimit, create_ai_provider, draw_confidence
 from simulator.faults import ActiveFaults, Upstream
 from simulator.latency import Latency
 from simulator.listener import Listener
+from tests.clock import Clock
 from tests.test_simulator.conftest import (
     CHAT,
     SMS,
@@ -125,15 +126,15 @@ async def test_ai_refuses_more_than_its_limit_a_minute() -> None:
 
 
 def test_rate_limit_lets_requests_through_again_after_the_wait_it_names() -> None:
-    now = 100.0
-    limit = RateLimit(2, clock=lambda: now)
+    clock = Clock(100)
+    limit = RateLimit(2, clock)
     limit.take()
-    now = 130.0
+    clock.now = 130
     limit.take()
     with pytest.raises(HTTPException) as refused:
         limit.take()
     assert refused.value.headers == {"Retry-After": "30"}
-    now = 160.0
+    clock.now = 160
     limit.take()
     with pytest.raises(HTTPException):
         limit.take()

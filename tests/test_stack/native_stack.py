@@ -13,7 +13,8 @@ from stack.backend import ComponentStatus
 from stack.native import NativeBackend
 from stack.ports import PORTS
 from stack.processes import MARK
-from tests.serving_process import ROOT, free_port
+from tests.free_port import free_port
+from tests.project import ROOT
 from tests.test_stack.journey import Addresses
 
 QUICK = {

@@ -21,7 +21,7 @@ from simulator.history.past import Past
 from stack.backend import StackError
 from stack.history.due import FINISHED, MAKING, is_due, is_wanted
 from stack.history.filling import fill
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())

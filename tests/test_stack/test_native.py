@@ -16,7 +16,7 @@ from alerts.exporters import SYNTHETIC_HISTORY
 from alerts.signals import seasonality, slo, throughput
 from app.core.catalogue import SMS_RECEIVED
 from prometheus_tools.api import PrometheusAPI
-from tests.serving_process import free_port
+from tests.free_port import free_port
 from tests.test_stack.journey import walk
 from tests.test_stack.native_stack import QUICK, Stack
 from tests.test_stack.panel_queries import PanelQueries

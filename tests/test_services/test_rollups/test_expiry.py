@@ -15,8 +15,9 @@ from app.core.config import Retention, RollupSettings
 from app.core.database import Database
 from app.services.rollups import Expiry, tables
 from app.services.rollups.archive import ArchiveError, archives, read
-from tests.serving_process import ROOT
-from tests.test_services.test_rollups.conftest import NOON, Clock, Writer
+from tests.clock import Clock
+from tests.project import ROOT
+from tests.test_services.test_rollups.conftest import NOON, Writer
 
 Made = Callable[..., Writer]
 DAY = 86400

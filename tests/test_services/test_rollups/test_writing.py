@@ -12,7 +12,8 @@ from app.core.database import Database
 from app.services.rollups import tables
 from app.services.rollups.buckets import unpacked
 from app.services.rollups.rollups import COARSE, SETTLED_WITHIN_SECONDS
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Clock, Writer
+from tests.clock import Clock
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
 
 Made = Callable[..., Writer]
 HOUR, DAY = 3600, 86400
