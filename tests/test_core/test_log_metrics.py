@@ -20,17 +20,12 @@ from tests.captured_logs import Memory, captured_logs
 from tests.free_port import free_port
 from tests.programs import running
 from tests.serving_process import serving_process
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
 log = get_logger("tests.metrics")
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "how much do I owe?",
-    "conversation_id": "c1",
-}
 
 
 def test_lines_and_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

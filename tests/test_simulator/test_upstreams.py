@@ -14,6 +14,7 @@ from simulator.faults import ActiveFaults, Upstream
 from simulator.latency import Latency
 from simulator.listener import Listener
 from tests.clock import Clock
+from tests.not_empty import not_empty
 from tests.test_simulator.conftest import (
     CHAT,
     SMS,
@@ -24,7 +25,7 @@ from tests.test_simulator.conftest import (
 
 
 async def test_every_upstream_is_healthy_and_answers(simulation: Simulation) -> None:
-    for upstream, client in simulation.upstreams.items():
+    for upstream, client in not_empty(simulation.upstreams.items()):
         assert (await client.get("/health")).status_code == 200
         assert (await simulation.call(upstream)).is_success
 
@@ -85,7 +86,7 @@ async def test_ai_confidence_is_in_its_log_probabilities(simulation: Simulation)
     choice = answer.json()["choices"][0]
     tokens = choice["logprobs"]["content"]
     assert "".join(token["token"] for token in tokens) == choice["message"]["content"]
-    assert all(token["logprob"] <= 0 for token in tokens)
+    assert all(token["logprob"] <= 0 for token in not_empty(tokens))
     usage = answer.json()["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
 
