@@ -16,18 +16,10 @@ from stack import ownership
 from stack.backend import StackError
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = [
-    ".venv",
-    ".tools",
-    ".state",
-    ".hypothesis",
-    ".coverage",
-    ".coverage.*",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".import_linter_cache",
-]
+NAMES = (
+    *(".venv", ".tools", ".state", ".hypothesis", ".coverage", ".coverage.*"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache"),
+)
 CACHE = "__pycache__"
 
 
