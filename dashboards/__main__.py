@@ -9,6 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
+from app.core.utf8 import begin_in_utf8
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
@@ -60,4 +61,5 @@ def _check(_arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -1,10 +1,8 @@
 """The local stack: everything from the orchestrator to the webhook receiver."""
 
 import argparse
-import codecs
 import errno
 import functools
-import locale
 import os
 import shutil
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alerts import replay_command
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 from stack import compose, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError
@@ -26,7 +25,6 @@ ELSEWHERE = "STACK_STATE_DIR and STACK_TOOLS_DIR name other folders for the stac
 
 def main() -> int:
     """The command line; returns the exit code."""
-    _use_utf8()
     arguments = _parser().parse_args()
     try:
         return int(_run(arguments))
@@ -44,13 +42,6 @@ def main() -> int:
             raise
         print(_explained(error), file=sys.stderr)
         return 1
-
-
-def _use_utf8() -> None:
-    """Begin again where this machine's locale is another: every file of the project is UTF-8."""
-    if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
-        os.environ["PYTHONUTF8"] = "1"
-        os.execv(sys.executable, [sys.executable, "-m", "stack", *sys.argv[1:]])
 
 
 def _explained(error: OSError) -> str:
@@ -292,4 +283,5 @@ def _tools() -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -29,8 +29,8 @@ NEEDED_FILES = 1024
 """Open files of one process."""
 
 _UNIX_PATH_LIMIT = 100
-_COMMAND, _FOLDER, _SOCKET = "STACK_COMMAND_", "STACK_FOLDER_", "STACK_SOCKET"
-"""Environment variables of supervisord, for what its configuration can't hold."""
+_SOCKET = "STACK_SOCKET"
+"""Environment variable of supervisord: the path of its socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,16 @@ class Supervisor:
         """Start it, with ``programs`` known but not started; it will stop them in this order."""
         _require_files()
         self._config.parent.mkdir(parents=True, exist_ok=True)
+        for program in programs:
+            self._write_start(program)
         self._config.write_text(_configuration(programs), encoding="utf-8")
         self._socket.unlink(missing_ok=True)
         started = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
-            # Paths in the configuration are relative to this folder.
+            # What the configuration's paths are relative to.
             cwd=self._state,
             env={
                 **environment,
-                **{_COMMAND + p.name: shlex.join(p.command) for p in programs},
-                **{_FOLDER + p.name: str(p.folder) for p in programs},
                 _SOCKET: str(self._socket),
                 MARK: str(self._state),
             },
@@ -95,6 +95,12 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise StackError(f"supervisord does not answer; see {self._log}")
             time.sleep(0.05)
+
+    def _write_start(self, program: Program) -> None:
+        """Write the script that becomes ``program``."""
+        folder, command = shlex.quote(str(program.folder)), shlex.join(program.command)
+        script = self._state / _start_script(program)
+        script.write_text(f"cd {folder}\nexec {command}\n", encoding="utf-8")
 
     def start(self, name: str) -> None:
         """Start a program, unless it is started already."""
@@ -149,8 +155,7 @@ class Supervisor:
 def _configuration(programs: Sequence[Program]) -> str:
     """What supervisord reads.
 
-    Nothing of this machine is written there: in a path, `%` would be expanded and ` ;` begin a
-    comment. Such values come through the environment.
+    It names no path of this machine: in one, `%` would be expanded and ` ;` begin a comment.
     """
     sections: dict[str, dict[str, object]] = {
         "unix_http_server": {"file": f"%(ENV_{_SOCKET})s", "chmod": "0700"},
@@ -166,16 +171,21 @@ def _configuration(programs: Sequence[Program]) -> str:
         },
     }
     for position, program in enumerate(programs):
-        sections[f"program:{program.name}"] = {
-            "command": f"%(ENV_{_COMMAND}{program.name})s",
-            "directory": f"%(ENV_{_FOLDER}{program.name})s",
+        # The highest is stopped first.
+        sections |= _section(program, priority=len(programs) - position)
+    return _text(sections)
+
+
+def _section(program: Program, priority: int) -> dict[str, dict[str, object]]:
+    return {
+        f"program:{program.name}": {
+            "command": f"/bin/sh {_start_script(program)}",
             "autostart": "false",
             "autorestart": "true",
             # Python alone takes seconds; what ends within these was never up.
             "startsecs": STARTED_AFTER_SECONDS,
             "startretries": 3,
-            # The highest is stopped first.
-            "priority": len(programs) - position,
+            "priority": priority,
             "stopwaitsecs": STOP_SECONDS,
             "stopasgroup": "false",
             "killasgroup": "true",
@@ -184,10 +194,18 @@ def _configuration(programs: Sequence[Program]) -> str:
             "stdout_logfile_maxbytes": LOG_BYTES,
             "stdout_logfile_backups": 3,
         }
+    }
+
+
+def _text(sections: Mapping[str, Mapping[str, object]]) -> str:
     return "\n".join(
         f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in body.items())
         for section, body in sections.items()
     )
+
+
+def _start_script(program: Program) -> str:
+    return f"run/start-{program.name}.sh"
 
 
 def _require_files() -> None:

@@ -247,7 +247,7 @@ ENVIRONMENTS = Path(__file__).with_name("environments.toml")
 
 def overridden_environments() -> list[str]:
     """The environments of which something differs."""
-    return sorted(tomllib.loads(ENVIRONMENTS.read_text()))
+    return sorted(tomllib.loads(ENVIRONMENTS.read_text("utf-8")))
 
 
 class _OfTheEnvironment(PydanticBaseSettingsSource):
@@ -259,7 +259,7 @@ class _OfTheEnvironment(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         default = Settings.model_fields["environment"].default
         name = self.current_state.get("environment", default)
-        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text()).get(name, {})
+        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text("utf-8")).get(name, {})
         return overrides
 
 
@@ -452,7 +452,7 @@ def _secrets_in(folder: Path) -> dict[str, Any]:
     """The secret settings found as files, without the newline that editors add."""
     secret_fields = ("database_password", "ai_api_key", "log_hash_key")
     files = ((name, folder / name) for name in secret_fields)
-    return {name: file.read_text().rstrip("\n") for name, file in files if file.is_file()}
+    return {name: file.read_text("utf-8").rstrip("\n") for name, file in files if file.is_file()}
 
 
 def known_variables() -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.core import events
 from app.core.events import FromCode, Identifier, all_events
+from app.core.utf8 import begin_in_utf8
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "log-events.md"
 
@@ -66,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -10,9 +10,10 @@ from pathlib import Path
 import orjson
 
 from app.core.personal_data import use_key
+from app.core.utf8 import begin_in_utf8
 from app.logs import filters, show
 from app.logs.files import QueryError, find_files
-from app.logs.filters import LEVELS, Filters
+from app.logs.filters import LEVELS, Filters, level_named
 from app.logs.query import Line, Query
 
 FOLDER = "ORCHESTRATOR_LOGS__FOLDER"
@@ -172,7 +173,9 @@ def _command(
     command.set_defaults(run=run)
     command.add_argument("--since", metavar="TIME", help="from then on: 30m, 2h, or a time in UTC")
     command.add_argument("--until", metavar="TIME", help="before then")
-    command.add_argument("--level", choices=LEVELS, help="this level and worse")
+    command.add_argument(
+        "--level", type=level_named, choices=LEVELS, help="this level and worse; warn is warning"
+    )
     command.add_argument("--event", action="append", help="this event; may be given again")
     command.add_argument("--logger", help="this logger and those below it")
     command.add_argument("--service", help="orchestrator or simulator")
@@ -198,4 +201,5 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack.ports import PORTS
 from stack.settings import SETTINGS, WAYS
 from tests.serving_process import ROOT
 
@@ -71,8 +70,3 @@ def copied_to(path: Path, variables: Mapping[str, str] | None = None) -> Checkou
     (path / ".venv").symlink_to(Path(sys.prefix))
     (path / ".tools").symlink_to(ROOT / ".tools")
     return Checkout(path, variables or {})
-
-
-def shifted(offset: int) -> set[int]:
-    """The ports of a stack whose ports are shifted."""
-    return {port.default + offset for port in PORTS}

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,26 +14,8 @@ import pytest
 
 from stack import processes
 from stack.ports import OFFSET
-from tests.test_stack.checkouts import Checkout, copied_to, shifted
-
-
-def _free_offset(taken: set[int]) -> int:
-    """An offset that leads to free ports only, and to none of ``taken``."""
-    for offset in range(20_000, 50_000, 37):
-        ports = shifted(offset)
-        if ports.isdisjoint(taken) and all(map(_is_free, ports)):
-            return offset
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+from tests.test_stack.checkouts import Checkout, copied_to
+from tests.test_stack.free_offsets import free_offset
 
 
 def _processes(state: Path) -> list[int]:
@@ -56,9 +37,8 @@ def two(tmp_path: Path) -> Iterator[tuple[Checkout, int, Checkout, int]]:
     """Two checkouts of one name, not up, and an offset for each."""
     first = copied_to(tmp_path / "one" / "sms")
     second = copied_to(tmp_path / "two" / "sms")
-    offset = _free_offset(set())
     try:
-        yield first, offset, second, _free_offset(shifted(offset))
+        yield first, free_offset(), second, free_offset()
     finally:
         first.make("down")
         if second.path.exists():
