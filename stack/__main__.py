@@ -192,6 +192,8 @@ def _up() -> int:
 def _status(backend: Backend) -> int:
     statuses = backend.status()
     _print(statuses)
+    if any(status.up for status in statuses):
+        print("\n".join(backend.notes))
     return 0 if all(status.up for status in statuses) else 1
 
 

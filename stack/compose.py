@@ -168,11 +168,11 @@ class ComposeBackend:
     @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
-        notified = alertmanager.note(self.secrets)
+        told = [f"By hand: docker compose -p {self.project} …", alertmanager.note(self.secrets)]
         if "grafana" in self._without:
-            return ["Grafana was left out: import grafana/dashboards/*.json into yours", notified]
+            return ["Grafana was left out: import grafana/dashboards/*.json into yours", *told]
         password = self.secrets / "grafana_admin_password"
-        return [f"Grafana: user admin, password in {password}", notified]
+        return [f"Grafana: user admin, password in {password}", *told]
 
     def _services(self, running: Iterable[str] = ()) -> dict[str, Any]:
         """The services to run, as compose understands them, by name.

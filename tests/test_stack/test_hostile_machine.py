@@ -115,15 +115,17 @@ def test_what_the_machine_refuses_is_said_with_its_path(
     assert said.startswith("/checkout/.state: Read-only file system; STACK_STATE_DIR and")
 
 
-def test_another_encoding_than_utf8() -> None:
-    """By hand, without make: the locale's own encoding can't read the file that is compared."""
-    assert not (ROOT / "docs" / "log-events.md").read_text("utf-8").isascii()
+def test_another_encoding_than_utf8(tmp_path: Path) -> None:
+    """By hand, without make: what is printed does not exist in the locale's own encoding."""
+    line = '{"timestamp":"2026-01-01T00:00:00Z","level":"info","event":"¿cuánto?"}\n'
+    (tmp_path / "orchestrator-1.jsonl").write_text(line, "utf-8")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "app.core.events_reference", "--check"],
+        [sys.executable, "-m", "app.logs", "find", "--ndjson", "--in", str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, **ascii_only},
         capture_output=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "¿cuánto?" in done.stdout.decode("utf-8")

@@ -52,14 +52,15 @@ def test_a_pip_that_fails_stops_make_and_leaves_no_stamp(tmp_path: Path, require
     python.write_text("#!/bin/sh\necho Collecting nothing\necho no such host >&2\nexit 3\n")
     python.chmod(0o755)
     (venv / "python").touch()
-    failed = make(f"VENV={venv}", MAKE_381, f"{venv}/{requirements}")
+    stand_in = f"VENV={venv}", f"RUN={python}"
+    failed = make(*stand_in, MAKE_381, f"{venv}/{requirements}")
     assert failed.returncode != 0
     assert "no such host" in failed.stderr
     assert f"requirements/{requirements}.txt could not be installed" in failed.stderr
     assert "installed requirements" not in failed.stdout
     assert not (venv / requirements).exists()
     python.write_text("#!/bin/sh\necho Collecting nothing\n")
-    assert make(f"VENV={venv}", MAKE_381, f"{venv}/{requirements}").returncode == 0
+    assert make(*stand_in, MAKE_381, f"{venv}/{requirements}").returncode == 0
     assert (venv / requirements).exists()
 
 
