@@ -1,31 +1,36 @@
 """Whether containers can read what is mounted or copied for them: they run as other users."""
 
-import re
+import shlex
 import stat
 from pathlib import Path
 
 from stack.backend import StackError
 
 MOUNTED = ("prometheus", "grafana")
-_COPIED = re.compile(r"^COPY ([^-\s]\S*) ", re.MULTILINE)
 
 
 def check(root: Path) -> None:
     """Raise StackError naming what others may not read in the checkout ``root``."""
-    copied = _COPIED.findall((root / "Dockerfile").read_text(encoding="utf-8"))
-    folders = sorted({Path(name).parts[0] for name in (*MOUNTED, *copied)})
+    names = sorted({*MOUNTED, *_copied(root / "Dockerfile")})
     closed = [
         path
-        for folder in folders
-        for path in (root / folder, *(root / folder).rglob("*"))
-        if _is_closed(path) and "__pycache__" not in path.parts
+        for top in (root / name for name in names)
+        for path in (top, *top.rglob("*"))
+        if path.exists() and _is_closed(path) and "__pycache__" not in path.parts
     ]
     if closed:
         raise StackError(
-            f"{closed[0]} is closed to other users, and so are {len(closed) - 1} more: containers "
-            "run as other\nusers and can't read them. A checkout made with umask 077 is like that. "
-            f"Open it:\n(cd {root} && chmod -R o+rX {' '.join(folders)})"
+            f"containers run as other users and can't read {closed[0]}, nor {len(closed) - 1} "
+            "others.\nA checkout made with umask 077 is like that. Open it:\n"
+            f"cd {shlex.quote(str(root))} && chmod -R o+rX {' '.join(names)}"
         )
+
+
+def _copied(dockerfile: Path) -> list[str]:
+    """The files and folders of the checkout that are copied into an image."""
+    lines = dockerfile.read_text(encoding="utf-8").splitlines()
+    copies = [line.split() for line in lines if line.startswith("COPY ") and "--from" not in line]
+    return [source for words in copies for source in words[1:-1]]
 
 
 def _is_closed(path: Path) -> bool:

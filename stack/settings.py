@@ -31,7 +31,10 @@ SETTINGS = {
     OFFSET: "is added to every port below that is not set itself (0)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
 }
-_OF_OTHERS = ("ORCHESTRATOR_", "SIMULATOR_", "ALERTS_", "COMPOSE_", "DOCKER_", "STACK_", "MAKE", ".")
+_OF_OTHERS = (
+    *("ORCHESTRATOR_", "SIMULATOR_", "ALERTS_", "STACK_"),
+    *("COMPOSE_", "DOCKER_", "MAKE", "."),
+)
 """Variables that start so are checked by those who read them."""
 
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")

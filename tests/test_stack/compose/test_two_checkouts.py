@@ -1,5 +1,7 @@
 """Two checkouts beside each other on one engine: neither takes what is the other's for its own."""
 
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.test_stack.compose.packages import run
 
 NEEDED = {"app", "postgres", "simulator"}
 LEFT_OUT = ("alertmanager", "grafana", "history", "node-exporter", "prometheus")
+DEAD_PROXY = "http://127.0.0.1:9"
 FREE_OFFSETS = ("31000", "33000")
 
 
@@ -44,18 +47,22 @@ def two(
 
 
 def test_side_by_side(
-    two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    two: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    stacks = [
-        _stack(copy, {"PORT_OFFSET": offset})
-        for copy, offset in zip(two, FREE_OFFSETS, strict=True)
-    ]
-    first, second = stacks
+    first = _stack(two[0], {"PORT_OFFSET": FREE_OFFSETS[0]})
+    first.up()
+    # By now the images' layers are known, and nothing has to be fetched.
+    _use_a_dead_proxy(tmp_path / "docker", monkeypatch)
+    second = _stack(two[1], {"PORT_OFFSET": FREE_OFFSETS[1]})
+    second.up()
     assert first.project != second.project
     assert first.project.startswith("sms-")
-    for stack in stacks:
-        stack.up()
     before = inspect_services(second.project)
+    for name, container in before.items():
+        assert f"HTTP_PROXY={DEAD_PROXY}" in container["Config"]["Env"], name
     assert set(before) == set(inspect_services(first.project)) == NEEDED
 
     # Without the offset: a running stack stays where it is.
@@ -72,7 +79,8 @@ def test_side_by_side(
         "content": "I can pay 200 a week for 8 weeks",
         "conversation_id": "side-by-side",
     }
-    httpx.post(f"{app}/orchestrate/sms-received", json=sms, timeout=60).raise_for_status()
+    sent = httpx.post(f"{app}/orchestrate/sms-received", json=sms, timeout=60)
+    assert sent.raise_for_status().json()["status"] not in ("failed", "received")
 
     with monkeypatch.context() as another_name:
         another_name.setenv("COMPOSE_PROJECT_NAME", second.project)
@@ -94,6 +102,17 @@ def test_side_by_side(
     assert status.status_code == 200, status.text
 
     _down_stops_what_a_profile_started(again, two[1])
+
+
+def _use_a_dead_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the docker client give a proxy that isn't there to every container."""
+    earlier = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    folder.mkdir()
+    if (earlier / "cli-plugins").is_dir():
+        (folder / "cli-plugins").symlink_to(earlier / "cli-plugins")
+    proxies = {"default": {"httpProxy": DEAD_PROXY, "httpsProxy": DEAD_PROXY}}
+    (folder / "config.json").write_text(json.dumps({"proxies": proxies}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
 
 
 def _down_stops_what_a_profile_started(stack: ComposeBackend, checkout: Path) -> None:
