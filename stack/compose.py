@@ -75,6 +75,7 @@ class ComposeBackend:
         self._state = state
         self.secrets = state / "secrets"
         self.project = ownership.project(root, state)
+        self._moved_from = ownership.earlier_checkout(state)
         self._asked_for = asked_ports(variables)
         self._environment = {
             **without_service_addresses(os.environ),
@@ -210,10 +211,9 @@ class ComposeBackend:
 
     def _refuse_others_project(self) -> None:
         """Raise StackError when containers of this project were started from another checkout."""
-        here = {self._root, ownership.earlier_checkout(self._state)}
         for name, container in self._containers().items():
             folder = Path(_label(container, "project.working_dir")).resolve()
-            if folder not in here:
+            if folder not in (self._root, self._moved_from):
                 raise StackError(
                     f"{ownership.PROJECT_VARIABLE}={self.project}: its container {name} belongs to "
                     f"the checkout {folder}.\nChoose another name, or leave that variable out: "
@@ -323,6 +323,9 @@ class ComposeBackend:
 
     def _start(self, services: Mapping[str, Any]) -> None:
         wait = ["--wait", "--wait-timeout", str(HEALTHY_WITHIN_SECONDS)]
+        if self._moved_from:
+            # Else what mounts nothing of the checkout stays, with the old place in its labels.
+            wait.append("--force-recreate")
         try:
             self._compose("up", "--detach", "--no-build", *wait, *services, failure="not healthy")
         except StackError:

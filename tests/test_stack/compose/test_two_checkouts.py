@@ -42,8 +42,8 @@ def two(
     for copy in copies:
         shutil.copytree(checkout, copy, ignore=ignored)
     yield copies
-    for copy in copies:
-        clean.clean(copy, sure=True)
+    for checkout_left in tmp_path.glob("*/sms"):
+        clean.clean(checkout_left, sure=True)
 
 
 def test_side_by_side(
@@ -54,6 +54,7 @@ def test_side_by_side(
 ) -> None:
     first = _stack(two[0], {"PORT_OFFSET": FREE_OFFSETS[0]})
     first.up()
+    (tmp_path / "moved").mkdir()
     # By now the images' layers are known, and nothing has to be fetched.
     _use_a_dead_proxy(tmp_path / "docker", monkeypatch)
     second = _stack(two[1], {"PORT_OFFSET": FREE_OFFSETS[1]})
@@ -101,7 +102,14 @@ def test_side_by_side(
     status = httpx.get(f"{app}/orchestrate/workflow/side-by-side/status", timeout=60)
     assert status.status_code == 200, status.text
 
-    _down_stops_what_a_profile_started(again, two[1])
+    moved = two[1].rename(tmp_path / "moved" / "sms")
+    for _ in range(2):
+        _stack(moved, {}).up()
+        assert set(inspect_services(second.project)) == NEEDED
+    status = httpx.get(f"{app}/orchestrate/workflow/side-by-side/status", timeout=60)
+    assert status.status_code == 200, "a moved checkout keeps its ports and its data"
+
+    _down_stops_what_a_profile_started(_stack(moved, {}), moved)
 
 
 def _use_a_dead_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
