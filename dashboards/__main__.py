@@ -51,7 +51,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _check(_arguments: argparse.Namespace) -> int:
     thresholds = load_settings().thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
-    documents = {file.name: json.loads(file.read_text()) for file in files}
+    documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)

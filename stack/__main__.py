@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alerts import replay_command
+from app.core.environment import without_service_addresses
+from app.core.levels import level_name
 from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 from stack import compose, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
-from stack.log_view import LEVELS, LogFilter, level_named, shown
+from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
 from stack.settings import SETTINGS, WAYS, given
 
@@ -72,15 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    logs.add_argument(
-        "--level", type=level_named, choices=LEVELS, help="this level and worse; warn is warning"
-    )
+    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
     logs.add_argument("--text", help="lines that hold this, an ID for instance")
     trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
     level = commands.add_parser("log-level", help="another level for a logger, for a while")
     level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
-    level.add_argument("level", nargs="?", type=level_named, choices=(*LEVELS[:4], "reset"))
+    level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
     fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
@@ -156,12 +156,12 @@ def _running_backends() -> list[Backend]:
 
 
 def _native() -> NativeBackend:
-    return NativeBackend(ROOT, _state(), given(os.environ))
+    return NativeBackend(ROOT, _state(), given(without_service_addresses(os.environ)))
 
 
 def _compose() -> ComposeBackend:
     without = os.environ.get("STACK_WITHOUT", "").split()
-    return ComposeBackend(ROOT, _state(), given(os.environ), without)
+    return ComposeBackend(ROOT, _state(), given(without_service_addresses(os.environ)), without)
 
 
 @functools.cache

@@ -8,17 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from stack import alertmanager, metrics_tokens, operators, ownership, readable
+from alerts.links import COMMITTED, write_relinked
+from app.core.environment import without_service_addresses
+from stack import alertmanager, links, metrics_tokens, operators, ownership, readable
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter
 from stack.ports import PORTS, asked_ports, read_ports
 from stack.scrape_interval import with_interval
-from stack.settings import without_service_addresses
 from stack.taken_ports import refuse_taken_ports
 
 OLDEST_COMPOSE = (2, 26)
@@ -102,6 +104,7 @@ class ComposeBackend:
         self._generate_secrets()
         self._write_alertmanager()
         self._choose_scrape_interval()
+        self._write_rules(with_grafana="grafana" in services)
         self._pull(services)
         self._compose("build", "app", "history", failure="an image can't be built, see above")
         if with_history and "prometheus" in services and not self._has_volume(PROMETHEUS_VOLUME):
@@ -305,6 +308,20 @@ class ComposeBackend:
         config.write_text(content)
         config.chmod(0o644)
         self._environment["PROMETHEUS_CONFIG"] = str(config)
+
+    def _write_rules(self, *, with_grafana: bool) -> None:
+        """Rules whose links lead to this stack, where the committed ones lead elsewhere."""
+        targets = links.chosen(self._ports, with_grafana=with_grafana)
+        if targets == COMMITTED:
+            return
+        # The name tells the links apart, so that compose notices a change.
+        name = sha256(targets.model_dump_json().encode()).hexdigest()[:12]
+        folder = self._state / "run" / "compose" / f"rules-{name}"
+        write_relinked(self._root / "prometheus" / "rules", folder, targets)
+        # Prometheus's container reads them as a user of its own.
+        for path in (folder, *folder.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self._environment["PROMETHEUS_RULES"] = str(folder)
 
     def _pull(self, services: Mapping[str, Any]) -> None:
         foreign = [name for name, service in services.items() if "build" not in service]

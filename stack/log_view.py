@@ -138,16 +138,11 @@ def _json(line: str) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) and "event" in fields else None
 
 
-def level_named(name: str) -> str:
-    """The level that ``name`` means: WARN is warning."""
-    return _ALIASES.get(name.lower(), name.lower())
-
-
 def _level_of(line: str) -> str:
     fields = _json(line)
     match = None if fields else _LEVEL.search(line)
     level = str(fields.get("level", "")) if fields else (match[1] if match else "")
-    return level_named(level)
+    return _ALIASES.get(level.lower(), level.lower())
 
 
 def _time_of(line: str) -> str:

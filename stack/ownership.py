@@ -32,7 +32,7 @@ def check(root: Path, state: Path) -> None:
     """Raise StackError when ``state`` is another user's, or that of another checkout."""
     if state.exists() and (owner := state.stat().st_uid) != os.geteuid():
         raise StackError(
-            f"{state} belongs to the user {_user(owner)}, and this is {_user(os.geteuid())}.\n"
+            f"{state} belongs to the user {_user(owner)}, and you are {_user(os.geteuid())}.\n"
             f"Use this stack as {_user(owner)}, or set STACK_STATE_DIR to a folder of your own "
             "for a stack of your own."
         )
@@ -98,4 +98,4 @@ def _user(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"with the number {number}"
+        return f"{number}"

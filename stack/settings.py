@@ -7,9 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
+from app.core.nearest import nearest
 from stack.ports import OFFSET, PORTS
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
@@ -37,25 +37,10 @@ _OF_OTHERS = (
 )
 """Variables that start so are checked by those who read them."""
 
-_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-_NEAR = 0.75
-
 
 def given(environment: Mapping[str, str]) -> dict[str, str]:
     """Those of SETTINGS that ``environment`` gives."""
-    return {name: environment[name] for name in SETTINGS if _is_given(environment.get(name))}
-
-
-def without_service_addresses(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without what Kubernetes puts under our names: GRAFANA_PORT=tcp://10.0.0.1:80
-
-    A service called ``grafana`` gives that to every container of its namespace.
-    """
-    return {n: v for n, v in environment.items() if n not in SETTINGS or _is_given(v)}
-
-
-def _is_given(value: str | None) -> bool:
-    return bool(value) and not _SERVICE_ADDRESS.match(value or "")
+    return {name: environment[name] for name in SETTINGS if environment.get(name)}
 
 
 def unknown(names: Iterable[str]) -> str | None:
@@ -64,9 +49,9 @@ def unknown(names: Iterable[str]) -> str | None:
     used = re.findall(r"\$\((?:value )?([A-Z_]+)[):]|^([A-Z_]+) [?:]?=", makefile, re.MULTILINE)
     known = {*WAYS, *SETTINGS, *(name for pair in used for name in pair if name)}
     for name in sorted(set(names) - known):
-        if name.startswith(_OF_OTHERS) and not get_close_matches(name, WAYS, cutoff=_NEAR):
+        if name.startswith(_OF_OTHERS) and not nearest(name, WAYS):
             continue
-        if close := get_close_matches(name, known, n=1, cutoff=_NEAR):
+        if close := nearest(name, known):
             return f"{name}: there is no such variable; did you mean {close[0]}?"
         return (
             f"{name}: there is no such variable; `python -m stack --help` lists them. "

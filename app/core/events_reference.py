@@ -56,12 +56,12 @@ def _type(kind: object) -> str:
 def main() -> int:
     """Write the document, or with ``--check`` say whether it is up to date."""
     if "--check" in sys.argv[1:]:
-        if DOCUMENT.read_text() == reference():
+        if DOCUMENT.read_text(encoding="utf-8") == reference():
             print("docs/log-events.md: ok")
             return 0
         print("docs/log-events.md differs from app/core/events.py: make generate", file=sys.stderr)
         return 1
-    DOCUMENT.write_text(reference())
+    DOCUMENT.write_text(reference(), encoding="utf-8")
     print("docs/log-events.md")
     return 0
 

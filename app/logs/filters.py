@@ -17,11 +17,6 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000}
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:\.[A-Za-z0-9_]{1,64})*")
 
 
-def level_named(name: str) -> str:
-    """The level that ``name`` means: WARN is warning."""
-    return {"warn": "warning", "fatal": "critical"}.get(name.lower(), name.lower())
-
-
 @dataclass(frozen=True)
 class Filters:
     """Lines that all of this is true of; times are RFC 3339 in UTC, durations milliseconds."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stack.settings import SETTINGS, WAYS
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 COPIED = (
     *("Makefile", "Dockerfile", "docker-compose.yml", "requirements"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

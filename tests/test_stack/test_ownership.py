@@ -8,7 +8,7 @@ import pytest
 
 from stack import ownership, readable
 from stack.backend import StackError
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 
 def _checkout(path: Path) -> Path:
