@@ -1,4 +1,4 @@
-"""The orchestration endpoints (domain.md)."""
+"""The orchestration endpoints (docs/domain.md)."""
 
 from fastapi import APIRouter
 
