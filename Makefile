@@ -3,13 +3,13 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# Most of a test is waiting for other processes.
-TEST_WORKERS ?= 4
+# On two cores a third shortens the waiting for other processes; each more costs its imports.
+TEST_WORKERS ?= 3
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
@@ -87,10 +87,14 @@ replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7
 mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
-test: $(VENV)/dev ## every test, on real components; needs no running stack
+test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	PYTEST_COVERAGE=90 $(VENV)/bin/pytest -n $(TEST_WORKERS) \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
+
+# What takes too long, or a Docker engine, to be asked for at each change.
+test-all: LONG_TESTS := 1
+test-all: test test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s

@@ -10,7 +10,8 @@ from alerts.notifications import settings as notifications
 from app.core import config
 from app.core.environment import without_service_addresses
 from simulator import settings as simulation
-from tests.serving_process import free_port, serving_process
+from tests.free_port import free_port
+from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 
 LOADERS: dict[str, Callable[[], object]] = {
