@@ -1,1 +1,1 @@
-"""A past that never was: the orchestrator's metrics of weeks gone by, with known incidents."""
+"""A synthetic past: what is read of the orchestrator over weeks, with known incidents."""

@@ -1,1 +1,1 @@
-"""Weeks that never were, for a Prometheus that knows none yet: trends and bands show at once."""
+"""Synthetic weeks for a Prometheus that knows none yet: trends and bands show at once."""

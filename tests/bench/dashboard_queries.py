@@ -22,11 +22,11 @@ from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
 from dashboards.queries import BUILT_IN, queries
 from prometheus_tools import blocks
-from prometheus_tools.backfill import backfill
+from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.expansion import expanded
 from prometheus_tools.rulebook import Rulebook, rulebook
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail, write
+from simulator.history.openmetrics import write
 from simulator.history.past import INSTANCE, Past
 
 INSTANCES = (1, 10, 50)
@@ -116,7 +116,7 @@ def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: 
     past = Past(end, duration=PAST, step=EVERY)
     one, all_of_them = folder / "one.om", folder / "all.om"
     with one.open("w") as output:
-        write(past, output, Detail(recent=PAST))
+        write(past, output, recent=PAST)
     names = set()
     with one.open() as lines, all_of_them.open("w") as output:
         for line in lines:
@@ -130,5 +130,6 @@ def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: 
             )
     blocks.create(all_of_them, data)
     all_of_them.unlink()
-    backfill(rules, list(rules.records), data, int(past.start.timestamp()), int(end.timestamp()))
+    stretch = Stretch(int(past.start.timestamp()), int(end.timestamp()))
+    backfill(rules, rules.records, data, [stretch])
     return len(names) * instances

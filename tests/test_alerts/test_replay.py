@@ -18,7 +18,7 @@ from prometheus_tools.expansion import expanded
 from prometheus_tools.replay import Fired, NoDataError, Replay, Replayed, differences
 from prometheus_tools.rulebook import Rulebook, rulebook
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail, write
+from simulator.history.openmetrics import write
 from simulator.history.past import Incident, IncidentKind, Past
 from simulator.history.series import UP
 
@@ -85,7 +85,8 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("day")
     text = folder / "history.om"
     with text.open("w") as output:
-        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1, UP: 1}))
+        read = frozenset({_DURATION, catalogue.SMS_RECEIVED, UP})
+        write(PAST, output, read, recent=PAST.duration)
     blocks.create(text, folder / "data")
     return folder / "data"
 
