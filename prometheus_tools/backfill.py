@@ -74,7 +74,7 @@ def backfill(
         storage, text = Path(name) / "storage", Path(name) / "records.om"
         if not prometheus_url:
             blocks.link(blocks.blocks_in(data), storage)
-        text.write_text(blocks.END)
+        text.write_text(blocks.END, encoding="utf-8")
         samples = evaluate(rules, names, storage, text, stretches, prometheus_url, progress)
         # One block of all, for blocks that overlap are what Prometheus warns of.
         made = blocks.create(text, Path(name) / "finished") if any(samples.values()) else []
@@ -102,7 +102,7 @@ def evaluate(
             scratch(storage, prometheus_url) as url,
             PrometheusAPI(url) as prometheus,
             ThreadPoolExecutor(_AT_ONCE) as pool,
-            layer_text.open("w") as output,
+            layer_text.open("w", encoding="utf-8") as output,
         ):
             asked = [
                 pool.map(

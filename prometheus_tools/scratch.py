@@ -32,7 +32,7 @@ def scratch(folder: Path, remote_url: str = "", flags: Iterable[str] = ()) -> It
     config, log = folder / "scratch.yml", folder / "scratch.log"
     config.write_text(yaml.safe_dump(_configuration(remote_url)))
     address = f"127.0.0.1:{_free_port()}"
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [
                 str(locate("prometheus").path),
@@ -74,7 +74,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
         finally:
             connection.close()
         time.sleep(0.02)
-    said = log.read_text().strip().splitlines()[-3:]
+    said = log.read_text(encoding="utf-8").strip().splitlines()[-3:]
     raise ScratchError(f"Prometheus did not start: {' / '.join(said) or 'it said nothing'}")
 
 

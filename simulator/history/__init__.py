@@ -1,1 +1,1 @@
-"""A synthetic past: what is read of the orchestrator over weeks, with known incidents."""
+"""Writes weeks of synthetic metrics of the orchestrator, with known incidents."""

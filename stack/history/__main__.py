@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _past(options: argparse.Namespace) -> Past:
     end = options.end or int(datetime.now(UTC).timestamp())
     watched = {
-        file.stem: str(yaml.safe_load(file.read_text())[0]["targets"][0])
+        file.stem: str(yaml.safe_load(file.read_text(encoding="utf-8"))[0]["targets"][0])
         for file in sorted(options.targets.glob("*.yml"))
     }
     if "orchestrator" not in watched:

@@ -43,7 +43,7 @@ def fill(data: Path, past: Past) -> None:
     text, storage = making / "history.om", making / "storage"
     try:
         with _timed(f"metrics since {past.start:%Y-%m-%d}"):
-            with text.open("w") as output:
+            with text.open("w", encoding="utf-8") as output:
                 write(past, output)
             blocks.create(text, storage)
         with _timed("records of the rules"):
@@ -59,7 +59,7 @@ def fill(data: Path, past: Past) -> None:
 def _rules() -> Rulebook:
     """The committed rules, which the stack's Prometheus evaluates from now on."""
     files = sorted(paths.RULES.glob("*.yml"))
-    rules = rulebook([file.read_text() for file in files], evaluation_seconds())
+    rules = rulebook([file.read_text(encoding="utf-8") for file in files], evaluation_seconds())
     records = {name: tuple(map(_hourly, rules.records[name])) for name in rules.records}
     return replace(rules, records=records)
 

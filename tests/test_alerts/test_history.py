@@ -86,7 +86,7 @@ def five_weeks_known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FiveW
     names = {*anomalies(rules), "SMSHalved"}
     read = {n for rule in rules.alerts if rule.name in names for n in series_names(rule.expr)}
     past = five_weeks(END, seed=5)
-    with (folder / "history.om").open("w") as output:
+    with (folder / "history.om").open("w", encoding="utf-8") as output:
         write(past, output, READ)
     data = folder / "data"
     blocks.create(folder / "history.om", data)
@@ -116,8 +116,6 @@ def test_a_halved_volume_is_found_and_nothing_else(five_weeks_known: FiveWeeks) 
 
 def test_the_bands_find_the_three_incidents_and_nothing_else(five_weeks_known: FiveWeeks) -> None:
     names = anomalies(five_weeks_known.rules)
-    if not names:
-        pytest.skip("there are no alerts whose name ends in Anomaly yet")
     assert names == sorted(ANOMALY_OF.values())
     found = five_weeks_known.fired(*names)
     unexpected = []

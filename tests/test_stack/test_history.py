@@ -1,9 +1,7 @@
 """A synthetic history: made once, whole or not at all, and continued by what is live."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +22,8 @@ from simulator.history.past import Past
 from stack.backend import StackError
 from stack.history.due import MAKING, is_due, is_wanted
 from stack.history.filling import fill
-from tests.serving_process import ROOT
+from tests.not_empty import not_empty
+from tests.project import ROOT, python_m
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -65,14 +64,8 @@ def contents(folder: Path) -> set[str]:
 def history(data: Path, history: str = "on") -> subprocess.CompletedProcess[str]:
     """`python -m stack.history` as both ways of running the stack call it."""
     targets = ROOT / "prometheus" / "targets"
-    return subprocess.run(
-        [sys.executable, "-m", "stack.history", "--data", str(data), "--targets", str(targets)],
-        cwd=ROOT,
-        env=os.environ | {"HISTORY": history},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("--data", str(data), "--targets", str(targets))
+    return python_m("stack.history", *arguments, variables={"HISTORY": history})
 
 
 def test_all_of_it_is_one_block(data: Path) -> None:
@@ -107,9 +100,7 @@ def test_the_same_end_and_seed_make_the_same_bytes(tmp_path: Path) -> None:
 def test_records_leave_no_gap_and_reach_the_end(
     prometheus: PrometheusAPI, record: str, begun: int
 ) -> None:
-    found = prometheus.range(record, begun, _END, 60)
-    assert found
-    for points in found:
+    for points in not_empty(prometheus.range(record, begun, _END, 60)):
         assert len(points.values) == (_END - begun) // 60 + 1, points.labels
     assert prometheus.range(record, _END, _END, 1)
 
@@ -117,7 +108,8 @@ def test_records_leave_no_gap_and_reach_the_end(
 def test_what_is_added_up_over_hours_is_as_dense_as_live(prometheus: PrometheusAPI) -> None:
     """Else one live sample would weigh as much as twenty minutes of the past."""
     added_up = rulebook(
-        (file.read_text() for file in sorted(paths.RULES.glob("*.yml"))), evaluation_seconds()
+        (file.read_text(encoding="utf-8") for file in sorted(paths.RULES.glob("*.yml"))),
+        evaluation_seconds(),
     )
     checked = 0
     for name in sorted(added_up.read_over_time()):
@@ -130,7 +122,8 @@ def test_what_is_added_up_over_hours_is_as_dense_as_live(prometheus: PrometheusA
 
 def test_no_alert_fires_where_the_past_ends(prometheus: PrometheusAPI) -> None:
     rules = rulebook(
-        (file.read_text() for file in sorted(paths.RULES.glob("*.yml"))), evaluation_seconds()
+        (file.read_text(encoding="utf-8") for file in sorted(paths.RULES.glob("*.yml"))),
+        evaluation_seconds(),
     )
     done = Replay(prometheus, _END - 3600, _END, rules).run(rules)
     # Thirty hours are too short for bands, which is told; five weeks are not.
@@ -221,13 +214,7 @@ def test_killed_it_begins_anew(tmp_path: Path) -> None:
 
 
 def test_targets_without_the_orchestrator_are_explained(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "stack.history", "--data", str(tmp_path / "data")]
-    done = subprocess.run(
-        [*command, "--targets", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    data = tmp_path / "data"
+    done = python_m("stack.history", "--data", str(data), "--targets", str(tmp_path))
     assert done.returncode == 0
     assert f"no history: --targets {tmp_path}: no orchestrator.yml in it" in done.stderr
