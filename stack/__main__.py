@@ -27,7 +27,11 @@ ELSEWHERE = "STACK_STATE_DIR and STACK_TOOLS_DIR name other folders for the stac
 
 def main() -> int:
     """The command line; returns the exit code."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments, options = parser.parse_known_args()
+    if options and arguments.command not in ("preview", "replay"):
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
+    arguments.options = options
     try:
         return int(_run(arguments))
     except (StackError, ToolMissing) as error:
@@ -87,14 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser("send", help="one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
     commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
-    preview = commands.add_parser(
+    # These two are described where they are: their options are read there, --help included.
+    commands.add_parser(
         "preview", help="each dashboard as a picture, from the running stack", add_help=False
     )
-    replay = commands.add_parser(
+    commands.add_parser(
         "replay", help="would this have fired in the running stack?", add_help=False
     )
-    for asking in (preview, replay):
-        asking.add_argument("options", nargs=argparse.REMAINDER)
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
 

@@ -61,6 +61,7 @@ class NativeBackend:
         self._chosen = self._run / "variables.json"
         self._supervisor = Supervisor(state)
         self._with_history = due.is_wanted(variables)
+        self._history: subprocess.Popen[str] | None = None
         self._asked_for = {
             **{name: v for name, v in variables.items() if name not in (due.VARIABLE, OFFSET)},
             **_texts(asked_ports(variables)),
@@ -88,6 +89,8 @@ class NativeBackend:
         began = time.monotonic()
         states = self._supervisor.states()
         for program in (p for p in STARTING_ORDER if p in states):
+            if program == "prometheus":
+                self._wait_for_history()
             if not states[program].running:
                 self._supervisor.start(program)
             self._wait_until_healthy(program)
@@ -215,7 +218,7 @@ class NativeBackend:
         self._write_alertmanager()
         if templates := default_templates(tools["alertmanager"]):
             (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
-        self._fill_in_history()
+        self._begin_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
 
@@ -382,15 +385,33 @@ class NativeBackend:
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
 
-    def _fill_in_history(self) -> None:
-        """Give a Prometheus that has never run its history; it says itself why it can't."""
+    def _begin_history(self) -> None:
+        """Let a Prometheus that has never run get its history, while the others start."""
         data = self._state / "data" / "prometheus"
         if self._with_history and due.is_due(data):
-            instance = f"127.0.0.1:{self.ports['APP_PORT']}"
-            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], instance)
+            targets = self._run / "prometheus" / "targets"
+            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], targets)
             # Marked, so that a process which outlives a killed `up` is found by the next one.
             environment = {**os.environ, processes.MARK: str(self._state)}
-            subprocess.run(command, cwd=self._root, env=environment, check=False)
+            # What it says comes later, when the others have said theirs.
+            self._history = subprocess.Popen(
+                command,
+                cwd=self._root,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def _wait_for_history(self) -> None:
+        """Show what making the history says, until it is made; it says itself why it can't."""
+        if self._history:
+            with self._history as history:
+                assert history.stdout
+                # Character by character: a part that is being made has no end of line yet.
+                while text := history.stdout.read(1):
+                    print(text, end="", flush=True)
+            self._history = None
 
     def _write_alertmanager(self) -> None:
         receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
