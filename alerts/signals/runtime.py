@@ -334,8 +334,8 @@ def instrumentation() -> Signal:
     """Errors of the instrumentation itself."""
     return Signal(
         title="Measurements lost",
-        meaning="Errors inside the instrumentation in 15 minutes; each cost a measurement, none a "
-        "request. Good is 0.",
+        meaning="Errors inside the instrumentation in 15 minutes; each lost a measurement, none "
+        "failed a request. Good is 0.",
         unit=Unit.COUNT,
         source=MEASUREMENTS_LOST,
         dashboard=Dashboard.MONITORING,
