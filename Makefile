@@ -1,16 +1,26 @@
 # `make` lists the targets. Everything runs in .venv, which is made on the way.
+# It keeps to GNU make 3.81, which macOS ships: each line of a recipe is one command, and where
+# commands are piped the line itself says pipefail.
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-compose test-faults bench clean
 
 PYTHON ?= python3
-VENV := .venv
+# Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
+VENV ?= .venv
 # Most of a test is waiting for other processes.
 TEST_WORKERS ?= 4
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
+# Whatever this machine's locale is: every file of the project is UTF-8.
+export PYTHONUTF8 := 1
+# A misspelt one would do nothing.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(strip $(GIVEN)),)
+UNKNOWN := $(shell $(PYTHON) -m stack.settings $(GIVEN) 2>/dev/null)
+$(if $(UNKNOWN),$(error $(UNKNOWN)))
+endif
 # These are passed as they were typed: make would take the $2 out of "$200".
 unexport NAME TEXT COMPONENT ID LEVEL LOGGER OLD NEW
 typed = '$(subst ','\'',$(value $(1)))'
@@ -101,11 +111,8 @@ locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --
 bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost
 	@$(RUN) -m tests.bench
 
-clean: ## remove what was installed, measured and kept: .venv, .tools, .state
-	@if [ -x $(RUN) ]; then $(RUN) -m stack down || true; fi
-	@if docker compose version >/dev/null 2>&1; then docker compose down --volumes || true; fi
-	rm -rf .venv .tools .state .hypothesis .coverage* .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+clean: ## delete what was installed, measured and kept; asks before, or takes YES=1
+	@$(or $(wildcard $(RUN)),$(PYTHON)) -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -113,15 +120,19 @@ $(VENV)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "$(VENV) can't be made; make VENV=/another/folder … puts it elsewhere" >&2; exit 1; }
 	@touch $@
 
 # Each holds everything of the one before it.
 $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
-	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes \
-	  -r requirements/$*.txt \
+	@set -o pipefail; \
+	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off \
+	    --require-hashes -r requirements/$*.txt \
 	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \
 	    'shown && /^Collecting|already satisfied/ \
 	      { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \
-	    END { printf "%sinstalled requirements/$*.txt%36s\n", shown ? "\r" : "", "" }'
+	    END { if (shown) printf "\r%60s\r", "" }' \
+	  || { echo "requirements/$*.txt could not be installed; pip says why above" >&2; exit 1; }
+	@echo "installed requirements/$*.txt"
 	@touch $@

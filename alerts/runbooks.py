@@ -75,9 +75,9 @@ def write(folder: Path, groups: tuple[Group, ...]) -> None:
     """Bring the heads of the pages up to date; begin a page for an alert that has none."""
     for alert, head in heads(groups).items():
         page = folder / f"{alert}.md"
-        text = page.read_text() if page.exists() else _begun(alert)
-        page.write_text(_with_head(text, head))
-    (folder / INDEX).write_text(index(groups))
+        text = page.read_text(encoding="utf-8") if page.exists() else _begun(alert)
+        page.write_text(_with_head(text, head), encoding="utf-8")
+    (folder / INDEX).write_text(index(groups), encoding="utf-8")
 
 
 def problems(folder: Path, groups: tuple[Group, ...], vocabulary: Vocabulary) -> list[str]:
@@ -90,7 +90,7 @@ def problems(folder: Path, groups: tuple[Group, ...], vocabulary: Vocabulary) ->
         for alert in sorted(wanted.keys() - pages.keys())
     ]
     table = folder / INDEX
-    if not table.exists() or table.read_text() != index(groups):
+    if not table.exists() or table.read_text(encoding="utf-8") != index(groups):
         found.append(f"{table}: differs from the signals; run `make generate`")
     for alert, page in pages.items():
         if alert in wanted:
@@ -101,7 +101,7 @@ def problems(folder: Path, groups: tuple[Group, ...], vocabulary: Vocabulary) ->
 
 
 def _wrong(page: Path, head: str, vocabulary: Vocabulary) -> Iterator[str]:
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     sections = tuple(_SECTION.findall(text))
     if sections != SECTIONS:
         yield f"has sections {sections}; it needs {SECTIONS}"

@@ -102,7 +102,7 @@ a backfill, or after a change of the evaluation interval, none of the time count
 
 
 def objectives(thresholds: Thresholds) -> tuple[Objective, ...]:
-    """What the service promises (domain.md, "What it promises")."""
+    """What the service promises (docs/domain.md, "What it promises")."""
     return (
         _availability(thresholds),
         _sms_latency(thresholds),

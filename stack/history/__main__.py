@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.scratch import ScratchError
@@ -70,4 +71,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.not_empty import not_empty
 from tests.test_stack.compose.packages import run
 
 
@@ -21,7 +22,7 @@ def definition(docker: None, checkout: Path) -> dict[str, Any]:
 
 
 def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) -> None:
-    for name, service in definition["services"].items():
+    for name, service in not_empty(definition["services"].items()):
         expected = {"mem_limit", "pids_limit", "stop_grace_period", "user"}
         ends_by_itself = name == "history"
         # Images without a shell have nothing to check themselves with.
@@ -32,9 +33,20 @@ def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) 
         assert service["read_only"], name
 
 
+def test_no_proxy_is_between_the_containers(definition: dict[str, Any]) -> None:
+    """The docker client gives every container the proxies of its own configuration."""
+    for name, service in definition["services"].items():
+        check = service.get("healthcheck", {}).get("test", [])
+        # The wget of these images knows no exceptions from a proxy.
+        assert ("wget" in check) == ("-Y" in check), name
+        if service.get("network_mode") != "none":
+            assert service["environment"]["no_proxy"] == "*", name
+            assert service["environment"]["NO_PROXY"] == "*", name
+
+
 def test_every_image_is_pinned(definition: dict[str, Any]) -> None:
     pulled = [each["image"] for each in definition["services"].values() if "build" not in each]
-    assert [image for image in pulled if not re.search(r":v?\d+\.\d+", image)] == []
+    assert [image for image in not_empty(pulled) if not re.search(r":v?\d+\.\d+", image)] == []
 
 
 def test_the_history_is_made_with_the_prometheus_that_runs(
@@ -59,15 +71,15 @@ def test_every_mounted_file_is_in_the_checkout(definition: dict[str, Any]) -> No
     bound = [
         Path(mount["source"])
         for mount in mounts
-        if mount["type"] == "bind" and mount["bind"].get("create_host_path", True)
+        if mount["type"] == "bind" and mount["bind"].get("create_host_path")
     ]
-    assert [str(path) for path in bound if not path.exists()] == []
+    assert [str(path) for path in not_empty(bound) if not path.exists()] == []
 
 
 def test_what_is_optional_is_confined_as_everything_else(definition: dict[str, Any]) -> None:
     optional = {n: s for n, s in definition["services"].items() if "profiles" in s}
     assert set(optional) == {"loki", "alloy"}
-    for name, service in optional.items():
+    for name, service in not_empty(optional.items()):
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert not service["user"].startswith("0"), name
