@@ -42,7 +42,7 @@ logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… fil
 	@$(RUN) -m stack logs --follow $(COMPONENT) $(if $(LEVEL),--level $(LEVEL)) \
 	  $(if $(value TEXT),--text $(call typed,TEXT))
 
-trace: $(VENV)/stack ## ID=… what happened under a correlation ID, as a time line
+trace: $(VENV)/stack ## ID=… what happened under a correlation ID, on a time line
 	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
 	@$(RUN) -m stack trace $(call typed,ID)
 
@@ -56,7 +56,7 @@ send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
 
-metrics: $(VENV)/stack ## what the orchestrator says of itself, as JSON
+metrics: $(VENV)/stack ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
 generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
@@ -84,7 +84,7 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
-mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
+mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
 test: check ## make check, then the tests, on real components; needs no running stack
@@ -112,7 +112,7 @@ lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 ta
 locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
-bench: $(VENV)/dev ## figures and ratios
+bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost
 	@$(RUN) -m tests.bench
 
 clean: ## delete what was installed, measured and kept; asks before, or takes YES=1

@@ -74,29 +74,35 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
     commands.add_parser("down", help="stop everything; data stays")
-    commands.add_parser("status", help="each component: up or not, where, since when")
+    commands.add_parser("status", help="say of each component whether it is up, where, since when")
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
-    logs.add_argument("--text", help="lines that hold this, an ID for instance")
-    trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="follow: print new lines as they are written"
+    )
+    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and higher ones")
+    logs.add_argument("--text", help="only lines that contain this, such as an ID")
+    trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
-    level = commands.add_parser("log-level", help="another level for a logger, for a while")
+    level = commands.add_parser("log-level", help="change the level of a logger for a while")
     level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
     level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
-    fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
-    send = commands.add_parser("send", help="one SMS through the whole workflow")
+    fault.add_argument(
+        "name",
+        nargs="?",
+        help="name of the fault; 'none' switches all off; without a name: list them",
+    )
+    send = commands.add_parser("send", help="send one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
-    commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
+    commands.add_parser("metrics", help="the orchestrator's exact counts, as JSON")
     # These two are described where they are: their options are read there, --help included.
     commands.add_parser(
-        "preview", help="each dashboard as a picture, from the running stack", add_help=False
+        "preview", help="draw each dashboard as a picture, from the running stack", add_help=False
     )
     commands.add_parser(
-        "replay", help="would this have fired in the running stack?", add_help=False
+        "replay", help="when alerts would have fired in the running stack", add_help=False
     )
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
