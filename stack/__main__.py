@@ -29,7 +29,7 @@ WAYS = {
 SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
-    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval, at most 15s (15s)",
     "HISTORY": "off: no synthetic weeks before the first start (on)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
 }

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from alerts.links import COMMITTED, write_relinked
-from stack import alertmanager, links, metrics_tokens, operators
+from stack import alertmanager, links, metrics_tokens, operators, scrape_interval
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter
 from stack.ports import PORTS, read_ports, refuse_taken_ports
-from stack.scrape_interval import with_interval
 
 OLDEST_COMPOSE = (2, 26)
 HEALTHY_WITHIN_SECONDS = 180
@@ -83,6 +82,7 @@ class ComposeBackend:
         """
         _require_compose()
         with_history = due.is_wanted(self._environment)
+        scrape_interval.chosen(self._environment)
         services = self._services()
         self._check_ports()
         self._generate_secrets()
@@ -233,9 +233,11 @@ class ComposeBackend:
         return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
 
     def _choose_scrape_interval(self) -> None:
-        if not (interval := self._environment.get("SCRAPE_INTERVAL")):
+        if not self._environment.get(scrape_interval.VARIABLE):
             return
-        content = with_interval(self._root / "prometheus" / "prometheus.yml", interval)
+        interval = scrape_interval.chosen(self._environment)
+        committed = self._root / "prometheus" / "prometheus.yml"
+        content = scrape_interval.with_interval(committed, interval)
         # The name tells the intervals apart, so that compose notices a change.
         config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
         config.parent.mkdir(parents=True, exist_ok=True)

@@ -16,13 +16,21 @@ import yaml
 from alerts.links import COMMITTED, write_relinked
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
-from stack import alertmanager, grafana, links, log_view, metrics_tokens, operators, processes
+from stack import (
+    alertmanager,
+    grafana,
+    links,
+    log_view,
+    metrics_tokens,
+    operators,
+    processes,
+    scrape_interval,
+)
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
 from stack.ports import PORTS, read_ports, refuse_taken_ports
-from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
 
 DEFAULTS = {
@@ -64,6 +72,7 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
+        scrape_interval.chosen(self._asked_for)
         if self.is_running():
             self._refuse_changes()
             print("running already")
@@ -318,6 +327,8 @@ class NativeBackend:
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            # The provisioned data source takes it.
+            "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
                 self._state / "data" / "grafana",
@@ -350,8 +361,9 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = with_interval(committed / "prometheus.yml", interval)
+        if self._variables.get(scrape_interval.VARIABLE):
+            interval = scrape_interval.chosen(self._variables)
+            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")

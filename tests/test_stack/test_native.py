@@ -57,7 +57,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         started = stack.run("up")
         assert started.returncode == 0, started.stderr
-        assert "no history" not in started.stderr
+        assert "no history" not in started.stdout + started.stderr
         yield stack
     finally:
         stack.run("down")
@@ -98,6 +98,7 @@ def test_grafana_gets_its_settings(stack: Stack) -> None:
     arguments, environment = httpx.get(url).json()
     assert arguments[0] == "server"
     assert environment["PROMETHEUS_URL"] == stack.addresses.prometheus
+    assert environment["PROMETHEUS_SCRAPE_INTERVAL"] == QUICK["SCRAPE_INTERVAL"]
     assert Path(environment["DASHBOARDS_DIR"], "overview.json").exists()
     assert Path(environment["GF_PATHS_PROVISIONING"], "datasources").is_dir()
     password = stack.state / "secrets" / "grafana_admin_password"
