@@ -79,7 +79,7 @@ mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices
 
 test: $(VENV)/dev ## every test, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	$(VENV)/bin/pytest -n $(TEST_WORKERS) -m "not long" --cov --cov-fail-under=90 \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images

@@ -101,14 +101,14 @@ class PrometheusAPI:
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})
         return bool(found)
 
-    def scrape_seconds(self) -> float | None:
+    def scrape_seconds(self) -> int | None:
         """How often it scrapes what sets no interval of its own; None where it does not say."""
         try:
             written = self._ask("status/config", {}, method="GET")["yaml"]
         except PrometheusError:
             return None
         every: str = (yaml.safe_load(written).get("global") or {}).get("scrape_interval", "1m")
-        return duration(every)
+        return max(1, round(duration(every)))
 
     def _chunks(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
         last = start + (end - start) // step * step
