@@ -23,6 +23,7 @@ from stack import (
     log_view,
     metrics_tokens,
     operators,
+    ownership,
     processes,
     scrape_interval,
 )
@@ -30,16 +31,17 @@ from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
-from stack.ports import PORTS, read_ports, refuse_taken_ports
+from stack.ports import OFFSET, asked_ports, read_ports
 from stack.supervisor import Program, Supervisor
+from stack.taken_ports import refuse_taken_ports
 
 DEFAULTS = {
     "APP_WORKERS": "1",
     "TRAFFIC_PER_MINUTE": "60",
-    **{port.variable: str(port.default) for port in PORTS},
 }
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
+LOOPBACK = "127.0.0.1,localhost"
 RETENTION = "60d"
 LAST_LINES = 30
 """Lines of each component that the logs begin with."""
@@ -60,8 +62,12 @@ class NativeBackend:
         self._supervisor = Supervisor(state)
         self._with_history = due.is_wanted(variables)
         self._history: subprocess.Popen[str] | None = None
-        self._asked_for = {name: v for name, v in variables.items() if name != due.VARIABLE}
-        self._variables = DEFAULTS | self._asked_for
+        self._asked_for = {
+            **{name: v for name, v in variables.items() if name not in (due.VARIABLE, OFFSET)},
+            **_texts(asked_ports(variables)),
+        }
+        self._variables = DEFAULTS | _texts(read_ports(variables)) | self._asked_for
+        self._earlier = ownership.moved_from(state)
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
         self.ports = read_ports(self._variables)
@@ -73,7 +79,7 @@ class NativeBackend:
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
         scrape_interval.chosen(self._asked_for)
-        if self.is_running():
+        if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
             self._write_alertmanager()
@@ -94,8 +100,7 @@ class NativeBackend:
     def down(self) -> None:
         """Stop everything, by force where asking is not enough."""
         print("stopping", flush=True)
-        self._supervisor.stop(STOPPED_WITHIN_SECONDS)
-        processes.stop_all(self._state)
+        self._stop_everything()
         self._chosen.unlink(missing_ok=True)
 
     def status(self) -> list[ComponentStatus]:
@@ -180,6 +185,11 @@ class NativeBackend:
     def _grafana_password(self) -> Path:
         return self.secrets / "grafana_admin_password"
 
+    def _stop_everything(self) -> None:
+        """Also what was started before this state was moved here."""
+        self._supervisor.stop(STOPPED_WITHIN_SECONDS)
+        processes.stop_all(self._state, *([self._earlier] if self._earlier else []))
+
     def _refuse_changes(self) -> None:
         running = self._variables
         changed = [
@@ -194,7 +204,7 @@ class NativeBackend:
 
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
-        processes.stop_all(self._state)
+        self._stop_everything()
         server = grafana.find()
         needed = {k: v for k, v in self.ports.items() if server or k != "GRAFANA_PORT"}
         refuse_taken_ports(needed)
@@ -202,6 +212,7 @@ class NativeBackend:
         programs = self._programs(tools, server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
+        ownership.settle(self._root, self._state)
         self._write_secrets()
         self._write_prometheus(with_grafana=server is not None)
         shutil.rmtree(self._run / "alertmanager", ignore_errors=True)
@@ -293,12 +304,13 @@ class NativeBackend:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
         # Components talk to each other, which no proxy of this machine's environment is for.
         excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-        directly = f"{excepted},127.0.0.1" if excepted else "127.0.0.1"
+        directly = f"{excepted},{LOOPBACK}" if excepted else LOOPBACK
         return {
             **os.environ,
             "NO_PROXY": directly,
             "no_proxy": directly,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
             "ORCHESTRATOR_PORT": str(self.ports["APP_PORT"]),
             "ORCHESTRATOR_WORKERS": self._variables["APP_WORKERS"],
             "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{self._state}/data/app/orchestrator.db",
@@ -408,6 +420,10 @@ class NativeBackend:
     def _write_alertmanager(self) -> None:
         receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
         alertmanager.write(self._run / "alertmanager", self.secrets, receiver_url)
+
+
+def _texts(ports: Mapping[str, int]) -> dict[str, str]:
+    return {name: str(number) for name, number in ports.items()}
 
 
 def _component_of(file: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
@@ -100,4 +101,5 @@ def _past(options: argparse.Namespace) -> Past:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

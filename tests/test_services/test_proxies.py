@@ -15,7 +15,7 @@ from app.core.observability import Observability
 from app.main import create_app
 from simulator.settings import Settings as SimulatorSettings
 from simulator.simulation import running
-from tests.serving_process import free_port
+from tests.free_port import free_port
 from tests.upstreams import ScriptedUpstreams, serving
 from tests.waiting import until
 

@@ -7,6 +7,7 @@ import pytest
 
 from alerts.exporters import CPU_SECONDS
 from prometheus_tools.api import PrometheusAPI
+from tests.length import only_long
 from tests.test_stack.native_stack import Stack
 
 WATCHED_SECONDS = 600
@@ -24,7 +25,7 @@ OF_A_SLOW_MACHINE = {
 }
 
 
-@pytest.mark.long
+@only_long
 def test_ten_minutes_of_a_healthy_stack_say_nothing_is_wrong(tmp_path: Path) -> None:
     # The defaults, but for the history, which a test's stack has to ask for.
     stack = Stack(tmp_path / "state", {"HISTORY": "on"})
