@@ -25,13 +25,13 @@ from stack import (
     operators,
     ownership,
     processes,
+    scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
 from stack.ports import OFFSET, asked_ports, read_ports
-from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
 from stack.taken_ports import refuse_taken_ports
 
@@ -78,6 +78,7 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
+        scrape_interval.chosen(self._asked_for)
         if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
@@ -338,6 +339,8 @@ class NativeBackend:
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            # The provisioned data source takes it.
+            "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
                 self._state / "data" / "grafana",
@@ -370,8 +373,9 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = with_interval(committed / "prometheus.yml", interval)
+        if self._variables.get(scrape_interval.VARIABLE):
+            interval = scrape_interval.chosen(self._variables)
+            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")

@@ -26,7 +26,7 @@ WAYS = {
 SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
-    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval, 1s to 15s (15s)",
     "HISTORY": "off: no synthetic history before the first start (on)",
     OFFSET: "is added to every port below that is not set itself (0)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},

@@ -74,6 +74,7 @@ def test_grafana_gets_its_settings(stack: Stack) -> None:
     arguments, environment = httpx.get(url).json()
     assert arguments[0] == "server"
     assert environment["PROMETHEUS_URL"] == stack.addresses.prometheus
+    assert environment["PROMETHEUS_SCRAPE_INTERVAL"] == stack.variables["SCRAPE_INTERVAL"]
     assert Path(environment["DASHBOARDS_DIR"], "overview.json").exists()
     assert Path(environment["GF_PATHS_PROVISIONING"], "datasources").is_dir()
     password = stack.state / "secrets" / "grafana_admin_password"
