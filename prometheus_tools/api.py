@@ -7,6 +7,8 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from prometheus_tools import proxies
+
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
 
@@ -39,7 +41,9 @@ class PrometheusAPI:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
         # Prometheus is to say itself that it took too long.
-        self._client = httpx.Client(timeout=timeout_seconds + 30)
+        self._client = httpx.Client(
+            timeout=timeout_seconds + 30, trust_env=proxies.may_be_used_for(url)
+        )
 
     def __enter__(self) -> Self:
         return self

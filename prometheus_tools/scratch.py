@@ -63,7 +63,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/-/ready").is_success:
+            if httpx.get(f"{url}/-/ready", trust_env=False).is_success:
                 return
         except httpx.TransportError:
             pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alerts import replay_command
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import compose, metrics_tokens, operators, simulation
+from stack import compose, grafana, metrics_tokens, operators, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
@@ -24,11 +24,13 @@ WAYS = {
     "STACK_STATE_DIR": "state of the native stack (.state)",
     "STACK_TOOLS_DIR": "downloaded tools (.tools)",
     "STACK_RELEASES_URL": "where the tools' release archives are (https://github.com)",
+    "STACK_GRAFANA_URL": "where Grafana's is (https://dl.grafana.com)",
 }
 SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
     "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+    grafana.VARIABLE: "no: leave Grafana out (yes)",
     "HISTORY": "off: no synthetic weeks before the first start (on)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
 }
@@ -133,7 +135,10 @@ def _backend() -> Backend:
     native = NativeBackend(ROOT, state, variables)
     if chosen == "native" or (not chosen and (native.is_running() or not compose.available())):
         return native
-    return ComposeBackend(ROOT, variables, os.environ.get("STACK_WITHOUT", "").split())
+    without = os.environ.get("STACK_WITHOUT", "").split()
+    return ComposeBackend(
+        ROOT, variables, without if grafana.is_wanted(variables) else [*without, "grafana"]
+    )
 
 
 def _up() -> int:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from prometheus_tools.toolchain import versions
 from stack import alertmanager, metrics_tokens, operators
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
@@ -19,7 +20,7 @@ from stack.log_view import LogFilter
 from stack.ports import PORTS, read_ports, refuse_taken_ports
 from stack.scrape_interval import with_interval
 
-OLDEST_COMPOSE = (2, 26)
+OLDEST_COMPOSE = versions.oldest("COMPOSE_OLDEST")
 HEALTHY_WITHIN_SECONDS = 180
 CLIENT_SECONDS = 20
 """How long the docker client may take for a question."""

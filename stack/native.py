@@ -15,7 +15,15 @@ import yaml
 
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
-from stack import alertmanager, grafana, log_view, metrics_tokens, operators, processes
+from stack import (
+    alertmanager,
+    grafana,
+    log_view,
+    metrics_tokens,
+    node_exporter,
+    operators,
+    processes,
+)
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
@@ -27,8 +35,10 @@ from stack.supervisor import Program, Supervisor
 DEFAULTS = {
     "APP_WORKERS": "1",
     "TRAFFIC_PER_MINUTE": "60",
+    grafana.VARIABLE: "yes",
     **{port.variable: str(port.default) for port in PORTS},
 }
+GRAFANA_PORT = "GRAFANA_PORT"
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
 RETENTION = "60d"
@@ -55,6 +65,7 @@ class NativeBackend:
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
         self.ports = read_ports(self._variables)
+        self._with_grafana = grafana.is_wanted(self._variables)
 
     def is_running(self) -> bool:
         """Whether the stack was started and not stopped since."""
@@ -68,6 +79,7 @@ class NativeBackend:
             self._write_alertmanager()
             if self._supervisor.states()["alertmanager"].running:
                 alertmanager.reload(self._probe("alertmanager").url)
+            self._add_grafana()
         else:
             self._start_supervisor()
         began = time.monotonic()
@@ -90,7 +102,7 @@ class NativeBackend:
         states = self._supervisor.states()
         found = []
         for name in STARTING_ORDER:
-            if name == "grafana" and name not in states and grafana.find() is None:
+            if name == "grafana" and name not in states:
                 continue
             state = states.get(name)
             target = self._probe(name)
@@ -153,7 +165,7 @@ class NativeBackend:
         if "grafana" in self._supervisor.states():
             return [f"Grafana: user admin, password in {self._grafana_password}", notified]
         return [
-            "Grafana is not installed: import grafana/dashboards/*.json into yours, or see them by "
+            "without Grafana: import grafana/dashboards/*.json into yours, or see them by "
             "make preview",
             notified,
         ]
@@ -182,11 +194,11 @@ class NativeBackend:
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
         processes.stop_all(self._state)
-        server = grafana.find()
-        needed = {k: v for k, v in self.ports.items() if server or k != "GRAFANA_PORT"}
-        refuse_taken_ports(needed)
+        refuse_taken_ports({k: v for k, v in self.ports.items() if k != GRAFANA_PORT})
         tools = _tools()
-        programs = self._programs(tools, server)
+        programs = self._programs(tools)
+        if server := self._grafana_server():
+            programs.append(server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         self._write_secrets()
@@ -198,6 +210,22 @@ class NativeBackend:
         self._fill_in_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
+
+    def _grafana_server(self) -> Program | None:
+        """Grafana, unless it is not wanted or can't be had."""
+        if not self._with_grafana or (tool := grafana.find(_show)) is None:
+            return None
+        # Its port is needed only where it is.
+        refuse_taken_ports({GRAFANA_PORT: self.ports[GRAFANA_PORT]})
+        _show(str(tool))
+        return Program("grafana", grafana.command(tool.path), self._run)
+
+    def _add_grafana(self) -> None:
+        """Let a running stack have the Grafana that was not there when it was started."""
+        if "grafana" in self._supervisor.states() or (server := self._grafana_server()) is None:
+            return
+        (self._state / "data" / "grafana").mkdir(parents=True, exist_ok=True)
+        self._supervisor.add(server)
 
     def _wait_until_healthy(self, program: str) -> None:
         target, began = self._probe(program), time.monotonic()
@@ -226,15 +254,15 @@ class NativeBackend:
             "alertmanager": ("ALERTMANAGER_PORT", "/-/ready"),
             "prometheus": ("PROMETHEUS_PORT", "/-/ready"),
             "node-exporter": ("NODE_EXPORTER_PORT", "/"),
-            "grafana": ("GRAFANA_PORT", "/api/health"),
+            "grafana": (GRAFANA_PORT, "/api/health"),
         }
         variable, path = paths[program]
         return Probe(f"http://127.0.0.1:{self.ports[variable]}", path)
 
-    def _programs(self, tools: Mapping[str, Tool], grafana_server: Path | None) -> list[Program]:
+    def _programs(self, tools: Mapping[str, Tool]) -> list[Program]:
         data = self._state / "data"
         port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
-        programs = [
+        return [
             Program("app", [sys.executable, "-m", "app"], self._root),
             Program("simulator", [sys.executable, "-m", "simulator"], self._root),
             Program(
@@ -266,15 +294,12 @@ class NativeBackend:
             Program(
                 "node-exporter",
                 [
-                    str(tools["node_exporter"].path),
+                    *node_exporter.command(tools["node_exporter"].path, self._root / "prometheus"),
                     f"--web.listen-address={port['NODE_EXPORTER_PORT']}",
                 ],
                 self._run,
             ),
         ]
-        if grafana_server:
-            programs.append(Program("grafana", grafana.command(grafana_server), self._run))
-        return programs
 
     def _environment(self) -> dict[str, str]:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
@@ -318,7 +343,7 @@ class NativeBackend:
                 self._root / "grafana",
                 self._state / "data" / "grafana",
                 self._grafana_password,
-                self.ports["GRAFANA_PORT"],
+                self.ports[GRAFANA_PORT],
                 url["PROMETHEUS_PORT"],
             ),
         }
@@ -389,5 +414,9 @@ def _tools() -> dict[str, Tool]:
             tools[name] = locate(name)
         except ToolMissing as error:
             raise StackError(str(error)) from None
-        print(f"  {tools[name]}", flush=True)
+        _show(str(tools[name]))
     return tools
+
+
+def _show(line: str) -> None:
+    print(f"  {line}", flush=True)

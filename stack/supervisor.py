@@ -85,6 +85,13 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{name} can't be started: {fault.faultString}") from None
 
+    def add(self, program: Program) -> None:
+        """Let it know one more program, not started, while it runs; it will stop that one last."""
+        with self._config.open("a") as config:
+            config.write("\n" + _text(self._section(program, priority=0)))
+        self._rpc.reloadConfig()
+        self._rpc.addProcessGroup(program.name)
+
     def gave_up(self, name: str) -> bool:
         """Whether ``name`` ended so often that it is not started again."""
         try:
@@ -140,7 +147,13 @@ class Supervisor:
             },
         }
         for position, program in enumerate(programs):
-            sections[f"program:{program.name}"] = {
+            # The highest is stopped first.
+            sections |= self._section(program, priority=len(programs) - position)
+        return _text(sections)
+
+    def _section(self, program: Program, priority: int) -> dict[str, dict[str, object]]:
+        return {
+            f"program:{program.name}": {
                 "command": shlex.join(program.command),
                 "directory": program.folder,
                 "autostart": "false",
@@ -148,8 +161,7 @@ class Supervisor:
                 # Python alone takes seconds; what ends within these was never up.
                 "startsecs": STARTED_AFTER_SECONDS,
                 "startretries": 3,
-                # The highest is stopped first.
-                "priority": len(programs) - position,
+                "priority": priority,
                 "stopwaitsecs": STOP_SECONDS,
                 "stopasgroup": "false",
                 "killasgroup": "true",
@@ -158,10 +170,7 @@ class Supervisor:
                 "stdout_logfile_maxbytes": LOG_BYTES,
                 "stdout_logfile_backups": 3,
             }
-        return "\n".join(
-            f"[{section}]\n" + "".join(f"{key}={_escaped(value)}\n" for key, value in body.items())
-            for section, body in sections.items()
-        )
+        }
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -184,6 +193,13 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def _text(sections: Mapping[str, Mapping[str, object]]) -> str:
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key}={_escaped(value)}\n" for key, value in body.items())
+        for section, body in sections.items()
+    )
 
 
 def _escaped(value: object) -> str:

@@ -55,6 +55,8 @@ class Stack:
         own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
         # Five weeks take longer than all the rest; who needs them asks for them.
         own["HISTORY"] = "off"
+        # Nor is Grafana looked for on the network.
+        own["GRAFANA"] = "no"
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,

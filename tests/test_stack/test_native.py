@@ -28,6 +28,9 @@ GRAFANA = f"""\
 # A stand-in: Grafana is in no package of Debian's.
 import http.server, json, os, sys
 
+if sys.argv[1:] == ["--version"]:
+    sys.exit("grafana version 13.2.3")
+
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/api/health" else 404)
@@ -51,7 +54,7 @@ DASHBOARDS = {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "HISTORY": "on"})
+    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "HISTORY": "on", "GRAFANA": "yes"})
     stack.put_on_path("grafana", GRAFANA)
     try:
         started = stack.run("up")
