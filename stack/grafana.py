@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from prometheus_tools.toolchain import Tool, ToolMissing, locate
+from prometheus_tools.toolchain import Tool, ToolMissing, WrongChecksumError, locate
 from stack.backend import StackError
 
 VARIABLE = "GRAFANA"
@@ -21,7 +21,10 @@ def find(report: Callable[[str], None]) -> Tool | None:
     """Grafana, installed where it is missing; None where it can't be had, which ``report`` says."""
     try:
         return locate("grafana", report)
-    except ToolMissing:
+    except ToolMissing as missing:
+        if isinstance(missing, WrongChecksumError):
+            report(str(missing))
+        # Otherwise it has been reported, way by way.
         report(f"Grafana can't be had and is left out; {VARIABLE}=no does not look for it")
         return None
 

@@ -22,11 +22,21 @@ from prometheus_tools.toolchain.tool import (
     Spec,
     Tool,
     ToolMissing,
+    WrongChecksumError,
     installation_lock,
     tools_folder,
 )
 
-__all__ = ["FLOOR", "TOOLS", "Tool", "ToolMissing", "locate", "locate_floor", "locate_lts"]
+__all__ = [
+    "FLOOR",
+    "TOOLS",
+    "Tool",
+    "ToolMissing",
+    "WrongChecksumError",
+    "locate",
+    "locate_floor",
+    "locate_lts",
+]
 
 Report = Callable[[str], None]
 

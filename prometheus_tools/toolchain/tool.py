@@ -24,6 +24,10 @@ class ToolMissing(Exception):  # noqa: N818 - says what it is
     """A tool can't be found or installed; the message says what to do."""
 
 
+class WrongChecksumError(ToolMissing):
+    """An archive is not what it should be; no other way is tried, so that somebody looks."""
+
+
 class NotAvailableError(Exception):
     """One route does not lead to a tool from this machine; the message says why."""
 
@@ -106,7 +110,7 @@ _ALERTMANAGER = (
     oldest("ALERTMANAGER_OLDEST"),
     _on_github("prometheus/alertmanager", version("ALERTMANAGER_VERSION")),
 )
-_GRAFANA = version("GRAFANA_VERSION")
+_GRAFANA, _GRAFANA_BUILD = version("GRAFANA_VERSION"), version("GRAFANA_BUILD")
 
 TOOLS = {
     spec.name: spec
@@ -143,7 +147,7 @@ OPTIONAL = {
                 "https://dl.grafana.com",
                 "STACK_GRAFANA_URL",
                 f"grafana/release/{_GRAFANA}",
-                f"grafana_{_GRAFANA}_{version('GRAFANA_BUILD')}_{{system}}_{{machine}}",
+                f"grafana_{_GRAFANA}_{_GRAFANA_BUILD}_{{system}}_{{machine}}",
                 "{name}.tar.gz.sha256",
             ),
             # Debian has none; where Grafana's own archive is among apt's sources, it is asked.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from prometheus_tools.toolchain.tool import tools_folder
 from stack import metrics_tokens
 from stack.backend import ComponentStatus
 from stack.native import NativeBackend
@@ -49,6 +50,14 @@ class Stack:
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
         self.path = f"{folder}:{self.path}"
+
+    def keep_tools_in(self, folder: Path) -> None:
+        """Have what is there already, and keep what is fetched, in ``folder``."""
+        folder.mkdir()
+        for unpacked in tools_folder().iterdir():
+            if not unpacked.name.startswith((".", "grafana")):
+                (folder / unpacked.name).symlink_to(unpacked.resolve())
+        self.variables["STACK_TOOLS_DIR"] = str(folder)
 
     def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
         """`python -m stack …` with this stack's variables."""

@@ -9,7 +9,7 @@ import yaml
 from tests.test_stack.compose.conftest import ROOT, Stack, inspect_services
 
 DEFINED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# Those of a profile do not run unless they are asked for; test_definition looks at them.
+# Those of a profile do not run unless they are asked for; test_compose_file looks at them.
 SERVICES = sorted(
     name
     for name, service in DEFINED.items()
