@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from prometheus_tools.toolchain import Tool, ToolMissing, WrongChecksumError, locate
+from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from stack.backend import StackError
 
 VARIABLE = "GRAFANA"
@@ -22,10 +22,7 @@ def find(report: Callable[[str], None]) -> Tool | None:
     try:
         return locate("grafana", report)
     except ToolMissing as missing:
-        if isinstance(missing, WrongChecksumError):
-            report(str(missing))
-        # Otherwise it has been reported, way by way.
-        report(f"Grafana can't be had and is left out; {VARIABLE}=no does not look for it")
+        report(f"Grafana is left out: {missing.reason}; {VARIABLE}=no does not look for it")
         return None
 
 

@@ -22,7 +22,6 @@ from prometheus_tools.toolchain.tool import (
     Spec,
     Tool,
     ToolMissing,
-    WrongChecksumError,
     installation_lock,
     tools_folder,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "TOOLS",
     "Tool",
     "ToolMissing",
-    "WrongChecksumError",
     "locate",
     "locate_floor",
     "locate_lts",
@@ -58,7 +56,7 @@ def _to_stderr(line: str) -> None:
 def locate(name: str, report: Report = _to_stderr) -> Tool:
     """The tool called ``name``, installed where it is missing.
 
-    ``report`` gets a line before anything that takes time, and one where a way leads nowhere.
+    ``report`` gets a line before anything that takes time, which says why it came to that.
     Raises ToolMissing, which says what was tried and what to do, and KeyError for a name that is
     none of TOOLS and OPTIONAL.
     """
@@ -95,17 +93,31 @@ def _locate(spec: Spec, ways: tuple[_Way, ...], report: Report) -> Tool:
         if tool := found():
             return tool
         tried = [f"PATH: {path.absence(spec)}"]
+        because = ""
         for way in ways:
             try:
-                return way.install(spec, folder, report)
+                return way.install(spec, folder, _Telling(report, because))
             except NotAvailableError as reason:
                 tried.append(f"{way.TITLE}: {reason}")
-                report(f"{spec.name}: no {way.TITLE}: {reason}")
+                because = str(reason)
     raise ToolMissing(
         "\n  ".join([f"{spec} is needed and can't be had:", *tried])
         + f"\nInstall {spec.name} so that it is on PATH, or make one of these work."
-        + _about_proxies()
+        + _about_proxies(),
+        because,
     )
+
+
+class _Telling:
+    """Reports lines; the first one says as well why it came to this way."""
+
+    def __init__(self, report: Report, because: str) -> None:
+        self._report = report
+        self._because = because
+
+    def __call__(self, line: str) -> None:
+        self._report(f"{line}, because {self._because}" if self._because else line)
+        self._because = ""
 
 
 def _about_proxies() -> str:

@@ -26,7 +26,7 @@ from prometheus_tools.toolchain.tool import (
     Release,
     Spec,
     Tool,
-    WrongChecksumError,
+    ToolMissing,
     tool_at,
 )
 
@@ -54,7 +54,7 @@ def installed(spec: Spec, folder: Path) -> Tool | None:
 def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     """Download, check and unpack the archive of ``spec``.
 
-    Raises NotAvailableError when it can't be reached, and WrongChecksumError.
+    Raises NotAvailableError when it can't be reached, and ToolMissing when its checksum is wrong.
     """
     if spec.release is None:
         raise NotAvailableError(f"there is none for {spec.name}")
@@ -119,7 +119,7 @@ def _check(archive: Path, url: str, expected: str, by: str) -> None:
     with archive.open("rb") as content:
         actual = hashlib.file_digest(content, "sha256").hexdigest()
     if actual != expected:
-        raise WrongChecksumError(
+        raise ToolMissing(
             f"{url} is not what it should be:\n  its sha256 is {actual},\n  {by} says {expected}.\n"
             "Nothing was installed. Try again; if it stays so, do not trust that source."
         )

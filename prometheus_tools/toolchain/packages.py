@@ -53,10 +53,11 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     """
     if not all(map(shutil.which, ("apt-get", "dpkg"))):
         raise NotAvailableError("no Debian-family machine")
-    reasons = []
+    reasons: list[str] = []
     for suite in spec.suites:
         label = suite or "this release"
-        report(f"{spec.name}: looking for the package in {label}")
+        because = f", because {reasons[-1]}" if reasons else ""
+        report(f"{spec.name}: looking for the package in {label}{because}")
         try:
             options = apt_options(suite, folder)
             package, version = _offered(spec, options)

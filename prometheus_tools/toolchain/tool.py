@@ -21,11 +21,11 @@ _VERSION = re.compile(r"version v?(\d+)\.(\d+)\.(\d+)")
 
 
 class ToolMissing(Exception):  # noqa: N818 - says what it is
-    """A tool can't be found or installed; the message says what to do."""
+    """A tool can't be found or installed; the message says what to do, ``reason`` why at last."""
 
-
-class WrongChecksumError(ToolMissing):
-    """An archive is not what it should be; no other way is tried, so that somebody looks."""
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class NotAvailableError(Exception):

@@ -262,16 +262,34 @@ def test_a_name_server_that_says_nothing_is_waited_for_as_long_as_was_said(
     assert lines[0].endswith("for 0.1 s at most")
 
 
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages route needs apt")
 def test_it_is_said_why_the_next_way_is_tried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("STACK_RELEASES_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(packages, "_mirrors", list)
+    spec = replace(TOOLS["promtool"], packages=("no-such-package",))
+    monkeypatch.setitem(TOOLS, "promtool", spec)
     lines: list[str] = []
-    with pytest.raises(ToolMissing):
+    with pytest.raises(ToolMissing) as missing:
         locate("promtool", lines.append)
-    assert "promtool: no release archive: http://127.0.0.1:1 can't be reached" in "\n".join(lines)
-    assert lines[-1] == "promtool: no distribution's packages: no Debian-family machine"
+    first, *others = lines
+    assert first.endswith(f"for {archive.REACHED_WITHIN_SECONDS} s at most")
+    assert [line.partition(", because ")[::2] for line in others] == [
+        (
+            "promtool: looking for the package in this release",
+            "http://127.0.0.1:1 can't be reached: [Errno 111] Connection refused",
+        ),
+        (
+            "promtool: looking for the package in forky",
+            "this release: no package no-such-package",
+        ),
+        (
+            "promtool: looking for the package in trixie",
+            "forky: no lists at any mirror: apt has none",
+        ),
+    ]
+    assert missing.value.reason.endswith("trixie: no lists at any mirror: apt has none")
 
 
 class TestProxies:
