@@ -92,6 +92,10 @@ class Supervisor:
         self._rpc.reloadConfig()
         self._rpc.addProcessGroup(program.name)
 
+    def reload(self, name: str) -> None:
+        """Let a running program read its configuration again, as SIGHUP asks it to."""
+        self._rpc.signalProcess(name, "HUP")
+
     def gave_up(self, name: str) -> bool:
         """Whether ``name`` ended so often that it is not started again."""
         try:

@@ -19,7 +19,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Scope
 
 from tests.bench.variants import VARIANTS, routes
-from tests.serving_process import ROOT, free_port
+from tests.free_port import free_port
+from tests.project import ROOT
 
 ROUNDS, REQUESTS = 25, 300
 SERVED = (

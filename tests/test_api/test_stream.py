@@ -9,15 +9,10 @@ from typing import Any
 import httpx
 
 from tests.serving_process import serving_process
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
 URL = "/orchestrate/metrics/stream"
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550000001",
-    "content": "Hello",
-    "conversation_id": "conversation-1",
-}
 INTERVAL = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.1"}
 
 

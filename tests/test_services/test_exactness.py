@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.core import catalogue
 from tests.serving_process import serving_process
+from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
@@ -29,14 +30,8 @@ async def send(client: httpx.AsyncClient, start: int, count: int) -> None:
             content = "Can I pay 200 a week for 8 weeks?"
         elif number % 25 == 1:
             content = "You idiots!"
-        sms = {
-            "tenant_id": f"tenant-{number}",
-            "phone_number": f"+1555{number:07}",
-            "content": content,
-            "conversation_id": f"conversation-{number}",
-        }
         async with places:
-            response = await client.post("/orchestrate/sms-received", json=sms)
+            response = await client.post("/orchestrate/sms-received", json=sms(number, content))
         assert response.status_code == 200, response.text
         assert response.json()["status"] in ("sent", "escalated"), response.text
 

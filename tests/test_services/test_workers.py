@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.core import catalogue
 from tests.serving_process import serving_process
+from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
 
@@ -63,10 +64,8 @@ async def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counts(
             return await sample(client, state, CLOSED) == len(workers()) == WORKERS
 
         await eventually(all_workers_show)
-        sms = {"tenant_id": "t", "phone_number": "+15550100001", "content": "Hello"}
         for number in range(30):
-            body = sms | {"conversation_id": f"c{number}"}
-            assert (await client.post("/orchestrate/sms-received", json=body)).is_success
+            assert (await client.post("/orchestrate/sms-received", json=sms(number))).is_success
         # A worker that is killed takes along what it has counted since its last snapshot.
         await until(lambda: sum(map(in_snapshot, workers())) == 30)
         assert await sample(client, catalogue.SMS_RECEIVED.name, {}) == 30

@@ -9,6 +9,7 @@ from app.core import catalogue
 from simulator import ai_provider, collections_monitor, sms_agent
 from simulator.ai_provider import CONFIDENCES, draw_confidence
 from simulator.history.distributions import Distribution, Even, LogNormal
+from tests.not_empty import not_empty
 
 DRAWN = 20_000
 
@@ -17,7 +18,7 @@ def _is_near(distribution: Distribution, drawn: np.ndarray, bounds: tuple[float,
     shares, means = distribution.shares(bounds), distribution.means(bounds)
     assert sum(shares) == pytest.approx(1)
     buckets = np.searchsorted(bounds, drawn)
-    for place, (share, mean) in enumerate(zip(shares, means, strict=True)):
+    for place, (share, mean) in not_empty(enumerate(zip(shares, means, strict=True))):
         within = drawn[buckets == place]
         assert len(within) / len(drawn) == pytest.approx(share, abs=0.02)
         if share > 0.02:

@@ -12,9 +12,9 @@ from prometheus_tools.toolchain.tool import tools_folder
 from stack import metrics_tokens
 from stack.backend import ComponentStatus
 from stack.native import NativeBackend
-from stack.ports import PORTS
 from stack.processes import MARK
-from tests.serving_process import ROOT, free_port
+from tests.project import ROOT
+from tests.test_stack.free_ports import free_ports
 from tests.test_stack.journey import Addresses
 
 QUICK = {
@@ -40,7 +40,7 @@ class Stack:
     ) -> None:
         self.state = state
         self.path = os.environ["PATH"]
-        self.variables = {port.variable: str(free_port()) for port in PORTS} | dict(variables)
+        self.variables = free_ports() | dict(variables)
         self._report = report
 
     def put_on_path(self, name: str, script: str) -> None:

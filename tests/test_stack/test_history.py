@@ -1,9 +1,7 @@
 """A history that was never there: made once, whole or not at all, and continued by what is live."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +19,8 @@ from simulator.history.past import Past
 from stack.backend import StackError
 from stack.history.due import FINISHED, MAKING, is_due, is_wanted
 from stack.history.filling import fill
-from tests.serving_process import ROOT
+from tests.not_empty import not_empty
+from tests.project import python_m
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -52,14 +51,8 @@ def contents(folder: Path) -> set[str]:
 
 def history(data: Path, history: str = "on") -> subprocess.CompletedProcess[str]:
     """`python -m stack.history` as both ways of running the stack call it."""
-    return subprocess.run(
-        [sys.executable, "-m", "stack.history", "--data", str(data), "--instance", "app:8000"],
-        cwd=ROOT,
-        env=os.environ | {"HISTORY": history},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("--data", str(data), "--instance", "app:8000")
+    return python_m("stack.history", *arguments, variables={"HISTORY": history})
 
 
 def test_only_whole_blocks_are_left(data: Path) -> None:
@@ -83,7 +76,7 @@ def test_only_whole_blocks_are_left(data: Path) -> None:
 )
 def test_records_leave_no_gap_and_reach_the_end(prometheus: PrometheusAPI, record: str) -> None:
     begun = _END - 9 * 3600
-    for points in prometheus.range(record, begun, _END, 60):
+    for points in not_empty(prometheus.range(record, begun, _END, 60)):
         assert len(points.values) == 9 * 60 + 1, points.labels
     assert prometheus.range(record, _END, _END, 1)
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

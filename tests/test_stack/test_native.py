@@ -16,7 +16,8 @@ from alerts.exporters import SYNTHETIC_HISTORY
 from alerts.signals import seasonality, slo, throughput
 from app.core.catalogue import SMS_RECEIVED
 from prometheus_tools.api import PrometheusAPI
-from tests.serving_process import free_port
+from tests.free_port import free_port
+from tests.not_empty import not_empty
 from tests.test_stack.journey import walk
 from tests.test_stack.native_stack import QUICK, Stack
 from tests.test_stack.panel_queries import PanelQueries
@@ -67,7 +68,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def test_every_component_is_up(stack: Stack) -> None:
     status = stack.status()
-    assert all(component.up and component.since for component in status), status
+    assert all(component.up and component.since for component in not_empty(status)), status
     names = {component.name for component in status}
     assert names >= {"app", "simulator", "prometheus", "alertmanager", "node-exporter", "grafana"}
     assert stack.run("status").returncode == 0
@@ -149,7 +150,7 @@ def test_faults_are_listed_switched_and_refused_by_name(stack: Stack) -> None:
 
 
 def test_a_second_up_restarts_nothing(stack: Stack) -> None:
-    before = {component.name: component.since for component in stack.status()}
+    before = {component.name: component.since for component in not_empty(stack.status())}
     # The running stack knows its ports: no variable is needed.
     stack_without_variables = Stack(stack.state)
     stack_without_variables.variables = {}
@@ -184,7 +185,7 @@ def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:
 def test_logs_of_one_component(stack: Stack) -> None:
     lines = stack.run("logs", "app").stdout.splitlines()
     assert any(" request " in line for line in lines)
-    assert all(line.startswith("app ") for line in lines)
+    assert all(line.startswith("app ") for line in not_empty(lines))
     assert "info" not in stack.run("logs", "app", "--level", "error").stdout
     refused = stack.run("logs", "apple")
     assert refused.returncode == 1
@@ -197,9 +198,9 @@ def test_up_after_everything_was_killed(stack: Stack) -> None:
     for process in killed:
         process.send_signal(signal.SIGKILL)
     psutil.wait_procs(killed, timeout=30)
-    assert not any(component.up for component in stack.status())
+    assert not any(component.up for component in not_empty(stack.status()))
     assert stack.run("up").returncode == 0
-    assert all(component.up for component in stack.status())
+    assert all(component.up for component in not_empty(stack.status()))
 
 
 def test_up_after_only_the_supervisor_was_killed(stack: Stack) -> None:
@@ -207,7 +208,7 @@ def test_up_after_only_the_supervisor_was_killed(stack: Stack) -> None:
     supervisor.kill()
     supervisor.wait(30)
     assert stack.run("up").returncode == 0
-    assert all(component.up for component in stack.status())
+    assert all(component.up for component in not_empty(stack.status()))
     servers = [p for p in stack.processes() if p.cmdline()[-2:] == ["-m", "app"]]
     assert len(servers) == 1
 

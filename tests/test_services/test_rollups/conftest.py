@@ -11,6 +11,7 @@ from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups
+from tests.clock import Clock
 
 METRICS = [
     catalogue.SMS_RECEIVED,
@@ -20,16 +21,6 @@ METRICS = [
 ]
 NOON = 1_795_435_200
 """2026-11-23 12:00 UTC."""
-
-
-class Clock:
-    """Wall-clock time, standing still until the test moves it."""
-
-    def __init__(self) -> None:
-        self.now = float(NOON)
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Writer:
@@ -62,7 +53,7 @@ class Writer:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(NOON)
     monkeypatch.setattr(recorder, "time", clock)
     monkeypatch.setattr(time, "time", clock)
     return clock

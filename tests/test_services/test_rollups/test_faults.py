@@ -19,7 +19,8 @@ from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups, tables
 from app.services.rollups.store import StoreVersionError
 from tests.captured_logs import captured_logs
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Clock, Writer
+from tests.clock import Clock
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
 from tests.waiting import until
 
 Made = Callable[..., Writer]

@@ -14,7 +14,8 @@ from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.services.rollups.sketch import binned, quantile, sorted_bins
 from app.services.rollups.totals import Total
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Clock, Writer
+from tests.clock import Clock
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 METRIC = catalogue.SMS_PROCESSING_DURATION

@@ -9,6 +9,7 @@ import pytest
 from stack.backend import StackError
 from stack.compose import ComposeBackend
 from tests.test_stack.compose.conftest import inspect_services
+from tests.test_stack.free_ports import free_ports
 
 PROJECT = "sms-test-refused"
 
@@ -30,12 +31,12 @@ def test_a_taken_port_is_named_by_its_component(refused: Path) -> None:
     assert inspect_services(PROJECT) == {}
 
 
-def test_an_image_that_cannot_be_pulled(refused: Path, free_ports: dict[str, str]) -> None:
+def test_an_image_that_cannot_be_pulled(refused: Path) -> None:
     compose_file = refused / "docker-compose.yml"
     known = compose_file.read_text()
     compose_file.write_text(known.replace("prom/prometheus:", "prom/prometheus:no-such-"))
     with pytest.raises(StackError, match="can't be pulled"):
-        ComposeBackend(refused, free_ports, without=["grafana"]).up()
+        ComposeBackend(refused, free_ports(), without=["grafana"]).up()
     assert inspect_services(PROJECT) == {}
 
 
@@ -44,9 +45,9 @@ def test_a_component_that_does_not_exist_cannot_be_left_out(refused: Path) -> No
         ComposeBackend(refused, {}, without=["graphana"]).up()
 
 
-def test_an_impossible_scrape_interval(refused: Path, free_ports: dict[str, str]) -> None:
+def test_an_impossible_scrape_interval(refused: Path) -> None:
     with pytest.raises(StackError, match="SCRAPE_INTERVAL=often: use a duration"):
-        ComposeBackend(refused, {**free_ports, "SCRAPE_INTERVAL": "often"}).up()
+        ComposeBackend(refused, {**free_ports(), "SCRAPE_INTERVAL": "often"}).up()
 
 
 @pytest.mark.parametrize(
