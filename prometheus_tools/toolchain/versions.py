@@ -28,7 +28,11 @@ class VersionsError(SystemExit):
 def pinned(file: Path = FILE) -> dict[str, str]:
     """Each variable of ``file`` and its value. Raises VersionsError."""
     found: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise VersionsError(f"{file} can't be read ({error.strerror}): restore it") from None
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, value = line.partition("=")

@@ -145,6 +145,11 @@ def test_a_wrong_line_is_refused_by_name(line: str, complaint: str, tmp_path: Pa
         versions.pinned(file)
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(versions.VersionsError, match=r"versions\.env can't be read \(No such file"):
+        versions.pinned(tmp_path / "versions.env")
+
+
 def test_a_variable_that_is_not_there_is_named() -> None:
     with pytest.raises(versions.VersionsError, match=r"versions\.env has no LOKI_OLDEST"):
         versions.version("LOKI_OLDEST")
