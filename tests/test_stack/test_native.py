@@ -17,12 +17,15 @@ from tests.free_port import free_port
 from tests.not_empty import not_empty
 from tests.test_stack import short_waits
 from tests.test_stack.journey import walk
-from tests.test_stack.native_stack import Stack
+from tests.test_stack.native_stack import QUICK, Stack
 
 GRAFANA = f"""\
 #!{sys.executable}
 # A stand-in: Grafana is in no package of Debian's.
 import http.server, json, os, sys
+
+if sys.argv[1:] == ["--version"]:
+    sys.exit("grafana version 13.2.3")
 
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -43,7 +46,7 @@ echo 2.40.3
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all, in whatever state."""
-    stack = Stack(tmp_path_factory.mktemp("state"))
+    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "GRAFANA": "yes"})
     stack.put_on_path("grafana", GRAFANA)
     try:
         yield stack
