@@ -14,6 +14,7 @@ from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
 from app.core.config import SettingsError, load_settings
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools.mutation import survivors
 from prometheus_tools.toolchain import ToolMissing
 
@@ -108,4 +109,5 @@ def _mutate(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -1,13 +1,13 @@
 """`python -m alerts backfill`: the recording rules over the past."""
 
 import argparse
-import difflib
 import sys
 from pathlib import Path
 
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
+from app.core.nearest import did_you_mean
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.backfill import Stretch, backfill
@@ -105,8 +105,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_names(names: list[str], rules: Rulebook) -> None:
     for name in names:
         if name not in rules.records:
-            close = difflib.get_close_matches(name, rules.records, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else "see prometheus/rules"
+            hint = did_you_mean(name, rules.records, otherwise="see prometheus/rules")
             raise ValueError(f"--record {name}: no such record; {hint}")
 
 

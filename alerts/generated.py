@@ -9,7 +9,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
     for leftover in set(_present(folder, files)) - set(files):
         (folder / leftover).unlink()
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def drift(folder: Path, files: dict[str, str]) -> list[str]:
@@ -20,7 +20,7 @@ def drift(folder: Path, files: dict[str, str]) -> list[str]:
     problems += [
         f"{folder / name}: differs from its source"
         for name in present
-        if name in files and (folder / name).read_text() != files[name]
+        if name in files and (folder / name).read_text(encoding="utf-8") != files[name]
     ]
     return [f"{problem}; run `make generate`" for problem in problems]
 

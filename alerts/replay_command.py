@@ -1,7 +1,6 @@
 """`python -m alerts replay`: would this have fired?"""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
+from app.core.nearest import did_you_mean
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusAPI, PrometheusError
 from prometheus_tools.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
@@ -105,8 +105,7 @@ def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
     known = type(present).model_fields
     for name in changes:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
             raise ValueError(f"--set {name}: no such threshold; {hint}")
     try:
         return type(present).model_validate({**present.model_dump(), **changes})
@@ -197,8 +196,7 @@ def _check_names(names: Sequence[str], rules: Rulebook) -> None:
     known = {rule.name for rule in rules.alerts}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(sorted(known))}")
             raise ValueError(f"--alert {name}: no such alert; {hint}")
 
 

@@ -9,6 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
+from app.core.utf8 import begin_in_utf8
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
@@ -50,7 +51,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _check(_arguments: argparse.Namespace) -> int:
     thresholds = load_settings().thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
-    documents = {file.name: json.loads(file.read_text()) for file in files}
+    documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
@@ -60,4 +61,5 @@ def _check(_arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

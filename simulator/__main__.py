@@ -12,6 +12,7 @@ import uvloop
 
 from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
+from app.core.utf8 import begin_in_utf8
 from simulator.events import Ready, Stopping
 from simulator.history import command as history
 from simulator.settings import Settings, SettingsError, described_variables, load_settings
@@ -65,4 +66,5 @@ async def _simulate(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alerts import replay_command
+from app.core.levels import level_name
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 from stack import compose, metrics_tokens, operators, simulation
 from stack.backend import Backend, ComponentStatus, StackError
@@ -65,13 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    logs.add_argument("--level", choices=LEVELS, help="this level and worse")
+    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
     logs.add_argument("--text", help="lines that hold this, an ID for instance")
     trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
     level = commands.add_parser("log-level", help="another level for a logger, for a while")
     level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
-    level.add_argument("level", nargs="?", choices=(*LEVELS[:4], "reset"))
+    level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
     fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from stack import alertmanager, metrics_tokens, operators
+from alerts.links import COMMITTED, write_relinked
+from stack import alertmanager, links, metrics_tokens, operators
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
@@ -86,6 +88,7 @@ class ComposeBackend:
         self._generate_secrets()
         self._write_alertmanager()
         self._choose_scrape_interval()
+        self._write_rules(with_grafana="grafana" in services)
         self._pull(services)
         self._compose("build", "app", "history", failure="an image can't be built, see above")
         if with_history and "prometheus" in services and not self._has_volume(PROMETHEUS_VOLUME):
@@ -238,6 +241,20 @@ class ComposeBackend:
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(content)
         self._environment["PROMETHEUS_CONFIG"] = str(config)
+
+    def _write_rules(self, *, with_grafana: bool) -> None:
+        """Rules whose links lead to this stack, where the committed ones lead elsewhere."""
+        targets = links.chosen(read_ports(self._environment), with_grafana=with_grafana)
+        if targets == COMMITTED:
+            return
+        # The name tells the links apart, so that compose notices a change.
+        name = sha256(targets.model_dump_json().encode()).hexdigest()[:12]
+        folder = self._state / "run" / "compose" / f"rules-{name}"
+        write_relinked(self._root / "prometheus" / "rules", folder, targets)
+        # Prometheus's container reads them as a user of its own.
+        for path in (folder, *folder.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self._environment["PROMETHEUS_RULES"] = str(folder)
 
     def _pull(self, services: Mapping[str, Any]) -> None:
         foreign = [name for name, service in services.items() if "build" not in service]

@@ -13,9 +13,10 @@ from secrets import token_urlsafe
 
 import yaml
 
+from alerts.links import COMMITTED, write_relinked
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
-from stack import alertmanager, grafana, log_view, metrics_tokens, operators, processes
+from stack import alertmanager, grafana, links, log_view, metrics_tokens, operators, processes
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
@@ -190,7 +191,7 @@ class NativeBackend:
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         self._write_secrets()
-        self._write_prometheus()
+        self._write_prometheus(with_grafana=server is not None)
         shutil.rmtree(self._run / "alertmanager", ignore_errors=True)
         self._write_alertmanager()
         if templates := default_templates(tools["alertmanager"]):
@@ -332,13 +333,17 @@ class NativeBackend:
         metrics_tokens.make(self.secrets, mode=0o600)
         operators.make(self.secrets, mode=0o600)
 
-    def _write_prometheus(self) -> None:
-        """The committed configuration by links; only the targets' addresses are written here."""
+    def _write_prometheus(self, *, with_grafana: bool) -> None:
+        """The committed configuration by links; only addresses are written here."""
         folder = self._run / "prometheus"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "targets").mkdir(parents=True)
         committed = self._root / "prometheus"
-        (folder / "rules").symlink_to(committed / "rules")
+        targets = links.chosen(self.ports, with_grafana=with_grafana)
+        if targets == COMMITTED:
+            (folder / "rules").symlink_to(committed / "rules")
+        else:
+            write_relinked(committed / "rules", folder / "rules", targets)
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)

@@ -159,7 +159,7 @@ class Housekeeper:
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        with (self._folder / ".housekeeping").open("w") as lock:
+        with (self._folder / ".housekeeping").open("w", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

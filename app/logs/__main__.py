@@ -9,7 +9,9 @@ from pathlib import Path
 
 import orjson
 
+from app.core.levels import level_name
 from app.core.personal_data import use_key
+from app.core.utf8 import begin_in_utf8
 from app.logs import filters, show
 from app.logs.files import QueryError, find_files
 from app.logs.filters import LEVELS, Filters
@@ -118,7 +120,7 @@ def _use_key() -> None:
     if key := os.environ.get(HASH_KEY):
         use_key(key)
     elif file.is_file() and os.access(file, os.R_OK):
-        use_key(file.read_text().rstrip("\n"))
+        use_key(file.read_text(encoding="utf-8").rstrip("\n"))
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -172,7 +174,9 @@ def _command(
     command.set_defaults(run=run)
     command.add_argument("--since", metavar="TIME", help="from then on: 30m, 2h, or a time in UTC")
     command.add_argument("--until", metavar="TIME", help="before then")
-    command.add_argument("--level", choices=LEVELS, help="this level and worse")
+    command.add_argument(
+        "--level", type=level_name, choices=LEVELS, help="this level and worse; warn is warning"
+    )
     command.add_argument("--event", action="append", help="this event; may be given again")
     command.add_argument("--logger", help="this logger and those below it")
     command.add_argument("--service", help="orchestrator or simulator")
@@ -198,4 +202,5 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

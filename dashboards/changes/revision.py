@@ -1,6 +1,5 @@
 """The dashboards, rules and notification settings of a commit, a checkout or another folder."""
 
-import difflib
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from alerts import paths
+from app.core.nearest import did_you_mean
 
 WORKING_TREE = "the working tree"
 
@@ -52,8 +52,8 @@ def revision(checkout: Path, name: str) -> Revision:
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder, name)
-    close = difflib.get_close_matches(name, _references(checkout), n=1)
-    hint = f"did you mean {close[0]}?" if close else "`git branch --all` and `git log` list them"
+    elsewhere = "`git branch --all` and `git log` list them"
+    hint = did_you_mean(name, _references(checkout), otherwise=elsewhere)
     raise ValueError(f"{name}: git knows no such revision, and there is no such folder; {hint}")
 
 

@@ -1,7 +1,6 @@
 """`python -m dashboards preview`: each dashboard as a picture."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import scrape_seconds
+from app.core.nearest import did_you_mean
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
 from dashboards.preview.answers import Asking, Span
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         f"Drawn from {url} without Grafana.",
         index.Look(theme.text, theme.page, theme.border),
     )
-    (options.output / "index.html").write_text(html)
+    (options.output / "index.html").write_text(html, encoding="utf-8")
     for remark in (remark for each in drawn for remark in each.remarks):
         print(remark, file=sys.stderr)
     print(paths.in_checkout(f"{options.output}/index.html"))
@@ -146,7 +146,13 @@ def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: st
     ]
     return _Drawn(
         index.Picture(
-            board.name, board.title, board.description, file.name, page.WIDTH, places.height
+            board.name,
+            board.uid,
+            board.title,
+            board.description,
+            file.name,
+            page.WIDTH,
+            places.height,
         ),
         len(titles),
         tuple(t for t, o in zip(titles, drawn.outcomes, strict=True) if o is Outcome.EMPTY),
@@ -187,8 +193,7 @@ def _span(options: argparse.Namespace, board: Dashboard) -> Span:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
 
 
 def _chosen(text: str) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """`python -m simulator history`: write a synthetic past."""
 
 import argparse
-import difflib
 import re
 import sys
 from contextlib import nullcontext
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.core.catalogue import Metric
+from app.core.nearest import did_you_mean
 from simulator.history.openmetrics import Detail, write
 from simulator.history.past import five_weeks
 from simulator.history.series import KNOWN
@@ -71,7 +71,11 @@ def run(options: argparse.Namespace) -> int:
             instance=options.instance,
             messages_per_minute=options.per_minute,
         )
-        target = options.output.open("w") if options.output else nullcontext(sys.stdout)
+        target = (
+            options.output.open("w", encoding="utf-8")
+            if options.output
+            else nullcontext(sys.stdout)
+        )
         with target as output:
             samples = write(past, output, detail, _progress)
     except (OSError, ValueError) as error:
@@ -118,10 +122,6 @@ def _moment(text: str) -> datetime:
 def _metric(name: str) -> Metric:
     by_name = {metric.name: metric for metric in KNOWN}
     if name not in by_name:
-        close = difflib.get_close_matches(name, by_name, n=1, cutoff=0.3)
-        raise argparse.ArgumentTypeError(
-            f"{name!r}: no history is made of that; did you mean {close[0]}?"
-            if close
-            else f"{name!r}: no history is made of that"
-        )
+        hint = did_you_mean(name, by_name, otherwise="the catalogue has the names")
+        raise argparse.ArgumentTypeError(f"{name!r}: no history is made of that; {hint}")
     return by_name[name]

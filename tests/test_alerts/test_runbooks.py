@@ -68,7 +68,7 @@ PAGE = f"# A\n\n{HEAD}\n\n" + "\n".join(f"## {section}\n" for section in runbook
     [
         ({}, "A.md: is missing"),
         ({"A": PAGE, "B": PAGE}, "B.md: no alert is called B"),
-        ({"A": PAGE.replace("## Mend\n", "")}, "A.md: has sections"),
+        ({"A": PAGE.replace("## Fix\n", "")}, "A.md: has sections"),
         ({"A": PAGE + "```promql\nsum(nothing_total)\n```\n"}, "A.md: nothing_total: neither"),
         ({"A": PAGE + "   ```promql\n   nothing_total\n   ```\n"}, "A.md: nothing_total: neither"),
         ({"A": PAGE.replace("above 3", "above 2")}, "its head differs from the signal"),
