@@ -52,7 +52,7 @@ def unknown(names: Iterable[str]) -> str | None:
         if name.startswith(_OF_OTHERS) and not nearest(name, WAYS):
             continue
         if close := nearest(name, known):
-            return f"{name}: there is no such variable; did you mean {close[0]}?"
+            return f"{name}: there is no such variable; did you mean {close}?"
         return (
             f"{name}: there is no such variable; `python -m stack --help` lists them. "
             f"What is meant for other programs goes before make: {name}=… make …"

@@ -35,7 +35,7 @@ def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) 
 
 def test_no_proxy_is_between_the_containers(definition: dict[str, Any]) -> None:
     """The docker client gives every container the proxies of its own configuration."""
-    for name, service in definition["services"].items():
+    for name, service in not_empty(definition["services"].items()):
         check = service.get("healthcheck", {}).get("test", [])
         # The wget of these images knows no exceptions from a proxy.
         assert ("wget" in check) == ("-Y" in check), name
