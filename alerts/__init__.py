@@ -1,1 +1,5 @@
-"""What is watched, when somebody is called, and what that person then does."""
+"""Signals, objectives, alert rules, notifications and runbooks.
+
+May import app (for the catalogue, the events and the settings) and prometheus_tools; not the
+simulator, the dashboards or the stack.
+"""

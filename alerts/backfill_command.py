@@ -1,13 +1,13 @@
 """`python -m alerts backfill`: the recording rules over the past."""
 
 import argparse
-import difflib
 import sys
 from pathlib import Path
 
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
+from app.core.nearest import did_you_mean
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.backfill import Stretch, backfill
@@ -40,10 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where the blocks go: the data folder of Prometheus, or one to move them from",
+        help="where to write the blocks: Prometheus's data folder, or another folder to move "
+        "them from",
     )
     parser.add_argument(
-        "--prometheus", default="", metavar="URL", help="whose past it is, by remote read"
+        "--prometheus",
+        default="",
+        metavar="URL",
+        help="read the past from this Prometheus, by remote read",
     )
     time_range.add_options(parser, "35d")
     parser.add_argument(
@@ -51,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this and what it reads; may be repeated",
+        help="only this record and those it reads; may be repeated",
     )
     parser.add_argument(
         "--interval",
         type=time_range.seconds,
         default="1m",
         metavar="DURATION",
-        help="evaluate no more often than this (default 1m, 5m at most); 0s: as the rules do",
+        help="evaluate no more often than this (default 1m, 5m at most); 0s: as often as the rules",
     )
 
 
@@ -105,8 +109,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_names(names: list[str], rules: Rulebook) -> None:
     for name in names:
         if name not in rules.records:
-            close = difflib.get_close_matches(name, rules.records, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else "see prometheus/rules"
+            hint = did_you_mean(name, rules.records, otherwise="see prometheus/rules")
             raise ValueError(f"--record {name}: no such record; {hint}")
 
 

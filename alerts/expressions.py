@@ -4,7 +4,6 @@ Every metric has to be in the catalogue, be recorded by a rule, or be Prometheus
 matched label has to be one of the metric's, and every value matched by equality one it can have.
 """
 
-import difflib
 from collections.abc import Iterator
 
 import promql_parser
@@ -13,6 +12,7 @@ from promql_parser import MatchOp, VectorSelector
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
 from alerts.model import Record
 from app.core.catalogue import Metric
+from app.core.nearest import did_you_mean
 
 TARGET_LABELS = frozenset({"job", "instance"})
 """Labels that scraping adds to every series."""
@@ -47,8 +47,7 @@ class Vocabulary:
 
     def _mend(self, name: str | None) -> str:
         known = (*self._metrics, *self._without_labels)
-        close = difflib.get_close_matches(name or "", known, n=1)
-        return f"did you mean {close[0]}?" if close else "take the name from there"
+        return did_you_mean(name or "", known, otherwise="take the name from there")
 
 
 def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: str) -> Iterator[str]:

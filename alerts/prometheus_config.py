@@ -19,5 +19,7 @@ def evaluation_seconds() -> int:
 
 
 def _global() -> dict[str, Any]:
-    settings: dict[str, Any] = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())["global"]
+    settings: dict[str, Any] = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text(encoding="utf-8"))[
+        "global"
+    ]
     return settings

@@ -1,7 +1,6 @@
 """`python -m alerts replay`: would this have fired?"""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
+from app.core.nearest import did_you_mean
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusAPI, PrometheusError
 from prometheus_tools.replay import Difference, Fired, NoDataError, Replay, Replayed, differences
@@ -48,20 +48,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a threshold and what it should be; may be repeated",
+        help="a threshold and its new value; may be repeated",
     )
     parser.add_argument(
-        "--environment", metavar="NAME", help="the thresholds of another one, such as staging"
+        "--environment",
+        metavar="NAME",
+        help="use the thresholds of this environment, such as staging",
     )
     parser.add_argument(
-        "--alert", action="append", default=[], metavar="NAME", help="only this; may be repeated"
+        "--alert",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this alert; may be repeated",
     )
     parser.add_argument(
         "--interval",
         type=time_range.seconds,
         default=0,
         metavar="DURATION",
-        help="evaluate no more often than this: quicker over weeks, but short firings are missed",
+        help="evaluate no more often than this: faster over weeks, but it misses short firings",
     )
 
     parser.add_argument(
@@ -101,12 +107,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
-    """``present`` with other values. Raises ValueError that names what is wrong, and the mend."""
+    """``present`` with other values. Raises ValueError that names what is wrong, and the fix."""
     known = type(present).model_fields
     for name in changes:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
             raise ValueError(f"--set {name}: no such threshold; {hint}")
     try:
         return type(present).model_validate({**present.model_dump(), **changes})
@@ -197,8 +202,7 @@ def _check_names(names: Sequence[str], rules: Rulebook) -> None:
     known = {rule.name for rule in rules.alerts}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(sorted(known))}")
             raise ValueError(f"--alert {name}: no such alert; {hint}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import promql_parser
 import yaml
 
+from alerts.links import base
 from alerts.model import Group, Record, Signal, Threshold, number
 from alerts.signals import groups
 from app.core.config import Links
@@ -94,17 +95,13 @@ def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links)
         "description": f"{threshold.description} Now {signal.unit.template}; "
         f"alerts {threshold.described(signal.unit)}.",
         "action": threshold.action,
-        "runbook_url": f"{_base(links.runbooks_url)}/{threshold.alert}",
-        "dashboard_url": f"{_base(links.grafana_url)}/d/{signal.dashboard or group.dashboard}",
+        "runbook_url": f"{base(links.runbooks_url)}/{threshold.alert}",
+        "dashboard_url": f"{base(links.grafana_url)}/d/{signal.dashboard or group.dashboard}",
     }
     if threshold.logs:
         rule["annotations"]["logs_command"] = threshold.logs.command
         rule["annotations"]["logs_query"] = threshold.logs.logql
     return rule
-
-
-def _base(url: object) -> str:
-    return str(url).rstrip("/")
 
 
 def _pretty(expr: str) -> _Literal:

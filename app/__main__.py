@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.api.access import check_tokens
 from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
 from app.core.database import Database
+from app.core.utf8 import begin_in_utf8
 from app.models import Base
 from app.services import rollups
 
@@ -110,4 +111,5 @@ def _metrics_shared_by(workers: int) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

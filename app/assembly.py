@@ -94,8 +94,12 @@ async def running_orchestrator(
         Component.NOTIFICATION_SERVICE: settings.notification_service_url,
         Component.AI_PROVIDER: settings.ai_provider_url,
     }
+    # The others are internal services, which no proxy is for.
+    proxies = {Component.AI_PROVIDER: settings.ai_proxy}
     upstreams = {
-        component: Upstream(component, str(url), settings.calls, breakers, instruments)
+        component: Upstream(
+            component, str(url), settings.calls, breakers, instruments, proxies.get(component)
+        )
         for component, url in urls.items()
     }
     sms_agent = SMSAgent(upstreams[Component.SMS_AGENT])

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, log_levels, metrics, orchestrate, stream
+from app.api import errors, health, links, log_levels, metrics, orchestrate, stream
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
@@ -30,7 +30,8 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
-            address = FromCode(f"http://{settings.host}:{settings.port}")
+            host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
+            address = FromCode(f"http://{host}:{settings.port}")
             log.event(ServiceStarted(address=address))
             yield
 
@@ -47,6 +48,7 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
     for router in (
+        links.router,
         metrics.scrape_router,
         metrics.router,
         metrics.export_router,

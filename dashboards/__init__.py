@@ -1,1 +1,4 @@
-"""Grafana dashboards, generated from the signals and the recording rules."""
+"""The Grafana dashboards, generated from signals and recording rules.
+
+May import alerts, app and prometheus_tools; not the simulator or the stack.
+"""

@@ -9,6 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
+from app.core.utf8 import begin_in_utf8
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
@@ -28,9 +29,13 @@ def main() -> int:
         return command
 
     add("generate", _generate, "write grafana/dashboards")
-    add("check", _check, "find drift, fields that Grafana doesn't know, and what would mislead")
-    preview.add_arguments(add("preview", preview.run, "each dashboard as a picture"))
-    diff.add_arguments(add("diff", diff.run, "what changed between two revisions, in words"))
+    add(
+        "check",
+        _check,
+        "find outdated files, fields that Grafana doesn't know, and misleading panels",
+    )
+    preview.add_arguments(add("preview", preview.run, "draw each dashboard as a picture"))
+    diff.add_arguments(add("diff", diff.run, "say in words what changed between two revisions"))
     arguments = parser.parse_args()
     try:
         exit_code: int = arguments.run(arguments)
@@ -50,7 +55,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _check(_arguments: argparse.Namespace) -> int:
     thresholds = load_settings().thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
-    documents = {file.name: json.loads(file.read_text()) for file in files}
+    documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
@@ -60,4 +65,5 @@ def _check(_arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -1,1 +1,4 @@
-"""Stand-ins for what surrounds the orchestrator: its upstreams, its tenants, its managers."""
+"""Simulates what surrounds the orchestrator: upstreams, tenants, managers, a receiver.
+
+May import app only.
+"""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simulator import page
 from simulator.faults import FAULTS, ActiveFaults, Fault, UnknownFaultError
 from simulator.listener import CannotListenError
+from simulator.preview import add_preview
 from simulator.receiver import Receiver, Webhook
 from simulator.service import create_service
 from simulator.settings import MAX_MESSAGES_PER_MINUTE
@@ -35,6 +36,7 @@ def create_control(
     traffic: Traffic,
     receiver: Receiver,
     runbooks_dir: Path,
+    preview_dir: Path,
 ) -> FastAPI:
     """The API that people, scripts and Alertmanager use."""
     app = create_service("Simulator control and webhook receiver")
@@ -115,11 +117,12 @@ def create_control(
         file = runbooks_dir / f"{alert}.md"
         if not re.fullmatch(r"\w{1,100}", alert) or not file.is_file():
             raise HTTPException(404, "no runbook of that name")
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
 
     @app.get("/", response_class=HTMLResponse)
     async def show_page() -> HTMLResponse:
         html = page.rendered(receiver.notifications(), faults, traffic)
         return HTMLResponse(html, headers=page.HEADERS)
 
+    add_preview(app, preview_dir)
     return app

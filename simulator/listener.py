@@ -88,7 +88,7 @@ class Listener:
             reason = error.strerror
             if error.errno == errno.EADDRINUSE:
                 reason = "taken; stop what listens there or choose another port"
-            raise CannotListenError(f"{self._host}:{self.port}: {reason}") from None
+            raise CannotListenError(f"{self.url}: {reason}") from None
         # Connections inherit it; asyncio sets it for sockets of its own only, and 40 ms of delayed
         # acknowledgement would drown the latencies.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

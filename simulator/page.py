@@ -54,6 +54,20 @@ were unanswered.</p>
 """
 
 
+def message(title: str, text: str) -> str:
+    """A page that says one thing."""
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+<h1>{escape(title)}</h1>
+<p>{escape(text)}</p>
+</html>
+"""
+
+
 def _alert_row(received_at: str, alert: Alert) -> str:
     known = alert.status if alert.status in ("firing", "resolved") else ""
     name = escape(alert.labels.get("alertname", "(no name)"))

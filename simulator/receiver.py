@@ -64,7 +64,7 @@ class Receiver:
         if self._file is None:
             return
         try:
-            with self._file.open("a") as file:
+            with self._file.open("a", encoding="utf-8") as file:
                 file.write(_line(received))
         except OSError as error:
             # Refusing it would only make Alertmanager send it again.
@@ -83,7 +83,7 @@ class Receiver:
 
     def _rewrite(self, file: Path) -> None:
         new = file.with_suffix(".new")
-        new.write_text("".join(map(_line, self._kept)))
+        new.write_text("".join(map(_line, self._kept)), encoding="utf-8")
         os.replace(new, file)
 
 

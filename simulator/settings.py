@@ -1,14 +1,15 @@
 """Settings of the simulator: environment variables that start with ``SIMULATOR_``."""
 
-import difflib
-import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.core.environment import OwnVariables, unknown_variables
+from app.core.sections import BaseUrl
 
 ENV_PREFIX = "SIMULATOR_"
 MAX_MESSAGES_PER_MINUTE = 6000
@@ -33,7 +34,7 @@ class Settings(BaseSettings):
     notification_service_port: Port = 8003
     ai_provider_port: Port = 8004
     receiver_port: Port = Field(8005, description="control API and webhook receiver")
-    app_url: AnyHttpUrl = Field(
+    app_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
     )
     traffic_per_minute: float = Field(
@@ -46,11 +47,26 @@ class Settings(BaseSettings):
         Path(__file__).parents[1] / "alerts" / "runbooks",
         description="folder of NAME.md pages; alerts/runbooks of the checkout if unset",
     )
+    preview_dir: Path = Field(
+        Path(__file__).parents[1] / ".state" / "preview",
+        description="folder of the dashboards' pictures; .state/preview of the checkout if unset",
+    )
     log_format: Literal["json", "console", "off"] = Field(
         "json", description="of lines on standard output: for machines, for people, or none"
     )
     log_folder: Path | None = Field(None, description="folder for log files; none if unset")
     seed: int | None = Field(None, description="makes the random draws reproducible")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, OwnVariables(settings_cls)
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
@@ -70,8 +86,8 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    unknown = list(_unknown_variables())
-    if unknown:
+    known = [variable(field) for field in Settings.model_fields]
+    if unknown := list(unknown_variables(ENV_PREFIX, known)):
         raise SettingsError("\n".join(unknown))
     try:
         settings = Settings()
@@ -93,7 +109,11 @@ def described_variables() -> str:
     lines = []
     for name, field in Settings.model_fields.items():
         # Where this checkout lies is nothing to tell.
-        default = "" if field.default is None or name == "runbooks_dir" else field.default
+        default = (
+            ""
+            if field.default is None or name in ("runbooks_dir", "preview_dir")
+            else field.default
+        )
         lines.append(f"  {variable(name)}={default}")
         if field.description:
             lines.append(f"      {field.description}")
@@ -103,15 +123,6 @@ def described_variables() -> str:
 def variable(field: str) -> str:
     """The environment variable that sets ``field``."""
     return f"{ENV_PREFIX}{field.upper()}"
-
-
-def _unknown_variables() -> Iterator[str]:
-    known = [variable(field) for field in Settings.model_fields]
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-            hint = f"did you mean {close[0]}?" if close else "remove it"
-            yield f"{name}: no such setting; {hint}"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

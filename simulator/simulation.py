@@ -55,9 +55,11 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
             httpx.AsyncClient(
                 base_url=str(settings.app_url),
                 timeout=APP_TIMEOUT_SECONDS,
-                # Idle connections are given up before the orchestrator's server does so, at 5 s.
-                limits=httpx.Limits(max_connections=MAX_UNANSWERED, keepalive_expiry=2),
-                trust_env=False,
+                # With a transport of our own httpx looks for no proxy in the environment.
+                transport=httpx.AsyncHTTPTransport(
+                    # Idle connections are given up before the server does so, at 5 s.
+                    limits=httpx.Limits(max_connections=MAX_UNANSWERED, keepalive_expiry=2),
+                ),
             )
         )
         managers = Managers(app, rng)
@@ -81,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
                 traffic,
                 receiver,
                 settings.runbooks_dir,
+                settings.preview_dir,
             ),
             host,
             settings.receiver_port,

@@ -1,6 +1,5 @@
 """Talking to the running stack: faults of the simulator, and one SMS from a tenant."""
 
-import difflib
 import secrets
 import textwrap
 import time
@@ -10,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from app.core.nearest import did_you_mean
 from stack.backend import StackError
 
 DECIDED_WITHIN_SECONDS = 150
@@ -29,8 +29,7 @@ def switch_fault(receiver_url: str, name: str) -> None:
         return
     known = [fault["name"] for fault in faults(receiver_url)]
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`make fault` lists them"
+        hint = did_you_mean(name, known, otherwise="`make fault` lists them")
         raise StackError(f"no fault {name!r}; {hint}")
     _request("PUT", f"{receiver_url}/faults/{name}")
 

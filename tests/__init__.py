@@ -1,6 +1,7 @@
-"""Real parts wherever they can be had; mocks for clocks and faults alone.
+"""All tests; the folders mirror those that they test. bench/ measures what things cost.
 
-Tracing begins with the first import, or it would miss those of the application.
+May import everything; nothing imports the tests. Tracing for coverage begins with the first import,
+or it would miss the application's.
 """
 
 from tests import traced as traced

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.serving_process import ROOT
+from tests.project import ROOT
 
 SHARED = """
 from tests import personal_data

@@ -1,1 +1,1 @@
-"""Alertmanager's configuration: who is notified of what, by which way, how soon and how often."""
+"""Alertmanager's configuration: who is notified of what, by which channel, when and how often."""

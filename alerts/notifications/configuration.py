@@ -66,11 +66,11 @@ def write(file: Path, secrets: Secrets, settings: NotificationSettings) -> None:
     """
     content = text(secrets, settings)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(content)
+    file.write_text(content, encoding="utf-8")
     folder = file.parent / paths.MESSAGE_TEMPLATES.name
     if folder.resolve() != paths.MESSAGE_TEMPLATES:
         templates = paths.MESSAGE_TEMPLATES.glob("*.tmpl")
-        generated.write(folder, {each.name: each.read_text() for each in templates})
+        generated.write(folder, {each.name: each.read_text(encoding="utf-8") for each in templates})
 
 
 def _inhibition(rule: Inhibition) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from alerts.model import Severity, Team
 from alerts.notifications.channels import CHANNELS, SECRET_FILES, Channel, Secrets
+from alerts.notifications.mail import address_of
 from alerts.notifications.settings import NotificationSettings, SettingsError, variable
 
 NOBODY = "null"
@@ -105,7 +106,7 @@ def _email(secret: str, team: Team | None, settings: NotificationSettings) -> Co
         "to": to,
         "from": settings.email_from,
         "smarthost": settings.email_smarthost,
-        "auth_username": settings.email_username or settings.email_from,
+        "auth_username": settings.email_username or address_of(settings.email_from),
         "auth_password_file": secret,
         "require_tls": settings.email_require_tls,
         "headers": {"Subject": _template("message.title")},

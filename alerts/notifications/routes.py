@@ -3,6 +3,7 @@
 from typing import Any
 
 from alerts.model import Severity, Team
+from alerts.notifications import working_hours
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.receivers import (
     DEAD_MANS_SWITCH,
@@ -21,7 +22,7 @@ GROUP_BY = ("alertname", "job")
 # A page is a matter of minutes: just long enough for what fires in the same evaluation and for
 # what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.
 PAGE = {"group_wait": "10s", "group_interval": "30s", "repeat_interval": "1h"}
-# A ticket may gather its like first. Twice a day is often enough for what nobody mends at night.
+# A ticket may gather its like first. Twice a day is often enough for what nobody fixes at night.
 TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "12h"}
 # Missed after a few minutes of silence; the interval between two lies between these two.
 WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"}
@@ -69,13 +70,10 @@ def time_intervals(settings: NotificationSettings) -> list[Config]:
     """The hours that routes name."""
     if not settings.quiet_hours:
         return []
-    times = [{"start_time": f"{settings.work_begins:%H:%M}", "end_time": _end(settings)}]
-    hours = {
-        "weekdays": list(settings.working_days),
-        "times": times,
-        "location": settings.time_zone,
-    }
-    return [{"name": WORKING_HOURS, "time_intervals": [hours]}]
+    hours = working_hours.time_intervals(
+        settings.working_days, settings.work_begins, settings.work_ends, settings.time_zone
+    )
+    return [{"name": WORKING_HOURS, "time_intervals": hours}]
 
 
 def _severity(
@@ -105,7 +103,3 @@ def _teams_apart(
 
 def _of_team(severity: Severity, team: Team) -> str:
     return f"{severity}-{team}"
-
-
-def _end(settings: NotificationSettings) -> str:
-    return f"{settings.work_ends:%H:%M}"

@@ -3,33 +3,27 @@
 Nothing secret is among them: that is in files (channels.py).
 """
 
-import difflib
-import os
 from collections.abc import Iterator
-from datetime import time
-from typing import Literal, Self
+from typing import Self
 from zoneinfo import available_timezones
 
 from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings.sources import EnvSettingsSource
 
 from alerts.model import Team
+from alerts.notifications.mail import Addresses, MailServer, Sender
+from alerts.notifications.working_hours import END_OF_DAY, MIDNIGHT, WEEK, Clock, Days
+from app.core.environment import OwnVariables, unknown_variables
+from app.core.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
-
-Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEK: tuple[Day, ...] = (
-    *("monday", "tuesday", "wednesday", "thursday", "friday"),
-    *("saturday", "sunday"),
-)
 
 
 class SettingsError(ValueError):
     """The settings can't be used; the message names each setting and its fix."""
 
 
-class _ListsByComma(EnvSettingsSource):
+class _ListsByComma(OwnVariables):
     """``monday,friday`` instead of JSON."""
 
     def decode_complex_value(self, field_name: str, field: object, value: object) -> object:
@@ -45,12 +39,12 @@ class NotificationSettings(BaseSettings):
         "secrets",
         description="folder of the secret files as Alertmanager sees it, from where it runs",
     )
-    email_to: str | None = Field(None, description="addresses, separated by commas")
-    email_to_orchestrator: str | None = Field(None, description="of that team; email_to if unset")
-    email_to_platform: str | None = Field(None, description="of that team; email_to if unset")
-    email_from: str = Field("alertmanager@localhost", description="sender")
-    email_smarthost: str = Field(
-        "localhost:587", description="mail server", pattern=r"^[^\s:]+:\d+$"
+    email_to: Addresses = Field(None, description="addresses, separated by commas")
+    email_to_orchestrator: Addresses = Field(None, description="of that team; email_to if unset")
+    email_to_platform: Addresses = Field(None, description="of that team; email_to if unset")
+    email_from: Sender = Field("alertmanager@localhost", description="sender")
+    email_smarthost: MailServer = Field(
+        "localhost:587", description="mail server, HOST:PORT; an IPv6 address as [::1]:25"
     )
     email_username: str | None = Field(None, description="login; the sender's address if unset")
     email_require_tls: bool = Field(True, description="refuse servers without STARTTLS")
@@ -64,11 +58,17 @@ class NotificationSettings(BaseSettings):
     quiet_hours: bool = Field(
         False, description="hold tickets back outside working hours; pages come at any hour"
     )
-    working_days: tuple[Day, ...] = Field(
-        WEEK[:5], description="days on which tickets come", min_length=1
+    working_days: Days = Field(
+        WEEK[:5],
+        description="days on which tickets come, separated by commas; also monday:friday",
+        min_length=1,
     )
-    work_begins: time = Field(time(8), description="HH:MM, tickets come from then on")
-    work_ends: time = Field(time(18), description="HH:MM, tickets come until then")
+    work_begins: Clock = Field("08:00", description="HH:MM, tickets come from then on")
+    work_ends: Clock = Field(
+        "18:00",
+        description="HH:MM, tickets come until then; 24:00 is the end of the day, and a time "
+        "before work_begins is on the next day",
+    )
     time_zone: str = Field("UTC", description="of the working hours, such as Australia/Sydney")
 
     @classmethod
@@ -86,16 +86,20 @@ class NotificationSettings(BaseSettings):
     @classmethod
     def _zone_is_known(cls, zone: str) -> str:
         if zone not in available_timezones():
-            close = difflib.get_close_matches(zone, available_timezones(), n=1)
-            raise ValueError(f"no such time zone; {_meant(close)}")
+            hint = did_you_mean(
+                zone, available_timezones(), "use an IANA name such as Europe/Berlin"
+            )
+            raise ValueError(f"no such time zone; {hint}")
         return zone
 
     @model_validator(mode="after")
-    def _work_ends_after_it_begins(self) -> Self:
-        if self.work_begins >= self.work_ends:
+    def _work_has_a_length(self) -> Self:
+        if self.work_begins == END_OF_DAY:
+            raise ValueError(f"{variable('work_begins')}={END_OF_DAY}: write {MIDNIGHT}")
+        if self.work_begins == self.work_ends:
             raise ValueError(
-                f"{variable('work_ends')} ({self.work_ends:%H:%M}) is not after "
-                f"{variable('work_begins')} ({self.work_begins:%H:%M})"
+                f"{variable('work_begins')} and {variable('work_ends')} are both "
+                f"{self.work_ends}; all day is {MIDNIGHT} to {END_OF_DAY}"
             )
         return self
 
@@ -113,7 +117,8 @@ def load_settings() -> NotificationSettings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    if unknown := list(_unknown_variables()):
+    known = [variable(field) for field in NotificationSettings.model_fields]
+    if unknown := list(unknown_variables(ENV_PREFIX, known)):
         raise SettingsError("\n".join(unknown))
     try:
         return NotificationSettings()
@@ -143,22 +148,8 @@ def _written(default: object) -> str:
             return str(default).lower()
         case tuple():
             return ",".join(map(str, default))
-        case time():
-            return f"{default:%H:%M}"
         case _:
             return str(default)
-
-
-def _unknown_variables() -> Iterator[str]:
-    known = [variable(field) for field in NotificationSettings.model_fields]
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            yield f"{name}: no such setting; {_meant(close)}"
-
-
-def _meant(close: list[str]) -> str:
-    return f"did you mean {close[0]}?" if close else "remove it"
 
 
 def _explanations(error: ValidationError) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Rule unit tests that can be generated honestly: from what rules mean, not from their PromQL."""
+"""Unit tests of the rules, generated from what the rules mean, not from their PromQL."""

@@ -65,7 +65,7 @@ class Tokens:
     def _read(self) -> tuple[int, list[tuple[str, bytes]]]:
         try:
             version = self._file.stat().st_mtime_ns
-            lines = self._file.read_text().splitlines()
+            lines = self._file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{self._setting}: {self._file} can't be read ({error})") from None
         found = []

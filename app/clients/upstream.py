@@ -118,7 +118,9 @@ class Upstream:
         calls: Calls,
         breakers: Breakers,
         instruments: Instruments,
+        proxy: str | None = None,
     ) -> None:
+        """Without ``proxy`` it is called directly, whatever HTTP_PROXY and the like say."""
         self.component = component
         self._breakers = breakers
         self._instruments = instruments
@@ -127,10 +129,15 @@ class Upstream:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             timeout=calls.timeout_seconds,
-            verify=_trusted(),
-            limits=httpx.Limits(
-                max_connections=calls.max_connections,
-                max_keepalive_connections=KEPT_CONNECTIONS,
+            # With a transport of our own httpx looks for no proxy in the environment; SSL_CERT_FILE
+            # still counts.
+            transport=httpx.AsyncHTTPTransport(
+                proxy=proxy,
+                verify=_trusted(),
+                limits=httpx.Limits(
+                    max_connections=calls.max_connections,
+                    max_keepalive_connections=KEPT_CONNECTIONS,
+                ),
             ),
         )
 

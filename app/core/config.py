@@ -6,7 +6,6 @@ Secrets can be files instead: ``ORCHESTRATOR_SECRETS_DIR`` names a folder with o
 called as the field is.
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -32,11 +31,14 @@ from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
+from app.core.environment import OwnVariables, unknown_variables
 from app.core.events import all_events
+from app.core.levels import Level
 from app.core.log_files import Keeping
 from app.core.log_sampling import Sampling
 from app.core.logging import LogOptions
-from app.core.sections import Days, Ratio, Seconds, Section
+from app.core.nearest import did_you_mean
+from app.core.sections import BaseUrl, Days, Ratio, Seconds, Section
 from app.core.thresholds import Thresholds
 
 ENV_PREFIX = "ORCHESTRATOR_"
@@ -66,11 +68,20 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        try:
+            AnyHttpUrl(value.get_secret_value().strip())
+        except ValidationError:
+            raise ValueError("write it as http://HOST:PORT") from None
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class Routing(Section):
-    """Routing of AI answers by confidence (domain.md, "What the orchestrator does")."""
+    """Routing of AI answers by confidence (docs/domain.md, "What the orchestrator does")."""
 
     auto_send_above: Ratio = Field(0.85, description="confidence above which an answer is sent")
     escalate_below: Ratio = Field(0.60, description="confidence below which a person takes over")
@@ -83,14 +94,14 @@ class Routing(Section):
 
 
 class PaymentPlanLimits(Section):
-    """What a payment plan must keep to be valid (domain.md)."""
+    """What a payment plan must keep to be valid (docs/domain.md)."""
 
     max_weeks: int = Field(12, ge=1, description="longest plan, weeks")
     min_weekly_dollars: float = Field(25, gt=0, description="smallest instalment, $ a week")
 
 
 class Calls(Section):
-    """HTTP calls to the upstreams (domain.md, "What it depends on")."""
+    """HTTP calls to the upstreams (docs/domain.md, "What it depends on")."""
 
     timeout_seconds: Seconds = Field(30, description="limit of one attempt")
     retry_waits_seconds: tuple[float, ...] = Field(
@@ -113,10 +124,10 @@ class Calls(Section):
 class Links(Section):
     """Where the links in alerts lead."""
 
-    runbooks_url: AnyHttpUrl = Field(
+    runbooks_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8005/runbooks"), description="one page an alert below this"
     )
-    grafana_url: AnyHttpUrl = Field(
+    grafana_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:3000"), description="Grafana that holds the dashboards"
     )
 
@@ -158,15 +169,13 @@ def _one_of(names: tuple[str, ...]) -> AfterValidator:
     def check(values: dict[str, Any]) -> dict[str, Any]:
         for name in values:
             if name.partition(".")[0] not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names)}"
+                hint = did_you_mean(name, names, otherwise=f"use one of {', '.join(names)}")
                 raise ValueError(f"{name} is unknown; {hint}")
         return values
 
     return AfterValidator(check)
 
 
-Level = Literal["debug", "info", "warning", "error"]
 _EVENTS = tuple(event.name for event in all_events())
 _OPERATIONS = (*(component.value for component in Component), "default")
 
@@ -247,7 +256,7 @@ ENVIRONMENTS = Path(__file__).with_name("environments.toml")
 
 def overridden_environments() -> list[str]:
     """The environments of which something differs."""
-    return sorted(tomllib.loads(ENVIRONMENTS.read_text()))
+    return sorted(tomllib.loads(ENVIRONMENTS.read_text(encoding="utf-8")))
 
 
 class _OfTheEnvironment(PydanticBaseSettingsSource):
@@ -259,7 +268,9 @@ class _OfTheEnvironment(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         default = Settings.model_fields["environment"].default
         name = self.current_state.get("environment", default)
-        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text()).get(name, {})
+        overrides: dict[str, Any] = tomllib.loads(ENVIRONMENTS.read_text(encoding="utf-8")).get(
+            name, {}
+        )
         return overrides
 
 
@@ -309,10 +320,15 @@ class Settings(BaseSettings):
         "or the PostgreSQL database itself",
     )
 
-    collections_monitor_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8001")
-    sms_agent_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8002")
-    notification_service_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
-    ai_provider_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    collections_monitor_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8001")
+    sms_agent_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8002")
+    notification_service_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8003")
+    ai_provider_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    ai_provider_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = Field(
+        None,
+        description="proxy for calls to the AI provider, as http://HOST:PORT, with USER:PASSWORD@ "
+        "where it asks for them; HTTP_PROXY and the like are never followed",
+    )
     ai_api_key: SecretStr | None = None
     ai_model: str = Field("gpt-4o-mini", min_length=1)
 
@@ -362,7 +378,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables first, then what the environment overrides, then the defaults."""
-        return init_settings, env_settings, _OfTheEnvironment(settings_cls)
+        return init_settings, OwnVariables(settings_cls), _OfTheEnvironment(settings_cls)
+
+    @property
+    def ai_proxy(self) -> str | None:
+        """The proxy that calls to the AI provider go through."""
+        proxy = self.ai_provider_proxy
+        return proxy.get_secret_value().strip() if proxy else None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -432,7 +454,7 @@ def load_settings(environment: str | None = None) -> Settings:
             f"no environment {environment} in {ENVIRONMENTS.name}; there are "
             f"{', '.join(overridden_environments())}"
         )
-    problems = list(_unknown_variables())
+    problems = list(unknown_variables(ENV_PREFIX, known_variables()))
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
         problems.append(f"{SECRETS_DIR}: {secrets} is no folder; create it or unset the variable")
@@ -450,9 +472,17 @@ def load_settings(environment: str | None = None) -> Settings:
 
 def _secrets_in(folder: Path) -> dict[str, Any]:
     """The secret settings found as files, without the newline that editors add."""
-    secret_fields = ("database_password", "ai_api_key", "log_hash_key")
+    secret_fields = ("database_password", "ai_api_key", "ai_provider_proxy", "log_hash_key")
     files = ((name, folder / name) for name in secret_fields)
-    return {name: file.read_text().rstrip("\n") for name, file in files if file.is_file()}
+    return {name: _secret(file) for name, file in files if file.is_file()}
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{SECRETS_DIR}: {file} can't be read: {reason}") from None
 
 
 def known_variables() -> list[str]:
@@ -467,18 +497,6 @@ def known_variables() -> list[str]:
     return sorted(names)
 
 
-def _unknown_variables() -> Iterator[str]:
-    known = [name.removeprefix(ENV_PREFIX) for name in known_variables()]
-    for name in sorted(os.environ):
-        if not name.upper().startswith(ENV_PREFIX):
-            continue
-        setting = name.upper().removeprefix(ENV_PREFIX)
-        if setting not in known:
-            close = difflib.get_close_matches(setting, known, n=1)
-            hint = f"did you mean {ENV_PREFIX}{close[0]}?" if close else "remove it"
-            yield f"{name}: no such setting; {hint}"
-
-
 def _explanations(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
@@ -486,7 +504,7 @@ def _explanations(error: ValidationError) -> Iterator[str]:
             yield problem["msg"].removeprefix("Value error, ")
             continue
         variable = f"{ENV_PREFIX}{path.upper()}"
-        secret = any(word in path for word in ("password", "key"))
+        secret = any(word in path for word in ("password", "key", "proxy"))
         given = "" if secret else f"={problem['input']!r}"
         is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
         mend = "; it is a share: write 0.05 for 5%" if is_share else ""

@@ -141,7 +141,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         while True:
-            # A full disk or a folder that is gone: the next round may find it mended.
+            # A full disk or a folder that is gone: the next round may find it repaired.
             with suppress(OSError):
                 self.keep_house()
             self._wake.wait(HOUSEKEEPING_SECONDS)
@@ -159,7 +159,7 @@ class Housekeeper:
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        with (self._folder / ".housekeeping").open("w") as lock:
+        with (self._folder / ".housekeeping").open("w", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

@@ -7,13 +7,13 @@ It ends by itself: a logger that was turned up at night and forgotten fills disk
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import orjson
 
 from app.core.events import FromCode, LogLevelChanged
 from app.core.logging import get_logger, known_loggers, level_of, set_levels
+from app.core.nearest import did_you_mean
 
 log = get_logger(__name__)
 
@@ -49,8 +49,7 @@ class LogLevels:
         """Give ``logger``, with those below it, another level. Raises UnknownLoggerError."""
         known = known_loggers()
         if logger not in known:
-            close = get_close_matches(logger, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else "a module's name, such as app.clients"
+            hint = did_you_mean(logger, known, otherwise="use a module's name, such as app.clients")
             raise UnknownLoggerError(f"no logger has this name; {hint}")
         change = LevelChange(level, time.time() + seconds, by)
         self._put(self._changes | {logger: change})

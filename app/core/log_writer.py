@@ -61,7 +61,7 @@ class StandardOutput:
     name = "stdout"
 
     def __init__(self, lock_file: Path | None = None) -> None:
-        self._lock = lock_file.open("w") if lock_file else None
+        self._lock = lock_file.open("w", encoding="utf-8") if lock_file else None
 
     def write(self, lines: memoryview) -> int:
         """Write all of ``lines``, alone. Raises OSError."""

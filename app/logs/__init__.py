@@ -1,1 +1,1 @@
-"""Finding things in the log files: `python -m app.logs --help`."""
+"""Searches the log files: `python -m app.logs --help`. May import core."""

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from difflib import get_close_matches
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import duckdb
 import orjson
 
+from app.core.nearest import did_you_mean
 from app.logs.files import LogFiles, QueryError, readable_part
 from app.logs.filters import Filters, field_sql
 
@@ -106,8 +106,7 @@ class Query:
         sample = self._run(f"SELECT line FROM SOURCE WHERE {_WHOLE} LIMIT {_SAMPLED_LINES}", [])
         lines = [self._parsed(row[0]) for row in sample]
         known = sorted({name for line in lines if line for name in line})
-        close = get_close_matches(field, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
+        hint = did_you_mean(field, known, otherwise=f"there are {', '.join(known) or 'none'}")
         return f"no line has a field {field}; {hint}"
 
     def _parsed(self, line: str) -> Line | None:

@@ -1,9 +1,11 @@
 """Log levels, as they are asked for and answered."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.levels import Level
 
 DAY = 86400
 
@@ -13,7 +15,7 @@ class ChangeLevel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    level: Literal["debug", "info", "warning", "error"]
+    level: Level
     for_seconds: Annotated[float, Field(gt=0, le=7 * DAY)] = 3600
 
 

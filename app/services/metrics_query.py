@@ -1,6 +1,5 @@
 """Questions about a range of time, from query parameters; what is wrong is said by name."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.core.errors import InvalidRequestError
+from app.core.nearest import did_you_mean
 from app.services.measures import MEASURES, Measure
 
 MINUTE, DAY = 60, 86400
@@ -179,8 +179,7 @@ def spelled(seconds: int) -> str:
 
 def unknown(field: str, name: str, known: Sequence[str] | dict[str, Measure]) -> str:
     """What to say about a name that isn't there."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+    hint = did_you_mean(name[:60], known, otherwise=f"there are {', '.join(known)}")
     return f"{field}={name[:60]!r}: there is none of that name; {hint}"
 
 

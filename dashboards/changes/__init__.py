@@ -1,1 +1,1 @@
-"""What changed between two revisions of dashboards and rules, in words for a reviewer."""
+"""What changed between two revisions of dashboards and rules, in words: `make diff`."""

@@ -1,6 +1,5 @@
 """The dashboards, rules and notification settings of a commit, a checkout or another folder."""
 
-import difflib
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from alerts import paths
+from app.core.nearest import did_you_mean
 
 WORKING_TREE = "the working tree"
 
@@ -52,8 +52,8 @@ def revision(checkout: Path, name: str) -> Revision:
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder, name)
-    close = difflib.get_close_matches(name, _references(checkout), n=1)
-    hint = f"did you mean {close[0]}?" if close else "`git branch --all` and `git log` list them"
+    elsewhere = "`git branch --all` and `git log` list them"
+    hint = did_you_mean(name, _references(checkout), otherwise=elsewhere)
     raise ValueError(f"{name}: git knows no such revision, and there is no such folder; {hint}")
 
 
@@ -139,7 +139,7 @@ def _dashboard(text: bytes) -> Document:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"is no JSON: {error}; mend it or run `make generate`") from None
+        raise ValueError(f"is not valid JSON: {error}; fix it or run `make generate`") from None
     panels = document.get("panels", []) if isinstance(document, dict) else None
     if not isinstance(panels, list) or not all(isinstance(panel, dict) for panel in panels):
         raise ValueError("is no dashboard: it has to be an object with a list of panels")
@@ -179,9 +179,9 @@ def _yaml(text: bytes) -> Document:
         document = yaml.load(text, Loader=_YAML_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
-        raise ValueError(f"is no YAML: {told}; mend it or run `make generate`") from None
+        raise ValueError(f"is not valid YAML: {told}; fix it or run `make generate`") from None
     if not isinstance(document, dict):
-        raise ValueError("is no YAML of keys and values; mend it or run `make generate`")
+        raise ValueError("is not YAML of keys and values; fix it or run `make generate`")
     return document
 
 

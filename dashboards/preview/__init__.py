@@ -1,1 +1,1 @@
-"""Pictures of the dashboards, drawn from their JSON and a Prometheus, without Grafana."""
+"""Pictures of the dashboards, drawn from their JSON and a Prometheus: `make preview`."""

@@ -1,7 +1,6 @@
 """`python -m dashboards preview`: each dashboard as a picture."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import scrape_seconds
+from app.core.nearest import did_you_mean
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
 from dashboards.preview.answers import Asking, Span
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this, such as overview; may be repeated",
+        help="only this dashboard, such as overview; may be repeated",
     )
     parser.add_argument(
         "--set",
@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a variable's value, by default all; may be repeated, also for more values of one",
+        help="the value of a variable, all by default; may be repeated, also for several values "
+        "of one variable",
     )
     parser.add_argument("--all-rows", action="store_true", help="open the rows that are collapsed")
     parser.add_argument("--theme", choices=tuple(THEMES), default="light")
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=paths.DASHBOARDS,
         metavar="FOLDER",
-        help="where the JSON is; default grafana/dashboards",
+        help="folder of the JSON files; default grafana/dashboards",
     )
 
 
@@ -82,9 +83,10 @@ def run(options: argparse.Namespace) -> int:
     drawn: list[_Drawn] = []
     try:
         with PrometheusAPI(url) as prometheus:
+            every = prometheus.scrape_seconds() or scrape_seconds()
             for board, span in zip(boards, spans, strict=True):
                 _progress(f"{len(drawn) + 1} of {len(boards)}: {board.title}")
-                asking = Asking(prometheus, span, scrape_seconds())
+                asking = Asking(prometheus, span, every)
                 chosen = with_all_values(board, prometheus, span.start, span.end)
                 drawn.append(_draw(chosen, asking, options, url))
                 _progress("")
@@ -99,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         f"Drawn from {url} without Grafana.",
         index.Look(theme.text, theme.page, theme.border),
     )
-    (options.output / "index.html").write_text(html)
+    (options.output / "index.html").write_text(html, encoding="utf-8")
     for remark in (remark for each in drawn for remark in each.remarks):
         print(remark, file=sys.stderr)
     print(paths.in_checkout(f"{options.output}/index.html"))
@@ -146,7 +148,13 @@ def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: st
     ]
     return _Drawn(
         index.Picture(
-            board.name, board.title, board.description, file.name, page.WIDTH, places.height
+            board.name,
+            board.uid,
+            board.title,
+            board.description,
+            file.name,
+            page.WIDTH,
+            places.height,
         ),
         len(titles),
         tuple(t for t, o in zip(titles, drawn.outcomes, strict=True) if o is Outcome.EMPTY),
@@ -187,8 +195,7 @@ def _span(options: argparse.Namespace, board: Dashboard) -> Span:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
 
 
 def _chosen(text: str) -> tuple[str, str]:

@@ -99,6 +99,8 @@ class Dashboard:
     """A dashboard as it is drawn. ``variables`` hold what is chosen, as PromQL takes it."""
 
     name: str
+    uid: str
+    """By which links know it, Grafana's too."""
     title: str
     description: str
     range_seconds: float
@@ -113,7 +115,7 @@ class Dashboard:
 def read(path: Path) -> Dashboard:
     """The dashboard in a file. Raises DashboardError that names the file."""
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
         version = document.get("schemaVersion", 0)
         if version < _SHORTEST_SCHEMA:
             raise DashboardError(
@@ -131,6 +133,7 @@ def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
     variables = (document.get("templating") or {}).get("list") or ()
     return Dashboard(
         name,
+        str(document.get("uid") or name),
         str(document["title"]),
         str(document.get("description") or ""),
         _range_seconds(str((document.get("time") or {}).get("from", ""))),

@@ -30,7 +30,7 @@ section {{ margin-top: 3rem; }}
 </html>
 """
 _SECTION = """\
-<section id="{name}">
+<section id="{uid}">
 <h2>{title}</h2>
 <p>{about}</p>
 <a href="{file}">
@@ -41,9 +41,10 @@ _SECTION = """\
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn dashboard: its name, the file beside the index, and its size in pixels."""
+    """A drawn dashboard: what it is called, the file beside the index, and its size in pixels."""
 
     name: str
+    uid: str
     title: str
     about: str
     file: str
@@ -63,11 +64,11 @@ class Look:
 def page(pictures: Sequence[Picture], about: str, look: Look) -> str:
     """The HTML, which needs nothing but the pictures beside it."""
     links = "\n".join(
-        f'<li><a href="#{escape(each.name)}">{escape(each.title)}</a></li>' for each in pictures
+        f'<li><a href="#{escape(each.uid)}">{escape(each.title)}</a></li>' for each in pictures
     )
     sections = "\n".join(
         _SECTION.format(
-            name=escape(each.name),
+            uid=escape(each.uid),
             title=escape(each.title),
             about=escape(each.about),
             file=escape(each.file),

@@ -1,1 +1,1 @@
-"""A past that never was: the orchestrator's metrics of weeks gone by, with known incidents."""
+"""Writes weeks of synthetic metrics of the orchestrator, with known incidents."""

@@ -1,1 +1,1 @@
-"""Weeks that never were, for a Prometheus that knows none yet: trends and bands show at once."""
+"""Gives a Prometheus that has never run its synthetic history."""

@@ -1,0 +1,1 @@
+"""`make bench`: what the service, the rules and the dashboards cost, beside their peers."""

@@ -2,24 +2,17 @@
 
 import asyncio
 import itertools
-import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
-from tests.serving_process import ROOT, free_port, serving_process
+from tests.test_logs.conftest import processes
 
 AT_ONCE = 100
 ROUNDS = 5
-PORTS = ("COLLECTIONS_MONITOR", "SMS_AGENT", "NOTIFICATION_SERVICE", "AI_PROVIDER", "RECEIVER")
 
 
 async def run() -> None:
@@ -29,17 +22,8 @@ async def run() -> None:
     )
     for workers in (1, 4):
         with tempfile.TemporaryDirectory() as folder:
-            async with (
-                _simulator(Path(folder)) as upstreams,
-                serving_process(
-                    Path(folder) / "app.log",
-                    upstreams["AI_PROVIDER"],
-                    f"sqlite:///{folder}/orchestrator.db",
-                    workers=workers,
-                    **{f"{name}_URL": url for name, url in upstreams.items()},
-                ) as client,
-            ):
-                await _compare(client, workers)
+            async with processes(Path(folder), traffic_per_minute=0, workers=workers) as both:
+                await _compare(both.app, workers)
 
 
 async def _compare(client: httpx.AsyncClient, workers: int) -> None:
@@ -80,40 +64,6 @@ async def _send(
         return float("nan") if failed else ended - started
 
     return list(await asyncio.gather(*(one(next(numbers)) for _ in range(count))))
-
-
-@asynccontextmanager
-async def _simulator(folder: Path) -> AsyncIterator[dict[str, str]]:
-    """The simulator in a process of its own, without traffic; gives the upstreams' URLs."""
-    ports = {name: free_port() for name in PORTS}
-    environment = {f"SIMULATOR_{name}_PORT": str(port) for name, port in ports.items()}
-    with (folder / "simulator.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-            [sys.executable, "-m", "simulator"],
-            cwd=ROOT,
-            env=os.environ | environment | {"SIMULATOR_TRAFFIC_PER_MINUTE": "0"},
-            stdout=log,
-            stderr=log,
-        )
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    receiver = urls.pop("RECEIVER")
-    try:
-        await _healthy([receiver, *urls.values()])
-        yield urls
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 30)
-
-
-async def _healthy(urls: list[str]) -> None:
-    async with asyncio.timeout(60), httpx.AsyncClient() as client:
-        for url in urls:
-            while True:
-                try:
-                    await client.get(f"{url}/health")
-                    break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
 
 
 def _median(seconds: list[float]) -> float:

@@ -1,13 +1,12 @@
 """What instances of the app, and the parts around it, expose: of real ones, served N times."""
 
-import asyncio
 import http.server
 import re
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,10 @@ import httpx
 
 from app.core.catalogue import SMS_RECEIVED
 from prometheus_tools.toolchain import locate
-from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
 from simulator.faults import FAULTS, HOSTILE_MESSAGES, Effect
-from tests.serving_process import free_port
+from tests.free_port import free_port
+from tests.programs import answering
+from tests.test_alerts.alertmanager_process import alertmanager_command
 from tests.test_logs.conftest import processes
 from tests.waiting import eventually
 
@@ -151,49 +151,20 @@ async def _metrics(client: httpx.AsyncClient) -> str:
 async def of_the_node() -> Exposition:
     """What node_exporter exposes of this machine."""
     address = f"127.0.0.1:{free_port()}"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         command = [locate("node_exporter").path, f"--web.listen-address={address}"]
-        async with running(command, Path(folder), f"http://{address}") as client:
+        async with answering(command, folder, folder / "log", f"http://{address}") as client:
             return Exposition(await _metrics(client))
 
 
 async def of_alertmanager() -> Exposition:
     """What an Alertmanager exposes that has been told nothing yet."""
-    address = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "alertmanager.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
-        tool = locate("alertmanager")
-        if templates := default_templates(tool):
-            (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
-        command = [
-            *(tool.path, "--config.file=alertmanager.yml", "--storage.path=data"),
-            *("--cluster.listen-address=", f"--web.listen-address={address}"),
-        ]
-        async with running(command, folder, f"http://{address}") as client:
+        config = folder / "alertmanager.yml"
+        config.write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
+        address = f"127.0.0.1:{free_port()}"
+        command = alertmanager_command(folder, config, address)
+        async with answering(command, folder, folder / "log", f"http://{address}") as client:
             return Exposition(await _metrics(client))
-
-
-@asynccontextmanager
-async def running(
-    command: Sequence[str | Path], folder: Path, url: str, ready_at: str = "/metrics"
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Run ``command`` in ``folder``; gives a client of ``url`` once it answers at ``ready_at``."""
-    log = folder / "output"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *map(str, command), cwd=folder, stdout=output, stderr=output
-        )
-    try:
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-
-            async def ready() -> bool:
-                assert process.returncode is None, log.read_text()
-                return (await client.get(ready_at)).is_success
-
-            await eventually(ready, seconds=120)
-            yield client
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()

@@ -25,7 +25,8 @@ from prometheus_tools.toolchain import locate
 from tests.bench import exposition, rule_history
 from tests.bench.exposition import Exposition, Growth
 from tests.bench.rule_history import Group, Reading
-from tests.serving_process import free_port
+from tests.free_port import free_port
+from tests.programs import answering
 
 INSTANCES = (1, 10, 50)
 GOAL = 0.10
@@ -252,5 +253,5 @@ async def _prometheus(folder: Path, data: str) -> AsyncIterator[Server]:
         f"--web.listen-address={address}",
     ]
     url = f"http://{address}"
-    async with exposition.running(command, folder, url, ready_at="/-/ready") as client:
+    async with answering(command, folder, folder / "log", url, "/-/ready") as client:
         yield Server(client)

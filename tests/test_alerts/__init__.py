@@ -1,0 +1,1 @@
+"""Tests of alerts: rules, routes, messages, runbooks, replay and backfill."""

@@ -18,6 +18,7 @@ from alerts.signals import groups
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
+from tests.not_empty import not_empty
 
 CONFIG = yaml.safe_load(paths.ALERTMANAGER_CONFIG.read_text())
 ALERTS = alert_names(groups(Thresholds()))
@@ -166,16 +167,15 @@ def test_mail_without_an_address_is_refused() -> None:
 
 def test_resolved_alerts_are_sent_to_whom_the_alert_was() -> None:
     config = yaml.safe_load(configuration.text(Secrets.of(*Channel), SETTINGS))
-    for receiver in config["receivers"]:
-        for integration in _integrations(receiver):
-            assert integration["send_resolved"] is (receiver["name"] != "dead-mans-switch")
+    for receiver, integration in not_empty(_integrations(config)):
+        assert integration["send_resolved"] is (receiver != "dead-mans-switch")
 
 
 def test_secrets_are_named_and_not_given() -> None:
     secrets = Secrets(frozenset(known_files()))
     config = yaml.safe_load(configuration.text(secrets, SETTINGS))
     named = set()
-    for integration in (each for r in config["receivers"] for each in _integrations(r)):
+    for _, integration in not_empty(_integrations(config)):
         (file,) = (value for name, value in integration.items() if name.endswith("_file"))
         named.add(file)
         given = {"url", "api_url", "routing_key", "auth_password", "webhook_url", "service_key"}
@@ -228,10 +228,11 @@ def test_prometheus_scrapes_the_jobs_that_are_watched() -> None:
     assert sorted(jobs) == sorted([ORCHESTRATOR_JOB, *PLATFORM_JOBS])
 
 
-def _integrations(receiver: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for key in receiver:
-        if key != "name":
-            yield from receiver[key]
+def _integrations(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each way in which somebody is notified, with the name of its receiver."""
+    for receiver in config["receivers"]:
+        for key in receiver.keys() - {"name"}:
+            yield from ((receiver["name"], integration) for integration in receiver[key])
 
 
 def _routes(route: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:

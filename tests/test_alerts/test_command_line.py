@@ -10,6 +10,7 @@ import alerts.__main__
 import dashboards.__main__
 from alerts import paths
 from prometheus_tools import promtool
+from tests.project import ROOT
 
 Run = Callable[[ModuleType, str], tuple[int, str, str]]
 
@@ -33,7 +34,7 @@ def another_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(paths, "GENERATED_RULE_TESTS", tmp_path / "rule-tests")
     monkeypatch.setattr(paths, "RUNBOOKS", tmp_path / "runbooks")
     (tmp_path / "runbooks").mkdir()
-    for page in (paths.ROOT / "alerts" / "runbooks").iterdir():
+    for page in (ROOT / "alerts" / "runbooks").iterdir():
         (tmp_path / "runbooks" / page.name).write_text(page.read_text())
     monkeypatch.setattr(paths, "DASHBOARDS", tmp_path / "dashboards")
     monkeypatch.setattr(paths, "ALERTMANAGER_CONFIG", tmp_path / "alerts" / "alertmanager.yml")
@@ -72,7 +73,7 @@ def test_generating_writes_the_committed_files(
             *("prometheus/tests/generated", "prometheus/rules", "grafana/dashboards"),
             *("alerts", "alerts/templates", "alerts/runbooks"),
         )
-        for file in (paths.ROOT / folder).iterdir()
+        for file in (ROOT / folder).iterdir()
         if file.is_file()
     }
     code, *_ = run(package, "generate")

@@ -1,9 +1,8 @@
 """Metrics of others are declared as the real programs expose them."""
 
 import asyncio
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from alerts import exporters
 from alerts.exporters import exporter_metrics
 from app.core.catalogue import Metric
 from prometheus_tools.toolchain import locate
-from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
-from tests.serving_process import free_port
+from tests.free_port import free_port
+from tests.programs import running
+from tests.test_alerts.alertmanager_process import alertmanager_command
 from tests.waiting import until
 
 ADDED_BY_SCRAPING = (
@@ -74,26 +74,28 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
         name: f"127.0.0.1:{free_port()}" for name in ("prometheus", "alertmanager", "node")
     }
     _configure(folder, addresses)
-    programs = {
-        "alertmanager": (
-            "--config.file=alertmanager.yml",
-            "--storage.path=alertmanager",
-            f"--web.listen-address={addresses['alertmanager']}",
-            # A free port is one of TCP: on 127.0.0.1 its number is held for UDP.
-            f"--cluster.listen-address=127.0.0.2:{free_port()}",
-        ),
-        "node_exporter": (f"--web.listen-address={addresses['node']}",),
-        "prometheus": (
+    # A free port is one of TCP: on 127.0.0.1 its number is held for UDP.
+    cluster = f"127.0.0.2:{free_port()}"
+    config = folder / "alertmanager.yml"
+    commands = {
+        "alertmanager": alertmanager_command(folder, config, addresses["alertmanager"], cluster),
+        "node_exporter": [
+            str(locate("node_exporter").path),
+            f"--web.listen-address={addresses['node']}",
+        ],
+        "prometheus": [
+            str(locate("prometheus").path),
             "--config.file=prometheus.yml",
             "--storage.tsdb.path=prometheus",
             f"--web.listen-address={addresses['prometheus']}",
-        ),
+        ],
     }
-    async with AsyncExitStack() as running:
-        client = running.enter_context(httpx.Client())
+    async with AsyncExitStack() as started:
+        client = started.enter_context(httpx.Client())
+        logs = {name: folder / f"{name}.log" for name in commands}
         processes = {
-            name: await running.enter_async_context(_running(folder, name, *arguments))
-            for name, arguments in programs.items()
+            name: await started.enter_async_context(running(command, folder, logs[name]))
+            for name, command in commands.items()
         }
 
         def exposed() -> dict[str, Exposed]:
@@ -108,12 +110,9 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
 
         def all_there() -> bool:
             for name, process in processes.items():
-                assert process.returncode is None, (folder / f"{name}.log").read_text()
-            try:
-                missing = {metric.name for metric in EXPOSED} - exposed().keys()
-                return not missing and {m.name for m in ADDED_BY_SCRAPING} <= added()
-            except httpx.ConnectError:
-                return False
+                assert process.returncode is None, logs[name].read_text()
+            missing = {metric.name for metric in EXPOSED} - exposed().keys()
+            return not missing and {m.name for m in ADDED_BY_SCRAPING} <= added()
 
         await until(all_there, seconds=180)
         return exposed(), added()
@@ -139,22 +138,6 @@ def _configure(folder: Path, addresses: Mapping[str, str]) -> None:
         ("alertmanager", routes),
     ):
         (folder / f"{name}.yml").write_text(yaml.safe_dump(content))
-    if templates := default_templates(locate("alertmanager")):
-        (folder / LOCAL_TEMPLATES).symlink_to(templates.resolve())
-
-
-@asynccontextmanager
-async def _running(folder: Path, name: str, *arguments: str) -> AsyncIterator[Process]:
-    with (folder / f"{name}.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(
-            str(locate(name).path), *arguments, cwd=folder, stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 def _exposed(text: str) -> dict[str, Exposed]:

@@ -33,4 +33,6 @@ def test_what_an_alert_says_is_no_markup(kind: str) -> None:
 
 
 def test_a_mail_links_to_nothing_that_runs() -> None:
-    assert "javascript:" not in (rendering.EXPECTED / "email_html.txt").read_text()
+    text = (rendering.EXPECTED / "email_html.txt").read_text()
+    assert "=== hostile texts" in text
+    assert "javascript:" not in text

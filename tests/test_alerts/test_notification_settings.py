@@ -1,14 +1,14 @@
 """Settings and secrets of the notifications, and the command that reads them."""
 
 from collections.abc import Callable
-from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import alerts.__main__
-from alerts import paths
+from alerts.notifications import configuration
 from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
 from alerts.notifications.settings import (
     NotificationSettings,
@@ -17,7 +17,10 @@ from alerts.notifications.settings import (
     load_settings,
     variable,
 )
+from alerts.notifications.working_hours import WEEK, time_intervals
 from prometheus_tools import promtool
+from tests.not_empty import not_empty
+from tests.project import ROOT
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -45,7 +48,7 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_every_setting_is_described() -> None:
     described = described_variables()
-    for name in NotificationSettings.model_fields:
+    for name in not_empty(NotificationSettings.model_fields):
         assert f"  {variable(name)}=" in described
     assert "ALERTS_WORKING_DAYS=monday,tuesday,wednesday,thursday,friday\n" in described
     assert "None" not in described
@@ -59,7 +62,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERTS_EMAIL_TO", "")
     settings = load_settings()
     assert settings.working_days == ("sunday", "monday")
-    assert settings.work_ends == time(17, 30)
+    assert settings.work_ends == "17:30"
     assert settings.quiet_hours
     assert settings.email_to is None
 
@@ -73,7 +76,16 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "ALERTS_EMAIL_TOO: no such setting; did you mean ALERTS_EMAIL_TO?",
         ),
         ("ALERTS_TIME_ZONE", "Australia/Sidney", "did you mean Australia/Sydney?"),
-        ("ALERTS_WORK_ENDS", "07:00", "ALERTS_WORK_ENDS (07:00) is not after ALERTS_WORK_BEGINS"),
+        ("ALERTS_WORK_ENDS", "08:00", "ALERTS_WORK_BEGINS and ALERTS_WORK_ENDS are both 08:00"),
+        ("ALERTS_WORK_ENDS", "24:01", "ALERTS_WORK_ENDS='24:01': write it as HH:MM"),
+        ("ALERTS_WORK_BEGINS", "24:00", "ALERTS_WORK_BEGINS=24:00: write 00:00"),
+        ("ALERTS_WORKING_DAYS", "monday:freitag", "Input should be 'monday'"),
+        ("ALERTS_EMAIL_SMARTHOST", "::1:25", "with an IPv6 address in brackets"),
+        ("ALERTS_EMAIL_SMARTHOST", "mail:0", "ALERTS_EMAIL_SMARTHOST='mail:0': "),
+        ("ALERTS_EMAIL_SMARTHOST", "smtp://mail:25", "write it as HOST:PORT"),
+        ("ALERTS_EMAIL_TO", "oncall", "ALERTS_EMAIL_TO='oncall': write addresses separated by"),
+        ("ALERTS_EMAIL_TO_PLATFORM", "a@b.example;c@d.example", "separated by commas"),
+        ("ALERTS_EMAIL_FROM", "a@b.example, c@d.example", "write one address"),
         ("ALERTS_WORK_ENDS", "late", "ALERTS_WORK_ENDS='late': "),
         (
             "ALERTS_WORKING_DAYS",
@@ -91,6 +103,66 @@ def test_bad_settings_are_named(
     with pytest.raises(SettingsError) as raised:
         load_settings()
     assert error in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"work_ends": "24:00"},
+        {"work_begins": "22:00", "work_ends": "06:00"},
+        {"work_begins": "22:00", "work_ends": "00:00"},
+        {"work_begins": "0:00", "work_ends": "24:00", "working_days": ["Sunday:tuesday"]},
+        {"time_zone": "America/Argentina/Buenos_Aires"},
+        {"time_zone": "Etc/GMT+5"},
+        {"email_smarthost": "[::1]:25"},
+        {"email_smarthost": "[fe80::1%eth0]:587"},
+        {"email_smarthost": "mail_relay.internal:465"},
+        {"email_to": '"On call, EU" <oncall+sms@example.org>, boss@example.org'},
+        {"email_to": "{{ .CommonLabels.owner }}@example.org"},
+        {"email_from": "Alerts <alerts+sms@example.org>"},
+        {"pagerduty_url": "https://user:secret@[2001:db8::1]:8443/events_gateway/v2/enqueue"},
+        {"secrets_path": "/run/my secrets/ünicode"},
+    ],
+)
+def test_what_alertmanager_takes_is_not_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    settings = NotificationSettings(
+        **({"quiet_hours": True, "email_to": "team@example.org"} | changes)
+    )
+    file = tmp_path / "alertmanager.yml"
+    configuration.write(file, Secrets.of(Channel.EMAIL, Channel.PAGERDUTY), settings)
+    promtool.check_alertmanager(file)
+
+
+def test_hours_over_midnight_are_two_ranges() -> None:
+    evening, morning = time_intervals(("friday", "sunday"), "22:00", "06:00", "Asia/Tokyo")
+    assert (evening["weekdays"], evening["times"]) == (
+        ["friday", "sunday"],
+        [{"start_time": "22:00", "end_time": "24:00"}],
+    )
+    assert (morning["weekdays"], morning["times"]) == (
+        ["monday", "saturday"],
+        [{"start_time": "00:00", "end_time": "06:00"}],
+    )
+    assert evening["location"] == morning["location"] == "Asia/Tokyo"
+    assert [each["times"] for each in time_intervals(WEEK, "22:00", "00:00", "UTC")] == [
+        [{"start_time": "22:00", "end_time": "24:00"}]
+    ]
+
+
+def test_days_are_read_as_alertmanager_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTS_WORKING_DAYS", "Monday:Wednesday, saturday:sunday,MONDAY")
+    assert load_settings().working_days == ("monday", "tuesday", "wednesday", "saturday", "sunday")
+    monkeypatch.setenv("ALERTS_WORKING_DAYS", "saturday:monday")
+    assert load_settings().working_days == ("saturday", "sunday", "monday")
+
+
+def test_the_login_is_the_senders_address(tmp_path: Path) -> None:
+    settings = NotificationSettings(
+        email_to="team@example.org", email_from="Alerts <alerts@example.org>"
+    )
+    written = yaml.safe_load(configuration.text(Secrets.of(Channel.EMAIL), settings))
+    mails = [mail for each in written["receivers"] for mail in each.get("email_configs", ())]
+    assert {mail["auth_username"] for mail in mails} == {"alerts@example.org"}
 
 
 def test_the_command_says_what_is_on_and_what_would_switch_on_the_rest(
@@ -147,6 +219,7 @@ def test_other_secrets_switch_nothing_on(secrets: Path) -> None:
 
 
 def test_the_guide_names_every_file_and_setting() -> None:
-    guide = (paths.ROOT / "docs" / "notifying.md").read_text()
-    assert [f for f in SECRET_FILES.values() if f"`{f}`" not in guide] == []
-    assert [n for n in NotificationSettings.model_fields if f"`{variable(n)}`" not in guide] == []
+    guide = (ROOT / "docs" / "notifying.md").read_text()
+    variables = map(variable, NotificationSettings.model_fields)
+    for name in not_empty([*SECRET_FILES.values(), *variables]):
+        assert f"`{name}`" in guide

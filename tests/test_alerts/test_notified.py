@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from pydantic import AnyHttpUrl
 
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
-from alerts.notifications.settings import WEEK, NotificationSettings
+from alerts.notifications.settings import NotificationSettings
+from alerts.notifications.working_hours import WEEK
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.test_alerts.rendering import AI_FAILING
 from tests.test_alerts.smtp_sink import Sink, smtp_sink
@@ -202,7 +203,7 @@ async def test_outside_working_hours_pages_come_and_tickets_wait(tmp_path: Path)
     # Whatever the hour and whenever midnight comes: a day that is neither today nor next to it.
     far_away = WEEK[(datetime.now(UTC).weekday() + 3) % 7]
     settings = NotificationSettings(
-        quiet_hours=True, working_days=(far_away,), work_begins=time(8), work_ends=time(18)
+        quiet_hours=True, working_days=(far_away,), work_begins="08:00", work_ends="18:00"
     )
     services = Services()
     async with serving(services.app()) as url:
@@ -217,7 +218,7 @@ async def test_outside_working_hours_pages_come_and_tickets_wait(tmp_path: Path)
 
 async def test_in_working_hours_tickets_come(tmp_path: Path) -> None:
     settings = NotificationSettings(
-        quiet_hours=True, working_days=WEEK, work_begins=time(0), work_ends=time(23, 59)
+        quiet_hours=True, working_days=WEEK, work_begins="00:00", work_ends="24:00"
     )
     services = Services()
     async with serving(services.app()) as url:
@@ -225,6 +226,30 @@ async def test_in_working_hours_tickets_come(tmp_path: Path) -> None:
         async with running(tmp_path, secrets, settings) as client:
             fire(client, {"labels": _labels("ticket")})
             await until(lambda: "webhook" in services.posted, seconds=90)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+async def test_hours_that_go_on_after_midnight_are_kept(tmp_path: Path, inside: bool) -> None:
+    # From an hour ago until two hours ago are 23 hours around now, over midnight at most hours;
+    # from in an hour until an hour ago are 22 hours without now.
+    begins, ends = (-1, -2) if inside else (1, -1)
+    now = datetime.now(UTC)
+    settings = NotificationSettings(
+        quiet_hours=True,
+        working_days=WEEK,
+        work_begins=f"{now + timedelta(hours=begins):%H:%M}",
+        work_ends=f"{now + timedelta(hours=ends):%H:%M}",
+    )
+    services = Services()
+    async with (
+        serving(services.app()) as url,
+        running(tmp_path, {"webhook_url": f"{url}/webhook"}, settings) as client,
+    ):
+        fire(client, {"labels": _labels("ticket")})
+        if inside:
+            await until(lambda: "webhook" in services.posted, seconds=90)
+        else:
+            await until(lambda: _muted(client) == ["ticket"])
 
 
 def _labels(severity: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
 from tests.length import only_long
+from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
@@ -86,11 +87,10 @@ def seconds(time: str) -> int:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_rule_tests_speak_only_of_what_exists(file: Path) -> None:
-    for test in cases_of(file):
-        spoken = [series["series"] for series in test.get("input_series", [])]
-        spoken += [expected["expr"] for expected in test.get("promql_expr_test", [])]
-        for expr in spoken:
-            assert VOCABULARY.problems(expr) == [], f"{file.name}: {test['name']}"
+    spoken = [s["series"] for case in cases_of(file) for s in case.get("input_series", [])]
+    spoken += [e["expr"] for case in cases_of(file) for e in case.get("promql_expr_test", [])]
+    for expr in not_empty(spoken):
+        assert VOCABULARY.problems(expr) == []
 
 
 @pytest.mark.parametrize(("group", "rule"), RULES, ids=lambda value: value)

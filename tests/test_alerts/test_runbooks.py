@@ -19,6 +19,7 @@ from alerts.model import (
 )
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
+from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
@@ -35,7 +36,7 @@ def test_a_page_has_queries_to_paste_and_no_empty_section(alert: str) -> None:
     assert text.startswith(f"# {alert}\n")
     assert "```promql" in text
     bodies = [section.split("\n", 1)[1].strip() for section in text.split("\n## ")[1:]]
-    assert all(bodies)
+    assert all(not_empty(bodies))
 
 
 SIGNAL = Signal(
@@ -52,7 +53,7 @@ SIGNAL = Signal(
             team=Team.PLATFORM,
             summary="Things",
             description="Things.",
-            action="Mend.",
+            action="Fix.",
             pending="1m",
         ),
     ),
@@ -67,7 +68,7 @@ PAGE = f"# A\n\n{HEAD}\n\n" + "\n".join(f"## {section}\n" for section in runbook
     [
         ({}, "A.md: is missing"),
         ({"A": PAGE, "B": PAGE}, "B.md: no alert is called B"),
-        ({"A": PAGE.replace("## Mend\n", "")}, "A.md: has sections"),
+        ({"A": PAGE.replace("## Fix\n", "")}, "A.md: has sections"),
         ({"A": PAGE + "```promql\nsum(nothing_total)\n```\n"}, "A.md: nothing_total: neither"),
         ({"A": PAGE + "   ```promql\n   nothing_total\n   ```\n"}, "A.md: nothing_total: neither"),
         ({"A": PAGE.replace("above 3", "above 2")}, "its head differs from the signal"),

@@ -8,14 +8,8 @@ from sqlalchemy import select
 
 from app.assembly import Orchestrator
 from app.models import ApprovalAudit, EscalationEvent
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
-
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "When is my rent due?",
-    "conversation_id": "conversation-1",
-}
 
 
 @pytest.fixture

@@ -8,14 +8,9 @@ from sqlalchemy import select, update
 
 from app.assembly import Orchestrator
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, WorkflowInstance, now
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "When is my rent due?",
-    "conversation_id": "conversation-1",
-}
 ESCALATE = {
     "conversation_id": "conversation-1",
     "escalation_type": "payment_dispute",

@@ -6,13 +6,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
 from app.core.catalogue import metrics
+from tests.not_empty import not_empty
+from tests.sms import sms
 
-SMS = {
-    "tenant_id": "tenant-17",
-    "phone_number": "+15550100001",
-    "content": "Can I pay 200 a week for 8 weeks?",
-    "conversation_id": "conversation-17",
-}
+PLAN = sms(17, "Can I pay 200 a week for 8 weeks?")
 DECLARED = {metric.name: metric for metric in metrics()}
 
 
@@ -30,7 +27,7 @@ async def test_the_scraper_chooses_the_format(
     content_type: str,
     parse,  # type: ignore[no-untyped-def]
 ) -> None:
-    await client.post("/orchestrate/sms-received", json=SMS)
+    await client.post("/orchestrate/sms-received", json=PLAN)
     response = await client.get("/metrics", headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith(content_type)
     families = {family.name for family in parse(response.text)}
@@ -38,25 +35,29 @@ async def test_the_scraper_chooses_the_format(
 
 
 async def test_labels_and_values_are_those_of_the_catalogue(client: httpx.AsyncClient) -> None:
-    await client.post("/orchestrate/sms-received", json=SMS)
+    await client.post("/orchestrate/sms-received", json=PLAN)
     await client.get("/nowhere")
-    for family in prometheus_text((await client.get("/metrics")).text):
-        declared = DECLARED.get(family.name) or DECLARED[f"{family.name}_total"]
-        for sample in family.samples:
-            for name, value in sample.labels.items():
-                if name == "le":
-                    continue
-                allowed = declared.label(name).values
-                assert allowed is None or value in allowed, sample
+    families = prometheus_text((await client.get("/metrics")).text)
+    labelled = [
+        (DECLARED.get(family.name) or DECLARED[f"{family.name}_total"], name, value)
+        for family in families
+        for sample in family.samples
+        for name, value in sample.labels.items()
+        if name != "le"
+    ]
+    for metric, name, value in not_empty(labelled):
+        allowed = metric.label(name).values
+        assert allowed is None or value in allowed, (metric.name, name, value)
 
 
 async def test_nothing_personal_and_nothing_unbounded_is_exposed(
     client: httpx.AsyncClient,
 ) -> None:
-    await client.post("/orchestrate/sms-received", json=SMS)
+    await client.post("/orchestrate/sms-received", json=PLAN)
     await client.get("/orchestrate/workflow/conversation-17/status")
     exposed = (await client.get("/metrics")).text
-    for value in (*SMS.values(), "15550100001"):
+    assert "\norchestrator_sms_received_total 1.0\n" in exposed
+    for value in (*PLAN.values(), PLAN["phone_number"].removeprefix("+")):
         assert value not in exposed
 
 

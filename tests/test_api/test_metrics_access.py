@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from app.core.observability import Observability
 from app.main import create_app, observed
 from app.services.metrics_report import MetricsReport
 from tests.captured_logs import captured_logs
+from tests.clock import Clock
 
 TOKEN, OTHER = "first-token-0123456789", "second-token-0123456789"
 PATHS = (
@@ -105,19 +105,19 @@ async def test_loopback_is_let_in_only_when_the_settings_say_so(  # type: ignore
 def test_tokens_are_rotated_by_changing_the_file(
     tokens: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = time.monotonic()
-    monkeypatch.setattr(access.time, "monotonic", lambda: clock)
+    clock = Clock(1000)
+    monkeypatch.setattr(access.time, "monotonic", clock)
     known = access.Tokens(tokens, "TOKENS_FILE")
     assert known.name_of(TOKEN) == "prometheus"
     tokens.write_text("people:third-token-0123456789\n")
     os.utime(tokens, ns=(1, 1))
     assert known.name_of(TOKEN) == "prometheus"
-    clock += 1.1
+    clock.now += 1.1
     assert known.name_of(TOKEN) is None
     assert known.name_of("third-token-0123456789") == "people"
     tokens.write_text("nonsense\n")
     os.utime(tokens, ns=(2, 2))
-    clock += 1.1
+    clock.now += 1.1
     with captured_logs() as logged:
         assert known.name_of("third-token-0123456789") == "people"
     assert logged[0]["event"] == "metrics_tokens_not_read"

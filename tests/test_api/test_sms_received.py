@@ -18,15 +18,9 @@ from app.models import (
     now,
 )
 from tests.captured_logs import captured_logs
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
-
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "When is my rent due?",
-    "conversation_id": "conversation-1",
-}
 
 
 async def receive(client: httpx.AsyncClient, **changes: str) -> dict[str, str]:

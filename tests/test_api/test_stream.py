@@ -9,15 +9,10 @@ from typing import Any
 import httpx
 
 from tests.serving_process import serving_process
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
 URL = "/orchestrate/metrics/stream"
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550000001",
-    "content": "Hello",
-    "conversation_id": "conversation-1",
-}
 INTERVAL = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.1"}
 
 
@@ -80,6 +75,7 @@ async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(
         await ended.wait()
     await reading
     said = log.read_text()
+    assert "Application shutdown complete" in said
     # The server gives requests 30 s to end, and says when it had to end them itself.
     assert "graceful shutdown exceeded" not in said
     assert "Traceback" not in said

@@ -1,8 +1,5 @@
 """Settings: a bad one is refused at start, by name and with the fix."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,8 @@ from app.core.config import (
     load_settings,
     overridden_environments,
 )
+from tests.not_empty import not_empty
+from tests.project import python_m
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
@@ -82,6 +81,23 @@ def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "hunter2" not in repr(settings)
 
 
+@pytest.mark.parametrize("level", ["warn", "WARN", "warning", "Warning"])
+def test_warn_is_a_level(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_LOG_LEVEL", level)
+    monkeypatch.setenv("ORCHESTRATOR_LOGS__LEVELS", f'{{"app.clients": "{level}"}}')
+    settings = load_settings()
+    assert settings.log_options.level == "warning"
+    assert settings.log_options.levels == {"app.clients": "warning"}
+
+
+def test_a_secret_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ai_api_key").write_bytes(b"\xff\xfe")
+    message = refused(monkeypatch, ORCHESTRATOR_SECRETS_DIR=str(tmp_path))
+    assert (
+        message == f"ORCHESTRATOR_SECRETS_DIR: {tmp_path}/ai_api_key can't be read: it is not UTF-8"
+    )
+
+
 def test_every_setting_can_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS", "3.5")
     monkeypatch.setenv("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[0.5]")
@@ -112,15 +128,7 @@ def test_the_rollups_are_beside_the_database(database_url: str, rollups: str) ->
     ],
 )
 def test_the_program_says_so_and_stops(variable: str, value: str, said: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "app"],
-        env={variable: value},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = python_m("app", variables={variable: value})
     assert result.returncode == 2
     assert variable in result.stderr
     assert said in result.stderr
@@ -139,14 +147,8 @@ def test_the_program_says_so_and_stops(variable: str, value: str, said: str) -> 
 def test_files_that_can_not_be_used_are_named_before_anything_starts(
     tmp_path: Path, variable: str, value: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "app"],
-        env=os.environ
-        | {"ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/o.db", variable: value},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    database = {"ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/o.db"}
+    done = python_m("app", variables=database | {variable: value})
     assert done.returncode == 2
     assert done.stderr.startswith("The settings can't be used:\n" + variable)
     assert "Traceback" not in done.stderr
@@ -172,5 +174,5 @@ def test_an_environment_without_overrides_is_named_with_the_choice() -> None:
 
 
 def test_every_override_is_one_that_the_settings_take() -> None:
-    for environment in overridden_environments():
+    for environment in not_empty(overridden_environments()):
         assert load_settings(environment).environment == environment

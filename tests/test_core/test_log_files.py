@@ -15,6 +15,7 @@ import pytest
 
 from app.core import log_files
 from app.core.log_files import Housekeeper, Keeping, RotatingFile
+from tests.not_empty import not_empty
 from tests.waiting import until
 
 KEEPING = Keeping(rotate_bytes=1000, retention_days=7, max_total_bytes=100_000)
@@ -43,7 +44,7 @@ async def compressed(folder: Path, files: int) -> None:
 
 
 def put(file: RotatingFile, *lines: str) -> None:
-    for line in lines:
+    for line in not_empty(lines):
         data = memoryview(f"{line}\n".encode())
         assert file.write(data) == len(data)
 

@@ -1,6 +1,5 @@
 """What the log does, as metrics; and what metrics say of the log: exemplars."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -18,18 +17,15 @@ from app.core.log_writer import Writer
 from app.core.logging import get_logger
 from prometheus_tools.toolchain import locate
 from tests.captured_logs import Memory, captured_logs
-from tests.serving_process import free_port, serving_process
+from tests.free_port import free_port
+from tests.programs import running
+from tests.serving_process import serving_process
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
 log = get_logger("tests.metrics")
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "how much do I owe?",
-    "conversation_id": "c1",
-}
 
 
 def test_lines_and_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +122,7 @@ async def test_prometheus_leads_from_a_bucket_to_the_log(
             f"--web.listen-address=127.0.0.1:{prometheus_port}",
             "--enable-feature=exemplar-storage",
         ]
-        with (tmp_path / "prometheus.log").open("wb") as output:
-            process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
-        try:
+        async with running(command, tmp_path, tmp_path / "prometheus.log"):
             name = catalogue.SMS_PROCESSING_DURATION.bucket
 
             async def found() -> bool:
@@ -147,6 +141,3 @@ async def test_prometheus_leads_from_a_bucket_to_the_log(
                 } in labels
 
             await eventually(found, seconds=60)
-        finally:
-            process.terminate()
-            await process.wait()

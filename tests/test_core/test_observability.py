@@ -1,8 +1,6 @@
 """The layer on a service that shares nothing with the orchestrator, run as its users run it."""
 
-import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +9,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from tests.serving_process import ROOT, free_port
-from tests.waiting import eventually, until
+from tests.free_port import free_port
+from tests.not_empty import not_empty
+from tests.programs import answering
+from tests.project import ROOT
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -20,27 +21,13 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "billing.log"
 
 
-def started(log: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "uvicorn", "tests.test_core.adopted:app", f"--port={port}"]
-    with log.open("wb") as output:
-        return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
-
-
 @pytest.fixture
 async def client(log: Path) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port()
-    process = started(log, port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        try:
-
-            async def serves() -> bool:
-                return (await client.get("/metrics")).is_success
-
-            await eventually(serves)
-            yield client
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 30)
+    command = [sys.executable, "-m", "uvicorn", "tests.test_core.adopted:app", f"--port={port}"]
+    url = f"http://127.0.0.1:{port}"
+    async with answering(command, ROOT, log, url) as client:
+        yield client
 
 
 def written(log: Path) -> list[dict[str, object]]:
@@ -72,7 +59,7 @@ async def test_requests_operations_and_own_metrics_are_counted(client: httpx.Asy
     assert found["billing_invoices_total", ("paper",)] == 3
     assert any(name == "build_info" and "billing" in labels for name, labels in found)
     assert found["process_resident_memory_bytes", ()] > 0
-    assert not [name for name, _ in found if name.startswith("orchestrator_")]
+    assert not [name for name, _ in not_empty(found) if name.startswith("orchestrator_")]
 
 
 async def test_logs_are_structured_and_carry_the_correlation_id(
@@ -84,7 +71,7 @@ async def test_logs_are_structured_and_carry_the_correlation_id(
     # The server logs the traceback once the answer is out.
     await until(lambda: any(line["level"] == "error" for line in written(log)))
     lines = written(log)
-    assert all(line["service"] == "billing" for line in lines)
+    assert all(line["service"] == "billing" for line in not_empty(lines))
     (access,) = [line for line in lines if line["event"] == "request" and line["status"] == 500]
     assert access["correlation_id"] == "correlation-1"
     assert access["route"] == "/broken"

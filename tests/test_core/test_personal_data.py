@@ -17,6 +17,7 @@ from app.core.events import FromCode, Identifier, ManagerNotified, UnhandledErro
 from app.core.log_sampling import Sampling
 from app.core.logging import get_logger
 from tests.captured_logs import captured_logs
+from tests.not_empty import not_empty
 
 log = get_logger("tests.smuggling")
 
@@ -112,8 +113,9 @@ def as_an_identifier(value: str) -> None:
 
 def as_a_number(value: str) -> None:
     digits = "".join(character for character in value if character in "0123456789")
-    if len(digits) >= 7:
-        log.info("received", number=int(digits), share=float(digits))
+    # Fewer are no telephone number.
+    number = int(digits) if len(digits) >= 7 else 0
+    log.info("received", number=number, share=float(number))
 
 
 WAYS: list[Callable[[str], None]] = [
@@ -144,7 +146,7 @@ def stands_in(value: str, line: str) -> bool:
 def test_nothing_personal_is_written(way: Callable[[str], None], value: str) -> None:
     with captured_logs() as lines, within_a_request():
         way(value)
-    for line in lines:
+    for line in not_empty(lines):
         # What the program itself says of a line may be anything, "Ivan" in "logged_at" included.
         said = json.dumps(line, ensure_ascii=False)
         assert not stands_in(value, said), line

@@ -8,20 +8,12 @@ import pytest
 from app.core import catalogue, recorder
 from app.core.instrumentation import Instruments
 from app.core.recorder import Batch
-
-
-class Clock:
-    """A clock that stands where the test puts it."""
-
-    seconds = 600.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(600)
     monkeypatch.setattr(recorder, "time", clock)
     return clock
 
@@ -82,7 +74,7 @@ def test_a_minute_is_closed_before_the_first_event_of_the_next(
 ) -> None:
     approvals = instruments.counter(catalogue.APPROVALS).series("approve")
     for at in (659.9, 660.0, 725.0):
-        clock.seconds = at
+        clock.now = at
         approvals.note()
     instruments.recorder.drain()
     assert [minute for minute, _, _ in sink.given] == [600, 660, 720]
@@ -92,10 +84,10 @@ def test_a_clock_set_back_loses_and_repeats_nothing(
     instruments: Instruments, sink: Sink, clock: Clock
 ) -> None:
     approvals = instruments.counter(catalogue.APPROVALS).series("approve")
-    clock.seconds = 7200
+    clock.now = 7200
     approvals.note()
     instruments.recorder.drain()
-    clock.seconds = 3600
+    clock.now = 3600
     approvals.note()
     instruments.recorder.drain()
     approvals.note()

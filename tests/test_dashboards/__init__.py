@@ -1,0 +1,1 @@
+"""Tests of the dashboards, their checks, pictures and differences."""

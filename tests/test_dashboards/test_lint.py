@@ -1,4 +1,4 @@
-"""Dashboards that would be broken or misleading are found, with panel and mend."""
+"""Dashboards that would be broken or misleading are found, with panel and fix."""
 
 import json
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from app.core.thresholds import Thresholds
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
+from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
 TEXTS = dashboard_files(Thresholds())
@@ -174,7 +175,7 @@ def test_the_panel_is_named(change: Callable[[Document], None]) -> None:
     change(changed[OVERVIEW])
     titles = {t["title"] for t in panels(changed[OVERVIEW]) if before[t["id"]] != json.dumps(t)}
     (title,) = titles
-    assert all(f"panel {title!r}" in problem for problem in found(changed))
+    assert all(f"panel {title!r}" in problem for problem in not_empty(found(changed)))
 
 
 def test_two_of_one_uid_are_named() -> None:

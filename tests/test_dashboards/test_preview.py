@@ -15,13 +15,13 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
-from alerts import paths
 from dashboards.preview.answers import Answers, Mark, Series
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
 from dashboards.preview.surface import Surface
 from prometheus_tools import blocks
 from prometheus_tools.scratch import scratch
+from tests.project import ROOT
 from tests.test_dashboards.preview_samples import (
     END,
     SPAN,
@@ -374,7 +374,7 @@ class TestCommand:
             folders = ("--dashboards", str(tmp_path), "--output", str(tmp_path / "out"))
             return subprocess.run(
                 [sys.executable, *command, *folders, "--to", str_time(END), *options],
-                cwd=paths.ROOT,
+                cwd=ROOT,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -13,6 +13,7 @@ from dashboards.preview.answers import Answers, Series, Span
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Panel
 from dashboards.preview.surface import cut, text_width, wrapped
+from tests.not_empty import not_empty
 from tests.test_dashboards.preview_samples import SPAN, texts
 
 FILES = sorted(paths.DASHBOARDS.glob("*.json"))
@@ -59,14 +60,14 @@ def written(text: Text) -> tuple[float, float, float, float]:
 
 def test_no_text_leaves_its_panel_or_meets_another(drawn: page.Page) -> None:
     height = drawn.layout.height
-    for (panel, box), surface in zip(drawn.layout.panels, drawn.surfaces, strict=True):
+    for (panel, box), surface in not_empty(zip(drawn.layout.panels, drawn.surfaces, strict=True)):
         places = [(text.get_text(), written(text)) for text in surface.texts if text.get_text()]
-        for said, (left, bottom, right, top) in places:
+        for said, (left, bottom, right, top) in not_empty(places):
             assert box.x - SLACK <= left, f"{panel.title!r}: {said!r}"
             assert right <= box.right + SLACK, f"{panel.title!r}: {said!r}"
             assert height - box.bottom - SLACK <= bottom, f"{panel.title!r}: {said!r}"
             assert top <= height - box.y + SLACK, f"{panel.title!r}: {said!r}"
-        for (one, a), (other, b) in combinations(places, 2):
+        for (one, a), (other, b) in not_empty(combinations(places, 2)):
             width = min(a[2], b[2]) - max(a[0], b[0])
             depth = min(a[3], b[3]) - max(a[1], b[1])
             assert width <= SLACK or depth <= SLACK, f"{panel.title!r}: {one!r} on {other!r}"
@@ -79,9 +80,9 @@ def test_every_panel_has_its_place_and_title(drawn: page.Page) -> None:
         or other.right <= one.x
         or one.bottom <= other.y
         or other.bottom <= one.y
-        for one, other in combinations(boxes, 2)
+        for one, other in not_empty(combinations(boxes, 2))
     )
-    for (panel, _), surface in zip(drawn.layout.panels, drawn.surfaces, strict=True):
+    for (panel, _), surface in not_empty(zip(drawn.layout.panels, drawn.surfaces, strict=True)):
         assert panel.title.startswith(texts(surface)[0].rstrip("…"))
 
 
@@ -93,4 +94,4 @@ def test_texts_are_cut_and_wrapped_to_their_room() -> None:
     assert cut("anything", 1) == ""
     lines = wrapped("several words that need several lines", 90)
     assert " ".join(lines) == "several words that need several lines"
-    assert all(text_width(line) <= 90 for line in lines)
+    assert all(text_width(line) <= 90 for line in not_empty(lines))

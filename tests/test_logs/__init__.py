@@ -1,0 +1,1 @@
+"""Tests of the log search, up to a running service."""

@@ -1,9 +1,6 @@
 """The orchestrator and the simulator as processes of their own, logging into one folder."""
 
-import asyncio
 import json
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +14,9 @@ from app.logs.files import find_files
 from app.logs.filters import Filters
 from app.logs.query import Line, Query
 from tests import personal_data
-from tests.serving_process import ROOT, serving_process
+from tests.programs import running
+from tests.project import ROOT
+from tests.serving_process import serving_process
 from tests.waiting import until
 
 SIMULATED_UPSTREAMS = ("collections_monitor", "sms_agent", "notification_service", "ai_provider")
@@ -76,26 +75,13 @@ async def simulator(
     output = tmp_path / "simulator.out"
     personal_data.OUTPUTS.add(output)
     ports = {f"SIMULATOR_{name.upper()}_PORT": "0" for name in (*SIMULATED_UPSTREAMS, "receiver")}
-    with output.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "simulator"),
-            cwd=ROOT,
-            env=os.environ
-            | ports
-            | {
-                "SIMULATOR_APP_URL": f"http://127.0.0.1:{app_port or 1}",
-                "SIMULATOR_TRAFFIC_PER_MINUTE": str(traffic_per_minute),
-                "SIMULATOR_LOG_FOLDER": str(folder),
-                "SIMULATOR_SEED": "1",
-            },
-            stdout=file,
-            stderr=file,
-        )
-    try:
+    variables = ports | {
+        "SIMULATOR_APP_URL": f"http://127.0.0.1:{app_port or 1}",
+        "SIMULATOR_TRAFFIC_PER_MINUTE": str(traffic_per_minute),
+        "SIMULATOR_LOG_FOLDER": str(folder),
+        "SIMULATOR_SEED": "1",
+    }
+    async with running([sys.executable, "-m", "simulator"], ROOT, output, variables):
         await until(lambda: b'"ready"' in output.read_bytes())
         lines = map(json.loads, output.read_text().splitlines())
         yield next(line for line in lines if line["event"] == "ready")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()

@@ -11,8 +11,10 @@ import httpx
 from app.core import correlation
 from app.logs.filters import Filters
 from app.logs.query import Line
+from tests.free_port import free_port
 from tests.length import LONG
-from tests.serving_process import free_port
+from tests.not_empty import not_empty
+from tests.sms import sms
 from tests.test_logs.conftest import Observed, processes
 from tests.waiting import until
 
@@ -36,12 +38,7 @@ def traceparent(number: int) -> str:
 async def send(app: httpx.AsyncClient, number: int) -> dict[str, Any]:
     answer = await app.post(
         "/orchestrate/sms-received",
-        json={
-            "tenant_id": f"tenant-{number}",
-            "phone_number": f"+1555{number:07}",
-            "content": TEXTS[number % len(TEXTS)],
-            "conversation_id": f"load-{number}",
-        },
+        json=sms(number, TEXTS[number % len(TEXTS)]),
         headers={"X-Correlation-ID": f"message-{number:03}", "traceparent": traceparent(number)},
     )
     assert answer.status_code == 200, answer.text
@@ -68,7 +65,7 @@ async def test_the_time_line_of_one_among_a_hundred_is_complete_and_its_own(
     for answer in answers:
         number = answer["number"]
         own = by_id[f"message-{number:03}"]
-        report = await observed.app.get(f"/orchestrate/workflow/load-{number}/status")
+        report = await observed.app.get(f"/orchestrate/workflow/conversation-{number}/status")
         check_time_line(number, own, report.json()["steps"])
     ids = {line.get("correlation_id") for line in lines if "tenant_id" in line}
     assert ids == {f"message-{number:03}" for number in range(AT_ONCE)}
@@ -76,11 +73,11 @@ async def test_the_time_line_of_one_among_a_hundred_is_complete_and_its_own(
 
 def check_time_line(number: int, lines: list[Line], steps: list[dict[str, Any]]) -> None:
     """Every step and call is there, on both sides, and nothing of anybody else."""
-    for line in lines:
+    for line in not_empty(lines):
         assert line["correlation_id"] == f"message-{number:03}"
         assert line["trace_id"] == traceparent(number)[3:35]
         assert line.get("tenant_id", f"tenant-{number}") == f"tenant-{number}"
-        assert line.get("conversation_id", f"load-{number}") == f"load-{number}"
+        assert line.get("conversation_id", f"conversation-{number}") == f"conversation-{number}"
     counts = Counter(line["event"] for line in lines)
     for once in ("request", "sms_received", "ai_answered", "sms_routed"):
         assert counts[once] == 1, (once, counts)
@@ -109,7 +106,7 @@ async def test_a_managers_decision_belongs_to_the_sms_and_to_the_managers_reques
         if answer["status"] == "awaiting_approval":
             break
         number += 1
-    report = (await observed.app.get(f"/orchestrate/workflow/load-{number}/status")).json()
+    report = (await observed.app.get(f"/orchestrate/workflow/conversation-{number}/status")).json()
     decided = await observed.app.post(
         "/orchestrate/approve-response",
         json={
@@ -150,12 +147,7 @@ async def test_a_call_that_is_tried_again_says_so_under_the_same_id(observed: Ob
         task = asyncio.create_task(
             observed.app.post(
                 "/orchestrate/sms-received",
-                json={
-                    "tenant_id": "tenant-1",
-                    "phone_number": "+15550000001",
-                    "content": TEXTS[0],
-                    "conversation_id": "load-1",
-                },
+                json=sms(1),
                 headers={"X-Correlation-ID": "message-again-1"},
             )
         )
@@ -220,7 +212,7 @@ def check_nothing_personal(folder: Path, database: Path, answers: bytes) -> None
     lines = sum(data.count(b"\n") for name, data in places.items() if name.endswith(".jsonl"))
     print(f"\n{len(rows)} SMS, {len(personal)} numbers and texts, {lines} lines of log")
     for name, data in places.items():
-        for value in personal:
+        for value in not_empty(personal):
             found = data.find(value.encode())
             while found >= 0 and is_inside_hex(data, found, len(value)):
                 found = data.find(value.encode(), found + 1)

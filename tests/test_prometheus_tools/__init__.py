@@ -1,0 +1,1 @@
+"""Tests of the tools for Prometheus, on real binaries."""

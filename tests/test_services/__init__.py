@@ -1,0 +1,1 @@
+"""Tests of the workflow, the metrics service and its exactness."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.core import catalogue
+from tests.exposed import summed
 from tests.length import LONG, only_long
 from tests.serving_process import serving_process
+from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
@@ -32,14 +33,8 @@ async def send(client: httpx.AsyncClient, start: int, count: int) -> None:
             content = "Can I pay 200 a week for 8 weeks?"
         elif number % 25 == 1:
             content = "You idiots!"
-        sms = {
-            "tenant_id": f"tenant-{number}",
-            "phone_number": f"+1555{number:07}",
-            "content": content,
-            "conversation_id": f"conversation-{number}",
-        }
         async with places:
-            response = await client.post("/orchestrate/sms-received", json=sms)
+            response = await client.post("/orchestrate/sms-received", json=sms(number, content))
         assert response.status_code == 200, response.text
         assert response.json()["status"] in ("sent", "escalated"), response.text
 
@@ -59,17 +54,6 @@ async def settled(client: httpx.AsyncClient, total: int) -> dict[str, Any]:
     with suppress(AssertionError):
         await eventually(says_it_all)
     return answer
-
-
-async def counted(client: httpx.AsyncClient, series: str) -> float:
-    """A counter or a histogram's count, from the exposition, over all its label values."""
-    exposed = (await client.get("/metrics")).text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(exposed)
-        for sample in family.samples
-        if sample.name == series
-    )
 
 
 def expected(total: int) -> dict[str, dict[str, float]]:
@@ -107,15 +91,17 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         await send(client, 0, MESSAGES)
         assert await settled(client, MESSAGES) == expected(MESSAGES)
-        assert await counted(client, catalogue.SMS_RECEIVED.name) == MESSAGES
-        assert await counted(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
-        assert await counted(client, catalogue.AI_RESPONSES.name) == MESSAGES
+        assert await summed(client, catalogue.SMS_RECEIVED.name) == MESSAGES
+        assert await summed(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
+        assert await summed(client, catalogue.AI_RESPONSES.name) == MESSAGES
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         assert await settled(client, MESSAGES) == expected(MESSAGES)
         await send(client, MESSAGES, AFTER_A_RESTART)
         total = MESSAGES + AFTER_A_RESTART
         assert await settled(client, total) == expected(total)
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()
+    assert "Application shutdown complete" in said
+    assert "Traceback" not in said
 
 
 def _zone_where_it_is_noon() -> str:

@@ -94,10 +94,14 @@ def test_what_is_no_instant_is_refused_by_name(text: str) -> None:
     assert refused.value.field == "from"
 
 
+def test_a_step_that_works_is_taken() -> None:
+    query = RangeQuery(RECEIVED, 0, DAY, 60)
+    assert checked(query, 60) is query
+
+
 @pytest.mark.parametrize(
     ("days", "step", "finest", "measures", "smallest"),
     [
-        (1, 60, 60, 1, None),
         (30, 60, 60, 1, "5m"),
         (90, 300, 3600, 1, "1h"),
         (400, 3600, 86400, 1, "1d"),
@@ -106,13 +110,10 @@ def test_what_is_no_instant_is_refused_by_name(text: str) -> None:
     ],
 )
 def test_a_step_that_is_too_fine_is_refused_with_one_that_works(
-    days: int, step: int, finest: int, measures: int, smallest: str | None
+    days: int, step: int, finest: int, measures: int, smallest: str
 ) -> None:
     several = tuple(MEASURES.values())[:measures]
     query = RangeQuery(several, 0, days * DAY, step)
-    if smallest is None:
-        assert checked(query, finest) is query
-        return
     with pytest.raises(InvalidRequestError) as refused:
         checked(query, finest)
     assert refused.value.field == "step"

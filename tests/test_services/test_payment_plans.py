@@ -60,11 +60,38 @@ def test_validated(plan: PaymentPlan, arrears: float | None, result: PlanResult)
     assert validate(plan, LIMITS, arrears) is result
 
 
-@given(st.text())
+WORDS = st.sampled_from(
+    [
+        "$",
+        "0",
+        "200",
+        "9" * 400,
+        "1,2",
+        "a week",
+        "weekly",
+        "for",
+        "weeks",
+        "months",
+        "\n",
+        "²",
+        "pw",
+    ]
+)
+
+
+@given(st.text() | st.lists(WORDS).map(" ".join))
 def test_no_text_breaks_it(text: str) -> None:
     plan = PaymentPlan.found_in(text)
-    if plan:
-        validate(plan, LIMITS, None)
+    assert plan is None or plan.weekly_dollars >= 0
+
+
+@given(
+    weekly=st.floats(0, 1e9),
+    weeks=st.none() | st.integers(0, 10**9),
+    arrears=st.none() | st.floats(0, 1e9),
+)
+def test_every_plan_has_a_result(weekly: float, weeks: int | None, arrears: float | None) -> None:
+    assert validate(PaymentPlan(weekly, weeks), LIMITS, arrears) in PlanResult
 
 
 @given(weekly=st.integers(1, 9999), weeks=st.integers(1, 99))

@@ -9,6 +9,7 @@ from app.core.config import Settings
 from app.core.observability import Observability
 from app.main import create_app
 from simulator.faults import Upstream
+from tests.sms import sms
 from tests.test_simulator.conftest import Simulation, quiet_settings, simulating
 
 
@@ -37,12 +38,7 @@ async def _send_texts(simulation: Simulation, tmp_path: Path) -> None:
     ):
 
         async def send(number: int) -> tuple[str, str]:
-            message = {
-                "tenant_id": f"tenant-{number}",
-                "phone_number": f"+1555{number:07d}",
-                "content": "Can I get a few more days?",
-                "conversation_id": f"conversation-{number}",
-            }
+            message = sms(number, "Can I get a few more days?")
             answer = await client.post("/orchestrate/sms-received", json=message)
             assert answer.is_success
             return message["conversation_id"], answer.json()["status"]

@@ -152,3 +152,32 @@ async def test_the_page_shows_notifications_faults_and_traffic(simulation: Simul
     assert "javascript:" not in page.text
     assert 'ai_errors</td><td><span class="on">on</span>' in page.text
     assert "SMS a minute" in page.text
+
+
+async def test_dashboard_links_lead_to_the_pictures(tmp_path: Path) -> None:
+    async with simulating(quiet_settings(preview_dir=tmp_path)) as simulation:
+        before = await simulation.control.get("/d/sms-orchestrator-overview")
+        assert before.status_code == 200
+        assert "make preview" in before.text
+
+        (tmp_path / "index.html").write_text("<h1>Dashboards</h1>")
+        (tmp_path / "overview.png").write_bytes(b"\x89PNG")
+        after = await simulation.control.get("/d/sms-orchestrator-overview")
+        assert after.headers["location"] == "/preview/index.html#sms-orchestrator-overview"
+        index = await simulation.control.get("/preview/index.html")
+        assert (index.status_code, index.text) == (200, "<h1>Dashboards</h1>")
+        picture = await simulation.control.get("/preview/overview.png")
+        assert picture.headers["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/preview/nothing.png", "/preview/..%2Fsecret.html", "/preview/secret.key", "/d/%3Cx%3E"],
+)
+async def test_nothing_else_is_served(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "preview"
+    folder.mkdir()
+    (tmp_path / "secret.html").write_text("secret")
+    (folder / "secret.key").write_text("secret")
+    async with simulating(quiet_settings(preview_dir=folder)) as simulation:
+        assert (await simulation.control.get(path)).status_code == 404

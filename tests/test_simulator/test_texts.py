@@ -11,6 +11,7 @@ from app.services.escalation_triggers import find_trigger
 from app.services.payment_plans import PaymentPlan, proposed, validate
 from simulator.tenants import SIMULATED, Sender
 from simulator.texts import ai_answer, hostile_message, tenant_message
+from tests.not_empty import not_empty
 
 LIMITS = PaymentPlanLimits()
 
@@ -51,7 +52,7 @@ def test_hostile_messages_are_recognised() -> None:
 
 def test_answers_never_change_the_plan_under_discussion() -> None:
     rng = Random(13)
-    for _, text in _messages(1000):
+    for _, text in not_empty(_messages(1000)):
         assert proposed(text, ai_answer(rng, text)) == PaymentPlan.found_in(text)
 
 

@@ -13,6 +13,8 @@ from simulator.ai_provider import RateLimit, create_ai_provider, draw_confidence
 from simulator.faults import ActiveFaults, Upstream
 from simulator.latency import Latency
 from simulator.listener import Listener
+from tests.clock import Clock
+from tests.not_empty import not_empty
 from tests.test_simulator.conftest import (
     CHAT,
     SMS,
@@ -23,7 +25,7 @@ from tests.test_simulator.conftest import (
 
 
 async def test_every_upstream_is_healthy_and_answers(simulation: Simulation) -> None:
-    for upstream, client in simulation.upstreams.items():
+    for upstream, client in not_empty(simulation.upstreams.items()):
         assert (await client.get("/health")).status_code == 200
         assert (await simulation.call(upstream)).is_success
 
@@ -84,7 +86,7 @@ async def test_ai_confidence_is_in_its_log_probabilities(simulation: Simulation)
     choice = answer.json()["choices"][0]
     tokens = choice["logprobs"]["content"]
     assert "".join(token["token"] for token in tokens) == choice["message"]["content"]
-    assert all(token["logprob"] <= 0 for token in tokens)
+    assert all(token["logprob"] <= 0 for token in not_empty(tokens))
     usage = answer.json()["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
 
@@ -125,15 +127,15 @@ async def test_ai_refuses_more_than_its_limit_a_minute() -> None:
 
 
 def test_rate_limit_lets_requests_through_again_after_the_wait_it_names() -> None:
-    now = 100.0
-    limit = RateLimit(2, clock=lambda: now)
+    clock = Clock(100)
+    limit = RateLimit(2, clock)
     limit.take()
-    now = 130.0
+    clock.now = 130
     limit.take()
     with pytest.raises(HTTPException) as refused:
         limit.take()
     assert refused.value.headers == {"Retry-After": "30"}
-    now = 160.0
+    clock.now = 160
     limit.take()
     with pytest.raises(HTTPException):
         limit.take()

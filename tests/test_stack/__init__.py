@@ -1,0 +1,1 @@
+"""Tests of the stack: natively, with compose, and fault by fault."""

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import psutil
 
+from prometheus_tools.toolchain.tool import tools_folder
 from stack import metrics_tokens
 from stack.backend import ComponentStatus
 from stack.native import NativeBackend
 from stack.ports import PORTS
 from stack.processes import MARK
-from tests.serving_process import ROOT, free_port
+from tests.project import ROOT
+from tests.test_stack.free_ports import free_ports
 from tests.test_stack.journey import Addresses
 
 QUICK = {
@@ -39,7 +41,7 @@ class Stack:
     ) -> None:
         self.state = state
         self.path = os.environ["PATH"]
-        self.variables = {port.variable: str(free_port()) for port in PORTS} | dict(variables)
+        self.variables = free_ports() | dict(variables)
         self._report = report
 
     def put_on_path(self, name: str, script: str) -> None:
@@ -50,11 +52,21 @@ class Stack:
         (folder / name).chmod(0o755)
         self.path = f"{folder}:{self.path}"
 
+    def keep_tools_in(self, folder: Path) -> None:
+        """Have what is there already, and keep what is fetched, in ``folder``."""
+        folder.mkdir()
+        for unpacked in tools_folder().iterdir():
+            if not unpacked.name.startswith((".", "grafana")):
+                (folder / unpacked.name).symlink_to(unpacked.resolve())
+        self.variables["STACK_TOOLS_DIR"] = str(folder)
+
     def run(self, *arguments: str, way: str = "native") -> subprocess.CompletedProcess[str]:
         """`python -m stack …` with this stack's variables."""
         own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
         # Five weeks take longer than all the rest; who needs them asks for them.
         own["HISTORY"] = "off"
+        # Nor is Grafana looked for on the network.
+        own["GRAFANA"] = "no"
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,

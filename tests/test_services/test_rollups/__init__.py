@@ -1,0 +1,1 @@
+"""Tests of the rollups, on SQLite and PostgreSQL."""

@@ -11,6 +11,7 @@ from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups
+from tests.clock import Clock
 
 METRICS = [
     catalogue.SMS_RECEIVED,
@@ -20,16 +21,6 @@ METRICS = [
 ]
 NOON = 1_795_435_200
 """2026-11-23 12:00 UTC."""
-
-
-class Clock:
-    """Wall-clock time, standing still until the test moves it."""
-
-    def __init__(self) -> None:
-        self.now = float(NOON)
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Writer:
@@ -62,17 +53,22 @@ class Writer:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(NOON)
     monkeypatch.setattr(recorder, "time", clock)
     monkeypatch.setattr(time, "time", clock)
     return clock
 
 
+def database_at(address: str, *, pool_size: int = 1, busy_seconds: float = 20) -> Database:
+    """The database at an address as it stands in the settings."""
+    url = make_url(address)
+    url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
+    return Database(url, pool_size=pool_size, busy_seconds=busy_seconds)
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    url = make_url(database_url)
-    url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
-    database = Database(url, pool_size=2, busy_seconds=20)
+    database = database_at(database_url, pool_size=2)
     yield database
     await database.close()
 

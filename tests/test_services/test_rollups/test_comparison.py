@@ -9,7 +9,8 @@ from app.core.errors import InvalidRequestError
 from app.services.measures import MEASURES
 from app.services.metrics_query import RangeQuery
 from app.services.metrics_ranges import MetricsRanges
-from tests.test_services.test_rollups.conftest import NOON, Clock, Writer
+from tests.clock import Clock
+from tests.test_services.test_rollups.conftest import NOON, Writer
 
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
 RECEIVED = (MEASURES["sms.received"],)

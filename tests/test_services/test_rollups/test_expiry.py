@@ -1,9 +1,9 @@
 """Retention: what expires is archived first, once, and can be read back."""
 
+import asyncio
 import gzip
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +15,14 @@ from app.core.config import Retention, RollupSettings
 from app.core.database import Database
 from app.services.rollups import Expiry, tables
 from app.services.rollups.archive import ArchiveError, archives, read
-from tests.serving_process import ROOT
-from tests.test_services.test_rollups.conftest import NOON, Clock, Writer
+from tests.clock import Clock
+from tests.not_empty import not_empty
+from tests.project import python_m
+from tests.test_services.test_rollups.conftest import NOON, Writer
 
 Made = Callable[..., Writer]
 DAY = 86400
 SETTINGS = RollupSettings(retention_1m=Retention(counts=2, durations=1, samples=1))
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 async def minute_rows(database: Database) -> int:
@@ -72,8 +70,8 @@ async def test_expired_rows_move_to_archives_and_longer_buckets_stay(
 
 async def test_ordinary_tools_read_them(aged: Writer, tmp_path: Path) -> None:
     file, *_ = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
-    plain = run("zcat", str(file))
-    assert [json.loads(line) for line in plain.stdout.splitlines()] == [*read(file)]
+    plain = await asyncio.to_thread(subprocess.check_output, ["zcat", str(file)])
+    assert [json.loads(line) for line in plain.splitlines()] == not_empty(read(file))
 
 
 async def test_late_rows_get_a_part_of_their_own(
@@ -120,10 +118,10 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 
 async def test_the_command_lists_and_prints(aged: Writer, tmp_path: Path) -> None:
     file, *_ = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
-    command = [sys.executable, "-m", "app.services.rollups", "archives", f"--dir={tmp_path}"]
-    assert file.name in run(*command).stdout
-    printed = run(*command, file.name).stdout
-    assert [json.loads(line) for line in printed.splitlines()] == [*read(file)]
-    missing = run(*command, "none")
+    command = ("app.services.rollups", "archives", f"--dir={tmp_path}")
+    assert file.name in python_m(*command).stdout
+    printed = python_m(*command, file.name).stdout
+    assert [json.loads(line) for line in printed.splitlines()] == not_empty(read(file))
+    missing = python_m(*command, "none")
     assert missing.returncode == 1
     assert "can't be read" in missing.stderr

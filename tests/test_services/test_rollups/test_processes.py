@@ -13,7 +13,7 @@ from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import COARSE
 from app.services.rollups.totals import Totals
 from tests.length import LONG
-from tests.serving_process import ROOT
+from tests.project import ROOT
 from tests.test_services.test_rollups.conftest import METRICS, Writer
 from tests.test_services.test_rollups.test_writing import stored
 from tests.waiting import eventually, until

@@ -12,7 +12,8 @@ from app.core.database import Database
 from app.services.rollups import tables
 from app.services.rollups.buckets import unpacked
 from app.services.rollups.rollups import COARSE, SETTLED_WITHIN_SECONDS
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Clock, Writer
+from tests.clock import Clock
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
 
 Made = Callable[..., Writer]
 HOUR, DAY = 3600, 86400
@@ -44,8 +45,13 @@ async def test_writers_are_added_up_and_a_repeated_flush_counts_once(
     assert await first.received(NOON, NOON + 60) == 9
 
 
-async def test_workers_that_start_together_create_the_tables_once(writer: Made) -> None:
+async def test_workers_that_start_together_create_the_tables_once(
+    writer: Made, database: Database
+) -> None:
     await asyncio.gather(*(writer(str(number)).rollups.flush() for number in range(5)))
+    async with database.reading() as session:
+        (await session.scalars(select(tables.schema_versions.c.version))).one()
+        assert len((await session.scalars(select(tables.writers.c.id))).all()) == 5
 
 
 async def test_every_resolution_holds_the_same(

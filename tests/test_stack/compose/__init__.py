@@ -1,0 +1,1 @@
+"""`make test-compose`: the committed compose file on a real engine."""

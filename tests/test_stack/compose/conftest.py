@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,11 +14,11 @@ import pytest
 
 from stack import compose
 from stack.compose import ComposeBackend
-from stack.ports import PORTS
+from tests.project import ROOT
 from tests.test_stack.compose import engine, images
 from tests.test_stack.compose.packages import run
+from tests.test_stack.free_ports import free_ports
 
-ROOT = Path(__file__).parents[3]
 SCRAPE_SECONDS = 1
 
 
@@ -46,6 +45,7 @@ def docker(session_environment: pytest.MonkeyPatch) -> Iterator[None]:
         if compose.compose_version() < compose.OLDEST_COMPOSE:
             plugins = engine.plugins(ROOT / ".tools")
             session_environment.setenv("DOCKER_CONFIG", str(plugins))
+        session_environment.setenv("COMPOSE_PROJECT_NAME", f"sms-test-{os.getpid()}")
         yield
 
 
@@ -65,21 +65,6 @@ def available(docker: None, checkout: Path) -> Iterator[images.Images]:
         yield provided
 
 
-def _free_ports() -> dict[str, int]:
-    """A port for each of the stack's variables; nobody listens on them now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in PORTS]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return {port.variable: s.getsockname()[1] for port, s in zip(PORTS, sockets, strict=True)}
-
-
-@pytest.fixture
-def free_ports() -> dict[str, str]:
-    """The stack's port variables, set to ports that are free."""
-    return {name: str(port) for name, port in _free_ports().items()}
-
-
 @dataclass(frozen=True)
 class Stack:
     """The stack as it was started; ``ports`` by their variable."""
@@ -87,7 +72,7 @@ class Stack:
     backend: ComposeBackend
     checkout: Path
     project: str
-    ports: dict[str, int]
+    ports: dict[str, str]
     without: list[str]
 
     def url(self, variable: str) -> str:
@@ -95,20 +80,15 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    checkout: Path, available: images.Images, session_environment: pytest.MonkeyPatch
-) -> Iterator[Stack]:
+def stack(checkout: Path, available: images.Images) -> Iterator[Stack]:
     """The stack, up and healthy, under a project name and on ports of its own."""
-    project = f"sms-test-{os.getpid()}"
-    session_environment.setenv("COMPOSE_PROJECT_NAME", project)
-    ports = _free_ports()
-    variables = {name: str(port) for name, port in ports.items()}
-    variables |= {"SCRAPE_INTERVAL": f"{SCRAPE_SECONDS}s", "TRAFFIC_PER_MINUTE": "300"}
+    ports = free_ports()
+    variables = ports | {"SCRAPE_INTERVAL": f"{SCRAPE_SECONDS}s", "TRAFFIC_PER_MINUTE": "300"}
     without = available.services_without
-    backend = ComposeBackend(checkout, variables, without)
+    backend = ComposeBackend(checkout, checkout / ".state", variables, without)
     try:
         backend.up()
-        yield Stack(backend, checkout, project, ports, without)
+        yield Stack(backend, checkout, backend.project, ports, without)
     finally:
         # As `down`, and the data as well.
         compose_file = str(checkout / "docker-compose.yml")

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.test_stack.compose.conftest import ROOT, Stack, inspect_services
+from tests.not_empty import not_empty
+from tests.project import ROOT
+from tests.test_stack.compose.conftest import Stack, inspect_services
 
 DEFINED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# Those of a profile do not run unless they are asked for; test_definition looks at them.
+# Those of a profile do not run unless they are asked for; test_compose_file looks at them.
 SERVICES = sorted(
     name
     for name, service in DEFINED.items()
@@ -68,7 +70,9 @@ def test_what_has_ended_was_confined_as_well(stack: Stack) -> None:
 
 def test_ports_are_on_the_loopback_address(container: dict[str, Any]) -> None:
     bindings = container["NetworkSettings"]["Ports"].values()
-    assert {each["HostIp"] for ports in bindings for each in ports or ()} <= {"127.0.0.1"}
+    published = {each["HostIp"] for ports in bindings for each in ports or ()}
+    service = container["Config"]["Labels"]["com.docker.compose.service"]
+    assert published == ({"127.0.0.1"} if "ports" in DEFINED[service] else set())
 
 
 def test_only_the_app_reaches_the_database(stack: Stack) -> None:
@@ -91,11 +95,15 @@ def test_a_secret_is_seen_by_its_users_only(container: dict[str, Any]) -> None:
     mounted = {Path(mount["Source"]).name for mount in container["Mounts"]} & set(users)
     assert mounted == {name for name, services in users.items() if service in services}
     environment = "\n".join(container["Config"]["Env"] or ())
-    for mount in container["Mounts"]:
-        source = Path(mount["Source"])
-        if source.name in users:
-            files = [source] if source.is_file() else (source / "secrets").iterdir()
-            assert not any(file.read_text() in environment for file in files)
+    secrets = [Path(m["Source"]) for m in container["Mounts"] if Path(m["Source"]).name in users]
+    assert len(secrets) == len(mounted)
+    files = [
+        file
+        for source in secrets
+        for file in ([source] if source.is_file() else not_empty((source / "secrets").iterdir()))
+    ]
+    shown = [file for file in files if file.read_text() in environment]
+    assert shown == []
 
 
 def test_alertmanager_sees_no_secret_but_its_own(stack: Stack) -> None:

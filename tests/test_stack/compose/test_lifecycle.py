@@ -12,8 +12,11 @@ from alerts.signals import seasonality
 from prometheus_tools.api import PrometheusAPI
 from stack.backend import StackError
 from stack.log_view import LogFilter
+from tests.not_empty import not_empty
+from tests.sms import SMS
 from tests.test_stack.compose.conftest import Stack, inspect_services
 from tests.test_stack.compose.packages import run
+from tests.test_stack.notifying import notifies_slack
 
 
 def _ids(stack: Stack) -> dict[str, str]:
@@ -28,7 +31,7 @@ def _listens(port: int) -> bool:
 def test_every_component_is_up_with_its_address_and_age(stack: Stack) -> None:
     status = {component.name: component for component in stack.backend.status()}
     assert {name for name, component in status.items() if not component.up} == set()
-    assert all(component.since for component in status.values())
+    assert all(component.since for component in not_empty(status.values()))
     assert status["prometheus"].url == stack.url("PROMETHEUS_PORT")
     assert status["app"].url == stack.url("APP_PORT")
 
@@ -44,10 +47,8 @@ def test_the_history_is_there_and_no_component(stack: Stack) -> None:
 
 
 def test_nothing_was_restarted(stack: Stack) -> None:
-    containers = inspect_services(stack.project)
-    assert {name: each["RestartCount"] for name, each in containers.items()} == dict.fromkeys(
-        containers, 0
-    )
+    containers = not_empty(inspect_services(stack.project).items())
+    assert {name: each["RestartCount"] for name, each in containers if each["RestartCount"]} == {}
 
 
 def test_a_second_up_leaves_alone_what_runs(stack: Stack) -> None:
@@ -57,36 +58,28 @@ def test_a_second_up_leaves_alone_what_runs(stack: Stack) -> None:
 
 
 def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
-    def notifies_slack() -> bool:
-        status = httpx.get(f"{stack.url('ALERTMANAGER_PORT')}/api/v2/status").json()
-        return "slack_configs" in status["config"]["original"]
-
+    alertmanager = stack.url("ALERTMANAGER_PORT")
     before = _ids(stack)
     secret = stack.checkout / ".state/secrets/slack_webhook_url"
     secret.write_text("http://127.0.0.1:1/slack")
     stack.backend.up()
-    assert notifies_slack()
+    assert notifies_slack(alertmanager)
     secret.unlink()
     stack.backend.up()
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
     assert _ids(stack) == before
 
 
 def test_down_stops_everything_and_up_finds_the_data_again(stack: Stack) -> None:
     conversation = uuid.uuid4().hex
-    sms = {
-        "tenant_id": "tenant-1",
-        "phone_number": "+61400000000",
-        "content": "I can pay 200 a week for 8 weeks",
-        "conversation_id": conversation,
-    }
+    body = SMS | {"conversation_id": conversation}
     app = stack.url("APP_PORT")
-    httpx.post(f"{app}/orchestrate/sms-received", json=sms, timeout=60).raise_for_status()
+    httpx.post(f"{app}/orchestrate/sms-received", json=body, timeout=60).raise_for_status()
 
     stack.backend.down()
     assert inspect_services(stack.project) == {}
-    assert [name for name, port in stack.ports.items() if _listens(port)] == []
-    assert not any(component.up for component in stack.backend.status())
+    assert [name for name, port in not_empty(stack.ports.items()) if _listens(int(port))] == []
+    assert not any(component.up for component in not_empty(stack.backend.status()))
 
     stack.backend.up()
     status = httpx.get(f"{app}/orchestrate/workflow/{conversation}/status", timeout=60)
@@ -100,7 +93,7 @@ def test_a_component_that_is_gone_is_reported(stack: Stack) -> None:
     assert "exited" in status["node-exporter"].detail
 
     stack.backend.up()
-    assert all(component.up for component in stack.backend.status())
+    assert all(component.up for component in not_empty(stack.backend.status()))
 
 
 def test_a_lost_database_password_is_not_replaced(stack: Stack) -> None:
@@ -125,12 +118,7 @@ def test_one_sms_is_followed_through_app_and_simulator(
 ) -> None:
     answer = httpx.post(
         f"{stack.url('APP_PORT')}/orchestrate/sms-received",
-        json={
-            "tenant_id": "tenant-1",
-            "phone_number": "+15550000001",
-            "content": "how much do I owe?",
-            "conversation_id": "simulated-1",
-        },
+        json=SMS | {"conversation_id": "simulated-1"},
         timeout=60,
     )
     answer.raise_for_status()

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import httpx
 import yaml
 
-from alerts.paths import ROOT, RULES
+from alerts.paths import RULES
+from tests.not_empty import not_empty
+from tests.project import ROOT
 from tests.test_stack.faults import levels as healthy_levels
 from tests.test_stack.faults.answers import Answers, Labels, Notice, Spell, name_of
 from tests.test_stack.faults.expected import Expected
@@ -184,7 +186,7 @@ class _Run:
 
 def _scraped(answers: Answers, stacks: Stacks) -> None:
     """Wait until Prometheus has scraped every target."""
-    targets = len(list((ROOT / "prometheus" / "targets").glob("*.yml")))
+    targets = len(not_empty((ROOT / "prometheus" / "targets").glob("*.yml")))
     deadline = time.monotonic() + SCRAPED_WITHIN_SECONDS
     while len(answers.vector("up == 1")) < targets:
         assert time.monotonic() < deadline, (

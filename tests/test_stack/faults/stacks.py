@@ -1,8 +1,6 @@
 """Several stacks at real speed on one machine."""
 
-import random
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +13,7 @@ from prometheus_tools.rulebook import rulebook
 from stack.ports import PORTS
 from tests.test_stack.faults import history
 from tests.test_stack.faults.levels import Level
+from tests.test_stack.free_ports import free_ports
 from tests.test_stack.native_stack import Stack
 
 
@@ -43,7 +42,7 @@ class Stacks:
         try:
             with self._starting:
                 self.pause(0)
-                stack.variables = _ports()
+                stack.variables = free_ports()
                 if levels:
                     data = state / "data" / "prometheus"
                     history.write(levels, int(time.time()), data, instances(stack), _intervals())
@@ -73,24 +72,6 @@ def _intervals() -> dict[str, int]:
     texts = [file.read_text() for file in paths.RULES.glob("*.yml")]
     records = rulebook(texts, evaluation_seconds()).records
     return {name: max(rule.interval for rule in rules) for name, rules in records.items()}
-
-
-def _ports() -> dict[str, str]:
-    """A free port for each component, of those that no outgoing connection is given."""
-    found: dict[str, str] = {}
-    candidates = iter(random.sample(range(12_000, 30_000), 2_000))
-    for port in PORTS:
-        found[port.variable] = next(str(number) for number in candidates if _is_free(number))
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _append(log: Path, text: str) -> None:

@@ -1,4 +1,8 @@
-"""Logs: one JSON object a line, correlated, whoever logs, however it is called."""
+"""Logs: one JSON object a line, correlated, whoever logs, however it is called.
+
+With levels that change at run time, exceptions without anybody's data, and sampling. More of the
+same: test_correlation.py, test_personal_data.py, and the API's side in test_api/test_log_levels.py.
+"""
 
 import json
 import logging
@@ -20,6 +24,7 @@ from app.core.log_sampling import Sampling, weight
 from app.core.logging import LogOptions, configure_logging, get_logger, level_of, set_levels
 from tests.captured_logs import captured_logs
 from tests.conftest import configure_test_logs
+from tests.not_empty import not_empty
 
 log = get_logger("tests.logging")
 
@@ -60,7 +65,7 @@ def test_every_line_has_the_same_first_fields() -> None:
         log.event(Request(method=FromCode("GET"), route=FromCode("/x"), status=200, duration_ms=1))
         structlog.get_logger("theirs").info("said", count=1)
         logging.getLogger("library").warning("plain words")
-    for line in lines:
+    for line in not_empty(lines):
         assert line["correlation_id"] == "correlation-1"
         assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
         assert (line["tenant_id"], line["conversation_id"], line["workflow_id"]) == (
@@ -159,7 +164,7 @@ def test_an_exception_is_structured_frames_without_values() -> None:
     assert cause["type"] == "ValueError"
     assert cause["message"].startswith("hmac:")
     innermost = raised["frames"][-1]
-    assert innermost["file"].endswith("tests/test_core/test_logging.py")
+    assert innermost["file"].endswith("tests/test_core/test_enhanced_logging.py")
     assert innermost["function"].endswith("fails")
     assert secret not in json.dumps(line)
 
@@ -196,7 +201,7 @@ def test_a_long_chain_of_deep_exceptions_fits_into_one_line() -> None:
         except ExceptionGroup as error:
             log.event(UnhandledError(), error)
         log.info("large", numbers=list(range(5000)))
-    for line in lines:
+    for line in not_empty(lines):
         assert len(json.dumps(line, separators=(",", ":"))) < logs.MAX_LINE_BYTES
         assert line["shortened"] is True
     assert lines[0]["exception"][0]["type"] == "ExceptionGroup"
@@ -279,7 +284,7 @@ def test_sampling_keeps_requests_whole_and_says_what_a_line_stands_for() -> None
     assert statements <= kept_ids(lines, "request") <= kept_ids(lines, "said")
     # Warnings and errors are all there, whatever rate they were given.
     assert len(kept_ids(lines, "unhandled_error")) == len(kept_ids(lines, "odd")) == 2000
-    assert all("weight" not in line for line in lines if line["event"] == "odd")
+    assert not {"weight"} & {name for line in lines if line["event"] == "odd" for name in line}
     assert len(lines) + sampled == 12_000
 
 
