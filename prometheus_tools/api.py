@@ -1,7 +1,9 @@
 """What is asked of a running Prometheus."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpx
@@ -29,6 +31,12 @@ class Points:
     values: dict[float, float]
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; to read that for each client takes longer than many questions."""
+    return httpx.create_ssl_context()
+
+
 class PrometheusAPI:
     """A client of the Prometheus at ``url``. A query may take ``timeout_seconds``.
 
@@ -39,7 +47,7 @@ class PrometheusAPI:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
         # Prometheus is to say itself that it took too long.
-        self._client = httpx.Client(timeout=timeout_seconds + 30)
+        self._client = httpx.Client(timeout=timeout_seconds + 30, verify=_certificates())
 
     def __enter__(self) -> Self:
         return self

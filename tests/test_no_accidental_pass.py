@@ -14,6 +14,7 @@ from tests.not_empty import not_empty
 from tests.project import ROOT
 
 SKIPS = {
+    "tests/length.py": "runs with LONG_TESTS=1, as in make test-all",
     "tests/test_dashboards/test_changes.py": "this repository's own changes can't be told without",
     "tests/test_prometheus_tools/test_toolchain.py": "the packages route needs apt",
     "tests/test_stack/compose/conftest.py": "the compose stack is not tested: ",

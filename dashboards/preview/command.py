@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this, such as overview; may be repeated",
+        help="only this dashboard, such as overview; may be repeated",
     )
     parser.add_argument(
         "--set",
@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a variable's value, by default all; may be repeated, also for more values of one",
+        help="the value of a variable, all by default; may be repeated, also for several values "
+        "of one variable",
     )
     parser.add_argument("--all-rows", action="store_true", help="open the rows that are collapsed")
     parser.add_argument("--theme", choices=tuple(THEMES), default="light")
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=paths.DASHBOARDS,
         metavar="FOLDER",
-        help="where the JSON is; default grafana/dashboards",
+        help="folder of the JSON files; default grafana/dashboards",
     )
 
 

@@ -33,6 +33,17 @@ def test_every_service_has_what_an_operator_expects(definition: dict[str, Any]) 
         assert service["read_only"], name
 
 
+def test_no_proxy_is_between_the_containers(definition: dict[str, Any]) -> None:
+    """The docker client gives every container the proxies of its own configuration."""
+    for name, service in not_empty(definition["services"].items()):
+        check = service.get("healthcheck", {}).get("test", [])
+        # The wget of these images knows no exceptions from a proxy.
+        assert ("wget" in check) == ("-Y" in check), name
+        if service.get("network_mode") != "none":
+            assert service["environment"]["no_proxy"] == "*", name
+            assert service["environment"]["NO_PROXY"] == "*", name
+
+
 def test_every_image_is_pinned(definition: dict[str, Any]) -> None:
     pulled = [each["image"] for each in definition["services"].values() if "build" not in each]
     assert [image for image in not_empty(pulled) if not re.search(r":v?\d+\.\d+", image)] == []
@@ -60,7 +71,7 @@ def test_every_mounted_file_is_in_the_checkout(definition: dict[str, Any]) -> No
     bound = [
         Path(mount["source"])
         for mount in mounts
-        if mount["type"] == "bind" and mount["bind"].get("create_host_path", True)
+        if mount["type"] == "bind" and mount["bind"].get("create_host_path")
     ]
     assert [str(path) for path in not_empty(bound) if not path.exists()] == []
 
