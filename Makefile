@@ -3,13 +3,13 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults test-lts bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# Most of a test is waiting for other processes.
-TEST_WORKERS ?= 4
+# On two cores a third shortens the waiting for other processes; each more costs its imports.
+TEST_WORKERS ?= 3
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
@@ -42,7 +42,7 @@ logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… fil
 	@$(RUN) -m stack logs --follow $(COMPONENT) $(if $(LEVEL),--level $(LEVEL)) \
 	  $(if $(value TEXT),--text $(call typed,TEXT))
 
-trace: $(VENV)/stack ## ID=… what happened under a correlation ID, as a time line
+trace: $(VENV)/stack ## ID=… what happened under a correlation ID, on a time line
 	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
 	@$(RUN) -m stack trace $(call typed,ID)
 
@@ -56,7 +56,7 @@ send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
 
-metrics: $(VENV)/stack ## what the orchestrator says of itself, as JSON
+metrics: $(VENV)/stack ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
 generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
@@ -84,13 +84,17 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
-mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
+mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
-test: $(VENV)/dev ## every test, on real components; needs no running stack
+test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	PYTEST_COVERAGE=90 $(VENV)/bin/pytest -n $(TEST_WORKERS) \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
+
+# What takes too long, or a Docker engine, to be asked for at each change.
+test-all: LONG_TESTS := 1
+test-all: test test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
@@ -100,6 +104,9 @@ test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=…
 	$(VENV)/bin/pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
 
+test-lts: $(VENV)/dev ## all rules on the Prometheus that compose runs; may build it first, for minutes
+	TEST_LTS=1 $(VENV)/bin/pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
+
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
 	$(call locked,app,)
 	$(call locked,stack,--extra stack)
@@ -108,7 +115,7 @@ lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 ta
 locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
-bench: $(VENV)/dev ## figures and ratios
+bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost
 	@$(RUN) -m tests.bench
 
 clean: ## delete what was installed, measured and kept; asks before, or takes YES=1

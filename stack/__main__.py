@@ -14,7 +14,7 @@ from app.core.environment import without_service_addresses
 from app.core.levels import level_name
 from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import compose, metrics_tokens, operators, ownership, processes, simulation
+from stack import compose, grafana, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
@@ -27,7 +27,11 @@ ELSEWHERE = "STACK_STATE_DIR and STACK_TOOLS_DIR name other folders for the stac
 
 def main() -> int:
     """The command line; returns the exit code."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments, options = parser.parse_known_args()
+    if options and arguments.command not in ("preview", "replay"):
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
+    arguments.options = options
     try:
         return int(_run(arguments))
     except (StackError, ToolMissing) as error:
@@ -70,31 +74,36 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
     commands.add_parser("down", help="stop everything; data stays")
-    commands.add_parser("status", help="each component: up or not, where, since when")
+    commands.add_parser("status", help="say of each component whether it is up, where, since when")
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
-    logs.add_argument("--text", help="lines that hold this, an ID for instance")
-    trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="follow: print new lines as they are written"
+    )
+    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and higher ones")
+    logs.add_argument("--text", help="only lines that contain this, such as an ID")
+    trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
-    level = commands.add_parser("log-level", help="another level for a logger, for a while")
+    level = commands.add_parser("log-level", help="change the level of a logger for a while")
     level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
     level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
-    fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
-    send = commands.add_parser("send", help="one SMS through the whole workflow")
+    fault.add_argument(
+        "name",
+        nargs="?",
+        help="name of the fault; 'none' switches all off; without a name: list them",
+    )
+    send = commands.add_parser("send", help="send one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
-    commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
-    preview = commands.add_parser(
-        "preview", help="each dashboard as a picture, from the running stack", add_help=False
+    commands.add_parser("metrics", help="the orchestrator's exact counts, as JSON")
+    # These two are described where they are: their options are read there, --help included.
+    commands.add_parser(
+        "preview", help="draw each dashboard as a picture, from the running stack", add_help=False
     )
-    replay = commands.add_parser(
-        "replay", help="would this have fired in the running stack?", add_help=False
+    commands.add_parser(
+        "replay", help="when alerts would have fired in the running stack", add_help=False
     )
-    for asking in (preview, replay):
-        asking.add_argument("options", nargs=argparse.REMAINDER)
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
 
@@ -160,8 +169,11 @@ def _native() -> NativeBackend:
 
 
 def _compose() -> ComposeBackend:
+    variables = given(without_service_addresses(os.environ))
     without = os.environ.get("STACK_WITHOUT", "").split()
-    return ComposeBackend(ROOT, _state(), given(without_service_addresses(os.environ)), without)
+    if not grafana.is_wanted(variables):
+        without.append("grafana")
+    return ComposeBackend(ROOT, _state(), variables, without)
 
 
 @functools.cache

@@ -22,23 +22,26 @@ from stack import (
     links,
     log_view,
     metrics_tokens,
+    node_exporter,
     operators,
     ownership,
     processes,
+    scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
 from stack.ports import OFFSET, asked_ports, read_ports
-from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
 from stack.taken_ports import refuse_taken_ports
 
 DEFAULTS = {
     "APP_WORKERS": "1",
     "TRAFFIC_PER_MINUTE": "60",
+    grafana.VARIABLE: "yes",
 }
+GRAFANA_PORT = "GRAFANA_PORT"
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
 LOOPBACK = "127.0.0.1,localhost"
@@ -61,6 +64,7 @@ class NativeBackend:
         self._chosen = self._run / "variables.json"
         self._supervisor = Supervisor(state)
         self._with_history = due.is_wanted(variables)
+        self._history: subprocess.Popen[str] | None = None
         self._asked_for = {
             **{name: v for name, v in variables.items() if name not in (due.VARIABLE, OFFSET)},
             **_texts(asked_ports(variables)),
@@ -70,6 +74,7 @@ class NativeBackend:
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
         self.ports = read_ports(self._variables)
+        self._with_grafana = grafana.is_wanted(self._variables)
 
     def is_running(self) -> bool:
         """Whether the stack was started and not stopped since."""
@@ -77,17 +82,21 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
+        scrape_interval.chosen(self._asked_for)
         if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
             self._write_alertmanager()
             if self._supervisor.states()["alertmanager"].running:
                 alertmanager.reload(self._probe("alertmanager").url)
+            self._add_grafana()
         else:
             self._start_supervisor()
         began = time.monotonic()
         states = self._supervisor.states()
         for program in (p for p in STARTING_ORDER if p in states):
+            if program == "prometheus":
+                self._wait_for_history()
             if not states[program].running:
                 self._supervisor.start(program)
             self._wait_until_healthy(program)
@@ -104,7 +113,7 @@ class NativeBackend:
         states = self._supervisor.states()
         found = []
         for name in STARTING_ORDER:
-            if name == "grafana" and name not in states and grafana.find() is None:
+            if name == "grafana" and name not in states:
                 continue
             state = states.get(name)
             target = self._probe(name)
@@ -167,7 +176,7 @@ class NativeBackend:
         if "grafana" in self._supervisor.states():
             return [f"Grafana: user admin, password in {self._grafana_password}", notified]
         return [
-            "Grafana is not installed: import grafana/dashboards/*.json into yours, or see them by "
+            "without Grafana: import grafana/dashboards/*.json into yours, or see them by "
             "make preview",
             notified,
         ]
@@ -201,11 +210,11 @@ class NativeBackend:
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
         self._stop_everything()
-        server = grafana.find()
-        needed = {k: v for k, v in self.ports.items() if server or k != "GRAFANA_PORT"}
-        refuse_taken_ports(needed)
+        refuse_taken_ports({k: v for k, v in self.ports.items() if k != GRAFANA_PORT})
         tools = _tools()
-        programs = self._programs(tools, server)
+        programs = self._programs(tools)
+        if server := self._grafana_server():
+            programs.append(server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         ownership.settle(self._root, self._state)
@@ -215,9 +224,28 @@ class NativeBackend:
         self._write_alertmanager()
         if templates := default_templates(tools["alertmanager"]):
             (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
-        self._fill_in_history()
+        self._begin_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
+
+    def _grafana_server(self) -> Program | None:
+        """Grafana, unless it is not wanted or can't be had."""
+        if not self._with_grafana or (tool := grafana.find(_show)) is None:
+            return None
+        # Its port is needed only where it is.
+        refuse_taken_ports({GRAFANA_PORT: self.ports[GRAFANA_PORT]})
+        _show(str(tool))
+        return Program("grafana", grafana.command(tool.path), self._run)
+
+    def _add_grafana(self) -> None:
+        """Let a running stack have the Grafana that was not there when it was started."""
+        if "grafana" in self._supervisor.states() or (server := self._grafana_server()) is None:
+            return
+        (self._state / "data" / "grafana").mkdir(parents=True, exist_ok=True)
+        self._supervisor.add(server)
+        # The links in alerts lead to it from now on.
+        self._write_prometheus(with_grafana=True)
+        self._supervisor.reload("prometheus")
 
     def _wait_until_healthy(self, program: str) -> None:
         target, began = self._probe(program), time.monotonic()
@@ -246,15 +274,15 @@ class NativeBackend:
             "alertmanager": ("ALERTMANAGER_PORT", "/-/ready"),
             "prometheus": ("PROMETHEUS_PORT", "/-/ready"),
             "node-exporter": ("NODE_EXPORTER_PORT", "/"),
-            "grafana": ("GRAFANA_PORT", "/api/health"),
+            "grafana": (GRAFANA_PORT, "/api/health"),
         }
         variable, path = paths[program]
         return Probe(f"http://127.0.0.1:{self.ports[variable]}", path)
 
-    def _programs(self, tools: Mapping[str, Tool], grafana_server: Path | None) -> list[Program]:
+    def _programs(self, tools: Mapping[str, Tool]) -> list[Program]:
         data = self._state / "data"
         port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
-        programs = [
+        return [
             Program("app", [sys.executable, "-m", "app"], self._root),
             Program("simulator", [sys.executable, "-m", "simulator"], self._root),
             Program(
@@ -286,15 +314,12 @@ class NativeBackend:
             Program(
                 "node-exporter",
                 [
-                    str(tools["node_exporter"].path),
+                    *node_exporter.command(tools["node_exporter"].path, self._root / "prometheus"),
                     f"--web.listen-address={port['NODE_EXPORTER_PORT']}",
                 ],
                 self._run,
             ),
         ]
-        if grafana_server:
-            programs.append(Program("grafana", grafana.command(grafana_server), self._run))
-        return programs
 
     def _environment(self) -> dict[str, str]:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
@@ -335,11 +360,13 @@ class NativeBackend:
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            # The provisioned data source takes it.
+            "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
                 self._state / "data" / "grafana",
                 self._grafana_password,
-                self.ports["GRAFANA_PORT"],
+                self.ports[GRAFANA_PORT],
                 url["PROMETHEUS_PORT"],
             ),
         }
@@ -367,8 +394,9 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = with_interval(committed / "prometheus.yml", interval)
+        if self._variables.get(scrape_interval.VARIABLE):
+            interval = scrape_interval.chosen(self._variables)
+            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
@@ -382,15 +410,33 @@ class NativeBackend:
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
 
-    def _fill_in_history(self) -> None:
-        """Give a Prometheus that has never run its history; it says itself why it can't."""
+    def _begin_history(self) -> None:
+        """Let a Prometheus that has never run get its history, while the others start."""
         data = self._state / "data" / "prometheus"
         if self._with_history and due.is_due(data):
-            instance = f"127.0.0.1:{self.ports['APP_PORT']}"
-            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], instance)
+            targets = self._run / "prometheus" / "targets"
+            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], targets)
             # Marked, so that a process which outlives a killed `up` is found by the next one.
             environment = {**os.environ, processes.MARK: str(self._state)}
-            subprocess.run(command, cwd=self._root, env=environment, check=False)
+            # What it says comes later, when the others have said theirs.
+            self._history = subprocess.Popen(
+                command,
+                cwd=self._root,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def _wait_for_history(self) -> None:
+        """Show what making the history says, until it is made; it says itself why it can't."""
+        if self._history:
+            with self._history as history:
+                assert history.stdout
+                # Character by character: a part that is being made has no end of line yet.
+                while text := history.stdout.read(1):
+                    print(text, end="", flush=True)
+            self._history = None
 
     def _write_alertmanager(self) -> None:
         receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
@@ -418,5 +464,9 @@ def _tools() -> dict[str, Tool]:
             tools[name] = locate(name)
         except ToolMissing as error:
             raise StackError(str(error)) from None
-        print(f"  {tools[name]}", flush=True)
+        _show(str(tools[name]))
     return tools
+
+
+def _show(line: str) -> None:
+    print(f"  {line}", flush=True)
