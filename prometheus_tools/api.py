@@ -10,6 +10,7 @@ import httpx
 import orjson
 import yaml
 
+from prometheus_tools import proxies
 from prometheus_tools.rulebook import duration
 
 MAX_POINTS = 10_000
@@ -50,7 +51,11 @@ class PrometheusAPI:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
         # Prometheus is to say itself that it took too long.
-        self._client = httpx.Client(timeout=timeout_seconds + 30, verify=_certificates())
+        self._client = httpx.Client(
+            timeout=timeout_seconds + 30,
+            verify=_certificates(),
+            trust_env=proxies.may_be_used_for(url),
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from typing import Any
 
 from alerts.links import COMMITTED, write_relinked
 from app.core.environment import without_service_addresses
+from prometheus_tools.toolchain import versions
 from stack import (
     alertmanager,
     links,
@@ -30,7 +31,7 @@ from stack.log_view import LogFilter
 from stack.ports import PORTS, asked_ports, read_ports
 from stack.taken_ports import refuse_taken_ports
 
-OLDEST_COMPOSE = (2, 26)
+OLDEST_COMPOSE = versions.oldest("COMPOSE_OLDEST")
 HEALTHY_WITHIN_SECONDS = 180
 CLIENT_SECONDS = 20
 """How long the docker client may take for a question."""
