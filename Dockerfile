@@ -1,6 +1,10 @@
 # Two images: the orchestrator, from which the simulator runs with another command, and what makes
 # the local stack's history.
-FROM python:3.13-slim-trixie AS packages
+# Both come from versions.env, by docker-compose.yml.
+ARG PYTHON_TAG
+ARG PROMETHEUS_VERSION
+
+FROM python:${PYTHON_TAG} AS packages
 COPY requirements/app.txt /tmp/requirements.txt
 # Wheels only: a dependency that needs a compiler fails here instead of bringing one along.
 RUN python -m venv /opt/venv \
@@ -16,10 +20,9 @@ RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes --only-binary=:all
 FROM packages AS app-packages
 RUN /opt/venv/bin/pip uninstall --yes --quiet pip
 
-# The version of docker-compose.yml.
-FROM prom/prometheus:v3.5.5 AS prometheus
+FROM prom/prometheus:v${PROMETHEUS_VERSION} AS prometheus
 
-FROM python:3.13-slim-trixie AS history
+FROM python:${PYTHON_TAG} AS history
 # A named volume takes the owner of the folder it is first mounted on.
 RUN mkdir /prometheus && chown 65534:65534 /prometheus
 COPY --from=prometheus /bin/prometheus /bin/promtool /usr/local/bin/
@@ -30,13 +33,14 @@ COPY simulator simulator
 COPY alerts alerts
 COPY prometheus_tools prometheus_tools
 COPY stack stack
+COPY versions.env versions.sha256 ./
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65534:65534
 CMD ["python", "-m", "stack.history", "--help"]
 
-FROM python:3.13-slim-trixie AS orchestrator
+FROM python:${PYTHON_TAG} AS orchestrator
 # As above.
 RUN mkdir /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator \
  && chown 10001:10001 /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator

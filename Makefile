@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults test-lts bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -103,6 +103,9 @@ test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=…
 	@$(RUN) -m stack tools
 	$(VENV)/bin/pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
+
+test-lts: $(VENV)/dev ## all rules on the Prometheus that compose runs; may build it first, for minutes
+	TEST_LTS=1 $(VENV)/bin/pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
 
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
 	$(call locked,app,)

@@ -14,7 +14,7 @@ from app.core.environment import without_service_addresses
 from app.core.levels import level_name
 from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import compose, metrics_tokens, operators, ownership, processes, simulation
+from stack import compose, grafana, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
@@ -169,8 +169,11 @@ def _native() -> NativeBackend:
 
 
 def _compose() -> ComposeBackend:
+    variables = given(without_service_addresses(os.environ))
     without = os.environ.get("STACK_WITHOUT", "").split()
-    return ComposeBackend(ROOT, _state(), given(without_service_addresses(os.environ)), without)
+    if not grafana.is_wanted(variables):
+        without.append("grafana")
+    return ComposeBackend(ROOT, _state(), variables, without)
 
 
 @functools.cache

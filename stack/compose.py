@@ -14,16 +14,24 @@ from typing import Any
 
 from alerts.links import COMMITTED, write_relinked
 from app.core.environment import without_service_addresses
-from stack import alertmanager, links, metrics_tokens, operators, ownership, readable
+from prometheus_tools.toolchain import versions
+from stack import (
+    alertmanager,
+    links,
+    metrics_tokens,
+    operators,
+    ownership,
+    readable,
+    scrape_interval,
+)
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter
 from stack.ports import PORTS, asked_ports, read_ports
-from stack.scrape_interval import with_interval
 from stack.taken_ports import refuse_taken_ports
 
-OLDEST_COMPOSE = (2, 26)
+OLDEST_COMPOSE = versions.oldest("COMPOSE_OLDEST")
 HEALTHY_WITHIN_SECONDS = 180
 CLIENT_SECONDS = 20
 """How long the docker client may take for a question."""
@@ -97,6 +105,7 @@ class ComposeBackend:
         with_history = due.is_wanted(self._environment)
         self._refuse_others_project()
         self._keep_ports()
+        scrape_interval.chosen(self._environment)
         services = self._services()
         self._check_ports()
         readable.check(self._root)
@@ -299,9 +308,11 @@ class ComposeBackend:
         return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
 
     def _choose_scrape_interval(self) -> None:
-        if not (interval := self._environment.get("SCRAPE_INTERVAL")):
+        if not self._environment.get(scrape_interval.VARIABLE):
             return
-        content = with_interval(self._root / "prometheus" / "prometheus.yml", interval)
+        interval = scrape_interval.chosen(self._environment)
+        committed = self._root / "prometheus" / "prometheus.yml"
+        content = scrape_interval.with_interval(committed, interval)
         # The name tells the intervals apart, so that compose notices a change.
         config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
         config.parent.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,29 @@
-"""Grafana beside the native stack, where it is installed."""
+"""Grafana beside the native stack, where it can be had."""
 
-import os
-import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# Before PATH: what the packages put there is a wrapper that insists on the system's own settings.
-_PACKAGED = "/usr/share/grafana/bin"
+from prometheus_tools.toolchain import Tool, ToolMissing, locate
+from stack.backend import StackError
+
+VARIABLE = "GRAFANA"
 
 
-def find() -> Path | None:
-    """Grafana's binary; None where it is not installed."""
-    found = shutil.which("grafana", path=f"{_PACKAGED}:{os.environ.get('PATH', os.defpath)}")
-    return Path(found) if found else None
+def is_wanted(variables: Mapping[str, str]) -> bool:
+    """Whether Grafana is not left out. Raises StackError on another value than yes and no."""
+    chosen = variables.get(VARIABLE) or "yes"
+    if chosen not in ("yes", "no"):
+        raise StackError(f"{VARIABLE}={chosen}: use yes, or no to leave Grafana out")
+    return chosen == "yes"
+
+
+def find(report: Callable[[str], None]) -> Tool | None:
+    """Grafana, installed where it is missing; None where it can't be had, which ``report`` says."""
+    try:
+        return locate("grafana", report)
+    except ToolMissing as missing:
+        report(f"Grafana is left out: {missing.reason}; {VARIABLE}=no does not look for it")
+        return None
 
 
 def command(binary: Path) -> list[str]:

@@ -22,23 +22,26 @@ from stack import (
     links,
     log_view,
     metrics_tokens,
+    node_exporter,
     operators,
     ownership,
     processes,
+    scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
 from stack.ports import OFFSET, asked_ports, read_ports
-from stack.scrape_interval import with_interval
 from stack.supervisor import Program, Supervisor
 from stack.taken_ports import refuse_taken_ports
 
 DEFAULTS = {
     "APP_WORKERS": "1",
     "TRAFFIC_PER_MINUTE": "60",
+    grafana.VARIABLE: "yes",
 }
+GRAFANA_PORT = "GRAFANA_PORT"
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
 LOOPBACK = "127.0.0.1,localhost"
@@ -71,6 +74,7 @@ class NativeBackend:
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
         self.ports = read_ports(self._variables)
+        self._with_grafana = grafana.is_wanted(self._variables)
 
     def is_running(self) -> bool:
         """Whether the stack was started and not stopped since."""
@@ -78,12 +82,14 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
+        scrape_interval.chosen(self._asked_for)
         if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
             self._write_alertmanager()
             if self._supervisor.states()["alertmanager"].running:
                 alertmanager.reload(self._probe("alertmanager").url)
+            self._add_grafana()
         else:
             self._start_supervisor()
         began = time.monotonic()
@@ -107,7 +113,7 @@ class NativeBackend:
         states = self._supervisor.states()
         found = []
         for name in STARTING_ORDER:
-            if name == "grafana" and name not in states and grafana.find() is None:
+            if name == "grafana" and name not in states:
                 continue
             state = states.get(name)
             target = self._probe(name)
@@ -170,7 +176,7 @@ class NativeBackend:
         if "grafana" in self._supervisor.states():
             return [f"Grafana: user admin, password in {self._grafana_password}", notified]
         return [
-            "Grafana is not installed: import grafana/dashboards/*.json into yours, or see them by "
+            "without Grafana: import grafana/dashboards/*.json into yours, or see them by "
             "make preview",
             notified,
         ]
@@ -204,11 +210,11 @@ class NativeBackend:
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
         self._stop_everything()
-        server = grafana.find()
-        needed = {k: v for k, v in self.ports.items() if server or k != "GRAFANA_PORT"}
-        refuse_taken_ports(needed)
+        refuse_taken_ports({k: v for k, v in self.ports.items() if k != GRAFANA_PORT})
         tools = _tools()
-        programs = self._programs(tools, server)
+        programs = self._programs(tools)
+        if server := self._grafana_server():
+            programs.append(server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         ownership.settle(self._root, self._state)
@@ -221,6 +227,25 @@ class NativeBackend:
         self._begin_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
+
+    def _grafana_server(self) -> Program | None:
+        """Grafana, unless it is not wanted or can't be had."""
+        if not self._with_grafana or (tool := grafana.find(_show)) is None:
+            return None
+        # Its port is needed only where it is.
+        refuse_taken_ports({GRAFANA_PORT: self.ports[GRAFANA_PORT]})
+        _show(str(tool))
+        return Program("grafana", grafana.command(tool.path), self._run)
+
+    def _add_grafana(self) -> None:
+        """Let a running stack have the Grafana that was not there when it was started."""
+        if "grafana" in self._supervisor.states() or (server := self._grafana_server()) is None:
+            return
+        (self._state / "data" / "grafana").mkdir(parents=True, exist_ok=True)
+        self._supervisor.add(server)
+        # The links in alerts lead to it from now on.
+        self._write_prometheus(with_grafana=True)
+        self._supervisor.reload("prometheus")
 
     def _wait_until_healthy(self, program: str) -> None:
         target, began = self._probe(program), time.monotonic()
@@ -249,15 +274,15 @@ class NativeBackend:
             "alertmanager": ("ALERTMANAGER_PORT", "/-/ready"),
             "prometheus": ("PROMETHEUS_PORT", "/-/ready"),
             "node-exporter": ("NODE_EXPORTER_PORT", "/"),
-            "grafana": ("GRAFANA_PORT", "/api/health"),
+            "grafana": (GRAFANA_PORT, "/api/health"),
         }
         variable, path = paths[program]
         return Probe(f"http://127.0.0.1:{self.ports[variable]}", path)
 
-    def _programs(self, tools: Mapping[str, Tool], grafana_server: Path | None) -> list[Program]:
+    def _programs(self, tools: Mapping[str, Tool]) -> list[Program]:
         data = self._state / "data"
         port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
-        programs = [
+        return [
             Program("app", [sys.executable, "-m", "app"], self._root),
             Program("simulator", [sys.executable, "-m", "simulator"], self._root),
             Program(
@@ -289,15 +314,12 @@ class NativeBackend:
             Program(
                 "node-exporter",
                 [
-                    str(tools["node_exporter"].path),
+                    *node_exporter.command(tools["node_exporter"].path, self._root / "prometheus"),
                     f"--web.listen-address={port['NODE_EXPORTER_PORT']}",
                 ],
                 self._run,
             ),
         ]
-        if grafana_server:
-            programs.append(Program("grafana", grafana.command(grafana_server), self._run))
-        return programs
 
     def _environment(self) -> dict[str, str]:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
@@ -338,11 +360,13 @@ class NativeBackend:
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            # The provisioned data source takes it.
+            "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
                 self._state / "data" / "grafana",
                 self._grafana_password,
-                self.ports["GRAFANA_PORT"],
+                self.ports[GRAFANA_PORT],
                 url["PROMETHEUS_PORT"],
             ),
         }
@@ -370,8 +394,9 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = with_interval(committed / "prometheus.yml", interval)
+        if self._variables.get(scrape_interval.VARIABLE):
+            interval = scrape_interval.chosen(self._variables)
+            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
@@ -439,5 +464,9 @@ def _tools() -> dict[str, Tool]:
             tools[name] = locate(name)
         except ToolMissing as error:
             raise StackError(str(error)) from None
-        print(f"  {tools[name]}", flush=True)
+        _show(str(tools[name]))
     return tools
+
+
+def _show(line: str) -> None:
+    print(f"  {line}", flush=True)

@@ -20,13 +20,15 @@ WAYS = {
     "STACK_STATE_DIR": "folder of the stack's state (.state)",
     "STACK_TOOLS_DIR": "downloaded tools (.tools)",
     "STACK_RELEASES_URL": "where the tools' release archives are (https://github.com)",
+    "STACK_GRAFANA_URL": "where Grafana's archive is (https://dl.grafana.com)",
     "COMPOSE_PROJECT_NAME": "compose's name for this stack (made from the checkout's path)",
     "COMPOSE_PROFILES": "logs: Loki and Alloy as well, under compose",
 }
 SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
-    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
+    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval, 1s to 15s (15s)",
+    "GRAFANA": "no: leave Grafana out (yes)",
     "HISTORY": "off: no synthetic history before the first start (on)",
     OFFSET: "is added to every port below that is not set itself (0)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
@@ -52,7 +54,7 @@ def unknown(names: Iterable[str]) -> str | None:
         if name.startswith(_OF_OTHERS) and not nearest(name, WAYS):
             continue
         if close := nearest(name, known):
-            return f"{name}: there is no such variable; did you mean {close[0]}?"
+            return f"{name}: there is no such variable; did you mean {close}?"
         return (
             f"{name}: there is no such variable; `python -m stack --help` lists them. "
             f"What is meant for other programs goes before make: {name}=… make …"

@@ -110,6 +110,18 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{name} can't be started: {fault.faultString}") from None
 
+    def add(self, program: Program) -> None:
+        """Let it know one more program, not started, while it runs; it will stop that one last."""
+        self._write_start(program)
+        with self._config.open("a", encoding="utf-8") as config:
+            config.write("\n" + _text(_section(program, priority=0)))
+        self._rpc.reloadConfig()
+        self._rpc.addProcessGroup(program.name)
+
+    def reload(self, name: str) -> None:
+        """Let a running program read its configuration again, as SIGHUP asks it to."""
+        self._rpc.signalProcess(name, "HUP")
+
     def gave_up(self, name: str) -> bool:
         """Whether ``name`` ended so often that it is not started again."""
         try:

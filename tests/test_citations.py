@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.project import ROOT
+
 _DOCUMENT = re.compile(r"(?<![\w{}*<>])[\w./-]+\.md\b")
 _ISSUE = re.compile(r"\b[Ii]ssue\s+#?\d+\b")
 _PLACEHOLDER = re.compile(r"(?!README)[A-Z_]+")

@@ -83,9 +83,10 @@ def run(options: argparse.Namespace) -> int:
     drawn: list[_Drawn] = []
     try:
         with PrometheusAPI(url) as prometheus:
+            every = prometheus.scrape_seconds() or scrape_seconds()
             for board, span in zip(boards, spans, strict=True):
                 _progress(f"{len(drawn) + 1} of {len(boards)}: {board.title}")
-                asking = Asking(prometheus, span, scrape_seconds())
+                asking = Asking(prometheus, span, every)
                 chosen = with_all_values(board, prometheus, span.start, span.end)
                 drawn.append(_draw(chosen, asking, options, url))
                 _progress("")

@@ -16,30 +16,33 @@ from pathlib import Path
 
 from prometheus_tools.toolchain.tool import NotAvailableError, Spec, Tool, tool_at
 
-SUITES = ("", "forky", "trixie")
-"""Asked in this order; the empty one is the machine's own.
-
-Prometheus 3.5 LTS is in forky, 2.53 in trixie.
-"""
+TITLE = "distribution's packages"
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 LISTS_LAST_SECONDS = 24 * 3600
 """Mirrors drop a package once a newer one is there, so older lists name files that are gone."""
 
-# Debian's Alertmanager reads its default templates from this folder and does not start without it.
-# The copy reads them from its working directory: a path of the same length, because Go's strings
-# have no terminator to move.
+WAIT_SECONDS = 10
+"""For each answer of a mirror, where apt itself would wait for half a minute, several times."""
+
+# Debian's Alertmanager is built with the path of its default templates in it, and does not start
+# where that folder is missing. Here it is: the package is unpacked below the project's folder, and
+# nothing is written to /usr. No option and no variable of Alertmanager's changes the path. So the
+# unpacked copy of the binary, never one that is installed, has the path replaced by a name relative
+# to the working directory, where whoever starts it puts a link to the unpacked templates. The name
+# has the same length: Go stores a string's length elsewhere, and no other byte may move.
 _SYSTEM_TEMPLATES = b"/usr/share/prometheus/alertmanager"
 LOCAL_TEMPLATES = "alertmanager-default-templates-dir"
 
 
 def installed(spec: Spec, folder: Path) -> Tool | None:
     """The tool, if its package was unpacked before."""
-    for suite, package, name in product(SUITES, spec.packages, spec.binaries):
-        binary = _unpacked(folder, suite, package) / "usr" / "bin" / name
-        if binary.exists() and (tool := tool_at(spec, binary, _source(suite))):
-            return tool
+    for suite, package, name in product(spec.suites, spec.packages, spec.binaries):
+        for place in ("usr/bin", f"usr/share/{package}/bin"):
+            binary = _unpacked(folder, suite, package) / place / name
+            if binary.exists() and (tool := tool_at(spec, binary, _source(suite))):
+                return tool
     return None
 
 
@@ -50,10 +53,11 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     """
     if not all(map(shutil.which, ("apt-get", "dpkg"))):
         raise NotAvailableError("no Debian-family machine")
-    reasons = []
-    for suite in SUITES:
+    reasons: list[str] = []
+    for suite in spec.suites:
         label = suite or "this release"
-        report(f"{spec.name}: looking for the package in {label}")
+        because = f", because {reasons[-1]}" if reasons else ""
+        report(f"{spec.name}: looking for the package in {label}{because}")
         try:
             options = apt_options(suite, folder)
             package, version = _offered(spec, options)
@@ -94,11 +98,18 @@ def _unpack(package: str, options: list[str], target: Path) -> None:
 
 def apt_options(suite: str, folder: Path) -> list[str]:
     """Options that give apt a state of its own, which knows what ``suite`` holds today."""
+    patience = [
+        option
+        for scheme in ("http", "https")
+        for option in ("-o", f"Acquire::{scheme}::Timeout={WAIT_SECONDS}")
+    ]
+    patience += ["-o", "Acquire::Retries=0"]
     if not suite:
-        return []
+        return patience
     state = folder / f"apt-{suite}"
     sources = state / "sources.list"
     options = [
+        *patience,
         *("-o", f"Dir::Etc::SourceList={sources}"),
         *("-o", "Dir::Etc::SourceParts=-"),
         *("-o", f"Dir::State::Lists={state / 'lists'}"),
@@ -135,6 +146,7 @@ def _mirrors() -> list[str]:
 
 
 def _use_local_templates(root: Path) -> None:
+    """Make an unpacked Alertmanager find its default templates; see _SYSTEM_TEMPLATES."""
     binary = root / "usr" / "bin" / "prometheus-alertmanager"
     if binary.exists():
         assert len(LOCAL_TEMPLATES) == len(_SYSTEM_TEMPLATES)

@@ -9,12 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-_VERSION = re.compile(r"version (\d+)\.(\d+)\.(\d+)")
+from prometheus_tools.toolchain.versions import ROOT, minor, oldest, version
+
+SUITES = ("", "forky", "trixie")
+"""Debian's suites, asked in this order; the empty one is the machine's own.
+
+Prometheus 3.5 is in forky, 2.53 in trixie.
+"""
+
+_VERSION = re.compile(r"version v?(\d+)\.(\d+)\.(\d+)")
 
 
 class ToolMissing(Exception):  # noqa: N818 - says what it is
-    """A tool can't be found or installed; the message says what to do."""
+    """A tool can't be found or installed; the message says what to do, ``reason`` why at last."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class NotAvailableError(Exception):
@@ -22,20 +33,38 @@ class NotAvailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """The archive of one version on its server.
+
+    ``server`` is where it is, unless the variable ``setting`` names a mirror. ``folder``, ``name``
+    and ``checksums`` follow; in the last two, ``{system}`` and ``{machine}`` stand for the platform
+    and ``{name}`` for the archive's name without its ending.
+    """
+
+    server: str
+    setting: str
+    folder: str
+    name: str
+    checksums: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """A tool: its names, the versions that will do, and where it comes from.
 
     ``binaries`` are its names, the official one first. ``oldest`` is a minor version; newer ones
-    will do as well, unless it has to be ``exact``. ``release`` is the project and version of the
-    release archive. ``packages`` are the distribution's packages that hold it.
+    will do as well, unless it has to be ``exact``. ``packages`` are the distribution's packages
+    that hold it, in the first of ``suites`` that has them. ``before_path`` are folders to look into
+    before PATH.
     """
 
     name: str
     binaries: tuple[str, ...]
     oldest: tuple[int, int]
-    project: str
-    release: str
+    release: Release | None
     packages: tuple[str, ...]
+    suites: tuple[str, ...] = SUITES
+    before_path: tuple[str, ...] = ()
     exact: bool = False
 
     def takes(self, version: tuple[int, ...]) -> bool:
@@ -60,36 +89,96 @@ class Tool:
         return f"{self.name} {self.version} from {self.source}"
 
 
-_PROMETHEUS = ("prometheus/prometheus", "3.5.3")
-_ALERTMANAGER = ("prometheus/alertmanager", "0.33.1")
+def _on_github(project: str, version: str) -> Release:
+    name = project.partition("/")[2]
+    return Release(
+        "https://github.com",
+        "STACK_RELEASES_URL",
+        f"{project}/releases/download/v{version}",
+        f"{name}-{version}.{{system}}-{{machine}}",
+        "sha256sums.txt",
+    )
+
+
+def _of_prometheus(version: str) -> Release:
+    return _on_github("prometheus/prometheus", version)
+
+
+_FLOOR = version("PROMETHEUS_FLOOR_VERSION")
+_PROMETHEUS = (minor(_FLOOR), _of_prometheus(version("PROMETHEUS_VERSION")))
+_ALERTMANAGER = (
+    oldest("ALERTMANAGER_OLDEST"),
+    _on_github("prometheus/alertmanager", version("ALERTMANAGER_VERSION")),
+)
+_GRAFANA, _GRAFANA_BUILD = version("GRAFANA_VERSION"), version("GRAFANA_BUILD")
+
 TOOLS = {
     spec.name: spec
     for spec in (
-        Spec("prometheus", ("prometheus",), (2, 53), *_PROMETHEUS, ("prometheus",)),
+        Spec("prometheus", ("prometheus",), *_PROMETHEUS, ("prometheus",)),
         # Debian had promtool in the package prometheus until it got one of its own.
-        Spec("promtool", ("promtool",), (2, 53), *_PROMETHEUS, ("promtool", "prometheus")),
+        Spec("promtool", ("promtool",), *_PROMETHEUS, ("promtool", "prometheus")),
         Spec(
             "alertmanager",
             ("alertmanager", "prometheus-alertmanager"),
-            (0, 28),
             *_ALERTMANAGER,
             ("prometheus-alertmanager",),
         ),
-        Spec("amtool", ("amtool",), (0, 28), *_ALERTMANAGER, ("prometheus-alertmanager",)),
+        Spec("amtool", ("amtool",), *_ALERTMANAGER, ("prometheus-alertmanager",)),
         Spec(
             "node_exporter",
             ("node_exporter", "prometheus-node-exporter"),
-            (1, 0),
-            "prometheus/node_exporter",
-            "1.11.1",
+            oldest("NODE_EXPORTER_OLDEST"),
+            _on_github("prometheus/node_exporter", version("NODE_EXPORTER_VERSION")),
             ("prometheus-node-exporter",),
         ),
     )
 }
+"""What the stack and its tests need."""
+
+OPTIONAL = {
+    spec.name: spec
+    for spec in (
+        Spec(
+            "grafana",
+            ("grafana",),
+            oldest("GRAFANA_OLDEST"),
+            Release(
+                "https://dl.grafana.com",
+                "STACK_GRAFANA_URL",
+                f"grafana/release/{_GRAFANA}",
+                f"grafana_{_GRAFANA}_{_GRAFANA_BUILD}_{{system}}_{{machine}}",
+                "{name}.tar.gz.sha256",
+            ),
+            # Debian has none; where Grafana's own archive is among apt's sources, it is asked.
+            ("grafana",),
+            suites=("",),
+            # What its package puts on PATH is a wrapper that insists on the system's own settings.
+            before_path=("/usr/share/grafana/bin",),
+        ),
+        # Compose v2 as a program of its own: it reads a compose file without an engine.
+        Spec(
+            "docker-compose",
+            ("docker-compose",),
+            oldest("COMPOSE_OLDEST"),
+            None,
+            ("docker-compose",),
+        ),
+    )
+}
+"""What the stack and its tests do without."""
+
 FLOOR = {
-    name: replace(TOOLS[name], release="2.53.5", exact=True) for name in ("prometheus", "promtool")
+    name: replace(TOOLS[name], release=_of_prometheus(_FLOOR), exact=True)
+    for name in ("prometheus", "promtool")
 }
 """The oldest that the rules have to work with, for tests; nothing runs on them."""
+
+LTS = {
+    name: replace(TOOLS[name], oldest=minor(version("PROMETHEUS_VERSION")), exact=True)
+    for name in ("prometheus", "promtool")
+}
+"""The version that compose runs, whatever else is on this machine; for `make test-lts`."""
 
 
 def tools_folder() -> Path:

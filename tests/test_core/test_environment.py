@@ -12,6 +12,7 @@ from app.core.environment import without_service_addresses
 from simulator import settings as simulation
 from tests.free_port import free_port
 from tests.serving_process import serving_process
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
 LOADERS: dict[str, Callable[[], object]] = {
@@ -108,12 +109,9 @@ async def test_the_service_runs_in_a_foreign_environment(
         async with serving_process(
             tmp_path / "log", elsewhere, f"sqlite:///{tmp_path}/o.db", workers=2
         ) as client:
-            sms = {"tenant_id": "t-1", "phone_number": "+15550100001", "content": "Rent?"}
-            answer = await client.post(
-                "/orchestrate/sms-received", json=sms | {"conversation_id": "c-1"}
-            )
+            answer = await client.post("/orchestrate/sms-received", json=SMS)
             assert answer.json()["status"] == "sent"
-            status = (await client.get("/orchestrate/workflow/c-1/status")).json()
+            status = (await client.get("/orchestrate/workflow/conversation-1/status")).json()
     finally:
         os.umask(before)
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")

@@ -1,12 +1,13 @@
 """Each route to a tool, with real binaries: PATH, the release archive, the packages."""
 
 import hashlib
-import http.server
+import json
 import os
 import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,13 @@ from prometheus_tools.toolchain import (
     archive,
     locate,
     locate_floor,
+    locate_lts,
     packages,
     path,
+    versions,
 )
-from prometheus_tools.toolchain.tool import NotAvailableError, tool_at
+from prometheus_tools.toolchain.tool import LTS, OPTIONAL, NotAvailableError, tool_at
+from tests.release_server import Releases, script, served
 
 SOURCES = """\
 Types: deb deb-src
@@ -39,7 +43,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No tool is known, none is on PATH, the project's folder is empty."""
     monkeypatch.setattr(path, "find", lambda spec: None)
     monkeypatch.setenv("STACK_TOOLS_DIR", str(tmp_path / "tools"))
-    toolchain._locate.cache_clear()
+    for cached in (toolchain._locate, archive._connection_problem):
+        cached.cache_clear()
     yield
     toolchain._locate.cache_clear()
 
@@ -48,14 +53,6 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def real() -> dict[str, Tool]:
     """The tools that this machine uses."""
     return {name: locate(name) for name in TOOLS}
-
-
-def script(folder: Path, name: str, says: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / name
-    file.write_text(f"#!/bin/sh\necho '{says}'\n")
-    file.chmod(0o755)
-    return file
 
 
 class TestPath:
@@ -84,6 +81,16 @@ class TestPath:
         assert path.find(TOOLS["prometheus"]) is None
         assert path.absence(TOOLS["prometheus"]).endswith("/bin/prometheus is 2.42.0")
 
+    def test_grafana_is_its_packages_own_and_not_the_wrapper_on_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = str(tmp_path / "share")
+        spec = replace(OPTIONAL["grafana"], before_path=(folder,))
+        wrapper = script(tmp_path / "bin", "grafana", "grafana version 13.2.3")
+        assert path.find(spec) == Tool("grafana", wrapper, "13.2.3", "PATH")
+        binary = script(tmp_path / "share", "grafana", "grafana version 12.0.1")
+        assert path.find(spec) == Tool("grafana", binary, "12.0.1", folder)
+
     def test_broken_is_passed_over(self, tmp_path: Path) -> None:
         script(tmp_path / "bin", "amtool", "no idea")
         assert path.find(TOOLS["amtool"]) is None
@@ -105,64 +112,32 @@ class TestPath:
             locate_floor("promtool")
 
 
-class Releases:
-    """A server with the layout of the official releases."""
-
-    def __init__(self, root: Path, url: str) -> None:
-        self.root = root
-        self.url = url
-        self.requests: list[str] = []
-
-    def publish(self, name: str, binaries: list[Tool], checksum: str | None = None) -> Path:
-        """Publish the archive that holds ``binaries``, as the tool ``name`` expects it."""
-        spec = TOOLS[name]
-        title = archive._title(spec)
-        folder = self.root / spec.project / "releases" / "download" / f"v{spec.release}"
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{title}.tar.gz"
-        with tarfile.open(file, "w:gz", compresslevel=1) as content:
-            for tool in binaries:
-                content.add(tool.path.resolve(), f"{title}/{tool.name}")
-        checksum = checksum or hashlib.sha256(file.read_bytes()).hexdigest()
-        (folder / "sha256sums.txt").write_text(
-            f"{'0' * 64}  other.tar.gz\n{checksum}  {file.name}\n"
-        )
-        return file
-
-
 @pytest.fixture
 def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
     root = tmp_path / "releases"
     root.mkdir()
-    served: list[str] = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(root))  # type: ignore[arg-type]
-
-        def log_message(self, *_: object) -> None:
-            served.append(self.path)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        monkeypatch.setenv("STACK_RELEASES_URL", url)
-        found = Releases(root, url)
-        found.requests = served
+    with served(root) as found:
+        monkeypatch.setenv("STACK_RELEASES_URL", found.url)
+        monkeypatch.setenv("STACK_GRAFANA_URL", found.url)
+        # What is published here is not what the project keeps the checksums of.
+        (tmp_path / "kept").touch()
+        monkeypatch.setattr(versions, "CHECKSUMS", tmp_path / "kept")
         yield found
-        server.shutdown()
 
 
 def test_the_release_archive_is_taken_and_kept(
     releases: Releases, real: dict[str, Tool], tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    releases.publish("promtool", [real["prometheus"], real["promtool"]])
+    releases.publish("promtool", {name: real[name].path for name in ("prometheus", "promtool")})
     tool = locate("promtool", lines.append)
     assert tool.source.startswith("the release archive prometheus-")
     assert tool.path.is_relative_to(tmp_path / "tools")
     assert tool.version == real["promtool"].version
-    assert len(lines) == 1
+    assert [" ".join(line.split()[:2]) for line in lines] == [
+        "promtool: looking",
+        "promtool: downloading",
+    ]
     asked = len(releases.requests)
     # Prometheus came with it, and the next process finds both.
     toolchain._locate.cache_clear()
@@ -170,13 +145,67 @@ def test_the_release_archive_is_taken_and_kept(
     assert len(releases.requests) == asked
 
 
-def test_a_wrong_checksum_is_refused_and_nothing_is_installed(
-    releases: Releases, real: dict[str, Tool], tmp_path: Path
+@pytest.mark.parametrize(
+    ("system", "machine", "platform_name"),
+    [
+        ("Linux", "x86_64", "linux-amd64"),
+        ("Linux", "aarch64", "linux-arm64"),
+        ("Linux", "armv7l", "linux-armv7"),
+        ("Darwin", "x86_64", "darwin-amd64"),
+        ("Darwin", "arm64", "darwin-arm64"),
+    ],
+)
+@pytest.mark.parametrize("name", [*TOOLS, "grafana"])
+def test_each_platform_gets_its_own_archive(
+    name: str,
+    system: str,
+    machine: str,
+    platform_name: str,
+    releases: Releases,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    releases.publish("promtool", [real["promtool"]], checksum="f" * 64)
-    with pytest.raises(ToolMissing, match="is not what was published"):
+    monkeypatch.setattr(archive.platform, "system", lambda: system)
+    monkeypatch.setattr(archive.platform, "machine", lambda: machine)
+    binary = script(tmp_path, name, f"{name} version 99.1.2")
+    if name == "grafana":
+        # Its archive is called otherwise, and the folder in it otherwise again.
+        title = f"_{platform_name.replace('-', '_')}"
+        published = releases.publish(name, {"bin/grafana": binary}, top="grafana-99.1.2")
+    else:
+        title = f".{platform_name}"
+        published = releases.publish(name, {name: binary})
+    assert published.name.endswith(f"{title}.tar.gz")
+    tool = locate(name, lambda _: None)
+    assert tool.version == "99.1.2"
+    assert title in tool.source
+    assert any(published.name in path for path in releases.requests)
+
+
+@pytest.mark.parametrize("name", ["promtool", "grafana"])
+def test_a_wrong_checksum_is_refused_and_nothing_is_installed(
+    name: str, releases: Releases, tmp_path: Path
+) -> None:
+    binary = script(tmp_path, name, "version 99.1.2")
+    releases.publish(name, {name: binary}, checksum="f" * 64)
+    with pytest.raises(ToolMissing, match="is not what it should be"):
+        locate(name, lambda _: None)
+    assert [file.name for file in (tmp_path / "tools").iterdir()] == [".lock"]
+
+
+def test_the_projects_own_checksum_counts_and_not_the_servers(
+    releases: Releases, tmp_path: Path
+) -> None:
+    published = releases.publish(
+        "promtool", {"promtool": script(tmp_path, "promtool", "version 99.1.2")}
+    )
+    versions.CHECKSUMS.write_text(f"{'e' * 64}  {published.name}\n")
+    with pytest.raises(ToolMissing, match=f"kept says {'e' * 64}"):
         locate("promtool", lambda _: None)
-    assert list((tmp_path / "tools").glob("prometheus*")) == []
+    right = hashlib.sha256(published.read_bytes()).hexdigest()
+    versions.CHECKSUMS.write_text(f"# ours\n{right}  {published.name}\n")
+    next(published.parent.glob("sha256sums.txt")).unlink()
+    assert locate("promtool", lambda _: None).version == "99.1.2"
 
 
 def test_an_archive_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
@@ -184,34 +213,193 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "archive.tar.gz"
     with tarfile.open(file, "w:gz") as content:
         for name in ("../outside", str(tmp_path / "absolute"), "prometheus-3/promtool"):
-            content.add(harmless, name)
-    (inside := tmp_path / "inside").mkdir()
-    archive._unpack(file, inside)
-    assert os.access(inside / "prometheus-3" / "promtool", os.X_OK)
+            # As it stands: tarfile itself would make the absolute name a relative one.
+            member = content.gettarinfo(harmless)
+            member.name = name
+            with harmless.open("rb") as source:
+                content.addfile(member, source)
+    unpacked = archive._unpack(file, tmp_path / "inside")
+    assert unpacked == tmp_path / "inside" / "prometheus-3"
+    assert os.access(unpacked / "promtool", os.X_OK)
     assert not (tmp_path / "outside").exists()
     assert not (tmp_path / "absolute").exists()
 
 
 def test_an_archive_that_is_not_there_is_said(releases: Releases, tmp_path: Path) -> None:
-    with pytest.raises(NotAvailableError, match="answers 404"):
+    with pytest.raises(NotAvailableError, match=r"answers 404; versions\.env says which version"):
         archive.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
 
 
 def test_an_archive_that_is_not_in_the_checksums_is_said(
-    releases: Releases, real: dict[str, Tool], tmp_path: Path
+    releases: Releases, tmp_path: Path
 ) -> None:
-    sums = releases.publish("amtool", [real["amtool"]]).parent / "sha256sums.txt"
+    binary = script(tmp_path, "amtool", "version 99.1.2")
+    sums = releases.publish("amtool", {"amtool": binary}).parent / "sha256sums.txt"
     sums.write_text("")
     with pytest.raises(NotAvailableError, match="does not name"):
         archive.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
 
 
-def test_an_archive_without_the_tool_is_said(
-    releases: Releases, real: dict[str, Tool], tmp_path: Path
-) -> None:
-    releases.publish("amtool", [real["promtool"]])
+def test_an_archive_without_the_tool_is_said(releases: Releases, tmp_path: Path) -> None:
+    releases.publish("amtool", {"promtool": script(tmp_path, "promtool", "version 99.1.2")})
     with pytest.raises(NotAvailableError, match="holds no amtool"):
         archive.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
+
+
+def test_a_name_server_that_says_nothing_is_waited_for_as_long_as_was_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(archive, "REACHED_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(archive.httpx, "head", lambda *_, **__: silent.wait())
+    monkeypatch.setenv("STACK_RELEASES_URL", "https://silent.invalid")
+    lines: list[str] = []
+    try:
+        with pytest.raises(NotAvailableError, match=r"no answer within 0\.1 s"):
+            archive.install(TOOLS["amtool"], _made(tmp_path), lines.append)
+    finally:
+        silent.set()
+    assert lines[0].endswith("for 0.1 s at most")
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages route needs apt")
+def test_it_is_said_why_the_next_way_is_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STACK_RELEASES_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(packages, "_mirrors", list)
+    spec = replace(TOOLS["promtool"], packages=("no-such-package",))
+    monkeypatch.setitem(TOOLS, "promtool", spec)
+    lines: list[str] = []
+    with pytest.raises(ToolMissing) as missing:
+        locate("promtool", lines.append)
+    first, *others = lines
+    assert first.endswith(f"for {archive.REACHED_WITHIN_SECONDS} s at most")
+    assert [line.partition(", because ")[::2] for line in others] == [
+        (
+            "promtool: looking for the package in this release",
+            "http://127.0.0.1:1 can't be reached: [Errno 111] Connection refused",
+        ),
+        (
+            "promtool: looking for the package in forky",
+            "this release: no package no-such-package",
+        ),
+        (
+            "promtool: looking for the package in trixie",
+            "forky: no lists at any mirror: apt has none",
+        ),
+    ]
+    assert missing.value.reason.endswith("trixie: no lists at any mirror: apt has none")
+
+
+class TestProxies:
+    @pytest.fixture(autouse=True)
+    def _none_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+
+    def test_a_download_from_outside_goes_through_it(
+        self, releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        releases.publish("amtool", {"amtool": script(tmp_path, "amtool", "version 99.1.2")})
+        monkeypatch.setenv("STACK_RELEASES_URL", "http://releases.invalid")
+        monkeypatch.setenv("HTTP_PROXY", releases.url)
+        assert locate("amtool", lambda _: None).version == "99.1.2"
+        assert releases.requests[-1].startswith("http://releases.invalid/")
+
+    def test_one_on_this_machine_does_not(
+        self, releases: Releases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        releases.publish("amtool", {"amtool": script(tmp_path, "amtool", "version 99.1.2")})
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        assert locate("amtool", lambda _: None).version == "99.1.2"
+
+    def test_a_dead_one_is_named_by_its_variable(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("STACK_RELEASES_URL", "http://releases.invalid")
+        monkeypatch.setenv("HTTP_PROXY", "http://user:secret@127.0.0.1:1")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(ToolMissing) as missing:
+            locate("amtool", lambda _: None)
+        assert "through the proxy that HTTP_PROXY names" in str(missing.value)
+        assert "secret" not in str(missing.value)
+
+
+GO = """\
+#!/bin/sh
+# A stand-in for Go that knows one module.
+set -e
+case "$1 $2" in
+"mod download") echo '{"GoMod": "/modules/prometheus.mod"}' ;;
+"mod edit") cat "$0.json" ;;
+"build -mod=mod")
+    cp go.mod "$0.built"
+    mkdir bin
+    for name in prometheus promtool; do
+        printf '#!/bin/sh\necho "version 3.13.2"\n' >"bin/$name"
+        chmod +x "bin/$name"
+    done ;;
+*) echo "no module can be reached" >&2; exit 1 ;;
+esac
+"""
+
+
+class TestGoModules:
+    @pytest.fixture
+    def go(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        """A `go` on PATH, and a cache of this test's own; no archive can be reached."""
+        monkeypatch.setenv("STACK_RELEASES_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("PATH", f"{tmp_path}/go:{os.environ['PATH']}")
+        program = script(tmp_path / "go", "go", "")
+        program.write_text(GO)
+        theirs = {
+            "Go": "1.25.0",
+            "Replace": [
+                {
+                    "Old": {"Path": "example.com/a"},
+                    "New": {"Path": "example.com/a", "Version": "v1.2.3"},
+                },
+                {"Old": {"Path": "example.com/theirs"}, "New": {"Path": "./theirs"}},
+            ],
+            "Exclude": [{"Path": "example.com/b", "Version": "v0.1.0"}],
+        }
+        program.with_name("go.json").write_text(json.dumps(theirs))
+        return program
+
+    def test_it_is_built_once_outside_the_checkout(self, go: Path, tmp_path: Path) -> None:
+        lines: list[str] = []
+        tool = locate_lts("promtool", lines.append)
+        assert tool.path.is_relative_to(tmp_path / "cache")
+        assert str(tool) == "promtool 3.13.2 from Go's modules"
+        built = go.with_name("go.built").read_text().splitlines()
+        assert "require github.com/prometheus/prometheus v0.313.2" in built
+        assert "replace example.com/a => example.com/a v1.2.3" in built
+        assert "exclude example.com/b v0.1.0" in built
+        assert "theirs" not in " ".join(built)
+        go.write_text("#!/bin/sh\nexit 1\n")
+        toolchain._locate.cache_clear()
+        assert locate_lts("prometheus").source == tool.source
+
+    def test_what_go_says_is_passed_on(self, go: Path) -> None:
+        go.write_text("#!/bin/sh\necho downloading >&2\necho 'no way out' >&2\nexit 1\n")
+        with pytest.raises(ToolMissing, match="Go's modules: `go mod` fails: no way out"):
+            locate_lts("promtool", lambda _: None)
+
+    def test_without_go(self, go: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(ToolMissing, match="Go's modules: Go is not installed"):
+            locate_lts("promtool", lambda _: None)
+
+    def test_another_version_on_path_is_passed_over(
+        self, go: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        monkeypatch.setenv("PATH", str(go.parent))
+        script(go.parent, "promtool", "promtool, version 3.12.0")
+        assert path.find(LTS["promtool"]) is None
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages route needs apt")

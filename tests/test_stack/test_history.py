@@ -142,6 +142,11 @@ def test_what_a_minute_and_five_minutes_make_is_the_same(prometheus: PrometheusA
         assert rate.values[until] == pytest.approx(counts.values[until], rel=0.15)
 
 
+def test_a_prometheus_says_how_often_it_scrapes(prometheus: PrometheusAPI) -> None:
+    # This one's configuration is empty.
+    assert prometheus.scrape_seconds() == 60
+
+
 def test_it_is_marked_as_made_up(prometheus: PrometheusAPI) -> None:
     (mark,) = prometheus.range(SYNTHETIC_HISTORY.name, _WEEKS_BEGAN, _END + 3600, 60)
     assert mark.labels["job"] == "orchestrator"

@@ -17,12 +17,16 @@ from tests.free_port import free_port
 from tests.not_empty import not_empty
 from tests.test_stack import short_waits
 from tests.test_stack.journey import walk
-from tests.test_stack.native_stack import Stack
+from tests.test_stack.native_stack import QUICK, Stack
+from tests.test_stack.notifying import notifies_slack
 
 GRAFANA = f"""\
 #!{sys.executable}
 # A stand-in: Grafana is in no package of Debian's.
 import http.server, json, os, sys
+
+if sys.argv[1:] == ["--version"]:
+    sys.exit("grafana version 13.2.3")
 
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -43,7 +47,7 @@ echo 2.40.3
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all, in whatever state."""
-    stack = Stack(tmp_path_factory.mktemp("state"))
+    stack = Stack(tmp_path_factory.mktemp("state"), {**QUICK, "GRAFANA": "yes"})
     stack.put_on_path("grafana", GRAFANA)
     try:
         yield stack
@@ -74,6 +78,7 @@ def test_grafana_gets_its_settings(stack: Stack) -> None:
     arguments, environment = httpx.get(url).json()
     assert arguments[0] == "server"
     assert environment["PROMETHEUS_URL"] == stack.addresses.prometheus
+    assert environment["PROMETHEUS_SCRAPE_INTERVAL"] == stack.variables["SCRAPE_INTERVAL"]
     assert Path(environment["DASHBOARDS_DIR"], "overview.json").exists()
     assert Path(environment["GF_PATHS_PROVISIONING"], "datasources").is_dir()
     password = stack.state / "secrets" / "grafana_admin_password"
@@ -122,18 +127,15 @@ def test_a_second_up_restarts_nothing(stack: Stack) -> None:
 
 
 def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
-    def notifies_slack() -> bool:
-        status = httpx.get(f"{stack.addresses.alertmanager}/api/v2/status").json()
-        return "slack_configs" in status["config"]["original"]
-
+    alertmanager = stack.addresses.alertmanager
     secret = stack.state / "secrets" / "slack_webhook_url"
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
     secret.write_text("http://127.0.0.1:1/slack")
     assert "Notified: the simulator's receiver, Slack;" in stack.run("up").stdout
-    assert notifies_slack()
+    assert notifies_slack(alertmanager)
     secret.unlink()
     assert stack.run("up").returncode == 0
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
 
 
 def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:

@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         started = stack.run("up")
         assert started.returncode == 0, started.stderr
-        assert "no history" not in started.stderr
+        assert "no history" not in started.stdout + started.stderr
         yield stack
     finally:
         stack.run("down")

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prometheus_tools.toolchain.tool import SUITES
 from tests.test_stack.compose.packages import run, unpack
 
-PLUGIN_SUITE = "forky"
+_, PLUGIN_SUITE, _ = SUITES
 PLUGIN_PACKAGES = ["docker-compose", "docker-buildx"]
 START_SECONDS = 60
 

@@ -1,6 +1,7 @@
 """The images the stack is made of: present, pulled, or else stood in for."""
 
 import json
+import string
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_tools.toolchain import versions
 from tests.test_stack.compose import stand_ins
 from tests.test_stack.compose.packages import run
 
@@ -69,7 +71,7 @@ def _needed(services: dict[str, Any], checkout: Path) -> dict[str, list[str]]:
     stages = set()
     for line in (checkout / "Dockerfile").read_text().splitlines():
         if line.startswith("FROM "):
-            _, image, _, stage = line.split()
+            _, image, _, stage = string.Template(line).substitute(versions.pinned()).split()
             if image not in stages:
                 needed.setdefault(image, [])
             stages.add(stage)

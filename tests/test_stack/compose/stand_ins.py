@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prometheus_tools.toolchain.tool import SUITES
 from tests.test_stack.compose.packages import run, unpack
 
 LABEL = "sms-orchestrator.stand-in"
 
-TESTING = "forky"
-STABLE = "trixie"
+_, TESTING, STABLE = SUITES
 
 USERS = """\
 root:x:0:0:root:/root:/bin/sh

@@ -11,7 +11,7 @@ from tests.project import ROOT
 from tests.test_stack.compose.conftest import Stack, inspect_services
 
 DEFINED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# Those of a profile do not run unless they are asked for; test_definition looks at them.
+# Those of a profile do not run unless they are asked for; test_compose_file looks at them.
 SERVICES = sorted(
     name
     for name, service in DEFINED.items()

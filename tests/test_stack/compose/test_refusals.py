@@ -46,7 +46,7 @@ def test_a_component_that_does_not_exist_cannot_be_left_out(refused: Path) -> No
 
 
 def test_an_impossible_scrape_interval(refused: Path) -> None:
-    with pytest.raises(StackError, match="SCRAPE_INTERVAL=often: use a duration"):
+    with pytest.raises(StackError, match="SCRAPE_INTERVAL=often: use whole seconds"):
         ComposeBackend(
             refused, refused / ".state", {**free_ports(), "SCRAPE_INTERVAL": "often"}
         ).up()
