@@ -20,7 +20,6 @@ SKIPS = {
     "tests/test_prometheus_tools/test_toolchain.py": "the packages route needs apt",
     "tests/test_stack/test_quiet.py": "the processors were busy by ",
     "tests/test_stack/compose/conftest.py": "the compose stack is not tested: ",
-    "tests/test_stack/test_quiet.py": "the processors were busy by ",
     "tests/test_stack/test_compose_file.py": "compose v2 can't be had: ",
     "tests/test_stack/compose/test_confinement.py": "does not run: its image can't be had here",
 }
