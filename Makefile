@@ -95,7 +95,7 @@ test: check ## make check, then the tests, on real components; needs no running 
 
 # What takes too long, or a Docker engine, to be asked for at each change.
 test-all: LONG_TESTS := 1
-test-all: test test-compose test-faults mutate bench ## make test in its long form, and all the rest
+test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
