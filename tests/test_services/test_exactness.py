@@ -116,7 +116,7 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
         total = MESSAGES + AFTER_A_RESTART
         assert await settled(client, total) == expected(total)
     said = log.read_text()
-    assert "Application shutdown complete" in said
+    assert "Shutting down" in said
     assert "Traceback" not in said
 
 
