@@ -1,16 +1,26 @@
 # `make` lists the targets. Everything runs in .venv, which is made on the way.
+# It keeps to GNU make 3.81, which macOS ships: each line of a recipe is one command, and where
+# commands are piped the line itself says pipefail.
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-compose test-faults test-lts bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults test-lts bench clean
 
 PYTHON ?= python3
-VENV := .venv
-# Most of a test is waiting for other processes.
-TEST_WORKERS ?= 4
+# Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
+VENV ?= .venv
+# On two cores a third shortens the waiting for other processes; each more costs its imports.
+TEST_WORKERS ?= 3
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
+# Whatever this machine's locale is: every file of the project is UTF-8.
+export PYTHONUTF8 := 1
+# A misspelt one would do nothing.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(strip $(GIVEN)),)
+UNKNOWN := $(shell $(PYTHON) -m stack.settings $(GIVEN) 2>/dev/null)
+$(if $(UNKNOWN),$(error $(UNKNOWN)))
+endif
 # These are passed as they were typed: make would take the $2 out of "$200".
 unexport NAME TEXT COMPONENT ID LEVEL LOGGER OLD NEW
 typed = '$(subst ','\'',$(value $(1)))'
@@ -32,7 +42,7 @@ logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… fil
 	@$(RUN) -m stack logs --follow $(COMPONENT) $(if $(LEVEL),--level $(LEVEL)) \
 	  $(if $(value TEXT),--text $(call typed,TEXT))
 
-trace: $(VENV)/stack ## ID=… what happened under a correlation ID, as a time line
+trace: $(VENV)/stack ## ID=… what happened under a correlation ID, on a time line
 	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
 	@$(RUN) -m stack trace $(call typed,ID)
 
@@ -46,7 +56,7 @@ send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
 
-metrics: $(VENV)/stack ## what the orchestrator says of itself, as JSON
+metrics: $(VENV)/stack ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
 generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
@@ -74,13 +84,17 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
-mutate: $(VENV)/dev ## break each rule a little; lists what no rule test notices; GROUP=slo
+mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
-test: $(VENV)/dev ## every test, on real components; needs no running stack
+test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest -n $(TEST_WORKERS) --cov --cov-fail-under=90 \
+	PYTEST_COVERAGE=90 $(VENV)/bin/pytest -n $(TEST_WORKERS) \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
+
+# What takes too long, or a Docker engine, to be asked for at each change.
+test-all: LONG_TESTS := 1
+test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s
@@ -101,14 +115,11 @@ lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 ta
 locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
-bench: $(VENV)/dev ## figures and ratios
+bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost
 	@$(RUN) -m tests.bench
 
-clean: ## remove what was installed, measured and kept: .venv, .tools, .state
-	@if [ -x $(RUN) ]; then $(RUN) -m stack down || true; fi
-	@if docker compose version >/dev/null 2>&1; then docker compose down --volumes || true; fi
-	rm -rf .venv .tools .state .hypothesis .coverage* .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+clean: ## delete what was installed, measured and kept; asks before, or takes YES=1
+	@$(or $(wildcard $(RUN)),$(PYTHON)) -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -116,15 +127,19 @@ $(VENV)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "$(VENV) can't be made; make VENV=/another/folder … puts it elsewhere" >&2; exit 1; }
 	@touch $@
 
 # Each holds everything of the one before it.
 $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
-	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes \
-	  -r requirements/$*.txt \
+	@set -o pipefail; \
+	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off \
+	    --require-hashes -r requirements/$*.txt \
 	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \
 	    'shown && /^Collecting|already satisfied/ \
 	      { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \
-	    END { printf "%sinstalled requirements/$*.txt%36s\n", shown ? "\r" : "", "" }'
+	    END { if (shown) printf "\r%60s\r", "" }' \
+	  || { echo "requirements/$*.txt could not be installed; pip says why above" >&2; exit 1; }
+	@echo "installed requirements/$*.txt"
 	@touch $@

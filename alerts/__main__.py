@@ -34,20 +34,32 @@ def main() -> int:
     add(
         "generate", _generate, "write rules, their generated tests, runbook heads, alertmanager.yml"
     )
-    rules = add("rules", _rules, "write the rules of one environment into a folder of yours")
+    rules = add("rules", _rules, "write the rules of one environment into a folder")
     rules.add_argument("--environment", required=True, metavar="NAME", help="such as staging")
     rules.add_argument("--output", required=True, type=Path, metavar="FOLDER")
-    add("check", _check, "drift, metrics, meaning, form, runbooks, promtool, amtool")
-    mutate = add("mutate", _mutate, "break each rule a little, list what no rule test notices")
+    add(
+        "check",
+        _check,
+        "check generated files, metrics, meaning, form and runbooks, also by promtool and amtool",
+    )
+    mutate = add(
+        "mutate",
+        _mutate,
+        "change each rule a little, and list the changes that no rule test notices",
+    )
     mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
     notifications.add_arguments(
-        add("notifications", notifications.run, "write Alertmanager's configuration for secrets")
+        add(
+            "notifications",
+            notifications.run,
+            "write Alertmanager's configuration for the secrets that exist",
+        )
     )
     replay_command.add_arguments(
-        add("replay", replay_command.run, "would this have fired, with other thresholds?")
+        add("replay", replay_command.run, "when alerts would have fired, with other thresholds")
     )
     backfill_command.add_arguments(
-        add("backfill", backfill_command.run, "the recording rules over the past")
+        add("backfill", backfill_command.run, "compute the recording rules for the past")
     )
     arguments = parser.parse_args()
     run: Command = arguments.run

@@ -40,10 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where the blocks go: the data folder of Prometheus, or one to move them from",
+        help="where to write the blocks: Prometheus's data folder, or another folder to move "
+        "them from",
     )
     parser.add_argument(
-        "--prometheus", default="", metavar="URL", help="whose past it is, by remote read"
+        "--prometheus",
+        default="",
+        metavar="URL",
+        help="read the past from this Prometheus, by remote read",
     )
     time_range.add_options(parser, "35d")
     parser.add_argument(
@@ -51,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this and what it reads; may be repeated",
+        help="only this record and those it reads; may be repeated",
     )
     parser.add_argument(
         "--interval",
         type=time_range.seconds,
         default="1m",
         metavar="DURATION",
-        help="evaluate no more often than this (default 1m, 5m at most); 0s: as the rules do",
+        help="evaluate no more often than this (default 1m, 5m at most); 0s: as often as the rules",
     )
 
 

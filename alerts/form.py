@@ -77,7 +77,7 @@ def _impossible(signal: Signal, threshold: Threshold) -> Iterator[str]:
     if (unit := _named_unit(str(signal.source))) and unit is not signal.unit:
         yield (
             f"its signal is said to be {signal.unit}, but {signal.source} is {unit} by its name; "
-            "mend the unit, or the record's name"
+            "fix the unit, or the record's name"
         )
 
 

@@ -13,7 +13,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def drift(folder: Path, files: dict[str, str]) -> list[str]:
-    """How ``folder`` differs from ``files``, one line a file, with the mend."""
+    """How ``folder`` differs from ``files``, one line a file, with the fix."""
     present = _present(folder, files)
     problems = [f"{folder / name}: is missing" for name in files if name not in present]
     problems += [f"{folder / name}: nothing generates it" for name in present if name not in files]

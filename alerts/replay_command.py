@@ -48,20 +48,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a threshold and what it should be; may be repeated",
+        help="a threshold and its new value; may be repeated",
     )
     parser.add_argument(
-        "--environment", metavar="NAME", help="the thresholds of another one, such as staging"
+        "--environment",
+        metavar="NAME",
+        help="use the thresholds of this environment, such as staging",
     )
     parser.add_argument(
-        "--alert", action="append", default=[], metavar="NAME", help="only this; may be repeated"
+        "--alert",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this alert; may be repeated",
     )
     parser.add_argument(
         "--interval",
         type=time_range.seconds,
         default=0,
         metavar="DURATION",
-        help="evaluate no more often than this: quicker over weeks, but short firings are missed",
+        help="evaluate no more often than this: faster over weeks, but it misses short firings",
     )
 
     parser.add_argument(
@@ -101,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
-    """``present`` with other values. Raises ValueError that names what is wrong, and the mend."""
+    """``present`` with other values. Raises ValueError that names what is wrong, and the fix."""
     known = type(present).model_fields
     for name in changes:
         if name not in known:

@@ -65,7 +65,7 @@ class Semantics:
             self._labels[record.name] = None if labels is None else labels | record.labels.keys()
 
     def problems(self, expr: str) -> list[str]:
-        """What can't be right in ``expr``, each with its mend; empty when nothing is."""
+        """What can't be right in ``expr``, each with its fix; empty when nothing is."""
         return list(dict.fromkeys(self._problems(promql.parse(expr), within="")))
 
     def labels(self, expr: str) -> Labels:

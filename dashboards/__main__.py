@@ -29,9 +29,13 @@ def main() -> int:
         return command
 
     add("generate", _generate, "write grafana/dashboards")
-    add("check", _check, "find drift, fields that Grafana doesn't know, and what would mislead")
-    preview.add_arguments(add("preview", preview.run, "each dashboard as a picture"))
-    diff.add_arguments(add("diff", diff.run, "what changed between two revisions, in words"))
+    add(
+        "check",
+        _check,
+        "find outdated files, fields that Grafana doesn't know, and misleading panels",
+    )
+    preview.add_arguments(add("preview", preview.run, "draw each dashboard as a picture"))
+    diff.add_arguments(add("diff", diff.run, "say in words what changed between two revisions"))
     arguments = parser.parse_args()
     try:
         exit_code: int = arguments.run(arguments)

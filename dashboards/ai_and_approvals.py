@@ -39,8 +39,8 @@ def ai_and_approvals(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.AI,
         "AI and approvals",
-        "For whoever tunes the AI, and for the managers' lead: how sure and how fast it is, where "
-        "its answers go, what waits for a manager and what they decide.",
+        "For people who tune the AI, and for the managers' lead: how sure and how fast the AI "
+        "is, where its answers go, what waits for a manager and what managers decide.",
         rows=(
             _is_it_good(thresholds),
             _routing(),
@@ -58,7 +58,7 @@ def sent_at_once(leads_to: Dashboard) -> Panel:
     """The share of the AI's answers that no manager has to see."""
     return figure(
         "Sent at once, last hour",
-        "Share of the AI's answers that no manager had to see. Usual is 60 to 70%.",
+        "Share of the AI's answers that were sent without a manager. Usual is 60 to 70%.",
         Unit.RATIO,
         Query(f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once"),
         neutral(),
@@ -86,13 +86,13 @@ def _is_it_good(thresholds: Thresholds) -> Row:
     failing, slow = operations.failing(thresholds), operations.slow(thresholds)
     too_slow = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     return Row(
-        "Are its answers good, and does anybody wait?",
+        "Are the AI's answers good, and does anybody wait?",
         height=5,
         panels=(
             sent_at_once(leads_to=Dashboard.BUSINESS),
             figure(
                 "Mean confidence, last hour",
-                "How sure the AI is of its answers. Usual is what the week before was.",
+                "How sure the AI is of its answers. Usual is the mean of the week before.",
                 Unit.RATIO,
                 Query(f"avg({of(business.CONFIDENCE_MEAN_1H)})", "confidence"),
                 neutral(),
@@ -150,8 +150,8 @@ def _routing() -> Row:
         (
             stacked(
                 "Routing, shares of the last hour",
-                "Usual is 60 to 70% sent at once and about 10% escalated; a fall of the first "
-                "means that managers have more to do.",
+                "Usual is 60 to 70% sent at once and about 10% escalated. If fewer are sent at "
+                "once, managers have more to do.",
                 Unit.RATIO,
                 Query(f"{by_route} / on () group_left () (sum({all_routes}) > 0)", "{{route}}"),
                 empty=_NO_ANSWERS,
@@ -175,17 +175,16 @@ def _confidence(thresholds: Thresholds) -> Row:
         (
             heatmap(
                 "Confidence of answers",
-                "Answers a minute by how sure the AI is. Usual is most of them above 85%, from "
-                "where on they are sent at once as delivered; a crowd just below it is work for "
-                "managers.",
+                "Answers a minute by how sure the AI is. Answers above 85% are sent at once by "
+                "default. Usual is most of them there; many just below 85% are work for managers.",
                 Unit.RATIO,
                 Query(f"60 * sum by (le) (rate({bucket}[{_WINDOW}]))", "{{le}}"),
                 empty=_NO_ANSWERS,
             ),
             timeseries(
                 "Mean and lowest tenth of confidence",
-                "Over 5 minutes; one answer in ten is below p10. Usual is a mean near that of the "
-                "week before, which is not known in the first day.",
+                "Over 5 minutes; one answer in ten is below p10. Usual is a mean near that of "
+                "the week before, which is not known during the first day.",
                 Unit.RATIO,
                 Query(f"avg({of(business.CONFIDENCE_MEAN)})", "mean", colour=Colour.NEUTRAL),
                 Query(f"min({of(business.CONFIDENCE_P10)})", "p10", colour=Colour.WARNING),
@@ -210,8 +209,8 @@ def _speed(thresholds: Thresholds) -> Row:
         (
             timeseries(
                 "Time to generate an answer",
-                f"Calls that succeeded, each try for itself. Good is a p99 below {limit}: the SMS "
-                "has no longer than that altogether.",
+                f"Successful calls; each try counts. Good is a p99 below {limit}: the whole SMS "
+                "may take no longer than that.",
                 Unit.SECONDS,
                 Query(f"max({of(operations.P50, _PROVIDER)})", "p50", colour=Colour.GOOD),
                 # Of the buckets themselves: recorded series have no exemplars.
@@ -226,8 +225,8 @@ def _speed(thresholds: Thresholds) -> Row:
             ),
             heatmap(
                 "Generation times",
-                "Answers a minute by how long they took. Good is one dark band below "
-                f"{limit}; a second band is another model, or calls that time out.",
+                f"Answers a minute by how long they took. Good is one dark band below {limit}; a "
+                "second band means another model, or calls that time out.",
                 Unit.SECONDS,
                 Query(f"60 * sum by (le) (rate({_ANSWER_TIMES}[{_WINDOW}]))", "{{le}}"),
                 empty=_NO_ANSWERS,
@@ -273,8 +272,8 @@ def _calls(thresholds: Thresholds) -> Row:
             timeseries(
                 "Use of the provider's quota",
                 f"Calls of a minute, of the {thresholds.ai_calls_per_minute} that it takes. Good "
-                f"is below {Unit.RATIO.text(thresholds.capacity_minimum_usage)}; from there on its "
-                "growth calls somebody.",
+                f"is below {Unit.RATIO.text(thresholds.capacity_minimum_usage)}; above it, growth "
+                "can cause an alert.",
                 Unit.RATIO,
                 Query(f"sum({quota})", "of the quota"),
                 empty="No calls",

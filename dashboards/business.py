@@ -37,8 +37,8 @@ def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.BUSINESS,
         "business",
-        "For managers and operations: how many SMS come, how many are answered without anybody, "
-        "what a person has to handle and how long that takes, and the payment plans.",
+        "For managers and operations: how many SMS arrive, how many are answered without a "
+        "person, what a person has to handle and how long that takes, and the payment plans.",
         rows=(
             _how_is_it(thresholds),
             _volume(),
@@ -76,7 +76,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
         panels=(
             figure(
                 "SMS received",
-                "In the chosen range, repeated deliveries left out. Usual follows the hour of the "
+                "In the chosen range, without repeated deliveries. Usual follows the hour of the "
                 "week.",
                 Unit.COUNT,
                 Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
@@ -85,8 +85,8 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             ),
             figure(
                 "Growth from week to week",
-                "SMS of the last 7 days beside the 7 before. Usual is a few percent; what it means "
-                "for the limits is with the trends.",
+                "SMS of the last 7 days compared with the 7 days before. Usual is a few percent. "
+                "The dashboard on trends says what it means for the limits.",
                 Unit.RATIO,
                 Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
                 neutral(),
@@ -97,7 +97,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             decisions_that_approve(thresholds, leads_to=Dashboard.AI),
             figure(
                 "SMS that failed",
-                "In the chosen range; their tenants have no answer before somebody retries them. "
+                "In the chosen range. Their tenants get no answer until somebody retries them. "
                 "Good is 0.",
                 Unit.COUNT,
                 Query(_in_range(*_ended(Route.FAILED)), "failed"),
@@ -106,8 +106,8 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             ),
             figure(
                 "Escalations open",
-                "Conversations that a person has to handle and nobody has closed. Good is a number "
-                "that goes down every day.",
+                "Conversations that a person has to handle and that are not closed. Good is a "
+                "number that goes down every day.",
                 Unit.COUNT,
                 Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
                 neutral(),
@@ -137,7 +137,7 @@ def _volume() -> Row:
     def received(title: str, description: str, query: Query) -> Panel:
         return bars(
             title,
-            f"{description} Usual is what the weeks before were.",
+            f"{description} Usual is about as many as in the weeks before.",
             Unit.COUNT,
             query,
             empty="Nothing is recorded yet",
@@ -156,7 +156,7 @@ def _volume() -> Row:
                 "30d",
                 received(
                     "SMS by day",
-                    "Each bar is the day that begins there; today's still grows.",
+                    "Each bar is the day that begins there; today's bar still grows.",
                     Query(_received("1d", "1d"), "SMS", step="1d"),
                 ),
             ),
@@ -164,7 +164,7 @@ def _volume() -> Row:
                 "35d",
                 received(
                     "SMS by week",
-                    "From Monday to Sunday; a bar stands at its week's Thursday.",
+                    "From Monday to Sunday; the bar is drawn at the Thursday of its week.",
                     # Grafana's weeks begin at the epoch, which was a Thursday: four days later
                     # ends the week whose Thursday it is.
                     Query(_received("1w", "4d"), "SMS", step="1w"),
@@ -189,13 +189,13 @@ def _funnel(thresholds: Thresholds) -> Row:
     escalated = f"{answered(Route.ESCALATED)} + {decided(ApprovalAction.ESCALATE)}"
     processed = of(catalogue.SMS_PROCESSING_DURATION.count)
     return Row(
-        "What becomes of an SMS?",
+        "What happens to an SMS?",
         height=10,
         panels=(
             bar_list(
                 "From received to sent",
-                "In the chosen range. What was queued before it and decided in it is counted as "
-                "well. Good is nearly all sent, most of them at once, and none failed.",
+                "In the chosen range. Answers that were queued before and decided in it are "
+                "counted too. Good is nearly all sent, most of them at once, and none failed.",
                 Unit.COUNT,
                 Query(_in_range(catalogue.SMS_RECEIVED), "received"),
                 Query(_in_range(catalogue.AI_RESPONSES), "answered by the AI"),
@@ -221,9 +221,9 @@ def _funnel(thresholds: Thresholds) -> Row:
             ),
             timeseries(
                 "Approval rates",
-                "At once: of the AI's answers, over an hour; usual is 60 to 70%. By managers: of "
-                "their decisions, over 6 hours, those that change nothing. Good is three quarters "
-                f"and more; below {Unit.RATIO.text(thresholds.approval_ratio)} somebody is called.",
+                "At once: share of the AI's answers over an hour; usual is 60 to 70%. By managers: "
+                "share of their decisions over 6 hours that change nothing; good is three quarters "
+                f"or more, and below {Unit.RATIO.text(thresholds.approval_ratio)} an alert fires.",
                 Unit.RATIO,
                 Query(
                     f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once", colour=Colour.NEUTRAL
@@ -248,16 +248,16 @@ def _escalations(thresholds: Thresholds) -> Row:
         panels=(
             bars(
                 "Escalations of each hour by type",
-                "Each bar is the hour before it. Usual is low_confidence before all others; a "
-                "surge of one type has one cause.",
+                "Each bar is the hour before it. Usual is most of them low_confidence. If one "
+                "type rises, look for one cause.",
                 Unit.COUNT,
                 Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
                 empty="No escalations",
             ),
             bars(
                 "Escalations of each hour by severity",
-                "Each bar is the hour before it. Good is hardly any critical ones: in those "
-                "somebody may come to harm.",
+                "Each bar is the hour before it. Good is almost no critical ones: in those "
+                "somebody may be hurt.",
                 Unit.COUNT,
                 Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
                 empty="No escalations",
@@ -292,8 +292,7 @@ def _resolved() -> Row:
         return bar_list(
             title,
             f"From opening an escalation to closing it: {which} of those closed in the chosen "
-            "range. Good is within the working day, and half an hour where somebody may come to "
-            "harm.",
+            "range. Good is within the working day, and half an hour where somebody may be hurt.",
             Unit.SECONDS,
             *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
             empty="No escalation was closed",
@@ -311,13 +310,13 @@ def _resolved() -> Row:
 def _payment_plans(thresholds: Thresholds) -> Row:
     looked, plans = catalogue.PAYMENT_PLAN_DETECTIONS, catalogue.PAYMENT_PLANS
     return Row(
-        "What becomes of payment plans?",
+        "What happens to payment plans?",
         (
             bar_list(
                 "From looked through to confirmed",
                 "In the chosen range: messages looked through, plans found in them, those within "
-                "the rules, and those confirmed without a manager. Good is no step that loses "
-                "much more than it used to.",
+                "the rules, and those confirmed without a manager. Good is when no step loses "
+                "much more than before.",
                 Unit.COUNT,
                 Query(_in_range(looked), "looked through"),
                 Query(_in_range(looked, 'result="found"'), "found"),
@@ -332,8 +331,8 @@ def _payment_plans(thresholds: Thresholds) -> Row:
             ),
             bars(
                 "Plans of each hour by validation",
-                "Each bar is the hour before it. Usual is most of them valid; invalid ones ask for "
-                "too little or too long.",
+                "Each bar is the hour before it. Usual is most of them valid. Invalid ones pay "
+                "too little or take too long.",
                 Unit.COUNT,
                 Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
             ),

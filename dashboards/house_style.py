@@ -948,7 +948,7 @@ def _annotations() -> Iterator[dict[str, Any]]:
         "Synthetic history",
         f"max by (job) ({of(SYNTHETIC_HISTORY)})",
         Colour.MADE_UP,
-        "What {{job}} did here is made up",
+        "What {{job}} did here is synthetic",
     )
 
 

@@ -1,7 +1,7 @@
 """What makes a dashboard broken, empty or misleading, found in its JSON.
 
 The rules of Grafana's dashboard-linter, and our own. Each finding names the dashboard, the panel
-and the mend.
+and the fix.
 """
 
 import re

@@ -35,14 +35,14 @@ def logs_dashboard() -> core.Dashboard:
     return dashboard(
         Dashboard.LOGS,
         "logs",
-        "For whoever wants to read what happened: put a correlation, request, trace or workflow ID "
-        "into the field ID for all that happened to one SMS. Lines come from Loki, and are of the "
-        "chosen environments; the figures above them are of the chosen instances.",
+        "For people who want to read what happened. Put a correlation, request, trace or "
+        "workflow ID into the field ID to see everything about one SMS. The lines come from Loki "
+        "and follow the chosen environments; the figures above them follow the chosen instances.",
         rows=(
             _is_it_well(),
             _over_time(),
             Row("Warnings and errors", (_warnings(),), height=10),
-            Row("All that is chosen", (_lines(),), height=16),
+            Row("All lines that match the filters", (_lines(),), height=16),
         ),
         variables=(
             grafana.textbox("correlation_id", "ID"),
@@ -72,27 +72,27 @@ def _is_it_well() -> Row:
         return f"60 * sum(rate({lines}[$__rate_interval]))"
 
     return Row(
-        "Is it well?",
+        "Does it work well?",
         height=5,
         panels=(
             stat(
                 "Errors a minute",
-                "What the service did not expect, or could not do. Good is 0.",
+                "Errors that the service did not expect, or could not recover from. Good is 0.",
                 Unit.COUNT,
                 Query(a_minute('level=~"error|critical"'), "errors"),
                 steps(Colour.GOOD, (0.001, Colour.BAD)),
             ),
             stat(
                 "Warnings a minute",
-                "What the service got over, such as a call that it had to make again. Good is "
-                "none, usual are a few.",
+                "Problems from which the service recovered, such as a call that it repeated. "
+                "Good is none, a few are usual.",
                 Unit.COUNT,
                 Query(a_minute('level="warning"'), "warnings"),
                 steps(Colour.GOOD, (1, Colour.WARNING)),
             ),
             stat(
                 "Lines a minute",
-                "All that is logged. Usual follows the number of SMS, with some lines for each.",
+                "All lines. Usual is some lines for each SMS.",
                 Unit.COUNT,
                 Query(a_minute(""), "lines"),
                 neutral(),
@@ -115,7 +115,7 @@ def _over_time() -> Row:
                 "is an upstream in trouble.",
                 _counted("$level", "level"),
                 "{{level}}",
-                empty="No line fits the choice",
+                empty="No line matches the filters",
             ),
             log_rate(
                 "Warnings and errors by event",
@@ -130,8 +130,8 @@ def _over_time() -> Row:
 
 def _warnings() -> core.Panel:
     return logs(
-        "Lines from warning on",
-        "Whatever level is chosen. Open a line for its fields; its correlation ID leads to all "
+        "Warnings and worse",
+        "At every chosen level. Open a line to see its fields; its correlation ID links to all "
         "lines of that SMS. Good is an empty list.",
         _lines_of(_SERIOUS),
         empty="No warning and no error",
@@ -144,5 +144,5 @@ def _lines() -> core.Panel:
         "The newest first, 500 at most: choose a shorter time, a level, an event or an ID to see "
         "the rest. Good is a line of every step of an SMS, up to sms_routed.",
         _lines_of("$level"),
-        empty="No line fits the choice",
+        empty="No line matches the filters",
     )

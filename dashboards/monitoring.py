@@ -41,8 +41,8 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.MONITORING,
         "monitoring itself",
-        "For whoever doubts what they see, or wonders why nobody was called: scrapes, rules, the "
-        "way of an alert, and what the orchestrator loses of its own counts and logs.",
+        "For people who doubt what they see, or ask why nobody was called: scrapes, rules, the "
+        "path of an alert, and which of its own counts and logs the orchestrator loses.",
         rows=(
             _is_it_well(thresholds),
             _targets(thresholds),
@@ -68,7 +68,7 @@ def _instances(name: str, label: str, series: str) -> core.Template:
 def _is_it_well(thresholds: Thresholds) -> Row:
     up = of(exporters.UP, among=INSTANCES)
     return Row(
-        "Can it be believed?",
+        "Can the figures be believed?",
         height=5,
         panels=(
             stat(
@@ -97,7 +97,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 (Dashboard.ALERTS,),
             ),
             signal_stat(
-                "Series beside yesterday's",
+                "Series compared with yesterday",
                 prometheus.head_series(thresholds),
                 _SINCE_A_DAY,
                 _PROMETHEUS,
@@ -140,8 +140,8 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
             signal(prometheus.rules_missed(), "rule_group", among=_PROMETHEUS),
             timeseries(
                 "Series in memory",
-                "What Prometheus holds of the last two hours or so, some kilobytes each. Good is "
-                "flat; each release and each restart adds some for a while.",
+                "Series of about the last two hours; each takes some kilobytes. Good is flat; "
+                "each release and each restart adds some for a while.",
                 Unit.COUNT,
                 Query(of(exporters.HEAD_SERIES, among=_PROMETHEUS), "{{instance}}"),
             ),
@@ -176,11 +176,11 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
 def _own_observations() -> Row:
     flush = of(catalogue.ROLLUP_FLUSH_DURATION.bucket, among=INSTANCES)
     return Row(
-        "What the orchestrator keeps of itself",
+        "What the orchestrator stores about itself",
         (
             timeseries(
                 "Time to store the rollups",
-                "99th percentile of a flush of the JSON metrics' store. Good is well below a "
+                "99th percentile of a write to the JSON metrics' store. Good is well below a "
                 "second; nothing else waits for it.",
                 Unit.SECONDS,
                 Query(quantile(0.99, flush, "instance", _WINDOW), "{{instance}}"),
@@ -191,8 +191,8 @@ def _own_observations() -> Row:
             signal(runtime.folded_labels(), "label", among=INSTANCES, empty="None was folded"),
             stacked(
                 "Log lines a second by level",
-                "Good is mostly info. Warnings are what the service got over, errors are what "
-                "somebody has to look at.",
+                "Good is mostly info. Warnings are problems from which the service recovered; "
+                "somebody has to look at errors.",
                 Unit.COUNT,
                 Query(
                     f"sum by (level) (rate({of(catalogue.LOG_LINES, among=INSTANCES)}[{_WINDOW}]))",
@@ -204,7 +204,8 @@ def _own_observations() -> Row:
             signal(runtime.log_writes(), "sink", among=INSTANCES),
             timeseries(
                 "Lines that wait to be written",
-                "By instance. Good is next to nothing; what doesn't fit into the queue is lost.",
+                "By instance. Good is almost nothing; lines that don't fit into the queue are "
+                "lost.",
                 Unit.BYTES,
                 Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
             ),
@@ -241,7 +242,7 @@ def _configurations_taken() -> Panel:
         prometheus.config_reloaded(program, metric) for program, (metric, _) in programs.items()
     )
     return timeseries(
-        "Configurations taken",
+        "Configurations in use",
         f"{signals[0].meaning}\n\n{alerts_in_words(signals[0])}",
         Unit.COUNT,
         *(

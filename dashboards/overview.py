@@ -37,8 +37,8 @@ def overview(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.OVERVIEW,
         "overview",
-        "For whoever is on call: is it well, and where to look next. From left to right and from "
-        "top to bottom: promises, alerts, golden signals, business.",
+        "For people on call: does it work well, and where to look next. From top to bottom: "
+        "promises, alerts, golden signals, business.",
         rows=(
             _is_it_well(thresholds),
             _promises(thresholds),
@@ -54,7 +54,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
     breakers = operations.breakers_not_closed()
     waiting = business.queue_age(thresholds)
     return Row(
-        "Is it well?",
+        "Does it work well?",
         height=5,
         panels=(
             stat(
@@ -75,8 +75,8 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             ),
             figure(
                 "Availability, last hour",
-                "Requests not answered 5xx, probes left out. Good is at or above the objective of "
-                f"{Unit.RATIO.text(thresholds.availability_objective)}.",
+                "Requests that were not answered 5xx, without probes. Good is at or above the "
+                f"objective of {Unit.RATIO.text(thresholds.availability_objective)}.",
                 Unit.RATIO,
                 Query(f"1 - max({_slo('1h', 'availability')})", "availability"),
                 good_above(thresholds.availability_objective),
@@ -95,7 +95,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             ),
             stat(
                 "SMS per minute",
-                "SMS accepted, repeated deliveries left out. Good follows the hour of the week: "
+                "SMS accepted, without repeated deliveries. Good follows the hour of the week: "
                 "see the trends.",
                 Unit.COUNT,
                 Query(f"60 * sum({of(sms.RECEIVED)}) or vector(0)", "SMS per minute"),
@@ -156,8 +156,8 @@ def _golden_signals(thresholds: Thresholds) -> Row:
         (
             timeseries(
                 "Time to process an SMS",
-                "From accepting an SMS to its routing being carried out. Good is a p99 below "
-                f"{Unit.SECONDS.text(thresholds.sms_latency_seconds)}, the promise.",
+                "From accepting an SMS until it is sent, queued or escalated. Good is a p99 "
+                f"below {Unit.SECONDS.text(thresholds.sms_latency_seconds)}, the promise.",
                 Unit.SECONDS,
                 Query(f"max({of(sms.P50)})", "p50", colour=Colour.GOOD),
                 Query(f"max({of(sms.P90)})", "p90", colour=Colour.WARNING),
@@ -173,8 +173,8 @@ def _golden_signals(thresholds: Thresholds) -> Row:
             ),
             stacked(
                 "SMS per minute by where they ended",
-                "failed: a workflow that an upstream's failure ended; it can be retried. Good is "
-                "none of those.",
+                "failed: an upstream's failure ended the workflow; it can be retried. Good is no "
+                "failed ones.",
                 Unit.COUNT,
                 Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
                 links=(Dashboard.BUSINESS,),
@@ -192,7 +192,7 @@ def _upstreams(thresholds: Thresholds) -> Row:
             signal(operations.failing(thresholds), "component", empty="No calls"),
             timeseries(
                 "Slowest 1% of calls",
-                "99th percentile of calls that succeeded, of the slowest operation of each "
+                "99th percentile of successful calls, for the slowest operation of each "
                 "component. Good is well below the 30 s after which a call is given up.",
                 Unit.SECONDS,
                 Query(f"max by (component) ({of(operations.P99)})", "{{component}}"),
@@ -217,7 +217,7 @@ def _business(thresholds: Thresholds) -> Row:
             of_last_hour(
                 "AI answers by route",
                 "Sent at once, queued for a manager, or escalated. Usual is 60 to 70% sent at "
-                "once; a fall means that managers have more to do.",
+                "once. If it falls, managers have more to do.",
                 business.RESPONSES,
                 "route",
                 Dashboard.AI,
@@ -225,8 +225,8 @@ def _business(thresholds: Thresholds) -> Row:
             signal(business.queue_length(thresholds)),
             of_last_hour(
                 "Escalations by type",
-                "Conversations handed to a person. Good is what is usual at this hour; a surge of "
-                "one type has one cause.",
+                "Conversations handed to a person. Good is as many as usual at this hour. If one "
+                "type rises, look for one cause.",
                 business.ESCALATIONS,
                 "type",
                 Dashboard.BUSINESS,

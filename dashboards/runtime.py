@@ -36,8 +36,8 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.RUNTIME,
         "runtime",
-        "For whoever suspects the process or the machine, and not the work: memory, CPU, event "
-        "loop, connections, restarts, disks, clocks.",
+        "For people who suspect the process or the machine: memory, CPU, event loop, "
+        "connections, restarts, disks, clocks.",
         rows=(
             _is_it_well(thresholds),
             _process(thresholds),
@@ -51,7 +51,7 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
 
 def _is_it_well(thresholds: Thresholds) -> Row:
     return Row(
-        "Is it well?",
+        "Does it work well?",
         height=5,
         panels=(
             stat(
@@ -65,7 +65,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             ),
             stat(
                 "Youngest instance",
-                "How long ago an instance last started. Good is as long ago as the last release.",
+                "How long ago an instance last started. Good is the time since the last release.",
                 Unit.SECONDS,
                 Query(f"min({of(process.UPTIME, among=INSTANCES)})", "youngest"),
                 neutral(),
@@ -94,7 +94,8 @@ def _process(thresholds: Thresholds) -> Row:
             signal(process.lag(thresholds), "instance", among=INSTANCES),
             _gauge(
                 "Requests being served",
-                "By instance. Good rises and falls with the traffic; what only rises is stuck.",
+                "By instance. Good rises and falls with the traffic. If it only rises, requests "
+                "hang.",
                 catalogue.HTTP_SERVER_ACTIVE_REQUESTS,
                 links=(Dashboard.SERVICES,),
             ),
@@ -108,13 +109,13 @@ def _process(thresholds: Thresholds) -> Row:
             signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
             _gauge(
                 "Open file descriptors",
-                "Of all workers of an instance. Good is flat; what grows day by day is a leak.",
+                "Of all workers of an instance. Good is flat; growth day by day is a leak.",
                 catalogue.PROCESS_OPEN_FDS,
             ),
             _gauge(
                 "Readers of the metrics stream",
-                "Clients that follow the JSON metrics now. Good is no more than people and "
-                "programs that you know of.",
+                "Clients that read the JSON metrics' stream now. Good is no more than the people "
+                "and programs that you know.",
                 catalogue.METRICS_STREAM_READERS,
             ),
         ),
@@ -132,8 +133,8 @@ def _releases() -> Panel:
 
     return table(
         "Instances and their releases",
-        "What each instance runs, since when, and with how many workers. Good is one release, and "
-        "everywhere the same number of workers.",
+        "What each instance runs, since when, and with how many workers. Good is one release and "
+        "the same number of workers everywhere.",
         {"instance": "instance", "version": "release"},
         Column(
             Query(beside_release(of(process.UPTIME, among=INSTANCES)), "runs for"), Unit.SECONDS

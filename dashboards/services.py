@@ -42,7 +42,7 @@ def services(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.SERVICES,
         "services",
-        "For whoever looks for the part that is slow or fails: requests, the steps of an SMS, "
+        "For people who look for the part that is slow or fails: requests, the steps of an SMS, "
         "calls to upstreams, the database.",
         rows=(
             _is_it_well(thresholds),
@@ -78,12 +78,12 @@ def breakers_timeline(links: tuple[Dashboard, ...] = ()) -> Panel:
 
 def _is_it_well(thresholds: Thresholds) -> Row:
     return Row(
-        "Is it well?",
+        "Does it work well?",
         height=5,
         panels=(
             stat(
                 "Requests a second",
-                "Probes and scrapes left out. Usual follows the hour of the week: see the trends.",
+                "Without probes and scrapes. Usual follows the hour of the week: see the trends.",
                 Unit.PER_SECOND,
                 Query(f"sum({of(http.SERVED_RATE)})", "requests"),
                 neutral(),
@@ -95,8 +95,8 @@ def _is_it_well(thresholds: Thresholds) -> Row:
             signal_stat("Capacity in use", sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
             stat(
                 "Calls failing, worst component",
-                "Share of calls or statements that failed over 5 minutes. Good is 0; orange is "
-                "where the alert of an upstream begins.",
+                "Share of calls or statements that failed over 5 minutes. Good is 0; it is "
+                "orange from the limit of the alert for upstreams.",
                 Unit.RATIO,
                 Query(f"max({of(operations.COMPONENT_ERROR_RATIO_5M)})", "worst component"),
                 steps(Colour.GOOD, (thresholds.upstream_error_ratio, Colour.WARNING)),
@@ -120,16 +120,15 @@ def _requests(thresholds: Thresholds) -> Row:
         (
             stacked(
                 "Requests a second by route",
-                "Probes and scrapes left out. Good follows the hour; a route that vanishes has "
-                "lost its callers.",
+                "Without probes and scrapes. Good follows the hour. If a route disappears, it "
+                "has lost its callers.",
                 Unit.PER_SECOND,
                 Query(_by("http_route", http.RATE, http.SERVED, "sum"), "{{http_route}}"),
                 empty="No requests",
             ),
             timeseries(
                 "5xx by route",
-                "Share of a route's requests that the service itself failed, over 5 minutes. Good "
-                "is 0.",
+                "Share of a route's requests answered 5xx, over 5 minutes. Good is 0.",
                 Unit.RATIO,
                 Query(_by("http_route", http.ROUTE_ERROR_RATIO, http.SERVED), "{{http_route}}"),
                 empty="No requests",
@@ -137,8 +136,8 @@ def _requests(thresholds: Thresholds) -> Row:
             ),
             timeseries(
                 "Slowest 1% of requests by route",
-                "99th percentile over 5 minutes. A request that brings an SMS lasts as long as its "
-                f"workflow; good for it is below {promised}, and for the others well below.",
+                "99th percentile over 5 minutes. A request that delivers an SMS takes as long as "
+                f"its workflow; good is below {promised} for it, and much less for others.",
                 Unit.SECONDS,
                 Query(_by("http_route", http.P99, http.SERVED), "{{http_route}}"),
                 empty="No requests",
@@ -159,15 +158,15 @@ def _steps() -> Row:
             stacked(
                 "Where the time of an SMS goes",
                 "Seconds of an average SMS in each step, retries included. Good is most of it in "
-                "the AI's answer; what grows is what to look at.",
+                "the AI's answer. Look at a step that grows.",
                 Unit.SECONDS,
                 Query(f"sum by (step) ({seconds}) / on () group_left () ({processed})", "{{step}}"),
                 empty="No SMS",
             ),
             timeseries(
                 "Mean time of a step",
-                "Of the steps that were done, retries included. Good is flat: a step that waits "
-                "for retries takes 1 to 7 s more.",
+                "Steps that completed, retries included. Good is flat; a step that waits for "
+                "retries takes 1 to 7 s more.",
                 Unit.SECONDS,
                 Query(f"sum by (step) ({seconds}) / (sum by (step) ({count}) > 0)", "{{step}}"),
                 empty="No SMS",
@@ -191,8 +190,8 @@ def _calls(thresholds: Thresholds) -> Row:
         (
             stacked(
                 "Calls a second by component",
-                "Each try of a call counts, those included that an open breaker refused. Usual is "
-                "a few calls for each SMS.",
+                "Each try counts, also those that an open breaker refused. Usual is a few calls "
+                "for each SMS.",
                 Unit.PER_SECOND,
                 Query(
                     _by("component", operations.COMPONENT_RATE_5M, upstreams, "sum"),
@@ -203,8 +202,8 @@ def _calls(thresholds: Thresholds) -> Row:
             signal(operations.failing(thresholds), "component", empty="No calls"),
             timeseries(
                 "Why calls fail, failures a minute",
-                "By component and type of error; circuit_open are those that were refused. Good is "
-                "0.",
+                "By component and type of error; circuit_open calls were refused by an open "
+                "breaker. Good is 0.",
                 Unit.COUNT,
                 Query(
                     "60 * "
@@ -217,8 +216,8 @@ def _calls(thresholds: Thresholds) -> Row:
             ),
             timeseries(
                 "Slowest 1% of calls by component",
-                "99th percentile of calls that succeeded, of each component's slowest operation. "
-                "Good is well below the 30 s after which a call is given up.",
+                "99th percentile of successful calls, for the slowest operation of each "
+                "component. Good is well below the 30 s after which a call is given up.",
                 Unit.SECONDS,
                 Query(_by("component", operations.P99, upstreams), "{{component}}"),
                 empty="No calls",
@@ -226,8 +225,8 @@ def _calls(thresholds: Thresholds) -> Row:
             ),
             timeseries(
                 "Retries a minute",
-                "Calls made again after a failure, 1, 2 and 4 s later. Good is 0: each makes an "
-                "SMS late.",
+                "Calls made again after a failure, 1, 2 and 4 s later. Good is 0: each retry "
+                "delays an SMS.",
                 Unit.COUNT,
                 Query(
                     f"60 * sum by (component) ({_rate(catalogue.OPERATION_RETRIES.name)})",
@@ -254,8 +253,8 @@ def _database(thresholds: Thresholds) -> Row:
         (
             stacked(
                 "Statements a second",
-                "By kind. Usual is some twenty for each SMS; more of them without more SMS is a "
-                "change in the code.",
+                "By kind. Usual is about twenty for each SMS. More statements without more SMS "
+                "come from a change in the code.",
                 Unit.PER_SECOND,
                 Query(_by("operation", operations.RATE, _DATABASE, "sum"), "{{operation}}"),
                 empty="No statements",
@@ -277,8 +276,8 @@ def _slowest() -> Panel:
     by = "component, operation"
     return table(
         "Operations, the slowest first",
-        "Over 5 minutes; durations are of calls that succeeded. Good is no errors, and a p99 not "
-        "far from the p50.",
+        "Over 5 minutes; durations are those of successful calls. Good is no errors, and a p99 "
+        "near the p50.",
         {"component": "component", "operation": "operation"},
         Column(Query(_by(by, operations.RATE, "", "sum"), "a second"), Unit.PER_SECOND),
         Column(Query(_by(by, operations.ERROR_RATIO), "failed"), Unit.RATIO),
@@ -307,23 +306,23 @@ def _spread(thresholds: Thresholds) -> Row:
         (
             spread(
                 "Durations of SMS",
-                "How many SMS a second took how long; the points are single ones. Good is one dark "
-                f"band below {promised}; a second band is a cause that only some have.",
+                "How many SMS a second took how long; each point is one SMS. Good is one dark "
+                f"band below {promised}. In a second band, SMS are slow for a reason of their own.",
                 catalogue.SMS_PROCESSING_DURATION,
                 "",
                 exemplars=True,
             ),
             spread(
                 "Durations of requests",
-                "How many requests a second took how long, probes left out. Good is dark below "
-                f"{promised}, and nothing above.",
+                "How many requests a second took how long, without probes. Good is dark below "
+                f"{promised} and empty above.",
                 catalogue.HTTP_SERVER_REQUEST_DURATION,
                 http.SERVED,
             ),
             spread(
                 "Durations of the AI's answers",
-                "How many answers a second took how long. Good is one dark band; what moves up "
-                "is the provider.",
+                "How many answers a second took how long. Good is one dark band; if it moves up, "
+                "the provider became slower.",
                 catalogue.OPERATION_DURATION,
                 answered,
             ),

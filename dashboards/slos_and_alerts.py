@@ -33,8 +33,8 @@ def slos_and_alerts(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.ALERTS,
         "SLOs and alerts",
-        "For whoever was called, and for those who tune thresholds: how fast budgets burn, what "
-        "fires and fired, and every signal with its thresholds.",
+        "For people who were called, and for those who tune thresholds: how fast budgets burn, "
+        "what fires and fired, and every signal with its thresholds.",
         rows=(
             Row("Error budgets", (budget_left(), _budget_over_time(thresholds), firing_alerts())),
             _burn_rates(thresholds),
@@ -60,8 +60,8 @@ def firing_alerts() -> Panel:
     named = "max by (alertname, severity, team)"
     return table(
         "Alerts that fire",
-        "What asks something of people now, by how long it has been so. Good is an empty table. "
-        "The runbooks are called as the alerts are.",
+        "Alerts that fire now, and for how long. Good is an empty table. Each runbook has the "
+        "name of its alert.",
         {"alertname": "alert", "severity": "severity", "team": "team"},
         Column(
             Query(
@@ -81,8 +81,8 @@ def budget_left() -> Panel:
     """What is left of each objective's error budget."""
     return bar_gauge(
         "Error budget left",
-        "Of the period's budget, by objective; below 0 the promise is broken. Good is more than is "
-        "left of the period.",
+        "Share of the period's budget, by objective; below 0 the promise is broken. Good is a "
+        "larger share than the part of the period that is left.",
         Unit.RATIO,
         Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
         steps(Colour.BAD, (0, Colour.WARNING), (0.25, Colour.GOOD)),
@@ -95,8 +95,8 @@ def budget_left() -> Panel:
 def _budget_over_time(thresholds: Thresholds) -> Panel:
     return timeseries(
         f"Error budget left of {thresholds.slo_period_days} days",
-        "Of the budget of the period up to each moment. Good falls no faster than old failures "
-        "drop out of it.",
+        "Share of the budget of the period before each moment. Good is a line that does not fall "
+        "for long.",
         Unit.RATIO,
         Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
         empty="Nothing to promise yet: no requests and no SMS",
@@ -111,8 +111,8 @@ def _burn_rates(thresholds: Thresholds) -> Row:
         return timeseries(
             f"{objective.slo}: how fast its budget burns",
             f"Promised: {Unit.RATIO.text(objective.objective)} of {objective.promise}. At 1, the "
-            f"budget of {budget} is used up in exactly the period. Alerts need both of a pair of "
-            "windows above its rate: "
+            f"budget of {budget} is used up in exactly the period. An alert needs both windows "
+            "of a pair above the rate: "
             + ", ".join(
                 f"{burn.factor(thresholds.slo_period_days):g} over {burn.long} and {burn.short} "
                 f"({burn.severity})"
@@ -128,7 +128,7 @@ def _burn_rates(thresholds: Thresholds) -> Row:
                     each for burn in slo.BURN_RATES for each in (burn.short, burn.long)
                 )
             ),
-            empty="Not known yet: half of each window has to be",
+            empty="Not known yet: half of each window is needed",
         )
 
     return Row("Burn rates", tuple(map(of_objective, slo.objectives(thresholds))))
@@ -140,8 +140,8 @@ def _history() -> Row:
         (
             state_timeline(
                 "What fired",
-                "Each alert that fired within the range, by name and severity. Good is nothing but "
-                "short lanes.",
+                "Each alert that fired within the range, by name and severity. Good is no lane, "
+                "or short ones.",
                 # 2 for pages and 1 for tickets, so that lanes are coloured by severity.
                 Query(
                     f"max by (alertname, severity) ({_of(Severity.PAGE)} * 2 "
@@ -153,7 +153,7 @@ def _history() -> Row:
             ),
             timeseries(
                 "Alerts by severity",
-                "How many fire at once. Good is none.",
+                "How many fire at the same time. Good is none.",
                 Unit.COUNT,
                 Query(firing(Severity.PAGE), "page", colour=Colour.BAD),
                 Query(firing(Severity.TICKET), "ticket", colour=Colour.WARNING),
@@ -182,4 +182,4 @@ def _signals(thresholds: Thresholds) -> list[Row]:
 def _signal(watched: Signal, semantics: Semantics) -> Panel:
     labels = semantics.labels(str(watched.source)) or frozenset()
     varying = sorted(labels - {"job", "slo", "signal"}) or ["job"]
-    return signal(watched, *varying, empty="Nothing of the chosen jobs")
+    return signal(watched, *varying, empty="No data of the chosen jobs")

@@ -35,7 +35,7 @@ _SMS = 'flow="sms"'
 _HOURLY_SMS = of(throughput.RATE_1H, _SMS)
 _FIVE_WEEKS = "35d"
 _NO_HISTORY = "Not enough history"
-_NOTHING_GROWS = "Nothing grows, as far as is known"
+_NOTHING_GROWS = "No growth is known"
 _FORECAST_NEEDS = "Known after two weeks."
 
 
@@ -44,8 +44,9 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.TRENDS,
         "trends and capacity",
-        "For capacity planning, and for whoever wonders whether this is normal: this hour beside "
-        "the same hour of past weeks, growth from week to week, and how long the limits will last.",
+        "For capacity planning, and for people who ask whether this is normal: this hour "
+        "compared with the same hour of past weeks, growth from week to week, and when "
+        "limits will be reached.",
         rows=(
             _is_it_usual(thresholds),
             _bands(thresholds),
@@ -78,22 +79,27 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
         )
 
     return Row(
-        "Is this hour as usual, and will it last?",
+        "Is this hour as usual, and when is a limit reached?",
         height=5,
         panels=(
-            off_band("SMS, off the usual", "sms_volume", "min", seasonality.volume(thresholds)),
             off_band(
-                "Approvals, off the usual",
+                "SMS, difference from usual", "sms_volume", "min", seasonality.volume(thresholds)
+            ),
+            off_band(
+                "Approvals, difference from usual",
                 "approval_ratio",
                 "min",
                 seasonality.approvals(thresholds),
             ),
             off_band(
-                "Processing time, off the usual", "latency", "max", seasonality.latency(thresholds)
+                "Processing time, difference from usual",
+                "latency",
+                "max",
+                seasonality.latency(thresholds),
             ),
             figure(
                 "Growth of SMS in a week",
-                "SMS of the last 7 days beside the 7 before. Usual is a few percent.",
+                "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
                 Unit.RATIO,
                 Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
                 neutral(),
@@ -130,8 +136,8 @@ def _bands(thresholds: Thresholds) -> Row:
 
         return band(
             title,
-            f"{text} Good is within the band. It is made from the same hour of the past four "
-            "weeks; where there is a line and no band, there is not enough history.",
+            f"{text} Good is within the band. The band comes from the same hour of the past four "
+            "weeks; where there is a line without a band, there is not enough history.",
             unit,
             query(seasonality.VALUE, "last hour"),
             query(seasonality.BASELINE, "usual"),
@@ -174,7 +180,7 @@ def _deviations(thresholds: Thresholds) -> Row:
         seasonality.latency(thresholds),
     )
     return Row(
-        "How far is it from the usual, and is that known?",
+        "How far is it from usual, and is that known?",
         (*(signal(each, "job", empty=_NO_HISTORY) for each in watched), _history(thresholds)),
     )
 
@@ -191,8 +197,8 @@ def _history(thresholds: Thresholds) -> Panel:
     }
     return state_timeline(
         "Is enough history known?",
-        f"Past weeks that each band is made from. Good is {needed} and more; with fewer, nobody is "
-        "called.",
+        f"Past weeks that each band is computed from. Good is {needed} or more; with fewer, the "
+        "bands alert nobody.",
         Query(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})", "{{signal}}"),
         states=known,
         empty=_NO_HISTORY,
@@ -211,10 +217,10 @@ def _weeks() -> Row:
         "What is the rhythm of a week?",
         (
             timeseries(
-                "SMS an hour, beside the weeks before",
+                "SMS an hour, compared with the weeks before",
                 "The chosen range, and the same hours of the four weeks before it. Usual is the "
-                "same course a little higher each week; a week that differs from all others was "
-                "the odd one.",
+                "same shape, a little higher each week. If one week differs from all others, "
+                "that week was unusual.",
                 Unit.COUNT,
                 sms_an_hour("", "chosen range"),
                 *before,
@@ -223,9 +229,9 @@ def _weeks() -> Row:
             ),
             rows_heatmap(
                 "SMS by hour of the week",
-                "SMS of each hour, a row for each of the last seven days: the last 24 hours, and "
-                "the same hours some days before. Usual is dark working hours and pale nights and "
-                "weekends.",
+                "SMS of each hour, one row for each of the last seven days: the last 24 hours, "
+                "and the same hours of the days before. Usual is dark working "
+                "hours, and pale nights and weekends.",
                 Unit.COUNT,
                 *days,
                 sms_an_hour("", "last 24 h", "1h"),
@@ -245,8 +251,8 @@ def _growth() -> Row:
                 _FIVE_WEEKS,
                 timeseries(
                     "Throughput of a day",
-                    "SMS, requests and AI calls of the 24 hours before. Usual is a slow rise, with "
-                    "less at weekends; calls that grow faster than SMS are retries.",
+                    "SMS, requests and AI calls of the 24 hours before. Usual is a slow rise, "
+                    "with less at weekends; AI calls growing faster than SMS are retries.",
                     Unit.COUNT,
                     Query(f"{_DAY} * sum by (flow) ({of(throughput.RATE_1D)})", "{{flow}}"),
                     empty="Nothing is recorded yet",
@@ -257,8 +263,8 @@ def _growth() -> Row:
                 _FIVE_WEEKS,
                 timeseries(
                     "Growth from week to week",
-                    "Of the 7 days before each moment, beside the 7 before those. Usual is a few "
-                    "percent; what is new doubles for a while.",
+                    "The 7 days before each moment, compared with the 7 days before those. Usual "
+                    "is a few percent; something new can double for a while.",
                     Unit.RATIO,
                     Query(f"avg by (flow) ({of(throughput.GROWTH_1W)}) - 1", "{{flow}}"),
                     empty="Known after a week",
@@ -275,15 +281,15 @@ def _limits(thresholds: Thresholds) -> Row:
     colours = steps(
         Colour.GOOD, (thresholds.capacity_minimum_usage, Colour.WARNING), (1, Colour.BAD)
     )
-    limits = "concurrent_sms is what the instances process at once, ai_calls the provider's quota."
+    limits = "concurrent_sms: SMS processed at the same time; ai_calls: the provider's quota."
     return Row(
         "How long will the limits last?",
         columns=4,
         panels=(
             bar_gauge(
                 "Highest use of each limit",
-                f"Peaks of a day, on average of a week. {limits} Good is below {watched_from}; "
-                "from there on growth calls somebody.",
+                f"Daily peaks, mean of a week. {limits} Good is below {watched_from}; above it, "
+                "growth can cause an alert.",
                 Unit.RATIO,
                 Query(f"max by (limit) ({of(growth.LEVEL)})", "{{limit}}"),
                 colours,
@@ -332,7 +338,8 @@ def _forecasts(thresholds: Thresholds) -> Row:
     def forecast(title: str, watched: Signal, by: str, legend: str, among: str = TARGETS) -> Panel:
         return timeseries(
             title,
-            f"{watched.meaning} More than a year is drawn as a year.\n\n{alerts_in_words(watched)}",
+            f"{watched.meaning} More than one year is drawn as one "
+            f"year.\n\n{alerts_in_words(watched)}",
             watched.unit,
             Query(f"clamp_max(min by ({by}) ({of(watched.source, among=among)}), {_YEAR})", legend),
             signals=(watched,),
@@ -352,8 +359,8 @@ def _forecasts(thresholds: Thresholds) -> Row:
             forecast("Forecast of limits", growth.time_left(thresholds), "limit", "{{limit}}"),
             timeseries(
                 "Space left on each disk",
-                "Share of the disk, on average of an hour. Good is a line that does not fall from "
-                "week to week.",
+                "Share of the disk, mean of an hour. Good is a line that does not fall from week "
+                "to week.",
                 Unit.RATIO,
                 Query(
                     f"min by (instance, mountpoint) ({of(growth.DISK_MEAN, among=NODES)})",

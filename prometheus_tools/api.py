@@ -1,13 +1,17 @@
 """What is asked of a running Prometheus."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpx
 import orjson
+import yaml
 
 from prometheus_tools import proxies
+from prometheus_tools.rulebook import duration
 
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
@@ -31,6 +35,12 @@ class Points:
     values: dict[float, float]
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; to read that for each client takes longer than many questions."""
+    return httpx.create_ssl_context()
+
+
 class PrometheusAPI:
     """A client of the Prometheus at ``url``. A query may take ``timeout_seconds``.
 
@@ -42,7 +52,9 @@ class PrometheusAPI:
         self._timeout_seconds = timeout_seconds
         # Prometheus is to say itself that it took too long.
         self._client = httpx.Client(
-            timeout=timeout_seconds + 30, trust_env=proxies.may_be_used_for(url)
+            timeout=timeout_seconds + 30,
+            verify=_certificates(),
+            trust_env=proxies.may_be_used_for(url),
         )
 
     def __enter__(self) -> Self:
@@ -94,6 +106,15 @@ class PrometheusAPI:
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})
         return bool(found)
 
+    def scrape_seconds(self) -> int | None:
+        """How often it scrapes what sets no interval of its own; None where it does not say."""
+        try:
+            written = self._ask("status/config", {}, method="GET")["yaml"]
+        except PrometheusError:
+            return None
+        every: str = (yaml.safe_load(written).get("global") or {}).get("scrape_interval", "1m")
+        return max(1, round(duration(every)))
+
     def _chunks(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:
         last = start + (end - start) // step * step
         longest = (MAX_POINTS - 1) * step
@@ -117,9 +138,9 @@ class PrometheusAPI:
             values = {float(at): float(value) for at, value in series["values"]}
             yield Points(series["metric"], values)
 
-    def _ask(self, what: str, form: dict[str, Any]) -> Any:
+    def _ask(self, what: str, form: dict[str, Any], method: str = "POST") -> Any:
         try:
-            answer = self._client.post(f"{self._url}/api/v1/{what}", data=form)
+            answer = self._client.request(method, f"{self._url}/api/v1/{what}", data=form)
         except httpx.ReadTimeout:
             raise QueryRefusedError("query timed out") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -25,13 +25,19 @@ class Stretch:
     """A part of the past, ``start`` and ``end`` included, in seconds since the epoch.
 
     In it the rules are evaluated at the interval of their group, or at ``interval`` where that is
-    longer: at multiples of it, counted from ``origin``.
+    longer: at multiples of it, counted from ``origin``. ``only`` are the records that are meant;
+    None means all.
     """
 
     start: int
     end: int
     interval: int = 0
     origin: int = 0
+    only: frozenset[str] | None = None
+
+    def has(self, record: str) -> bool:
+        """Whether ``record`` is meant."""
+        return self.only is None or record in self.only
 
     def grid(self, rule: RecordingRule) -> tuple[int, int]:
         """The first evaluation of ``rule``, and the time between two."""
@@ -58,48 +64,62 @@ def backfill(
     """Evaluate the records called ``names``, and those that they read, in ``stretches``.
 
     These follow each other in time. What the records read comes from the blocks in ``data``, or
-    from the Prometheus at ``prometheus_url``; blocks of the records are put into ``data``, all at
-    the end. What is recorded already stays as it is. A Prometheus that runs on ``data`` is not
+    from the Prometheus at ``prometheus_url``; a block of the records is put into ``data`` at the
+    end. What is recorded already stays as it is. A Prometheus that runs on ``data`` is not
     disturbed: the rules are evaluated by one of our own, over links to the blocks.
     """
     data.mkdir(parents=True, exist_ok=True)
-    samples: dict[str, int] = {}
-    made: list[Path] = []
     # Links can't leave the file system of what they link to.
     with TemporaryDirectory(prefix=".backfill-", dir=data) as name:
-        storage, finished = Path(name) / "storage", Path(name) / "finished"
+        storage, text = Path(name) / "storage", Path(name) / "records.om"
         if not prometheus_url:
             blocks.link(blocks.blocks_in(data), storage)
-        for layer in rules.layers(names):
-            with scratch(storage, prometheus_url) as url, PrometheusAPI(url) as prometheus:
-                texts = [Path(name) / f"{place}.om" for place in range(len(layer))]
-                with ThreadPoolExecutor(_AT_ONCE) as pool:
-                    asked = [
-                        pool.map(
-                            partial(_missing, prometheus), *_parts(rules.records[record], stretches)
-                        )
-                        for record in layer
-                    ]
-                    for record, text, answers in zip(layer, texts, asked, strict=True):
-                        progress(record)
-                        series = chain.from_iterable(answers)
-                        samples[record] = blocks.write_openmetrics(text, record, series)
-            new = _as_blocks(texts, finished)
-            blocks.link(new, storage)
-            made += new
+        text.write_text(blocks.END, encoding="utf-8")
+        samples = evaluate(rules, names, storage, text, stretches, prometheus_url, progress)
+        # One block of all, for blocks that overlap are what Prometheus warns of.
+        made = blocks.create(text, Path(name) / "finished") if any(samples.values()) else []
         final = [Path(shutil.move(block, data / block.name)) for block in made]
     return Backfilled(samples, final)
 
 
-def _as_blocks(texts: list[Path], folder: Path) -> list[Path]:
-    """Blocks of several texts, as few as can be."""
-    together = texts[0].with_name("together.om")
-    with together.open("wb") as output:
-        for text in texts:
-            output.write(text.read_bytes().removesuffix(b"# EOF\n"))
-            text.unlink()
-        output.write(b"# EOF\n")
-    return blocks.create(together, folder)
+def evaluate(
+    rules: Rulebook,
+    names: Iterable[str],
+    storage: Path,
+    text: Path,
+    stretches: Sequence[Stretch],
+    prometheus_url: str = "",
+    progress: Progress = lambda _record: None,
+) -> dict[str, int]:
+    """Append what the records would have recorded to ``text``; returns how many samples each has.
+
+    Layer by layer: blocks of each are put into ``storage``, where the next one reads them.
+    """
+    samples: dict[str, int] = {}
+    layer_text = text.with_name("layer.om")
+    for layer in rules.layers(names):
+        with (
+            scratch(storage, prometheus_url) as url,
+            PrometheusAPI(url) as prometheus,
+            ThreadPoolExecutor(_AT_ONCE) as pool,
+            layer_text.open("w", encoding="utf-8") as output,
+        ):
+            asked = [
+                pool.map(
+                    partial(_missing, prometheus),
+                    *_parts(rules.records[record], [s for s in stretches if s.has(record)]),
+                )
+                for record in layer
+            ]
+            for record, answers in zip(layer, asked, strict=True):
+                progress(record)
+                series = chain.from_iterable(answers)
+                samples[record] = blocks.write_openmetrics(output, record, series)
+            output.write(blocks.END)
+        if any(samples[record] for record in layer):
+            blocks.create(layer_text, storage)
+            blocks.append(text, layer_text)
+    return samples
 
 
 def _parts(

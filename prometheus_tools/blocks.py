@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from prometheus_tools.api import Points
 from prometheus_tools.toolchain import locate
@@ -14,6 +15,10 @@ LONGEST = "40000h"
 
 Blocks begin and end with their samples, but are cut at multiples of this, by the epoch.
 """
+
+
+END = "# EOF\n"
+"""The last line of OpenMetrics text."""
 
 
 class BlocksError(Exception):
@@ -65,22 +70,28 @@ def link(blocks: Iterable[Path], folder: Path) -> None:
                 os.link(file, target)
 
 
-def write_openmetrics(file: Path, name: str, series: Iterable[Points]) -> int:
+def write_openmetrics(output: TextIO, name: str, series: Iterable[Points]) -> int:
     """Write the series of one record, under its ``name``; returns the number of samples."""
     samples = 0
-    with file.open("w") as output:
-        output.write(f"# TYPE {name} gauge\n")
-        for points in series:
-            labels = ",".join(
-                f'{label}="{_escaped(value)}"'
-                for label, value in points.labels.items()
-                if label != "__name__"
-            )
-            selector = f"{name}{{{labels}}}"
-            output.writelines(f"{selector} {v!r} {at:.0f}\n" for at, v in points.values.items())
-            samples += len(points.values)
-        output.write("# EOF\n")
+    output.write(f"# TYPE {name} gauge\n")
+    for points in series:
+        labels = ",".join(
+            f'{label}="{_escaped(value)}"'
+            for label, value in points.labels.items()
+            if label != "__name__"
+        )
+        selector = f"{name}{{{labels}}}"
+        lines = [f"{selector} {v!r} {int(at)}\n" for at, v in points.values.items()]
+        output.write("".join(lines))
+        samples += len(points.values)
     return samples
+
+
+def append(openmetrics: Path, more: Path) -> None:
+    """Add the text of the file ``more`` to the file ``openmetrics``."""
+    with openmetrics.open("r+b") as output, more.open("rb") as added:
+        output.seek(-len(END), os.SEEK_END)
+        shutil.copyfileobj(added, output)
 
 
 def _escaped(value: str) -> str:

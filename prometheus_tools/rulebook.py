@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import promql_parser
 import yaml
-from promql_parser import VectorSelector
+from promql_parser import MatrixSelector, VectorSelector
+
+Node = TypeVar("Node", MatrixSelector, VectorSelector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Rulebook:
     def reads(self, expr: str) -> set[str]:
         """The records that ``expr`` reads itself."""
         return series_names(expr) & self.records.keys()
+
+    def read_over_time(self) -> set[str]:
+        """The records of which a rule reads a range."""
+        exprs = [rule.expr for rules in self.records.values() for rule in rules]
+        exprs += [alert.expr for alert in self.alerts]
+        return {name for expr in exprs for name in range_names(expr)} & self.records.keys()
 
     def closure(self, names: Iterable[str]) -> set[str]:
         """``names`` and every record that they read, however indirectly."""
@@ -118,12 +126,22 @@ def series_names(expr: str) -> set[str]:
     return {selector.name for selector in selectors(expr) if selector.name}
 
 
+def range_names(expr: str) -> set[str]:
+    """The names of the series of which ``expr`` reads a range."""
+    found = _found(expr, MatrixSelector)
+    return {node.vector_selector.name for node in found if node.vector_selector.name}
+
+
 def selectors(expr: str) -> list[VectorSelector]:
     """The selectors in ``expr``."""
-    found: list[VectorSelector] = []
+    return _found(expr, VectorSelector)
+
+
+def _found(expr: str, kind: type[Node]) -> list[Node]:
+    found: list[Node] = []
 
     def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, VectorSelector):
+        if isinstance(node, kind):
             found.append(node)
 
     promql_parser.walk(promql_parser.parse(expr), visit)

@@ -5,9 +5,10 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import httpx
 import yaml
 
 from prometheus_tools.toolchain import locate
@@ -31,7 +32,7 @@ def scratch(folder: Path, remote_url: str = "", flags: Iterable[str] = ()) -> It
     config, log = folder / "scratch.yml", folder / "scratch.log"
     config.write_text(yaml.safe_dump(_configuration(remote_url)))
     address = f"127.0.0.1:{_free_port()}"
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [
                 str(locate("prometheus").path),
@@ -45,7 +46,7 @@ def scratch(folder: Path, remote_url: str = "", flags: Iterable[str] = ()) -> It
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_until_ready(process, f"http://{address}", log)
+        _wait_until_ready(process, address, log)
         yield f"http://{address}"
     finally:
         process.terminate()
@@ -59,16 +60,21 @@ def _configuration(remote_url: str) -> dict[str, object]:
     return {"remote_read": [{"url": url, "read_recent": True}]}
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
+        # Not by httpx, whose every client reads the certificates and the proxies first.
+        connection = HTTPConnection(address, timeout=_READY_WITHIN_SECONDS)
         try:
-            if httpx.get(f"{url}/-/ready", trust_env=False).is_success:
+            connection.request("GET", "/-/ready")
+            if connection.getresponse().status == HTTPStatus.OK:
                 return
-        except httpx.TransportError:
+        except (OSError, HTTPException):
             pass
-        time.sleep(0.05)
-    said = log.read_text().strip().splitlines()[-3:]
+        finally:
+            connection.close()
+        time.sleep(0.02)
+    said = log.read_text(encoding="utf-8").strip().splitlines()[-3:]
     raise ScratchError(f"Prometheus did not start: {' / '.join(said) or 'it said nothing'}")
 
 

@@ -1,7 +1,4 @@
-"""`python -m simulator`: check the settings, then simulate until stopped.
-
-`python -m simulator history` writes weeks of metrics instead.
-"""
+"""`python -m simulator`: check the settings, then simulate until stopped."""
 
 import argparse
 import asyncio
@@ -14,7 +11,6 @@ from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
 from app.core.utf8 import begin_in_utf8
 from simulator.events import Ready, Stopping
-from simulator.history import command as history
 from simulator.settings import Settings, SettingsError, described_variables, load_settings
 from simulator.simulation import running
 
@@ -29,11 +25,7 @@ def main() -> int:
         epilog=f"environment variables and their defaults:\n{described_variables()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="history")
-    history.add_arguments(commands.add_parser("history", help="write weeks of metrics instead"))
-    arguments = parser.parse_args()
-    if arguments.command == "history":
-        return history.run(arguments)
+    parser.parse_args()
     try:
         settings = load_settings()
     except SettingsError as error:

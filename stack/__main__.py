@@ -1,6 +1,8 @@
 """The local stack: everything from the orchestrator to the webhook receiver."""
 
 import argparse
+import errno
+import functools
 import os
 import shutil
 import sys
@@ -8,38 +10,36 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alerts import replay_command
+from app.core.environment import without_service_addresses
 from app.core.levels import level_name
+from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import compose, grafana, metrics_tokens, operators, simulation
+from stack import (
+    compose,
+    grafana,
+    metrics_tokens,
+    operators,
+    ownership,
+    processes,
+    simulation,
+)
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
-from stack.ports import PORTS
+from stack.settings import SETTINGS, WAYS, given
 
-ROOT = Path(__file__).parents[1]
-WAYS = {
-    "STACK": "native or compose; by default the one that runs, else compose\n"
-    f"{'':29}where a Docker engine answers",
-    "STACK_WITHOUT": "components that compose leaves out, such as grafana",
-    "STACK_STATE_DIR": "state of the native stack (.state)",
-    "STACK_TOOLS_DIR": "downloaded tools (.tools)",
-    "STACK_RELEASES_URL": "where the tools' release archives are (https://github.com)",
-    "STACK_GRAFANA_URL": "where Grafana's is (https://dl.grafana.com)",
-}
-SETTINGS = {
-    "APP_WORKERS": "processes of the orchestrator (1)",
-    "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
-    "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval (15s)",
-    grafana.VARIABLE: "no: leave Grafana out (yes)",
-    "HISTORY": "off: no synthetic weeks before the first start (on)",
-    **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
-}
+ROOT = Path(__file__).resolve().parents[1]
+ELSEWHERE = "STACK_STATE_DIR and STACK_TOOLS_DIR name other folders for the stack's state and tools"
 
 
 def main() -> int:
     """The command line; returns the exit code."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments, options = parser.parse_known_args()
+    if options and arguments.command not in ("preview", "replay"):
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
+    arguments.options = options
     try:
         return int(_run(arguments))
     except (StackError, ToolMissing) as error:
@@ -51,6 +51,24 @@ def main() -> int:
         # Whoever reads has seen enough, `| head` for instance.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(_explained(error), file=sys.stderr)
+        return 1
+
+
+def _explained(error: OSError) -> str:
+    """What the machine refuses, and the way out."""
+    remedy = {
+        errno.EACCES: ELSEWHERE,
+        errno.EPERM: ELSEWHERE,
+        errno.EROFS: ELSEWHERE,
+        errno.ENOSPC: "make room there",
+        errno.EDQUOT: "make room there",
+        errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
+    }.get(error.errno or 0)
+    return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,31 +82,36 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
     commands.add_parser("down", help="stop everything; data stays")
-    commands.add_parser("status", help="each component: up or not, where, since when")
+    commands.add_parser("status", help="say of each component whether it is up, where, since when")
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and worse")
-    logs.add_argument("--text", help="lines that hold this, an ID for instance")
-    trace = commands.add_parser("trace", help="what happened under one ID, as a time line")
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="follow: print new lines as they are written"
+    )
+    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and higher ones")
+    logs.add_argument("--text", help="only lines that contain this, such as an ID")
+    trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
-    level = commands.add_parser("log-level", help="another level for a logger, for a while")
+    level = commands.add_parser("log-level", help="change the level of a logger for a while")
     level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
     level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")
-    fault.add_argument("name", nargs="?", help="the fault; none: all off; without: list them")
-    send = commands.add_parser("send", help="one SMS through the whole workflow")
+    fault.add_argument(
+        "name",
+        nargs="?",
+        help="name of the fault; 'none' switches all off; without a name: list them",
+    )
+    send = commands.add_parser("send", help="send one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
-    commands.add_parser("metrics", help="what the orchestrator says of itself, as JSON")
-    preview = commands.add_parser(
-        "preview", help="each dashboard as a picture, from the running stack", add_help=False
+    commands.add_parser("metrics", help="the orchestrator's exact counts, as JSON")
+    # These two are described where they are: their options are read there, --help included.
+    commands.add_parser(
+        "preview", help="draw each dashboard as a picture, from the running stack", add_help=False
     )
-    replay = commands.add_parser(
-        "replay", help="would this have fired in the running stack?", add_help=False
+    commands.add_parser(
+        "replay", help="when alerts would have fired in the running stack", add_help=False
     )
-    for asking in (preview, replay):
-        asking.add_argument("options", nargs=argparse.REMAINDER)
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
 
@@ -100,7 +123,8 @@ def _run(arguments: argparse.Namespace) -> int:
         case "up":
             return _up()
         case "down":
-            _backend().down()
+            for backend in _running_backends():
+                backend.down()
             print("stopped")
             return 0
         case "status":
@@ -131,15 +155,48 @@ def _backend() -> Backend:
     chosen = os.environ.get("STACK")
     if chosen not in (None, "", "native", "compose"):
         raise StackError(f"STACK={chosen}: use native or compose")
-    variables = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
-    state = Path(os.environ.get("STACK_STATE_DIR") or ROOT / ".state").absolute()
-    native = NativeBackend(ROOT, state, variables)
+    native = _native()
     if chosen == "native" or (not chosen and (native.is_running() or not compose.available())):
         return native
+    return _compose()
+
+
+def _running_backends() -> list[Backend]:
+    """What there is to stop: both ways, unless one was asked for."""
+    if os.environ.get("STACK"):
+        return [_backend()]
+    native = _native()
+    if not compose.available():
+        return [native]
+    composed = _compose()
+    return [native, composed] if composed.has_containers() else [native]
+
+
+def _native() -> NativeBackend:
+    return NativeBackend(ROOT, _state(), given(without_service_addresses(os.environ)))
+
+
+def _compose() -> ComposeBackend:
+    variables = given(without_service_addresses(os.environ))
     without = os.environ.get("STACK_WITHOUT", "").split()
-    return ComposeBackend(
-        ROOT, variables, without if grafana.is_wanted(variables) else [*without, "grafana"]
-    )
+    if not grafana.is_wanted(variables):
+        without.append("grafana")
+    return ComposeBackend(ROOT, _state(), variables, without)
+
+
+@functools.cache
+def _state() -> Path:
+    """The state folder. Raises StackError when it is somebody else's."""
+    state = Path(os.environ.get("STACK_STATE_DIR") or ROOT / ".state").resolve()
+    ownership.check(ROOT, state)
+    earlier = ownership.moved_from(state)
+    if earlier and processes.any_of(earlier):
+        print(
+            f"this stack was started in {earlier} and was moved to {state} while it ran;\n"
+            "`make up` stops what still runs from there and starts it here; `make down` stops it",
+            file=sys.stderr,
+        )
+    return state
 
 
 def _up() -> int:
@@ -155,6 +212,8 @@ def _up() -> int:
 def _status(backend: Backend) -> int:
     statuses = backend.status()
     _print(statuses)
+    if any(status.up for status in statuses):
+        print("\n".join(backend.notes))
     return 0 if all(status.up for status in statuses) else 1
 
 
@@ -246,4 +305,5 @@ def _tools() -> int:
 
 
 if __name__ == "__main__":
+    begin_in_utf8()
     sys.exit(main())

@@ -13,14 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from alerts.links import COMMITTED, write_relinked
+from app.core.environment import without_service_addresses
 from prometheus_tools.toolchain import versions
-from stack import alertmanager, links, metrics_tokens, operators
+from stack import (
+    alertmanager,
+    links,
+    metrics_tokens,
+    operators,
+    ownership,
+    readable,
+    scrape_interval,
+)
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter
-from stack.ports import PORTS, read_ports, refuse_taken_ports
-from stack.scrape_interval import with_interval
+from stack.ports import PORTS, asked_ports, read_ports
+from stack.taken_ports import refuse_taken_ports
 
 OLDEST_COMPOSE = versions.oldest("COMPOSE_OLDEST")
 HEALTHY_WITHIN_SECONDS = 180
@@ -62,19 +71,29 @@ def compose_version() -> tuple[int, ...]:
 
 
 class ComposeBackend:
-    """Runs docker-compose.yml of the checkout ``root``.
+    """Runs docker-compose.yml of the checkout ``root``, as a compose project of its own.
 
-    ``variables`` are those of the stack (ports, workers, traffic). Components named in ``without``
+    Secrets are kept below ``state``. ``variables`` are those of the stack (ports, workers,
+    traffic); a running stack keeps the ports that they don't name. Components named in ``without``
     are neither pulled nor started.
     """
 
     def __init__(
-        self, root: Path, variables: Mapping[str, str], without: Iterable[str] = ()
+        self, root: Path, state: Path, variables: Mapping[str, str], without: Iterable[str] = ()
     ) -> None:
         self._root = root
-        self._state = root / ".state"
-        self.secrets = self._state / "secrets"
-        self._environment = {**os.environ, **variables}
+        self._state = state
+        self.secrets = state / "secrets"
+        self.project = ownership.project(root, state)
+        self._moved_from = ownership.earlier_checkout(state)
+        self._asked_for = asked_ports(variables)
+        self._environment = {
+            **without_service_addresses(os.environ),
+            **variables,
+            "COMPOSE_PROJECT_NAME": self.project,
+            "STACK_STATE_DIR": str(state),
+        }
+        self._set_ports(read_ports(variables))
         self._without = frozenset(without)
 
     def up(self) -> None:
@@ -84,8 +103,13 @@ class ComposeBackend:
         """
         _require_compose()
         with_history = due.is_wanted(self._environment)
+        self._refuse_others_project()
+        self._keep_ports()
+        scrape_interval.chosen(self._environment)
         services = self._services()
         self._check_ports()
+        readable.check(self._root)
+        ownership.settle(self._root, self._state)
         self._generate_secrets()
         self._write_alertmanager()
         self._choose_scrape_interval()
@@ -97,14 +121,20 @@ class ComposeBackend:
         self._start(services)
         if "alertmanager" in services:
             # Compose does not notice what changes in a mounted folder.
-            alertmanager.reload(
-                f"http://127.0.0.1:{read_ports(self._environment)['ALERTMANAGER_PORT']}"
-            )
+            alertmanager.reload(f"http://127.0.0.1:{self._ports['ALERTMANAGER_PORT']}")
 
     def down(self) -> None:
         """Stop and remove the containers; the volumes and secrets stay."""
         _require_compose()
-        self._compose("down", "--remove-orphans", failure="not everything was stopped, see above")
+        self._refuse_others_project()
+        self._compose(
+            *("--profile", "*", "down", "--remove-orphans"),
+            failure="not everything was stopped, see above",
+        )
+
+    def has_containers(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._container_ids())
 
     def status(self) -> list[ComponentStatus]:
         """Each component of the compose file, asked now."""
@@ -112,7 +142,7 @@ class ComposeBackend:
         containers = self._containers()
         return [
             _status(name, containers.get(name))
-            for name, service in self._services().items()
+            for name, service in self._services(containers).items()
             # What ends by itself, before others start, is no component.
             if service["restart"] != "no"
         ]
@@ -151,31 +181,73 @@ class ComposeBackend:
     @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
-        notified = alertmanager.note(self.secrets)
+        told = [f"By hand: docker compose -p {self.project} …", alertmanager.note(self.secrets)]
         if "grafana" in self._without:
-            return ["Grafana was left out: import grafana/dashboards/*.json into yours", notified]
+            return ["Grafana was left out: import grafana/dashboards/*.json into yours", *told]
         password = self.secrets / "grafana_admin_password"
-        return [f"Grafana: user admin, password in {password}", notified]
+        return [f"Grafana: user admin, password in {password}", *told]
 
-    def _services(self) -> dict[str, Any]:
-        """The services to run, as compose understands them, by name."""
-        defined = self._config()["services"]
+    def _services(self, running: Iterable[str] = ()) -> dict[str, Any]:
+        """The services to run, as compose understands them, by name.
+
+        With them those of ``running`` that a profile started which isn't asked for now.
+        """
+        defined = self._config()
         if unknown := self._without - set(defined):
             raise StackError(
                 f"STACK_WITHOUT: no component {', '.join(sorted(unknown))}; "
                 f"there are {', '.join(sorted(defined))}"
             )
+        if set(running) - set(defined):
+            defined |= {n: s for n, s in self._config("*").items() if n in running}
         return {name: defined[name] for name in sorted(defined) if name not in self._without}
 
-    def _config(self) -> dict[str, Any]:
-        config: dict[str, Any] = json.loads(self._answer("config", "--format", "json"))
-        return config
+    def _config(self, *profiles: str) -> dict[str, Any]:
+        options = [word for profile in profiles for word in ("--profile", profile)]
+        answer = json.loads(self._answer(*options, "config", "--format", "json"))
+        services: dict[str, Any] = answer["services"]
+        return services
 
     def _containers(self) -> dict[str, Any]:
         """What the engine knows about each service's container, by service."""
-        ids = self._answer("ps", "--all", "--quiet").split()
+        ids = self._container_ids()
         inspected = json.loads(_output(["docker", "inspect", *ids]) or "[]") if ids else []
-        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in inspected}
+        return {_label(each, "service"): each for each in inspected}
+
+    def _container_ids(self) -> list[str]:
+        of_project = f"--filter=label=com.docker.compose.project={self.project}"
+        # What `run` started ends by itself.
+        services = "--filter=label=com.docker.compose.oneoff=False"
+        command = ["docker", "ps", "--all", "--quiet", of_project, services]
+        return (_output(command) or "").split()
+
+    def _refuse_others_project(self) -> None:
+        """Raise StackError when containers of this project were started from another checkout."""
+        for name, container in self._containers().items():
+            folder = Path(_label(container, "project.working_dir")).resolve()
+            if folder not in (self._root, self._moved_from):
+                raise StackError(
+                    f"{ownership.PROJECT_VARIABLE}={self.project}: its container {name} belongs to "
+                    f"the checkout {folder}.\nChoose another name, or leave that variable out: "
+                    "every checkout has a name of its own."
+                )
+
+    def _set_ports(self, ports: Mapping[str, int]) -> None:
+        self._ports = dict(ports)
+        self._environment |= {name: str(number) for name, number in ports.items()}
+
+    def _keep_ports(self) -> None:
+        """A running stack stays where it is, but for the ports that were asked for."""
+        published = {
+            int(inside.partition("/")[0]): binding["HostPort"]
+            for container in self._containers().values()
+            for inside, bindings in container["NetworkSettings"]["Ports"].items()
+            for binding in bindings or ()
+        }
+        kept = {p.variable: published[p.default] for p in PORTS if p.default in published}
+        asked = {name: str(number) for name, number in self._asked_for.items()}
+        left = {name: str(number) for name, number in self._ports.items()}
+        self._set_ports(read_ports(left | kept | asked))
 
     def _check_ports(self) -> None:
         """Refuse ports that others listen on; those of the running stack are its own."""
@@ -186,11 +258,10 @@ class ComposeBackend:
             for binding in bindings or ()
         }
         owners = {port.variable: port.owner for port in PORTS}
-        ports = read_ports(self._environment)
         refuse_taken_ports(
             {
                 variable: number
-                for variable, number in ports.items()
+                for variable, number in self._ports.items()
                 if number not in own and owners[variable] not in self._without
             }
         )
@@ -208,8 +279,11 @@ class ComposeBackend:
         missing = [name for name in generated if not (self.secrets / name).exists()]
         if "database_password" in missing and self._has_volume(DATABASE_VOLUME):
             raise StackError(
-                f"{self.secrets / 'database_password'} is gone, but the database still has that "
-                "password.\nPut it back, or give up the data: docker compose down --volumes"
+                f"{self.secrets / 'database_password'} is gone, but the volume "
+                f"{self.project}_{DATABASE_VOLUME} still holds a database with that password.\n"
+                "Put the file back. If that database is not this checkout's, or you can do without "
+                "it,\nstart another one beside it: make up "
+                f"{ownership.PROJECT_VARIABLE}={self.project}-new"
             )
         self.secrets.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
@@ -229,23 +303,26 @@ class ComposeBackend:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
     def _has_volume(self, volume: str) -> bool:
-        labels = {"project": self._config()["name"], "volume": volume}
+        labels = {"project": self.project, "volume": volume}
         filters = [f"--filter=label=com.docker.compose.{name}={labels[name]}" for name in labels]
         return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
 
     def _choose_scrape_interval(self) -> None:
-        if not (interval := self._environment.get("SCRAPE_INTERVAL")):
+        if not self._environment.get(scrape_interval.VARIABLE):
             return
-        content = with_interval(self._root / "prometheus" / "prometheus.yml", interval)
+        interval = scrape_interval.chosen(self._environment)
+        committed = self._root / "prometheus" / "prometheus.yml"
+        content = scrape_interval.with_interval(committed, interval)
         # The name tells the intervals apart, so that compose notices a change.
         config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(content)
+        config.chmod(0o644)
         self._environment["PROMETHEUS_CONFIG"] = str(config)
 
     def _write_rules(self, *, with_grafana: bool) -> None:
         """Rules whose links lead to this stack, where the committed ones lead elsewhere."""
-        targets = links.chosen(read_ports(self._environment), with_grafana=with_grafana)
+        targets = links.chosen(self._ports, with_grafana=with_grafana)
         if targets == COMMITTED:
             return
         # The name tells the links apart, so that compose notices a change.
@@ -274,6 +351,9 @@ class ComposeBackend:
 
     def _start(self, services: Mapping[str, Any]) -> None:
         wait = ["--wait", "--wait-timeout", str(HEALTHY_WITHIN_SECONDS)]
+        if self._moved_from:
+            # Else what mounts nothing of the checkout stays, with the old place in its labels.
+            wait.append("--force-recreate")
         try:
             self._compose("up", "--detach", "--no-build", *wait, *services, failure="not healthy")
         except StackError:
@@ -325,6 +405,10 @@ def _status(name: str, container: Mapping[str, Any] | None) -> ComponentStatus:
         problem = f"its health check says {health}"
     since = datetime.fromisoformat(state["StartedAt"])
     return ComponentStatus(name, problem is None, url, since, problem or "")
+
+
+def _label(container: Mapping[str, Any], name: str) -> str:
+    return str(container["Config"]["Labels"][f"com.docker.compose.{name}"])
 
 
 def _require_compose() -> None:

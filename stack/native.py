@@ -24,25 +24,27 @@ from stack import (
     metrics_tokens,
     node_exporter,
     operators,
+    ownership,
     processes,
+    scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
 from stack.history import due
 from stack.log_view import LogFilter, Sources
-from stack.ports import PORTS, read_ports, refuse_taken_ports
-from stack.scrape_interval import with_interval
+from stack.ports import OFFSET, asked_ports, read_ports
 from stack.supervisor import Program, Supervisor
+from stack.taken_ports import refuse_taken_ports
 
 DEFAULTS = {
     "APP_WORKERS": "1",
     "TRAFFIC_PER_MINUTE": "60",
     grafana.VARIABLE: "yes",
-    **{port.variable: str(port.default) for port in PORTS},
 }
 GRAFANA_PORT = "GRAFANA_PORT"
 HEALTHY_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 45
+LOOPBACK = "127.0.0.1,localhost"
 RETENTION = "60d"
 LAST_LINES = 30
 """Lines of each component that the logs begin with."""
@@ -62,8 +64,13 @@ class NativeBackend:
         self._chosen = self._run / "variables.json"
         self._supervisor = Supervisor(state)
         self._with_history = due.is_wanted(variables)
-        self._asked_for = {name: v for name, v in variables.items() if name != due.VARIABLE}
-        self._variables = DEFAULTS | self._asked_for
+        self._history: subprocess.Popen[str] | None = None
+        self._asked_for = {
+            **{name: v for name, v in variables.items() if name not in (due.VARIABLE, OFFSET)},
+            **_texts(asked_ports(variables)),
+        }
+        self._variables = DEFAULTS | _texts(read_ports(variables)) | self._asked_for
+        self._earlier = ownership.moved_from(state)
         if self.is_running():
             self._variables = json.loads(self._chosen.read_text())
         self.ports = read_ports(self._variables)
@@ -75,7 +82,8 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
-        if self.is_running():
+        scrape_interval.chosen(self._asked_for)
+        if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
             self._write_alertmanager()
@@ -87,6 +95,8 @@ class NativeBackend:
         began = time.monotonic()
         states = self._supervisor.states()
         for program in (p for p in STARTING_ORDER if p in states):
+            if program == "prometheus":
+                self._wait_for_history()
             if not states[program].running:
                 self._supervisor.start(program)
             self._wait_until_healthy(program)
@@ -95,8 +105,7 @@ class NativeBackend:
     def down(self) -> None:
         """Stop everything, by force where asking is not enough."""
         print("stopping", flush=True)
-        self._supervisor.stop(STOPPED_WITHIN_SECONDS)
-        processes.stop_all(self._state)
+        self._stop_everything()
         self._chosen.unlink(missing_ok=True)
 
     def status(self) -> list[ComponentStatus]:
@@ -181,6 +190,11 @@ class NativeBackend:
     def _grafana_password(self) -> Path:
         return self.secrets / "grafana_admin_password"
 
+    def _stop_everything(self) -> None:
+        """Also what was started before this state was moved here."""
+        self._supervisor.stop(STOPPED_WITHIN_SECONDS)
+        processes.stop_all(self._state, *([self._earlier] if self._earlier else []))
+
     def _refuse_changes(self) -> None:
         running = self._variables
         changed = [
@@ -195,7 +209,7 @@ class NativeBackend:
 
     def _start_supervisor(self) -> None:
         # A supervisor that was killed leaves its components behind, and they hold the ports.
-        processes.stop_all(self._state)
+        self._stop_everything()
         refuse_taken_ports({k: v for k, v in self.ports.items() if k != GRAFANA_PORT})
         tools = _tools()
         programs = self._programs(tools)
@@ -203,13 +217,14 @@ class NativeBackend:
             programs.append(server)
         for folder in ("logs", "run", *(f"data/{program.name}" for program in programs)):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
+        ownership.settle(self._root, self._state)
         self._write_secrets()
         self._write_prometheus(with_grafana=server is not None)
         shutil.rmtree(self._run / "alertmanager", ignore_errors=True)
         self._write_alertmanager()
         if templates := default_templates(tools["alertmanager"]):
             (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
-        self._fill_in_history()
+        self._begin_history()
         self._chosen.write_text(json.dumps(self._variables))
         self._supervisor.launch(programs, self._environment())
 
@@ -310,12 +325,13 @@ class NativeBackend:
         url = {name: f"http://127.0.0.1:{number}" for name, number in self.ports.items()}
         # Components talk to each other, which no proxy of this machine's environment is for.
         excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-        directly = f"{excepted},127.0.0.1" if excepted else "127.0.0.1"
+        directly = f"{excepted},{LOOPBACK}" if excepted else LOOPBACK
         return {
             **os.environ,
             "NO_PROXY": directly,
             "no_proxy": directly,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
             "ORCHESTRATOR_PORT": str(self.ports["APP_PORT"]),
             "ORCHESTRATOR_WORKERS": self._variables["APP_WORKERS"],
             "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{self._state}/data/app/orchestrator.db",
@@ -344,6 +360,8 @@ class NativeBackend:
             "SIMULATOR_APP_URL": url["APP_PORT"],
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
+            # The provisioned data source takes it.
+            "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
                 self._state / "data" / "grafana",
@@ -376,8 +394,9 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if interval := self._variables.get("SCRAPE_INTERVAL"):
-            config = with_interval(committed / "prometheus.yml", interval)
+        if self._variables.get(scrape_interval.VARIABLE):
+            interval = scrape_interval.chosen(self._variables)
+            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
             (folder / "prometheus.yml").write_text(config)
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
@@ -391,19 +410,41 @@ class NativeBackend:
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
 
-    def _fill_in_history(self) -> None:
-        """Give a Prometheus that has never run its history; it says itself why it can't."""
+    def _begin_history(self) -> None:
+        """Let a Prometheus that has never run get its history, while the others start."""
         data = self._state / "data" / "prometheus"
         if self._with_history and due.is_due(data):
-            instance = f"127.0.0.1:{self.ports['APP_PORT']}"
-            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], instance)
+            targets = self._run / "prometheus" / "targets"
+            command = due.command(data, self._variables["TRAFFIC_PER_MINUTE"], targets)
             # Marked, so that a process which outlives a killed `up` is found by the next one.
             environment = {**os.environ, processes.MARK: str(self._state)}
-            subprocess.run(command, cwd=self._root, env=environment, check=False)
+            # What it says comes later, when the others have said theirs.
+            self._history = subprocess.Popen(
+                command,
+                cwd=self._root,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def _wait_for_history(self) -> None:
+        """Show what making the history says, until it is made; it says itself why it can't."""
+        if self._history:
+            with self._history as history:
+                assert history.stdout
+                # Character by character: a part that is being made has no end of line yet.
+                while text := history.stdout.read(1):
+                    print(text, end="", flush=True)
+            self._history = None
 
     def _write_alertmanager(self) -> None:
         receiver_url = f"http://127.0.0.1:{self.ports['RECEIVER_PORT']}/alerts"
         alertmanager.write(self._run / "alertmanager", self.secrets, receiver_url)
+
+
+def _texts(ports: Mapping[str, int]) -> dict[str, str]:
+    return {name: str(number) for name, number in ports.items()}
 
 
 def _component_of(file: Path) -> str:

@@ -1,13 +1,12 @@
-"""The ports of the stack: one variable each, checked before anything starts."""
+"""The ports of the stack: one variable each, and one that shifts them all."""
 
-import errno
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psutil
-
 from stack.backend import StackError
+
+OFFSET = "PORT_OFFSET"
+HIGHEST = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,12 @@ PORTS = (
 
 def read_ports(variables: Mapping[str, str]) -> dict[str, int]:
     """The port of each variable, or its default. Raises StackError on one that can't be used."""
+    offset = _offset(variables)
     ports: dict[str, int] = {}
     for port in PORTS:
-        value = variables.get(port.variable) or str(port.default)
-        if not value.isdecimal() or not 1 <= int(value) <= 65535:
-            raise StackError(f"{port.variable}={value}: use a port from 1 to 65535")
+        value = variables.get(port.variable) or str(port.default + offset)
+        if not value.isdecimal() or not 1 <= int(value) <= HIGHEST:
+            raise StackError(f"{port.variable}={value}: use a port from 1 to {HIGHEST}")
         other = next((name for name, number in ports.items() if number == int(value)), None)
         if other:
             raise StackError(f"{port.variable} and {other} are both {value}; change one of them")
@@ -47,43 +47,17 @@ def read_ports(variables: Mapping[str, str]) -> dict[str, int]:
     return ports
 
 
-def refuse_taken_ports(ports: Mapping[str, int]) -> None:
-    """Raise StackError naming each port that somebody else listens on, and the way out."""
-    taken = [port for port in PORTS if port.variable in ports and _is_taken(ports[port.variable])]
-    if taken:
-        lines = [
-            f"port {ports[port.variable]} for {port.owner} is taken{_holder(ports[port.variable])};"
-            f" stop that, or choose another: make up {port.variable}=…"
-            for port in taken
-        ]
-        raise StackError("\n".join(lines))
+def asked_ports(variables: Mapping[str, str]) -> dict[str, int]:
+    """Those ports that ``variables`` say something about. Raises StackError as `read_ports`."""
+    ports = read_ports(variables)
+    if variables.get(OFFSET):
+        return ports
+    return {name: number for name, number in ports.items() if variables.get(name)}
 
 
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: connections that are closing don't count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EACCES:
-                raise StackError(f"port {port} needs privileges; choose one above 1023") from None
-            return True
-    return False
-
-
-def _holder(port: int) -> str:
-    try:
-        connections = psutil.net_connections("inet")
-    except psutil.AccessDenied:
-        return ""
-    for connection in connections:
-        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
-            continue
-        if connection.laddr.port == port and connection.pid:
-            try:
-                name = psutil.Process(connection.pid).name()
-            except psutil.NoSuchProcess:
-                return ""
-            return f" by {name} (pid {connection.pid})"
-    return ""
+def _offset(variables: Mapping[str, str]) -> int:
+    value = variables.get(OFFSET) or "0"
+    most = HIGHEST - max(port.default for port in PORTS)
+    if not value.isdecimal() or int(value) > most:
+        raise StackError(f"{OFFSET}={value}: use a whole number from 0 to {most}, such as 1000")
+    return int(value)

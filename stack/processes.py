@@ -1,5 +1,6 @@
 """Finding and stopping the processes of a native stack, whoever their parent is by now."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,9 @@ MARK = "STACK_COMPONENT_OF"
 TERMINATED_WITHIN_SECONDS = 10
 
 
-def stop_all(state: Path) -> None:
-    """Stop every process of the stack whose state is in ``state``, by force if need be."""
-    found = list(_of(state))
+def stop_all(*states: Path) -> None:
+    """Stop every process of the stacks whose state is in ``states``, by force if need be."""
+    found = [process for process, state in _marked() if state in map(str, states)]
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -25,10 +26,31 @@ def stop_all(state: Path) -> None:
     psutil.wait_procs(alive, timeout=TERMINATED_WITHIN_SECONDS)
 
 
-def _of(state: Path) -> Iterator[psutil.Process]:
+def any_of(state: Path) -> bool:
+    """Whether any process of the stack in ``state`` runs."""
+    return any(marked == str(state) for _, marked in _marked())
+
+
+def stacks_started_from(checkout: Path) -> set[str]:
+    """The state folders of the stacks that run the programs of ``checkout``."""
+    own = f"{checkout}{os.sep}"
+    found = set()
+    for process, state in _marked():
+        with suppress(psutil.Error, IndexError):
+            if process.cmdline()[0].startswith(own):
+                found.add(state)
+    return found
+
+
+def stack_of(process: psutil.Process) -> str | None:
+    """The state folder of the stack that ``process`` belongs to. Raises psutil.Error."""
+    marked: str | None = process.environ().get(MARK)
+    return marked
+
+
+def _marked() -> Iterator[tuple[psutil.Process, str]]:
+    """Each process of any stack that this user may look into, with its stack's state folder."""
     for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(state):
-                yield process
-        except psutil.Error:
-            continue
+        with suppress(psutil.Error):
+            if state := stack_of(process):
+                yield process, state

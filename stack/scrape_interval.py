@@ -1,20 +1,37 @@
-"""prometheus.yml with another interval than the committed one."""
+"""How often Prometheus scrapes: what SCRAPE_INTERVAL may be, and prometheus.yml with it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from stack.backend import StackError
 
-_DURATION = re.compile(r"[1-9]\d*(ms|s|m|h)")
+VARIABLE = "SCRAPE_INTERVAL"
+LONGEST_SECONDS = 15
+"""That of the committed prometheus.yml, for which rules and panels are made."""
+_WHOLE_SECONDS = re.compile(r"([1-9]\d?)s")
+
+
+def chosen(variables: Mapping[str, str]) -> str:
+    """The interval, such as ``5s``; the longest where ``variables`` have none.
+
+    Raises StackError for one with which rules and panels would be empty.
+    """
+    interval = variables.get(VARIABLE) or f"{LONGEST_SECONDS}s"
+    match = _WHOLE_SECONDS.fullmatch(interval)
+    if not match or int(match[1]) > LONGEST_SECONDS:
+        raise StackError(
+            f"{VARIABLE}={interval}: use whole seconds, from 1s to {LONGEST_SECONDS}s; rules and "
+            "panels look at one minute, in which they need four scrapes"
+        )
+    return interval
 
 
 def with_interval(config: Path, interval: str) -> str:
-    """The text of ``config`` with scrapes and evaluations every ``interval``, such as ``1s``."""
-    if not _DURATION.fullmatch(interval):
-        raise StackError(f"SCRAPE_INTERVAL={interval}: use a duration such as 5s or 1m")
-    changed = yaml.safe_load(config.read_text())
+    """The text of ``config`` with scrapes and evaluations every ``interval``."""
+    changed = yaml.safe_load(config.read_text(encoding="utf-8"))
     changed["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
     # A scrape has to end before the next one.
     changed["global"].pop("scrape_timeout", None)

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import resource
 import shlex
 import socket
 import subprocess
@@ -24,7 +25,12 @@ LOG_BYTES = 10 * 1024 * 1024
 STOP_SECONDS = 35
 """The app finishes the requests under way, for 30 s at most."""
 
+NEEDED_FILES = 1024
+"""Open files of one process."""
+
 _UNIX_PATH_LIMIT = 100
+_SOCKET = "STACK_SOCKET"
+"""Environment variable of supervisord: the path of its socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +69,38 @@ class Supervisor:
 
     def launch(self, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
         """Start it, with ``programs`` known but not started; it will stop them in this order."""
+        _require_files()
         self._config.parent.mkdir(parents=True, exist_ok=True)
-        self._config.write_text(self._configuration(programs))
+        for program in programs:
+            self._write_start(program)
+        self._config.write_text(_configuration(programs), encoding="utf-8")
         self._socket.unlink(missing_ok=True)
-        subprocess.run(
+        started = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
-            env={**environment, MARK: str(self._state)},
-            check=True,
+            # What the configuration's paths are relative to.
+            cwd=self._state,
+            env={
+                **environment,
+                _SOCKET: str(self._socket),
+                MARK: str(self._state),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if started.returncode:
+            raise StackError(f"supervisord does not start: {started.stderr.strip()}")
         deadline = time.monotonic() + LAUNCHED_WITHIN_SECONDS
         while not self.answers():
             if time.monotonic() > deadline:
                 raise StackError(f"supervisord does not answer; see {self._log}")
             time.sleep(0.05)
+
+    def _write_start(self, program: Program) -> None:
+        """Write the script that becomes ``program``."""
+        folder, command = shlex.quote(str(program.folder)), shlex.join(program.command)
+        script = self._state / _start_script(program)
+        script.write_text(f"cd {folder}\nexec {command}\n", encoding="utf-8")
 
     def start(self, name: str) -> None:
         """Start a program, unless it is started already."""
@@ -87,8 +112,9 @@ class Supervisor:
 
     def add(self, program: Program) -> None:
         """Let it know one more program, not started, while it runs; it will stop that one last."""
-        with self._config.open("a") as config:
-            config.write("\n" + _text(self._section(program, priority=0)))
+        self._write_start(program)
+        with self._config.open("a", encoding="utf-8") as config:
+            config.write("\n" + _text(_section(program, priority=0)))
         self._rpc.reloadConfig()
         self._rpc.addProcessGroup(program.name)
 
@@ -137,44 +163,72 @@ class Supervisor:
     def _log(self) -> Path:
         return self._state / "logs" / "supervisord.log"
 
-    def _configuration(self, programs: Sequence[Program]) -> str:
-        sections: dict[str, dict[str, object]] = {
-            "unix_http_server": {"file": self._socket, "chmod": "0700"},
-            "rpcinterface:supervisor": {
-                "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
-            },
-            "supervisord": {
-                "logfile": self._log,
-                "pidfile": self._state / "run" / "supervisord.pid",
-                "childlogdir": self._state / "logs",
-                "silent": "true",
-            },
-        }
-        for position, program in enumerate(programs):
-            # The highest is stopped first.
-            sections |= self._section(program, priority=len(programs) - position)
-        return _text(sections)
 
-    def _section(self, program: Program, priority: int) -> dict[str, dict[str, object]]:
-        return {
-            f"program:{program.name}": {
-                "command": shlex.join(program.command),
-                "directory": program.folder,
-                "autostart": "false",
-                "autorestart": "true",
-                # Python alone takes seconds; what ends within these was never up.
-                "startsecs": STARTED_AFTER_SECONDS,
-                "startretries": 3,
-                "priority": priority,
-                "stopwaitsecs": STOP_SECONDS,
-                "stopasgroup": "false",
-                "killasgroup": "true",
-                "redirect_stderr": "true",
-                "stdout_logfile": self._state / "logs" / f"{program.name}.log",
-                "stdout_logfile_maxbytes": LOG_BYTES,
-                "stdout_logfile_backups": 3,
-            }
+def _configuration(programs: Sequence[Program]) -> str:
+    """What supervisord reads.
+
+    It names no path of this machine: in one, `%` would be expanded and ` ;` begin a comment.
+    """
+    sections: dict[str, dict[str, object]] = {
+        "unix_http_server": {"file": f"%(ENV_{_SOCKET})s", "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "supervisord": {
+            "logfile": "logs/supervisord.log",
+            "pidfile": "run/supervisord.pid",
+            "childlogdir": "logs",
+            "silent": "true",
+            "minfds": NEEDED_FILES,
+        },
+    }
+    for position, program in enumerate(programs):
+        # The highest is stopped first.
+        sections |= _section(program, priority=len(programs) - position)
+    return _text(sections)
+
+
+def _section(program: Program, priority: int) -> dict[str, dict[str, object]]:
+    return {
+        f"program:{program.name}": {
+            "command": f"/bin/sh {_start_script(program)}",
+            "autostart": "false",
+            "autorestart": "true",
+            # Python alone takes seconds; what ends within these was never up.
+            "startsecs": STARTED_AFTER_SECONDS,
+            "startretries": 3,
+            "priority": priority,
+            "stopwaitsecs": STOP_SECONDS,
+            "stopasgroup": "false",
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": f"logs/{program.name}.log",
+            "stdout_logfile_maxbytes": LOG_BYTES,
+            "stdout_logfile_backups": 3,
         }
+    }
+
+
+def _text(sections: Mapping[str, Mapping[str, object]]) -> str:
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in body.items())
+        for section, body in sections.items()
+    )
+
+
+def _start_script(program: Program) -> str:
+    return f"run/start-{program.name}.sh"
+
+
+def _require_files() -> None:
+    """Raise StackError where this shell's limit of open files is too low for the components."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < NEEDED_FILES:
+        raise StackError(
+            f"a process may open only {most} files here, and the stack needs {NEEDED_FILES}.\n"
+            f"Raise the limit (`ulimit -Hn {NEEDED_FILES}` as root, or nofile in "
+            "/etc/security/limits.conf) and type make up again."
+        )
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -197,17 +251,6 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
-
-
-def _text(sections: Mapping[str, Mapping[str, object]]) -> str:
-    return "\n".join(
-        f"[{section}]\n" + "".join(f"{key}={_escaped(value)}\n" for key, value in body.items())
-        for section, body in sections.items()
-    )
-
-
-def _escaped(value: object) -> str:
-    return str(value).replace("%", "%%")
 
 
 def _socket_path(state: Path) -> Path:

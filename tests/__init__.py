@@ -1,4 +1,7 @@
 """All tests; the folders mirror those that they test. bench/ measures what things cost.
 
-May import everything; nothing imports the tests.
+May import everything; nothing imports the tests. Tracing for coverage begins with the first import,
+or it would miss the application's.
 """
+
+from tests import traced as traced

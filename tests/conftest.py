@@ -24,7 +24,7 @@ from app.core.observability import Observability
 from app.main import create_app, observed
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
-from tests import personal_data
+from tests import costs, personal_data, traced
 from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
 
@@ -34,6 +34,12 @@ _HANDED_OVER = "personal_data"
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add what a run says of itself in the end."""
+    config.pluginmanager.register(traced)
+    config.pluginmanager.register(costs)
 
 
 def configure_test_logs() -> None:
@@ -100,11 +106,13 @@ def pytest_terminal_summary(
         terminalreporter.line(f"logs: none of the {looked_for} is in them")
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith(("ORCHESTRATOR_", "ALERTS_")):
-            monkeypatch.delenv(name)
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ORCHESTRATOR_", "ALERTS_")):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(params=[locate, locate_floor], ids=["current", "floor"])

@@ -2,8 +2,16 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-BY_FILE = "tests/test_stack/"
-"""Here the tests of a file share a stack, which each leaves as the next one expects it."""
+BY_FILE = (
+    "tests/test_stack/",
+    "tests/test_api/test_live_page.py",
+    "tests/test_dashboards/test_preview.py",
+    "tests/test_dashboards/test_preview_layout.py",
+    "tests/test_alerts/test_exporters.py",
+    "tests/test_alerts/test_history.py",
+    "tests/test_alerts/test_replay.py",
+)
+"""Here the tests of a file share what takes long to start: a stack, a browser, pictures, data."""
 
 
 class Distribution(LoadScopeScheduling):

@@ -22,6 +22,7 @@ async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 120)
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
+    pause = 0.02
     last: object = "no true answer"
     while loop.time() < deadline:
         try:
@@ -29,5 +30,7 @@ async def eventually(ask: Callable[[], Awaitable[object]], seconds: float = 120)
                 return
         except httpx.TransportError as error:
             last = error
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        # What takes long isn't asked for all the time: that would take it longer.
+        pause = min(pause * 1.2, 0.25)
     raise AssertionError(f"{ask} after {seconds} s: {last!r}")

@@ -22,7 +22,7 @@ GROUP_BY = ("alertname", "job")
 # A page is a matter of minutes: just long enough for what fires in the same evaluation and for
 # what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.
 PAGE = {"group_wait": "10s", "group_interval": "30s", "repeat_interval": "1h"}
-# A ticket may gather its like first. Twice a day is often enough for what nobody mends at night.
+# A ticket may gather its like first. Twice a day is often enough for what nobody fixes at night.
 TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "12h"}
 # Missed after a few minutes of silence; the interval between two lies between these two.
 WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"}

@@ -155,8 +155,8 @@ def approvals(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Managers change or refuse most answers of the AI of {{ $labels.job }}",
-                description="The answers they see are not good enough, and those that are sent "
-                "without them may be no better. Share of decisions over 6 hours.",
+                description="The answers they see are not good enough, so those that are sent "
+                "without a manager may not be either. Share of decisions over 6 hours.",
                 action="Read what managers changed. If it began with a change of model, prompt or "
                 "limits, take that back.",
                 pending="30m",
@@ -184,8 +184,8 @@ def queue_length(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Many answers of {{ $labels.job }} wait for a manager",
-                description="Managers don't keep up, or don't know. Answers that wait.",
-                action="Are managers told, and can they send? If both, more of them are needed, "
+                description="Managers don't keep up, or are not told. Answers that wait.",
+                action="Are managers told, and can they send? If so, more managers are needed, "
                 "or fewer answers must be queued.",
                 pending="30m",
                 keep_firing="10m",
@@ -227,7 +227,7 @@ def queue_age(thresholds: Thresholds) -> Signal:
                 thresholds.approval_wait_warning_seconds,
                 Severity.TICKET,
                 "15m",
-                "A tenant waits, and soon longer than is promised.",
+                "A tenant waits, and soon longer than promised.",
                 "Have a manager decide on the oldest ones today.",
             ),
             above(
@@ -237,8 +237,8 @@ def queue_age(thresholds: Thresholds) -> Signal:
                 "5m",
                 "The promise to the tenant is broken, and the sweep, which should have escalated "
                 "it, does not work.",
-                "Find out why the sweep fails; have a manager take the oldest ones by hand "
-                "meanwhile.",
+                "Find out why the sweep fails; have a manager take the oldest ones by hand until "
+                "it works.",
             ),
         ),
     )
@@ -247,8 +247,9 @@ def queue_age(thresholds: Thresholds) -> Signal:
 def surge(thresholds: Thresholds) -> Signal:
     """How many escalations there are for each SMS, by type: one cause makes one type surge."""
     return Signal(
-        title="Escalations by SMS received",
-        meaning="Escalations of a type over an hour by the SMS received. Usual is 1 to 8% a type.",
+        title="Escalations per SMS received",
+        meaning="Escalations of each type in an hour, divided by the SMS received. Usual is 1 to "
+        "8% per type.",
         unit=Unit.RATIO,
         source=ESCALATIONS_PER_SMS,
         dashboard=Dashboard.BUSINESS,
@@ -260,9 +261,9 @@ def surge(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Many escalations of {{ $labels.job }}: {{ $labels.type }}",
-                description="Managers get more conversations than they can take over. Escalations "
-                "of this type over an hour by the SMS received.",
-                action="Read some of these conversations: what they have in common is the cause.",
+                description="Managers get more conversations than they can take over. "
+                "Escalations of this type in an hour, divided by the SMS received.",
+                action="Read some of these conversations and look for what they have in common.",
                 pending="5m",
                 keep_firing="10m",
                 guards=(Guard(ESCALATIONS, Comparison.AT_LEAST, thresholds.minimum_events, on=()),),
@@ -307,7 +308,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
                 Urgency.CRITICAL,
                 thresholds.critical_escalation_seconds,
                 Severity.PAGE,
-                "A critical escalation of {{ $labels.job }} is not taken care of",
+                "A critical escalation of {{ $labels.job }} has not been handled",
                 "A tenant threatens to hurt themselves or somebody, and no manager has closed it.",
             ),
             above(
@@ -315,7 +316,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
                 Urgency.HIGH,
                 thresholds.high_escalation_seconds,
                 Severity.TICKET,
-                "An escalation of {{ $labels.job }} of high severity is not taken care of",
+                "An escalation of {{ $labels.job }} of high severity has not been handled",
                 "A tenant is hostile, or speaks of a lawyer, and no manager has closed it.",
             ),
         ),
@@ -325,9 +326,9 @@ def unhandled(thresholds: Thresholds) -> Signal:
 def detection(thresholds: Thresholds) -> Signal:
     """The share of messages with a payment plan, beside its own past."""
     return Signal(
-        title="Payment plans found, beside the past week",
-        meaning="Share of messages of 6 hours in which a plan was found, as a share of the mean of "
-        "the week before. Good is around 100%; none in the first day.",
+        title="Payment plans found, compared with the past week",
+        meaning="Share of messages with a plan over 6 hours, compared with the mean of the week "
+        "before. Good is around 100%. Not known during the first day.",
         unit=Unit.RATIO,
         source=FOUND_TO_USUAL,
         dashboard=Dashboard.BUSINESS,
@@ -339,10 +340,10 @@ def detection(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="{{ $labels.job }} finds far fewer payment plans than usual",
-                description="Tenants propose plans, and they are not stored or confirmed. Share "
-                "of messages with a plan over 6 hours, of what is usual.",
-                action="Read some messages with an amount and weeks in them: if no plan was found, "
-                "the detection is broken since a release.",
+                description="Plans that tenants propose are not stored or confirmed. Share of "
+                "messages with a plan over 6 hours, compared with the usual share.",
+                action="Read some messages with an amount and weeks in them: if no plan was "
+                "found, a release has probably broken the detection.",
                 pending="30m",
                 keep_firing="30m",
                 guards=(Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),),
@@ -355,9 +356,9 @@ def detection(thresholds: Thresholds) -> Signal:
 def drift(thresholds: Thresholds) -> Signal:
     """How far the AI's confidence is from its own past, whichever way."""
     return Signal(
-        title="Confidence, off the past week",
-        meaning="How far the AI's mean confidence of an hour is from that of the week before. Good "
-        "is below 3 points; none in the first day.",
+        title="Confidence, difference from the past week",
+        meaning="Difference between the AI's mean confidence of an hour and that of the week "
+        "before. Good is below 3 points. Not known during the first day.",
         unit=Unit.RATIO,
         source=CONFIDENCE_DRIFT,
         thresholds=(
@@ -368,10 +369,11 @@ def drift(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="The AI of {{ $labels.job }} is not as sure of its answers as usual",
-                description="Its confidence routes them: lower, managers are flooded; higher, "
-                "answers are sent that somebody should have seen. Difference of the means.",
-                action="See which way it went. Has the provider changed the model, or we the "
-                "prompt?",
+                description="Confidence decides where answers go. If it is lower, managers get "
+                "too many; if it is higher, answers are sent that a manager should have seen. "
+                "Difference of the means.",
+                action="See whether it rose or fell. Has the provider changed the model, or have "
+                "we changed the prompt?",
                 pending="15m",
                 keep_firing="15m",
                 guards=(Guard(ANSWERS, Comparison.AT_LEAST, thresholds.minimum_events),),

@@ -91,8 +91,8 @@ def time_left(thresholds: Thresholds) -> Signal:
     days = thresholds.capacity_days
     return Signal(
         title="Time until a limit is reached",
-        meaning="At the growth of the last four weeks. Nothing is shown for what does not grow. "
-        f"Good is above {days:g} days.",
+        meaning="At the growth of the last four weeks. Empty for limits whose use does not "
+        f"grow. Good is above {days:g} days.",
         unit=Unit.SECONDS,
         source=TIME_LEFT,
         thresholds=(
@@ -105,8 +105,7 @@ def time_left(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.job }} will reach its limit of {{ $labels.limit }} in weeks",
                 description="The daily peak of {{ $labels.limit }} grows towards its limit. Time "
                 "left at the growth of the last four weeks.",
-                action="Decide on the next step of capacity now: workers, instances, a higher "
-                "quota.",
+                action="Plan more capacity now: workers, instances or a higher quota.",
                 pending="6h",
                 keep_firing="1d",
                 guards=(Guard(LEVEL, Comparison.AT_LEAST, thresholds.capacity_minimum_usage, _ON),),
@@ -121,8 +120,8 @@ def disk_time_left(thresholds: Thresholds) -> Signal:
     days = thresholds.capacity_days
     return Signal(
         title="Time until a disk is full, at the growth of a week",
-        meaning="Nothing is shown for disks that don't fill, or are known for less than half of "
-        f"the week. Good is above {days:g} days.",
+        meaning="Empty for disks that don't fill, or have been known for less than half a week. "
+        f"Good is above {days:g} days.",
         unit=Unit.SECONDS,
         source=DISK_TIME_LEFT,
         thresholds=(
@@ -134,7 +133,7 @@ def disk_time_left(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full in weeks",
                 description="Time left at the growth of the last week.",
-                action="Decide now: a larger disk, shorter retention, or what can be moved.",
+                action="Decide now: a larger disk, shorter retention, or data that can be moved.",
                 pending="6h",
                 keep_firing="1d",
                 guards=(

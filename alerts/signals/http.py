@@ -70,8 +70,8 @@ def erring(thresholds: Thresholds) -> Signal:
     """The share of requests that the service itself failed."""
     return Signal(
         title="Requests answered 5xx",
-        meaning="Share of requests, probes left out, answered 5xx over 5 minutes. Good is 0; at "
-        "the line a release is rolled back.",
+        meaning="Share of requests, without probes, answered 5xx over 5 minutes. Good is 0; "
+        "above the line, roll back the release.",
         unit=Unit.RATIO,
         source=SERVED_ERROR_RATIO,
         thresholds=(
@@ -82,10 +82,10 @@ def erring(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="{{ $labels.job }} answers too many requests with 5xx",
-                description="Whoever called it got an error: SMS are not taken in, managers can't "
-                "decide. Share of requests over 5 minutes.",
-                action="If a release is fresh, roll it back now. If none is, find the failing "
-                "route and its exception in the log.",
+                description="Callers get errors: SMS are not accepted, managers can't decide. "
+                "Share of requests over 5 minutes.",
+                action="If there was a release just before, roll it back now. Otherwise find the "
+                "failing route and its exception in the log.",
                 pending="1m",
                 keep_firing="1m",
                 guards=(_enough(SERVED_ERRORS, thresholds),),
@@ -106,7 +106,7 @@ def slow(thresholds: Thresholds) -> Signal:
     limit = Unit.SECONDS.text(thresholds.rollback_latency_seconds)
     return Signal(
         title=f"Requests slower than {limit}",
-        meaning=f"Share of requests, probes left out, that took longer than {limit} over 5 "
+        meaning=f"Share of requests, without probes, that took longer than {limit} over 5 "
         "minutes. Good is 0.",
         unit=Unit.RATIO,
         source=SERVED_SLOW_RATIO,
@@ -118,10 +118,10 @@ def slow(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary=f"Too many requests to {{{{ $labels.job }}}} take longer than {limit}",
-                description="Callers wait, and give up and try again. Share of requests over 5 "
-                "minutes.",
-                action="If a release is fresh, roll it back now. If none is, see whether an "
-                "upstream, the database or the process itself is slow.",
+                description="Callers wait, give up and try again, which adds load. Share of "
+                "requests over 5 minutes.",
+                action="If there was a release just before, roll it back now. Otherwise see "
+                "whether an upstream, the database or the process itself is slow.",
                 pending="2m",
                 keep_firing="1m",
                 guards=(_enough(served_slow(thresholds), thresholds),),

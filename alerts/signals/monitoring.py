@@ -159,9 +159,9 @@ def rule_failures() -> Signal:
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
                 summary="Rules of {{ $labels.rule_group }} fail",
-                description="A rule that fails records nothing and can't fire: what it watches is "
-                "unwatched, and no other alert says so. Failures within 5 minutes.",
-                action="Read the rule's error on Prometheus's page /rules; mend the rule or the "
+                description="A rule that fails records nothing and can't fire. Nobody watches "
+                "what it should watch, and no other alert says so. Failures within 5 minutes.",
+                action="Read the rule's error on Prometheus's page /rules; fix the rule, or the "
                 "series that it can't join.",
                 # Longer than the window: one failure alone can't last so long.
                 pending="6m",
@@ -176,7 +176,7 @@ def rule_time(thresholds: Thresholds) -> Signal:
     return Signal(
         title="Duration of rule groups",
         meaning="The last evaluation of a group as a share of its interval. Good is below 10%; "
-        "above 100% evaluations are left out.",
+        "above 100% evaluations are skipped.",
         unit=Unit.RATIO,
         source=RULE_TIME,
         thresholds=(
@@ -186,8 +186,8 @@ def rule_time(thresholds: Thresholds) -> Signal:
                 value=thresholds.rule_group_share,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="Rules of {{ $labels.rule_group }} take long",
-                description="Once they take longer than the interval, evaluations are left out "
+                summary="Rules of {{ $labels.rule_group }} take too long",
+                description="Once they take longer than the interval, evaluations are skipped "
                 "and alerts come late.",
                 action="Find the slow rule on Prometheus's page /rules, and what made it slow: "
                 "more series, or less CPU.",
@@ -200,8 +200,8 @@ def rule_time(thresholds: Thresholds) -> Signal:
 def rules_missed() -> Signal:
     """Evaluations that were left out."""
     return Signal(
-        title="Rule evaluations left out",
-        meaning="Evaluations of a group left out over 5 minutes. Good is 0.",
+        title="Rule evaluations skipped",
+        meaning="Evaluations of a group that were skipped over 5 minutes. Good is 0.",
         unit=Unit.COUNT,
         source=RULES_MISSED,
         thresholds=(
@@ -211,9 +211,9 @@ def rules_missed() -> Signal:
                 value=0,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="Rules of {{ $labels.rule_group }} are left out",
-                description="The group takes longer than its interval, or the machine stood "
-                "still; alerts come late and records have holes. Left out within 5 minutes.",
+                summary="Rules of {{ $labels.rule_group }} are skipped",
+                description="The group takes longer than its interval, or the machine stopped "
+                "for a while. Alerts come late and records have gaps. Skipped within 5 minutes.",
                 action="See how long the group takes, and whether Prometheus lacks CPU.",
                 pending="6m",
             ),
@@ -224,8 +224,8 @@ def rules_missed() -> Signal:
 def send_errors(thresholds: Thresholds) -> Signal:
     """Alerts that did not reach one Alertmanager."""
     return Signal(
-        title="Alerts not delivered, by Alertmanager",
-        meaning="Share of alerts that an Alertmanager did not take over 5 minutes. Good is 0.",
+        title="Alerts not accepted, by Alertmanager",
+        meaning="Share of alerts that an Alertmanager did not accept over 5 minutes. Good is 0.",
         unit=Unit.RATIO,
         source=SEND_ERROR_RATIO,
         thresholds=(
@@ -235,7 +235,7 @@ def send_errors(thresholds: Thresholds) -> Signal:
                 value=thresholds.notification_error_ratio,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="{{ $labels.alertmanager }} doesn't take alerts",
+                summary="{{ $labels.alertmanager }} doesn't accept alerts",
                 description="Alerts that Prometheus sends there fail.",
                 action="Is that Alertmanager up, and reachable from Prometheus? Its answer is in "
                 "Prometheus's log.",
@@ -256,9 +256,9 @@ def send_errors(thresholds: Thresholds) -> Signal:
 def undelivered(thresholds: Thresholds) -> Signal:
     """Alerts that no Alertmanager takes."""
     return Signal(
-        title="Alerts not delivered, best way",
-        meaning="Share of alerts lost on the way that works best. Good is 0: what one Alertmanager "
-        "takes reaches people.",
+        title="Alerts not accepted by any Alertmanager",
+        meaning="Share of alerts that even the best Alertmanager did not accept. Good is 0: an "
+        "alert that one Alertmanager accepts reaches people.",
         unit=Unit.RATIO,
         source=BEST_WAY_ERROR_RATIO,
         thresholds=(
@@ -268,11 +268,11 @@ def undelivered(thresholds: Thresholds) -> Signal:
                 value=thresholds.notification_error_ratio,
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
-                summary="No Alertmanager takes alerts of {{ $labels.instance }} reliably",
-                description="Alerts fail on every way from Prometheus to Alertmanager; people may "
-                "hear of nothing.",
-                action="Start Alertmanager, or mend its address; until then watch "
-                "Prometheus's page /alerts.",
+                summary="No Alertmanager reliably accepts alerts of {{ $labels.instance }}",
+                description="Prometheus can't deliver alerts to any Alertmanager. People may not "
+                "be notified of anything.",
+                action="Start Alertmanager, or fix its address. Until then watch Prometheus's "
+                "page /alerts.",
                 pending="2m",
                 guards=(
                     Guard(
@@ -292,7 +292,8 @@ def queue(thresholds: Thresholds) -> Signal:
     """Alerts that wait to be sent."""
     return Signal(
         title="Queue of alerts to send",
-        meaning="How full the queue to Alertmanager is. Good is 0; what doesn't fit is dropped.",
+        meaning="How full the queue to Alertmanager is. Good is 0; alerts that don't fit are "
+        "dropped.",
         unit=Unit.RATIO,
         source=QUEUE,
         thresholds=(
@@ -303,7 +304,7 @@ def queue(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Alerts of {{ $labels.instance }} wait to be sent",
-                description="Alertmanager takes alerts more slowly than they come. When the "
+                description="Alertmanager accepts alerts more slowly than they arrive. When the "
                 "queue is full the oldest are dropped.",
                 action="See how long Alertmanager takes, and whether thousands of alerts fire.",
                 pending="2m",
@@ -316,7 +317,7 @@ def dropped() -> Signal:
     """Alerts that were given up."""
     return Signal(
         title="Alerts dropped",
-        meaning="Alerts that Prometheus gave up sending over 5 minutes. Good is 0.",
+        meaning="Alerts that Prometheus dropped without sending them over 5 minutes. Good is 0.",
         unit=Unit.COUNT,
         source=DROPPED,
         thresholds=(
@@ -327,9 +328,9 @@ def dropped() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Prometheus at {{ $labels.instance }} drops alerts",
-                description="Nobody was told of them; those that still fire are sent again a "
-                "minute later. Dropped within 5 minutes.",
-                action="Read on Prometheus's page /alerts what fires; then mend the way to "
+                description="Nobody was notified of them. Alerts that still fire are sent again "
+                "a minute later. Dropped within 5 minutes.",
+                action="Read on Prometheus's page /alerts what fires; then fix the connection to "
                 "Alertmanager.",
                 # Longer than the window: an Alertmanager that restarts once calls nobody.
                 pending="6m",
@@ -353,9 +354,10 @@ def alertmanagers() -> Signal:
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
                 summary="Prometheus at {{ $labels.instance }} knows no Alertmanager",
-                description="Its alerts reach nobody, this one included, unless another "
+                description="Its alerts reach nobody, not even this one, unless another "
                 "Prometheus watches it. Alertmanagers known.",
-                action="Mend prometheus/targets/alertmanager.yml; it is read again by itself.",
+                action="Fix prometheus/targets/alertmanager.yml; Prometheus reads it again by "
+                "itself.",
                 pending="1m",
                 absence="TargetDown",
             ),
@@ -378,9 +380,9 @@ def config_reloaded(program: str, metric: Metric) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary=f"{program} at {{{{ $labels.instance }}}} refused its configuration",
-                description="It goes on with the one before, so a change has no effect; with its "
-                "next restart it will not start at all.",
-                action="Read its log for the line it refuses; `make check` names it as well.",
+                description="It still uses the previous one, so the change has no effect. After "
+                "its next restart it will not start at all.",
+                action="Read its log for the line it refuses; `make check` also names it.",
                 pending="1m",
                 labels={"program": program.lower()},
             ),
@@ -406,7 +408,7 @@ def tsdb(thresholds: Thresholds) -> Signal:
                 summary="The store of Prometheus at {{ $labels.instance }} fails",
                 description="Memory and the write-ahead log grow until it works again, and the "
                 "next restart takes longer or loses data. Failures within an hour.",
-                action="Read its log for the operation and the file; mostly the disk is full.",
+                action="Read its log for the operation and the file; usually the disk is full.",
                 pending="5m",
             ),
         ),
@@ -431,8 +433,8 @@ def ingesting(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
                 summary="Prometheus stores no new samples",
-                description="It scrapes, and can't write what it gets. In five minutes no alert "
-                "but TargetDown will know anything.",
+                description="It scrapes, but can't store the samples. In five minutes no alert "
+                "except TargetDown will work.",
                 action="Make room on its disk, then restart it if it does not recover by itself.",
                 pending="30s",
                 # Old samples are not looked at after five minutes; then TargetDown takes over.
@@ -446,8 +448,8 @@ def ingesting(thresholds: Thresholds) -> Signal:
 def head_series(thresholds: Thresholds) -> Signal:
     """How many more series Prometheus holds than a day ago."""
     return Signal(
-        title="Series in memory beside yesterday's",
-        meaning="Series in memory now, times those of a day ago. Good is 1.",
+        title="Series in memory compared with yesterday",
+        meaning="Series in memory now, divided by those of a day ago. Good is 1.",
         unit=Unit.COUNT,
         source=HEAD_GROWTH,
         thresholds=(
@@ -458,8 +460,8 @@ def head_series(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Prometheus at {{ $labels.instance }} holds far more series than yesterday",
-                description="Memory grows with them, some kilobytes each, until it is killed. "
-                "Times as many series as a day ago.",
+                description="Each series takes some kilobytes of memory, and in the end the "
+                "system kills Prometheus. Series now, divided by those of a day ago.",
                 action="Look for the job with more samples, or for series that come and go with "
                 "each restart.",
                 pending="30m",
@@ -473,8 +475,8 @@ def cluster() -> Signal:
     """Alertmanagers that don't see each other."""
     return Signal(
         title="Alertmanagers missing from the cluster",
-        meaning="How many of the running Alertmanagers one of them doesn't see. Good is 0; without "
-        "a cluster there is nothing to see.",
+        meaning="How many of the running Alertmanagers one of them doesn't see. Good is 0. "
+        "Without a cluster the panel is empty.",
         unit=Unit.COUNT,
         source=MEMBERS_MISSING,
         thresholds=(
@@ -485,9 +487,9 @@ def cluster() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Alertmanager at {{ $labels.instance }} doesn't see all others",
-                description="Those that don't see each other notify twice, and a silence made in "
-                "one does not hold in the other. Members it misses.",
-                action="Let the cluster port through in both directions, TCP and UDP.",
+                description="Alertmanagers that don't see each other notify twice, and a silence "
+                "in one has no effect in the other. Members it misses.",
+                action="Open the cluster port in both directions, for TCP and UDP.",
                 pending="5m",
             ),
         ),
@@ -534,7 +536,7 @@ def notify_failures(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
                 summary="Notifications by {{ $labels.integration }} don't go out",
-                description="Whoever is notified that way hears of nothing, or late.",
+                description="People who are notified through it get no messages, or get them late.",
                 action="Read in Alertmanager's log what the receiver answers; until then watch "
                 "Alertmanager's own page.",
                 pending="1m",

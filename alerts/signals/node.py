@@ -88,9 +88,9 @@ def disk_filling(thresholds: Thresholds) -> Signal:
             severity=severity,
             team=Team.PLATFORM,
             summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full soon",
-            description="At the pace of the last six hours. When it is full, whatever writes "
-            "there stops: databases, logs, Prometheus itself.",
-            action="Find what grows; delete, move or enlarge before it is full.",
+            description="At the growth of the last six hours. When it is full, everything that "
+            "writes there stops: databases, logs, Prometheus itself.",
+            action="Find what grows. Delete or move it, or enlarge the disk, before it is full.",
             pending=pending,
             keep_firing="30m",
             guards=(Guard(DISK_LEFT, Comparison.BELOW, still_left, DISK_LABELS),),
@@ -99,8 +99,8 @@ def disk_filling(thresholds: Thresholds) -> Signal:
 
     return Signal(
         title="Time until a disk is full",
-        meaning="At the pace of the last six hours; none where it isn't filling, or known for less "
-        "than three hours. Good is weeks.",
+        meaning="At the growth of the last six hours. Empty if the disk isn't filling, or has "
+        "been known for less than three hours. Good is weeks.",
         unit=Unit.SECONDS,
         source=DISK_TIME_LEFT,
         thresholds=(
@@ -154,8 +154,8 @@ def inodes_left(thresholds: Thresholds) -> Signal:
     """The share of a filesystem's files that can still be made."""
     return Signal(
         title="Inodes left",
-        meaning="Share of a disk's inodes that is left; none where it has no limit. Good is above "
-        "50%.",
+        meaning="Share of a disk's inodes that is left. Empty for filesystems without a limit. "
+        "Good is above 50%.",
         unit=Unit.RATIO,
         source=INODES_LEFT,
         thresholds=(
@@ -166,7 +166,7 @@ def inodes_left(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.mountpoint }} of {{ $labels.instance }} runs out of inodes",
-                description="Without any, no file can be made, however much space there is.",
+                description="Without inodes no file can be created, however much space is left.",
                 action="Find the directory with the most small files, and delete them.",
                 pending="15m",
             ),
@@ -178,8 +178,8 @@ def memory_left(thresholds: Thresholds) -> Signal:
     """The share of memory that programs can still have."""
     return Signal(
         title="Memory available",
-        meaning="Share of the machine's memory that programs can have, caches included. Good is "
-        "above 20%.",
+        meaning="Share of the machine's memory that programs can still get, caches included. "
+        "Good is above 20%.",
         unit=Unit.RATIO,
         source=MEMORY_LEFT,
         thresholds=(
@@ -203,7 +203,7 @@ def cpu_busy(thresholds: Thresholds) -> Signal:
     """The share of CPU time in use."""
     return Signal(
         title="CPU busy",
-        meaning="Share of CPU time in use over 5 minutes, waiting for disks left out. Good is "
+        meaning="Share of CPU time in use over 5 minutes, without waiting for disks. Good is "
         "below 70%.",
         unit=Unit.RATIO,
         source=CPU_BUSY,
@@ -217,7 +217,8 @@ def cpu_busy(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.instance }} has hardly any CPU time left",
                 description="Everything on the machine waits for its turn: requests, scrapes and "
                 "rules get slower.",
-                action="Find the process that takes it; tell load from a loop by the rate of SMS.",
+                action="Find the process that uses it. If the rate of SMS has not risen, that "
+                "process may be in an endless loop.",
                 pending="15m",
             ),
         ),
@@ -227,9 +228,9 @@ def cpu_busy(thresholds: Thresholds) -> Signal:
 def clock_offset(thresholds: Thresholds) -> Signal:
     """How far a clock is from its time source."""
     return Signal(
-        title="Clock against its source",
-        meaning="Distance of the clock from NTP, as the kernel knows it. Good is milliseconds; 0 "
-        "also where nothing keeps it.",
+        title="Clock compared with its source",
+        meaning="Difference between the clock and NTP, as the kernel knows it. Good is "
+        "milliseconds. It is also 0 where no program sets the clock.",
         unit=Unit.SECONDS,
         source=CLOCK_OFFSET,
         thresholds=(
@@ -239,9 +240,9 @@ def clock_offset(thresholds: Thresholds) -> Signal:
                 value=thresholds.clock_offset_seconds,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="The clock of {{ $labels.instance }} is off",
-                description="Logs and metrics of several machines no longer line up, and the "
-                "counts of an hour hold minutes of another.",
+                summary="The clock of {{ $labels.instance }} is wrong",
+                description="Logs and metrics of several machines no longer match in time, and "
+                "events are counted in the wrong hour.",
                 action="See whether chrony or ntpd runs there and reaches its servers.",
                 pending="10m",
             ),
@@ -252,9 +253,9 @@ def clock_offset(thresholds: Thresholds) -> Signal:
 def clock_difference(thresholds: Thresholds) -> Signal:
     """How far a machine's clock is from Prometheus's."""
     return Signal(
-        title="Clock against Prometheus's",
-        meaning="Distance of a machine's clock from the one of Prometheus. Good is below a second, "
-        "which a scrape may take.",
+        title="Clock compared with that of Prometheus",
+        meaning="Difference between a machine's clock and Prometheus's. Good is below one "
+        "second, the time that a scrape may take.",
         unit=Unit.SECONDS,
         source=CLOCK_DIFFERENCE,
         thresholds=(
@@ -265,9 +266,10 @@ def clock_difference(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.instance }} and Prometheus disagree about the time",
-                description="One of the two clocks is wrong. Durations between machines mean "
-                "nothing, and logs are found at the wrong time.",
-                action="Compare both with a third clock, then mend time keeping on the wrong one.",
+                description="One of the two clocks is wrong. Times of different machines can't "
+                "be compared, and logs are found at the wrong time.",
+                action="Compare both with a third clock, then fix the time service on the wrong "
+                "one.",
                 pending="10m",
             ),
         ),
@@ -285,8 +287,8 @@ def certificates(thresholds: Thresholds) -> Signal:
             severity=severity,
             team=Team.PLATFORM,
             summary="The certificate of {{ $labels.instance }} expires soon",
-            description="From then on clients refuse the connection, all at the same second. "
-            "The renewal that should have come before did not.",
+            description="When it expires, all clients refuse the connection. The automatic "
+            "renewal has not worked.",
             action="Renew it, reload the server, and find out why renewal failed.",
             pending="10m",
             absence="TargetDown",
@@ -294,8 +296,8 @@ def certificates(thresholds: Thresholds) -> Signal:
 
     return Signal(
         title="Certificates valid for",
-        meaning="Until the first certificate of a probed address expires; none where no blackbox "
-        "exporter probes. Good is above 30 days.",
+        meaning="Time until the first certificate of a probed address expires. Empty without a "
+        "blackbox exporter. Good is above 30 days.",
         unit=Unit.SECONDS,
         source=CERTIFICATE_LEFT,
         dashboard=Dashboard.MONITORING,

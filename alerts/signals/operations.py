@@ -194,8 +194,8 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Calls of {{ $labels.job }} to {{ $labels.component }} fail",
-                description="Retries hide it from tenants, at 1 to 7 s each, as long as one of "
-                "them works. Share of calls failed or refused over 5 minutes.",
+                description="Tenants notice nothing but 1 to 7 s of delay, as long as a retry "
+                "works. Share of calls failed or refused over 5 minutes.",
                 action="See by error type what is wrong, and tell the team of "
                 "{{ $labels.component }}.",
                 pending="2m",
@@ -213,9 +213,9 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="Statements of {{ $labels.job }} fail in its database",
-                description="SMS are not taken in, and managers' decisions are lost. An SMS takes "
-                "twenty statements, and one that fails spoils it. Share of statements failed over "
-                "5 minutes.",
+                description="SMS are not accepted, and managers' decisions are lost. An SMS "
+                "needs about twenty statements, and fails if one of them fails. Share of "
+                "statements failed over 5 minutes.",
                 action="Is the database up, and is its disk full? Then see the exception's class "
                 "in the log.",
                 pending="1m",
@@ -270,8 +270,8 @@ def slow(thresholds: Thresholds) -> Signal:
                 Component.AI_PROVIDER,
                 "AIAnswersSlow",
                 f"Too many answers of the AI to {{{{ $labels.job }}}} take longer than {answer}",
-                "Each of these SMS breaks its promise by the AI alone. Share of the AI's answers "
-                "over 5 minutes.",
+                "Each of these SMS takes longer than promised because of the AI alone. Share of "
+                "the AI's answers over 5 minutes.",
                 "See whether the provider is slow for everybody, or only for our model, prompts "
                 "or quota.",
             ),
@@ -280,8 +280,8 @@ def slow(thresholds: Thresholds) -> Signal:
                 "DatabaseSlow",
                 "Too many statements of {{ $labels.job }} take longer than "
                 f"{statement} in its database",
-                "An SMS takes twenty statements, so it is seconds late. Share of statements over "
-                "5 minutes.",
+                "An SMS needs about twenty statements, so it is seconds late. Share of "
+                "statements over 5 minutes.",
                 "See which kind of statement is slow, then the database's disk, locks and load.",
             ),
         ),
@@ -292,8 +292,8 @@ def breakers_flapping(thresholds: Thresholds) -> Signal:
     """How often breakers close again."""
     return Signal(
         title="Breakers that closed again",
-        meaning="Times within 30 minutes that a worker's breaker closed after it had opened. One "
-        "is the end of an outage; more of them are an upstream that breaks under load. Good is 0.",
+        meaning="How often a worker's breaker closed again within 30 minutes. Once is the end of "
+        "an outage; more often means that an upstream fails under load. Good is 0.",
         unit=Unit.COUNT,
         source=BREAKER_RECOVERIES,
         thresholds=(
@@ -305,11 +305,11 @@ def breakers_flapping(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The breaker of {{ $labels.job }} for {{ $labels.component }} opens again "
                 "and again",
-                description="{{ $labels.component }} answers the call on trial and fails soon "
-                "after, so SMS fail in bursts. Times that it closed within 30 minutes, on average "
-                "of the workers.",
-                action="Look at the load and the limits of {{ $labels.component }}; it needs to "
-                "be mended, not waited for.",
+                description="{{ $labels.component }} answers the trial call and fails soon "
+                "after, so SMS fail in bursts. How often the breaker closed within 30 minutes, "
+                "mean of the workers.",
+                action="Look at the load and the limits of {{ $labels.component }}; waiting does "
+                "not help, it must be fixed.",
                 pending="1m",
                 logs=LogQuery(
                     (BreakerChanged, OperationFailed),
@@ -324,7 +324,7 @@ def pool(thresholds: Thresholds) -> Signal:
     """How much of the database pool is lent out."""
     return Signal(
         title="Database connections in use",
-        meaning="Share of the pool's connections that are lent out. Good is below "
+        meaning="Share of the pool's connections that are in use. Good is below "
         f"{Unit.RATIO.text(thresholds.database_pool_ratio)}; at 100% requests wait for one.",
         unit=Unit.RATIO,
         source=POOL_USED_RATIO,
@@ -335,10 +335,10 @@ def pool(thresholds: Thresholds) -> Signal:
                 value=thresholds.database_pool_ratio,
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
-                summary="{{ $labels.job }} at {{ $labels.instance }} has hardly a database "
-                "connection left",
-                description="Requests wait up to 30 s for a connection and are answered 500 then. "
-                "Share of the pool that is lent out.",
+                summary="{{ $labels.job }} at {{ $labels.instance }} has almost no free database "
+                "connection",
+                description="Requests wait up to 30 s for a connection, then they are answered "
+                "500. Share of the pool in use.",
                 action="See whether statements are slow; if they are not, the pool is too small "
                 "for the load.",
                 pending="5m",
@@ -370,8 +370,8 @@ def breakers_not_closed() -> Signal:
                     (BreakerChanged, OperationFailed),
                     where={"component": "{{ $labels.component }}"},
                 ),
-                action="Mend or wait for {{ $labels.component }}; the breaker tries one call a "
-                "minute and closes by itself.",
+                action="Fix {{ $labels.component }}, or wait for it; the breaker tries one call "
+                "a minute and closes by itself.",
                 pending="1m",
                 # The trial calls of an upstream that stays down must not end and begin the alert.
                 keep_firing="1m",

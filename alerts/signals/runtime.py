@@ -76,8 +76,8 @@ def memory(thresholds: Thresholds) -> Signal:
     """Memory that a worker holds now."""
     return Signal(
         title="Memory of a worker",
-        meaning="Resident memory of an instance by its workers. Good is flat, and below "
-        f"{_mebibytes(thresholds.memory_bytes)}.",
+        meaning="Resident memory of an instance, divided by its workers. Good is flat, and "
+        f"below {_mebibytes(thresholds.memory_bytes)}.",
         unit=Unit.BYTES,
         source=MEMORY,
         thresholds=(
@@ -88,8 +88,8 @@ def memory(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"{_AT} uses much memory",
-                description="What grows on is killed by the system, with the SMS it works on. "
-                "Resident memory of one worker.",
+                description="If it keeps growing, the system kills the process, and the SMS it "
+                "works on fail. Resident memory of one worker.",
                 action="See whether it still grows. Restart the instance if the machine runs out; "
                 "find the cause either way.",
                 pending="10m",
@@ -103,7 +103,7 @@ def memory(thresholds: Thresholds) -> Signal:
 def memory_growth(thresholds: Thresholds) -> Signal:
     """Memory that a worker will hold in a day."""
     return Signal(
-        title="Memory of a worker in a day",
+        title="Memory of a worker, expected in a day",
         meaning=f"Resident memory that a worker has in a day if it grows as in the last {_GROWTH}. "
         "Good is no more than now.",
         unit=Unit.BYTES,
@@ -116,10 +116,10 @@ def memory_growth(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"Memory of {_AT} grows, and will be too much within a day",
-                description="It looks like a leak. What one worker has in a day at the pace of "
-                f"the last {_GROWTH}.",
-                action="See what grows with it: traffic, waiting log lines, unwritten rollups. If "
-                "nothing does, it is a leak in the release.",
+                description="It looks like a leak. Expected memory of one worker in a day, at "
+                f"the growth of the last {_GROWTH}.",
+                action="See what grows at the same time: traffic, waiting log lines, unwritten "
+                "rollups. If nothing does, the release has a leak.",
                 pending="1h",
                 keep_firing="30m",
                 guards=(
@@ -138,7 +138,7 @@ def cpu(thresholds: Thresholds) -> Signal:
     """CPU that a worker uses."""
     return Signal(
         title="CPU of a worker",
-        meaning="Cores that a worker uses; more than 1 it can't. Good is below "
+        meaning="Cores that a worker uses; it can't use more than 1. Good is below "
         f"{Unit.RATIO.text(thresholds.cpu_ratio)}.",
         unit=Unit.RATIO,
         source=CPU,
@@ -149,9 +149,9 @@ def cpu(thresholds: Thresholds) -> Signal:
                 value=thresholds.cpu_ratio,
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
-                summary=f"The workers of {_AT} have no CPU left",
+                summary=f"The workers of {_AT} have no CPU time left",
                 description="A worker is one event loop on one core: requests queue behind each "
-                "other. Share of a core, on average of the workers.",
+                "other. Share of a core, mean of the workers.",
                 action="More SMS than usual: add workers or an instance. The same traffic: "
                 "profile what is new.",
                 pending="10m",
@@ -179,9 +179,9 @@ def lag(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"The event loop of {_AT} is blocked again and again",
-                description="Every request that is under way waits as long. p99 over 5 minutes.",
-                action="Compare with its CPU: both high is too much work, lag alone is a blocking "
-                "call or a machine that is busy with others.",
+                description="Every running request waits that long. p99 over 5 minutes.",
+                action="Compare with its CPU. If both are high, there is too much work. If only "
+                "the lag is, a call blocks the loop, or other programs keep the machine busy.",
                 pending="5m",
                 keep_firing="5m",
                 logs=LogQuery(level="warning"),
@@ -194,7 +194,7 @@ def restarts(thresholds: Thresholds) -> Signal:
     """How often an instance started anew."""
     return Signal(
         title="Restarts in 30 minutes",
-        meaning="Times an instance started anew. A release makes one; good is 0 otherwise.",
+        meaning="How often an instance started again. A release makes one; otherwise good is 0.",
         unit=Unit.COUNT,
         source=RESTARTS,
         thresholds=(
@@ -220,8 +220,8 @@ def restarts(thresholds: Thresholds) -> Signal:
 def rollup_store() -> Signal:
     """Whether the rollups of the JSON endpoint are stored."""
     return Signal(
-        title="Rollup flushes failed",
-        meaning="Flushes within a minute that the rollups' store did not take. Good is 0.",
+        title="Rollup writes failed",
+        meaning="Writes to the rollups' store that failed within a minute. Good is 0.",
         unit=Unit.COUNT,
         source=FLUSHES_FAILED,
         dashboard=Dashboard.MONITORING,
@@ -233,10 +233,10 @@ def rollup_store() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"{_AT} can't store its rollups",
-                description="The JSON metrics stand still for the past; nothing is lost yet, "
-                "counts are kept in memory for hours. Failed flushes within a minute.",
-                action="See the reason in the log: mostly a full disk, a lock or a store that is "
-                "down.",
+                description="The JSON metrics miss what other workers count. Nothing is lost "
+                "yet: counts stay in memory for hours. Failed writes within a minute.",
+                action="See the reason in the log; usually a full disk, a lock or a store that "
+                "is down.",
                 pending="5m",
                 keep_firing="2m",
                 logs=LogQuery((RollupFlushFailed, RollupFlushBroken)),
@@ -261,11 +261,11 @@ def rollup_losses() -> Signal:
                 value=0,
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
-                summary=f"{_AT} has given up counts of its JSON metrics",
-                description="The store has failed for so long that the oldest counts had to go. "
-                "Reports over that time are too low. Events of the last 15 minutes.",
-                action="Mend the store at once, each minute costs another one; tell those who "
-                "read the reports.",
+                summary=f"{_AT} has lost counts of its JSON metrics",
+                description="The store has failed for so long that the oldest counts were "
+                "dropped. Reports over that time are too low. Events of the last 15 minutes.",
+                action="Fix the store at once: each minute, another minute of counts is lost. "
+                "Tell the people who read the reports.",
                 pending="30s",
                 logs=LogQuery((RollupFlushFailed, RollupFlushBroken, RollupsLost)),
             ),
@@ -277,8 +277,8 @@ def log_losses() -> Signal:
     """Log lines that should have been written."""
     return Signal(
         title="Log lines lost",
-        meaning="Lines of the last 5 minutes that were to be written and were not, by reason. "
-        "Good is 0.",
+        meaning="Lines of the last 5 minutes that should have been written and were not, by "
+        "reason. Good is 0.",
         unit=Unit.COUNT,
         source=LINES_DROPPED,
         dashboard=Dashboard.MONITORING,
@@ -290,10 +290,10 @@ def log_losses() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"{_AT} loses log lines ({{{{ $labels.reason }}}})",
-                description="What is searched for in the log may be missing. Lines of the last 5 "
+                description="The log may lack the line that you search for. Lines of the last 5 "
                 "minutes.",
-                action="queue_full: whatever takes the lines is too slow or gone. broken: a line "
-                "can't be encoded, which is a defect.",
+                action="queue_full: whatever reads the lines is too slow or has stopped. broken: "
+                "a line can't be encoded, which is a defect.",
                 pending="1m",
                 keep_firing="5m",
                 logs=LogQuery((LinesDropped,)),
@@ -320,7 +320,8 @@ def log_writes() -> Signal:
                 summary=f"{_AT} can't write its log to {{{{ $labels.sink }}}}",
                 description="Lines wait in memory and are lost once that is full. Failed writes "
                 "within a minute.",
-                action="file: the log folder's disk and rights. stdout: whoever should read it.",
+                action="file: look at the log folder's disk and permissions. stdout: look at the "
+                "program that reads it.",
                 pending="2m",
                 keep_firing="2m",
                 logs=LogQuery((LinesDropped,)),
@@ -333,8 +334,8 @@ def instrumentation() -> Signal:
     """Errors of the instrumentation itself."""
     return Signal(
         title="Measurements lost",
-        meaning="Errors inside the instrumentation in 15 minutes; each cost a measurement, none a "
-        "request. Good is 0.",
+        meaning="Errors inside the instrumentation in 15 minutes; each lost a measurement, none "
+        "failed a request. Good is 0.",
         unit=Unit.COUNT,
         source=MEASUREMENTS_LOST,
         dashboard=Dashboard.MONITORING,
@@ -346,10 +347,9 @@ def instrumentation() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"Measurements of {_AT} fail",
-                description="Dashboards and alerts see less than there is. Errors within 15 "
-                "minutes.",
-                action="It is a defect: see which gauge stands still or which counter lags "
-                "behind, since which release.",
+                description="Dashboards and alerts see too little. Errors within 15 minutes.",
+                action="It is a defect: see which gauge does not move or which counter is too "
+                "low, and since which release.",
                 pending="1m",
                 logs=LogQuery(level="error"),
             ),
@@ -360,9 +360,9 @@ def instrumentation() -> Signal:
 def folded_labels() -> Signal:
     """Label values that nobody declared."""
     return Signal(
-        title="Label values folded",
-        meaning="Label values of the last hour that are outside their set and count as 'other', "
-        "by label. Good is 0, but for HTTP methods, which clients invent.",
+        title="Label values counted as 'other'",
+        meaning="Label values of the last hour that were not declared, by label. Good is 0, "
+        "except for HTTP methods, which clients can invent.",
         unit=Unit.COUNT,
         source=LABELS_FOLDED,
         dashboard=Dashboard.MONITORING,
@@ -374,8 +374,8 @@ def folded_labels() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"{_AT} reports values of {{{{ $labels.label }}}} as 'other'",
-                description="Code uses a value that the catalogue does not know, or there are too "
-                "many of them: series are mixed up. Values of the last hour.",
+                description="Code uses a value that the catalogue does not know, or too many "
+                "values, so different things share one series. Values of the last hour.",
                 action="Declare the value in the catalogue, or stop putting something unbounded "
                 "into the label.",
                 pending="1m",

@@ -61,8 +61,8 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 team=team,
                 summary="{{ $labels.job }} can't be scraped"
                 "{{ with $labels.instance }} at {{ . }}{{ else }}: it has no target{{ end }}",
-                description="It is down, unreachable or answers /metrics too slowly. Nothing else "
-                "is known about it until that is mended.",
+                description="It is down, unreachable or answers /metrics too slowly. Nothing "
+                "else is known about it until this is fixed.",
                 # The other jobs' own logs are wherever they run.
                 logs=LogQuery(level="error") if job == ORCHESTRATOR_JOB else None,
                 action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
@@ -79,7 +79,7 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
 def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
     return Signal(
-        title="Orchestrator reachable at all",
+        title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
         source=f"max by (job) ({_OURS}) or absent({_OURS}) - 1",
@@ -91,8 +91,9 @@ def service_down() -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="{{ $labels.job }} is down: none of its instances can be scraped",
-                description="Tenants' SMS are not taken, or nothing is known of it. Its other "
-                "alerts are held back meanwhile: what the last samples say is no news.",
+                description="Tenants' SMS are not accepted, or Prometheus can't see whether they "
+                "are. Its other alerts are held back until it answers again, because they would "
+                "repeat old samples.",
                 logs=LogQuery(level="error"),
                 action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
                 pending="1m",
@@ -106,8 +107,9 @@ def service_down() -> Signal:
 def flapping(thresholds: Thresholds) -> Signal:
     """Targets that go away and come back, never for long enough to be called down."""
     return Signal(
-        title="Targets coming and going",
-        meaning="How often a target went or came within 30 minutes. Good is 0; a restart makes 2.",
+        title="Targets that go down and come back",
+        meaning="How often a target went down or came back within 30 minutes. Good is 0; one "
+        "restart counts as 2.",
         unit=Unit.COUNT,
         source=CHANGES,
         thresholds=(
@@ -117,9 +119,10 @@ def flapping(thresholds: Thresholds) -> Signal:
                 value=thresholds.target_changes,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="{{ $labels.job }} at {{ $labels.instance }} comes and goes",
-                description="Its scrapes fail and work again, so that rates have holes and other "
-                "alerts may miss what happens in them. Times it went or came within 30 minutes.",
+                summary="{{ $labels.job }} at {{ $labels.instance }} goes down and comes back "
+                "again and again",
+                description="Its scrapes fail and work again. Rates have gaps, and other alerts "
+                "may miss what happens in the gaps. Changes within 30 minutes.",
                 action="See whether it restarts or only its scrapes time out; then its memory and "
                 "CPU.",
                 pending="1m",
@@ -132,7 +135,7 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
     """How long targets take to answer."""
     return Signal(
         title="Duration of scrapes",
-        meaning="How long a target takes to give its metrics. Good is well below a second; at the "
+        meaning="How long a target takes to answer a scrape. Good is well below a second; at the "
         "timeout it counts as down.",
         unit=Unit.SECONDS,
         source=exporters.SCRAPE_DURATION.name,
@@ -143,9 +146,10 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
                 value=thresholds.scrape_seconds,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="{{ $labels.job }} at {{ $labels.instance }} gives its metrics slowly",
-                description="At the scrape timeout it will count as down, although it may work.",
-                action="See whether it gives more than it did, or is short of CPU.",
+                summary="{{ $labels.job }} at {{ $labels.instance }} answers scrapes slowly",
+                description="If it reaches the scrape timeout it counts as down, although it may "
+                "work.",
+                action="See whether it exposes more series than before, or is short of CPU.",
                 pending="5m",
             ),
         ),
@@ -155,8 +159,8 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
 def scrape_size(thresholds: Thresholds) -> Signal:
     """How much targets give."""
     return Signal(
-        title="Samples a scrape",
-        meaning="Samples that a target gives each time. Good is what it gave last week.",
+        title="Samples per scrape",
+        meaning="Samples that a target exposes in each scrape. Good is as many as last week.",
         unit=Unit.COUNT,
         source=exporters.SCRAPE_SAMPLES.name,
         thresholds=(
@@ -166,9 +170,9 @@ def scrape_size(thresholds: Thresholds) -> Signal:
                 value=thresholds.scrape_samples,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="{{ $labels.job }} at {{ $labels.instance }} gives too many samples",
-                description="Each sample is a series that Prometheus holds in memory. One label "
-                "with many values is mostly enough.",
+                summary="{{ $labels.job }} at {{ $labels.instance }} exposes too many samples",
+                description="Each sample is a series that Prometheus holds in memory. Usually "
+                "the cause is one label with many values.",
                 action="Find the metric with the most series, and the label that makes them.",
                 pending="5m",
             ),
@@ -179,8 +183,8 @@ def scrape_size(thresholds: Thresholds) -> Signal:
 def cardinality(thresholds: Thresholds) -> Signal:
     """How much more a target gives than a day ago."""
     return Signal(
-        title="Samples a scrape beside yesterday's",
-        meaning="The largest target of a job now, times what it was a day ago. Good is 1.",
+        title="Samples per scrape compared with yesterday",
+        meaning="Samples of a job's largest target, divided by those of a day ago. Good is 1.",
         unit=Unit.COUNT,
         source=GROWTH,
         thresholds=(
@@ -190,9 +194,9 @@ def cardinality(thresholds: Thresholds) -> Signal:
                 value=thresholds.cardinality_growth,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="{{ $labels.job }} gives far more series than yesterday",
-                description="Something became a label that should not be one, or a release added "
-                "much. Times as many samples a scrape as a day ago.",
+                summary="{{ $labels.job }} exposes far more series than yesterday",
+                description="A label has got too many values, or a release added many metrics. "
+                "Samples per scrape, divided by those of a day ago.",
                 action="Compare its metrics by number of series with yesterday; drop the label "
                 "that grew.",
                 pending="15m",
@@ -219,8 +223,8 @@ def rejected(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Prometheus at {{ $labels.instance }} refuses samples",
-                description="Samples that come late, twice or from another time are lost, and "
-                "two targets may be taken for one. Refused within 10 minutes.",
+                description="Samples that come late, twice or with a wrong time are lost. "
+                "Perhaps two targets have the same labels. Refused within 10 minutes.",
                 action="Read in Prometheus's log which target; look for two targets with the same "
                 "labels, or a clock that is wrong.",
                 pending="10m",
@@ -234,7 +238,7 @@ def group(thresholds: Thresholds) -> Group:
     return Group(
         name="scraping",
         dashboard=Dashboard.MONITORING,
-        about="Whether Prometheus sees its targets, and how much they give.",
+        about="Whether Prometheus sees its targets, and how many samples they expose.",
         records=(MORE_SAMPLES,),
         signals=(
             service_down(),

@@ -180,9 +180,10 @@ def volume(thresholds: Thresholds) -> Signal:
             severity=severity,
             team=Team.ORCHESTRATOR,
             summary=f"{{{{ $labels.job }}}} receives far {text} SMS than usual at this hour",
-            description="The last hour's SMS lie outside the band of the same hour of the week. "
+            description="The last hour's SMS are outside the band for this hour of the week. "
             "Distance from the baseline in band widths.",
-            action="Is it a holiday, a campaign, or does whoever delivers the SMS have trouble?",
+            action="Is it a holiday or a campaign? If not, does the service that delivers the "
+            "SMS have a problem?",
             pending="15m",
             keep_firing="15m",
             matchers='signal="sms_volume"',
@@ -193,8 +194,8 @@ def volume(thresholds: Thresholds) -> Signal:
         )
 
     return Signal(
-        title="SMS received, beside the same hour of past weeks",
-        meaning="In band widths. Good is between -1 and 1; below, tenants may be cut off.",
+        title="SMS received, compared with the same hour of past weeks",
+        meaning="In band widths. Good is between -1 and 1; below -1, SMS may not arrive.",
         unit=Unit.BAND_WIDTHS,
         source=DEVIATION,
         thresholds=(
@@ -208,7 +209,7 @@ def volume(thresholds: Thresholds) -> Signal:
 def approvals(thresholds: Thresholds) -> Signal:
     """How far the approval rate is from its band."""
     return Signal(
-        title="Approval rate, beside the same hour of past weeks",
+        title="Approval rate, compared with the same hour of past weeks",
         meaning="Share of managers' decisions that approve the AI's answer unchanged, in band "
         "widths. Good is above -1.",
         unit=Unit.BAND_WIDTHS,
@@ -221,8 +222,8 @@ def approvals(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Managers of {{ $labels.job }} approve far fewer answers than usual",
-                description="The share approved unchanged over the last hour lies below the band "
-                "of the same hour of the week. Distance from the baseline in band widths.",
+                description="The share approved unchanged over the last hour is below the band "
+                "for this hour of the week. Distance from the baseline in band widths.",
                 action="Read some of the changed answers: has the model, the prompt or the policy "
                 "changed?",
                 pending="15m",
@@ -243,7 +244,7 @@ def approvals(thresholds: Thresholds) -> Signal:
 def latency(thresholds: Thresholds) -> Signal:
     """How far the processing time is from its band."""
     return Signal(
-        title="Processing time, beside the same hour of past weeks",
+        title="Processing time, compared with the same hour of past weeks",
         meaning="Time within which nine SMS in ten are processed, in band widths. Good is below 1.",
         unit=Unit.BAND_WIDTHS,
         source=DEVIATION,
@@ -255,10 +256,11 @@ def latency(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="{{ $labels.job }} takes far longer for an SMS than usual at this hour",
-                description="The time to process nine SMS in ten lies above the band of the same "
-                "hour of the week, averaged over the last hour. Distance from the baseline in band "
+                description="The time to process nine SMS in ten is above the band for this hour "
+                "of the week, averaged over the last hour. Distance from the baseline in band "
                 "widths.",
-                action="See which step and which upstream got slower, and what changed before.",
+                action="See which step and which upstream became slower, and what changed before "
+                "that.",
                 pending="15m",
                 keep_firing="15m",
                 matchers='signal="latency"',
@@ -281,8 +283,8 @@ def latency(thresholds: Thresholds) -> Signal:
 def _history(thresholds: Thresholds) -> Signal:
     needed = thresholds.seasonal_minimum_weeks
     return Signal(
-        title="Past weeks that bands are made from",
-        meaning=f"With fewer than {needed} the bands are drawn, but nobody is called. Good is "
+        title="Past weeks that the bands are computed from",
+        meaning=f"With fewer than {needed} the bands are drawn, but they alert nobody. Good is "
         f"{len(WEEKS)}.",
         unit=Unit.COUNT,
         source=WEEKS_KNOWN,
@@ -293,9 +295,9 @@ def _history(thresholds: Thresholds) -> Signal:
                 value=needed,
                 severity=Severity.INFO,
                 team=Team.PLATFORM,
-                summary="Not enough history of {{ $labels.signal }} to say what is unusual",
-                description=f"Bands need {needed} weeks before they call anybody. Weeks known.",
-                action="Nothing: it ends by itself. To have it at once, backfill the records.",
+                summary="Not enough history of {{ $labels.signal }} to know what is unusual",
+                description=f"Bands need {needed} weeks before they alert anybody. Weeks known.",
+                action="Nothing: it ends by itself. To end it at once, backfill the records.",
                 pending="30m",
             ),
         ),

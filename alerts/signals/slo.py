@@ -102,7 +102,7 @@ a backfill, or after a change of the evaluation interval, none of the time count
 
 
 def objectives(thresholds: Thresholds) -> tuple[Objective, ...]:
-    """What the service promises (domain.md, "What it promises")."""
+    """What the service promises (docs/domain.md, "What it promises")."""
     return (
         _availability(thresholds),
         _sms_latency(thresholds),
@@ -121,7 +121,7 @@ def _availability(thresholds: Thresholds) -> Objective:
         errors=_or_none(
             f'sum by (job) (rate({count}{{{STATUS}=~"5..",{SERVED}}}[5m]))', "availability"
         ),
-        promise="requests, probes left out, are not answered 5xx",
+        promise="requests, without probes, are not answered 5xx",
         failing="answers too many requests with 5xx",
         impact="Callers get errors",
         action=f"Find the failing {ROUTE} on the dashboard and its errors in the log; after a "
@@ -147,7 +147,7 @@ def _sms_latency(thresholds: Thresholds) -> Objective:
         promise=f"SMS are processed within {text}; a failed workflow counts as late",
         failing=f"processes too few SMS within {text}",
         impact="Tenants wait for an answer, or get none",
-        action="Look at the latency and errors of the upstreams: the slowest one is mostly the "
+        action="Look at the latency and errors of the upstreams: usually the slowest one is the "
         "cause.",
         logs=LogQuery((OperationSlow, OperationRetried)),
     )
@@ -178,7 +178,7 @@ def _sms_delivery(thresholds: Thresholds) -> Objective:
         errors=_or_none(_steps(Step.SEND_SMS, StepStatus.FAILED), "sms_delivery"),
         promise="answers are handed to the SMS Agent, retries included",
         failing="can't send too many of its answers",
-        impact="Answers are written, and don't reach the tenants",
+        impact="Answers are written but don't reach the tenants",
         action="Look at the SMS Agent's errors and its breaker; when it is back, retry the failed "
         "workflows.",
         logs=LogQuery((OperationFailed,), where={"component": Component.SMS_AGENT}),
@@ -282,7 +282,7 @@ def burning(objective: Objective, burn: BurnRate, thresholds: Thresholds) -> Sig
                 summary=f"{{{{ $labels.job }}}} {objective.failing} ({burn.long})",
                 description=f"{objective.impact}. Failures come {factor:g} times as fast as the "
                 f"objective of {promised} allows: {Unit.RATIO.text(burn.spent)} of the budget of "
-                f"{thresholds.slo_period_days} days gone in {burn.long}.",
+                f"{thresholds.slo_period_days} days is used up in {burn.long}.",
                 action=objective.action,
                 logs=objective.logs,
                 pending=burn.pending,

@@ -64,7 +64,7 @@ def failing(thresholds: Thresholds) -> Signal:
                 summary="Workflows of {{ $labels.job }} fail: tenants get no answer",
                 description="Nobody answers these SMS until their workflows are retried. Share of "
                 "SMS over 5 minutes.",
-                action="See in the log which step fails and why; mend that, then retry the failed "
+                action="See in the log which step fails and why; fix that, then retry the failed "
                 "workflows.",
                 # A failing AI has called by then.
                 pending="2m",
@@ -97,9 +97,9 @@ def concurrency(thresholds: Thresholds) -> Signal:
             severity=severity,
             team=Team.ORCHESTRATOR,
             summary=f"{{{{ $labels.job }}}} {summary}",
-            description=f"{description} Share of what all instances are to run at once.",
-            action="See whether more SMS come, or each takes longer: a slow upstream fills this "
-            "as well as a rush does. For a rush, add an instance.",
+            description=f"{description} Share of what all instances can process together.",
+            action="See whether more SMS arrive, or each takes longer because an upstream is "
+            "slow. If more arrive, add an instance.",
             pending=pending,
             keep_firing="1m",
             logs=LogQuery((OperationSlow,)),
@@ -107,7 +107,7 @@ def concurrency(thresholds: Thresholds) -> Signal:
         )
 
     return Signal(
-        title="SMS at once, of the capacity",
+        title="SMS at the same time, share of the capacity",
         meaning="SMS whose workflow runs now, as a share of the promised "
         f"{thresholds.concurrent_sms} for each instance. Good is below "
         f"{Unit.RATIO.text(thresholds.concurrent_sms_warning_ratio)}.",
@@ -118,14 +118,14 @@ def concurrency(thresholds: Thresholds) -> Signal:
                 thresholds.concurrent_sms_warning_ratio,
                 Severity.TICKET,
                 "5m",
-                "nears the SMS it can process at once",
-                "With a little more, every SMS gets slower.",
+                "processes almost as many SMS at the same time as it can",
+                "With a few more, every SMS gets slower.",
             ),
             above(
                 1,
                 Severity.PAGE,
                 "1m",
-                "processes more SMS at once than it can without getting slower",
+                "processes more SMS at the same time than it can without getting slower",
                 "Every SMS gets slower, and the slower they are the more of them run.",
             ),
         ),

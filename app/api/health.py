@@ -15,13 +15,13 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 @router.get("")
 async def health() -> Health:
-    """The process answers."""
+    """Whether the process answers."""
     return Health()
 
 
 @router.get("/dependencies", responses={503: {"model": DependenciesHealth}})
 async def dependencies(orchestrator: TheOrchestrator, response: Response) -> DependenciesHealth:
-    """Each dependency, up or not. 503 only without the database: nothing works then."""
+    """Whether each dependency is up. 503 only if the database is down: then nothing works."""
     components = list(orchestrator.upstreams)
     database_up, *upstreams_up = await asyncio.gather(
         _database_up(orchestrator),

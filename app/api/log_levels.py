@@ -26,14 +26,15 @@ LoggerName = Annotated[
     str,
     Path(
         max_length=200,
-        description="a module such as app.clients.upstream, or all below app.clients",
+        description="a module such as app.clients.upstream, or a package such as app.clients for "
+        "all its modules",
     ),
 ]
 
 
 @router.get("")
 async def levels(observability: TheObservability) -> LogLevelsAnswer:
-    """The levels of the service's own loggers, and every change that is in force."""
+    """The levels of the service's own loggers, and the changes that apply now."""
     own = sorted(name for name in known_loggers() if name.split(".")[0] in _OWN)
     changes = observability.log_levels.changes
     return LogLevelsAnswer(
@@ -46,7 +47,7 @@ async def levels(observability: TheObservability) -> LogLevelsAnswer:
 async def change(
     logger: LoggerName, wanted: ChangeLevel, request: Request, observability: TheObservability
 ) -> ChangedLevel:
-    """Another level for a logger and those below it, in all workers, for an hour by default."""
+    """Change the level of a logger and those below it, in all workers, for an hour by default."""
     try:
         changed = observability.log_levels.change(
             logger, wanted.level, wanted.for_seconds, by=request.state.operator
@@ -58,7 +59,7 @@ async def change(
 
 @router.delete("/{logger}", status_code=204, responses={404: {"model": ErrorAnswer}})
 async def reset(logger: LoggerName, request: Request, observability: TheObservability) -> Response:
-    """Back to the level of the settings."""
+    """Go back to the configured level."""
     if not observability.log_levels.reset(logger, by=request.state.operator):
         raise UnknownIdError("this logger's level was not changed", "logger")
     return Response(status_code=204)

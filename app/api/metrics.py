@@ -35,17 +35,17 @@ From = Annotated[
     Query(
         alias="from",
         max_length=60,
-        description="begin: ISO 8601, or before now such as -6h; default -1h",
+        description="start: ISO 8601, or a time before now such as -6h; default -1h",
         examples=["-6h"],
     ),
 ]
 To = Annotated[
     str | None,
-    Query(max_length=60, description="end: ISO 8601, now, or before now; default now"),
+    Query(max_length=60, description="end: ISO 8601, now, or a time before now; default now"),
 ]
 StepParameter = Annotated[
     str | None,
-    Query(max_length=10, description="length of the steps: 1m, 5m, 1h, 1d …", examples=["5m"]),
+    Query(max_length=10, description="length of a step: 1m, 5m, 1h, 1d …", examples=["5m"]),
 ]
 GroupBy = Annotated[
     str | None,
@@ -88,7 +88,7 @@ async def orchestrate_metrics(
         str | None,
         Query(
             max_length=10,
-            description="the same range this much earlier beside it",
+            description="also give the same range, this much earlier",
             examples=["1w"],
         ),
     ] = None,
@@ -144,7 +144,10 @@ async def series(
 async def export(
     orchestrator: TheOrchestrator,
     format: Annotated[
-        Format, Query(description="openmetrics is what `promtool tsdb create-blocks-from` takes")
+        Format,
+        Query(
+            description="openmetrics is the format that `promtool tsdb create-blocks-from` reads"
+        ),
     ] = Format.CSV,
     measures: Measures = None,
     start: From = None,

@@ -1,4 +1,4 @@
-"""The orchestration endpoints (domain.md)."""
+"""The orchestration endpoints (docs/domain.md)."""
 
 from fastapi import APIRouter
 
@@ -34,7 +34,7 @@ router = APIRouter(
 
 @router.post("/sms-received")
 async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> WorkflowAnswer:
-    """Run the workflow of one SMS to where it waits or ends; a repeated delivery runs nothing."""
+    """Run the workflow of one SMS until it waits or ends; a repeated delivery runs nothing."""
     sms = SMS(request.tenant_id, request.phone_number, request.content, request.conversation_id)
     return _answer(await orchestrator.workflows.receive(sms))
 
@@ -43,7 +43,7 @@ async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> W
 async def approve_response(
     request: ApproveResponse, orchestrator: TheOrchestrator
 ) -> ApproveAnswer:
-    """Send a queued response, send a changed text in its place, or escalate."""
+    """Send a queued response, send a changed text instead, or escalate."""
     status = await orchestrator.approvals.decide(
         Decision(
             request.response_queue_id,
@@ -98,7 +98,7 @@ async def escalate(request: Escalate, orchestrator: TheOrchestrator) -> Escalate
 async def resolve_escalation(
     escalation_id: Identifier, request: ResolveEscalation, orchestrator: TheOrchestrator
 ) -> ResolveAnswer:
-    """Close an escalation and tell how long it was open."""
+    """Close an escalation; the answer says how long it was open."""
     seconds = await orchestrator.escalations.resolve(
         escalation_id, request.manager_id, request.note
     )
@@ -109,7 +109,7 @@ async def resolve_escalation(
 async def workflow_status(
     conversation_id: Identifier, orchestrator: TheOrchestrator
 ) -> WorkflowStatusAnswer:
-    """Where the latest workflow of a conversation is, with its steps and times."""
+    """The state of the latest workflow of a conversation, with its steps and times."""
     report = await orchestrator.workflows.report(conversation_id)
     workflow, response = report.workflow, report.response
     return WorkflowStatusAnswer(

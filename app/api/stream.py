@@ -45,5 +45,5 @@ async def stream(
 
 @page_router.get("/live", response_class=Response, include_in_schema=False)
 async def live() -> Response:
-    """A page for a wall. It holds no data: what it reads needs a token."""
+    """A page for a wall screen. It holds no data; the data it reads needs a token."""
     return Response(PAGE, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)

@@ -293,7 +293,8 @@ OPERATION_DURATION = Metric(
     "operation_duration_seconds",
     Kind.HISTOGRAM,
     "seconds",
-    "Duration of one operation on a component; each attempt of a retried call counts for itself.",
+    "Duration of one operation on a component; each attempt of a retried call is counted "
+    "separately.",
     (COMPONENT, OPERATION, Label("outcome", _values(Outcome))),
     OPERATION_SECONDS,
 )
@@ -301,7 +302,7 @@ OPERATION_ERRORS = Metric(
     "operation_errors_total",
     Kind.COUNTER,
     "errors",
-    "Failed operations by why they failed, calls refused by an open breaker included.",
+    "Failed operations by type of error, including calls that an open breaker refused.",
     (COMPONENT, OPERATION, Label("error_type", _values(ErrorType))),
 )
 OPERATION_RETRIES = Metric(
@@ -342,7 +343,7 @@ PROCESS_WORKERS = Metric(
     "process_workers",
     Kind.GAUGE,
     "workers",
-    "Workers that are alive; what all of them use is shared out by it.",
+    "Workers that are running.",
 )
 PROCESS_CPU = Metric(
     "process_cpu_seconds_total",
@@ -360,7 +361,7 @@ PROCESS_START_TIME = Metric(
     "process_start_time_seconds",
     Kind.GAUGE,
     "seconds",
-    "Start of the oldest worker since the Unix epoch; uptime is time() less this.",
+    "Start of the oldest worker since the Unix epoch; uptime is time() minus this.",
     merge="livemin",
 )
 PROCESS_OPEN_FDS = Metric(
@@ -373,7 +374,7 @@ EVENT_LOOP_LAG = Metric(
     "event_loop_lag_seconds",
     Kind.HISTOGRAM,
     "seconds",
-    "How much later than asked for the event loop ran a timer; what every request waits on top.",
+    "How late the event loop runs a timer; every request waits this much longer.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
 )
 BUILD_INFO = Metric(
@@ -388,14 +389,14 @@ LABEL_OVERFLOWS = Metric(
     "instrumentation_label_overflows_total",
     Kind.COUNTER,
     "values",
-    "Label values outside their closed set, folded into 'other'.",
+    "Label values outside their declared set, counted as 'other'.",
     (Label("label"),),
 )
 INSTRUMENTATION_ERRORS = Metric(
     "instrumentation_errors_total",
     Kind.COUNTER,
     "errors",
-    "Errors inside the instrumentation itself; each cost a measurement, none a request.",
+    "Errors inside the instrumentation itself; each lost a measurement, none failed a request.",
 )
 ROLLUP_FLUSH_FAILURES = Metric(
     "rollup_flush_failures_total",
@@ -414,7 +415,7 @@ ROLLUP_LOST_EVENTS = Metric(
     "rollup_lost_events_total",
     Kind.COUNTER,
     "events",
-    "Events that the rollups had to give up, because the store did not take them for too long.",
+    "Events that the rollups lost, because their store could not be written for too long.",
 )
 
 METRICS_STREAM_READERS = Metric(
@@ -442,14 +443,14 @@ LOG_LINES_DROPPED = Metric(
     "log_lines_dropped_total",
     Kind.COUNTER,
     "lines",
-    "Lines not written: left out by sampling, lost to a full queue, or broken in themselves.",
+    "Lines not written: skipped by sampling, lost to a full queue, or impossible to encode.",
     (Label("reason", ("sampled", "queue_full", "broken")),),
 )
 LOG_WRITE_ERRORS = Metric(
     "log_write_errors_total",
     Kind.COUNTER,
     "errors",
-    "Times that lines could not be written, each tried again.",
+    "Failed attempts to write lines; each is tried again.",
     (Label("sink", ("stdout", "file")),),
 )
 LOG_QUEUE_BYTES = Metric(
@@ -478,7 +479,7 @@ SMS_PROCESSING_DURATION = Metric(
     "orchestrator_sms_processing_duration_seconds",
     Kind.HISTOGRAM,
     "seconds",
-    "Time from accepting an SMS to its routing being carried out, by where it ended.",
+    "Time from accepting an SMS until it is sent, queued, escalated or failed, by route.",
     (Label("route", _values(Route)),),
     REQUEST_SECONDS,
 )
@@ -492,7 +493,7 @@ SMS_CAPACITY = Metric(
     "orchestrator_sms_capacity",
     Kind.GAUGE,
     "messages",
-    "SMS that may run at once without getting slower, by the service's promise.",
+    "SMS that can run at the same time without getting slower, as promised.",
     merge="livemax",
 )
 WORKFLOW_STEP_DURATION = Metric(

@@ -81,7 +81,7 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class Routing(Section):
-    """Routing of AI answers by confidence (domain.md, "What the orchestrator does")."""
+    """Routing of AI answers by confidence (docs/domain.md, "What the orchestrator does")."""
 
     auto_send_above: Ratio = Field(0.85, description="confidence above which an answer is sent")
     escalate_below: Ratio = Field(0.60, description="confidence below which a person takes over")
@@ -94,14 +94,14 @@ class Routing(Section):
 
 
 class PaymentPlanLimits(Section):
-    """What a payment plan must keep to be valid (domain.md)."""
+    """What a payment plan must keep to be valid (docs/domain.md)."""
 
     max_weeks: int = Field(12, ge=1, description="longest plan, weeks")
     min_weekly_dollars: float = Field(25, gt=0, description="smallest instalment, $ a week")
 
 
 class Calls(Section):
-    """HTTP calls to the upstreams (domain.md, "What it depends on")."""
+    """HTTP calls to the upstreams (docs/domain.md, "What it depends on")."""
 
     timeout_seconds: Seconds = Field(30, description="limit of one attempt")
     retry_waits_seconds: tuple[float, ...] = Field(

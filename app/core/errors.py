@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Error codes of the API (domain.md)."""
+    """Error codes of the API (docs/domain.md)."""
 
     VALIDATION = "ORC_001"
     BUSINESS_RULE = "ORC_002"

@@ -82,7 +82,7 @@ class Request(Event):
 
 
 class QuietRequest(Event, level=logging.DEBUG):
-    """A request of those that machines send all the time, such as scrapes, was answered."""
+    """A routine request of a machine, such as a scrape, was answered."""
 
     method: FromCode
     route: FromCode
@@ -117,7 +117,7 @@ class OperationFailed(Event, level=logging.WARNING):
 
 
 class OperationCancelled(Event):
-    """Nobody waits for an operation any more: its client left, or the service stops."""
+    """An operation was stopped, because its client left or the service stops."""
 
     component: FromCode
     operation: FromCode
@@ -152,7 +152,7 @@ class UncaughtException(Event, level=logging.CRITICAL):
 
 
 class LinesDropped(Event, level=logging.ERROR):
-    """Lines could not be written since the last of these: the sink is full, slow or gone."""
+    """Lines have been lost since the last such event: the sink is full, slow or closed."""
 
     lines: int
     sink: FromCode
@@ -186,7 +186,7 @@ class RollupFlushFailed(Event, level=logging.WARNING):
 
 
 class RollupFlushBroken(Event, level=logging.ERROR):
-    """Storing the JSON metrics met a defect of ours."""
+    """Storing the JSON metrics failed because of a defect in the service."""
 
 
 class RollupsLost(Event, level=logging.ERROR):
@@ -209,13 +209,13 @@ class RollupsNotExpired(Event, level=logging.WARNING):
 
 
 class BacklogNotCounted(Event, level=logging.WARNING):
-    """The gauges of waiting work stand still: the database did not answer."""
+    """The gauges of waiting work were not updated: the database did not answer."""
 
     error_type: FromCode
 
 
 class StreamNotComputed(Event, level=logging.ERROR):
-    """The readers of the metrics stream got no change this time."""
+    """The metrics stream could not be computed this time; its readers got no change."""
 
 
 class MetricsTokensRead(Event):
@@ -225,7 +225,7 @@ class MetricsTokensRead(Event):
 
 
 class MetricsTokensNotRead(Event, level=logging.ERROR):
-    """A changed tokens file can't be used; the earlier tokens stay good."""
+    """A changed tokens file can't be used; the earlier tokens stay valid."""
 
     reason: FromCode
 
@@ -246,11 +246,11 @@ class SweepFailed(Event, level=logging.WARNING):
 
 
 class SMSReceived(Event):
-    """A tenant's text was taken in and its workflow starts."""
+    """A tenant's text was accepted and its workflow starts."""
 
 
 class SMSRepeated(Event):
-    """A text that is known was delivered again; nothing runs twice."""
+    """A known text was delivered again; nothing runs twice."""
 
 
 class StepCompleted(Event):
@@ -284,7 +284,7 @@ class PaymentPlanDetected(Event):
 
 
 class PaymentPlanValidated(Event):
-    """A payment plan that was found has been held against the limits."""
+    """A payment plan that was found has been checked against the limits."""
 
     result: PlanResult
 
@@ -294,7 +294,7 @@ class PaymentPlanAutoApproved(Event):
 
 
 class ResponseAutoSent(Event):
-    """The AI was sure enough: its answer was sent at once."""
+    """The confidence was high enough: the answer was sent at once."""
 
     confidence: float
 
@@ -307,7 +307,7 @@ class ResponseQueued(Event):
 
 
 class SMSRouted(Event):
-    """The workflow got where it goes, `duration_ms` after the text was taken in."""
+    """The workflow has sent, queued, escalated or failed, `duration_ms` after the text arrived."""
 
     route: Route
     duration_ms: float
@@ -336,7 +336,7 @@ class WorkflowRetried(Event):
 
 
 class WorkflowsInterrupted(Event, level=logging.WARNING):
-    """Work was found that a crash had cut off; it can be run again."""
+    """Work was found that a crash had interrupted; it can be run again."""
 
     workflows: int
     responses: int
@@ -392,13 +392,13 @@ class EscalationResolved(Event):
 
 
 class ManagerNotified(Event):
-    """The managers were told of what waits for them."""
+    """The managers were notified of waiting work."""
 
     reference: Identifier
 
 
 class NotificationFailed(Event, level=logging.WARNING):
-    """The managers could not be told; the sweep tries again."""
+    """The managers could not be notified; the sweep tries again."""
 
     reference: Identifier
     error_type: ErrorType

@@ -141,7 +141,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         while True:
-            # A full disk or a folder that is gone: the next round may find it mended.
+            # A full disk or a folder that is gone: the next round may find it repaired.
             with suppress(OSError):
                 self.keep_house()
             self._wake.wait(HOUSEKEEPING_SECONDS)

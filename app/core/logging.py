@@ -446,7 +446,7 @@ def _take_over(level: int) -> None:
         logger_factory=lambda *name: _named(name[0] if name else "root"),
         cache_logger_on_first_use=True,
     )
-    # What libraries say to those who mend them would bury what this service says.
+    # What libraries say to their own developers would bury what this service says.
     logging.basicConfig(handlers=[_StandardLibrary()], level=max(level, logging.INFO), force=True)
     for name in [*logging.root.manager.loggerDict]:
         logger = logging.getLogger(name)

@@ -2,8 +2,8 @@
 
 Rules, dashboards, runbooks and the states of the JSON endpoint take them from here. Each is
 overridden by its environment variable, ``ORCHESTRATOR_THRESHOLDS__`` and the name in capitals, and
-for one environment by app/core/environments.toml. "Promise" in a comment is domain.md, "What it
-promises"; what has no source there is our judgement, to be tuned with ``python -m alerts replay``.
+for one environment by app/core/environments.toml. "Promise" in a comment is docs/domain.md, "What
+it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
 from typing import Self
@@ -57,7 +57,7 @@ class Thresholds(Section):
         0.75, description="share of concurrent_sms above which capacity has to be added"
     )
 
-    # The AI provider's limit (domain.md, "What it depends on").
+    # The AI provider's limit (docs/domain.md, "What it depends on").
     ai_calls_per_minute: Count = Field(3500, description="calls the AI provider takes a minute")
     capacity_days: Days = Field(30, description="days before a limit at which to act")
     capacity_minimum_usage: Ratio = Field(

@@ -154,12 +154,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    find = _command(commands, "find", _find, "lines that all conditions are true of")
+    find = _command(commands, "find", _find, "lines that match all conditions")
     find.add_argument("--id", help="correlation, request, trace or workflow ID")
     count = _command(commands, "count", _count, "how many lines have each value of a field")
     count.add_argument("field", metavar="FIELD", help="such as event, level or route")
     count.add_argument("--id", help="correlation, request, trace or workflow ID")
-    trace = _command(commands, "trace", _trace, "what happened under one ID, as a time line")
+    trace = _command(commands, "trace", _trace, "what happened under one ID, on a time line")
     trace.add_argument("id", metavar="ID", help="correlation, request, trace or workflow ID")
     return parser
 
@@ -172,23 +172,43 @@ def _command(
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(run=run)
-    command.add_argument("--since", metavar="TIME", help="from then on: 30m, 2h, or a time in UTC")
-    command.add_argument("--until", metavar="TIME", help="before then")
     command.add_argument(
-        "--level", type=level_name, choices=LEVELS, help="this level and worse; warn is warning"
+        "--since", metavar="TIME", help="only lines since then: 30m, 2h, or a time in UTC"
     )
-    command.add_argument("--event", action="append", help="this event; may be given again")
-    command.add_argument("--logger", help="this logger and those below it")
+    command.add_argument("--until", metavar="TIME", help="only lines before then")
+    command.add_argument(
+        "--level",
+        type=level_name,
+        choices=LEVELS,
+        help="this level and higher ones; warn is warning",
+    )
+    command.add_argument("--event", action="append", help="only this event; may be repeated")
+    command.add_argument("--logger", help="only this logger and those below it")
     command.add_argument("--service", help="orchestrator or simulator")
     command.add_argument("--tenant", metavar="ID")
-    command.add_argument("--conversation", metavar="ID", help="also one that lines have hashed")
-    command.add_argument("--workflow", metavar="ID")
-    command.add_argument("--slower-than", metavar="DURATION", help="500ms, 2s")
     command.add_argument(
-        "--where", action="append", metavar="FIELD=VALUE", help="any field; may be given again"
+        "--conversation", metavar="ID", help="the real ID; lines with its hash are found too"
     )
-    command.add_argument("--limit", type=_positive, help="the youngest so many lines, or values")
-    command.add_argument("--ndjson", action="store_true", help="JSON lines, for pipes")
+    command.add_argument("--workflow", metavar="ID")
+    command.add_argument(
+        "--slower-than",
+        metavar="DURATION",
+        help="only lines with a longer duration, such as 500ms or 2s",
+    )
+    command.add_argument(
+        "--where",
+        action="append",
+        metavar="FIELD=VALUE",
+        help="only lines in which a field has this value; may be repeated",
+    )
+    command.add_argument(
+        "--limit",
+        type=_positive,
+        help="at most this many: the newest lines, or the most frequent values",
+    )
+    command.add_argument(
+        "--ndjson", action="store_true", help="print JSON lines, for other programs"
+    )
     command.add_argument(
         "--in", dest="places", action="append", type=Path, metavar="PATH", help="folder or file"
     )

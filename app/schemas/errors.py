@@ -8,7 +8,7 @@ from app.core.errors import ErrorCode
 class Problem(BaseModel):
     """One thing that is wrong with a request."""
 
-    field: str | None = Field(description="the part of the request it is about")
+    field: str | None = Field(description="the part of the request that is wrong")
     message: str
 
 
@@ -18,7 +18,7 @@ class ErrorDetail(BaseModel):
     code: ErrorCode
     message: str
     field: str | None = None
-    problems: list[Problem] = Field(default=[], description="all problems, where there are several")
+    problems: list[Problem] = Field(default=[], description="all problems, if there are several")
     correlation_id: str
 
 

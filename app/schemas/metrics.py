@@ -18,7 +18,7 @@ class LastHour(BaseModel):
     auto_approval_rate: float = Field(
         ge=0,
         le=1,
-        description="share of the AI's answers sent without a manager; 0 when there were none",
+        description="share of the AI's answers sent without a manager; 0 without answers",
         examples=[0.71],
     )
     avg_response_time_ms: int = Field(
@@ -62,7 +62,7 @@ class Volume(BaseModel):
     """SMS received, brought to their end, and failed."""
 
     received: int
-    processed: int = Field(description="those that failed included")
+    processed: int = Field(description="SMS whose workflow has ended, failed ones included")
     failed: int
 
 
@@ -71,10 +71,10 @@ class Approvals(BaseModel):
 
     auto: int = Field(description="sent without a manager")
     auto_rate: float | None = Field(description="share of the AI's answers, 0 to 1")
-    manual: int = Field(description="approved by a manager as they were")
+    manual: int = Field(description="approved unchanged by a manager")
     modified: int
     escalated: int
-    waiting_time: Distribution = Field(description="from queueing to the decision")
+    waiting_time: Distribution = Field(description="time from queueing to the decision")
 
 
 class ApprovalQueue(BaseModel):
@@ -135,23 +135,25 @@ class Errors(BaseModel):
 class Performance(BaseModel):
     """The last hour's response times."""
 
-    message: Distribution = Field(description="an SMS, from accepting to its end")
-    ai: Distribution = Field(description="one call of the AI")
+    message: Distribution = Field(
+        description="an SMS, from accepting it to the end of its workflow"
+    )
+    ai: Distribution = Field(description="one call to the AI")
     services: dict[str, Distribution] = Field(description="one call, by service")
-    operations: list[Operation] = Field(description="every operation on a service")
+    operations: list[Operation] = Field(description="each operation of each service")
 
 
 class Throughput(BaseModel):
     """SMS received, beside what is usual."""
 
-    per_minute: float = Field(description="over the last 5 whole minutes")
+    per_minute: float = Field(description="mean of the last 5 whole minutes")
     per_hour: int = Field(description="in the last whole clock hour")
     per_day: int = Field(description="in the last 24 whole clock hours")
     baseline_per_hour: float | None = Field(
         description="mean of the same hour of the week in the past 4 weeks that have data"
     )
     deviation: float | None = Field(
-        description="per_hour over its baseline, less 1: -0.2 is a fifth less than usual"
+        description="per_hour divided by its baseline, minus 1: -0.2 is a fifth less than usual"
     )
 
 
@@ -160,7 +162,7 @@ class Dependency(BaseModel):
 
     state: Literal["ok", "failing", "unused"]
     breaker: BreakerState | None = Field(
-        description="the worst over all workers; the database has none"
+        description="the worst state over all workers; the database has no breaker"
     )
     calls: int
     errors: int
@@ -172,7 +174,10 @@ class RollupStore(BaseModel):
     state: Literal["ok", "down"]
     reason: str | None
     since: datetime | None
-    complete: bool = Field(description="false: only what this worker has not written yet is here")
+    complete: bool = Field(
+        description="false: the store does not answer, so the figures hold "
+        "only what this worker has not written yet"
+    )
     unwritten_events: int
     lost_events: int
 
@@ -190,7 +195,9 @@ class Health(BaseModel):
     """Whether all is well."""
 
     status: Literal["ok", "warning", "critical"]
-    availability: float | None = Field(description="share of the last hour's requests without 5xx")
+    availability: float | None = Field(
+        description="share of the last hour's requests that were not answered 5xx"
+    )
     uptime_seconds: float = Field(description="of the oldest worker")
     dependencies: dict[str, Dependency]
     breaker_transitions: int = Field(description="in the last hour")
@@ -208,11 +215,13 @@ class Connections(BaseModel):
 class Resources(BaseModel):
     """What the workers use now."""
 
-    in_flight: int = Field(description="SMS whose workflow runs")
-    capacity: int = Field(description="SMS at once without getting slower")
+    in_flight: int = Field(description="SMS whose workflow is running")
+    capacity: int = Field(
+        description="SMS that can be processed at the same time without getting slower"
+    )
     cpu_cores: float
     memory_bytes: int
-    event_loop_lag_seconds: float = Field(description="the worst of the workers")
+    event_loop_lag_seconds: float = Field(description="the highest of the workers")
     db_connections: Connections
 
 
@@ -248,8 +257,10 @@ class RangeMeasure(BaseModel):
     kind: str
     unit: str
     values: list[RangeValue]
-    compared: list[RangeValue] | None = Field(None, description="the same, earlier by `compare`")
-    points: list["Point"] | None = Field(None, description="by step")
+    compared: list[RangeValue] | None = Field(
+        None, description="the same range, earlier by `compare`"
+    )
+    points: list["Point"] | None = Field(None, description="one point per step")
 
 
 class Point(RangeValue):

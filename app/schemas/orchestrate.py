@@ -69,9 +69,11 @@ class ApproveResponse(_Request):
 
     response_queue_id: Identifier
     action: ApprovalAction
-    approved_text: Text | None = Field(None, description="with approve; the AI's answer if absent")
-    modified_text: Text | None = Field(None, description="with modify; required there")
-    escalation_reason: Note | None = Field(None, description="with escalate")
+    approved_text: Text | None = Field(
+        None, description="for approve; without it the AI's answer is sent"
+    )
+    modified_text: Text | None = Field(None, description="for modify, where it is required")
+    escalation_reason: Note | None = Field(None, description="for escalate")
     manager_id: Identifier = Field(examples=["manager-3"])
 
     @model_validator(mode="after")

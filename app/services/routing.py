@@ -8,7 +8,7 @@ from app.services.escalation_triggers import Trigger
 def route_answer(
     confidence: float, trigger: Trigger | None, plan: PlanResult | None, limits: Routing
 ) -> Route:
-    """Sent, queued for a manager or escalated (domain.md, point 6).
+    """Sent, queued for a manager or escalated (docs/domain.md, point 6).
 
     A trigger beats confidence, and a plan that needs review is not agreed to without a manager.
     """

@@ -28,7 +28,7 @@ class Now:
 
 
 def thresholds(settings: Settings, now: Now) -> list[Threshold]:
-    """Each threshold with its value and state (domain.md, "What it promises")."""
+    """Each threshold with its value and state (docs/domain.md, "What it promises")."""
     limits = settings.thresholds
     seconds = 300
     messages = now.recent.of(catalogue.SMS_PROCESSING_DURATION)

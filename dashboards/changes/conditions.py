@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import promql_parser
 from promql_parser import BinaryExpr, NumberLiteral, ParenExpr
@@ -40,6 +41,7 @@ class Condition:
     limit: Limit | None
 
 
+@cache
 def conditions(expr: str) -> tuple[Condition, ...]:
     """The conditions of an alert's expression, the signal's own first."""
     try:

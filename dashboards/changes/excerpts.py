@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import SequenceMatcher
+from functools import cache
 
 import promql_parser
 
@@ -23,6 +24,7 @@ _LONGEST = 3 * _SHORT
 _MOST_EXCERPTS = 4
 
 
+@cache
 def one_line(expr: str) -> str:
     """``expr`` on one line, as PromQL's own formatting has it where it can be parsed."""
     # Grafana's variables are no PromQL.

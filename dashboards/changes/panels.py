@@ -75,6 +75,8 @@ def identities() -> tuple[Callable[[Panel], Hashable], ...]:
 
 def panel_changes(old: Panel, new: Panel, renamed: Mapping[str, str]) -> Iterator[Change]:
     """What changed in a panel but for its place; ``renamed`` are records, by their old name."""
+    if old.document == new.document:
+        return
     if old.title != new.title:
         yield Change(Weight.APPEARANCE, f'renamed, was "{old.title}"')
     yield from _query_changes(old, new, renamed)

@@ -137,7 +137,7 @@ def _dashboard(text: bytes) -> Document:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"is no JSON: {error}; mend it or run `make generate`") from None
+        raise ValueError(f"is not valid JSON: {error}; fix it or run `make generate`") from None
     panels = document.get("panels", []) if isinstance(document, dict) else None
     if not isinstance(panels, list) or not all(isinstance(panel, dict) for panel in panels):
         raise ValueError("is no dashboard: it has to be an object with a list of panels")
@@ -176,9 +176,9 @@ def _yaml(text: bytes) -> Document:
         document = yaml.load(text, Loader=_YAML_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
-        raise ValueError(f"is no YAML: {told}; mend it or run `make generate`") from None
+        raise ValueError(f"is not valid YAML: {told}; fix it or run `make generate`") from None
     if not isinstance(document, dict):
-        raise ValueError("is no YAML of keys and values; mend it or run `make generate`")
+        raise ValueError("is not YAML of keys and values; fix it or run `make generate`")
     return document
 
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this, such as overview; may be repeated",
+        help="only this dashboard, such as overview; may be repeated",
     )
     parser.add_argument(
         "--set",
@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a variable's value, by default all; may be repeated, also for more values of one",
+        help="the value of a variable, all by default; may be repeated, also for several values "
+        "of one variable",
     )
     parser.add_argument("--all-rows", action="store_true", help="open the rows that are collapsed")
     parser.add_argument("--theme", choices=tuple(THEMES), default="light")
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=paths.DASHBOARDS,
         metavar="FOLDER",
-        help="where the JSON is; default grafana/dashboards",
+        help="folder of the JSON files; default grafana/dashboards",
     )
 
 
@@ -82,9 +83,10 @@ def run(options: argparse.Namespace) -> int:
     drawn: list[_Drawn] = []
     try:
         with PrometheusAPI(url) as prometheus:
+            every = prometheus.scrape_seconds() or scrape_seconds()
             for board, span in zip(boards, spans, strict=True):
                 _progress(f"{len(drawn) + 1} of {len(boards)}: {board.title}")
-                asking = Asking(prometheus, span, scrape_seconds())
+                asking = Asking(prometheus, span, every)
                 chosen = with_all_values(board, prometheus, span.start, span.end)
                 drawn.append(_draw(chosen, asking, options, url))
                 _progress("")

@@ -10,8 +10,6 @@ from stack.backend import StackError
 VARIABLE = "HISTORY"
 MAKING = ".history"
 """What is being made, in the data folder: on the same file system, and hidden from Prometheus."""
-FINISHED = ".history-finished"
-"""What only has to be moved to its place."""
 
 
 def is_wanted(variables: Mapping[str, str]) -> bool:
@@ -27,12 +25,11 @@ def is_due(data: Path) -> bool:
 
     What a Prometheus has written is never mixed with what is made up.
     """
-    is_unused = not blocks_in(data) and not (data / "wal").exists()
-    return is_unused or (data / FINISHED).exists()
+    return not blocks_in(data) and not (data / "wal").exists()
 
 
-def command(data: Path, per_minute: str, instance: str) -> list[str]:
-    """What makes a history, in a process of its own: it takes much memory for a minute."""
-    options = {"--data": str(data), "--per-minute": per_minute, "--instance": instance}
+def command(data: Path, per_minute: str, targets: Path) -> list[str]:
+    """What makes a history, in a process of its own, beside which others can start."""
+    options = {"--data": str(data), "--per-minute": per_minute, "--targets": str(targets)}
     words = [word for option in options.items() for word in option]
     return [sys.executable, "-m", "stack.history", *words]

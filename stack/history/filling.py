@@ -1,80 +1,100 @@
-"""Making a history: metrics, blocks of them, and what the rules would have recorded."""
+"""Making a history: metrics, and what the rules would have recorded, in one block."""
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
 from prometheus_tools import blocks
-from prometheus_tools.backfill import Stretch, backfill
-from prometheus_tools.rulebook import Rulebook, rulebook
-from simulator.history.openmetrics import Detail, write
+from prometheus_tools.backfill import Stretch, evaluate
+from prometheus_tools.rulebook import RecordingRule, Rulebook, rulebook
+from simulator.history.openmetrics import write
 from simulator.history.past import Past
-from stack.history.due import FINISHED, MAKING
+from stack.history.due import MAKING
 
 _FAR_SECONDS = 300
 """Between two evaluations of a rule: the most that Prometheus sees without a gap."""
-_PART_SECONDS = 7 * 86400
-_NEAR_SECONDS = 15
-_NEAR = timedelta(hours=6)
-"""Where the rules are evaluated as often as they are live: burn rates over hours add them up."""
+_WEEK_SECONDS = 7 * 86400
+_DAY_SECONDS = 86400
+"""In the last day there are all records; before it those of rules about weeks."""
+_NEAR_SECONDS = 6 * 3600
+"""Where what is added up over hours is evaluated as often as live, so that each part weighs the
+same; and the rest often enough for a picture.
+"""
+_SHOWN_SECONDS = 60
+_WEEKS = re.compile(r"\[\d+w\]")
 
 
-def fill(data: Path, past: Past, detail: Detail | None = None) -> None:
+def fill(data: Path, past: Past) -> None:
     """Give the unused Prometheus of ``data`` the metrics of ``past`` and the records of its rules.
 
-    They appear all at once, at the end. Interrupted there, the next call moves the rest in; before,
-    it begins anew. Prints a line for each part. Raises OSError, BlocksError, PrometheusError,
-    ScratchError and ToolMissing.
+    They are in one block, for Prometheus warns of blocks that overlap. It appears at the end:
+    interrupted, the next call begins anew. Prints a line for each part. Raises OSError,
+    BlocksError, PrometheusError, ScratchError and ToolMissing.
     """
-    making, finished = data / MAKING, data / FINISHED
+    making = data / MAKING
     shutil.rmtree(making, ignore_errors=True)
-    if not finished.exists():
-        making.mkdir(parents=True)
-        try:
-            _make(making, past, detail or Detail())
-            (making / "blocks").rename(finished)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-    for block in blocks.blocks_in(finished):
-        block.rename(data / block.name)
-    shutil.rmtree(finished)
-
-
-def _make(folder: Path, past: Past, detail: Detail) -> None:
-    text, finished = folder / "history.om", folder / "blocks"
-    with _timed(f"metrics since {past.start:%Y-%m-%d}"), text.open("w") as output:
-        write(past, output, detail)
-    with _timed("blocks of them"):
-        blocks.create(text, finished)
-    text.unlink()
-    with _timed("records of the rules"):
-        rules = _rules()
-        backfill(rules, rules.records, finished, _stretches(past))
+    making.mkdir(parents=True)
+    text, storage = making / "history.om", making / "storage"
+    try:
+        with _timed(f"metrics since {past.start:%Y-%m-%d}"):
+            with text.open("w", encoding="utf-8") as output:
+                write(past, output)
+            blocks.create(text, storage)
+        with _timed("records of the rules"):
+            rules = _rules()
+            evaluate(rules, rules.records, storage, text, _stretches(past, rules))
+        with _timed("a block of both"):
+            for block in blocks.create(text, making / "finished"):
+                block.rename(data / block.name)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def _rules() -> Rulebook:
     """The committed rules, which the stack's Prometheus evaluates from now on."""
     files = sorted(paths.RULES.glob("*.yml"))
-    return rulebook([file.read_text() for file in files], evaluation_seconds())
+    rules = rulebook([file.read_text(encoding="utf-8") for file in files], evaluation_seconds())
+    records = {name: tuple(map(_hourly, rules.records[name])) for name in rules.records}
+    return replace(rules, records=records)
 
 
-def _stretches(past: Past) -> list[Stretch]:
+def _hourly(rule: RecordingRule) -> RecordingRule:
+    """What looks back over weeks changes little within an hour: its value holds for so long."""
+    if not _WEEKS.search(rule.expr):
+        return rule
+    return replace(rule, expr=f"last_over_time(({rule.expr})[1h:1h])")
+
+
+def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
     """Up to the very end: the last records are seen until the live ones are there.
 
-    In parts, which are worked out side by side.
+    The weeks are worked out side by side.
     """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
-    near = max(start, end - int(_NEAR.total_seconds()))
-    far = [
-        Stretch(since, min(since + _PART_SECONDS, near + 1) - 1, _FAR_SECONDS, origin=end)
-        for since in range(start, near + 1, _PART_SECONDS)
+    day, near = max(start, end - _DAY_SECONDS), max(start, end - _NEAR_SECONDS)
+    about_weeks = frozenset(
+        rules.closure(
+            name
+            for name, written in rules.records.items()
+            if all(rule.interval >= _FAR_SECONDS for rule in written)
+        )
+    )
+    added_up = frozenset(rules.read_over_time())
+    return [
+        *(
+            Stretch(since, min(since + _WEEK_SECONDS, day) - 1, _FAR_SECONDS, end, about_weeks)
+            for since in range(start, day, _WEEK_SECONDS)
+        ),
+        Stretch(day, near, _FAR_SECONDS, end),
+        Stretch(near + 1, end, origin=end, only=added_up),
+        Stretch(near + 1, end, _SHOWN_SECONDS, end, frozenset(rules.records) - added_up),
     ]
-    return [*far, Stretch(near + 1, end, _NEAR_SECONDS, origin=end)]
 
 
 @contextmanager

@@ -22,11 +22,11 @@ from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
 from dashboards.queries import BUILT_IN, queries
 from prometheus_tools import blocks
-from prometheus_tools.backfill import backfill
+from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.expansion import expanded
 from prometheus_tools.rulebook import Rulebook, rulebook
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail, write
+from simulator.history.openmetrics import write
 from simulator.history.past import INSTANCE, Past
 
 INSTANCES = (1, 10, 50)
@@ -51,8 +51,11 @@ class Opened:
 async def run() -> bool:
     """Print the cost at each number of instances; False when it is above the goal."""
     end = datetime.now(UTC).replace(second=0, microsecond=0)
-    rules = rulebook((file.read_text() for file in paths.RULES.glob("*.yml")), evaluation_seconds())
-    document = json.loads((paths.DASHBOARDS / "overview.json").read_text())
+    rules = rulebook(
+        (file.read_text(encoding="utf-8") for file in paths.RULES.glob("*.yml")),
+        evaluation_seconds(),
+    )
+    document = json.loads((paths.DASHBOARDS / "overview.json").read_text(encoding="utf-8"))
     built_in = {**BUILT_IN, "__range": f"{SHOWN.total_seconds():.0f}s"}
     asked = [query.expr for query in queries(document, built_in)]
     written_out = [expanded(expr, rules, rules.records) for expr in asked]
@@ -115,10 +118,10 @@ def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: 
     """The past of as many instances, with its records, as blocks; returns the series."""
     past = Past(end, duration=PAST, step=EVERY)
     one, all_of_them = folder / "one.om", folder / "all.om"
-    with one.open("w") as output:
-        write(past, output, Detail(recent=PAST))
+    with one.open("w", encoding="utf-8") as output:
+        write(past, output, recent=PAST)
     names = set()
-    with one.open() as lines, all_of_them.open("w") as output:
+    with one.open() as lines, all_of_them.open("w", encoding="utf-8") as output:
         for line in lines:
             if line.startswith("#"):
                 output.write(line)
@@ -130,5 +133,6 @@ def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: 
             )
     blocks.create(all_of_them, data)
     all_of_them.unlink()
-    backfill(rules, list(rules.records), data, int(past.start.timestamp()), int(end.timestamp()))
+    stretch = Stretch(int(past.start.timestamp()), int(end.timestamp()))
+    backfill(rules, rules.records, data, [stretch])
     return len(names) * instances

@@ -1,6 +1,6 @@
 """The JSON endpoint from its cache beside an empty endpoint, /metrics by its size, 500 readers.
 
-Goals (references.md): from cache at most 1.25 of an empty endpoint.
+Goal: from cache at most 1.25 of an empty endpoint.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """One event and one timed operation, beside prometheus-client.
 
-Goals (references.md): a counter at most 0.25 of `.labels(kw).inc()`, a timer at most 0.35 of
+Goals: a counter at most 0.25 of `.labels(kw).inc()`, a timer at most 0.35 of
 `.labels().time()`; both feed the rollups as well.
 """
 

@@ -1,6 +1,6 @@
 """One request through each layer: µs over the bare app in process, and requests/s over HTTP.
 
-Goals (references.md, "Instrumentation"): at most 15 µs and 0.15 of the three together; at 60 routes
+Goals: at most 15 µs and 0.15 of the three together; at 60 routes
 1.3 of the cost at one; 0.90 of the bare app's requests/s; a streamed chunk at most 0.3 µs.
 """
 

@@ -81,7 +81,7 @@ def _breaker(component: str, minute: int) -> dict[str, Any]:
         "annotations": {
             "summary": f"The breaker of orchestrator for {component} is open",
             "description": f"Calls to {component} are refused. Now 1; alerts above 0 for 1m.",
-            "action": f"Mend or wait for {component}.",
+            "action": f"Fix {component}, or wait for it.",
             "runbook_url": "http://runbooks.example/CircuitBreakerOpen",
             "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview?var-job=all",
             "logs_command": f"python -m app.logs find --where component={component}",

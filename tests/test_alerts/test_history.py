@@ -12,7 +12,6 @@ import pytest
 
 from alerts.rules import rule_files
 from app.core import catalogue
-from app.core.catalogue import Metric
 from app.core.config import Settings
 from prometheus_tools import blocks
 from prometheus_tools.api import PrometheusAPI
@@ -20,19 +19,15 @@ from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.replay import Fired, Replay
 from prometheus_tools.rulebook import Rulebook, rulebook, series_names
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail, write
+from simulator.history.openmetrics import write
 from simulator.history.past import Incident, IncidentKind, Past, five_weeks
 
 END = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _END = int(END.timestamp())
 EVERY = 300
 """Seconds between evaluations, where a group doesn't say its own."""
-READ: dict[Metric, int] = {
-    catalogue.SMS_RECEIVED: 1,
-    catalogue.APPROVALS: 4,
-    catalogue.SMS_PROCESSING_DURATION: 4,
-}
-"""What the bands are made of, with how many steps of 30 s lie between two samples."""
+READ = frozenset({catalogue.SMS_RECEIVED, catalogue.APPROVALS, catalogue.SMS_PROCESSING_DURATION})
+"""What the bands are made of."""
 REPLAYED = timedelta(days=10)
 RESOLVED_WITHIN = timedelta(hours=2)
 """How long after an incident an alert over the last hour may go on."""
@@ -91,12 +86,12 @@ def five_weeks_known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FiveW
     names = {*anomalies(rules), "SMSHalved"}
     read = {n for rule in rules.alerts if rule.name in names for n in series_names(rule.expr)}
     past = five_weeks(END, seed=5)
-    with (folder / "history.om").open("w") as output:
-        write(past, output, Detail.of_all_time(READ))
+    with (folder / "history.om").open("w", encoding="utf-8") as output:
+        write(past, output, READ)
     data = folder / "data"
     blocks.create(folder / "history.om", data)
     (folder / "history.om").unlink()
-    stretch = Stretch(int(past.start.timestamp()), _END)
+    stretch = Stretch(int(past.start.timestamp()), _END, EVERY, origin=_END)
     backfill(rules, read & rules.records.keys(), data, [stretch])
     with scratch(data) as url:
         yield FiveWeeks(past, rules, url)

@@ -18,7 +18,7 @@ from prometheus_tools.expansion import expanded
 from prometheus_tools.replay import Fired, NoDataError, Replay, Replayed, differences
 from prometheus_tools.rulebook import Rulebook, rulebook
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail, write
+from simulator.history.openmetrics import write
 from simulator.history.past import Incident, IncidentKind, Past
 from simulator.history.series import UP
 from tests.not_empty import not_empty
@@ -85,8 +85,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a day of raw metrics."""
     folder = tmp_path_factory.mktemp("day")
     text = folder / "history.om"
-    with text.open("w") as output:
-        write(PAST, output, Detail.of_all_time({_DURATION: 1, catalogue.SMS_RECEIVED: 1, UP: 1}))
+    with text.open("w", encoding="utf-8") as output:
+        read = frozenset({_DURATION, catalogue.SMS_RECEIVED, UP})
+        write(PAST, output, read, recent=PAST.duration)
     blocks.create(text, folder / "data")
     return folder / "data"
 
@@ -398,7 +399,10 @@ def test_the_backfill_command_says_what_it_made(
     code, out, _ = command("backfill", "--data", str(tmp_path), *DAY, "--record", record)
     assert code == 0
     assert "841 samples, 1 records" in out
-    meta = [json.loads((b / "meta.json").read_text()) for b in blocks.blocks_in(tmp_path)]
+    meta = [
+        json.loads((b / "meta.json").read_text(encoding="utf-8"))
+        for b in blocks.blocks_in(tmp_path)
+    ]
     assert sum(each["stats"]["numSamples"] for each in meta) > 841
 
 

@@ -53,7 +53,7 @@ SIGNAL = Signal(
             team=Team.PLATFORM,
             summary="Things",
             description="Things.",
-            action="Mend.",
+            action="Fix.",
             pending="1m",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Expressions that Prometheus takes and that can't be right are found, each with its mend."""
+"""Expressions that Prometheus takes and that can't be right are found, each with its fix."""
 
 from dataclasses import replace
 
@@ -133,7 +133,7 @@ def signal(**changes: object) -> Signal:
         team=Team.ORCHESTRATOR,
         summary="{{ $labels.job }} fails",
         description="It fails.",
-        action="Mend it.",
+        action="Fix it.",
         pending="1m",
         absence="TargetDown",
     )

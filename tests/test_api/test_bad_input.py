@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.assembly import Orchestrator
 from app.models import Base
+from tests.length import LONG
 from tests.sms import SMS
 
 APPROVE = {"response_queue_id": "unknown", "action": "approve", "manager_id": "manager-1"}
@@ -149,8 +150,7 @@ json_values = st.recursive(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @settings(
-    max_examples=200,
-    deadline=None,
+    max_examples=1000 if LONG else 50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(path=st.sampled_from(sorted(POSTS)), data=st.data())

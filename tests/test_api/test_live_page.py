@@ -2,24 +2,27 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
 from tests.browser import chromium
 from tests.not_empty import not_empty
 from tests.serving_process import serving_process
 from tests.sms import sms
-from tests.upstreams import ScriptedUpstreams
+from tests.upstreams import ScriptedUpstreams, serving
 
 # Machines may be slow: only what never comes is a failure.
 expect.set_options(timeout=60_000)
 
 LIVE = "/orchestrate/metrics/live"
-WALL, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+WALL: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 # The contrast of every visible text with what is behind it, as WCAG 2 computes it.
 CONTRASTS = """() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -47,67 +50,94 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all: to start it takes longer than any of the tests."""
     async with chromium() as browser:
         yield browser
 
 
-@pytest.fixture
-async def service(tmp_path: Path, upstreams: ScriptedUpstreams) -> AsyncIterator[httpx.AsyncClient]:
-    settings = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
-    async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as client:
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page that shares nothing with any other, as of a browser that was just started."""
+    async with await browser.new_context() as context:
+        yield await context.new_page()
+
+
+@asynccontextmanager
+async def service_in(folder: Path, **settings: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A service that has received one SMS."""
+    settings |= {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
+    database = f"sqlite:///{folder}/orchestrator.db"
+    upstreams = ScriptedUpstreams()
+    async with (
+        serving(upstreams.app()) as url,
+        serving_process(folder / "log", url, database, **settings) as client,
+    ):
         assert (
             await client.post("/orchestrate/sms-received", json=sms(1, "You idiots!"))
         ).is_success
         yield client
 
 
-async def opened(browser: Browser, service: httpx.AsyncClient, **options: Any) -> Page:
-    page = await browser.new_page(**options)
-    page.complaints = []  # type: ignore[attr-defined]
-    for event in ("pageerror", "console"):
-        page.on(event, lambda said: page.complaints.append(str(said)))  # type: ignore[attr-defined]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """For tests that read."""
+    async with service_in(tmp_path_factory.mktemp("service")) as client:
+        yield client
+
+
+async def opened(page: Page, service: httpx.AsyncClient) -> list[str]:
+    """Open the live page; gives what it complains of to its console, then and later."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text))
     await page.goto(f"{service.base_url}{LIVE}")
     await expect(page.locator("#figures")).to_have_attribute("aria-busy", "false")
-    return page
+    return complaints
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WALL, PHONE], ids=["wall", "phone"])
 async def test_everybody_can_read_it(
-    browser: Browser, service: httpx.AsyncClient, size: dict[str, int], scheme: str
+    page: Page,
+    service: httpx.AsyncClient,
+    size: ViewportSize,
+    scheme: Literal["light", "dark"],
 ) -> None:
-    page = await opened(browser, service, viewport=size, color_scheme=scheme)
+    await page.set_viewport_size(size)
+    await page.emulate_media(color_scheme=scheme)
+    complaints = await opened(page, service)
     await expect(page.locator("#chart rect")).to_have_count(60)
     contrasts = await page.evaluate(CONTRASTS)
     assert [found for found in not_empty(contrasts) if found[1] < 4.5] == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     # What it complains of would have been heard.
     await page.evaluate("console.error('heard')")
-    assert page.complaints == ["heard"]  # type: ignore[attr-defined]
+    assert complaints == ["heard"]
 
 
-async def test_what_it_says_is_what_was_counted_and_moves_on(
-    browser: Browser, service: httpx.AsyncClient
-) -> None:
-    page = await opened(browser, service, viewport=WALL)
-    await expect(page.locator("#volume")).to_have_text("1")
-    await expect(page.locator("#escalations")).to_have_text("1")
-    await expect(page.locator("#approval")).to_have_text("0 %")
-    await expect(page.locator("#time")).to_have_text(re.compile(r"\d+ ms|\d+\.\d s"))
-    await expect(page.locator("#health")).to_have_text("Fine")
-    await expect(page.locator("#connection")).to_have_text("live")
-    assert (await service.post("/orchestrate/sms-received", json=sms(2))).is_success
-    await expect(page.locator("#volume")).to_have_text("2")
-    await expect(page.locator("#approval")).to_have_text("50 %")
+async def test_what_it_says_is_what_was_counted_and_moves_on(page: Page, tmp_path: Path) -> None:
+    async with service_in(tmp_path) as service:
+        await opened(page, service)
+        await expect(page.locator("#volume")).to_have_text("1")
+        await expect(page.locator("#escalations")).to_have_text("1")
+        await expect(page.locator("#approval")).to_have_text("0 %")
+        await expect(page.locator("#time")).to_have_text(re.compile(r"\d+ ms|\d+\.\d s"))
+        await expect(page.locator("#health")).to_have_text("Fine")
+        await expect(page.locator("#connection")).to_have_text("live")
+        assert (await service.post("/orchestrate/sms-received", json=sms(2))).is_success
+        await expect(page.locator("#volume")).to_have_text("2")
+        await expect(page.locator("#approval")).to_have_text("50 %")
 
 
 async def test_it_has_names_for_those_who_do_not_see_it(
-    browser: Browser, service: httpx.AsyncClient
+    page: Page, service: httpx.AsyncClient
 ) -> None:
-    page = await opened(browser, service)
+    await opened(page, service)
     assert await page.locator("main").count() == 1
     for section in not_empty(await page.get_by_role("region").all()):
         assert await section.get_by_role("heading").count() == 1
@@ -121,17 +151,17 @@ async def test_it_has_names_for_those_who_do_not_see_it(
 
 
 async def test_motion_is_left_out_where_that_is_preferred(
-    browser: Browser, service: httpx.AsyncClient
+    page: Page, service: httpx.AsyncClient
 ) -> None:
-    page = await opened(browser, service, reduced_motion="reduce")
+    await page.emulate_media(reduced_motion="reduce")
+    await opened(page, service)
     bar = page.locator("#approval-bar")
     assert await bar.evaluate("e => getComputedStyle(e).transitionDuration") == "0s"
 
 
 async def test_a_broken_connection_is_said_and_mended(
-    browser: Browser, service: httpx.AsyncClient
+    page: Page, service: httpx.AsyncClient
 ) -> None:
-    page = await browser.new_page()
     broken = True
 
     async def answer(route: Route) -> None:
@@ -145,17 +175,13 @@ async def test_a_broken_connection_is_said_and_mended(
     await expect(page.locator("#volume")).to_have_text("1")
 
 
-async def test_a_token_is_asked_for_and_kept_for_the_session(
-    browser: Browser, tmp_path: Path, upstreams: ScriptedUpstreams
-) -> None:
+async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_path: Path) -> None:
     (tokens := tmp_path / "tokens").write_text("people:a-token-0123456789\n")
     settings = {
         "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
         "METRICS_ACCESS__TOKENS_FILE": str(tokens),
     }
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
-    async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as service:
-        page = await browser.new_page()
+    async with service_in(tmp_path, **settings) as service:
         await page.goto(f"{service.base_url}{LIVE}")
         field = page.get_by_label("Access token")
         for given, expected in (("wrong", "refused"), ("a-token-0123456789", "")):

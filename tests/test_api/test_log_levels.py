@@ -74,6 +74,14 @@ async def test_it_ends_by_itself(operator: httpx.AsyncClient) -> None:
     assert (await operator.get(URL)).json()["changes"] == {}
 
 
+@pytest.mark.parametrize("level", ["warn", "WARN", "Warning"])
+async def test_warn_is_warning(operator: httpx.AsyncClient, level: str) -> None:
+    wanted = {"level": level, "for_seconds": 0.5}
+    changed = await operator.put(f"{URL}/app.clients", json=wanted)
+    assert changed.json()["level"] == "warning"
+    await until(lambda: level_of("app.clients") == "debug")
+
+
 @pytest.mark.parametrize(
     ("logger", "body", "status", "field", "complaint"),
     [

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.length import LONG
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 
@@ -15,7 +16,7 @@ CHECKS = (
     "response_schema_conformance",
     "negative_data_rejection",
 )
-EXAMPLES = 40
+EXAMPLES = 40 if LONG else 10
 
 
 def fuzz(url: str, folder: Path) -> subprocess.CompletedProcess[str]:

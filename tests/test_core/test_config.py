@@ -81,6 +81,23 @@ def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "hunter2" not in repr(settings)
 
 
+@pytest.mark.parametrize("level", ["warn", "WARN", "warning", "Warning"])
+def test_warn_is_a_level(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_LOG_LEVEL", level)
+    monkeypatch.setenv("ORCHESTRATOR_LOGS__LEVELS", f'{{"app.clients": "{level}"}}')
+    settings = load_settings()
+    assert settings.log_options.level == "warning"
+    assert settings.log_options.levels == {"app.clients": "warning"}
+
+
+def test_a_secret_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ai_api_key").write_bytes(b"\xff\xfe")
+    message = refused(monkeypatch, ORCHESTRATOR_SECRETS_DIR=str(tmp_path))
+    assert (
+        message == f"ORCHESTRATOR_SECRETS_DIR: {tmp_path}/ai_api_key can't be read: it is not UTF-8"
+    )
+
+
 def test_every_setting_can_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS", "3.5")
     monkeypatch.setenv("ORCHESTRATOR_CALLS__RETRY_WAITS_SECONDS", "[0.5]")

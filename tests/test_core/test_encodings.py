@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.project import ROOT
+
 FOLDERS = ("app", "alerts", "dashboards", "simulator")
 TEXT = {"read_text", "write_text"}
 RUNS = {"run", "Popen", "check_output"}
@@ -99,5 +100,6 @@ def test_commands_work_in_other_locales(
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
-    for file in tmp_path.rglob("*.yml"):
-        assert file.read_text(encoding="utf-8")
+    written = list(tmp_path.rglob("*.yml"))
+    assert bool(written) is ("--output" in command)
+    assert "" not in {file.read_text(encoding="utf-8") for file in written}

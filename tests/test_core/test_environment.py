@@ -1,6 +1,8 @@
 """Variables that Kubernetes sets for services are no settings; misspelt settings are refused."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,10 @@ from alerts.notifications import settings as notifications
 from app.core import config
 from app.core.environment import without_service_addresses
 from simulator import settings as simulation
+from tests.free_port import free_port
+from tests.serving_process import serving_process
+from tests.sms import SMS
+from tests.upstreams import ScriptedUpstreams
 
 LOADERS: dict[str, Callable[[], object]] = {
     "ORCHESTRATOR": config.load_settings,
@@ -79,6 +85,37 @@ def test_a_port_that_is_a_number_is_the_settings() -> None:
         "GRAFANA_PORT": "x",
         "APP_URL": "tcp://10.0.0.5:9090",
     }
+
+
+async def test_the_service_runs_in_a_foreign_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstreams: ScriptedUpstreams
+) -> None:
+    strange = {
+        **{name: f"http://127.0.0.1:{free_port()}" for name in ("http_proxy", "all_proxy")},
+        **service_variables("ORCHESTRATOR_METRICS"),
+        "TZ": "Pacific/Chatham",
+        "LC_ALL": "ja_JP.EUC-JP",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        # For the test's own client; the upstreams are called by another name.
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    for name, value in strange.items():
+        monkeypatch.setenv(name, value)
+    elsewhere = upstreams.url.replace("127.0.0.1", "localhost")
+    before = os.umask(0o077)
+    try:
+        async with serving_process(
+            tmp_path / "log", elsewhere, f"sqlite:///{tmp_path}/o.db", workers=2
+        ) as client:
+            answer = await client.post("/orchestrate/sms-received", json=SMS)
+            assert answer.json()["status"] == "sent"
+            status = (await client.get("/orchestrate/workflow/conversation-1/status")).json()
+    finally:
+        os.umask(before)
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+    assert status["status"] == "sent"
 
 
 def test_a_port_that_is_no_port_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from dashboards.changes import command, words
 from dashboards.changes.comparison import compared
 from dashboards.changes.revision import revision
 from dashboards.changes.words import COLUMNS, NOTHING
+from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.project import ROOT, python_m
 
@@ -28,6 +29,8 @@ Edit = Callable[[Any], object]
 
 # Any dashboard of the set will do: panels are picked by what they are, not by their names.
 BOARD = "overview.json"
+COMMITS = 30 if LONG else 5
+"""Of this repository, that are compared with what was before."""
 
 
 @cache
@@ -719,7 +722,8 @@ def test_command_line_says_what_cannot_be_read() -> None:
 
 def own_history() -> list[str]:
     """The last commits of this repository that touched what is compared."""
-    asked = ["git", "-C", str(ROOT), "log", "-30", "--format=%h", "--", "prometheus/rules"]
+    last = f"-{COMMITS}"
+    asked = ["git", "-C", str(ROOT), "log", last, "--format=%h", "--", "prometheus/rules"]
     done = subprocess.run([*asked, "grafana/dashboards"], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"this repository's own changes can't be told without its git: {done.stderr}")

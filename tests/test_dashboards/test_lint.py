@@ -1,4 +1,4 @@
-"""Dashboards that would be broken or misleading are found, with panel and mend."""
+"""Dashboards that would be broken or misleading are found, with panel and fix."""
 
 import json
 from collections.abc import Callable

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from alerts.paths import PROMETHEUS_CONFIG
 from app.core import correlation
 from app.core.config import LogSettings
 from app.core.events import SMSReceived
@@ -28,11 +27,10 @@ def test_the_data_source_is_prometheus_wherever_it_runs() -> None:
 
 
 def test_rates_are_taken_over_the_interval_that_is_scraped() -> None:
-    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())[
-        "datasources"
-    ]
-    scraping = yaml.safe_load(PROMETHEUS_CONFIG.read_text())["global"]
-    assert source["jsonData"]["timeInterval"] == scraping["scrape_interval"]
+    (source,) = yaml.safe_load(
+        (PROVISIONING / "datasources" / "prometheus.yml").read_text(encoding="utf-8")
+    )["datasources"]
+    assert source["jsonData"]["timeInterval"] == "${PROMETHEUS_SCRAPE_INTERVAL}"
 
 
 def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:

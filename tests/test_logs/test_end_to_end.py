@@ -1,9 +1,8 @@
 """One SMS among a hundred, followed; and nothing personal in anything that is written."""
 
 import asyncio
-import os
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.core import correlation
 from app.logs.filters import Filters
 from app.logs.query import Line
 from tests.free_port import free_port
+from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.sms import sms
 from tests.test_logs.conftest import Observed, processes
@@ -25,8 +25,8 @@ TEXTS = (
     "the amount is wrong, I don't owe that.",
     "I could do $5 per week for 60 weeks.",
 )
-SIMULATED_MINUTES = float(os.environ.get("SIMULATED_MINUTES", "10"))
-"""Of traffic at 60 SMS a minute, sent a hundred times as fast; 60 for the whole hour."""
+MESSAGES = 3600 if LONG else 150
+"""As in an hour at 60 a minute, or in a part of it, sent a hundred times as fast."""
 
 HEX = "0123456789abcdef"
 
@@ -56,12 +56,15 @@ async def test_the_time_line_of_one_among_a_hundred_is_complete_and_its_own(
     notified = Filters(events=("manager_notified",))
     await until(lambda: len(observed.lines(notified)) == waiting, seconds=60)
     lines = observed.lines()
+    by_id: dict[Any, list[Line]] = defaultdict(list)
+    for line in lines:
+        by_id[line.get("correlation_id")].append(line)
+    for number in range(0, AT_ONCE, 1 if LONG else 10):
+        asked = observed.lines(Filters(identity=f"message-{number:03}"))
+        assert asked == by_id[f"message-{number:03}"]
     for answer in answers:
         number = answer["number"]
-        own = observed.lines(Filters(identity=f"message-{number:03}"))
-        assert own == [
-            line for line in lines if line.get("correlation_id") == f"message-{number:03}"
-        ]
+        own = by_id[f"message-{number:03}"]
         report = await observed.app.get(f"/orchestrate/workflow/conversation-{number}/status")
         check_time_line(number, own, report.json()["steps"])
     ids = {line.get("correlation_id") for line in lines if "tenant_id" in line}
@@ -161,23 +164,29 @@ async def test_a_call_that_is_tried_again_says_so_under_the_same_id(observed: Ob
 
 
 async def test_nothing_personal_is_in_anything_that_is_written(tmp_path: Path) -> None:
-    wanted = int(SIMULATED_MINUTES * 60)
     port = free_port()
     async with (
         processes(tmp_path, traffic_per_minute=6000, workers=2, app_port=port) as both,
         httpx.AsyncClient() as control,
     ):
 
-        def received() -> int:
+        def counted(where: str) -> int:
             with sqlite3.connect(f"file:{both.database}?mode=ro", uri=True) as database:
-                (count,) = database.execute("SELECT count(*) FROM workflow_instances").fetchone()
+                ((count,),) = database.execute(f"SELECT count(*) FROM workflow_instances {where}")
             return int(count)
+
+        def received() -> int:
+            return counted("")
+
+        def failed() -> int:
+            return counted("WHERE error IS NOT NULL")
 
         faults = ("ai_errors", "sms_agent_errors", "collections_monitor_errors")
         for number, fault in enumerate(faults, start=1):
-            await until(lambda part=number: received() >= wanted * (0.5 + part / 10), seconds=600)
+            await until(lambda part=number: received() >= MESSAGES * (0.5 + part / 10), seconds=600)
             (await control.put(f"{both.control}/faults/{fault}")).raise_for_status()
-        await until(lambda: received() >= wanted, seconds=600)
+        # Of those that fail after their retries, the reason is told.
+        await until(lambda: received() >= MESSAGES and failed(), seconds=600)
         exposed = await both.app.get("/metrics", headers={"Accept": "application/openmetrics-text"})
         answered = await both.app.get("/orchestrate/metrics")
         assert exposed.is_success
@@ -199,7 +208,7 @@ def check_nothing_personal(folder: Path, database: Path, answers: bytes) -> None
     places = {"metrics": answers, "error texts": repr(errors).encode()}
     files = [*(folder / "logs").glob("*.jsonl"), *folder.glob("*.out"), *folder.glob("*.rollups*")]
     places |= {file.name: file.read_bytes() for file in files}
-    assert sum(len(place) for place in places.values()) > 1_000_000
+    assert sum(len(place) for place in places.values()) > 1_000 * MESSAGES
     lines = sum(data.count(b"\n") for name, data in places.items() if name.endswith(".jsonl"))
     print(f"\n{len(rows)} SMS, {len(personal)} numbers and texts, {lines} lines of log")
     for name, data in places.items():

@@ -15,16 +15,12 @@ from app.core.observability import Observability
 from app.main import create_app
 from simulator.settings import Settings as SimulatorSettings
 from simulator.simulation import running
-from tests.serving_process import free_port
+from tests.free_port import free_port
+from tests.not_empty import not_empty
+from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams, serving
 from tests.waiting import until
 
-SMS = {
-    "tenant_id": "tenant-1",
-    "phone_number": "+15550100001",
-    "content": "When is my rent due?",
-    "conversation_id": "conversation-1",
-}
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -85,7 +81,7 @@ async def said_of_one_sms(settings: Settings) -> str:
         answer = await client.post("/orchestrate/sms-received", json=SMS)
         assert answer.status_code == 200, answer.text
         health = (await client.get("/health/dependencies")).json()
-        assert all(each["up"] for each in health["dependencies"].values()), health
+        assert all(each["up"] for each in not_empty(health["dependencies"].values())), health
         return str(answer.json()["status"])
 
 
@@ -110,7 +106,7 @@ async def test_the_ai_provider_alone_is_called_through_its_proxy(
         b"GET http://ai.example/health HTTP/1.1",
     ]
     login = b"Basic " + base64.b64encode(b"user:open sesame")
-    assert all(login in head for head in proxy.heads)
+    assert all(login in head for head in not_empty(proxy.heads))
 
 
 @pytest.mark.parametrize("value", ["proxy.example:3128", "user:sesame", "socks5://proxy:1080", ""])

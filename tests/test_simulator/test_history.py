@@ -1,43 +1,51 @@
 """The synthetic past: consistent, as rhythmic as it says, the same each time, and readable."""
 
 import io
-import subprocess
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, Kind, Metric, Route
+from app.core.catalogue import ApprovalAction, Kind, Route
 from app.core.synthetic_history import SYNTHETIC_HISTORY
-from simulator.history.openmetrics import Detail, Sampling, long_range, write
-from simulator.history.past import Incident, IncidentKind, Past, five_weeks
+from simulator.history.openmetrics import write
+from simulator.history.past import Incident, Past, five_weeks
 from simulator.history.series import KNOWN, UP, all_series
 from simulator.history.workload import Workload
 from tests.not_empty import not_empty
-from tests.project import python_m
 
 END = datetime(2026, 11, 24, 12, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 FIVE_WEEKS = five_weeks(END, seed=1, step=STEP)
+METRICS = {name: metric for metric in KNOWN for name in metric.series_names}
+WATCHED = {"node": "here:9100", "prometheus": "here:9090"}
 
 
 @pytest.fixture(scope="module")
 def workload() -> Workload:
-    return Workload(FIVE_WEEKS)
+    return Workload(FIVE_WEEKS, recent=timedelta(0))
 
 
 def between(workload: Workload, start: datetime, end: datetime) -> np.ndarray:
     return (workload.times >= start.timestamp()) & (workload.times < end.timestamp())
 
 
-def text_of(past: Past, detail: Detail) -> str:
+def text_of(past: Past, metrics: frozenset[catalogue.Metric] = KNOWN, **options: timedelta) -> str:
     output = io.StringIO()
-    write(past, output, detail)
+    write(past, output, metrics, **options)
     return output.getvalue()
+
+
+def samples_of(text: str, series: str) -> list[tuple[int, float]]:
+    """Time and value of each sample of the one series that begins so."""
+    found = [line.rsplit(" ", 2) for line in text.splitlines() if line.startswith(series)]
+    assert found, series
+    assert len({name for name, _, _ in found}) == 1, series
+    return [(int(at), float(value)) for _, value, at in found]
 
 
 def test_five_weeks_end_when_they_should(workload: Workload) -> None:
@@ -98,21 +106,22 @@ def test_the_incidents_are_where_they_are_planted(workload: Workload) -> None:
 def test_what_comes_in_ends_somewhere(workload: Workload) -> None:
     routed = workload.routed
     assert (sum(routed.values()) == workload.received).all()
-    assert (workload.confidences.sum(1) == workload.answered).all()
     assert all((counts >= 0).all() for counts in not_empty(routed.values()))
     assert (sum(workload.decisions.values()) == workload.decided).all()
-    assert (workload.waiting >= 0).all()
-    assert workload.waiting[-1] < 1000
+    waiting = np.cumsum(routed[Route.QUEUED] - workload.decided)
+    assert (waiting >= 0).all()
+    assert waiting[-1] < 1000
     shares = [routed[route].sum() / workload.received.sum() for route in Route]
     assert shares == pytest.approx([0.587, 0.256, 0.156, 0.0008], rel=0.1)
-    opened, resolved = sum(workload.escalated.values()), sum(workload.resolved.values())
-    assert (np.cumsum(opened - resolved) >= 0).all()
+    asked = workload.decisions[ApprovalAction.ESCALATE]
+    assert (sum(workload.escalated.values()) == routed[Route.ESCALATED] + asked).all()
 
 
 def test_counters_only_grow_but_for_restarts_and_histograms_add_up(workload: Workload) -> None:
     totals: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
-    for metric, series in not_empty(all_series(workload, KNOWN)):
+    for series in not_empty(all_series(workload, KNOWN)):
         assert len(series.values) == len(workload.times), series.name
+        metric = METRICS[series.name]
         if metric.kind is Kind.GAUGE:
             continue
         fell = np.flatnonzero(np.diff(series.values) < 0) + 1
@@ -123,21 +132,29 @@ def test_counters_only_grow_but_for_restarts_and_histograms_add_up(workload: Wor
         )
     received = totals[(catalogue.SMS_RECEIVED.name,)][catalogue.SMS_RECEIVED.name]
     assert set(np.flatnonzero(np.diff(received) < 0) + 1) == set(workload.restarts)
-    histograms = {metric.name: metric for metric in KNOWN if metric.kind is Kind.HISTOGRAM}
-    assert {key[0] for key in totals} >= histograms.keys()
-    for key, parts in not_empty((key, of) for key, of in totals.items() if key[0] in histograms):
-        metric = histograms[key[0]]
+    metric = catalogue.SMS_PROCESSING_DURATION
+    routes = [parts for key, parts in totals.items() if key[0] == metric.name]
+    assert len(routes) == len(Route)
+    for parts in routes:
         assert (parts["+Inf"] == parts[metric.count]).all()
-        bounds = [parts[str(float(bound))] for bound in metric.buckets]
+        bounds = [parts[str(float(bound))] for bound in metric.buckets if str(bound) in parts]
         assert all((a <= b).all() for a, b in not_empty(pairwise(bounds)))
+        # Only buckets that are always empty are left out, and one of these is there.
+        assert len(bounds) > 3
+        assert not bounds[0].any()
+        assert str(float(metric.buckets[-1])) in parts
         assert (parts[metric.sum] >= 0).all()
 
 
 def test_labels_are_those_of_the_catalogue(workload: Workload) -> None:
-    for metric, series in not_empty(all_series(workload, KNOWN)):
+    for series in not_empty(all_series(workload, KNOWN)):
+        metric = METRICS[series.name]
         labels = dict(series.labels)
         if series.name == metric.bucket:
             labels.pop("le")
+        if metric is UP:
+            assert labels.keys() == {"job", "instance"}
+            continue
         assert tuple(labels) == metric.label_names, series.name
         invented = {
             name: value
@@ -154,7 +171,7 @@ def test_slow_processing_is_seen_in_the_durations(workload: Workload) -> None:
     series = {
         # A restart costs what was counted within its step.
         s.labels.get("le", s.name): np.diff(s.values, prepend=0).clip(min=0)
-        for _, s in all_series(workload, frozenset({metric}))
+        for s in all_series(workload, frozenset({metric}))
         if s.labels["route"] == Route.AUTO_SENT
     }
     slow = between(workload, latency.start, latency.end)
@@ -165,124 +182,100 @@ def test_slow_processing_is_seen_in_the_durations(workload: Workload) -> None:
     assert means[0] / means[1] == pytest.approx(3, 0.02)
 
 
-HOUR = Past(END, duration=timedelta(hours=1), step=timedelta(seconds=30), seed=3)
+HOUR = Past(END, duration=timedelta(hours=1), seed=3, watched=WATCHED)
 
 
 def test_it_is_openmetrics() -> None:
     # Of one moment: the parser wants the samples of a histogram in the order of time, promtool not.
-    moment = Past(END + timedelta(seconds=10), duration=HOUR.step, step=HOUR.step)
+    at = END + timedelta(seconds=10)
+    moment = Past(at, duration=HOUR.step, step=HOUR.step, watched=WATCHED)
     assert list(moment.timestamps()) == [END.timestamp()]
-    families = list(text_string_to_metric_families(text_of(moment, Detail())))
-    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
-    # These are there from the first failure on.
-    failures = {catalogue.OPERATION_ERRORS.name, catalogue.OPERATION_RETRIES.name}
-    assert names | failures == {metric.name for metric in KNOWN}
-    labels = {(s.labels["job"], s.labels["instance"]) for f in families for s in f.samples}
+    families = list(text_string_to_metric_families(text_of(moment)))
+    names = {sample.name for family in families for sample in family.samples}
+    assert all(names & set(metric.series_names) for metric in not_empty(KNOWN))
+    labels = {
+        (s.labels["job"], s.labels["instance"])
+        for f in families
+        for s in f.samples
+        if f.name != UP.name
+    }
     assert labels == {("orchestrator", "127.0.0.1:8000")}
+    up = {s.labels["job"] for f in families for s in f.samples if f.name == UP.name}
+    assert up == {"orchestrator", *WATCHED}
 
 
 def test_the_same_seed_gives_the_same_past_whatever_is_left_out() -> None:
-    chosen: dict[Metric, int] = {catalogue.APPROVALS: 1, catalogue.AI_CONFIDENCE: 1}
-    few = Detail.of_all_time(chosen)
-    everything = Detail(older={})
-    assert text_of(HOUR, everything) == text_of(HOUR, everything)
-    other = Past(END, duration=HOUR.duration, step=HOUR.step, seed=4)
+    few = frozenset({catalogue.APPROVALS, catalogue.AI_CONFIDENCE})
+    everything = text_of(HOUR)
+    assert text_of(HOUR) == everything
+    other = Past(END, duration=HOUR.duration, seed=4)
     assert text_of(HOUR, few) != text_of(other, few)
-    lines = set(text_of(HOUR, everything).splitlines())
-    assert set(text_of(HOUR, few).splitlines()) <= lines
+    assert set(text_of(HOUR, few).splitlines()) <= set(everything.splitlines())
 
 
-def test_older_samples_are_fewer_but_the_same() -> None:
-    detail = Detail(
-        metrics=frozenset({catalogue.SMS_RECEIVED, catalogue.APPROVALS}),
-        recent=timedelta(minutes=10),
-        older={catalogue.SMS_RECEIVED.name: Sampling(4)},
-    )
-    lines = text_of(HOUR, detail).splitlines()
-    sms = [line for line in lines if line.startswith(catalogue.SMS_RECEIVED.name)]
-    approvals = [line for line in lines if line.startswith(catalogue.APPROVALS.name)]
-    assert len(approvals) == 3 * 20
-    assert len(sms) == 20 + 50 * 60 // 120 + 1
-    whole = text_of(HOUR, Detail.of_all_time({catalogue.SMS_RECEIVED: 1})).splitlines()
-    assert set(sms) <= set(whole)
+def test_what_is_recent_has_every_step_and_what_is_older_what_is_read() -> None:
+    recent = timedelta(minutes=10)
+    text = text_of(HOUR, recent=recent)
+    count = catalogue.WORKFLOW_STEP_DURATION.count
+    expected = {
+        f'{SYNTHETIC_HISTORY.name}{{job="orchestrator"': {0},
+        f'{count}{{job="orchestrator",instance="{HOUR.instance}",step="send_sms"': {0, 270},
+        catalogue.SMS_RECEIVED.name: {0, 30, 270},
+    }
+    end = int(END.timestamp())
+    for series, places in expected.items():
+        back = [end - at for at, _ in samples_of(text, series)]
+        assert [b for b in back if b < 600] == list(range(570, -1, -30)), series
+        older = defaultdict(set)
+        for b in back:
+            if 600 <= b < 3600:
+                older[b // 300].add(b % 300)
+        assert len(older) == 10, series
+        assert all(found == places for found in older.values()), series
+    ages = [at for at, _ in samples_of(text, 'up{job="prometheus"')]
+    assert set(np.diff(ages)) == {60}
+    assert ages[-1] == end
 
 
-def test_a_rate_over_weeks_has_two_samples_wherever_it_is_looked_at() -> None:
-    sampling = long_range(HOUR.step)[catalogue.SMS_RECEIVED.name]
-    back = np.flatnonzero(sampling.keeps(1000)[::-1]) * HOUR.step_seconds
+def test_a_rate_has_two_samples_wherever_it_is_looked_at() -> None:
+    """Prometheus extends a rate to the beginning of its range where no more is missing there than
+    lies between two samples."""
+    past = Past(END, duration=timedelta(hours=8))
+    counted = samples_of(text_of(past, recent=timedelta(0)), catalogue.SMS_RECEIVED.name)
+    back = np.array([int(END.timestamp()) - at for at, _ in counted])
     for looked_at in range(0, 27_000, 300):
         for seconds in (60, 300):
             within = back[(back >= looked_at) & (back < looked_at + seconds)] - looked_at
             assert within.min() == 0
-            # Prometheus extends a rate to the beginning of its range, where no more is missing
-            # than lies between two samples.
             mean = within.max() / (len(within) - 1)
             assert seconds - within.max() <= mean
 
 
 @pytest.mark.parametrize("step", [15, 60, 300])
-def test_weeks_in_other_steps_are_looked_at_every_five_minutes_too(step: int) -> None:
-    for sampling in not_empty(long_range(timedelta(seconds=step)).values()):
-        back = np.flatnonzero(sampling.keeps(1000)[::-1]) * step
-        assert set(range(0, int(back.max()), 300)) <= set(back.tolist())
+def test_weeks_in_other_steps_are_read_every_five_minutes_too(step: int) -> None:
+    past = Past(END, duration=timedelta(hours=2), step=timedelta(seconds=step))
+    for series in (catalogue.SMS_RECEIVED.name, SYNTHETIC_HISTORY.name):
+        times = {at for at, _ in samples_of(text_of(past, recent=timedelta(0)), series)}
+        end = int(END.timestamp())
+        assert set(range(end - 7200, end + 1, 300)) <= times
+
+
+def test_fewer_samples_count_the_same() -> None:
+    """What is left out is not lost: the counters grow as much, but for chance."""
+    past = Past(END, duration=timedelta(days=2))
+    (first, *_, last), (begun, *_, ended) = (
+        samples_of(text_of(past, recent=recent), catalogue.SMS_RECEIVED.name)
+        for recent in (timedelta(0), past.duration)
+    )
+    assert last[1] - first[1] == pytest.approx(ended[1] - begun[1], rel=0.01)
 
 
 def test_a_metric_without_a_past_is_named() -> None:
     unknown = frozenset({catalogue.LABEL_OVERFLOWS})
     with pytest.raises(ValueError, match=catalogue.LABEL_OVERFLOWS.name):
-        text_of(HOUR, Detail(metrics=unknown))
+        text_of(HOUR, unknown)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"step": timedelta(0)}, "whole seconds"),
-        ({"step": timedelta(seconds=1.5)}, "whole seconds"),
-        ({"duration": timedelta(0)}, "step"),
-        ({"messages_per_minute": -1.0}, "negative"),
-        ({"weekly_growth": -1.0}, "above -1"),
-    ],
-)
-def test_an_impossible_past_is_refused(change: dict[str, timedelta], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Past(END, **change)  # type: ignore[arg-type]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return python_m("simulator", "history", *arguments)
-
-
-def test_the_command_writes_one_metric_and_says_what_went_wrong(tmp_path: Path) -> None:
-    file = tmp_path / "history.om"
-    name = catalogue.SMS_RECEIVED.name
-    done = run(
-        *("--output", str(file), "--end", "2026-11-24T12:00Z", "--step", "5m", "--metric", name)
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(file.read_text().splitlines()) == 35 * 288 + 1 + 3
-    for kind in IncidentKind:
-        assert f"{kind} x" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--metric", "orchestrator_sms_recieved_total"), "did you mean orchestrator_sms_received"),
-        (("--end", "now"), "no time"),
-        (("--step", "fast"), "no duration"),
-        (("--step", "0s"), "whole seconds"),
-        (("--output", "/nowhere/at/all"), "No such file"),
-    ],
-)
-def test_bad_arguments_are_explained(arguments: tuple[str, ...], message: str) -> None:
-    done = run(*arguments)
-    assert done.returncode != 0
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_help_fits() -> None:
-    done = run("--help")
-    assert done.returncode == 0
-    assert "create-blocks-from" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+def test_a_negative_rate_is_refused() -> None:
+    with pytest.raises(ValueError, match="messages_per_minute -1: is negative"):
+        Past(END, messages_per_minute=-1)

@@ -12,6 +12,7 @@ from prometheus_tools.toolchain.tool import tools_folder
 from stack import metrics_tokens
 from stack.backend import ComponentStatus
 from stack.native import NativeBackend
+from stack.ports import PORTS
 from stack.processes import MARK
 from tests.project import ROOT
 from tests.test_stack.free_ports import free_ports
@@ -69,7 +70,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,
-            env=os.environ | own | self.variables,
+            env=_without_ports(os.environ) | own | self.variables,
             capture_output=True,
             text=True,
             timeout=300,
@@ -107,3 +108,9 @@ class Stack:
             url("ALERTMANAGER_PORT"),
             metrics_tokens.of(self.state / "secrets", "people").read_text(),
         )
+
+
+def _without_ports(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the ports that somebody chose for a stack of theirs."""
+    chosen = {port.variable for port in PORTS}
+    return {name: value for name, value in environment.items() if name not in chosen}

@@ -35,6 +35,7 @@ class PanelQueries:
         self._document = document
         self._client = httpx.Client(base_url=url, timeout=60)
         self._panels = [panel for panel in panels(document) if is_prometheus(panel)]
+        self._answers: dict[tuple[int, str], Answer] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -43,20 +44,23 @@ class PanelQueries:
         self._client.close()
 
     def unexplained(self) -> list[str]:
-        """The queries without an answer on panels that say nothing about being empty."""
+        """The queries without an answer on panels that say nothing about being empty.
+
+        Only those are asked that have had none so far.
+        """
         return [
             f"{panel['title']} ({target['refId']})"
             for panel in self._panels
             if "noValue" not in panel["fieldConfig"]["defaults"]
             for target in panel["targets"]
-            if not self._ask(panel, target).series
+            if not self._answer(panel, target).series
         ]
 
     def costly(self) -> list[str]:
         """The panels that draw more than can be read, or make Prometheus read too much."""
         found = []
         for panel in self._panels:
-            answers = [self._ask(panel, target) for target in panel["targets"]]
+            answers = [self._answer(panel, target) for target in panel["targets"]]
             drawn = sum(answer.series for answer in answers)
             if drawn > SERIES_AT_MOST[panel["type"]]:
                 found.append(f"{panel['title']}: {drawn} series")
@@ -66,6 +70,13 @@ class PanelQueries:
                 if answer.samples > SAMPLES_AT_MOST
             ]
         return found
+
+    def _answer(self, panel: Panel, target: Mapping[str, Any]) -> Answer:
+        """What Prometheus said, or else says now."""
+        key = panel["id"], target["refId"]
+        if key not in self._answers or not self._answers[key].series:
+            self._answers[key] = self._ask(panel, target)
+        return self._answers[key]
 
     def _ask(self, panel: Panel, target: Mapping[str, Any]) -> Answer:
         """Over the range of the panel, or now; AssertionError says what Prometheus refused."""

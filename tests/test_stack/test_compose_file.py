@@ -29,6 +29,9 @@ SECRETS_OF = {
     "postgres": {"database_password"},
     "prometheus": {"prometheus_metrics_token"},
 }
+GIVEN = {"COMPOSE_PROJECT_NAME": "sms-test"}
+"""What `make up` makes from the checkout's path, and people pass by `-p`."""
+
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -36,6 +39,8 @@ def _value(match: re.Match[str]) -> str:
     name, kind, default = match.groups()
     if name in versions.pinned():
         return versions.version(name)
+    if name in GIVEN:
+        return GIVEN[name]
     assert kind == "-", f"{FILE.name}: {name} has no default and is not in versions.env"
     return str(default)
 
@@ -52,7 +57,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 @pytest.fixture(scope="module")
 def by_compose() -> dict[str, Any]:
-    """The file as compose v2 itself understands it, with nothing set."""
+    """The file as compose v2 itself understands it, with no setting."""
     if shutil.which("docker") and compose.compose_version() >= compose.OLDEST_COMPOSE:
         command = ["docker", "compose"]
     else:
@@ -62,7 +67,7 @@ def by_compose() -> dict[str, Any]:
             pytest.skip(f"compose v2 can't be had: {missing}")
     done = subprocess.run(
         [*command, "--file", str(FILE), "--profile", PROFILE, "config", "--format", "json"],
-        env={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
+        env={"PATH": os.environ["PATH"], "HOME": str(Path.home()), **GIVEN},
         capture_output=True,
         text=True,
         check=False,
@@ -88,6 +93,17 @@ def test_compose_takes_it_and_reads_it_as_we_do(by_compose: dict[str, Any]) -> N
         assert theirs[name].get("healthcheck", {}).get("test") == check, name
     assert set(by_compose["secrets"]) == set(DEFINED["secrets"])
     assert set(by_compose["volumes"]) == set(DEFINED["volumes"])
+
+
+def test_no_proxy_is_between_the_containers() -> None:
+    """The docker client gives every container the proxies of its own configuration."""
+    for name, service in not_empty(SERVICES.items()):
+        check = service.get("healthcheck", {}).get("test", [])
+        # The wget of these images knows no exceptions from a proxy.
+        assert ("wget" in check) == ("-Y" in check), name
+        if service.get("network_mode") != "none":
+            assert service["environment"]["no_proxy"] == "*", name
+            assert service["environment"]["NO_PROXY"] == "*", name
 
 
 def test_each_image_is_pinned() -> None:

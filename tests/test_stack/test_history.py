@@ -1,4 +1,4 @@
-"""A history that was never there: made once, whole or not at all, and continued by what is live."""
+"""A synthetic history: made once, whole or not at all, and continued by what is live."""
 
 import json
 import subprocess
@@ -8,31 +8,43 @@ from pathlib import Path
 
 import pytest
 
+from alerts import paths
 from alerts.exporters import SYNTHETIC_HISTORY
+from alerts.prometheus_config import evaluation_seconds
 from alerts.signals import business, slo, sms, throughput
 from app.core import catalogue
 from prometheus_tools import blocks
 from prometheus_tools.api import PrometheusAPI
+from prometheus_tools.replay import Replay
+from prometheus_tools.rulebook import rulebook
 from prometheus_tools.scratch import scratch
-from simulator.history.openmetrics import Detail
 from simulator.history.past import Past
 from stack.backend import StackError
-from stack.history.due import FINISHED, MAKING, is_due, is_wanted
+from stack.history.due import MAKING, is_due, is_wanted
 from stack.history.filling import fill
 from tests.not_empty import not_empty
-from tests.project import python_m
+from tests.project import ROOT, python_m
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())
-PAST = Past(END, duration=timedelta(hours=10), messages_per_minute=120, instance="app:1234")
-DETAIL = Detail(recent=timedelta(hours=1))
+WATCHED = {"prometheus": "here:9090", "alertmanager": "here:9093", "node": "here:9100"}
+PAST = Past(
+    END,
+    duration=timedelta(hours=30),
+    messages_per_minute=120,
+    instance="app:1234",
+    watched=WATCHED,
+)
+_WEEKS_BEGAN = _END - 29 * 3600
+_DAY_BEGAN = _END - 23 * 3600
+"""Before it there are the records of rules about weeks only."""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a Prometheus that has got ten hours."""
+    """The folder of a Prometheus that has got thirty hours."""
     folder = tmp_path_factory.mktemp("prometheus")
-    fill(folder, PAST, DETAIL)
+    fill(folder, PAST)
     return folder
 
 
@@ -51,40 +63,78 @@ def contents(folder: Path) -> set[str]:
 
 def history(data: Path, history: str = "on") -> subprocess.CompletedProcess[str]:
     """`python -m stack.history` as both ways of running the stack call it."""
-    arguments = ("--data", str(data), "--instance", "app:8000")
+    targets = ROOT / "prometheus" / "targets"
+    arguments = ("--data", str(data), "--targets", str(targets))
     return python_m("stack.history", *arguments, variables={"HISTORY": history})
 
 
-def test_only_whole_blocks_are_left(data: Path) -> None:
-    found = blocks.blocks_in(data)
-    assert {block.name for block in found} == contents(data)
-    ends = [json.loads((block / "meta.json").read_text())["maxTime"] for block in found]
+def test_all_of_it_is_one_block(data: Path) -> None:
+    """Prometheus warns every minute of blocks that overlap."""
+    (block,) = blocks.blocks_in(data)
+    assert contents(data) == {block.name}
     # What is scraped next is later, or Prometheus would refuse it.
-    assert max(ends) == _END * 1000 + 1
+    assert json.loads((block / "meta.json").read_text())["maxTime"] == _END * 1000 + 1
     assert not is_due(data)
 
 
+def test_the_same_end_and_seed_make_the_same_bytes(tmp_path: Path) -> None:
+    past = Past(END, duration=timedelta(hours=1), watched=WATCHED)
+    made = []
+    for name in ("one", "other"):
+        fill(tmp_path / name, past)
+        (block,) = blocks.blocks_in(tmp_path / name)
+        made.append([(block / file).read_bytes() for file in ("index", "chunks/000001")])
+    assert made[0] == made[1]
+
+
 @pytest.mark.parametrize(
-    "record",
+    ("record", "begun"),
     [
-        sms.P90.name,
-        throughput.RATE_5M.name,
-        slo.BUDGET_LEFT.name,
-        business.CONFIDENCE_MEAN.name,
-        f'{slo.TOTAL}{{slo="ai_answers"}}',
+        (sms.P90.name, _DAY_BEGAN),
+        (throughput.RATE_5M.name, _WEEKS_BEGAN),
+        (slo.BUDGET_LEFT.name, _DAY_BEGAN),
+        (business.CONFIDENCE_MEAN.name, _DAY_BEGAN),
+        (f'{slo.TOTAL}{{slo="ai_answers"}}', _WEEKS_BEGAN),
     ],
 )
-def test_records_leave_no_gap_and_reach_the_end(prometheus: PrometheusAPI, record: str) -> None:
-    begun = _END - 9 * 3600
+def test_records_leave_no_gap_and_reach_the_end(
+    prometheus: PrometheusAPI, record: str, begun: int
+) -> None:
     for points in not_empty(prometheus.range(record, begun, _END, 60)):
-        assert len(points.values) == 9 * 60 + 1, points.labels
+        assert len(points.values) == (_END - begun) // 60 + 1, points.labels
     assert prometheus.range(record, _END, _END, 1)
+
+
+def test_what_is_added_up_over_hours_is_as_dense_as_live(prometheus: PrometheusAPI) -> None:
+    """Else one live sample would weigh as much as twenty minutes of the past."""
+    added_up = rulebook(
+        (file.read_text(encoding="utf-8") for file in sorted(paths.RULES.glob("*.yml"))),
+        evaluation_seconds(),
+    )
+    checked = 0
+    for name in sorted(added_up.read_over_time()):
+        interval = added_up.records[name][0].interval
+        for points in prometheus.range(f"count_over_time({name}[1h])", _END, _END, 1):
+            assert points.values[_END] == 3600 / interval, (name, points.labels)
+            checked += 1
+    assert checked > 20
+
+
+def test_no_alert_fires_where_the_past_ends(prometheus: PrometheusAPI) -> None:
+    rules = rulebook(
+        (file.read_text(encoding="utf-8") for file in sorted(paths.RULES.glob("*.yml"))),
+        evaluation_seconds(),
+    )
+    done = Replay(prometheus, _END - 3600, _END, rules).run(rules)
+    # Thirty hours are too short for bands, which is told; five weeks are not.
+    assert {fired.alert for fired in done.fired} == {"Watchdog", "SeasonalHistoryShort"}
+    assert not {"TargetDown", "SMSVolumeAnomaly", "SMSLatencyBudgetBurn"} & done.untold.keys()
 
 
 def test_what_a_minute_and_five_minutes_make_is_the_same(prometheus: PrometheusAPI) -> None:
     """Where there are few samples as where there are all."""
     counted = catalogue.SMS_RECEIVED.name
-    for until in (_END - 2 * 3600, _END):
+    for until in (_END - 8 * 3600, _END):
         (rate,) = prometheus.range(
             f'avg_over_time({throughput.RATE_1H}{{flow="sms"}}[1h])', until, until, 1
         )
@@ -92,8 +142,13 @@ def test_what_a_minute_and_five_minutes_make_is_the_same(prometheus: PrometheusA
         assert rate.values[until] == pytest.approx(counts.values[until], rel=0.15)
 
 
+def test_a_prometheus_says_how_often_it_scrapes(prometheus: PrometheusAPI) -> None:
+    # This one's configuration is empty.
+    assert prometheus.scrape_seconds() == 60
+
+
 def test_it_is_marked_as_made_up(prometheus: PrometheusAPI) -> None:
-    (mark,) = prometheus.range(SYNTHETIC_HISTORY.name, _END - 9 * 3600, _END + 3600, 60)
+    (mark,) = prometheus.range(SYNTHETIC_HISTORY.name, _WEEKS_BEGAN, _END + 3600, 60)
     assert mark.labels["job"] == "orchestrator"
     assert mark.labels["instance"] == "app:1234"
     assert set(mark.values.values()) == {1}
@@ -145,7 +200,7 @@ def test_interrupted_it_leaves_nothing(
     def interrupted(*_: object) -> None:
         raise interruption
 
-    monkeypatch.setattr("stack.history.filling.backfill", interrupted)
+    monkeypatch.setattr("stack.history.filling.evaluate", interrupted)
     hour = Past(END, duration=timedelta(hours=1))
     with pytest.raises((KeyboardInterrupt, OSError)):
         fill(tmp_path, hour)
@@ -153,15 +208,18 @@ def test_interrupted_it_leaves_nothing(
     assert is_due(tmp_path)
 
 
-def test_killed_it_begins_anew_or_goes_on(data: Path, tmp_path: Path) -> None:
-    """What it leaves behind when it can't tidy up: work under way, or blocks moved in part."""
-    (tmp_path / MAKING / "blocks").mkdir(parents=True)
+def test_killed_it_begins_anew(tmp_path: Path) -> None:
+    """What it leaves behind when it can't tidy up."""
+    (tmp_path / MAKING / "storage").mkdir(parents=True)
     (tmp_path / MAKING / "history.om").write_text("half of it")
     assert is_due(tmp_path)
-    first, *rest = blocks.blocks_in(data)
-    blocks.link([first], tmp_path)
-    blocks.link(rest, tmp_path / FINISHED)
-    assert is_due(tmp_path)
-    fill(tmp_path, PAST, DETAIL)
-    assert contents(tmp_path) == {block.name for block in (first, *rest)}
+    fill(tmp_path, Past(END, duration=timedelta(hours=1)))
+    assert contents(tmp_path) == {block.name for block in blocks.blocks_in(tmp_path)}
     assert not is_due(tmp_path)
+
+
+def test_targets_without_the_orchestrator_are_explained(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = python_m("stack.history", "--data", str(data), "--targets", str(tmp_path))
+    assert done.returncode == 0
+    assert f"no history: --targets {tmp_path}: no orchestrator.yml in it" in done.stderr

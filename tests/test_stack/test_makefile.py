@@ -1,7 +1,9 @@
-"""The Makefile: what is typed arrives."""
+"""The Makefile: what is typed arrives, and what fails stops it, also with GNU make 3.81."""
 
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,59 @@ def test_make_alone_lists_the_targets() -> None:
     tests = ("test", "test-compose", "test-faults")
     for target in (*everyday, *tests, "generate", "check", "bench", "clean"):
         assert f"  make {target} " in listed
+
+
+MAKE_381 = ".SHELLFLAGS=-c"
+"""GNU make 3.81 knows no .SHELLFLAGS: it starts the shell with -c alone."""
+
+
+@pytest.mark.parametrize("requirements", ["stack", "preview", "dev"])
+def test_a_pip_that_fails_stops_make_and_leaves_no_stamp(tmp_path: Path, requirements: str) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    python = venv / "bin" / "python"
+    python.write_text("#!/bin/sh\necho Collecting nothing\necho no such host >&2\nexit 3\n")
+    python.chmod(0o755)
+    (venv / "python").touch()
+    stand_in = f"VENV={venv}", f"RUN={python}"
+    failed = make(*stand_in, MAKE_381, f"{venv}/{requirements}")
+    assert failed.returncode != 0
+    assert "no such host" in failed.stderr
+    assert f"requirements/{requirements}.txt could not be installed" in failed.stderr
+    assert "installed requirements" not in failed.stdout
+    assert not (venv / requirements).exists()
+    python.write_text("#!/bin/sh\necho Collecting nothing\n")
+    assert make(*stand_in, MAKE_381, f"{venv}/{requirements}").returncode == 0
+    assert (venv / requirements).exists()
+
+
+def test_a_python_that_makes_no_environment_stops_make(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ]\n')
+    python.chmod(0o755)
+    venv = tmp_path / "venv"
+    failed = make(f"PYTHON={python}", f"VENV={venv}", MAKE_381, f"{venv}/python")
+    assert failed.returncode != 0
+    assert f"{venv} can't be made; make VENV=" in failed.stderr
+    assert not venv.exists()
+
+
+def test_nothing_that_make_381_does_not_know() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    # The 3.82 release and those after it brought these.
+    newer = r"^\.(SHELLFLAGS|ONESHELL|RECIPEPREFIX)|[^:]::=|!=|^define \w+ *=|^undefine|\$\(file "
+    assert re.findall(newer, makefile, re.MULTILINE) == []
+
+
+def test_every_line_with_a_pipe_fails_with_any_of_its_commands() -> None:
+    recipes = re.sub(r"\\\n", " ", (ROOT / "Makefile").read_text())
+    piped = [line for line in recipes.splitlines() if re.match(r"\t.*[^|]\|[^|]", line)]
+    installing = [line for line in piped if "pip install" in line]
+    assert installing
+    assert all("set -o pipefail" in line for line in installing)
+
+
+def test_a_misspelt_variable_is_named_with_the_right_one() -> None:
+    refused = make("up", "APP_PROT=9000")
+    assert refused.returncode != 0
+    assert "APP_PROT: there is no such variable; did you mean APP_PORT?" in refused.stderr

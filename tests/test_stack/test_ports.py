@@ -5,13 +5,34 @@ import socket
 import pytest
 
 from stack.backend import StackError
-from stack.ports import PORTS, read_ports, refuse_taken_ports
+from stack.ports import PORTS, asked_ports, read_ports
+from stack.taken_ports import refuse_taken_ports
 
 
 def test_each_has_its_default_and_one_variable() -> None:
     assert read_ports({})["APP_PORT"] == 8000
     assert read_ports({"APP_PORT": "9000"})["APP_PORT"] == 9000
     assert len({port.variable for port in PORTS}) == len(PORTS)
+
+
+def test_one_variable_shifts_them_all_and_each_ones_own_wins() -> None:
+    defaults = read_ports({})
+    shifted = read_ports({"PORT_OFFSET": "1000", "GRAFANA_PORT": "3001"})
+    assert shifted.pop("GRAFANA_PORT") == 3001
+    assert shifted == {name: defaults[name] + 1000 for name in shifted}
+    assert read_ports({"PORT_OFFSET": ""}) == read_ports({"PORT_OFFSET": "0"}) == defaults
+
+
+def test_what_is_asked_for() -> None:
+    assert asked_ports({"APP_WORKERS": "2"}) == {}
+    assert asked_ports({"APP_PORT": "9000"}) == {"APP_PORT": 9000}
+    assert asked_ports({"PORT_OFFSET": "10"}) == read_ports({"PORT_OFFSET": "10"})
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "60000", "²", "1e3"])
+def test_an_impossible_offset_is_refused_by_name(value: str) -> None:
+    with pytest.raises(StackError, match=r"PORT_OFFSET=.*use a whole number from 0 to 56435"):
+        read_ports({"PORT_OFFSET": value})
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.5", "²"])

@@ -15,8 +15,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m app.services.rollups", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("archives", help="list the archives, or print one as NDJSON")
-    listing.add_argument("name", nargs="?", help="a file of the list")
-    listing.add_argument("--dir", type=Path, help="where they are; default: as the settings say")
+    listing.add_argument("name", nargs="?", help="a file from the list")
+    listing.add_argument(
+        "--dir", type=Path, help="folder of the archives; by default the configured one"
+    )
     arguments = parser.parse_args()
     try:
         folder = arguments.dir or load_settings().rollup_archive_dir

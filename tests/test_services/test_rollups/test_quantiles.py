@@ -15,6 +15,7 @@ from app.core.database import Database
 from app.services.rollups.sketch import binned, quantile, sorted_bins
 from app.services.rollups.totals import Total
 from tests.clock import Clock
+from tests.length import LONG, only_long
 from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
@@ -38,7 +39,7 @@ def assert_close(total: Total, values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("minutes", [1, 7, 60, 26 * 60])
+@pytest.mark.parametrize("minutes", [1, 7, 60, pytest.param(26 * 60, marks=only_long)])
 async def test_at_every_range_over_writers(
     writer: Callable[..., Writer], clock: Clock, shape: str, minutes: int
 ) -> None:
@@ -65,7 +66,7 @@ async def test_at_every_range_over_writers(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200 if LONG else 20, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     parts=st.lists(

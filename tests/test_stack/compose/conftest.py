@@ -45,6 +45,7 @@ def docker(session_environment: pytest.MonkeyPatch) -> Iterator[None]:
         if compose.compose_version() < compose.OLDEST_COMPOSE:
             plugins = engine.plugins(ROOT / ".tools")
             session_environment.setenv("DOCKER_CONFIG", str(plugins))
+        session_environment.setenv("COMPOSE_PROJECT_NAME", f"sms-test-{os.getpid()}")
         yield
 
 
@@ -79,19 +80,15 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    checkout: Path, available: images.Images, session_environment: pytest.MonkeyPatch
-) -> Iterator[Stack]:
+def stack(checkout: Path, available: images.Images) -> Iterator[Stack]:
     """The stack, up and healthy, under a project name and on ports of its own."""
-    project = f"sms-test-{os.getpid()}"
-    session_environment.setenv("COMPOSE_PROJECT_NAME", project)
     ports = free_ports()
     variables = ports | {"SCRAPE_INTERVAL": f"{SCRAPE_SECONDS}s", "TRAFFIC_PER_MINUTE": "300"}
     without = available.services_without
-    backend = ComposeBackend(checkout, variables, without)
+    backend = ComposeBackend(checkout, checkout / ".state", variables, without)
     try:
         backend.up()
-        yield Stack(backend, checkout, project, ports, without)
+        yield Stack(backend, checkout, backend.project, ports, without)
     finally:
         # As `down`, and the data as well.
         compose_file = str(checkout / "docker-compose.yml")

@@ -27,7 +27,7 @@ def test_a_taken_port_is_named_by_its_component(refused: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         with pytest.raises(StackError, match=rf"port {port} for prometheus is taken"):
-            ComposeBackend(refused, {"PROMETHEUS_PORT": str(port)}).up()
+            ComposeBackend(refused, refused / ".state", {"PROMETHEUS_PORT": str(port)}).up()
     assert inspect_services(PROJECT) == {}
 
 
@@ -36,18 +36,20 @@ def test_an_image_that_cannot_be_pulled(refused: Path) -> None:
     known = compose_file.read_text()
     compose_file.write_text(known.replace("prom/prometheus:", "prom/prometheus:no-such-"))
     with pytest.raises(StackError, match="can't be pulled"):
-        ComposeBackend(refused, free_ports(), without=["grafana"]).up()
+        ComposeBackend(refused, refused / ".state", free_ports(), without=["grafana"]).up()
     assert inspect_services(PROJECT) == {}
 
 
 def test_a_component_that_does_not_exist_cannot_be_left_out(refused: Path) -> None:
     with pytest.raises(StackError, match="no component graphana"):
-        ComposeBackend(refused, {}, without=["graphana"]).up()
+        ComposeBackend(refused, refused / ".state", {}, without=["graphana"]).up()
 
 
 def test_an_impossible_scrape_interval(refused: Path) -> None:
-    with pytest.raises(StackError, match="SCRAPE_INTERVAL=often: use a duration"):
-        ComposeBackend(refused, {**free_ports(), "SCRAPE_INTERVAL": "often"}).up()
+    with pytest.raises(StackError, match="SCRAPE_INTERVAL=often: use whole seconds"):
+        ComposeBackend(
+            refused, refused / ".state", {**free_ports(), "SCRAPE_INTERVAL": "often"}
+        ).up()
 
 
 @pytest.mark.parametrize(
@@ -66,10 +68,10 @@ def test_what_is_missing_of_docker(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StackError, match=complaint):
-        ComposeBackend(tmp_path, {}).up()
+        ComposeBackend(tmp_path, tmp_path / ".state", {}).up()
 
 
 def test_docker_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StackError, match="docker is not installed"):
-        ComposeBackend(tmp_path, {}).up()
+        ComposeBackend(tmp_path, tmp_path / ".state", {}).up()

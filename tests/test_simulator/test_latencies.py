@@ -1,0 +1,32 @@
+"""What is said of how durations scatter, beside durations that are drawn."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from app.core import catalogue
+from simulator import ai_provider, collections_monitor, sms_agent
+from simulator.history.latencies import LogNormal
+
+DRAWN = 20_000
+
+
+def test_what_an_sms_takes_is_what_its_calls_take() -> None:
+    rng = Random(1)
+    calls = [collections_monitor.LATENCY, sms_agent.LATENCY, ai_provider.LATENCY, sms_agent.LATENCY]
+    drawn = np.array([sum(call.draw(rng) for call in calls) + 0.03 for _ in range(DRAWN)])
+    total = LogNormal.total(calls, 0.03)
+    assert total.mean == pytest.approx(drawn.mean(), rel=0.02)
+    bounds = catalogue.REQUEST_SECONDS
+    buckets = np.bincount(np.searchsorted(bounds, drawn), minlength=len(bounds) + 1)
+    assert total.shares(bounds) == pytest.approx(buckets / DRAWN, abs=0.02)
+    # The median, and what nine in ten stay below.
+    for share in (0.5, 0.9):
+        assert total.shares([float(np.quantile(drawn, share))])[0] == pytest.approx(share, abs=0.02)
+
+
+def test_three_times_as_slow_is_three_times_as_long() -> None:
+    usual, bounds = LogNormal(0.4, 1.3), (0.2, 0.4, 0.8)
+    slow = usual.shares([3 * bound for bound in bounds], slowness=3)
+    assert slow == pytest.approx(usual.shares(bounds))

@@ -1,0 +1,136 @@
+"""The native stack where the machine is unlike the one it was written on."""
+
+import errno
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stack import __main__ as command_line
+from stack.ports import OFFSET
+from tests.project import ROOT
+from tests.test_stack.checkouts import Checkout, copied_to
+from tests.test_stack.free_offsets import free_offset
+
+DEAD_PROXY = "http://127.0.0.1:9"
+HOSTILE = {
+    **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), DEAD_PROXY),
+    # What Kubernetes gives to every container beside services of these names.
+    **dict.fromkeys(("PROMETHEUS_PORT", "GRAFANA_PORT", "APP_PORT"), "tcp://10.0.0.1:80"),
+    "APP_SERVICE_HOST": "10.0.0.1",
+    "LC_ALL": "ja_JP.EUC-JP",
+    "TZ": "Asia/Tokyo",
+    "PIP_USER": "1",
+}
+
+
+def test_every_hostile_setting_at_once(tmp_path: Path) -> None:
+    """In a path that supervisord's configuration can't hold, with files closed to others."""
+    checkout = copied_to(tmp_path / "50% of it ;here #1" / "sms", HOSTILE)
+    offset = free_offset()
+    closed = ("bash", "-c", 'umask 077; exec "$@"', "-")
+    try:
+        up = checkout.make("up", f"{OFFSET}={offset}", prefix=closed)
+        assert up.returncode == 0, up.stdout + up.stderr
+        sent = checkout.make("send", "TEXT=¿cuánto debo?")
+        assert sent.returncode == 0, sent.stderr
+        assert "status " in sent.stdout
+        status = httpx.get(f"http://127.0.0.1:{8000 + offset}/health", trust_env=False)
+        assert status.is_success
+        assert (checkout.state / "logs" / "app.log").exists()
+        logs = checkout.make("status")
+        assert logs.returncode == 0, logs.stdout
+        assert "DOWN" not in logs.stdout
+    finally:
+        down = checkout.make("down")
+    assert down.returncode == 0
+
+
+def _refused(checkout: Checkout, *arguments: str, **environment: str) -> str:
+    refused = checkout.make(*arguments, **environment)
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+    return refused.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return copied_to(tmp_path / "sms")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (("PORT_OFFSET=x",), "PORT_OFFSET=x: use a whole number from 0 to 56435, such as 1000"),
+        (("PORT_OFFSET=60000",), "PORT_OFFSET=60000: use a whole number from 0 to 56435"),
+        (("APP_PORT=http",), "APP_PORT=http: use a port from 1 to 65535"),
+        (("STACK=docker",), "STACK=docker: use native or compose"),
+        (("APP_PROT=9000",), "APP_PROT: there is no such variable; did you mean APP_PORT?"),
+        (("WINDOW=9000",), "WINDOW: there is no such variable; `python -m stack --help`"),
+    ],
+)
+def test_bad_input_is_named(checkout: Checkout, variables: tuple[str, ...], said: str) -> None:
+    assert said in _refused(checkout, "up", *variables)
+
+
+def test_few_open_files(checkout: Checkout) -> None:
+    few = ("bash", "-c", 'ulimit -Sn 200; ulimit -Hn 200; exec "$@"', "-")
+    refused = checkout.make("up", f"{OFFSET}={free_offset()}", prefix=few)
+    assert refused.returncode != 0
+    assert "may open only 200 files here, and the stack needs 1024" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_file_in_the_way_of_the_state(checkout: Checkout, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    said = _refused(checkout, "up", f"{OFFSET}={free_offset()}", f"STACK_STATE_DIR={file}/state")
+    assert f"{file}/state" in said
+
+
+def test_another_users_state_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STACK_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    for command in ("up", "down", "status", "metrics"):
+        command_line._state.cache_clear()
+        monkeypatch.setattr("sys.argv", ["stack", command])
+        assert command_line.main() == 1
+        said = capsys.readouterr().err
+        assert f"{tmp_path} belongs to the user {owner}, and you are 4711" in said
+        assert "STACK_STATE_DIR" in said
+
+
+def test_what_the_machine_refuses_is_said_with_its_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/checkout/.state")
+
+    monkeypatch.setattr(command_line, "_run", refuse)
+    monkeypatch.setattr("sys.argv", ["stack", "up"])
+    assert command_line.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("/checkout/.state: Read-only file system; STACK_STATE_DIR and")
+
+
+def test_another_encoding_than_utf8(tmp_path: Path) -> None:
+    """By hand, without make: what is printed does not exist in the locale's own encoding."""
+    line = '{"timestamp":"2026-01-01T00:00:00Z","level":"info","event":"¿cuánto?"}\n'
+    (tmp_path / "orchestrator-1.jsonl").write_text(line, "utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.logs", "find", "--ndjson", "--in", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, **ascii_only},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "¿cuánto?" in done.stdout.decode("utf-8")

@@ -1,0 +1,36 @@
+"""The variables of the stack: which are given, and which are misspelt."""
+
+import pytest
+
+from stack.settings import given, unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("APP_PROT", "APP_PORT"),
+        ("PORT_OFSET", "PORT_OFFSET"),
+        ("STACK_STATE", "STACK_STATE_DIR"),
+        ("TEST_WORKER", "TEST_WORKERS"),
+        ("LEVL", "LEVEL"),
+    ],
+)
+def test_a_misspelt_variable_is_answered_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    assert unknown([name]) == f"{name}: there is no such variable; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["FOO", "WINDOW", "COLOUR"])
+def test_what_resembles_none_gets_no_random_one(name: str) -> None:
+    said = unknown([name]) or ""
+    assert "did you mean" not in said
+    assert f"{name}=… make …" in said
+
+
+def test_what_is_known_is_taken() -> None:
+    assert unknown([]) is None
+    assert unknown(["APP_PORT", "TEXT", "YES", "VENV", "PYTHON", "SET", "LAST", "STACK"]) is None
+    assert unknown(["ORCHESTRATOR_LOG_LEVEL", "DOCKER_HOST"]) is None
+
+
+def test_what_is_given() -> None:
+    assert given({"APP_PORT": "9000", "GRAFANA_PORT": "", "HOME": "/"}) == {"APP_PORT": "9000"}

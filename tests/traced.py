@@ -1,0 +1,81 @@
+"""Which lines of `app` the tests run, traced where that is cheap.
+
+With PYTEST_COVERAGE=90 in the environment a run fails when they are less than 90 %. Tracing makes
+Python half as slow again. So only tests that call the code directly are traced, and of those that
+run on both databases the ones on SQLite.
+"""
+
+import os
+from collections.abc import Iterator
+from io import StringIO
+
+import coverage
+import pytest
+
+FOLDERS = ("tests/test_api/", "tests/test_core/", "tests/test_logs/", "tests/test_services/")
+
+_WANTED = float(os.environ.get("PYTEST_COVERAGE") or 0)
+_REACHED = pytest.StashKey[float]()
+_REPORT = pytest.StashKey[str]()
+
+
+def _begun() -> coverage.Coverage | None:
+    """Begins to trace this process, before it imports the application; None if not wanted."""
+    if not _WANTED:
+        return None
+    begun = coverage.Coverage()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # What a run has left that was killed.
+        begun.erase()
+    begun.start()
+    return begun
+
+
+_tracing = _begun()
+
+
+def is_traced(nodeid: str) -> bool:
+    """Whether it is cheap to learn from this test which lines run."""
+    return nodeid.startswith(FOLDERS) and "[postgresql" not in nodeid
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Don't trace the other tests."""
+    if _tracing is None or is_traced(item.nodeid):
+        return (yield)
+    _tracing.stop()
+    try:
+        return (yield)
+    finally:
+        _tracing.start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep what was traced; add it up once all processes have ended their tests."""
+    if _tracing is None:
+        return
+    _tracing.stop()
+    _tracing.save()
+    if hasattr(session.config, "workerinput"):
+        return
+    added_up, report = coverage.Coverage(), StringIO()
+    added_up.combine()
+    reached = added_up.report(file=report)
+    session.config.stash[_REACHED], session.config.stash[_REPORT] = reached, report.getvalue()
+    if reached < _WANTED:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the lines that no traced test has run, and the share of those that some has."""
+    if _REACHED not in config.stash:
+        return
+    terminalreporter.section("coverage of app, by the tests that call it directly")
+    terminalreporter.write(config.stash[_REPORT])
+    reached = config.stash[_REACHED]
+    said = "enough" if reached >= _WANTED else "TOO LITTLE"
+    terminalreporter.line(f"{said}: {reached:.1f} % of the lines, {_WANTED:.0f} % are wanted")
