@@ -32,6 +32,8 @@ SECRETS_OF = {
 GIVEN = {"COMPOSE_PROJECT_NAME": "sms-test"}
 """What `make up` makes from the checkout's path, and people pass by `-p`."""
 
+STATE = "./.state"
+
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -169,7 +171,7 @@ def test_a_health_check_asks_a_port_of_its_own_service() -> None:
 
 def test_a_secret_is_a_file_that_only_its_users_get() -> None:
     for name, secret in not_empty(DEFINED["secrets"].items()):
-        assert secret == {"file": f".state/secrets/{name}"}
+        assert secret == {"file": f"{STATE}/secrets/{name}"}
     used = {
         name: {each if isinstance(each, str) else each["source"] for each in service["secrets"]}
         for name, service in SERVICES.items()
@@ -224,8 +226,9 @@ def test_the_history_is_for_the_prometheus_that_runs() -> None:
     assert history["build"]["args"]["PROMETHEUS_VERSION"] == versions.version("PROMETHEUS_VERSION")
     assert "prometheus-data:/prometheus" in history["volumes"]
     assert history["user"] == SERVICES["prometheus"]["user"]
-    (target,) = yaml.safe_load((ROOT / "prometheus/targets/orchestrator.yml").read_text())
-    assert f"--instance={target['targets'][0]}" in history["command"]
+    # Its series are those of the targets that are scraped.
+    assert "--targets=/srv/prometheus/targets" in history["command"]
+    assert "./prometheus:/srv/prometheus:ro" in history["volumes"]
 
 
 def test_grafana_finds_what_its_provisioning_asks_for() -> None:
