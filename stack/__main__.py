@@ -14,15 +14,7 @@ from app.core.environment import without_service_addresses
 from app.core.levels import level_name
 from app.core.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import (
-    compose,
-    grafana,
-    metrics_tokens,
-    operators,
-    ownership,
-    processes,
-    simulation,
-)
+from stack import compose, grafana, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown

@@ -20,7 +20,7 @@ WAYS = {
     "STACK_STATE_DIR": "folder of the stack's state (.state)",
     "STACK_TOOLS_DIR": "downloaded tools (.tools)",
     "STACK_RELEASES_URL": "where the tools' release archives are (https://github.com)",
-    "STACK_GRAFANA_URL": "where Grafana's is (https://dl.grafana.com)",
+    "STACK_GRAFANA_URL": "where Grafana's archive is (https://dl.grafana.com)",
     "COMPOSE_PROJECT_NAME": "compose's name for this stack (made from the checkout's path)",
     "COMPOSE_PROFILES": "logs: Loki and Alloy as well, under compose",
 }

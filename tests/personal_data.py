@@ -37,8 +37,10 @@ def everything_found() -> list[str]:
         patterns.write("".join(f"{form}\n" for form in forms if "\n" not in form))
         patterns.flush()
         logs = [file for folder in LOG_FOLDERS for file in folder.glob("*.jsonl*")]
-        files = [*logs, *OUTPUTS]
-        return [line for f in files if f.is_file() for line in _found_in(f, Path(patterns.name))]
+        files = [file for file in (*logs, *OUTPUTS) if file.is_file()]
+        if SENT and not files:
+            return [f"there is no log to look at in {', '.join(map(str, LOG_FOLDERS))}"]
+        return [line for file in files for line in _found_in(file, Path(patterns.name))]
 
 
 def handed_over() -> dict[str, list[str]]:

@@ -60,8 +60,8 @@ async def answering(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run ``command`` as `running` does; gives a client of ``url`` once it answers."""
     async with (
-        running(command, folder, log) as process,
         httpx.AsyncClient(base_url=url, timeout=120) as client,
+        running(command, folder, log) as process,
     ):
         await answers(process, client, ready_at, log)
         yield client

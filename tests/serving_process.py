@@ -43,8 +43,9 @@ async def serving_process(
     limits = httpx.Limits(max_connections=200)
     url = f"http://127.0.0.1:{port}"
     async with (
-        running([sys.executable, "-m", "app"], ROOT, log, environment) as process,
+        # Closed last: a stream that is read is to see the end of the service.
         httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client,
+        running([sys.executable, "-m", "app"], ROOT, log, environment) as process,
     ):
         await answers(process, client, "/health", log)
         yield client

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.project import ROOT
+
 FOLDERS = ("app", "alerts", "dashboards", "prometheus_tools", "simulator", "stack", "tests")
 DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/*.md", "alerts/runbooks/*.md") for path in ROOT.glob(pattern)

@@ -14,9 +14,11 @@ from tests.not_empty import not_empty
 from tests.project import ROOT
 
 SKIPS = {
+    "tests/length.py": "runs with LONG_TESTS=1, as in make test-all",
     "tests/test_alerts/test_lts.py": "the rules are run on Prometheus ",
     "tests/test_dashboards/test_changes.py": "this repository's own changes can't be told without",
     "tests/test_prometheus_tools/test_toolchain.py": "the packages route needs apt",
+    "tests/test_stack/test_quiet.py": "the processors were busy by ",
     "tests/test_stack/compose/conftest.py": "the compose stack is not tested: ",
     "tests/test_stack/test_compose_file.py": "compose v2 can't be had: ",
     "tests/test_stack/compose/test_confinement.py": "does not run: its image can't be had here",
@@ -114,6 +116,10 @@ class Loops:
         match test:
             case ast.Name() | ast.Attribute() | ast.Subscript():
                 yield test
+            case ast.Compare(_, [ast.In()], [collection]):
+                yield _bare(collection)
+            case ast.Compare(left, [ast.Lt() | ast.LtE()], [collection]) if _is_written_out(left):
+                yield _bare(collection)
             case ast.Compare(left, operators, others):
                 sides = [left, *others]
                 if any(isinstance(each, ast.Eq | ast.Gt | ast.GtE) for each in operators):
@@ -121,8 +127,22 @@ class Loops:
                         if isinstance(side, ast.Call) and ast.unparse(side.func) == "len":
                             yield side.args[0]
                 if all(isinstance(each, ast.Eq) for each in operators):
-                    known = {"[", "{", "("} & {ast.unparse(side)[0] for side in sides}
-                    yield from sides if known else ()
+                    yield from map(_bare, sides) if any(map(_is_written_out, sides)) else ()
+
+
+def _is_written_out(node: ast.expr) -> bool:
+    match node:
+        case ast.List(written) | ast.Set(written) | ast.Tuple(written) | ast.Dict(written):
+            return bool(written)
+    return False
+
+
+def _bare(node: ast.expr) -> ast.expr:
+    """What is within `set(…)` and the like."""
+    match node:
+        case ast.Call(ast.Name("set" | "sorted" | "list" | "tuple"), [within]):
+            return within
+    return node
 
 
 def _once_assigned(nodes: Iterator[ast.AST] | list[ast.stmt]) -> dict[str, ast.expr]:
@@ -192,6 +212,8 @@ def test_what_is_looped_over_holds_something() -> None:
         "assert all(each for each in found())",
         "assert all(each.ok for each in not_empty(found()) if each.is_odd)",
         "assert all(found())",
+        "assert set() <= found\n assert all(found)",
+        "assert found == []\n assert all(found)",
         "assert not any(each for each in found())",
         "assert [each for each in found() if each] == []",
     ],
@@ -209,7 +231,9 @@ def test_a_loop_over_nothing_is_found(test: str) -> None:
         "for each in not_empty(found()):\n  assert each",
         "assert found\n for each in found:\n  assert each",
         "assert len(found) == 3\n assert all(found)",
-        "assert set(found) == {1}\n assert all(set(found))",
+        "assert set(found) == {1}\n assert all(found)",
+        "assert 'known' in found\n assert all(found)",
+        "assert {1, 2} <= set(found)\n assert all(found)",
         "for name, each in KNOWN.items():\n  assert each",
         "some = [n for n in range(9)]\n for each in some:\n  assert each",
         "for each in found():\n  print(each)",

@@ -1,10 +1,10 @@
 """Five weeks of synthetic history for a Prometheus that has never run; nothing for any other.
 
-It ends now, where the simulator's traffic goes on: same rate, same targets, same behaviour. It has
+It ends now, and the simulator's traffic continues it: same rate, same targets, same behaviour. It has
 the rhythm of day and week, growth of 3 % a week, a public holiday, two restarts, and in the fifth
 week three incidents: SMS missing, few approvals, slow processing. The metric synthetic_history is 1
-as long as it lasts. HISTORY=off makes none. The exit code is 0 where none can be made, too: a stack
-without a history is better than no stack.
+during it. HISTORY=off makes none. The exit code is also 0 if no history can be made: a stack without
+history is better than no stack.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another one makes another past (0)"
+        "--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)"
     )
     return parser
 

@@ -75,6 +75,7 @@ async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(
         await ended.wait()
     await reading
     said = log.read_text()
+    assert "Application shutdown complete" in said
     # The server gives requests 30 s to end, and says when it had to end them itself.
     assert "graceful shutdown exceeded" not in said
     assert "Traceback" not in said

@@ -100,6 +100,6 @@ def test_commands_work_in_other_locales(
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
-    written = list(tmp_path.rglob("*.yml"))
+    written = [file.read_text(encoding="utf-8") for file in tmp_path.rglob("*.yml")]
     assert bool(written) is ("--output" in command)
-    assert "" not in {file.read_text(encoding="utf-8") for file in written}
+    assert "" not in written

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.core import catalogue
+from tests.exposed import summed
 from tests.length import LONG, only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
@@ -56,17 +56,6 @@ async def settled(client: httpx.AsyncClient, total: int) -> dict[str, Any]:
     return answer
 
 
-async def counted(client: httpx.AsyncClient, series: str) -> float:
-    """A counter or a histogram's count, from the exposition, over all its label values."""
-    exposed = (await client.get("/metrics")).text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(exposed)
-        for sample in family.samples
-        if sample.name == series
-    )
-
-
 def expected(total: int) -> dict[str, dict[str, float]]:
     hostile = len([n for n in range(total) if n % 10 and n % 25 == 1])
     return {
@@ -102,15 +91,17 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         await send(client, 0, MESSAGES)
         assert await settled(client, MESSAGES) == expected(MESSAGES)
-        assert await counted(client, catalogue.SMS_RECEIVED.name) == MESSAGES
-        assert await counted(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
-        assert await counted(client, catalogue.AI_RESPONSES.name) == MESSAGES
+        assert await summed(client, catalogue.SMS_RECEIVED.name) == MESSAGES
+        assert await summed(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
+        assert await summed(client, catalogue.AI_RESPONSES.name) == MESSAGES
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         assert await settled(client, MESSAGES) == expected(MESSAGES)
         await send(client, MESSAGES, AFTER_A_RESTART)
         total = MESSAGES + AFTER_A_RESTART
         assert await settled(client, total) == expected(total)
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()
+    assert "Application shutdown complete" in said
+    assert "Traceback" not in said
 
 
 def _zone_where_it_is_noon() -> str:

@@ -4,12 +4,11 @@ import json
 import tempfile
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.core import catalogue
+from tests.exposed import summed
 from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
@@ -17,16 +16,6 @@ from tests.waiting import eventually, until
 
 WORKERS = 3
 CLOSED = {"component": "sms_agent", "state": "closed"}
-
-
-async def sample(client: httpx.AsyncClient, name: str, labels: dict[str, str]) -> float:
-    exposed = (await client.get("/metrics")).text
-    return sum(
-        found.value
-        for family in text_string_to_metric_families(exposed)
-        for found in family.samples
-        if found.name == name and labels.items() <= found.labels.items()
-    )
 
 
 def workers() -> set[int]:
@@ -61,20 +50,20 @@ async def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counts(
 
         async def all_workers_show() -> bool:
             state = catalogue.CIRCUIT_BREAKER_STATE.name
-            return await sample(client, state, CLOSED) == len(workers()) == WORKERS
+            return await summed(client, state, **CLOSED) == len(workers()) == WORKERS
 
         await eventually(all_workers_show)
         for number in range(30):
             assert (await client.post("/orchestrate/sms-received", json=sms(number))).is_success
         # A worker that is killed takes along what it has counted since its last snapshot.
         await until(lambda: sum(map(in_snapshot, workers())) == 30)
-        assert await sample(client, catalogue.SMS_RECEIVED.name, {}) == 30
-        cpu = await sample(client, catalogue.PROCESS_CPU.name, {})
+        assert await summed(client, catalogue.SMS_RECEIVED.name) == 30
+        cpu = await summed(client, catalogue.PROCESS_CPU.name)
 
         victim = min(workers())
         psutil.Process(victim).kill()
         await until(lambda: victim not in workers())
         # A new one takes its place; the dead one's gauges are not added to the living ones'.
         await eventually(all_workers_show)
-        assert await sample(client, catalogue.SMS_RECEIVED.name, {}) == 30
-        assert await sample(client, catalogue.PROCESS_CPU.name, {}) >= cpu
+        assert await summed(client, catalogue.SMS_RECEIVED.name) == 30
+        assert await summed(client, catalogue.PROCESS_CPU.name) >= cpu

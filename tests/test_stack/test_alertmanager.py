@@ -8,6 +8,7 @@ import yaml
 from stack import alertmanager
 from stack.backend import StackError
 from tests.test_alerts.alertmanager_process import alertmanager as running
+from tests.test_stack.notifying import notifies_slack
 
 OWN = "http://127.0.0.1:8005/alerts"
 
@@ -70,19 +71,15 @@ async def test_one_that_runs_takes_it_over(tmp_path: Path, secrets: Path) -> Non
     folder = tmp_path / "run"
     alertmanager.write(folder, secrets, OWN)
     async with running(folder, folder / alertmanager.CONFIG) as client:
-
-        def notifies_slack() -> bool:
-            status = client.get("/api/v2/status").raise_for_status().json()
-            return "slack_configs" in status["config"]["original"]
-
-        assert not notifies_slack()
+        url = str(client.base_url).rstrip("/")
+        assert not notifies_slack(url)
         (secrets / "slack_webhook_url").write_text("https://hooks.slack.example/x")
         alertmanager.write(folder, secrets, OWN)
-        alertmanager.reload(str(client.base_url).rstrip("/"))
-        assert notifies_slack()
+        alertmanager.reload(url)
+        assert notifies_slack(url)
         (folder / alertmanager.CONFIG).write_text("route: none")
         with pytest.raises(StackError, match="Alertmanager refuses its configuration: failed"):
-            alertmanager.reload(str(client.base_url).rstrip("/"))
+            alertmanager.reload(url)
 
 
 def test_nobody_who_answers_is_said() -> None:

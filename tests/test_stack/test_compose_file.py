@@ -20,6 +20,8 @@ from tests.project import ROOT
 
 FILE = ROOT / "docker-compose.yml"
 PROFILE = "logs"
+PROJECT = "a-project"
+"""Compose has one for every file; `make up` makes it from the checkout's path."""
 ENDS_BY_ITSELF = {"history"}
 WITHOUT_SHELL = {"loki", "alloy"}
 """Their images hold nothing that a health check could run."""
@@ -29,20 +31,15 @@ SECRETS_OF = {
     "postgres": {"database_password"},
     "prometheus": {"prometheus_metrics_token"},
 }
-GIVEN = {"COMPOSE_PROJECT_NAME": "sms-test"}
-"""What `make up` makes from the checkout's path, and people pass by `-p`."""
-
-STATE = "./.state"
-
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
 def _value(match: re.Match[str]) -> str:
     name, kind, default = match.groups()
+    if name == "COMPOSE_PROJECT_NAME":
+        return PROJECT
     if name in versions.pinned():
         return versions.version(name)
-    if name in GIVEN:
-        return GIVEN[name]
     assert kind == "-", f"{FILE.name}: {name} has no default and is not in versions.env"
     return str(default)
 
@@ -59,7 +56,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 @pytest.fixture(scope="module")
 def by_compose() -> dict[str, Any]:
-    """The file as compose v2 itself understands it, with no setting."""
+    """The file as compose v2 itself understands it, with nothing set."""
     if shutil.which("docker") and compose.compose_version() >= compose.OLDEST_COMPOSE:
         command = ["docker", "compose"]
     else:
@@ -69,7 +66,8 @@ def by_compose() -> dict[str, Any]:
             pytest.skip(f"compose v2 can't be had: {missing}")
     done = subprocess.run(
         [*command, "--file", str(FILE), "--profile", PROFILE, "config", "--format", "json"],
-        env={"PATH": os.environ["PATH"], "HOME": str(Path.home()), **GIVEN},
+        env={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+        | {"COMPOSE_PROJECT_NAME": PROJECT},
         capture_output=True,
         text=True,
         check=False,
@@ -97,17 +95,6 @@ def test_compose_takes_it_and_reads_it_as_we_do(by_compose: dict[str, Any]) -> N
     assert set(by_compose["volumes"]) == set(DEFINED["volumes"])
 
 
-def test_no_proxy_is_between_the_containers() -> None:
-    """The docker client gives every container the proxies of its own configuration."""
-    for name, service in not_empty(SERVICES.items()):
-        check = service.get("healthcheck", {}).get("test", [])
-        # The wget of these images knows no exceptions from a proxy.
-        assert ("wget" in check) == ("-Y" in check), name
-        if service.get("network_mode") != "none":
-            assert service["environment"]["no_proxy"] == "*", name
-            assert service["environment"]["NO_PROXY"] == "*", name
-
-
 def test_each_image_is_pinned() -> None:
     pulled = [service["image"] for service in SERVICES.values() if "build" not in service]
     assert len(pulled) == 7
@@ -126,6 +113,18 @@ def test_a_service_is_confined(name: str) -> None:
     for limit in ("mem_limit", "pids_limit", "stop_grace_period"):
         assert service[limit], limit
     assert service["logging"]["options"]["max-size"], "its log would fill the disk"
+
+
+@each_service
+def test_no_proxy_is_between_the_containers(name: str) -> None:
+    """The docker client gives every container the proxies of its own configuration."""
+    service = SERVICES[name]
+    check = service.get("healthcheck", {}).get("test", [])
+    # The wget of these images knows no exceptions from a proxy.
+    assert ("wget" in check) == ("-Y" in check)
+    if service.get("network_mode") != "none":
+        assert service["environment"]["no_proxy"] == "*"
+        assert service["environment"]["NO_PROXY"] == "*"
 
 
 def test_every_service_listens_on_the_loopback_address_only() -> None:
@@ -171,7 +170,7 @@ def test_a_health_check_asks_a_port_of_its_own_service() -> None:
 
 def test_a_secret_is_a_file_that_only_its_users_get() -> None:
     for name, secret in not_empty(DEFINED["secrets"].items()):
-        assert secret == {"file": f"{STATE}/secrets/{name}"}
+        assert secret == {"file": f"./.state/secrets/{name}"}
     used = {
         name: {each if isinstance(each, str) else each["source"] for each in service["secrets"]}
         for name, service in SERVICES.items()
@@ -226,9 +225,8 @@ def test_the_history_is_for_the_prometheus_that_runs() -> None:
     assert history["build"]["args"]["PROMETHEUS_VERSION"] == versions.version("PROMETHEUS_VERSION")
     assert "prometheus-data:/prometheus" in history["volumes"]
     assert history["user"] == SERVICES["prometheus"]["user"]
-    # Its series are those of the targets that are scraped.
-    assert "--targets=/srv/prometheus/targets" in history["command"]
     assert "./prometheus:/srv/prometheus:ro" in history["volumes"]
+    assert "--targets=/srv/prometheus/targets" in history["command"]
 
 
 def test_grafana_finds_what_its_provisioning_asks_for() -> None:

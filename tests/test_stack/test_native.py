@@ -18,6 +18,7 @@ from tests.not_empty import not_empty
 from tests.test_stack import short_waits
 from tests.test_stack.journey import walk
 from tests.test_stack.native_stack import QUICK, Stack
+from tests.test_stack.notifying import notifies_slack
 
 GRAFANA = f"""\
 #!{sys.executable}
@@ -126,18 +127,15 @@ def test_a_second_up_restarts_nothing(stack: Stack) -> None:
 
 
 def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
-    def notifies_slack() -> bool:
-        status = httpx.get(f"{stack.addresses.alertmanager}/api/v2/status").json()
-        return "slack_configs" in status["config"]["original"]
-
+    alertmanager = stack.addresses.alertmanager
     secret = stack.state / "secrets" / "slack_webhook_url"
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
     secret.write_text("http://127.0.0.1:1/slack")
     assert "Notified: the simulator's receiver, Slack;" in stack.run("up").stdout
-    assert notifies_slack()
+    assert notifies_slack(alertmanager)
     secret.unlink()
     assert stack.run("up").returncode == 0
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
 
 
 def test_another_port_for_a_running_stack_is_refused(stack: Stack) -> None:

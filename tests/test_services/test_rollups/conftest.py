@@ -59,11 +59,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def database_at(address: str, *, pool_size: int = 1, busy_seconds: float = 20) -> Database:
+    """The database at an address as it stands in the settings."""
+    url = make_url(address)
+    url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
+    return Database(url, pool_size=pool_size, busy_seconds=busy_seconds)
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    url = make_url(database_url)
-    url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
-    database = Database(url, pool_size=2, busy_seconds=20)
+    database = database_at(database_url, pool_size=2)
     yield database
     await database.close()
 

@@ -8,22 +8,16 @@ ends by itself after EVENTS, with everything written; 0 means to go on until it 
 import asyncio
 import sys
 
-from sqlalchemy.engine import make_url
-
 from app.core import catalogue
-from app.core.config import ASYNC_DRIVERS, RollupSettings
-from app.core.database import Database
-from tests.test_services.test_rollups.conftest import Writer
+from app.core.config import RollupSettings
+from tests.test_services.test_rollups.conftest import Writer, database_at
 
 FLUSH_SECONDS = 0.2
 
 
 async def main(url: str, name: str, events: int) -> None:
     """Count, and flush at the interval."""
-    parsed = make_url(url)
-    database = Database(
-        parsed.set(drivername=ASYNC_DRIVERS[parsed.get_backend_name()]), pool_size=2
-    )
+    database = database_at(url, pool_size=2)
     worker = Writer(database, name, RollupSettings(flush_seconds=FLUSH_SECONDS))
     series = worker.instruments.counter(catalogue.SMS_RECEIVED).series()
     noted = 0

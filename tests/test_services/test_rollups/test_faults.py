@@ -9,18 +9,17 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import insert, inspect, text, update
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
-from app.core.config import ASYNC_DRIVERS, RollupSettings
+from app.core.config import RollupSettings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups, tables
 from app.services.rollups.store import StoreVersionError
 from tests.captured_logs import captured_logs
 from tests.clock import Clock
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer, database_at
 from tests.waiting import until
 
 Made = Callable[..., Writer]
@@ -33,8 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def sqlite(file: Path) -> Database:
-    url = make_url(f"sqlite:///{file}").set(drivername=ASYNC_DRIVERS["sqlite"])
-    return Database(url, pool_size=1, busy_seconds=0.05)
+    return database_at(f"sqlite:///{file}", busy_seconds=0.05)
 
 
 @contextmanager
@@ -93,12 +91,11 @@ async def test_a_full_disk_costs_nothing_once_there_is_room(sqlite: Database, cl
 async def test_postgresql_gone_and_back(
     postgresql_url: str, postgresql_server: str, clock: Clock
 ) -> None:
-    url = make_url(postgresql_url).set(drivername=ASYNC_DRIVERS["postgresql"])
-    database = Database(url, pool_size=1)
+    database = database_at(postgresql_url)
     worker = Writer(database, "w", RollupSettings())
     worker.receive(2)
     await worker.rollups.flush()
-    name = url.database
+    name = database.engine.url.database
     away = await asyncpg.connect(postgresql_server)
     try:
         await away.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -171,8 +168,7 @@ async def test_failures_are_counted_and_logged_once_a_minute(sqlite: Database, f
 async def test_a_table_locked_in_postgresql_is_not_waited_for(
     postgresql_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = make_url(postgresql_url).set(drivername=ASYNC_DRIVERS["postgresql"])
-    database = Database(url, pool_size=1)
+    database = database_at(postgresql_url)
     worker = Writer(database, "w", RollupSettings())
     await worker.rollups.flush()
     other = await asyncpg.connect(postgresql_url)

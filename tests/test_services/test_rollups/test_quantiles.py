@@ -7,16 +7,14 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
 
 from app.core import catalogue
-from app.core.config import ASYNC_DRIVERS, RollupSettings
-from app.core.database import Database
+from app.core.config import RollupSettings
 from app.services.rollups.sketch import binned, quantile, sorted_bins
 from app.services.rollups.totals import Total
 from tests.clock import Clock
 from tests.length import LONG, only_long
-from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer
+from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer, database_at
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 METRIC = catalogue.SMS_PROCESSING_DURATION
@@ -78,8 +76,7 @@ async def test_at_every_range_over_writers(
 async def test_any_values_in_any_minutes(
     clock: Clock, tmp_path_factory: pytest.TempPathFactory, parts: list[list[float]]
 ) -> None:
-    url = make_url(f"sqlite:///{tmp_path_factory.mktemp('any')}/rollups.db")
-    database = Database(url.set(drivername=ASYNC_DRIVERS["sqlite"]), pool_size=1)
+    database = database_at(f"sqlite:///{tmp_path_factory.mktemp('any')}/rollups.db")
     clock.now = NOON
     worker = Writer(database, "w", RollupSettings())
     for values in parts:

@@ -16,6 +16,7 @@ from tests.not_empty import not_empty
 from tests.sms import SMS
 from tests.test_stack.compose.conftest import Stack, inspect_services
 from tests.test_stack.compose.packages import run
+from tests.test_stack.notifying import notifies_slack
 
 
 def _ids(stack: Stack) -> dict[str, str]:
@@ -57,18 +58,15 @@ def test_a_second_up_leaves_alone_what_runs(stack: Stack) -> None:
 
 
 def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None:
-    def notifies_slack() -> bool:
-        status = httpx.get(f"{stack.url('ALERTMANAGER_PORT')}/api/v2/status").json()
-        return "slack_configs" in status["config"]["original"]
-
+    alertmanager = stack.url("ALERTMANAGER_PORT")
     before = _ids(stack)
     secret = stack.checkout / ".state/secrets/slack_webhook_url"
     secret.write_text("http://127.0.0.1:1/slack")
     stack.backend.up()
-    assert notifies_slack()
+    assert notifies_slack(alertmanager)
     secret.unlink()
     stack.backend.up()
-    assert not notifies_slack()
+    assert not notifies_slack(alertmanager)
     assert _ids(stack) == before
 
 

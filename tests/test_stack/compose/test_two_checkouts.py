@@ -12,6 +12,7 @@ import pytest
 from stack import clean
 from stack.backend import StackError
 from stack.compose import ComposeBackend
+from tests.not_empty import not_empty
 from tests.test_stack.compose import images
 from tests.test_stack.compose.conftest import inspect_services
 from tests.test_stack.compose.packages import run
@@ -62,7 +63,7 @@ def test_side_by_side(
     assert first.project != second.project
     assert first.project.startswith("sms-")
     before = inspect_services(second.project)
-    for name, container in before.items():
+    for name, container in not_empty(before.items()):
         assert f"HTTP_PROXY={DEAD_PROXY}" in container["Config"]["Env"], name
     assert set(before) == set(inspect_services(first.project)) == NEEDED
 

@@ -1,4 +1,8 @@
-"""Logs: one JSON object a line, correlated, whoever logs, however it is called."""
+"""Logs: one JSON object a line, correlated, whoever logs, however it is called.
+
+With levels that change at run time, exceptions without anybody's data, and sampling. More of the
+same: test_correlation.py, test_personal_data.py, and the API's side in test_api/test_log_levels.py.
+"""
 
 import json
 import logging
@@ -160,7 +164,7 @@ def test_an_exception_is_structured_frames_without_values() -> None:
     assert cause["type"] == "ValueError"
     assert cause["message"].startswith("hmac:")
     innermost = raised["frames"][-1]
-    assert innermost["file"].endswith("tests/test_core/test_logging.py")
+    assert innermost["file"].endswith("tests/test_core/test_enhanced_logging.py")
     assert innermost["function"].endswith("fails")
     assert secret not in json.dumps(line)
 

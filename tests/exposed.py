@@ -1,0 +1,15 @@
+"""What a service says at `/metrics`."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+
+async def summed(client: httpx.AsyncClient, series: str, **labels: str) -> float:
+    """The sum over all series of that name that have these labels."""
+    exposed = (await client.get("/metrics")).raise_for_status().text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(exposed)
+        for sample in family.samples
+        if sample.name == series and labels.items() <= sample.labels.items()
+    )
