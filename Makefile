@@ -87,9 +87,10 @@ replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7
 mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
+# Several hundred processes import the same modules: compiled once.
 test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	PYTEST_COVERAGE=90 $(VENV)/bin/pytest -n $(TEST_WORKERS) \
+	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n $(TEST_WORKERS) \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
 
 # What takes too long, or a Docker engine, to be asked for at each change.
