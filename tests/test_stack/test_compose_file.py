@@ -225,8 +225,10 @@ def test_the_history_is_for_the_prometheus_that_runs() -> None:
     assert history["build"]["args"]["PROMETHEUS_VERSION"] == versions.version("PROMETHEUS_VERSION")
     assert "prometheus-data:/prometheus" in history["volumes"]
     assert history["user"] == SERVICES["prometheus"]["user"]
-    (target,) = yaml.safe_load((ROOT / "prometheus/targets/orchestrator.yml").read_text())
-    assert f"--instance={target['targets'][0]}" in history["command"]
+    # The targets that Prometheus scrapes.
+    assert "--targets=/srv/prometheus/targets" in history["command"]
+    assert "./prometheus:/srv/prometheus:ro" in history["volumes"]
+    assert "./prometheus/targets:/etc/prometheus/targets:ro" in SERVICES["prometheus"]["volumes"]
 
 
 def test_grafana_finds_what_its_provisioning_asks_for() -> None:
