@@ -14,9 +14,11 @@ from tests.not_empty import not_empty
 from tests.project import ROOT
 
 SKIPS = {
+    "tests/length.py": "runs with LONG_TESTS=1, as in make test-all",
     "tests/test_alerts/test_lts.py": "the rules are run on Prometheus ",
     "tests/test_dashboards/test_changes.py": "this repository's own changes can't be told without",
     "tests/test_prometheus_tools/test_toolchain.py": "the packages route needs apt",
+    "tests/test_stack/test_quiet.py": "the processors were busy by ",
     "tests/test_stack/compose/conftest.py": "the compose stack is not tested: ",
     "tests/test_stack/test_compose_file.py": "compose v2 can't be had: ",
     "tests/test_stack/compose/test_confinement.py": "does not run: its image can't be had here",

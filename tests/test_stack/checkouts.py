@@ -13,6 +13,7 @@ from tests.project import ROOT
 
 COPIED = (
     *("Makefile", "Dockerfile", "docker-compose.yml", "requirements"),
+    *(".env", "versions.env", "versions.sha256"),
     *("app", "simulator", "alerts", "dashboards", "prometheus_tools", "stack"),
     *("prometheus", "grafana"),
 )
@@ -42,8 +43,14 @@ class Checkout:
         """`make` in this checkout; ``prefix`` is a command that runs it."""
         ours = (*SETTINGS, *WAYS, "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
         clean = {name: value for name, value in os.environ.items() if name not in ours}
-        # Five weeks take longer than all the rest.
-        own = {"STACK": "native", "HISTORY": "off", **self.variables, **environment}
+        # Five weeks take longer than all the rest; Grafana would be looked for on the network.
+        own = {
+            "STACK": "native",
+            "HISTORY": "off",
+            "GRAFANA": "no",
+            **self.variables,
+            **environment,
+        }
         return subprocess.run(
             [*prefix, "make", "--no-print-directory", *arguments],
             cwd=self.path,
@@ -66,7 +73,7 @@ def copied_to(path: Path, variables: Mapping[str, str] | None = None) -> Checkou
         if source.is_dir():
             shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, path / name)
+            shutil.copy2(source, path / name, follow_symlinks=False)
     (path / ".venv").symlink_to(Path(sys.prefix))
     (path / ".tools").symlink_to(ROOT / ".tools")
     return Checkout(path, variables or {})

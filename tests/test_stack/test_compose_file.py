@@ -170,7 +170,7 @@ def test_a_health_check_asks_a_port_of_its_own_service() -> None:
 
 def test_a_secret_is_a_file_that_only_its_users_get() -> None:
     for name, secret in not_empty(DEFINED["secrets"].items()):
-        assert secret == {"file": f".state/secrets/{name}"}
+        assert secret == {"file": f"./.state/secrets/{name}"}
     used = {
         name: {each if isinstance(each, str) else each["source"] for each in service["secrets"]}
         for name, service in SERVICES.items()
@@ -225,10 +225,8 @@ def test_the_history_is_for_the_prometheus_that_runs() -> None:
     assert history["build"]["args"]["PROMETHEUS_VERSION"] == versions.version("PROMETHEUS_VERSION")
     assert "prometheus-data:/prometheus" in history["volumes"]
     assert history["user"] == SERVICES["prometheus"]["user"]
-    # The targets that Prometheus scrapes.
-    assert "--targets=/srv/prometheus/targets" in history["command"]
     assert "./prometheus:/srv/prometheus:ro" in history["volumes"]
-    assert "./prometheus/targets:/etc/prometheus/targets:ro" in SERVICES["prometheus"]["volumes"]
+    assert "--targets=/srv/prometheus/targets" in history["command"]
 
 
 def test_grafana_finds_what_its_provisioning_asks_for() -> None:

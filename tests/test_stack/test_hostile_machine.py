@@ -66,8 +66,6 @@ def checkout(tmp_path: Path) -> Checkout:
     ("variables", "said"),
     [
         (("PORT_OFFSET=x",), "PORT_OFFSET=x: use a whole number from 0 to 56435, such as 1000"),
-        (("PORT_OFFSET=60000",), "PORT_OFFSET=60000: use a whole number from 0 to 56435"),
-        (("APP_PORT=http",), "APP_PORT=http: use a port from 1 to 65535"),
         (("STACK=docker",), "STACK=docker: use native or compose"),
         (("APP_PROT=9000",), "APP_PROT: there is no such variable; did you mean APP_PORT?"),
         (("WINDOW=9000",), "WINDOW: there is no such variable; `python -m stack --help`"),
