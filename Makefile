@@ -87,14 +87,15 @@ replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7
 mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
+# Several hundred processes import the same modules: compiled once.
 test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	PYTEST_COVERAGE=90 $(VENV)/bin/pytest -n $(TEST_WORKERS) \
+	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n $(TEST_WORKERS) \
 	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
 
 # What takes too long, or a Docker engine, to be asked for at each change.
 test-all: LONG_TESTS := 1
-test-all: test test-compose test-faults mutate bench ## make test in its long form, and all the rest
+test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
 	$(VENV)/bin/pytest tests/test_stack/compose -s

@@ -37,7 +37,8 @@ async def running(
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(60):
+        # Only what never ends is a failure: machines may be slow.
+        async with asyncio.timeout(300):
             await process.wait()
 
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -133,6 +133,8 @@ def _each(
     return documents
 
 
+# Of two revisions, nearly all files are the same: each text is read once.
+@cache
 def _dashboard(text: bytes) -> Document:
     try:
         document = json.loads(text)
@@ -171,6 +173,7 @@ def _is_group(group: Any) -> bool:
     )
 
 
+@cache
 def _yaml(text: bytes) -> Document:
     try:
         document = yaml.load(text, Loader=_YAML_LOADER)

@@ -1,10 +1,10 @@
 """Five weeks of synthetic history for a Prometheus that has never run; nothing for any other.
 
-It ends now, and the simulator's traffic continues it: same rate, same targets, same behaviour. It has
+It ends now, and the simulator's traffic continues it: same rate, targets and behaviour. It has
 the rhythm of day and week, growth of 3 % a week, a public holiday, two restarts, and in the fifth
 week three incidents: SMS missing, few approvals, slow processing. The metric synthetic_history is 1
-during it. HISTORY=off makes none. The exit code is also 0 if no history can be made: a stack without
-history is better than no stack.
+during it. HISTORY=off makes none. The exit code is also 0 if no history can be made: a stack
+without history is better than no stack.
 """
 
 import argparse

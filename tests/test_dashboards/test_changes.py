@@ -694,11 +694,11 @@ class TestSides:
     @pytest.mark.parametrize(
         ("file", "text", "problem"),
         [
-            ("grafana/dashboards/overview.json", "{", "is no JSON: .*line 1.*make generate"),
+            ("grafana/dashboards/overview.json", "{", "is not valid JSON: .*line 1.*make generate"),
             ("grafana/dashboards/overview.json", "[]", "is no dashboard"),
-            ("prometheus/rules/sms.yml", "a: [", "is no YAML: .*line.*make generate"),
+            ("prometheus/rules/sms.yml", "a: [", "is not valid YAML: .*line.*make generate"),
             ("prometheus/rules/sms.yml", "groups: [{name: a}]", "is no rule file"),
-            ("prometheus/rules/sms.yml", "\x00", "is no YAML"),
+            ("prometheus/rules/sms.yml", "\x00", "is not valid YAML"),
         ],
     )
     def test_file_that_cannot_be_read_is_named_with_its_revision(
