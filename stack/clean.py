@@ -104,7 +104,7 @@ def _meaning(path: Path) -> str:
     if path.is_symlink():
         return f"  the link only, not {path.readlink()}"
     return {
-        ".state": "  all data of the native stack, and every generated secret",
+        ".state": "  every generated secret, and all data of the stack without Docker",
         ".tools": "  downloaded tools",
         ".venv": "  Python packages",
     }.get(path.name, "")
