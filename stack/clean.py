@@ -49,7 +49,8 @@ def clean(root: Path, *, sure: bool) -> int:
     state = root / ".state"
     ownership.check(root, state)
     paths, caches = [*_found(root)], [*_caches(root)]
-    kept = _kept_by_docker(ownership.project(root, state))
+    kept = _kept_by_docker(ownership.own_project(root, state))
+    _refuse_others(kept, {str(root), str(ownership.earlier_checkout(state))})
     if not (paths or caches or kept.volumes or kept.images or kept.containers):
         print("nothing to delete")
         return 0
@@ -103,7 +104,7 @@ def _meaning(path: Path) -> str:
     if path.is_symlink():
         return f"  the link only, not {path.readlink()}"
     return {
-        ".state": "  all data of the native stack, and every generated secret",
+        ".state": "  every generated secret, and all data of the stack without Docker",
         ".tools": "  downloaded tools",
         ".venv": "  Python packages",
     }.get(path.name, "")
@@ -143,7 +144,8 @@ def _stop(root: Path, state: Path) -> None:
     """Stop what runs. Raises StackError when that fails: then nothing has been deleted."""
     if not (state / ownership.FILE).exists() and not (state / "run").exists():
         return
-    environment = {k: v for k, v in os.environ.items() if k not in ("STACK", "STACK_STATE_DIR")}
+    chosen = ("STACK", "STACK_STATE_DIR", ownership.PROJECT_VARIABLE)
+    environment = {name: value for name, value in os.environ.items() if name not in chosen}
     down = [sys.executable, "-m", "stack", "down"]
     if subprocess.run(down, cwd=root, env=environment, check=False).returncode:
         raise StackError("the stack could not be stopped, see above; nothing was deleted")
@@ -159,6 +161,20 @@ def _kept_by_docker(project: str) -> Kept:
         if _docker("image", "ls", "--quiet", name)
     ]
     return Kept(project, volumes, images, containers)
+
+
+def _refuse_others(kept: Kept, here: set[str]) -> None:
+    """Raise StackError when containers of the project were started from another checkout."""
+    label = "com.docker.compose.project.working_dir"
+    for container in kept.containers:
+        folder = "".join(
+            _docker("inspect", "--format", f'{{{{index .Config.Labels "{label}"}}}}', container)
+        )
+        if str(Path(folder).resolve()) not in here:
+            raise StackError(
+                f"the container {container} of the compose project {kept.project} belongs to the "
+                f"checkout {folder}; nothing was deleted. First, there: make down"
+            )
 
 
 def _remove_from_docker(kept: Kept) -> None:

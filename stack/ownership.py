@@ -62,13 +62,12 @@ def earlier_checkout(state: Path) -> Path | None:
 
 
 def project(root: Path, state: Path) -> str:
-    """The compose project of the checkout ``root``.
+    """The compose project for the checkout ``root``: the one that was asked for, else its own."""
+    return os.environ.get(PROJECT_VARIABLE) or own_project(root, state)
 
-    It is the one that was asked for, else the one of the last start, else a name that no other
-    folder of this machine gives.
-    """
-    if asked := os.environ.get(PROJECT_VARIABLE):
-        return asked
+
+def own_project(root: Path, state: Path) -> str:
+    """The compose project of the last start, else a name that no other folder here gives."""
     origin = _read(state)
     if origin and (origin.state == str(state) or moved_from(state)):
         return origin.project

@@ -56,6 +56,19 @@ async def settled(client: httpx.AsyncClient, total: int) -> dict[str, Any]:
     return answer
 
 
+async def exposed(client: httpx.AsyncClient, series: str, total: int) -> None:
+    """Wait until the exposition says ``total``: of other workers it knows their last snapshot."""
+    said: list[float] = []
+
+    async def says_it_all() -> bool:
+        said.append(await summed(client, series))
+        return said[-1] == total
+
+    with suppress(AssertionError):
+        await eventually(says_it_all)
+    assert said[-1] == total, series
+
+
 def expected(total: int) -> dict[str, dict[str, float]]:
     hostile = len([n for n in range(total) if n % 10 and n % 25 == 1])
     return {
@@ -91,16 +104,19 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         await send(client, 0, MESSAGES)
         assert await settled(client, MESSAGES) == expected(MESSAGES)
-        assert await summed(client, catalogue.SMS_RECEIVED.name) == MESSAGES
-        assert await summed(client, catalogue.SMS_PROCESSING_DURATION.count) == MESSAGES
-        assert await summed(client, catalogue.AI_RESPONSES.name) == MESSAGES
+        for series in (
+            catalogue.SMS_RECEIVED.name,
+            catalogue.SMS_PROCESSING_DURATION.count,
+            catalogue.AI_RESPONSES.name,
+        ):
+            await exposed(client, series, MESSAGES)
     async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         assert await settled(client, MESSAGES) == expected(MESSAGES)
         await send(client, MESSAGES, AFTER_A_RESTART)
         total = MESSAGES + AFTER_A_RESTART
         assert await settled(client, total) == expected(total)
     said = log.read_text()
-    assert "Application shutdown complete" in said
+    assert "Shutting down" in said
     assert "Traceback" not in said
 
 

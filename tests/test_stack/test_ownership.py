@@ -41,6 +41,16 @@ def test_a_name_that_was_asked_for_is_remembered(
     assert ownership.project(root, root / ".state") == "mine"
 
 
+def test_what_is_only_asked_for_is_never_the_checkouts_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that `make clean` deletes nothing of a project that this checkout has not started."""
+    root = _checkout(tmp_path / "sms")
+    monkeypatch.setenv(ownership.PROJECT_VARIABLE, "another")
+    assert ownership.project(root, root / ".state") == "another"
+    assert ownership.own_project(root, root / ".state").startswith("sms-")
+
+
 def test_a_moved_checkout_keeps_its_name(tmp_path: Path) -> None:
     root = _checkout(tmp_path / "sms")
     ownership.settle(root, root / ".state")

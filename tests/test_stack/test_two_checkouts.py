@@ -76,7 +76,7 @@ def test_side_by_side(two: tuple[Checkout, int, Checkout, int], tmp_path: Path) 
 
     cleaned = first.make("clean", "YES=1")
     assert cleaned.returncode == 0, cleaned.stderr
-    assert "MB  .state  all data" in cleaned.stdout
+    assert "MB  .state  every generated secret" in cleaned.stdout
     assert _processes(first.state) == []
     assert not first.state.exists()
     assert not (first.path / ".venv").is_symlink(), "the link is gone"

@@ -93,7 +93,10 @@ def test_side_by_side(
     volumes = _volumes(second.project)
     assert volumes
     capfd.readouterr()
-    assert clean.clean(two[0], sure=True) == 0
+    with monkeypatch.context() as another_name:
+        # It deletes what it has started, whatever name is asked for now.
+        another_name.setenv("COMPOSE_PROJECT_NAME", second.project)
+        assert clean.clean(two[0], sure=True) == 0
     said = capfd.readouterr().out
     assert f"Docker volume {first.project}_postgres-data" in said
     assert second.project not in said
