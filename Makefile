@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 # A misspelt one would do nothing.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 ifneq ($(strip $(GIVEN)),)
-UNKNOWN := $(shell $(PYTHON) -m stack.settings $(GIVEN) 2>/dev/null)
+UNKNOWN := $(shell $(PYTHON) -B -m stack.settings $(GIVEN) 2>/dev/null)
 $(if $(UNKNOWN),$(error $(UNKNOWN)))
 endif
 # These are passed as they were typed: make would take the $2 out of "$200".
@@ -120,7 +120,7 @@ bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cos
 	@$(RUN) -m tests.bench
 
 clean: ## delete what was installed, measured and kept; asks before, or takes YES=1
-	@$(or $(wildcard $(RUN)),$(PYTHON)) -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
+	@$(or $(wildcard $(RUN)),$(PYTHON)) -B -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

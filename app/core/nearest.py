@@ -6,6 +6,7 @@ has few wrong letters, or whole words are missing or too many, and no second nam
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _SHARED = 0.45
@@ -21,7 +22,8 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The one of ``known`` that ``name`` was meant to be; None where that is not plain."""
     costs = {each: cost for each in known if (cost := _cost(name, each)) is not None}
-    best = [each for each, cost in costs.items() if cost == min(costs.values())]
+    least = min(costs.values(), default=None)
+    best = [each for each, cost in costs.items() if cost == least]
     return best[0] if len(best) == 1 else None
 
 
@@ -31,8 +33,8 @@ def _cost(name: str, known: str) -> int | None:
     if not given or not wanted:
         return None
     # A separator too few or too many is one slip.
-    joined = _slips("".join(given), "".join(wanted))
-    candidates = [joined] if joined <= 1 and len("".join(given)) > 2 else []
+    joined = _slips("".join(given), "".join(wanted), at_most=1)
+    candidates = [joined] if joined is not None and len("".join(given)) > 2 else []
     if len(given) <= len(wanted):
         candidates += _cost_of_words(given, wanted)
     else:
@@ -53,7 +55,7 @@ def _cost_of_words(fewer: Sequence[str], more: Sequence[str]) -> list[int]:
         near = [
             (slips, index)
             for index in range(position, len(more))
-            if (slips := _slips(word, more[index])) <= _allowed(word)
+            if (slips := _slips(word, more[index], at_most=_allowed(word))) is not None
         ]
         if not near:
             return []
@@ -72,8 +74,14 @@ def _allowed(word: str) -> int:
     return max(1, len(word) // 4) if len(word) > 2 else 0
 
 
-def _slips(one: str, other: str) -> int:
-    """Letters that are wrong, missing, too many or swapped with their neighbour."""
+@cache
+def _slips(one: str, other: str, at_most: int) -> int | None:
+    """Letters that are wrong, missing, too many or swapped with their neighbour.
+
+    None where there are more than ``at_most``, as lengths tell of nearly all pairs of words.
+    """
+    if abs(len(one) - len(other)) > at_most:
+        return None
     before: list[int] = []
     above = list(range(len(other) + 1))
     for row, letter in enumerate(one, start=1):
@@ -85,4 +93,4 @@ def _slips(one: str, other: str) -> int:
                 cost = min(cost, before[column - 2] + 1)
             current.append(cost)
         before, above = above, current
-    return above[-1]
+    return above[-1] if above[-1] <= at_most else None

@@ -41,7 +41,8 @@ class Stack:
     ) -> None:
         self.state = state
         self.path = os.environ["PATH"]
-        self.variables = free_ports() | dict(variables)
+        # Grafana is not looked for on the network.
+        self.variables = {"GRAFANA": "no"} | free_ports() | dict(variables)
         self._report = report
 
     def put_on_path(self, name: str, script: str) -> None:
@@ -65,8 +66,6 @@ class Stack:
         own = {"STACK": way, "STACK_STATE_DIR": str(self.state), "PATH": self.path}
         # Five weeks take longer than all the rest; who needs them asks for them.
         own["HISTORY"] = "off"
-        # Nor is Grafana looked for on the network.
-        own["GRAFANA"] = "no"
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,

@@ -33,11 +33,11 @@ async def give(stack: Stack) -> None:
 
 
 def _shorten_rules(folder: Path) -> None:
-    if not folder.is_symlink():
-        return
     texts = {file.name: file.read_text() for file in folder.glob("*.yml")}
-    folder.unlink()
-    folder.mkdir()
+    if folder.is_symlink():
+        # Those of the checkout stay as they are.
+        folder.unlink()
+        folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(_RULE_WAITS.sub(r"\g<1>2s", text).replace(*_WINDOW))
 

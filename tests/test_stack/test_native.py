@@ -111,7 +111,7 @@ def test_one_sms_by_hand(stack: Stack) -> None:
 def test_faults_are_listed_switched_and_refused_by_name(stack: Stack) -> None:
     assert "* sms_agent_down" in stack.run("fault", "sms_agent_down").stdout
     assert "*" not in stack.run("fault", "none").stdout
-    refused = stack.run("fault", "sms_agent_up")
+    refused = stack.run("fault", "sms_agent_dwn")
     assert refused.returncode == 1
     assert "sms_agent_down" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -42,7 +42,7 @@ class Stacks:
         try:
             with self._starting:
                 self.pause(0)
-                stack.variables = free_ports()
+                stack.variables |= free_ports()
                 if levels:
                     data = state / "data" / "prometheus"
                     history.write(levels, int(time.time()), data, instances(stack), _intervals())
