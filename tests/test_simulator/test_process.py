@@ -66,7 +66,7 @@ async def test_it_names_a_port_that_is_taken() -> None:
         process = await _start(SIMULATOR_SMS_AGENT_PORT=str(port))
         code, _, errors = await _ended(process)
     assert code == 1
-    assert f"SIMULATOR_SMS_AGENT_PORT: 127.0.0.1:{port}: taken" in errors
+    assert f"SIMULATOR_SMS_AGENT_PORT: http://127.0.0.1:{port}: taken" in errors
     assert "Traceback" not in errors
 
 

@@ -30,7 +30,7 @@ if sys.argv[1:] == ["--version"]:
 
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if self.path == "/api/health" else 404)
+        self.send_response(200 if self.path.startswith(("/api/health", "/d/")) else 404)
         self.end_headers()
         self.wfile.write(json.dumps([sys.argv[1:], dict(os.environ)]).encode())
 
