@@ -68,11 +68,16 @@ preview: $(VENV)/preview ## each dashboard as a picture, from the running stack;
 	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) \
 	  $(foreach name,$(DASHBOARD),--dashboard $(name)) $(foreach choice,$(SET),--set $(choice))
 
-check: $(VENV)/dev ## format, lint, types, rules, configurations, drift of what is generated
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/lint-imports --no-cache
-	$(VENV)/bin/mypy
+# Tests that look at files alone: compose, versions, documents, the tests themselves.
+OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_versions.py test_docs.py \
+  test_citations.py test_no_accidental_pass.py)
+
+check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q $(OF_FILES)
 	@$(RUN) -m app.core.events_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
@@ -84,36 +89,36 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
 
-mutate: $(VENV)/dev ## change each rule a little; list the changes that no rule test notices; GROUP=slo
+mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
 # Several hundred processes import the same modules: compiled once.
 test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n $(TEST_WORKERS) \
-	  --ignore=tests/test_stack/compose --ignore=tests/test_stack/faults
+	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -n $(TEST_WORKERS) \
+	  $(addprefix --ignore=,$(OF_FILES) tests/test_stack/compose tests/test_stack/faults)
 
 # What takes too long, or a Docker engine, to be asked for at each change.
 test-all: LONG_TESTS := 1
 test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all the rest
 
 test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
-	$(VENV)/bin/pytest tests/test_stack/compose -s
+	$(RUN) -m pytest tests/test_stack/compose -s
 
 test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=… some, SIDE_BY_SIDE=6
 	@$(RUN) -m stack tools
-	$(VENV)/bin/pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
+	$(RUN) -m pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
 
 test-lts: $(VENV)/dev ## all rules on the Prometheus that compose runs; may build it first, for minutes
-	TEST_LTS=1 $(VENV)/bin/pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
+	TEST_LTS=1 $(RUN) -m pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
 
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
 	$(call locked,app,)
 	$(call locked,stack,--extra stack)
 	$(call locked,preview,--extra stack --extra preview)
 	$(call locked,dev,--extra stack --extra preview --extra dev)
-locked = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+locked = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
 bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost

@@ -45,6 +45,7 @@ def create(openmetrics: Path, folder: Path) -> list[Path]:
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     if done.returncode:
         raise BlocksError(f"{openmetrics}: promtool made no blocks: {done.stderr.strip()}")

@@ -52,7 +52,7 @@ class Mutant:
 
 def mutants(file: Path) -> Iterator[Mutant]:
     """Every mutant of a rule file."""
-    document = yaml.safe_load(file.read_text())
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
     for group in document["groups"]:
         for rule in group["rules"]:
             name = rule.get("alert") or rule["record"]
@@ -81,7 +81,7 @@ def survivors(
         raise ValueError(f"no group {', '.join(unknown)}; there are {', '.join(files)}")
     for name in groups or files:
         # Tests that fail anyway would kill every mutant.
-        if is_killed(Mutant(name, "", "none", files[name].read_text()), tests):
+        if is_killed(Mutant(name, "", "none", files[name].read_text(encoding="utf-8")), tests):
             raise ValueError(f"the tests of {name} fail without any mutant; `make check` says why")
     every = [mutant for name in groups or files for mutant in mutants(files[name])]
     alive = []
@@ -117,12 +117,12 @@ def _fails(mutant: Mutant, tests: dict[Path, dict[str, Any]]) -> bool:
     with TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         (folder / "rules").mkdir()
-        (folder / "rules" / f"{mutant.file}.yml").write_text(mutant.rules)
+        (folder / "rules" / f"{mutant.file}.yml").write_text(mutant.rules, encoding="utf-8")
         for file, document in tests.items():
             copy = folder / "tests" / file
             copy.parent.mkdir(parents=True, exist_ok=True)
             # JSON is YAML, and quick to write.
-            copy.write_text(json.dumps(document))
+            copy.write_text(json.dumps(document), encoding="utf-8")
             try:
                 promtool.test_rules(copy)
             except CheckFailedError:
@@ -133,7 +133,7 @@ def _fails(mutant: Mutant, tests: dict[Path, dict[str, Any]]) -> bool:
 @cache
 def _documents(tests: Path) -> dict[Path, dict[str, Any]]:
     return {
-        file: yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+        file: yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         for file in sorted(tests.rglob("*.yml"))
     }
 

@@ -73,7 +73,10 @@ def check_config(file: Path, promtool: Tool | None = None) -> None:
             if beside != file:
                 (Path(folder) / beside.name).symlink_to(beside.absolute())
         staged = Path(folder) / file.name
-        staged.write_text(_CREDENTIALS.sub("credentials_file: /dev/null", file.read_text()))
+        staged.write_text(
+            _CREDENTIALS.sub("credentials_file: /dev/null", file.read_text(encoding="utf-8")),
+            encoding="utf-8",
+        )
         tool = promtool or locate("promtool")
         code, output = _run(tool, "check", "config", "--lint=none", str(staged))
     output = output.replace(folder, str(file.parent))
@@ -122,6 +125,7 @@ def _run(tool: Tool, *arguments: str) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     return done.returncode, done.stdout
 
@@ -159,7 +163,7 @@ def _quoting_problem(file: Path, output: str) -> Problem:
     """A finding without any place; what it quotes last leads to the rule, if it is in the file."""
     reason = _reason(file, output)
     quoted = re.findall(r'"([^"]+)"', reason)
-    lines = file.read_text().splitlines() if quoted and file.is_file() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if quoted and file.is_file() else []
     for number, text in enumerate(lines, start=1):
         if quoted[-1] in text:
             return Problem(str(file), reason, *_at_line(file, number))
@@ -169,7 +173,7 @@ def _quoting_problem(file: Path, output: str) -> Problem:
 def _at_line(file: Path, line: int) -> tuple[str, str]:
     """The group and the rule that begin last at or before ``line``; empty where there is none."""
     group = rule = ""
-    for number, text in enumerate(file.read_text().splitlines(), start=1):
+    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if number > line:
             break
         if match := re.match(r"\s*(?:- )?(record|alert|name):\s*(\S+)", text):
@@ -182,7 +186,10 @@ def _at_line(file: Path, line: int) -> tuple[str, str]:
 
 def _unmet_expectations(file: Path, output: str) -> list[Problem]:
     problems = []
-    rule_files = [file.parent / name for name in yaml.safe_load(file.read_text())["rule_files"]]
+    rule_files = [
+        file.parent / name
+        for name in yaml.safe_load(file.read_text(encoding="utf-8"))["rule_files"]
+    ]
     for block in re.split(r"\n\s*\n", output):
         alert, expr = _TEST_ALERT.search(block), _TEST_EXPR.search(block)
         if not (unmet := alert or expr):
@@ -209,7 +216,7 @@ def _group_of(rule: str, rule_files: list[Path]) -> str:
 def _rules(rule_files: list[Path]) -> Iterator[tuple[str, str]]:
     """The group and the name of each rule."""
     for file in rule_files:
-        for group in yaml.safe_load(file.read_text())["groups"]:
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
                 yield group["name"], rule.get("record") or rule.get("alert")
 

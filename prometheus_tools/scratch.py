@@ -30,7 +30,7 @@ def scratch(folder: Path, remote_url: str = "", flags: Iterable[str] = ()) -> It
     """
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "scratch.yml", folder / "scratch.log"
-    config.write_text(yaml.safe_dump(_configuration(remote_url)))
+    config.write_text(yaml.safe_dump(_configuration(remote_url)), encoding="utf-8")
     address = f"127.0.0.1:{_free_port()}"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(

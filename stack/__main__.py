@@ -135,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _replay(arguments.options)
         case "metrics":
             backend = _backend()
-            token = metrics_tokens.of(backend.secrets, "people").read_text()
+            token = metrics_tokens.of(backend.secrets, "people").read_text(encoding="utf-8")
             print(simulation.metrics(_url(backend, "app"), token))
             return 0
         case _:
@@ -245,7 +245,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 def _log_level(arguments: argparse.Namespace) -> int:
     backend = _backend()
-    token = operators.token_of(backend.secrets).read_text()
+    token = operators.token_of(backend.secrets).read_text(encoding="utf-8")
     for line in simulation.log_level(
         _url(backend, "app"), token, arguments.logger, arguments.level, arguments.seconds
     ):

@@ -27,7 +27,7 @@ def write(folder: Path, secrets: Path, receiver_url: str) -> None:
         every = Secrets(found.files | {webhook})
         configuration.write(folder / CONFIG, every, settings)
         contents = {webhook: receiver_url}
-        contents |= {name: (secrets / name).read_text() for name in found.files}
+        contents |= {name: (secrets / name).read_text(encoding="utf-8") for name in found.files}
     except (OSError, ValueError) as error:
         raise StackError(str(error)) from None
     own = folder / SECRETS
@@ -36,7 +36,7 @@ def write(folder: Path, secrets: Path, receiver_url: str) -> None:
         (own / leftover).unlink()
     for name, content in contents.items():
         (own / name).touch(mode=0o600)
-        (own / name).write_text(content)
+        (own / name).write_text(content, encoding="utf-8")
 
 
 def reload(url: str) -> None:

@@ -192,7 +192,12 @@ def _docker(*arguments: str, must: bool = False) -> list[str]:
         return []
     try:
         done = subprocess.run(
-            ["docker", *arguments], capture_output=True, text=True, timeout=60, check=False
+            ["docker", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            encoding="utf-8",
         )
     except subprocess.TimeoutExpired:
         return []

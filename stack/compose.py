@@ -168,7 +168,12 @@ class ComposeBackend:
         _require_compose()
         command = ["docker", "compose", "logs", "--no-color", "--tail", "30", *arguments]
         with subprocess.Popen(
-            command, cwd=self._root, env=self._environment, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=self._root,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         ) as logs:
             assert logs.stdout
             for text in logs.stdout:
@@ -288,7 +293,7 @@ class ComposeBackend:
         self.secrets.mkdir(parents=True, exist_ok=True)
         self.secrets.chmod(0o700)
         for name in missing:
-            (self.secrets / name).write_text(generated[name])
+            (self.secrets / name).write_text(generated[name], encoding="utf-8")
         metrics_tokens.make(self.secrets, mode=0o644)
         operators.make(self.secrets, mode=0o644)
         for file in self.secrets.iterdir():
@@ -316,7 +321,7 @@ class ComposeBackend:
         # The name tells the intervals apart, so that compose notices a change.
         config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
         config.parent.mkdir(parents=True, exist_ok=True)
-        config.write_text(content)
+        config.write_text(content, encoding="utf-8")
         config.chmod(0o644)
         self._environment["PROMETHEUS_CONFIG"] = str(config)
 
@@ -380,6 +385,7 @@ class ComposeBackend:
             capture_output=True,
             text=True,
             check=False,
+            encoding="utf-8",
         )
         if done.returncode:
             raise StackError(f"docker compose {' '.join(arguments)}: {done.stderr.strip()}")
@@ -435,7 +441,12 @@ def _output(command: Sequence[str]) -> str | None:
     """What ``command`` prints; None when it fails or hangs."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_SECONDS,
+            check=False,
+            encoding="utf-8",
         )
     except subprocess.TimeoutExpired:
         return None

@@ -23,8 +23,8 @@ def make(folder: Path, mode: int) -> None:
         file = of(folder, holder)
         if not file.exists():
             file.touch(mode=mode)
-            file.write_text(secrets.token_urlsafe(32))
-        lines.append(f"{holder}:{file.read_text()}\n")
+            file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        lines.append(f"{holder}:{file.read_text(encoding='utf-8')}\n")
     file = all_in(folder)
     file.touch(mode=mode)
-    file.write_text("".join(lines))
+    file.write_text("".join(lines), encoding="utf-8")

@@ -72,7 +72,7 @@ class NativeBackend:
         self._variables = DEFAULTS | _texts(read_ports(variables)) | self._asked_for
         self._earlier = ownership.moved_from(state)
         if self.is_running():
-            self._variables = json.loads(self._chosen.read_text())
+            self._variables = json.loads(self._chosen.read_text(encoding="utf-8"))
         self.ports = read_ports(self._variables)
         self._with_grafana = grafana.is_wanted(self._variables)
 
@@ -225,7 +225,7 @@ class NativeBackend:
         if templates := default_templates(tools["alertmanager"]):
             (self._run / "alertmanager" / LOCAL_TEMPLATES).symlink_to(templates.resolve())
         self._begin_history()
-        self._chosen.write_text(json.dumps(self._variables))
+        self._chosen.write_text(json.dumps(self._variables), encoding="utf-8")
         self._supervisor.launch(programs, self._environment())
 
     def _grafana_server(self) -> Program | None:
@@ -257,7 +257,11 @@ class NativeBackend:
             ):
                 print("does not come up")
                 log = self._state / "logs" / f"{program}.log"
-                last = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+                last = (
+                    log.read_text(errors="replace", encoding="utf-8").splitlines()[-10:]
+                    if log.exists()
+                    else []
+                )
                 raise StackError(
                     f"{program} does not answer at {target.url}: {problem}\n"
                     + "\n".join(f"  {line}" for line in last)
@@ -376,7 +380,7 @@ class NativeBackend:
         self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not password.exists():
             password.touch(mode=0o600)
-            password.write_text(token_urlsafe(16))
+            password.write_text(token_urlsafe(16), encoding="utf-8")
         metrics_tokens.make(self.secrets, mode=0o600)
         operators.make(self.secrets, mode=0o600)
 
@@ -397,7 +401,7 @@ class NativeBackend:
         if self._variables.get(scrape_interval.VARIABLE):
             interval = scrape_interval.chosen(self._variables)
             config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
-            (folder / "prometheus.yml").write_text(config)
+            (folder / "prometheus.yml").write_text(config, encoding="utf-8")
         else:
             (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
         variables = {
@@ -408,7 +412,7 @@ class NativeBackend:
         }
         for job, variable in variables.items():
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
-            (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target))
+            (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target), encoding="utf-8")
 
     def _begin_history(self) -> None:
         """Let a Prometheus that has never run get its history, while the others start."""
@@ -426,6 +430,7 @@ class NativeBackend:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                encoding="utf-8",
             )
 
     def _wait_for_history(self) -> None:

@@ -11,9 +11,11 @@ FLAGS = "node_exporter.flags"
 def command(binary: Path, folder: Path) -> list[str]:
     """The command that measures what the flags in ``folder`` say, as far as this system has it."""
     # macOS has no timex; a flag that is not there would end the start.
-    known = subprocess.run([binary, "--help"], capture_output=True, text=True, check=False)
+    known = subprocess.run(
+        [binary, "--help"], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     listed = (known.stdout + known.stderr).replace("--[no-]", "--").split()
-    wanted = (folder / FLAGS).read_text().split()
+    wanted = (folder / FLAGS).read_text(encoding="utf-8").split()
     return [str(binary), *(flag for flag in wanted if flag in listed), *_quiet()]
 
 

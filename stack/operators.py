@@ -21,7 +21,9 @@ def make(folder: Path, mode: int) -> None:
     for file in (token_of(folder), folder / HASH_KEY):
         if not file.exists():
             file.touch(mode=mode)
-            file.write_text(secrets.token_urlsafe(32))
+            file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     tokens = tokens_in(folder)
     tokens.touch(mode=mode)
-    tokens.write_text(f"operator:{token_of(folder).read_text()}\n")
+    tokens.write_text(
+        f"operator:{token_of(folder).read_text(encoding='utf-8')}\n", encoding="utf-8"
+    )

@@ -87,6 +87,7 @@ class Supervisor:
             capture_output=True,
             text=True,
             check=False,
+            encoding="utf-8",
         )
         if started.returncode:
             raise StackError(f"supervisord does not start: {started.stderr.strip()}")

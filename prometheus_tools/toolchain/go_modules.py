@@ -69,7 +69,7 @@ def _build(version: tuple[str, str, str], target: Path) -> None:
     wanted = f"v0.{major}{int(minor):02d}.{patch}"
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary)
-        (folder / "go.mod").write_text(_module_file(folder, wanted))
+        (folder / "go.mod").write_text(_module_file(folder, wanted), encoding="utf-8")
         _go(
             folder,
             *("build", "-mod=mod", "-o", f"bin{os.sep}"),
@@ -105,7 +105,12 @@ def _at(module: dict[str, Any]) -> str:
 def _go(folder: Path, *arguments: str) -> str:
     """What `go` prints, with the environment's own settings of it."""
     done = subprocess.run(
-        ["go", *arguments], cwd=folder, capture_output=True, text=True, check=False
+        ["go", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]

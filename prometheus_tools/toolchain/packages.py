@@ -132,7 +132,7 @@ def _fetch_lists(suite: str, sources: Path, options: list[str]) -> None:
     update = ["apt-get", "-qq", *options, "-o", "APT::Update::Error-Mode=any", "update"]
     for mirror in mirrors:
         # Signed by Debian: other people's archives, and other people's suites, are passed over.
-        sources.write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
+        sources.write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n", encoding="utf-8")
         if _run(update).returncode == 0:
             return
     raise NotAvailableError(f"no lists at {', '.join(mirrors) or 'any mirror: apt has none'}")

@@ -189,7 +189,9 @@ def tools_folder() -> Path:
 def version_of(binary: Path) -> tuple[int, int, int] | None:
     """The version that ``binary`` reports; None when it can't be run or reports none."""
     try:
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=60)
+        said = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=60, encoding="utf-8"
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(said.stdout + said.stderr)
@@ -208,6 +210,6 @@ def tool_at(spec: Spec, binary: Path, source: str) -> Tool | None:
 def installation_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time install into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

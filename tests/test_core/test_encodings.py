@@ -10,7 +10,7 @@ import pytest
 
 from tests.project import ROOT
 
-FOLDERS = ("app", "alerts", "dashboards", "simulator")
+FOLDERS = ("app", "alerts", "dashboards", "prometheus_tools", "simulator", "stack")
 TEXT = {"read_text", "write_text"}
 RUNS = {"run", "Popen", "check_output"}
 JAPANESE = {"LC_ALL": "ja_JP.EUC-JP", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
