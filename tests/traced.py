@@ -24,10 +24,13 @@ def _begun() -> coverage.Coverage | None:
     if not _WANTED:
         return None
     begun = coverage.Coverage()
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
         # What a run has left that was killed.
         begun.erase()
-    begun.start()
+    if worker in (None, "gw0"):
+        # What the others import is the same.
+        begun.start()
     return begun
 
 
@@ -41,14 +44,20 @@ def is_traced(nodeid: str) -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Don't trace the other tests."""
-    if _tracing is None or is_traced(item.nodeid):
+    """Trace such a test with its fixtures."""
+    if _tracing is None or not is_traced(item.nodeid):
         return (yield)
-    _tracing.stop()
+    _tracing.start()
     try:
         return (yield)
     finally:
-        _tracing.start()
+        _tracing.stop()
+
+
+def pytest_collection_finish() -> None:
+    """Everything is imported: from here on only tests are traced."""
+    if _tracing is not None:
+        _tracing.stop()
 
 
 @pytest.hookimpl(trylast=True)
@@ -56,7 +65,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep what was traced; add it up once all processes have ended their tests."""
     if _tracing is None:
         return
-    _tracing.stop()
     _tracing.save()
     if hasattr(session.config, "workerinput"):
         return
