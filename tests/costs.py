@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from xdist.workermanage import WorkerController
 
-SHOWN = 200
+SHOWN = 30
 """Files. What the others cost together is the line after them."""
 
 _HANDED_OVER = "costs"
