@@ -8,8 +8,8 @@ SHELL := bash
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# On two cores a third shortens the waiting for other processes; each more costs its imports.
-TEST_WORKERS ?= 3
+# Each costs its imports.
+TEST_WORKERS ?= 2
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
@@ -140,7 +140,7 @@ $(VENV)/python:
 # Each holds everything of the one before it.
 $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
 	@set -o pipefail; \
-	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off \
+	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off --no-compile \
 	    --require-hashes -r requirements/$*.txt \
 	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \
 	    'shown && /^Collecting|already satisfied/ \

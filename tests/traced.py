@@ -1,8 +1,8 @@
 """Which lines of `app` the tests run, traced where that is cheap.
 
 With PYTEST_COVERAGE=90 in the environment a run fails when they are less than 90 %. Tracing makes
-Python half as slow again. So only tests that call the code directly are traced, and of those that
-run on both databases the ones on SQLite.
+Python half as slow again. So only tests that call the code directly are traced: of those that run
+on both databases the ones on SQLite, and of several cases the first that a process comes to.
 """
 
 import os
@@ -35,11 +35,17 @@ def _begun() -> coverage.Coverage | None:
 
 
 _tracing = _begun()
+_seen: set[str] = set()
+"""Tests of which a case was traced."""
 
 
 def is_traced(nodeid: str) -> bool:
-    """Whether it is cheap to learn from this test which lines run."""
-    return nodeid.startswith(FOLDERS) and "[postgresql" not in nodeid
+    """Whether it is cheap to learn from this test which lines run, and not known yet."""
+    test = nodeid.partition("[")[0]
+    if test in _seen or not nodeid.startswith(FOLDERS) or "[postgresql" in nodeid:
+        return False
+    _seen.add(test)
+    return True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.length import only_long
 from tests.project import ROOT
 
 FOLDERS = ("app", "alerts", "dashboards", "prometheus_tools", "simulator", "stack")
@@ -72,7 +73,10 @@ def test_no_file_is_read_or_written_in_the_encoding_of_the_locale() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("locale", [JAPANESE, PLAIN], ids=["japanese", "plain"])
+@pytest.mark.parametrize(
+    "locale",
+    [pytest.param(JAPANESE, id="japanese"), pytest.param(PLAIN, id="plain", marks=only_long)],
+)
 @pytest.mark.parametrize(
     "command",
     [
