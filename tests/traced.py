@@ -35,24 +35,22 @@ def _begun() -> coverage.Coverage | None:
 
 
 _tracing = _begun()
-_seen: set[str] = set()
-"""Tests of which a case was traced."""
+_traced: set[str] = set()
+"""Tests of which a case was traced in this process."""
 
 
-def is_traced(nodeid: str) -> bool:
-    """Whether it is cheap to learn from this test which lines run, and not known yet."""
-    test = nodeid.partition("[")[0]
-    if test in _seen or not nodeid.startswith(FOLDERS) or "[postgresql" in nodeid:
-        return False
-    _seen.add(test)
-    return True
+def is_cheap(nodeid: str) -> bool:
+    """Whether it is cheap to learn from this test which lines run."""
+    return nodeid.startswith(FOLDERS) and "[postgresql" not in nodeid
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Trace such a test with its fixtures."""
-    if _tracing is None or not is_traced(item.nodeid):
+    test = item.nodeid.partition("[")[0]
+    if _tracing is None or test in _traced or not is_cheap(item.nodeid):
         return (yield)
+    _traced.add(test)
     _tracing.start()
     try:
         return (yield)

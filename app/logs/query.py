@@ -58,7 +58,7 @@ class Query:
             part.unlink(missing_ok=True)
 
     def lines(self, limit: int | None) -> list[Line]:
-        """The lines, oldest first; with ``limit`` the youngest so many."""
+        """The lines, oldest first; with ``limit`` only so many of the newest."""
         whole = "FILTER (WHERE whole)"
         aggregate = (
             f"max_by(line, COALESCE({_TIMESTAMP}, ''), {limit}) {whole}"
