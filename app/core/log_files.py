@@ -27,6 +27,7 @@ HOUSEKEEPING_SECONDS = 600
 _HALF_WRITTEN = ".new"
 _DAY = 86400
 _NEWLINE = ord("\n")
+_OURS = re.compile(r"-\d+$")
 _ROTATED = re.compile(r"-\d{8}T\d{6}\.\d{6}Z-\d+$")
 
 
@@ -110,6 +111,7 @@ class RotatingFile:
 class Housekeeper:
     """Compresses what was rotated or left behind in ``folder``, and deletes what has expired.
 
+    Only files with names as above: what others put or move there is theirs.
     One process at a time does it, in a thread of its own: compressing takes seconds.
     """
 
@@ -131,9 +133,9 @@ class Housekeeper:
         with self._alone() as alone:
             if not alone:
                 return
-            for half in self._folder.glob(f"*{_HALF_WRITTEN}"):
+            for half in self._named(_ROTATED, f"{CURRENT}{_HALF_WRITTEN}"):
                 half.unlink(missing_ok=True)
-            for file in sorted(self._folder.glob(f"*{CURRENT}")):
+            for file in self._named(_OURS, CURRENT):
                 with _left_behind(file) as left_behind:
                     if left_behind:
                         _compress(file)
@@ -147,8 +149,12 @@ class Housekeeper:
             self._wake.wait(HOUSEKEEPING_SECONDS)
             self._wake.clear()
 
+    def _named(self, ours: re.Pattern[str], ending: str) -> list[Path]:
+        files = sorted(self._folder.glob(f"*{ending}"))
+        return [file for file in files if ours.search(file.name.removesuffix(ending))]
+
     def _expire(self) -> None:
-        files = [(file.stat(), file) for file in self._folder.glob(f"*{COMPRESSED}")]
+        files = [(file.stat(), file) for file in self._named(_ROTATED, COMPRESSED)]
         files.sort(key=lambda pair: pair[0].st_mtime, reverse=True)
         oldest = time.time() - self._keeping.retention_days * _DAY
         total = 0

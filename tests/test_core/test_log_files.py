@@ -99,7 +99,7 @@ def test_what_is_old_or_too_much_goes(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_compressed_and_what_lives_is_not(tmp_path: Path) -> None:
     left = tmp_path / "billing-99999.jsonl"
     left.write_text("of a killed one\n")
-    (tmp_path / "half.jsonl.gz.new").write_bytes(b"interrupted")
+    (tmp_path / "billing-20261123T140000.123456Z-7.jsonl.new").write_bytes(b"interrupted")
     with (tmp_path / "billing-4711.jsonl").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         other.write("of a living one\n")
@@ -109,6 +109,17 @@ def test_what_a_killed_process_left_is_compressed_and_what_lives_is_not(tmp_path
     (compressed,) = tmp_path.glob("*.gz")
     assert gzip.decompress(compressed.read_bytes()) == b"of a killed one\n"
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_what_others_keep_there_stays_theirs(tmp_path: Path) -> None:
+    theirs = ("customers.jsonl", "moved-by-logrotate.jsonl", "draft.new", "backup.jsonl.gz")
+    for name in theirs:
+        (tmp_path / name).write_text("theirs")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "billing-4711.jsonl").write_text("ours\n")
+    Housekeeper(tmp_path, KEEPING).keep_house()
+    assert {(tmp_path / name).read_text() for name in theirs} == {"theirs"}
+    assert not (tmp_path / "billing-4711.jsonl").exists()
 
 
 def test_one_housekeeper_at_a_time(tmp_path: Path) -> None:
