@@ -8,8 +8,8 @@ SHELL := bash
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# Each costs its imports.
-TEST_WORKERS ?= 2
+# On two cores a third shortens the waiting for other processes; each costs its imports.
+TEST_WORKERS ?= 3
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export

@@ -36,6 +36,8 @@ _CAPACITY = 100
 _CALLED = (collections_monitor.LATENCY, sms_agent.LATENCY, ai_provider.LATENCY)
 _OWN_SECONDS = 0.03
 """What the orchestrator takes for an SMS itself, its statements included."""
+_ANSWERED = LogNormal.total([ai_provider.LATENCY])
+_HANDED_OVER = LogNormal.total([sms_agent.LATENCY], _OWN_SECONDS)
 _PROCESSED = LogNormal.total(_CALLED, _OWN_SECONDS)
 _SENT = LogNormal.total((*_CALLED, sms_agent.LATENCY), _OWN_SECONDS)
 _GIVEN_UP = LogNormal(8.5, 1.2)
@@ -59,6 +61,10 @@ class Read(IntEnum):
     """Over one minute as well."""
     AGE = 3
     """How old its last sample is: that takes one each minute. Its value is always the same."""
+    RECENT = 4
+    """Not over weeks, but where live series go on: a rate of buckets over the end of the past has
+    to span what that of their count does, or all of the past would seem slow.
+    """
 
 
 _NONE: Mapping[str, str] = {}
@@ -128,6 +134,50 @@ def _up(workload: Workload, metric: Metric) -> Iterator[Series]:
         yield Series(metric.name, {"job": job, "instance": instance}, ones, read)
 
 
+def _buckets(
+    workload: Workload,
+    metric: Metric,
+    labels: Mapping[str, str],
+    in_buckets: NDArray[np.int64],
+    read: Read = Read.RECENT,
+) -> Iterator[Series]:
+    """The buckets of a histogram, of the counts in each step and bucket."""
+    total = np.cumsum(in_buckets, axis=1)
+    bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
+    # Of the buckets that are always empty only the last: the others would tell nothing.
+    first = max(int(np.argmax(total.any(axis=0))) - 1, 0)
+    for bound, below in list(zip(bounds, total.T, strict=True))[first:]:
+        yield _counter(workload, metric.bucket, below, {**labels, "le": bound}, read)
+
+
+def _scattered(
+    workload: Workload, metric: Metric, counts: Counts, duration: LogNormal, name: str
+) -> NDArray[np.int64]:
+    """``counts`` in each bucket of ``metric``, and above, when durations are like ``duration``."""
+    rng = workload.rng(name)
+    in_buckets = np.zeros((len(counts), len(metric.buckets) + 1), dtype=np.int64)
+    for slowness in np.unique(workload.slowness):
+        then = workload.slowness == slowness
+        shares = duration.shares(metric.buckets, slowness)
+        in_buckets[then] = rng.multinomial(counts[then], shares)
+    return in_buckets
+
+
+def _timed(
+    workload: Workload,
+    metric: Metric,
+    labels: Mapping[str, str],
+    counts: Counts,
+    duration: LogNormal,
+    read: Read,
+) -> Iterator[Series]:
+    """How many calls there were over weeks, and of late how long they took."""
+    yield _counter(workload, metric.count, counts, labels, read)
+    name = " ".join((metric.name, *labels.values()))
+    scattered = _scattered(workload, metric, counts, duration, name)
+    yield from _buckets(workload, metric, labels, scattered)
+
+
 def _started(workload: Workload) -> NDArray[np.int64]:
     started = np.full(len(workload.times), workload.times[0] - 86400)
     for restart in workload.restarts:
@@ -141,53 +191,43 @@ def _received(workload: Workload, metric: Metric) -> Iterator[Series]:
 
 def _requests(workload: Workload, metric: Metric) -> Iterator[Series]:
     _, route_label, status_label = metric.label_names
-    for route, asked in (
-        ("/orchestrate/sms-received", workload.received),
-        ("/orchestrate/approve-response", workload.decided),
+    for route, asked, duration in (
+        ("/orchestrate/sms-received", workload.received, _SENT),
+        ("/orchestrate/approve-response", workload.decided, _HANDED_OVER),
     ):
         broken = workload.some(f"5xx {route}", asked, 0.0001)
         for status, counts in (("200", asked - broken), ("500", broken)):
             labels = {"http_request_method": "POST", route_label: route, status_label: status}
-            yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
+            yield from _timed(workload, metric, labels, counts, duration, Read.OVER_1M)
 
 
 def _ai_calls(workload: Workload, metric: Metric) -> Iterator[Series]:
     called = {"component": Component.AI_PROVIDER, "operation": Operation.CHAT_COMPLETION}
-    for outcome, counts in (
-        (Outcome.SUCCESS, workload.answered),
-        (Outcome.ERROR, workload.failed),
+    for outcome, counts, duration in (
+        (Outcome.SUCCESS, workload.answered, _ANSWERED),
+        (Outcome.ERROR, workload.failed, _GIVEN_UP),
     ):
         labels = {**called, "outcome": outcome}
-        yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
+        yield from _timed(workload, metric, labels, counts, duration, Read.OVER_1M)
 
 
 def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
     ai = {"step": Step.AI_RESPONSE, "step_type": StepType.AI_PROCESSING}
     sent = {"step": Step.SEND_SMS, "step_type": StepType.API_CALL}
-    for step, status, counts in (
-        (ai, StepStatus.COMPLETED, workload.answered),
-        (ai, StepStatus.FAILED, workload.failed),
-        (sent, StepStatus.COMPLETED, workload.routed[Route.AUTO_SENT]),
+    for step, status, counts, duration in (
+        (ai, StepStatus.COMPLETED, workload.answered, _ANSWERED),
+        (ai, StepStatus.FAILED, workload.failed, _GIVEN_UP),
+        (sent, StepStatus.COMPLETED, workload.routed[Route.AUTO_SENT], _HANDED_OVER),
     ):
         labels = {**step, "status": status}
-        yield _counter(workload, metric.count, counts, labels, Read.OVER_5M)
+        yield from _timed(workload, metric, labels, counts, duration, Read.OVER_5M)
 
 
 def _processing(workload: Workload, metric: Metric) -> Iterator[Series]:
     for route, duration in _PROCESSING.items():
-        counts, rng = workload.routed[route], workload.rng(f"processing {route}")
-        in_buckets = np.zeros((len(counts), len(metric.buckets) + 1), dtype=np.int64)
-        for slowness in np.unique(workload.slowness):
-            then = workload.slowness == slowness
-            shares = duration.shares(metric.buckets, slowness)
-            in_buckets[then] = rng.multinomial(counts[then], shares)
-        total = np.cumsum(in_buckets, axis=1)
-        bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
-        # Of the buckets that are always empty only the last: the others would tell nothing.
-        first = max(int(np.argmax(total.any(axis=0))) - 1, 0)
-        for bound, below in list(zip(bounds, total.T, strict=True))[first:]:
-            labels = {"route": route, "le": bound}
-            yield _counter(workload, metric.bucket, below, labels, Read.OVER_5M)
+        counts = workload.routed[route]
+        scattered = _scattered(workload, metric, counts, duration, f"processing {route}")
+        yield from _buckets(workload, metric, {"route": route}, scattered, Read.OVER_5M)
         seconds = np.round(counts * duration.mean * workload.slowness, 3)
         for name, values in ((metric.count, counts), (metric.sum, seconds)):
             yield _counter(workload, name, values, {"route": route}, Read.OVER_5M)
@@ -200,7 +240,10 @@ def _in_flight(workload: Workload) -> Counts:
 
 
 def _confidence(workload: Workload, metric: Metric) -> Iterator[Series]:
-    """How many answers and the sum of their confidences; which buckets is not read over weeks."""
+    in_buckets = np.zeros((len(workload.times), len(metric.buckets) + 1), dtype=np.int64)
+    for way, counts in workload.outcomes:
+        in_buckets[:, np.searchsorted(metric.buckets, way.confidence)] += counts
+    yield from _buckets(workload, metric, {}, in_buckets)
     total = sum(counts * way.confidence for way, counts in workload.outcomes)
     for name, values in ((metric.count, workload.answered), (metric.sum, np.round(total, 6))):
         yield _counter(workload, name, values, read=Read.OVER_5M)

@@ -270,6 +270,22 @@ def test_fewer_samples_count_the_same() -> None:
     assert last[1] - first[1] == pytest.approx(ended[1] - begun[1], rel=0.01)
 
 
+def test_what_is_counted_at_the_end_is_in_the_buckets_too() -> None:
+    """Else a rate over the end would take every call of the past for a slow one."""
+    past = five_weeks(END, seed=1, step=timedelta(seconds=30))
+    last = f" {int(END.timestamp())}"
+    now = [line.removesuffix(last) for line in text_of(past).splitlines() if line.endswith(last)]
+    counted: dict[str, float] = {}
+    within: dict[str, float] = {}
+    for series, value in (line.rsplit(" ", 1) for line in now):
+        if "_count{" in series:
+            counted[series.replace("_count{", "{")] = float(value)
+        elif 'le="+Inf"' in series:
+            within[series.replace("_bucket{", "{").replace(',le="+Inf"', "")] = float(value)
+    assert len(counted) > 10
+    assert within == counted
+
+
 def test_a_metric_without_a_past_is_named() -> None:
     unknown = frozenset({catalogue.LABEL_OVERFLOWS})
     with pytest.raises(ValueError, match=catalogue.LABEL_OVERFLOWS.name):
