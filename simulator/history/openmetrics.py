@@ -50,7 +50,7 @@ def _kept(workload: Workload, read: Read) -> tuple[NDArray[np.int64], list[str]]
         first, last = int(workload.times[0]), int(workload.times[-1])
         minutes = range(last - (last - first) // 60 * 60, last + 1, 60)
         return np.zeros(len(minutes), dtype=np.int64), [f" {second}\n" for second in minutes]
-    places = {Read.NOW: (0,), Read.OVER_5M: (0, workload.last_place), Read.RECENT: ()}
+    places = {Read.NOW: (0,), Read.OVER_5M: (0, workload.last_place)}
     kept = workload.is_recent | np.isin(workload.places, places.get(read, workload.places))
     return np.flatnonzero(kept), [f" {second}\n" for second in workload.times[kept].tolist()]
 

@@ -61,10 +61,6 @@ class Read(IntEnum):
     """Over one minute as well."""
     AGE = 3
     """How old its last sample is: that takes one each minute. Its value is always the same."""
-    RECENT = 4
-    """Not over weeks, but where live series go on: a rate of buckets over the end of the past has
-    to span what that of their count does, or all of the past would seem slow.
-    """
 
 
 _NONE: Mapping[str, str] = {}
@@ -139,9 +135,13 @@ def _buckets(
     metric: Metric,
     labels: Mapping[str, str],
     in_buckets: NDArray[np.int64],
-    read: Read = Read.RECENT,
+    read: Read,
 ) -> Iterator[Series]:
-    """The buckets of a histogram, of the counts in each step and bucket."""
+    """The buckets of a histogram, of the counts in each step and bucket.
+
+    They are ``read`` as their count is: a share of both over minutes in which one of them begins
+    would take all calls for slow ones.
+    """
     total = np.cumsum(in_buckets, axis=1)
     bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
     # Of the buckets that are always empty only the last: the others would tell nothing.
@@ -163,7 +163,7 @@ def _scattered(
     return in_buckets
 
 
-def _timed(
+def _durations(
     workload: Workload,
     metric: Metric,
     labels: Mapping[str, str],
@@ -171,11 +171,10 @@ def _timed(
     duration: LogNormal,
     read: Read,
 ) -> Iterator[Series]:
-    """How many calls there were over weeks, and of late how long they took."""
-    yield _counter(workload, metric.count, counts, labels, read)
+    """The buckets of calls that take about ``duration``."""
     name = " ".join((metric.name, *labels.values()))
     scattered = _scattered(workload, metric, counts, duration, name)
-    yield from _buckets(workload, metric, labels, scattered)
+    yield from _buckets(workload, metric, labels, scattered, read)
 
 
 def _started(workload: Workload) -> NDArray[np.int64]:
@@ -198,29 +197,33 @@ def _requests(workload: Workload, metric: Metric) -> Iterator[Series]:
         broken = workload.some(f"5xx {route}", asked, 0.0001)
         for status, counts in (("200", asked - broken), ("500", broken)):
             labels = {"http_request_method": "POST", route_label: route, status_label: status}
-            yield from _timed(workload, metric, labels, counts, duration, Read.OVER_1M)
+            yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
+            if counts is not broken:
+                yield from _durations(workload, metric, labels, counts, duration, Read.OVER_1M)
 
 
 def _ai_calls(workload: Workload, metric: Metric) -> Iterator[Series]:
     called = {"component": Component.AI_PROVIDER, "operation": Operation.CHAT_COMPLETION}
-    for outcome, counts, duration in (
-        (Outcome.SUCCESS, workload.answered, _ANSWERED),
-        (Outcome.ERROR, workload.failed, _GIVEN_UP),
+    for outcome, counts in (
+        (Outcome.SUCCESS, workload.answered),
+        (Outcome.ERROR, workload.failed),
     ):
         labels = {**called, "outcome": outcome}
-        yield from _timed(workload, metric, labels, counts, duration, Read.OVER_1M)
+        yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
+    labels = {**called, "outcome": Outcome.SUCCESS}
+    yield from _durations(workload, metric, labels, workload.answered, _ANSWERED, Read.OVER_1M)
 
 
 def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:
     ai = {"step": Step.AI_RESPONSE, "step_type": StepType.AI_PROCESSING}
     sent = {"step": Step.SEND_SMS, "step_type": StepType.API_CALL}
-    for step, status, counts, duration in (
-        (ai, StepStatus.COMPLETED, workload.answered, _ANSWERED),
-        (ai, StepStatus.FAILED, workload.failed, _GIVEN_UP),
-        (sent, StepStatus.COMPLETED, workload.routed[Route.AUTO_SENT], _HANDED_OVER),
+    for step, status, counts in (
+        (ai, StepStatus.COMPLETED, workload.answered),
+        (ai, StepStatus.FAILED, workload.failed),
+        (sent, StepStatus.COMPLETED, workload.routed[Route.AUTO_SENT]),
     ):
         labels = {**step, "status": status}
-        yield from _timed(workload, metric, labels, counts, duration, Read.OVER_5M)
+        yield _counter(workload, metric.count, counts, labels, Read.OVER_5M)
 
 
 def _processing(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -243,7 +246,7 @@ def _confidence(workload: Workload, metric: Metric) -> Iterator[Series]:
     in_buckets = np.zeros((len(workload.times), len(metric.buckets) + 1), dtype=np.int64)
     for way, counts in workload.outcomes:
         in_buckets[:, np.searchsorted(metric.buckets, way.confidence)] += counts
-    yield from _buckets(workload, metric, {}, in_buckets)
+    yield from _buckets(workload, metric, {}, in_buckets, Read.OVER_5M)
     total = sum(counts * way.confidence for way, counts in workload.outcomes)
     for name, values in ((metric.count, workload.answered), (metric.sum, np.round(total, 6))):
         yield _counter(workload, name, values, read=Read.OVER_5M)
