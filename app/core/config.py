@@ -3,7 +3,7 @@
 Each is overridden by one environment variable: ``ORCHESTRATOR_`` and the field's name in capitals,
 with ``__`` before a field of a nested section (``ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS``).
 Secrets can be files instead: ``ORCHESTRATOR_SECRETS_DIR`` names a folder with one file a secret,
-called as the field is.
+with the same name as the field.
 """
 
 import os
@@ -105,9 +105,9 @@ class Calls(Section):
 
     timeout_seconds: Seconds = Field(30, description="limit of one attempt")
     retry_waits_seconds: tuple[float, ...] = Field(
-        (1, 2, 4), description="wait before each further attempt; as many retries as waits"
+        (1, 2, 4), description="waits between attempts; one retry for each wait"
     )
-    breaker_reset_seconds: Seconds = Field(60, description="open until a trial call is let through")
+    breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
     collections_monitor_breaker_failures: int = Field(5, ge=1)
     sms_agent_breaker_failures: int = Field(3, ge=1)
     notification_service_breaker_failures: int = Field(5, ge=1)
@@ -125,10 +125,12 @@ class Links(Section):
     """Where the links in alerts lead."""
 
     runbooks_url: BaseUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:8005/runbooks"), description="one page an alert below this"
+        AnyHttpUrl("http://127.0.0.1:8005/runbooks"),
+        description="address of the runbooks, one page for each alert",
     )
     grafana_url: BaseUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:3000"), description="Grafana that holds the dashboards"
+        AnyHttpUrl("http://127.0.0.1:3000"),
+        description="address of the Grafana with the dashboards",
     )
 
 
@@ -144,7 +146,7 @@ class RollupSettings(Section):
     """The rollups behind the JSON endpoint (docs/rollups.md)."""
 
     flush_seconds: Seconds = Field(
-        1.0, description="how often counts are written; what a killed worker may lose"
+        1.0, description="how often counts are written; a killed worker loses at most this"
     )
     max_unwritten_minutes: int = Field(
         360,
@@ -185,30 +187,35 @@ class LogSettings(Section):
 
     environment_levels: dict[str, Level] = Field(
         {"development": "debug", "test": "debug", "staging": "info", "production": "info"},
-        description="level by environment, info elsewhere; ORCHESTRATOR_LOG_LEVEL comes before it",
+        description="level by environment, info in others; ORCHESTRATOR_LOG_LEVEL overrides it",
     )
     levels: dict[str, Level] = Field(
         {}, description='levels of single loggers, such as {"app.clients": "debug"}'
     )
     folder: Path | None = Field(
-        None, description="folder for log files, one a process; without it there are none"
+        None,
+        description="folder for log files, one for each process; without it there are no files",
     )
     rotate_bytes: int = Field(
         128 * 1024 * 1024, ge=64 * 1024, description="size at which a file is rotated; also daily"
     )
     retention_days: Days = Field(14, description="how long rotated files are kept")
     max_total_bytes: int = Field(
-        4 * 1024**3, ge=1024 * 1024, description="of rotated files, compressed; the oldest go first"
+        4 * 1024**3,
+        ge=1024 * 1024,
+        description="limit for compressed files; the oldest are deleted first",
     )
     queue_bytes: int = Field(
-        8 * 1024 * 1024, ge=64 * 1024, description="lines that may wait to be written; then dropped"
+        8 * 1024 * 1024,
+        ge=64 * 1024,
+        description="bytes of lines that may wait to be written; more are dropped",
     )
     sample_info: Ratio = Field(1.0, description="share of info lines kept, by correlation ID")
     sample_debug: Ratio = Field(1.0, description="share of debug lines kept")
     sample_events: Annotated[dict[str, Ratio], _one_of(_EVENTS)] = Field(
-        # Twenty statements an SMS: of one SMS in a hundred, all of them.
+        # An SMS runs about twenty statements. For one SMS in a hundred, all are logged.
         {"operation_completed.database": 0.01},
-        description="share of single events kept; operation_completed by component as well",
+        description="share of lines kept, by event; operation_completed also by component",
     )
     slow_operation_seconds: Annotated[dict[str, Seconds], _one_of(_OPERATIONS)] = Field(
         {"default": 1.0, "database": 0.25, "ai_provider": 5.0},
@@ -217,12 +224,12 @@ class LogSettings(Section):
     )
     exception_messages: bool = Field(
         False,
-        description="write the messages of all exceptions, which may quote anything; only where "
-        "no text is a real tenant's",
+        description="write the messages of all exceptions; they may quote any text, so use it only "
+        "where there are no real tenants",
     )
     tokens_file: Path | None = Field(
         None,
-        description="bearer tokens of those who may change levels at run time, `name:token` lines",
+        description="tokens that may change log levels at run time: file of `name:token` lines",
     )
 
     @model_validator(mode="after")
@@ -237,17 +244,21 @@ class MetricsAccess(Section):
 
     tokens_file: Path | None = Field(
         None,
-        description="bearer tokens, one `name:token` a line; read again when the file changes",
+        description="file of bearer tokens, one `name:token` a line; read again when it changes",
     )
     open_on_loopback: bool = Field(
         False, description="let clients on this machine in without a token"
     )
     requests_per_minute: int = Field(
-        600, ge=1, description="of one token or address to one worker; scrapes are not limited"
+        600, ge=1, description="limit for one token or address in each worker; scrapes have none"
     )
-    cache_seconds: Seconds = Field(1.0, description="how long an answer is given again")
-    stream_interval_seconds: Seconds = Field(1.0, description="time between two changes")
-    stream_heartbeat_seconds: Seconds = Field(15.0, description="silence after which one is sent")
+    cache_seconds: Seconds = Field(1.0, description="how long an answer is reused")
+    stream_interval_seconds: Seconds = Field(
+        1.0, description="time between two changes in the stream"
+    )
+    stream_heartbeat_seconds: Seconds = Field(
+        15.0, description="silence after which a comment is sent"
+    )
 
 
 ENVIRONMENTS = Path(__file__).with_name("environments.toml")
@@ -291,20 +302,20 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     worker_metrics_dir: Path | None = Field(
-        None, description="where workers add their metrics up; `python -m app` makes one itself"
+        None, description="folder in which workers share metrics; `python -m app` makes one"
     )
     environment: str = Field("development", min_length=1, max_length=40)
     log_level: Level | None = Field(
-        None, description="level from which on lines are written; by default by environment"
+        None, description="lowest level that is written; default: logs.environment_levels"
     )
     log_format: Literal["json", "console", "off"] = Field(
-        "json", description="of lines on standard output: for machines, for people, or none"
+        "json", description="standard output: json for machines, console for people, or off"
     )
     log_hash_key: SecretStr | None = Field(
         None, description="key with which personal identifiers are hashed in logs"
     )
     correlation_id_strategy: Strategy = Field(
-        "uuid7", description="how a correlation ID is made where the caller sends none"
+        "uuid7", description="how a correlation ID is made if the caller sends none"
     )
     timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
         "UTC", description='IANA zone in which "today" begins'
@@ -327,27 +338,27 @@ class Settings(BaseSettings):
     ai_provider_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = Field(
         None,
         description="proxy for calls to the AI provider, as http://HOST:PORT, with USER:PASSWORD@ "
-        "where it asks for them; HTTP_PROXY and the like are never followed",
+        "if it needs them; HTTP_PROXY and similar variables are never used",
     )
     ai_api_key: SecretStr | None = None
     ai_model: str = Field("gpt-4o-mini", min_length=1)
 
     duplicate_window_seconds: Seconds = Field(
-        600, description="the same text in the same conversation within this is one message"
+        600, description="the same text in the same conversation within this time is one message"
     )
     no_response_seconds: Seconds = Field(
         36 * 3600, description="without an answer for this long, a conversation is escalated"
     )
     sweep_interval_seconds: Seconds = Field(
-        60, description="how often overdue, interrupted and unannounced work is looked for"
+        60, description="how often to look for overdue, interrupted and unannounced work"
     )
     backlog_interval_seconds: Seconds = Field(
         5, description="how often waiting responses and open escalations are counted"
     )
     interrupted_after_seconds: Seconds = Field(
-        # Above what a run may take with every call timing out and retried: 4 x (4 x 30 s + 7 s).
+        # Longer than a run in which every call times out and is retried: 4 x (4 x 30 s + 7 s).
         900,
-        description="work without progress for this long was cut off and may be run again",
+        description="work without progress for this long was interrupted and may be run again",
     )
 
     metrics_access: MetricsAccess = MetricsAccess()
@@ -444,7 +455,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(environment: str | None = None) -> Settings:
-    """The settings from the environment; those of another one than ORCHESTRATOR_ENVIRONMENT says.
+    """The settings from the environment variables.
+
+    ``environment`` overrides ORCHESTRATOR_ENVIRONMENT.
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
@@ -457,7 +470,9 @@ def load_settings(environment: str | None = None) -> Settings:
     problems = list(unknown_variables(ENV_PREFIX, known_variables()))
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
-        problems.append(f"{SECRETS_DIR}: {secrets} is no folder; create it or unset the variable")
+        problems.append(
+            f"{SECRETS_DIR}: {secrets} is not a folder; create it or unset the variable"
+        )
     if problems:
         raise SettingsError("\n".join(problems))
     try:
@@ -507,5 +522,5 @@ def _explanations(error: ValidationError) -> Iterator[str]:
         secret = any(word in path for word in ("password", "key", "proxy"))
         given = "" if secret else f"={problem['input']!r}"
         is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
-        mend = "; it is a share: write 0.05 for 5%" if is_share else ""
-        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}{mend}"
+        fix = "; it is a share: write 0.05 for 5%" if is_share else ""
+        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}{fix}"

@@ -13,7 +13,7 @@ class ErrorCode(StrEnum):
 
 
 class OrchestratorError(Exception):
-    """An error with an answer for the caller; ``field`` is the part of the request it is about."""
+    """An error that the caller is told. ``field`` is the part of the request that is wrong."""
 
     code = ErrorCode.WORKFLOW
     status = 503
@@ -33,7 +33,7 @@ class InvalidRequestError(OrchestratorError):
 
 
 class UnauthorizedError(OrchestratorError):
-    """Nobody knows who asks."""
+    """The request has no valid token."""
 
     code = ErrorCode.VALIDATION
     status = 401
@@ -66,4 +66,4 @@ class ConflictError(OrchestratorError):
 
 
 class UnavailableError(OrchestratorError):
-    """Something this needs does not answer; nothing was changed, so it can be tried again."""
+    """A part that this needs does not answer. Nothing was changed, so it can be tried again."""

@@ -17,20 +17,20 @@ class Thresholds(Section):
     """Where a signal becomes an alert."""
 
     # Objectives. Promise: availability 99.9 %, an SMS within 2 s.
-    slo_period_days: int = Field(30, ge=7, le=60, description="days an error budget is for")
+    slo_period_days: int = Field(30, ge=7, le=60, description="days that an error budget covers")
     availability_objective: Ratio = Field(0.999, description="share of requests without a 5xx")
-    sms_latency_seconds: Seconds = Field(2.0, description="an SMS is processed within")
+    sms_latency_seconds: Seconds = Field(2.0, description="longest time to process an SMS")
     sms_latency_objective: Ratio = Field(
         0.99, description="share of SMS that must be within sms_latency_seconds"
     )
     ai_answers_objective: Ratio = Field(
-        0.99, description="share of SMS asking the AI that must get its answer"
+        0.99, description="of the SMS that ask the AI, share that must get its answer"
     )
     sms_delivery_objective: Ratio = Field(
         0.995, description="share of answers that must be handed to the SMS Agent"
     )
     minimum_failures: Count = Field(
-        5, description="failures below which no ratio alerts, however little traffic there is"
+        5, description="with fewer failures no ratio alerts, so little traffic calls nobody"
     )
 
     # Requests. Promise: roll a release back above these.
@@ -52,21 +52,23 @@ class Thresholds(Section):
     )
 
     # Capacity. Promise: 100 SMS at once.
-    concurrent_sms: Count = Field(100, description="SMS at once without getting slower")
+    concurrent_sms: Count = Field(100, description="SMS at once that must not slow each other down")
     concurrent_sms_warning_ratio: Ratio = Field(
-        0.75, description="share of concurrent_sms above which capacity has to be added"
+        0.75, description="share of concurrent_sms above which capacity must be added"
     )
 
     # The AI provider's limit (docs/domain.md, "What it depends on").
-    ai_calls_per_minute: Count = Field(3500, description="calls the AI provider takes a minute")
-    capacity_days: Days = Field(30, description="days before a limit at which to act")
+    ai_calls_per_minute: Count = Field(
+        3500, description="calls a minute that the AI provider accepts"
+    )
+    capacity_days: Days = Field(30, description="days left before a limit at which to act")
     capacity_minimum_usage: Ratio = Field(
-        0.3, description="usage of a limit below which its trend calls nobody"
+        0.3, description="share of a limit in use below which its trend does not alert"
     )
 
     # Bands by hour of the week.
     seasonal_minimum_weeks: int = Field(
-        3, ge=2, le=4, description="past weeks to know before a band calls anybody"
+        3, ge=2, le=4, description="past weeks with data that a band needs before it alerts"
     )
     # Three standard deviations are left by one hour in 370, if hours scatter normally.
     seasonal_deviations: float = Field(
@@ -78,15 +80,15 @@ class Thresholds(Section):
         2.5, gt=1, description="band widths below the baseline at which missing SMS page"
     )
     sms_volume_minimum_per_hour: Count = Field(
-        100, description="SMS an hour to expect; with fewer, chance alone leaves the band"
+        100, description="usual SMS an hour below which the band does not alert"
     )
     approval_ratio_band: Ratio = Field(0.3, description="least width, share of baseline")
     approval_ratio_minimum_decisions: Count = Field(
-        30, description="decisions an hour below which their shares say nothing"
+        30, description="decisions an hour below which their shares do not alert"
     )
     latency_band: Ratio = Field(0.5, description="least width, share of baseline")
     latency_minimum_sms_per_hour: Count = Field(
-        50, description="SMS an hour below which their durations say nothing"
+        50, description="SMS an hour below which their durations do not alert"
     )
 
     # Upstreams and the database.
@@ -111,17 +113,17 @@ class Thresholds(Section):
         0.90, description="share of the connections above which the pool is too small"
     )
     breaker_recoveries: Count = Field(
-        3, description="times a worker's breaker closes within 30 min from which on it flaps"
+        3, description="a worker's breaker that closes this often within 30 min flaps"
     )
 
     # Decisions of the AI and of managers. Promise: awaiting a manager at most 36 h.
     approval_wait_seconds: Seconds = Field(
-        36 * 3600, description="a response waits for a manager at most"
+        36 * 3600, description="longest time that a response may wait for a manager"
     )
     approval_wait_warning_seconds: Seconds = Field(
         # Three quarters: leaves managers a working day.
         27 * 3600,
-        description="waiting time from which on managers have to be reminded",
+        description="waiting time after which managers must be reminded",
     )
     approval_queue_length: Count = Field(
         100, description="waiting responses that managers can still work off"
@@ -132,24 +134,24 @@ class Thresholds(Section):
     escalation_ratio: Ratio = Field(
         # Low confidence, the most common cause, is expected to send about 8 % to a person.
         0.15,
-        description="escalations of one type that there may be per SMS received",
+        description="escalations of one type allowed per SMS received",
     )
     critical_escalation_seconds: Seconds = Field(
-        1800, description="a critical escalation, such as a threat to life, is open at most"
+        1800, description="longest time that a critical escalation may be open"
     )
     high_escalation_seconds: Seconds = Field(
-        4 * 3600, description="an escalation of high severity is open at most"
+        4 * 3600, description="longest time that an escalation of high severity may be open"
     )
     payment_plan_ratio: Ratio = Field(
-        0.50, description="share of the past week's payment plan detection that should be kept up"
+        0.50, description="lowest payment plan detection, as a share of the past week's"
     )
     confidence_drift: Ratio = Field(
-        0.10, description="the AI's mean confidence may differ from that of the past week by this"
+        0.10, description="largest change of the AI's mean confidence against the past week"
     )
     minimum_events: Count = Field(
         # A share of 30 is off by 0.09 at most two times in three.
         30,
-        description="decisions, answers or escalations below which no share of them alerts",
+        description="with fewer decisions, answers or escalations no share of them alerts",
     )
 
     # The process.
@@ -160,9 +162,9 @@ class Thresholds(Section):
         description="share of a core that one worker may use for long",
     )
     event_loop_lag_seconds: Seconds = Field(
-        0.1, description="how late the event loop may be, which every request waits on top"
+        0.1, description="how late the event loop may be; each request waits that much longer"
     )
-    restarts: Count = Field(3, description="restarts within 30 min that are no release")
+    restarts: Count = Field(3, description="restarts within 30 min that are too many for a release")
 
     @model_validator(mode="after")
     def _warned_before_the_promise_is_broken(self) -> Self:
@@ -175,18 +177,18 @@ class Thresholds(Section):
 
     # Platform: scraping. Scrapes are given up after 10 s.
     target_changes: Count = Field(
-        4, description="times a target goes or comes within 30 minutes; a restart makes 2"
+        4, description="times a target goes down or comes up within 30 minutes; a restart makes 2"
     )
     scrape_seconds: Seconds = Field(5.0, description="duration of a scrape, half its timeout")
     scrape_samples: Count = Field(20_000, description="samples a target may give")
     cardinality_growth: float = Field(
-        1.5, gt=1, description="times as many series as a day ago that are too many"
+        1.5, gt=1, description="series, as a multiple of a day ago, that are too many"
     )
     cardinality_samples: Count = Field(
-        1000, description="more samples of one target than a day ago below which growth is small"
+        1000, description="samples that a target must have gained in a day to alert"
     )
     head_series_more: Count = Field(
-        20_000, description="more series in memory than a day ago below which growth is small"
+        20_000, description="series in memory that must have been gained in a day to alert"
     )
     samples_rejected: Count = Field(10, description="samples refused within 10 minutes")
 
@@ -196,34 +198,36 @@ class Thresholds(Section):
         0.01, description="share of alerts or notifications that may be lost"
     )
     notification_minimum_failures: Count = Field(
-        2, description="lost alerts or notifications below which the share calls nobody"
+        2, description="lost alerts or notifications below which their share does not alert"
     )
     notification_queue_ratio: Ratio = Field(0.1, description="how full the queue may stay")
     tsdb_failures: Count = Field(3, description="failures of the store within an hour")
     newest_sample_seconds: Seconds = Field(
-        90, description="age of the newest sample; six scrapes, below the 5 minutes they are seen"
+        90, description="age of the newest sample: six scrapes, and below the 5 minutes it is shown"
     )
 
     # Platform: machines. Days and hours leave a night, or a meeting, to act in.
     disk_full_ticket_seconds: Seconds = Field(86400, description="time until a disk is full")
-    disk_full_page_seconds: Seconds = Field(14400, description="the same, to call somebody")
+    disk_full_page_seconds: Seconds = Field(14400, description="the same, for a page")
     disk_filling_ticket_ratio: Ratio = Field(
-        0.4, description="share left above which a filling disk is no matter yet"
+        0.4, description="free share above which a filling disk does not alert yet"
     )
-    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, to call somebody")
-    disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that has to be left")
-    disk_left_page_ratio: Ratio = Field(0.05, description="the same, to call somebody")
-    inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that has to be left")
-    memory_left_ratio: Ratio = Field(0.1, description="share of memory that has to be available")
+    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, for a page")
+    disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that must be free")
+    disk_left_page_ratio: Ratio = Field(0.05, description="the same, for a page")
+    inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that must be free")
+    memory_left_ratio: Ratio = Field(0.1, description="share of memory that must be available")
     cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
     # NTP keeps a clock within a few milliseconds.
-    clock_offset_seconds: Seconds = Field(0.05, description="distance of a clock from its source")
+    clock_offset_seconds: Seconds = Field(
+        0.05, description="difference between a clock and its source"
+    )
     # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
     clock_difference_seconds: Seconds = Field(
-        5.0, description="distance of a machine's clock from Prometheus's"
+        5.0, description="difference between a machine's clock and Prometheus's"
     )
     certificate_ticket_days: Days = Field(14, description="days before a certificate expires")
-    certificate_page_days: Days = Field(3, description="the same, to call somebody")
+    certificate_page_days: Days = Field(3, description="the same, for a page")
 
     @model_validator(mode="after")
     def _tickets_come_before_pages(self) -> Self:
@@ -236,8 +240,8 @@ class Thresholds(Section):
             if getattr(self, ticket) <= getattr(self, page):
                 raise ValueError(
                     f"{ticket} of {getattr(self, ticket):g} is not above {page} of "
-                    f"{getattr(self, page):g}, so the ticket would come no sooner than the page; "
-                    "raise it"
+                    f"{getattr(self, page):g}, so the ticket would not come before the page; "
+                    f"raise {ticket}"
                 )
         return self
 

@@ -46,7 +46,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
             *("ORCHESTRATOR_THRESHOLDS__APPROVAL_WAIT_SECONDS", "3600"),
             "approval_wait_warning_seconds=97200 must be below approval_wait_seconds=3600",
         ),
-        ("ORCHESTRATOR_SECRETS_DIR", "/no/such/folder", "is no folder"),
+        ("ORCHESTRATOR_SECRETS_DIR", "/no/such/folder", "is not a folder"),
         ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"sms_recieved": 1}', "did you mean sms_received?"),
         ("ORCHESTRATOR_LOGS__SAMPLE_EVENTS", '{"request": 2}', "less than or equal to 1"),
         ("ORCHESTRATOR_LOGS__SLOW_OPERATION_SECONDS", '{"databse": 1}', "did you mean database?"),
