@@ -73,7 +73,7 @@ def _snake_case(name: str) -> str:
 
 
 class Request(Event):
-    """A request was answered; of a stream, its first part."""
+    """A request was answered. For a stream: its first part was sent."""
 
     method: FromCode
     route: FromCode
@@ -108,7 +108,7 @@ class OperationSlow(Event, level=logging.WARNING):
 
 
 class OperationFailed(Event, level=logging.WARNING):
-    """An operation failed, or was refused by an open breaker after no time."""
+    """An operation failed, or an open breaker refused it at once."""
 
     component: FromCode
     operation: FromCode
@@ -148,7 +148,7 @@ class UnhandledError(Event, level=logging.ERROR):
 
 
 class UncaughtException(Event, level=logging.CRITICAL):
-    """A thread or the whole process ended by an exception."""
+    """An exception ended a thread or the whole process."""
 
 
 class LinesDropped(Event, level=logging.ERROR):
@@ -168,7 +168,7 @@ class LogLevelChanged(Event, level=logging.WARNING):
 
 
 class HashKeyMissing(Event, level=logging.WARNING):
-    """Hashes of personal identifiers differ from process to process: no key is configured."""
+    """No hash key is configured, so hashes of personal IDs differ from process to process."""
 
     fix: FromCode
 
@@ -180,7 +180,7 @@ class DatabaseFailed(Event, level=logging.ERROR):
 
 
 class RollupFlushFailed(Event, level=logging.WARNING):
-    """Counts of the JSON metrics could not be stored; they are kept and tried again."""
+    """Counts of the JSON metrics could not be stored; they are kept and stored later."""
 
     reason: FromCode
 
@@ -219,7 +219,7 @@ class StreamNotComputed(Event, level=logging.ERROR):
 
 
 class MetricsTokensRead(Event):
-    """The tokens of those who may read metrics were read again."""
+    """The file of tokens for the metrics was read again."""
 
     tokens: int
 
@@ -237,7 +237,7 @@ class MetricsClosed(Event, level=logging.WARNING):
 
 
 class SweepFailed(Event, level=logging.WARNING):
-    """The periodic query for overdue work failed; the next one goes on."""
+    """The periodic query for overdue work failed; it runs again at the next interval."""
 
     error_type: FromCode
 
@@ -307,7 +307,7 @@ class ResponseQueued(Event):
 
 
 class SMSRouted(Event):
-    """The workflow has sent, queued, escalated or failed, `duration_ms` after the text arrived."""
+    """An SMS was sent, queued, escalated or failed, `duration_ms` after it arrived."""
 
     route: Route
     duration_ms: float

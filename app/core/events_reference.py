@@ -17,9 +17,9 @@ _HEAD = """\
 # Events of the log
 
 Made from `app/core/events.py` by `make generate`. Every line also has `timestamp`, `level`,
-`event`, `logger`, `service`, `version` and `environment`, and where known `correlation_id`,
-`request_id`, `trace_id`, `tenant_id`, `conversation_id` and `workflow_id`; a sampled one its
-`weight`, one about an exception its `exception`.
+`event`, `logger`, `service`, `version` and `environment`. If they are known, it has
+`correlation_id`, `request_id`, `trace_id`, `tenant_id`, `conversation_id` and `workflow_id`. A
+sampled line has its `weight`, and a line about an exception its `exception`.
 """
 
 
@@ -45,7 +45,7 @@ def _type(kind: object) -> str:
         return "(" + ", ".join(str(member.value) for member in kind) + ")"  # type: ignore[var-annotated]
     words: dict[object, str] = {
         Identifier: "ID",
-        FromCode: "text of the program",
+        FromCode: "text from the code",
         int: "whole number",
         float: "number",
         bool: "true or false",
