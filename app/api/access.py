@@ -109,7 +109,7 @@ class Access:
         self._unauthorized = refused.series("unauthorized")
         self._rate_limited = refused.series("rate_limited")
         if self._tokens is None and not self._open_on_loopback:
-            log.event(MetricsClosed(fix=FromCode(f"{_SETTING} names a file with tokens")))
+            log.event(MetricsClosed(fix=FromCode(f"set {_SETTING} to a file of tokens")))
 
     def identify(self, request: Request) -> str:
         """Who asks: the name of the token, or the address where that is enough."""
@@ -124,7 +124,7 @@ class Access:
         raise UnauthorizedError(
             "send `Authorization: Bearer` with a token of this service"
             if self._tokens
-            else f"closed: {_SETTING} names a file with tokens, or "
+            else f"closed: set {_SETTING} to a file of tokens, or set "
             "ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK=true lets this machine in"
         )
 
@@ -155,7 +155,7 @@ class Operators:
             raise UnauthorizedError(
                 "send `Authorization: Bearer` with an operator's token"
                 if self._tokens
-                else f"closed: {_OPERATORS_SETTING} names a file with tokens"
+                else f"closed: set {_OPERATORS_SETTING} to a file of tokens"
             )
         return name
 

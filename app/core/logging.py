@@ -494,7 +494,7 @@ def _threshold(name: str) -> int:
 def _level_number(level: str) -> int:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise ValueError(f"{level!r} is no level; use debug, info, warning or error")
+        raise ValueError(f"{level!r} is not a level; use debug, info, warning or error")
     return number
 
 

@@ -6,5 +6,5 @@ SYNTHETIC_HISTORY = Metric(
     "synthetic_history",
     Kind.GAUGE,
     "bool",
-    "1 while the past of a target is made up; there is none where it is real.",
+    "1 while the data of a target is synthetic; absent where the data is real.",
 )

@@ -67,7 +67,7 @@ def field_sql(name: str) -> str:
     Raises QueryError for what can't be a field's name.
     """
     if not _FIELD.fullmatch(name):
-        raise QueryError(f"{name!r} is no field's name; write letters, digits and underscores")
+        raise QueryError(f"{name!r} can't be a field's name; use letters, digits and underscores")
     return f"TRY(json_extract_string(line, '$.{name}'))"
 
 

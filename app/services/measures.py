@@ -142,7 +142,7 @@ MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
         _count("sms.received", "SMS accepted", catalogue.SMS_RECEIVED),
-        _count("sms.processed", "SMS that got where they go, or failed", _SMS, "route"),
+        _count("sms.processed", "SMS sent, queued, escalated or failed", _SMS, "route"),
         _count("sms.failed", "SMS whose workflow failed", _SMS, route=Route.FAILED),
         _distribution("response_time.message", "from accepting an SMS to its end", _SMS, "route"),
         *RESPONSE_TIMES.values(),

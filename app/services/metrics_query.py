@@ -180,7 +180,7 @@ def spelled(seconds: int) -> str:
 def unknown(field: str, name: str, known: Sequence[str] | dict[str, Measure]) -> str:
     """What to say about a name that isn't there."""
     hint = did_you_mean(name[:60], known, otherwise=f"there are {', '.join(known)}")
-    return f"{field}={name[:60]!r}: there is none of that name; {hint}"
+    return f"{field}={name[:60]!r}: unknown name; {hint}"
 
 
 def _rounded_up(seconds: int) -> int:

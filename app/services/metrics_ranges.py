@@ -52,8 +52,8 @@ class MetricsRanges:
             end = self._comparable(end, query.compare, metrics)
         if query.compare and (start >= end or query.compare % MINUTE):
             raise InvalidRequestError(
-                f"compare={spelled(query.compare)}: at that age too little is kept for a range as "
-                "short as this; ask for a longer one, or one that is not as long ago",
+                f"compare={spelled(query.compare)}: figures of that age are too coarse for such a "
+                "short range; ask for a longer or a more recent one",
                 "compare",
             )
         return replace(checked(query, finest), start=start, end=end)

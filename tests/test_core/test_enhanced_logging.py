@@ -234,7 +234,7 @@ def test_levels_of_single_loggers_and_of_libraries(tmp_path: Path) -> None:
     assert logging.getLogger("httpx").level == logging.WARNING
     set_levels({})
     assert level_of("app.clients.upstream") == "warning"
-    with pytest.raises(ValueError, match="'loud' is no level; use debug, info"):
+    with pytest.raises(ValueError, match="'loud' is not a level; use debug, info"):
         set_levels({"app": "loud"})
 
 
