@@ -78,7 +78,9 @@ class PrometheusAPI:
         if answer["resultType"] == "scalar":
             return [Points({}, {float(at): float(answer["result"][1])})]
         if answer["resultType"] != "vector":
-            raise QueryRefusedError(f"a {answer['resultType']} where one value is asked for")
+            raise QueryRefusedError(
+                f"the query gives a {answer['resultType']}, but single values are needed"
+            )
         return [
             Points(series["metric"], {float(at): float(series["value"][1])})
             for series in answer["result"]
@@ -152,8 +154,8 @@ class PrometheusAPI:
             body = orjson.loads(answer.content)
         except ValueError:
             raise PrometheusError(
-                f"{self._url} is no Prometheus: HTTP {answer.status_code} without JSON; name its "
-                "address by --prometheus URL"
+                f"{self._url} is not a Prometheus: HTTP {answer.status_code} without JSON; name "
+                "its address by --prometheus URL"
             ) from None
         if body.get("status") != "success":
             raise QueryRefusedError(str(body.get("error", body)))

@@ -64,8 +64,8 @@ def with_alerts(
         alert = equal.get("alertname", "")
         if equal.get("alertstate") != "firing" or alert not in fired:
             raise ValueError(
-                f"reads ALERTS{_braces(selected)}: only firing alerts that are replayed too, "
-                "selected by alertname, can be put in its place"
+                f'reads ALERTS{_braces(selected)}: a replay needs alertstate="firing" and '
+                "the alertname of an alert that is replayed too"
             )
         parts = [
             _labelled(f"vector(1) and on () ({_during(times)})", labels)

@@ -44,7 +44,7 @@ def seconds(text: str) -> int:
         return int(duration(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no duration; write 30m, 7d or the like"
+            f"{text!r} is not a duration; write 30m, 7d or the like"
         ) from None
 
 
@@ -54,6 +54,6 @@ def moment(text: str) -> int:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write it as 2026-11-24T12:00Z"
+            f"{text!r} is not a time; write it as 2026-11-24T12:00Z"
         ) from None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())

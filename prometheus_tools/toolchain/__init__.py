@@ -101,8 +101,8 @@ def _locate(spec: Spec, ways: tuple[_Way, ...], report: Report) -> Tool:
                 tried.append(f"{way.TITLE}: {reason}")
                 because = str(reason)
     raise ToolMissing(
-        "\n  ".join([f"{spec} is needed and can't be had:", *tried])
-        + f"\nInstall {spec.name} so that it is on PATH, or make one of these work."
+        "\n  ".join([f"{spec} is needed, and no way to get it works:", *tried])
+        + f"\nInstall {spec.name} so that it is on PATH, or make one of these ways work."
         + _about_proxies(),
         because,
     )

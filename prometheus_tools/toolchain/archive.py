@@ -57,7 +57,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     Raises NotAvailableError when it can't be reached, and ToolMissing when its checksum is wrong.
     """
     if spec.release is None:
-        raise NotAvailableError(f"there is none for {spec.name}")
+        raise NotAvailableError(f"there is no release archive of {spec.name}")
     release, name = spec.release, _name(spec.release)
     base = os.environ.get(release.setting) or release.server
     url = f"{base}/{release.folder}/{name}.tar.gz"
@@ -121,7 +121,7 @@ def _check(archive: Path, url: str, expected: str, by: str) -> None:
     if actual != expected:
         raise ToolMissing(
             f"{url} is not what it should be:\n  its sha256 is {actual},\n  {by} says {expected}.\n"
-            "Nothing was installed. Try again; if it stays so, do not trust that source."
+            "Nothing was installed. Try again. If it happens again, do not trust that source."
         )
 
 

@@ -40,7 +40,9 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     if shutil.which("go") is None:
         raise NotAvailableError("Go is not installed")
     built = _built(_version(spec))
-    report(f"{spec.name}: building {'.'.join(_version(spec))} from {TITLE}; minutes, once")
+    report(
+        f"{spec.name}: building {'.'.join(_version(spec))} from {TITLE}; this takes minutes, once"
+    )
     with installation_lock(built.parent):
         if not built.exists():
             _build(_version(spec), built)
@@ -83,7 +85,7 @@ def _build(version: tuple[str, str, str], target: Path) -> None:
 def _module_file(folder: Path, wanted: str) -> str:
     """A module that needs Prometheus, and replaces what Prometheus itself replaces.
 
-    Go heeds `replace` and `exclude` in the module that is built only.
+    Go uses `replace` and `exclude` only in the module that is built.
     """
     downloaded = json.loads(_go(folder, "mod", "download", "-json", f"{_MODULE}@{wanted}"))
     theirs = json.loads(_go(folder, "mod", "edit", "-json", downloaded["GoMod"]))

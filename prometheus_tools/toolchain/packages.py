@@ -52,7 +52,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     Raises NotAvailableError with what each suite said.
     """
     if not all(map(shutil.which, ("apt-get", "dpkg"))):
-        raise NotAvailableError("no Debian-family machine")
+        raise NotAvailableError("not a Debian-family machine")
     reasons: list[str] = []
     for suite in spec.suites:
         label = suite or "this release"

@@ -364,8 +364,8 @@ def test_what_can_not_be_meant_is_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--last", "a week"), "no duration"),
-        (("--from", "yesterday"), "no time"),
+        (("--last", "a week"), "not a duration"),
+        (("--from", "yesterday"), "not a time"),
         (("--set", "sms_latency_objective"), "write NAME=VALUE"),
     ],
 )

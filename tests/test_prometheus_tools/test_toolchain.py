@@ -107,7 +107,7 @@ class TestPath:
         assert "promtool 2.53 or newer is needed" in said
         assert "PATH: no promtool" in said
         assert "can't be reached" in said
-        assert "no Debian-family machine" in said
+        assert "not a Debian-family machine" in said
         with pytest.raises(ToolMissing, match=r"promtool 2\.53 is needed"):
             locate_floor("promtool")
 
@@ -425,7 +425,7 @@ def test_the_packages_are_unpacked_and_the_system_is_left_alone(
 
 def test_a_machine_without_apt_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotAvailableError, match="no Debian-family machine"):
+    with pytest.raises(NotAvailableError, match="not a Debian-family machine"):
         packages.install(TOOLS["amtool"], _made(tmp_path), lambda _: None)
 
 
