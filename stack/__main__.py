@@ -56,8 +56,8 @@ def _explained(error: OSError) -> str:
         errno.EACCES: ELSEWHERE,
         errno.EPERM: ELSEWHERE,
         errno.EROFS: ELSEWHERE,
-        errno.ENOSPC: "make room there",
-        errno.EDQUOT: "make room there",
+        errno.ENOSPC: "free some space there",
+        errno.EDQUOT: "free some space there",
         errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
     }.get(error.errno or 0)
     return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
@@ -72,9 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         + "\n".join(f"  {name:<26} {text}" for name, text in (WAYS | SETTINGS).items()),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("up", help="start everything, wait until it is healthy, say where it is")
+    commands.add_parser(
+        "up", help="start everything, wait until it is healthy, print the addresses"
+    )
     commands.add_parser("down", help="stop everything; data stays")
-    commands.add_parser("status", help="say of each component whether it is up, where, since when")
+    commands.add_parser("status", help="show for each component: is it up, where, since when")
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
     logs.add_argument(
@@ -85,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
     level = commands.add_parser("log-level", help="change the level of a logger for a while")
-    level.add_argument("logger", nargs="?", help="such as app.clients; without: list them")
+    level.add_argument(
+        "logger", nargs="?", help="such as app.clients; without a name: list the levels"
+    )
     level.add_argument("level", nargs="?", type=level_name, choices=(*LEVELS[:4], "reset"))
     level.add_argument("--seconds", type=float, default=3600, help="for how long (3600)")
     fault = commands.add_parser("fault", help="switch a fault of the simulator on, or all off")

@@ -80,8 +80,10 @@ def clean(root: Path, *, sure: bool) -> int:
 
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
-        raise StackError("nobody can be asked here. To delete all that: make clean YES=1")
-    return input("Delete all that? [y/N] ").strip().lower() in ("y", "yes")
+        raise StackError(
+            "this is not a terminal, so it can't ask. To delete all of this: make clean YES=1"
+        )
+    return input("Delete all of this? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _found(root: Path) -> Iterator[Path]:
@@ -131,7 +133,7 @@ def _refuse_running_elsewhere(root: Path, state: Path) -> None:
     except ImportError:
         # Without the packages nothing of this checkout can be started; but it may run still.
         if (state / "run" / "variables.json").exists():
-            raise StackError("the stack may still run; first: make down") from None
+            raise StackError("the stack may still run; type make down first") from None
         return
     for other in sorted(processes.stacks_started_from(root) - {str(state)}):
         raise StackError(
@@ -173,7 +175,7 @@ def _refuse_others(kept: Kept, here: set[str]) -> None:
         if str(Path(folder).resolve()) not in here:
             raise StackError(
                 f"the container {container} of the compose project {kept.project} belongs to the "
-                f"checkout {folder}; nothing was deleted. First, there: make down"
+                f"checkout {folder}; nothing was deleted. First type make down in that checkout"
             )
 
 

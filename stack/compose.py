@@ -351,7 +351,7 @@ class ComposeBackend:
         """Run what Prometheus waits for, with its progress on the terminal; it takes a while."""
         self._compose(
             *("run", "--rm", "--no-deps", "history"),
-            failure="the history was not made, see above; HISTORY=off does without",
+            failure="the history was not made, see above; HISTORY=off starts without it",
         )
 
     def _start(self, services: Mapping[str, Any]) -> None:

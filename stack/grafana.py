@@ -22,7 +22,7 @@ def find(report: Callable[[str], None]) -> Tool | None:
     try:
         return locate("grafana", report)
     except ToolMissing as missing:
-        report(f"Grafana is left out: {missing.reason}; {VARIABLE}=no does not look for it")
+        report(f"Grafana is left out: {missing.reason}; make up {VARIABLE}=no does not look for it")
         return None
 
 

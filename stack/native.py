@@ -176,7 +176,7 @@ class NativeBackend:
         if "grafana" in self._supervisor.states():
             return [f"Grafana: user admin, password in {self._grafana_password}", notified]
         return [
-            "without Grafana: import grafana/dashboards/*.json into yours, or see them by "
+            "without Grafana: import grafana/dashboards/*.json into yours, or draw them with "
             "make preview",
             notified,
         ]

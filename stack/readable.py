@@ -20,8 +20,8 @@ def check(root: Path) -> None:
     ]
     if closed:
         raise StackError(
-            f"containers run as other users and can't read {closed[0]}, nor {len(closed) - 1} "
-            "others.\nA checkout made with umask 077 is like that. Open it:\n"
+            f"containers run as other users and can't read {closed[0]} and {len(closed) - 1} "
+            "others.\nThis happens if the checkout was made with umask 077. To fix it:\n"
             f"cd {shlex.quote(str(root))} && chmod -R o+rX {' '.join(names)}"
         )
 

@@ -24,7 +24,7 @@ def chosen(variables: Mapping[str, str]) -> str:
     if not match or int(match[1]) > LONGEST_SECONDS:
         raise StackError(
             f"{VARIABLE}={interval}: use whole seconds, from 1s to {LONGEST_SECONDS}s; rules and "
-            "panels look at one minute, in which they need four scrapes"
+            "panels need four scrapes a minute"
         )
     return interval
 

@@ -30,7 +30,7 @@ SETTINGS = {
     "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval, 1s to 15s (15s)",
     "GRAFANA": "no: leave Grafana out (yes)",
     "HISTORY": "off: no synthetic history before the first start (on)",
-    OFFSET: "is added to every port below that is not set itself (0)",
+    OFFSET: "is added to every port below that you don't set (0)",
     **{port.variable: f"port of {port.owner} ({port.default})" for port in PORTS},
 }
 _OF_OTHERS = (
@@ -57,7 +57,7 @@ def unknown(names: Iterable[str]) -> str | None:
             return f"{name}: there is no such variable; did you mean {close}?"
         return (
             f"{name}: there is no such variable; `python -m stack --help` lists them. "
-            f"What is meant for other programs goes before make: {name}=… make …"
+            f"To give it to another program, write it before make: {name}=… make …"
         )
     return None
 

@@ -17,11 +17,11 @@ def refuse_taken_ports(ports: Mapping[str, int]) -> None:
     if taken:
         lines = [
             f"port {ports[port.variable]} for {port.owner} is taken{_holder(ports[port.variable])};"
-            f" stop that, or choose another: make up {port.variable}=…"
+            f" stop that, or choose another port: make up {port.variable}=…"
             for port in taken
         ]
         if len(taken) > 1:
-            lines.append(f"Another stack of this machine? Shift all: make up {OFFSET}=1000")
+            lines.append(f"If it is another stack, move all ports: make up {OFFSET}=1000")
         raise StackError("\n".join(lines))
 
 

@@ -1,10 +1,10 @@
-"""Five weeks of synthetic history for a Prometheus that has never run; nothing for any other.
+"""Makes five weeks of synthetic history for a Prometheus that has never run.
 
-It ends now, and the simulator's traffic continues it: same rate, targets and behaviour. It has
-the rhythm of day and week, growth of 3 % a week, a public holiday, two restarts, and in the fifth
-week three incidents: SMS missing, few approvals, slow processing. The metric synthetic_history is 1
-during it. HISTORY=off makes none. The exit code is also 0 if no history can be made: a stack
-without history is better than no stack.
+It does nothing for a Prometheus that has run. The history ends now, and the simulator's traffic
+continues it with the same rate, targets and behaviour. It has the rhythm of day and week, growth of
+3 % a week, a public holiday and two restarts. In the fifth week it has three incidents: SMS
+missing, few approvals, slow processing. The metric synthetic_history is 1 during it. HISTORY=off
+makes none. The exit code is also 0 if no history can be made, so that the stack still starts.
 """
 
 import argparse
@@ -45,9 +45,9 @@ def main() -> int:
     except (OSError, ValueError, BlocksError, PrometheusError, ScratchError, ToolMissing) as error:
         print(
             f"\nno history: {error}\n"
-            "The stack comes up without; to have one later: make down, remove Prometheus's data, "
+            "The stack starts without it. To make it later: make down, delete Prometheus's data, "
             "make up.\n"
-            f"It takes 400 MB for half a minute in {options.data}; HISTORY=off does without.",
+            f"It needs 400 MB in {options.data} for half a minute. HISTORY=off makes none.",
             file=sys.stderr,
         )
     except KeyboardInterrupt:

@@ -32,7 +32,7 @@ def test_without_it_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grafana, "locate", missing)
     lines: list[str] = []
     assert grafana.find(lines.append) is None
-    assert lines == ["Grafana is left out: no answer; GRAFANA=no does not look for it"]
+    assert lines == ["Grafana is left out: no answer; make up GRAFANA=no does not look for it"]
 
 
 @pytest.mark.parametrize("home", ["", "share/grafana"])

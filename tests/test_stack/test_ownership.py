@@ -104,7 +104,7 @@ def test_what_containers_cannot_read_is_named_with_the_command_that_opens_it(
     with pytest.raises(StackError) as refused:
         readable.check(tmp_path)
     said = str(refused.value)
-    assert f"can't read {closed}, nor 0 others" in said
+    assert f"can't read {closed} and 0 others" in said
     assert "umask 077" in said
     assert "chmod -R o+rX" in said
     assert " prometheus " in said
