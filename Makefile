@@ -8,14 +8,14 @@ SHELL := bash
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# On two cores a third shortens the waiting for other processes; each costs its imports.
+# Workers often wait for other processes, so two cores are faster with three. Each has to import all.
 TEST_WORKERS ?= 3
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
 # Whatever this machine's locale is: every file of the project is UTF-8.
 export PYTHONUTF8 := 1
-# A misspelt one would do nothing.
+# Refuses misspelt variables, which would do nothing.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 ifneq ($(strip $(GIVEN)),)
 UNKNOWN := $(shell $(PYTHON) -B -m stack.settings $(GIVEN) 2>/dev/null)
@@ -29,13 +29,13 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
 	  | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
-up: $(VENV)/stack ## start everything and say where it is
+up: $(VENV)/stack ## start everything and print the addresses
 	@$(RUN) -m stack up
 
 down: $(VENV)/stack ## stop everything; data stays in .state/
 	@$(RUN) -m stack down
 
-status: $(VENV)/stack ## each component: up or not, where, since when
+status: $(VENV)/stack ## show for each component: is it up, where, since when
 	@$(RUN) -m stack status
 
 logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… filter them
@@ -46,13 +46,13 @@ trace: $(VENV)/stack ## ID=… what happened under a correlation ID, on a time l
 	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
 	@$(RUN) -m stack trace $(call typed,ID)
 
-log-level: $(VENV)/stack ## LOGGER=app.clients LEVEL=debug for an hour; without: list them
+log-level: $(VENV)/stack ## LOGGER=app.clients LEVEL=debug for an hour; without LOGGER: list them
 	@$(RUN) -m stack log-level $(LOGGER) $(LEVEL)
 
-fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without: list them
+fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without NAME: list them
 	@$(RUN) -m stack fault $(call typed,NAME)
 
-send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what became of it
+send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what happened to it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
 
@@ -92,25 +92,25 @@ replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
-# Several hundred processes import the same modules: compiled once.
+# Writes bytecode, because several hundred processes import the same modules.
 test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
 	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -n $(TEST_WORKERS) \
 	  $(addprefix --ignore=,$(OF_FILES) tests/test_stack/compose tests/test_stack/faults)
 
-# What takes too long, or a Docker engine, to be asked for at each change.
+# For what is too slow for each change, or needs a Docker engine.
 test-all: LONG_TESTS := 1
-test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all the rest
+test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all other tests
 
-test-compose: $(VENV)/dev ## docker-compose.yml for real, with stand-in images
+test-compose: $(VENV)/dev ## run docker-compose.yml, with stand-ins for missing images
 	$(RUN) -m pytest tests/test_stack/compose -s
 
-test-faults: $(VENV)/dev ## each fault on its own stack and its alerts; NAME=… some, SIDE_BY_SIDE=6
+test-faults: $(VENV)/dev ## each fault on its own stack, with its alerts; NAME=… only some, SIDE_BY_SIDE=6
 	@$(RUN) -m stack tools
 	$(RUN) -m pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
 
-test-lts: $(VENV)/dev ## all rules on the Prometheus that compose runs; may build it first, for minutes
+test-lts: $(VENV)/dev ## test the rules on compose's Prometheus; it may take minutes to build that first
 	TEST_LTS=1 $(RUN) -m pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
 
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
@@ -124,7 +124,7 @@ locked = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --ge
 bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cost
 	@$(RUN) -m tests.bench
 
-clean: ## delete what was installed, measured and kept; asks before, or takes YES=1
+clean: ## delete what was installed, measured and kept; asks first, YES=1 doesn't ask
 	@$(or $(wildcard $(RUN)),$(PYTHON)) -B -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
 
 $(VENV)/python:
