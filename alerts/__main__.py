@@ -1,4 +1,4 @@
-"""Generates the Prometheus rules from the signals, and checks rules, configurations, runbooks."""
+"""Generates the Prometheus rules from the signals. Checks rules, configurations and runbooks."""
 
 import argparse
 import sys
@@ -32,31 +32,41 @@ def main() -> int:
         return command
 
     add(
-        "generate", _generate, "write rules, their generated tests, runbook heads, alertmanager.yml"
+        "generate",
+        _generate,
+        "write the rules, their tests, the heads of the runbooks and alertmanager.yml",
     )
     rules = add("rules", _rules, "write the rules of one environment into a folder")
-    rules.add_argument("--environment", required=True, metavar="NAME", help="such as staging")
-    rules.add_argument("--output", required=True, type=Path, metavar="FOLDER")
+    rules.add_argument(
+        "--environment", required=True, metavar="NAME", help="environment, such as staging"
+    )
+    rules.add_argument(
+        "--output", required=True, type=Path, metavar="FOLDER", help="folder to write to"
+    )
     add(
         "check",
         _check,
-        "check generated files, metrics, meaning, form and runbooks, also by promtool and amtool",
+        "check rules, runbooks and Alertmanager's configuration, also with promtool and amtool",
     )
     mutate = add(
         "mutate",
         _mutate,
         "change each rule a little, and list the changes that no rule test notices",
     )
-    mutate.add_argument("groups", nargs="*", metavar="GROUP", help="only these; by default all")
+    mutate.add_argument(
+        "groups", nargs="*", metavar="GROUP", help="only these rule groups (default: all)"
+    )
     notifications.add_arguments(
         add(
             "notifications",
             notifications.run,
-            "write Alertmanager's configuration for the secrets that exist",
+            "write Alertmanager's configuration for the secret files that exist",
         )
     )
     replay_command.add_arguments(
-        add("replay", replay_command.run, "when alerts would have fired, with other thresholds")
+        add(
+            "replay", replay_command.run, "print when alerts would have fired with other thresholds"
+        )
     )
     backfill_command.add_arguments(
         add("backfill", backfill_command.run, "compute the recording rules for the past")
@@ -109,14 +119,14 @@ def _check(_arguments: argparse.Namespace) -> int:
 def _mutate(arguments: argparse.Namespace) -> int:
     def progress(done: int, every: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{done} of {every} mutants", end="", file=sys.stderr, flush=True)
+            print(f"\r{done} of {every} changes tried", end="", file=sys.stderr, flush=True)
 
     alive = survivors(paths.RULES, paths.RULE_TESTS, arguments.groups, progress)
     if sys.stderr.isatty():
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
     for mutant in alive:
         print(mutant)
-    print(f"{len(alive)} mutants that no rule test kills", file=sys.stderr)
+    print(f"{len(alive)} changes that no rule test notices", file=sys.stderr)
     return 1 if alive else 0
 
 

@@ -16,15 +16,15 @@ from prometheus_tools.rulebook import Rulebook, rulebook
 from prometheus_tools.scratch import ScratchError
 
 DESCRIPTION = """\
-Evaluates recording rules over the past and writes what they would have recorded as blocks, so that
-baselines and long-range panels know the weeks before the rules were there:
+Evaluates the recording rules for the past and writes the results as blocks. Then baselines and
+panels over weeks have values for the time before the rules existed:
 
   python -m alerts backfill --data /var/lib/prometheus --last 35d
   python -m alerts backfill --prometheus http://127.0.0.1:9090 --data blocks --last 35d
 
-Without --prometheus, the past is that of the blocks in --data; what is not in a block yet, the last
-three hours at most, is left out. A running Prometheus takes new blocks in its data folder in within
-a minute or two.
+Without --prometheus, the metrics are read from the blocks in --data. What is not in a block yet (at
+most the last three hours) is left out. A running Prometheus reads new blocks in its data folder
+within one or two minutes.
 """
 
 _LOOKBACK_SECONDS = 300
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prometheus",
         default="",
         metavar="URL",
-        help="read the past from this Prometheus, by remote read",
+        help="read the metrics from this Prometheus, by remote read",
     )
     time_range.add_options(parser, "35d")
     parser.add_argument(
@@ -55,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this record and those it reads; may be repeated",
+        help="only this record and the records that it reads; may be repeated",
     )
     parser.add_argument(
         "--interval",
         type=time_range.seconds,
         default="1m",
         metavar="DURATION",
-        help="evaluate no more often than this (default 1m, 5m at most); 0s: as often as the rules",
+        help="evaluate at most this often (default 1m, longest 5m); 0s: as often as the rules do",
     )
 
 
@@ -75,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
             f"--interval {options.interval}s: Prometheus looks back 5m for a sample; use 5m or less"
         )
     if not options.prometheus and not options.data.is_dir():
-        raise ValueError(f"--data {options.data}: no such folder; name that of Prometheus's blocks")
+        raise ValueError(
+            f"--data {options.data}: no such folder; give the folder of Prometheus's blocks"
+        )
     texts = rule_files(settings.thresholds, settings.links).values()
     rules = rulebook(texts, evaluation_seconds())
     _check_names(options.record, rules)
@@ -91,8 +93,8 @@ def run(options: argparse.Namespace) -> int:
     empty = [name for name, samples in done.samples.items() if not samples]
     if len(empty) == len(done.samples):
         print(
-            f"{options.data}: nothing backfilled: there is nothing in this time that the records "
-            "read, or all of it is recorded already",
+            f"{options.data}: nothing backfilled: the records read nothing in this time, or "
+            "everything is recorded already",
             file=sys.stderr,
         )
         return 1
@@ -102,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         f"{len(done.blocks)} blocks"
     )
     if empty:
-        print(f"nothing to record: {', '.join(empty)}")
+        print(f"no data for: {', '.join(empty)}")
     return 0
 
 

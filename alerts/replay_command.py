@@ -20,10 +20,10 @@ from prometheus_tools.replay import Difference, Fired, NoDataError, Replay, Repl
 from prometheus_tools.rulebook import Rulebook, rulebook
 
 DESCRIPTION = """\
-Prints when each alert would have fired over the past of a Prometheus, with changed thresholds, and
-how that differs from the present ones:
+Prints when each alert would have fired in the past with other thresholds, and how this differs from
+the present thresholds. It reads the past from a Prometheus:
 
-  python -m alerts replay --last 7d --set sms_latency_objective=0.98 --alert SMSProcessingSlow
+  python -m alerts replay --last 7d --set sms_latency_objective=0.98 --alert SMSLatencyBudgetBurn
 """
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default %(default)s"
+        "--prometheus",
+        default="http://127.0.0.1:9090",
+        metavar="URL",
+        help="address of Prometheus (default %(default)s)",
     )
     time_range.add_options(parser, "1d")
     parser.add_argument(
@@ -67,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=time_range.seconds,
         default=0,
         metavar="DURATION",
-        help="evaluate no more often than this: faster over weeks, but it misses short firings",
+        help="evaluate at most this often: faster for weeks, but short firings are missed",
     )
 
     parser.add_argument(
@@ -75,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=time_range.seconds,
         default="1m",
         metavar="DURATION",
-        help="longest that one query may take (default 1m); Prometheus has its own limit of 2m",
+        help="most time that one query may take (default 1m); Prometheus stops it after 2m",
     )
 
 
@@ -132,10 +135,10 @@ def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str
         more = sum(d.before is None for d in found)
         gone = sum(d.after is None for d in found)
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
-    notes = [f"{alert}: can't be told: {reason}" for alert, reason in after.untold.items()]
+    notes = [f"{alert}: can't be replayed: {reason}" for alert, reason in after.untold.items()]
     if after.partly:
         notes.append(
-            "only the last part of this time can be told, since what they read began later: "
+            "only the last part of this time is known, because their data began later: "
             + ", ".join(sorted(after.partly))
         )
     for note in notes:

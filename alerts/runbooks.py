@@ -57,10 +57,18 @@ def index(groups: tuple[Group, ...]) -> str:
     lines = [
         "# Runbooks",
         "",
-        "Every alert, generated from its declaration by `make generate`. A page asks somebody now,",
-        "a ticket within days, info nobody.",
+        "All alerts. `make generate` writes this table. Severity `page`: somebody must act now.",
+        "`ticket`: somebody must act within days. `info`: nobody is notified.",
         "",
-        "| alert | asks | team | watches | declared in |",
+        "How to use a page:",
+        "",
+        "- `promql`: paste it at <http://127.0.0.1:9090/query>.",
+        "- `make`, `python -m`: type them in the checkout. `python` is `.venv/bin/python`.",
+        "- `amtool` comes with Alertmanager (`docs/notifying.md` says where it is).",
+        "- SQL: ask the orchestrator's database. Under Docker, `make status` prints NAME:",
+        "  `docker compose -p NAME exec postgres psql -U orchestrator orchestrator`.",
+        "",
+        "| alert | severity | team | watches | declared in |",
         "| --- | --- | --- | --- | --- |",
     ]
     for alert, (signal, group, same) in rows.items():

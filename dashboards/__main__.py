@@ -1,4 +1,4 @@
-"""The Grafana dashboards: generate them from their sources, check them, draw them, compare."""
+"""Generates, checks, draws and compares the Grafana dashboards."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def main() -> int:
         command.set_defaults(run=run)
         return command
 
-    add("generate", _generate, "write grafana/dashboards")
+    add("generate", _generate, "write the dashboards into grafana/dashboards")
     add(
         "check",
         _check,

@@ -12,15 +12,19 @@ def add_options(parser: argparse.ArgumentParser, last: str | None) -> None:
     Without a default, the command has to put something in place of None.
     """
     parser.add_argument(
-        "--from", dest="start", type=moment, metavar="TIME", help="such as 2026-11-24T12:00Z"
+        "--from",
+        dest="start",
+        type=moment,
+        metavar="TIME",
+        help="begin, such as 2026-11-24T12:00Z",
     )
-    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="default: now")
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="end (default: now)")
     parser.add_argument(
         "--last",
         type=seconds,
         default=last,
         metavar="DURATION",
-        help=f"in place of --from; {last or 'such as 6h'}",
+        help=f"how far back, instead of --from ({f'default {last}' if last else 'such as 6h'})",
     )
 
 
@@ -44,7 +48,7 @@ def seconds(text: str) -> int:
         return int(duration(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a duration; write 30m, 7d or the like"
+            f"{text!r} is not a duration; write it as 30m or 7d"
         ) from None
 
 

@@ -1,7 +1,7 @@
 """`python -m simulator.log_lines`: a large log, as the orchestrator would write it.
 
-The lines go through the orchestrator's own logging, so that they are rotated and compressed as real
-ones; only what they tell is drawn by lot.
+The lines go through the orchestrator's own logging, so they are rotated and compressed like real
+ones. Only their content is random.
 """
 
 import argparse
@@ -32,6 +32,11 @@ from app.core.events import (
 )
 from simulator.latency import Latency
 from simulator.tenants import SIMULATED, Sender
+
+DESCRIPTION = (
+    "Writes a large log, as the orchestrator would write it. The files are rotated and compressed "
+    "like real ones. Only what the lines say is random."
+)
 
 QUEUE_BYTES = 16 * 1024 * 1024
 _CALLS = (
@@ -123,16 +128,18 @@ def _conclusion(rng: Random, milliseconds: float) -> list[Event]:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m simulator.log_lines", description=__doc__)
-    parser.add_argument("lines", type=int, help="how many at least")
-    parser.add_argument("folder", type=Path, help="where to, a folder that is made")
+    parser = argparse.ArgumentParser(prog="python -m simulator.log_lines", description=DESCRIPTION)
+    parser.add_argument("lines", type=int, help="write at least this many lines")
+    parser.add_argument("folder", type=Path, help="folder to write to; it is created")
     arguments = parser.parse_args()
 
     def progress(written: int) -> None:
         print(f"\r{written:,} of {arguments.lines:,} lines", end="", file=sys.stderr, flush=True)
 
     ids = write(arguments.folder, arguments.lines, Random(1), progress)
-    print(f"\r{len(ids):,} SMS; one of them: {ids[len(ids) // 2]}", file=sys.stderr)
+    print(
+        f"\r{len(ids):,} SMS; correlation ID of one of them: {ids[len(ids) // 2]}", file=sys.stderr
+    )
     return 0
 
 

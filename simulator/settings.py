@@ -33,29 +33,36 @@ class Settings(BaseSettings):
     sms_agent_port: Port = 8002
     notification_service_port: Port = 8003
     ai_provider_port: Port = 8004
-    receiver_port: Port = Field(8005, description="control API and webhook receiver")
+    receiver_port: Port = Field(
+        8005, description="port of the control API and of the webhook receiver"
+    )
     app_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
     )
     traffic_per_minute: float = Field(
-        60, ge=0, le=MAX_MESSAGES_PER_MINUTE, description="mean rate of SMS; 0 for none"
+        60, ge=0, le=MAX_MESSAGES_PER_MINUTE, description="SMS a minute, on average; 0 for none"
     )
     data_dir: Path | None = Field(
-        None, description="folder in which the receiver keeps what it got; memory only if unset"
+        None,
+        description="folder in which the receiver keeps notifications; only in memory if unset",
     )
     runbooks_dir: Path = Field(
         Path(__file__).parents[1] / "alerts" / "runbooks",
-        description="folder of NAME.md pages; alerts/runbooks of the checkout if unset",
+        description="folder of the runbooks; alerts/runbooks of the checkout if unset",
     )
     preview_dir: Path = Field(
         Path(__file__).parents[1] / ".state" / "preview",
         description="folder of the dashboards' pictures; .state/preview of the checkout if unset",
     )
     log_format: Literal["json", "console", "off"] = Field(
-        "json", description="of lines on standard output: for machines, for people, or none"
+        "json",
+        description="form of the log lines on standard output: json for programs, console for "
+        "people, off for none",
     )
     log_folder: Path | None = Field(None, description="folder for log files; none if unset")
-    seed: int | None = Field(None, description="makes the random draws reproducible")
+    seed: int | None = Field(
+        None, description="a number; the same number gives the same random values"
+    )
 
     @classmethod
     def settings_customise_sources(

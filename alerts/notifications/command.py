@@ -12,20 +12,20 @@ from alerts.notifications.settings import described_variables, load_settings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options, and the settings as they are found in the environment."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"settings, by environment variables:\n{described_variables()}"
+    parser.epilog = f"environment variables and their defaults:\n{described_variables()}"
     parser.add_argument(
         "--secrets",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the secret files; which are there decides who is notified",
+        help="folder with the secret files; each file that exists switches a receiver on",
     )
     parser.add_argument(
         "--output",
         type=Path,
         required=True,
         metavar="FILE",
-        help="the configuration to write; the templates go into a folder beside it",
+        help="file to write; the templates are written into a folder beside it",
     )
 
 

@@ -37,39 +37,50 @@ class NotificationSettings(BaseSettings):
 
     secrets_path: str = Field(
         "secrets",
-        description="folder of the secret files as Alertmanager sees it, from where it runs",
+        description="folder in which Alertmanager finds the secret files; a relative path begins "
+        "in its working directory",
     )
-    email_to: Addresses = Field(None, description="addresses, separated by commas")
-    email_to_orchestrator: Addresses = Field(None, description="of that team; email_to if unset")
-    email_to_platform: Addresses = Field(None, description="of that team; email_to if unset")
-    email_from: Sender = Field("alertmanager@localhost", description="sender")
+    email_to: Addresses = Field(
+        None, description="addresses that get the alerts, separated by commas"
+    )
+    email_to_orchestrator: Addresses = Field(
+        None, description="addresses of the orchestrator team; ALERTS_EMAIL_TO if unset"
+    )
+    email_to_platform: Addresses = Field(
+        None, description="addresses of the platform team; ALERTS_EMAIL_TO if unset"
+    )
+    email_from: Sender = Field("alertmanager@localhost", description="address of the sender")
     email_smarthost: MailServer = Field(
-        "localhost:587", description="mail server, HOST:PORT; an IPv6 address as [::1]:25"
+        "localhost:587", description="mail server as HOST:PORT; write an IPv6 address as [::1]:25"
     )
-    email_username: str | None = Field(None, description="login; the sender's address if unset")
+    email_username: str | None = Field(
+        None, description="user name at the mail server; the sender's address if unset"
+    )
     email_require_tls: bool = Field(True, description="refuse servers without STARTTLS")
     slack_channel: str | None = Field(
-        None, description="for webhooks that serve several channels; most are tied to one"
+        None, description="channel, if the webhook can post to several; most webhooks can't"
     )
     pagerduty_url: AnyHttpUrl = Field(
         AnyHttpUrl("https://events.pagerduty.com/v2/enqueue"),
-        description="where events go; the EU region and event gateways have others",
+        description="URL of PagerDuty; the EU region and event gateways have other URLs",
     )
     quiet_hours: bool = Field(
-        False, description="hold tickets back outside working hours; pages come at any hour"
+        False, description="send tickets only in working hours; pages are sent at any hour"
     )
     working_days: Days = Field(
         WEEK[:5],
-        description="days on which tickets come, separated by commas; also monday:friday",
+        description="days on which tickets are sent, such as monday,tuesday or monday:friday",
         min_length=1,
     )
-    work_begins: Clock = Field("08:00", description="HH:MM, tickets come from then on")
+    work_begins: Clock = Field("08:00", description="time from which tickets are sent, as HH:MM")
     work_ends: Clock = Field(
         "18:00",
-        description="HH:MM, tickets come until then; 24:00 is the end of the day, and a time "
-        "before work_begins is on the next day",
+        description="time until which tickets are sent, as HH:MM; 24:00 is the end of the day, and "
+        "a time before ALERTS_WORK_BEGINS is on the next day",
     )
-    time_zone: str = Field("UTC", description="of the working hours, such as Australia/Sydney")
+    time_zone: str = Field(
+        "UTC", description="time zone of the working hours, such as Australia/Sydney"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -99,7 +110,7 @@ class NotificationSettings(BaseSettings):
         if self.work_begins == self.work_ends:
             raise ValueError(
                 f"{variable('work_begins')} and {variable('work_ends')} are both "
-                f"{self.work_ends}; all day is {MIDNIGHT} to {END_OF_DAY}"
+                f"{self.work_ends}; for the whole day write {MIDNIGHT} and {END_OF_DAY}"
             )
         return self
 

@@ -172,8 +172,8 @@ def queue_length(thresholds: Thresholds) -> Signal:
     """How many answers wait for a manager."""
     return Signal(
         title="Answers waiting for a manager",
-        meaning="Answers of the AI that wait for a decision now. Good is a number that goes down "
-        "to a few several times a day.",
+        meaning="Answers of the AI that wait for a decision now. Good is when the number falls to "
+        "a few several times a day.",
         unit=Unit.COUNT,
         source=QUEUE_LENGTH,
         thresholds=(
@@ -227,7 +227,7 @@ def queue_age(thresholds: Thresholds) -> Signal:
                 thresholds.approval_wait_warning_seconds,
                 Severity.TICKET,
                 "15m",
-                "A tenant waits, and soon longer than promised.",
+                "Soon a tenant has waited longer than promised.",
                 "Have a manager decide on the oldest ones today.",
             ),
             above(
@@ -235,10 +235,10 @@ def queue_age(thresholds: Thresholds) -> Signal:
                 Severity.PAGE,
                 # The sweep escalates what is due each minute.
                 "5m",
-                "The promise to the tenant is broken, and the sweep, which should have escalated "
-                "it, does not work.",
-                "Find out why the sweep fails; have a manager take the oldest ones by hand until "
-                "it works.",
+                "The promise to the tenant is broken. The orchestrator's sweep should have "
+                "escalated the answer, so it does not work.",
+                "Find out why the sweep fails. Until it works, have a manager decide on the "
+                "oldest answers.",
             ),
         ),
     )
@@ -342,8 +342,8 @@ def detection(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.job }} finds far fewer payment plans than usual",
                 description="Plans that tenants propose are not stored or confirmed. Share of "
                 "messages with a plan over 6 hours, compared with the usual share.",
-                action="Read some messages with an amount and weeks in them: if no plan was "
-                "found, a release has probably broken the detection.",
+                action="Read some messages that name an amount and weeks. If no plan was found in "
+                "them, a release has probably broken the detection.",
                 pending="30m",
                 keep_firing="30m",
                 guards=(Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),),
@@ -370,7 +370,7 @@ def drift(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The AI of {{ $labels.job }} is not as sure of its answers as usual",
                 description="Confidence decides where answers go. If it is lower, managers get "
-                "too many; if it is higher, answers are sent that a manager should have seen. "
+                "too many. If it is higher, answers are sent that a manager should have seen. "
                 "Difference of the means.",
                 action="See whether it rose or fell. Has the provider changed the model, or have "
                 "we changed the prompt?",

@@ -105,7 +105,8 @@ def time_left(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.job }} will reach its limit of {{ $labels.limit }} in weeks",
                 description="The daily peak of {{ $labels.limit }} grows towards its limit. Time "
                 "left at the growth of the last four weeks.",
-                action="Plan more capacity now: workers, instances or a higher quota.",
+                action="Plan more capacity now: more instances for SMS, a higher quota for AI "
+                "calls.",
                 pending="6h",
                 keep_firing="1d",
                 guards=(Guard(LEVEL, Comparison.AT_LEAST, thresholds.capacity_minimum_usage, _ON),),

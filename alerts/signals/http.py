@@ -70,8 +70,8 @@ def erring(thresholds: Thresholds) -> Signal:
     """The share of requests that the service itself failed."""
     return Signal(
         title="Requests answered 5xx",
-        meaning="Share of requests, without probes, answered 5xx over 5 minutes. Good is 0; "
-        "above the line, roll back the release.",
+        meaning="Share of requests, without probes, answered 5xx over 5 minutes. Good is 0. Above "
+        "the line, roll back the release.",
         unit=Unit.RATIO,
         source=SERVED_ERROR_RATIO,
         thresholds=(

@@ -137,8 +137,8 @@ def watchdog() -> Signal:
                 team=Team.PLATFORM,
                 summary="Alerting works",
                 description="This alert always fires. Something is wrong when it is missing.",
-                action="Nothing while it fires. When it is missing: is Prometheus up, does it "
-                "reach Alertmanager?",
+                action="Do nothing while it fires. When it is missing, see whether Prometheus is "
+                "up and reaches Alertmanager.",
             ),
         ),
     )
@@ -161,8 +161,8 @@ def rule_failures() -> Signal:
                 summary="Rules of {{ $labels.rule_group }} fail",
                 description="A rule that fails records nothing and can't fire. Nobody watches "
                 "what it should watch, and no other alert says so. Failures within 5 minutes.",
-                action="Read the rule's error on Prometheus's page /rules; fix the rule, or the "
-                "series that it can't join.",
+                action="Read the rule's error on Prometheus's page /rules. Then fix the rule, or "
+                "the labels of the series that it reads.",
                 # Longer than the window: one failure alone can't last so long.
                 pending="6m",
                 absence="TargetDown",
@@ -175,8 +175,8 @@ def rule_time(thresholds: Thresholds) -> Signal:
     """How much of its interval a group needs."""
     return Signal(
         title="Duration of rule groups",
-        meaning="The last evaluation of a group as a share of its interval. Good is below 10%; "
-        "above 100% evaluations are skipped.",
+        meaning="The last evaluation of a group as a share of its interval. Good is below 10%. "
+        "Above 100% evaluations are skipped.",
         unit=Unit.RATIO,
         source=RULE_TIME,
         thresholds=(
@@ -292,7 +292,7 @@ def queue(thresholds: Thresholds) -> Signal:
     """Alerts that wait to be sent."""
     return Signal(
         title="Queue of alerts to send",
-        meaning="How full the queue to Alertmanager is. Good is 0; alerts that don't fit are "
+        meaning="How full the queue to Alertmanager is. Good is 0. Alerts that don't fit are "
         "dropped.",
         unit=Unit.RATIO,
         source=QUEUE,
@@ -330,7 +330,7 @@ def dropped() -> Signal:
                 summary="Prometheus at {{ $labels.instance }} drops alerts",
                 description="Nobody was notified of them. Alerts that still fire are sent again "
                 "a minute later. Dropped within 5 minutes.",
-                action="Read on Prometheus's page /alerts what fires; then fix the connection to "
+                action="See on Prometheus's page /alerts what fires. Then fix the connection to "
                 "Alertmanager.",
                 # Longer than the window: an Alertmanager that restarts once calls nobody.
                 pending="6m",
@@ -356,7 +356,7 @@ def alertmanagers() -> Signal:
                 summary="Prometheus at {{ $labels.instance }} knows no Alertmanager",
                 description="Its alerts reach nobody, not even this one, unless another "
                 "Prometheus watches it. Alertmanagers known.",
-                action="Fix prometheus/targets/alertmanager.yml; Prometheus reads it again by "
+                action="Fix prometheus/targets/alertmanager.yml. Prometheus reads it again by "
                 "itself.",
                 pending="1m",
                 absence="TargetDown",
@@ -382,7 +382,7 @@ def config_reloaded(program: str, metric: Metric) -> Signal:
                 summary=f"{program} at {{{{ $labels.instance }}}} refused its configuration",
                 description="It still uses the previous one, so the change has no effect. After "
                 "its next restart it will not start at all.",
-                action="Read its log for the line it refuses; `make check` also names it.",
+                action="Its log names the line that it refuses. `make check` also names it.",
                 pending="1m",
                 labels={"program": program.lower()},
             ),
@@ -408,7 +408,7 @@ def tsdb(thresholds: Thresholds) -> Signal:
                 summary="The store of Prometheus at {{ $labels.instance }} fails",
                 description="Memory and the write-ahead log grow until it works again, and the "
                 "next restart takes longer or loses data. Failures within an hour.",
-                action="Read its log for the operation and the file; usually the disk is full.",
+                action="Its log names the operation and the file. Usually the disk is full.",
                 pending="5m",
             ),
         ),
@@ -511,8 +511,8 @@ def configurations() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Alertmanagers run with different configurations",
-                description="Who is notified depends on which of them answers first. "
-                "Configurations in use.",
+                description="Who is notified depends on which of them sends first. Configurations "
+                "in use.",
                 action="Find the instance that was not reloaded, and reload it.",
                 # A rollout takes its time from one to the next.
                 pending="15m",
@@ -537,8 +537,8 @@ def notify_failures(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="Notifications by {{ $labels.integration }} don't go out",
                 description="People who are notified through it get no messages, or get them late.",
-                action="Read in Alertmanager's log what the receiver answers; until then watch "
-                "Alertmanager's own page.",
+                action="Read the receiver's answer in Alertmanager's log. Until it is fixed, "
+                "watch Alertmanager's own page.",
                 pending="1m",
                 guards=(
                     Guard(

@@ -192,7 +192,7 @@ def memory_left(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.instance }} is short of memory",
                 description="Soon the kernel kills the largest process, which may be the "
                 "orchestrator or Prometheus.",
-                action="Find which process grew; restart it before the kernel chooses one.",
+                action="Find which process grew. Restart it before the kernel kills one.",
                 pending="10m",
             ),
         ),

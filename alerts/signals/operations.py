@@ -135,7 +135,7 @@ def failing(thresholds: Thresholds) -> Signal:
     return Signal(
         title="Failing calls by component",
         meaning="Share of calls that failed or were refused by an open breaker over a minute. "
-        "Good is 0; the line is the limit for the AI provider.",
+        "Good is 0. The line is the limit for the AI provider.",
         unit=Unit.RATIO,
         source=COMPONENT_ERROR_RATIO,
         thresholds=(
@@ -146,10 +146,10 @@ def failing(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="Calls of {{ $labels.job }} to the AI provider fail",
-                description="SMS whose answer the AI can't write end as failed workflows and "
-                "have to be retried. Share of calls failed or refused over a minute.",
+                description="Without an answer from the AI, SMS end as failed workflows and have "
+                "to be retried. Share of calls failed or refused over a minute.",
                 logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
-                action="See by error type whether the provider is down, slow or refuses us; when "
+                action="See by error type whether the provider is down, slow or refuses us. When "
                 "it is back, retry the failed workflows.",
                 pending="30s",
                 # Longer than what it holds back looks back, so that recovery calls nobody.
@@ -194,8 +194,8 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="Calls of {{ $labels.job }} to {{ $labels.component }} fail",
-                description="Tenants notice nothing but 1 to 7 s of delay, as long as a retry "
-                "works. Share of calls failed or refused over 5 minutes.",
+                description="As long as a retry works, tenants only notice 1 to 7 s of delay. "
+                "Share of calls failed or refused over 5 minutes.",
                 action="See by error type what is wrong, and tell the team of "
                 "{{ $labels.component }}.",
                 pending="2m",
@@ -293,7 +293,7 @@ def breakers_flapping(thresholds: Thresholds) -> Signal:
     return Signal(
         title="Breakers that closed again",
         meaning="How often a worker's breaker closed again within 30 minutes. Once is the end of "
-        "an outage; more often means that an upstream fails under load. Good is 0.",
+        "an outage. More often means that an upstream fails under load. Good is 0.",
         unit=Unit.COUNT,
         source=BREAKER_RECOVERIES,
         thresholds=(
@@ -308,8 +308,8 @@ def breakers_flapping(thresholds: Thresholds) -> Signal:
                 description="{{ $labels.component }} answers the trial call and fails soon "
                 "after, so SMS fail in bursts. How often the breaker closed within 30 minutes, "
                 "mean of the workers.",
-                action="Look at the load and the limits of {{ $labels.component }}; waiting does "
-                "not help, it must be fixed.",
+                action="Look at the load and the limits of {{ $labels.component }}. Waiting does "
+                "not help: it must be fixed.",
                 pending="1m",
                 logs=LogQuery(
                     (BreakerChanged, OperationFailed),
@@ -325,7 +325,7 @@ def pool(thresholds: Thresholds) -> Signal:
     return Signal(
         title="Database connections in use",
         meaning="Share of the pool's connections that are in use. Good is below "
-        f"{Unit.RATIO.text(thresholds.database_pool_ratio)}; at 100% requests wait for one.",
+        f"{Unit.RATIO.text(thresholds.database_pool_ratio)}. At 100% requests wait for one.",
         unit=Unit.RATIO,
         source=POOL_USED_RATIO,
         thresholds=(
@@ -339,7 +339,7 @@ def pool(thresholds: Thresholds) -> Signal:
                 "connection",
                 description="Requests wait up to 30 s for a connection, then they are answered "
                 "500. Share of the pool in use.",
-                action="See whether statements are slow; if they are not, the pool is too small "
+                action="See whether statements are slow. If they are not, the pool is too small "
                 "for the load.",
                 pending="5m",
                 keep_firing="1m",
@@ -370,8 +370,8 @@ def breakers_not_closed() -> Signal:
                     (BreakerChanged, OperationFailed),
                     where={"component": "{{ $labels.component }}"},
                 ),
-                action="Fix {{ $labels.component }}, or wait for it; the breaker tries one call "
-                "a minute and closes by itself.",
+                action="Fix {{ $labels.component }}, or wait for it. The breaker tries one call a "
+                "minute and closes by itself.",
                 pending="1m",
                 # The trial calls of an upstream that stays down must not end and begin the alert.
                 keep_firing="1m",

@@ -87,11 +87,11 @@ def memory(thresholds: Thresholds) -> Signal:
                 value=thresholds.memory_bytes,
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
-                summary=f"{_AT} uses much memory",
+                summary=f"{_AT} uses too much memory",
                 description="If it keeps growing, the system kills the process, and the SMS it "
                 "works on fail. Resident memory of one worker.",
-                action="See whether it still grows. Restart the instance if the machine runs out; "
-                "find the cause either way.",
+                action="See whether it still grows. If the machine runs out of memory, restart "
+                "the instance. Find the cause in any case.",
                 pending="10m",
                 keep_firing="5m",
                 logs=LogQuery(level="warning"),
@@ -138,7 +138,7 @@ def cpu(thresholds: Thresholds) -> Signal:
     """CPU that a worker uses."""
     return Signal(
         title="CPU of a worker",
-        meaning="Cores that a worker uses; it can't use more than 1. Good is below "
+        meaning="Cores that a worker uses. It can't use more than 1. Good is below "
         f"{Unit.RATIO.text(thresholds.cpu_ratio)}.",
         unit=Unit.RATIO,
         source=CPU,
@@ -150,10 +150,10 @@ def cpu(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"The workers of {_AT} have no CPU time left",
-                description="A worker is one event loop on one core: requests queue behind each "
-                "other. Share of a core, mean of the workers.",
-                action="More SMS than usual: add workers or an instance. The same traffic: "
-                "profile what is new.",
+                description="A worker uses one core at most, so requests wait for each other. "
+                "Share of a core, mean of the workers.",
+                action="If more SMS come than usual, add workers or an instance. If not, find the "
+                "new code that needs the CPU.",
                 pending="10m",
                 keep_firing="5m",
                 logs=LogQuery((ServiceStarted,)),
@@ -167,8 +167,8 @@ def lag(thresholds: Thresholds) -> Signal:
     limit = thresholds.event_loop_lag_seconds
     return Signal(
         title="Event loop lag p99",
-        meaning="How late the event loop runs a timer, by instance. Good is a few milliseconds; "
-        f"above {limit:g}s something blocks it.",
+        meaning="How late the event loop runs a timer, by instance. Good is a few milliseconds. "
+        f"Above {limit:g}s something blocks it.",
         unit=Unit.SECONDS,
         source=LAG,
         thresholds=(
@@ -194,7 +194,7 @@ def restarts(thresholds: Thresholds) -> Signal:
     """How often an instance started anew."""
     return Signal(
         title="Restarts in 30 minutes",
-        meaning="How often an instance started again. A release makes one; otherwise good is 0.",
+        meaning="How often an instance started again. A release counts once. Otherwise good is 0.",
         unit=Unit.COUNT,
         source=RESTARTS,
         thresholds=(
@@ -233,10 +233,10 @@ def rollup_store() -> Signal:
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"{_AT} can't store its rollups",
-                description="The JSON metrics miss what other workers count. Nothing is lost "
-                "yet: counts stay in memory for hours. Failed writes within a minute.",
-                action="See the reason in the log; usually a full disk, a lock or a store that "
-                "is down.",
+                description="The JSON metrics lack the newest counts of other workers. Nothing is "
+                "lost yet: counts stay in memory for hours. Failed writes within a minute.",
+                action="See the reason in the log. Usually the disk is full, or the store is "
+                "locked or down.",
                 pending="5m",
                 keep_firing="2m",
                 logs=LogQuery((RollupFlushFailed, RollupFlushBroken)),
@@ -292,8 +292,8 @@ def log_losses() -> Signal:
                 summary=f"{_AT} loses log lines ({{{{ $labels.reason }}}})",
                 description="The log may lack the line that you search for. Lines of the last 5 "
                 "minutes.",
-                action="queue_full: whatever reads the lines is too slow or has stopped. broken: "
-                "a line can't be encoded, which is a defect.",
+                action="queue_full: the disk, or the program that reads the lines, is too slow or "
+                "has stopped. broken: a line can't be written as JSON, which is a bug.",
                 pending="1m",
                 keep_firing="5m",
                 logs=LogQuery((LinesDropped,)),
@@ -334,8 +334,8 @@ def instrumentation() -> Signal:
     """Errors of the instrumentation itself."""
     return Signal(
         title="Measurements lost",
-        meaning="Errors inside the instrumentation in 15 minutes; each lost a measurement, none "
-        "failed a request. Good is 0.",
+        meaning="Errors in the code that measures, in 15 minutes. Each lost a measurement, and "
+        "none failed a request. Good is 0.",
         unit=Unit.COUNT,
         source=MEASUREMENTS_LOST,
         dashboard=Dashboard.MONITORING,
@@ -348,8 +348,8 @@ def instrumentation() -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary=f"Measurements of {_AT} fail",
                 description="Dashboards and alerts see too little. Errors within 15 minutes.",
-                action="It is a defect: see which gauge does not move or which counter is too "
-                "low, and since which release.",
+                action="It is a bug. See which gauge does not move or which counter is too low, "
+                "and since which release.",
                 pending="1m",
                 logs=LogQuery(level="error"),
             ),
@@ -376,8 +376,8 @@ def folded_labels() -> Signal:
                 summary=f"{_AT} reports values of {{{{ $labels.label }}}} as 'other'",
                 description="Code uses a value that the catalogue does not know, or too many "
                 "values, so different things share one series. Values of the last hour.",
-                action="Declare the value in the catalogue, or stop putting something unbounded "
-                "into the label.",
+                action="Declare the value in the catalogue, or stop putting IDs or texts into the "
+                "label.",
                 pending="1m",
                 matchers='label!="http_request_method"',
                 logs=LogQuery((ServiceStarted,)),

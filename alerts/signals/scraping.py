@@ -65,7 +65,7 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 "else is known about it until this is fixed.",
                 # The other jobs' own logs are wherever they run.
                 logs=LogQuery(level="error") if job == ORCHESTRATOR_JOB else None,
-                action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
+                action="Does its /health answer? If not, look at its log and restart it.",
                 pending="1m",
                 keep_firing="1m",
                 # The series has it already; here it tells the rules apart for promtool's linter.
@@ -95,7 +95,7 @@ def service_down() -> Signal:
                 "are. Its other alerts are held back until it answers again, because they would "
                 "repeat old samples.",
                 logs=LogQuery(level="error"),
-                action="Ask for its /health; if it doesn't answer, look at its log and restart it.",
+                action="Does its /health answer? If not, look at its log and restart it.",
                 pending="1m",
                 keep_firing="1m",
                 absence="TargetDown",
@@ -108,7 +108,7 @@ def flapping(thresholds: Thresholds) -> Signal:
     """Targets that go away and come back, never for long enough to be called down."""
     return Signal(
         title="Targets that go down and come back",
-        meaning="How often a target went down or came back within 30 minutes. Good is 0; one "
+        meaning="How often a target went down or came back within 30 minutes. Good is 0. One "
         "restart counts as 2.",
         unit=Unit.COUNT,
         source=CHANGES,
@@ -123,8 +123,8 @@ def flapping(thresholds: Thresholds) -> Signal:
                 "again and again",
                 description="Its scrapes fail and work again. Rates have gaps, and other alerts "
                 "may miss what happens in the gaps. Changes within 30 minutes.",
-                action="See whether it restarts or only its scrapes time out; then its memory and "
-                "CPU.",
+                action="See whether it restarts or only its scrapes time out. Then look at its "
+                "memory and CPU.",
                 pending="1m",
             ),
         ),
@@ -135,7 +135,7 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
     """How long targets take to answer."""
     return Signal(
         title="Duration of scrapes",
-        meaning="How long a target takes to answer a scrape. Good is well below a second; at the "
+        meaning="How long a target takes to answer a scrape. Good is well below a second. At the "
         "timeout it counts as down.",
         unit=Unit.SECONDS,
         source=exporters.SCRAPE_DURATION.name,
@@ -197,8 +197,8 @@ def cardinality(thresholds: Thresholds) -> Signal:
                 summary="{{ $labels.job }} exposes far more series than yesterday",
                 description="A label has got too many values, or a release added many metrics. "
                 "Samples per scrape, divided by those of a day ago.",
-                action="Compare its metrics by number of series with yesterday; drop the label "
-                "that grew.",
+                action="Find the metric that has more series than yesterday. Drop the label that "
+                "grew.",
                 pending="15m",
                 guards=(
                     Guard(MORE_SAMPLES, Comparison.AT_LEAST, thresholds.cardinality_samples, ()),
@@ -225,7 +225,7 @@ def rejected(thresholds: Thresholds) -> Signal:
                 summary="Prometheus at {{ $labels.instance }} refuses samples",
                 description="Samples that come late, twice or with a wrong time are lost. "
                 "Perhaps two targets have the same labels. Refused within 10 minutes.",
-                action="Read in Prometheus's log which target; look for two targets with the same "
+                action="Find the target in Prometheus's log. Look for two targets with the same "
                 "labels, or a clock that is wrong.",
                 pending="10m",
             ),

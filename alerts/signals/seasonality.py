@@ -182,8 +182,8 @@ def volume(thresholds: Thresholds) -> Signal:
             summary=f"{{{{ $labels.job }}}} receives far {text} SMS than usual at this hour",
             description="The last hour's SMS are outside the band for this hour of the week. "
             "Distance from the baseline in band widths.",
-            action="Is it a holiday or a campaign? If not, does the service that delivers the "
-            "SMS have a problem?",
+            action="Is it a holiday or a campaign? If not, ask the team of the SMS Agent whether "
+            "it has a problem.",
             pending="15m",
             keep_firing="15m",
             matchers='signal="sms_volume"',
@@ -195,7 +195,7 @@ def volume(thresholds: Thresholds) -> Signal:
 
     return Signal(
         title="SMS received, compared with the same hour of past weeks",
-        meaning="In band widths. Good is between -1 and 1; below -1, SMS may not arrive.",
+        meaning="In band widths. Good is between -1 and 1. Below -1, SMS may not arrive.",
         unit=Unit.BAND_WIDTHS,
         source=DEVIATION,
         thresholds=(
@@ -284,8 +284,8 @@ def _history(thresholds: Thresholds) -> Signal:
     needed = thresholds.seasonal_minimum_weeks
     return Signal(
         title="Past weeks that the bands are computed from",
-        meaning=f"With fewer than {needed} the bands are drawn, but they alert nobody. Good is "
-        f"{len(WEEKS)}.",
+        meaning=f"With fewer than {needed}, dashboards show the bands, but no alert fires. Good "
+        f"is {len(WEEKS)}.",
         unit=Unit.COUNT,
         source=WEEKS_KNOWN,
         thresholds=(
@@ -296,8 +296,9 @@ def _history(thresholds: Thresholds) -> Signal:
                 severity=Severity.INFO,
                 team=Team.PLATFORM,
                 summary="Not enough history of {{ $labels.signal }} to know what is unusual",
-                description=f"Bands need {needed} weeks before they alert anybody. Weeks known.",
-                action="Nothing: it ends by itself. To end it at once, backfill the records.",
+                description=f"Bands need {needed} weeks before their alerts can fire. Weeks known.",
+                action="Do nothing: it ends by itself. To end it at once, type `python -m alerts "
+                "backfill`.",
                 pending="30m",
             ),
         ),

@@ -124,7 +124,7 @@ def _availability(thresholds: Thresholds) -> Objective:
         promise="requests, without probes, are not answered 5xx",
         failing="answers too many requests with 5xx",
         impact="Callers get errors",
-        action=f"Find the failing {ROUTE} on the dashboard and its errors in the log; after a "
+        action=f"Find the failing {ROUTE} on the dashboard and its errors in the log. After a "
         "release, roll back.",
         logs=LogQuery((UnhandledError, DatabaseFailed)),
     )
@@ -163,7 +163,7 @@ def _ai_answers(thresholds: Thresholds) -> Objective:
         promise="SMS that ask the AI get its answer, retries included",
         failing="gets no answer from the AI for too many SMS",
         impact="Their workflows fail, and have to be retried",
-        action="See by error type whether the provider is down, slow or refuses us; when it is "
+        action="See by error type whether the provider is down, slow or refuses us. When it is "
         "back, retry the failed workflows.",
         logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
     )
@@ -179,7 +179,7 @@ def _sms_delivery(thresholds: Thresholds) -> Objective:
         promise="answers are handed to the SMS Agent, retries included",
         failing="can't send too many of its answers",
         impact="Answers are written but don't reach the tenants",
-        action="Look at the SMS Agent's errors and its breaker; when it is back, retry the failed "
+        action="Look at the SMS Agent's errors and its breaker. When it is back, retry the failed "
         "workflows.",
         logs=LogQuery((OperationFailed,), where={"component": Component.SMS_AGENT}),
     )

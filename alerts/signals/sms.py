@@ -64,7 +64,7 @@ def failing(thresholds: Thresholds) -> Signal:
                 summary="Workflows of {{ $labels.job }} fail: tenants get no answer",
                 description="Nobody answers these SMS until their workflows are retried. Share of "
                 "SMS over 5 minutes.",
-                action="See in the log which step fails and why; fix that, then retry the failed "
+                action="See in the log which step fails and why. Fix that, then retry the failed "
                 "workflows.",
                 # A failing AI has called by then.
                 pending="2m",
@@ -126,7 +126,7 @@ def concurrency(thresholds: Thresholds) -> Signal:
                 Severity.PAGE,
                 "1m",
                 "processes more SMS at the same time than it can without getting slower",
-                "Every SMS gets slower, and the slower they are the more of them run.",
+                "Every SMS gets slower, so even more of them run at the same time.",
             ),
         ),
     )

@@ -13,13 +13,13 @@ from dashboards.changes.revision import WORKING_TREE, branch_point, revision, wo
 DESCRIPTION = """\
 Says in words what changed in dashboards, alerts, recording rules and notifications:
 
-  python -m dashboards diff                   this branch, what is not committed included
-  python -m dashboards diff HEAD~3            the same since a commit
+  python -m dashboards diff                   this branch, with changes that are not committed
+  python -m dashboards diff HEAD~3            all changes since a commit
   python -m dashboards diff v1.2 v1.3         from one revision to another
   python -m dashboards diff . /tmp/staging    from this checkout to rules in a folder
 
-A folder is a checkout, or holds dashboards (*.json) or rules (*.yml) only; what one side holds
-none of is left out then. Formatting is no change.
+A folder is a checkout, or it holds only dashboards (*.json) or only rules (*.yml). Then only these
+are compared. Formatting does not count as a change.
 """
 
 _FORMATS = {"text": words.text, "markdown": words.markdown}
@@ -35,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OLD",
         help="a revision or a folder; default: where this branch left main, or HEAD",
     )
-    parser.add_argument("new", nargs="?", metavar="NEW", help=f"the same; default: {WORKING_TREE}")
     parser.add_argument(
-        "--format", choices=_FORMATS, default="text", help="markdown for pull requests"
+        "new", nargs="?", metavar="NEW", help=f"a revision or a folder; default: {WORKING_TREE}"
+    )
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="text", help="text, or markdown for pull requests"
     )
 
 

@@ -20,11 +20,12 @@ from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusAPI, PrometheusError
 
 DESCRIPTION = """\
-Draws each dashboard as one picture, from its JSON and a Prometheus, and an index.html of them all:
+Draws each dashboard as one picture, and writes an index.html with all of them. It reads the JSON of
+the dashboards, and a Prometheus:
 
   python -m dashboards preview --dashboard overview --last 6h --set job=orchestrator
 
-Needs no Grafana. Panels that are empty are listed at the end; the exit code is 1 only if Prometheus
+Grafana is not needed. Empty panels are listed at the end. The exit code is 1 only if Prometheus
 refused a query.
 """
 
@@ -34,14 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default %(default)s"
+        "--prometheus",
+        default="http://127.0.0.1:9090",
+        metavar="URL",
+        help="address of Prometheus (default %(default)s)",
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=paths.ROOT / ".state" / "preview",
         metavar="FOLDER",
-        help="default .state/preview",
+        help="folder to write to (default .state/preview)",
     )
     time_range.add_options(parser, None)
     parser.add_argument(
@@ -59,11 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="the value of a variable, all by default; may be repeated, also for several values "
-        "of one variable",
+        help="value of a dashboard variable (default: all values); may be repeated, also for the "
+        "same variable",
     )
-    parser.add_argument("--all-rows", action="store_true", help="open the rows that are collapsed")
-    parser.add_argument("--theme", choices=tuple(THEMES), default="light")
+    parser.add_argument("--all-rows", action="store_true", help="draw collapsed rows too")
+    parser.add_argument(
+        "--theme", choices=tuple(THEMES), default="light", help="colours (default light)"
+    )
     parser.add_argument(
         "--dashboards",
         type=Path,

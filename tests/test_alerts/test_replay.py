@@ -341,7 +341,7 @@ def test_the_table_says_what_a_change_makes_of_it() -> None:
     assert "+ Slow 01-01 00:00:00 01-01 00:01:30 1m30s 0.5 route=b" in rows
     assert "- Slow 01-01 02:00:00 01-01 02:10:00 10m 0.5 route=a" in rows
     assert "with the change: 1 more (+), 1 no more (-)" in text
-    assert "Gone: can't be told: x x" in text
+    assert "Gone: can't be replayed: x x" in text
     assert max(map(len, text.splitlines())) <= 100
 
 
