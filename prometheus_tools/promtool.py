@@ -6,6 +6,7 @@ target file is missing, and duplicate rules.
 ``promtool`` says which one is asked, where it is not to be the one that everything else uses.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -121,6 +122,8 @@ def _run(tool: Tool, *arguments: str) -> tuple[int, str]:
     """Exit code, and everything the tool said."""
     done = subprocess.run(
         [str(tool.path), *arguments],
+        # A fifth less of the processors for rule tests, for some more memory.
+        env={"GOGC": "400"} | os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

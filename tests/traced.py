@@ -5,12 +5,16 @@ Python half as slow again. So only tests that call the code directly are traced:
 on both databases the ones on SQLite, and of several cases the first that a process comes to.
 """
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Iterator
 from io import StringIO
 
 import coverage
 import pytest
+
+import app
 
 FOLDERS = ("tests/test_api/", "tests/test_core/", "tests/test_logs/", "tests/test_services/")
 
@@ -20,7 +24,10 @@ _REPORT = pytest.StashKey[str]()
 
 
 def _begun() -> coverage.Coverage | None:
-    """Begins to trace this process, before it imports the application; None if not wanted."""
+    """What traces this process, and has traced the import of the application; None if not wanted.
+
+    The tests' own imports are not traced: they take several times as long.
+    """
     if not _WANTED:
         return None
     begun = coverage.Coverage()
@@ -31,6 +38,9 @@ def _begun() -> coverage.Coverage | None:
     if worker in (None, "gw0"):
         # What the others import is the same.
         begun.start()
+        for module in pkgutil.walk_packages(app.__path__, "app."):
+            importlib.import_module(module.name)
+        begun.stop()
     return begun
 
 
@@ -55,12 +65,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     try:
         return (yield)
     finally:
-        _tracing.stop()
-
-
-def pytest_collection_finish() -> None:
-    """Everything is imported: from here on only tests are traced."""
-    if _tracing is not None:
         _tracing.stop()
 
 

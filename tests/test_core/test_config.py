@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.__main__ import main
 from app.core.config import (
     Settings,
     SettingsError,
@@ -12,7 +13,7 @@ from app.core.config import (
     overridden_environments,
 )
 from tests.not_empty import not_empty
-from tests.project import python_m
+from tests.project import command_line, python_m
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
@@ -148,7 +149,7 @@ def test_files_that_can_not_be_used_are_named_before_anything_starts(
     tmp_path: Path, variable: str, value: str
 ) -> None:
     database = {"ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/o.db"}
-    done = python_m("app", variables=database | {variable: value})
+    done = command_line(main, variables=database | {variable: value})
     assert done.returncode == 2
     assert done.stderr.startswith("The settings can't be used:\n" + variable)
     assert "Traceback" not in done.stderr

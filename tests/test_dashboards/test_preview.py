@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
+from dashboards.__main__ import main
 from dashboards.preview.answers import Answers, Mark, Series
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
 from dashboards.preview.surface import Surface
 from prometheus_tools import blocks
 from prometheus_tools.scratch import scratch
-from tests.project import ROOT
+from tests.project import command_line
 from tests.test_dashboards.preview_samples import (
     END,
     SPAN,
@@ -370,15 +370,9 @@ class TestCommand:
     @pytest.fixture
     def preview(self, prometheus: str, tmp_path: Path) -> Callable[..., Any]:
         def run(*options: str) -> subprocess.CompletedProcess[str]:
-            command = (*("-m", "dashboards", "preview"), "--prometheus", prometheus)
             folders = ("--dashboards", str(tmp_path), "--output", str(tmp_path / "out"))
-            return subprocess.run(
-                [sys.executable, *command, *folders, "--to", str_time(END), *options],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            asked = ("preview", "--prometheus", prometheus, *folders, "--to", str_time(END))
+            return command_line(main, *asked, *options)
 
         return run
 

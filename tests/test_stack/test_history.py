@@ -20,10 +20,11 @@ from prometheus_tools.rulebook import rulebook
 from prometheus_tools.scratch import scratch
 from simulator.history.past import Past
 from stack.backend import StackError
+from stack.history.__main__ import main
 from stack.history.due import MAKING, is_due, is_wanted
 from stack.history.filling import fill
 from tests.not_empty import not_empty
-from tests.project import ROOT, python_m
+from tests.project import ROOT, command_line
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -62,10 +63,10 @@ def contents(folder: Path) -> set[str]:
 
 
 def history(data: Path, history: str = "on") -> subprocess.CompletedProcess[str]:
-    """`python -m stack.history` as both ways of running the stack call it."""
+    """`python -m stack.history` with the arguments that both ways of running the stack give it."""
     targets = ROOT / "prometheus" / "targets"
     arguments = ("--data", str(data), "--targets", str(targets))
-    return python_m("stack.history", *arguments, variables={"HISTORY": history})
+    return command_line(main, *arguments, variables={"HISTORY": history})
 
 
 def test_all_of_it_is_one_block(data: Path) -> None:
@@ -220,6 +221,6 @@ def test_killed_it_begins_anew(tmp_path: Path) -> None:
 
 def test_targets_without_the_orchestrator_are_explained(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    done = python_m("stack.history", "--data", str(data), "--targets", str(tmp_path))
+    done = command_line(main, "--data", str(data), "--targets", str(tmp_path))
     assert done.returncode == 0
     assert f"no history: --targets {tmp_path}: no orchestrator.yml in it" in done.stderr

@@ -14,10 +14,11 @@ from app.core import catalogue
 from app.core.config import Retention, RollupSettings
 from app.core.database import Database
 from app.services.rollups import Expiry, tables
+from app.services.rollups.__main__ import main
 from app.services.rollups.archive import ArchiveError, archives, read
 from tests.clock import Clock
 from tests.not_empty import not_empty
-from tests.project import python_m
+from tests.project import command_line
 from tests.test_services.test_rollups.conftest import NOON, Writer
 
 Made = Callable[..., Writer]
@@ -118,10 +119,10 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 
 async def test_the_command_lists_and_prints(aged: Writer, tmp_path: Path) -> None:
     file, *_ = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
-    command = ("app.services.rollups", "archives", f"--dir={tmp_path}")
-    assert file.name in python_m(*command).stdout
-    printed = python_m(*command, file.name).stdout
+    command = ("archives", f"--dir={tmp_path}")
+    assert file.name in command_line(main, *command).stdout
+    printed = command_line(main, *command, file.name).stdout
     assert [json.loads(line) for line in printed.splitlines()] == not_empty(read(file))
-    missing = python_m(*command, "none")
+    missing = command_line(main, *command, "none")
     assert missing.returncode == 1
     assert "can't be read" in missing.stderr
