@@ -86,8 +86,9 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))
 	@$(RUN) -m dashboards diff $(if $(value OLD),$(call typed,OLD)) $(if $(value NEW),$(call typed,NEW))
 
-replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
-	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
+replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d VERBOSE=1
+	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST)) \
+	  $(if $(VERBOSE),--verbose)
 
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
