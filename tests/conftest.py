@@ -25,7 +25,7 @@ from app.core.observability import Observability
 from app.main import create_app, observed
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
-from tests import costs, personal_data, traced
+from tests import costs, personal_data, run_end, traced
 from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
 
@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None:
         root = tempfile.mkdtemp(prefix="tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
         config.option.basetemp = config.stash[_OWN_ROOT] = root
+    if not hasattr(config, "workerinput"):
+        run_end.watch()
     config.pluginmanager.register(traced)
     config.pluginmanager.register(costs)
 

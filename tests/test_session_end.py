@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from asyncio import create_subprocess_exec
 from pathlib import Path
+from signal import Signals
 
+import psutil
 import pytest
 
 from tests.project import ROOT
+from tests.waiting import until
 
 SHARED = """
 from tests import personal_data
@@ -25,6 +29,18 @@ from pathlib import Path
 def test_a_folder(tmp_path_factory, tmp_path):
     Path("base").write_text(str(tmp_path_factory.getbasetemp()))
     assert WORKS
+"""
+
+STARTS = """
+import subprocess, sys, time
+from pathlib import Path
+
+def test_that_starts():
+    daemon = [sys.executable, "-c", "import time; time.sleep(600)"]
+    pid = subprocess.Popen(daemon, start_new_session=True).pid
+    Path("new").write_text(str(pid))
+    Path("new").rename("pid")
+    time.sleep(600)
 """
 
 
@@ -91,3 +107,24 @@ def test_the_temporary_folder_that_is_given_is_used_and_kept(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "base").read_text() == str(given)
     assert given.is_dir()
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("signal", [Signals.SIGTERM, Signals.SIGKILL])
+async def test_what_a_killed_run_has_started_ends(
+    tmp_path: Path, workers: str, signal: Signals
+) -> None:
+    pid = tmp_path / "pid"
+    with (tmp_path / "out").open("w") as output:
+        killed = await create_subprocess_exec(
+            *command(tmp_path, STARTS, workers),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=output,
+            stderr=output,
+        )
+        await until(pid.exists)
+        started = psutil.Process(int(pid.read_text()))
+        killed.send_signal(signal)
+        await until(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE)
+        assert await killed.wait() == -signal
