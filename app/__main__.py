@@ -14,8 +14,9 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.access import check_tokens
-from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
+from app.core.config import ENV_PREFIX, Settings, load_settings
 from app.core.database import Database
+from app.core.environment import SettingsError
 from app.core.utf8 import begin_in_utf8
 from app.models import Base
 from app.services import rollups
@@ -35,7 +36,7 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="python -m app",
         description="The SMS orchestrator. It is configured by environment variables.",
-        epilog="variables: " + ", ".join(known_variables()),
+        epilog="variables: " + ", ".join(Settings.variables()),
     ).parse_args()
     try:
         settings = load_settings()

@@ -17,7 +17,7 @@ from simulator.listener import CannotListenError, Listener
 from simulator.managers import Managers
 from simulator.notification_service import create_notification_service
 from simulator.receiver import Receiver
-from simulator.settings import Settings, variable
+from simulator.settings import Settings
 from simulator.sms_agent import Texts, create_sms_agent
 from simulator.switchboard import Switchboard
 from simulator.traffic import MAX_UNANSWERED, Traffic
@@ -96,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
             try:
                 await listener.open()
             except CannotListenError as error:
-                raise CannotListenError(f"{variable(setting)}: {error}") from None
+                raise CannotListenError(f"{Settings.variable(setting)}: {error}") from None
         sending = asyncio.create_task(traffic.run())
         stack.push_async_callback(_stopped, sending)
         yield Addresses({name: one.url for name, one in listeners.items()}, control.url)

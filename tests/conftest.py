@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,10 +25,11 @@ from app.core.observability import Observability
 from app.main import create_app, observed
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
-from tests import costs, personal_data, traced
+from tests import costs, personal_data, run_end, traced
 from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
 
+_OWN_ROOT = pytest.StashKey[str]()
 _FOUND = pytest.StashKey[list[str]]()
 _HANDED_OVER = "personal_data"
 
@@ -36,8 +38,17 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Add what a run says of itself in the end."""
+    """Give this run temporary folders of its own, and add what it says of itself in the end.
+
+    What pytest chooses is for all runs of a user, and they delete each other's.
+    """
+    if config.option.basetemp is None:
+        root = tempfile.mkdtemp(prefix="tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+        config.option.basetemp = config.stash[_OWN_ROOT] = root
+    if not hasattr(config, "workerinput"):
+        run_end.watch()
     config.pluginmanager.register(traced)
     config.pluginmanager.register(costs)
 
@@ -68,6 +79,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     else:
         for folder in personal_data.LOG_FOLDERS:
             shutil.rmtree(folder, ignore_errors=True)
+    root = session.config.stash.get(_OWN_ROOT, None)
+    if root and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -104,6 +118,8 @@ def pytest_terminal_summary(
             terminalreporter.line(line)
     else:
         terminalreporter.line(f"logs: none of the {looked_for} is in them")
+    if (root := config.stash.get(_OWN_ROOT, None)) and os.path.exists(root):
+        terminalreporter.line(f"temporary folders of this run: {root}")
 
 
 @pytest.fixture(autouse=True, scope="session")

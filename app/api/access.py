@@ -12,7 +12,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.core import catalogue
-from app.core.config import MetricsAccess, Settings, SettingsError
+from app.core.config import MetricsAccess, Settings
+from app.core.environment import SettingsError
 from app.core.errors import RateLimitedError, UnauthorizedError
 from app.core.events import FromCode, MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
 from app.core.instrumentation import Instruments

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
-from app.core.environment import OwnVariables, unknown_variables
+from app.core.environment import OwnSettings, SettingsError
 from app.core.events import all_events
 from app.core.levels import Level
 from app.core.log_files import Keeping
@@ -44,12 +44,6 @@ from app.core.thresholds import Thresholds
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-
-
-class SettingsError(ValueError):
-    """The settings can't be used; the message names each setting and its fix."""
-
-    is_loggable = True
 
 
 def _database_url(value: str) -> str:
@@ -285,14 +279,13 @@ class _OfTheEnvironment(PydanticBaseSettingsSource):
         return overrides
 
 
-class Settings(BaseSettings):
+class Settings(OwnSettings):
     """All settings of the orchestrator."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
-        frozen=True,
         validate_default=True,
     )
 
@@ -389,7 +382,34 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables first, then what the environment overrides, then the defaults."""
-        return init_settings, OwnVariables(settings_cls), _OfTheEnvironment(settings_cls)
+        own = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )
+        return *own, _OfTheEnvironment(settings_cls)
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """Those of the sections as well, sorted."""
+        names = [SECRETS_DIR, *super().variables()]
+        for name, field in cls.model_fields.items():
+            section = field.annotation
+            if isinstance(section, type) and issubclass(section, Section):
+                names += [cls.variable(f"{name}__{inner}") for inner in section.model_fields]
+        return sorted(names)
+
+    @classmethod
+    def _explanations(cls, error: ValidationError) -> Iterator[str]:
+        for problem in error.errors():
+            rule = problem["msg"].removeprefix("Value error, ")
+            path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
+            if not path:  # a rule about several; its input is all of them, secrets included
+                yield rule
+                continue
+            secret = any(word in path for word in ("password", "key", "proxy"))
+            given = "" if secret else f"={problem['input']!r}"
+            most = problem["ctx"]["le"] if problem["type"] == "less_than_equal" else None
+            mend = "; it is a share: write 0.05 for 5%" if most == 1 else ""
+            yield f"{cls.variable(path)}{given}: {rule}{mend}"
 
     @property
     def ai_proxy(self) -> str | None:
@@ -467,7 +487,7 @@ def load_settings(environment: str | None = None) -> Settings:
             f"no environment {environment} in {ENVIRONMENTS.name}; there are "
             f"{', '.join(overridden_environments())}"
         )
-    problems = list(unknown_variables(ENV_PREFIX, known_variables()))
+    problems = Settings.unknown()
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
         problems.append(
@@ -476,9 +496,7 @@ def load_settings(environment: str | None = None) -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
     try:
-        return Settings(**named, **(_secrets_in(Path(secrets)) if secrets else {}))
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explanations(error))) from None
+        return Settings.load(**named, **(_secrets_in(Path(secrets)) if secrets else {}))
     except PydanticSettingsError as error:  # a value that should be JSON and is not
         section = re.search(r'field "(\w+)"', str(error))
         name = f"{ENV_PREFIX}{section[1].upper()}__…" if section else ENV_PREFIX
@@ -498,29 +516,3 @@ def _secret(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"{SECRETS_DIR}: {file} can't be read: {reason}") from None
-
-
-def known_variables() -> list[str]:
-    """The environment variables that set something, sorted."""
-    names = [SECRETS_DIR]
-    for name, field in Settings.model_fields.items():
-        variable = f"{ENV_PREFIX}{name.upper()}"
-        names.append(variable)
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            names += [f"{variable}__{inner.upper()}" for inner in section.model_fields]
-    return sorted(names)
-
-
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
-        if not path:  # a rule about several; its input is all of them, secrets included
-            yield problem["msg"].removeprefix("Value error, ")
-            continue
-        variable = f"{ENV_PREFIX}{path.upper()}"
-        secret = any(word in path for word in ("password", "key", "proxy"))
-        given = "" if secret else f"={problem['input']!r}"
-        is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
-        fix = "; it is a share: write 0.05 for 5%" if is_share else ""
-        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}{fix}"

@@ -11,7 +11,8 @@ import pytest
 
 from app.api import access
 from app.core import catalogue
-from app.core.config import MetricsAccess, Settings, SettingsError
+from app.core.config import MetricsAccess, Settings
+from app.core.environment import SettingsError
 from app.core.instrumentation import Instruments
 from app.core.observability import Observability
 from app.main import create_app, observed
