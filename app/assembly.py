@@ -20,7 +20,8 @@ from app.core.events import FromCode, RollupsLost
 from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.stopping import called_on_stop
-from app.models import Base, new_id
+from app.migrations import BUSINESS, upgrade
+from app.models import new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
@@ -117,7 +118,7 @@ async def running_orchestrator(
     )
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
-    await database.create_tables(Base.metadata)
+    await upgrade(database, BUSINESS)
     background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, event, text
+from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -19,7 +19,6 @@ from app.core.instrumentation import Instruments
 BUSY_TIMEOUT_SECONDS = 30
 """How long a SQLite writer waits for another one."""
 
-_CREATE_TABLES_LOCK = 0x0C4A7E
 _STATEMENTS = {operation.value: operation for operation in Operation}
 
 
@@ -66,17 +65,6 @@ class Database:
         if not isinstance(pool, QueuePool):
             raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
         return pool
-
-    async def create_tables(self, metadata: MetaData) -> None:
-        """Create what is missing; several processes may do so at once."""
-        async with self.engine.begin() as connection:
-            if self._sqlite:
-                await connection.execute(text("BEGIN IMMEDIATE"))
-            else:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_TABLES_LOCK}
-                )
-            await connection.run_sync(metadata.create_all)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
