@@ -92,7 +92,9 @@ async def _prepare_databases(settings: Settings) -> None:
                     connection.execute("PRAGMA schema_version")
             before = await upgrade(database, history, wait_seconds=UPGRADE_WAIT_SECONDS)
             if before and before != NOTHING:
-                print(f"{shown}: schema upgraded from {before} to {history.newest}", file=sys.stderr)
+                print(
+                    f"{shown}: schema upgraded from {before} to {history.newest}", file=sys.stderr
+                )
         except SchemaError as error:
             raise SettingsError(f"{shown} can't be used: {error}") from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:

@@ -26,6 +26,7 @@ from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
 from app.services.broadcast import Broadcast
+from app.services.erasure import Erasure
 from app.services.escalations import Escalations
 from app.services.measures import rolled_up
 from app.services.metrics_ranges import MetricsRanges
@@ -63,6 +64,7 @@ class Orchestrator:
     escalations: Escalations
     plans: PlanDetection
     sweep: Sweep
+    erasure: Erasure
 
 
 @asynccontextmanager
@@ -119,7 +121,10 @@ async def running_orchestrator(
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
     await upgrade(database, BUSINESS)
-    background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
+    erasure = Erasure(settings, database)
+    background = [
+        asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog, erasure)
+    ]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access
     broadcast = Broadcast(
@@ -145,6 +150,7 @@ async def running_orchestrator(
                     escalations=escalations,
                     plans=PlanDetection(settings.payment_plans, database, metrics),
                     sweep=sweep,
+                    erasure=erasure,
                 )
     finally:
         broadcast.close()

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.autogenerate.api import AutogenContext
@@ -87,11 +87,11 @@ def _changes(connection: Connection, history: History, metadata: MetaData) -> st
     )
 
 
-def _as_plain_type(_kind: str, item: Any, _context: AutogenContext) -> str | bool:
+def _as_plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     # A revision outlives our types; their columns are these.
     if isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
-    if _kind == "type" and getattr(item, "native_enum", True) is False:
+    if kind == "type" and getattr(item, "native_enum", True) is False:
         return f"sa.String({item.length})"
     return False
 

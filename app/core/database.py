@@ -96,6 +96,15 @@ class Database:
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
             )
 
+    async def try_lock(self, session: AsyncSession, key: str) -> bool:
+        """`lock` that never waits; False when another transaction has it."""
+        if self._sqlite:
+            return True
+        taken = await session.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+        )
+        return bool(taken.scalar_one())
+
     async def ping(self) -> None:
         """Raise what a query raises when the database does not answer."""
         async with self.engine.connect() as connection:
@@ -115,6 +124,8 @@ def _use_write_ahead_log(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is erased doesn't stay in the file, in the room that it leaves.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

@@ -65,9 +65,7 @@ def _upgrade(connection: Connection, history: History) -> str | None:
     before = history.revision_of(connection)
     if before == history.newest:
         return None
-    context = MigrationContext.configure(
-        connection, opts={"version_table": history.version_table}
-    )
+    context = MigrationContext.configure(connection, opts={"version_table": history.version_table})
     if before is None:
         before = _recognised(connection, history)
         if before:
@@ -185,7 +183,6 @@ async def _set(connection: AsyncConnection, name: str, seconds: float) -> None:
 
 def _is_taken(error: DBAPIError) -> bool:
     lock_not_available = "55P03"
-    return (
-        getattr(error.orig, "sqlstate", None) == lock_not_available
-        or "is locked" in str(error.orig)
+    return getattr(error.orig, "sqlstate", None) == lock_not_available or "is locked" in str(
+        error.orig
     )

@@ -30,6 +30,7 @@ async def load(address: str, *sqlite_dumps: str) -> None:
     url = make_url(address)
     if url.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(url.database or "")) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
             for dump in sqlite_dumps:
                 connection.executescript((MAIN / f"{dump}.sqlite.sql").read_text())
         return

@@ -80,7 +80,8 @@ async def test_a_tenant_whose_answer_waited_during_the_upgrade_gets_it_after(
         await load(f"{database_url}.rollups", "rollups")
 
     log = tmp_path / "app.log"
-    async with serving_process(log, upstreams.url, database_url, workers=2) as client:
+    archives = {"ROLLUPS__ARCHIVE_DIR": str(tmp_path / "archives")}
+    async with serving_process(log, upstreams.url, database_url, workers=2, **archives) as client:
         decision = {
             "response_queue_id": "response2",
             "action": "approve",
@@ -90,7 +91,7 @@ async def test_a_tenant_whose_answer_waited_during_the_upgrade_gets_it_after(
         assert (await client.post("/orchestrate/sms-received", json=SMS)).is_success
 
     assert "schema upgraded from baseline" in log.read_text()
-    assert {"You can pay 200 a week."} <= {sent["message"] for sent in upstreams.sent}
+    assert {"You can pay 200 a week."} <= {sent["content"] for sent in upstreams.sent}
 
 
 async def test_a_store_of_counts_keeps_them_and_turns_old_releases_away(database_url: str) -> None:
@@ -131,9 +132,7 @@ async def test_the_schema_of_a_newer_release_is_refused_in_words(
     assert await tables_of(database_url) == before
 
 
-async def test_the_service_says_why_it_does_not_start(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_the_service_says_why_it_does_not_start(database_url: str, tmp_path: Path) -> None:
     newer = and_then(BUSINESS, tmp_path, "pass")
     await upgraded(database_url, newer)
     log = tmp_path / "app.log"
@@ -192,7 +191,7 @@ async def test_a_revision_that_fails_half_way_leaves_the_schema_and_the_data_as_
         op.execute("INSERT INTO missing VALUES (1)")
         """,
     )
-    with pytest.raises(SchemaError, match="and_then failed.*as it was"):
+    with pytest.raises(SchemaError, match=r"and_then failed.*as it was"):
         await upgraded(database_url, failing)
     assert await content_of(database_url) == before
     assert await upgraded(database_url, BUSINESS) == ["baseline"]
@@ -210,7 +209,7 @@ async def test_a_start_that_is_killed_half_way_leaves_the_schema_and_the_data_as
         f"""\
         import pathlib, time
         op.execute("DELETE FROM workflow_steps")
-        with op.batch_alter_table("workflow_instances", recreate="always") as table:
+        with op.batch_alter_table("workflow_instances") as table:
             table.alter_column("phone_number", nullable=True)
         pathlib.Path({str(marker)!r}).touch()
         time.sleep(600)
@@ -239,7 +238,7 @@ async def test_rows_keep_their_parents_when_a_table_is_made_anew(
         BUSINESS,
         tmp_path,
         """\
-        with op.batch_alter_table("workflow_instances", recreate="always") as table:
+        with op.batch_alter_table("workflow_instances") as table:
             table.alter_column("phone_number", nullable=True)
         """,
     )
