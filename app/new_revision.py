@@ -34,7 +34,7 @@ TABLES: dict[str, tuple[History, MetaData]] = {
 
 
 def main() -> int:
-    """Write the file and say where it is; 2 when the name can't be used."""
+    """Write the file; alembic says where it is. 2 when the name can't be used."""
     parser = argparse.ArgumentParser(prog="python -m app.new_revision", description=__doc__)
     parser.add_argument("history", help="business (app/models.py) or rollups")
     parser.add_argument("name", help="what changes, such as outbox_of_facts; also the file's name")
@@ -49,7 +49,7 @@ def main() -> int:
         )
     if history.knows(given.name):
         parser.error(f"there is a revision {given.name} already; choose another name")
-    print(asyncio.run(write_revision(history, metadata, given.name)))
+    asyncio.run(write_revision(history, metadata, given.name))
     return 0
 
 
@@ -82,9 +82,10 @@ def _changes(connection: Connection, history: History, metadata: MetaData) -> st
     if not isinstance(upgrades, UpgradeOps):
         raise TypeError(f"expected the operations of one upgrade, got {upgrades!r}")
     # In batches: SQLite can change a column only by making the table anew.
-    return render_python_code(
+    code = render_python_code(
         upgrades, render_as_batch=True, render_item=_as_plain_type, migration_context=context
     )
+    return "\n".join(line for line in code.splitlines() if "# ###" not in line).strip()
 
 
 def _as_plain_type(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:

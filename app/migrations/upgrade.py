@@ -162,6 +162,8 @@ def _begun_by_name(connection: DBAPIConnection, _record: ConnectionPoolEntry) ->
 async def _lock_sqlite(connection: AsyncConnection) -> None:
     # Without effect once a transaction has begun.
     await connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    # A table that is made anew holds what is in it once: see app/core/database.py.
+    await connection.exec_driver_sql("PRAGMA secure_delete=ON")
     await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

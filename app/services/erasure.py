@@ -6,13 +6,24 @@ at a time erases, and on SQLite there is one writer at a time as it is.
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, case, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    case,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.config import Settings
 from app.core.database import Database
@@ -36,11 +47,23 @@ ERASED = "[erased]"
 """What stands where a text or a number was. Where nothing was, nothing stands."""
 
 BATCH = 200
-"""How many workflows, and how many escalations, one transaction erases."""
+"""How many workflows or escalations one transaction erases."""
+
+_LOOKED_UP = 50 * BATCH
+"""How many are looked up at once, without a lock: looking takes longer than erasing."""
 
 _ENDED = (WorkflowStatus.COMPLETED, WorkflowStatus.FAILED)
 _UNDECIDED = (QueueStatus.PENDING, QueueStatus.SENDING)
 _CHECKPOINT_WAIT_SECONDS = 1.0
+
+Root = type[WorkflowInstance] | type[EscalationEvent]
+"""What is erased one by one; what refers to it goes with it."""
+
+_LAST_CHANGE: dict[Root, InstrumentedAttribute[Any]] = {
+    WorkflowInstance: WorkflowInstance.updated_at,
+    # A conversation that was escalated by hand may have no workflow.
+    EscalationEvent: EscalationEvent.resolved_at,
+}
 
 Roots = Mapping[FromClause, Collection[str]]
 
@@ -73,32 +96,50 @@ class Erasure:
         if self._retention_days is None:
             return 0
         cutoff = now() - timedelta(days=self._retention_days)
-        workflows = escalations = 0
+        erased = dict.fromkeys(_LAST_CHANGE, 0)
         try:
-            while any(found := await self._erase_some(cutoff)):
-                workflows += found[0]
-                escalations += found[1]
+            for root in erased:
+                async for count in self._erase_all(root, cutoff):
+                    erased[root] += count
         finally:
-            if workflows or escalations:
-                log.event(PersonalDataErased(workflows=workflows, escalations=escalations))
-        if workflows or escalations:
+            if any(erased.values()):
+                log.event(
+                    PersonalDataErased(
+                        workflows=erased[WorkflowInstance], escalations=erased[EscalationEvent]
+                    )
+                )
+        if any(erased.values()):
             await self._empty_write_ahead_log()
-        return workflows + escalations
+        return sum(erased.values())
 
-    async def _erase_some(self, cutoff: datetime) -> tuple[int, int]:
+    async def _erase_all(self, root: Root, cutoff: datetime) -> AsyncIterator[int]:
+        """Erase in batches; gives how many each time."""
+        due = _due(root, cutoff).order_by(_LAST_CHANGE[root]).limit(_LOOKED_UP)
+        while True:
+            async with self._database.reading() as session:
+                ids = (await session.scalars(due)).all()
+            for first in range(0, len(ids), BATCH):
+                count = await self._erase_batch(root, ids[first : first + BATCH], cutoff)
+                if not count:
+                    # Another worker erases just now, or somebody changes all of these.
+                    return
+                yield count
+            if len(ids) < _LOOKED_UP:
+                return
+
+    async def _erase_batch(self, root: Root, ids: Sequence[str], cutoff: datetime) -> int:
         async with self._database.writing() as session:
             if not await self._database.try_lock(session, "erasure"):
-                return 0, 0
-            workflows = await _workflows(session, cutoff)
-            escalations = await _escalations(session, cutoff)
-            if workflows or escalations:
-                roots = {
-                    WorkflowInstance.__table__: workflows,
-                    EscalationEvent.__table__: escalations,
-                }
+                return 0
+            # Once more, because it was looked up without a lock. What somebody changes just now
+            # isn't over.
+            still_due = _due(root, cutoff).where(root.id.in_(ids))
+            found = (await session.scalars(still_due.with_for_update(skip_locked=True))).all()
+            if found:
+                nothing = {each.__table__: list[str]() for each in _LAST_CHANGE}
                 for table in Base.metadata.sorted_tables:
-                    await _erase_rows(session, table, roots)
-        return len(workflows), len(escalations)
+                    await _erase_rows(session, table, nothing | {root.__table__: found})
+        return len(found)
 
     async def _empty_write_ahead_log(self) -> None:
         """SQLite's log still holds the pages as they were."""
@@ -113,36 +154,12 @@ def _checkpoint(file: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-async def _workflows(session: AsyncSession, cutoff: datetime) -> Collection[str]:
-    found = (
-        select(WorkflowInstance.id)
-        .where(
-            WorkflowInstance.erased_at.is_(None),
-            WorkflowInstance.updated_at < cutoff,
-            _is_over(WorkflowInstance.conversation_id, cutoff),
-        )
-        .order_by(WorkflowInstance.updated_at)
-        .limit(BATCH)
-        # Of what somebody changes just now, the conversation isn't over.
-        .with_for_update(skip_locked=True)
+def _due(root: Root, cutoff: datetime) -> Select[str]:
+    return select(root.id).where(
+        root.erased_at.is_(None),
+        _LAST_CHANGE[root] < cutoff,
+        _is_over(root.conversation_id, cutoff),
     )
-    return (await session.scalars(found)).all()
-
-
-async def _escalations(session: AsyncSession, cutoff: datetime) -> Collection[str]:
-    """Also of conversations that have no workflow: they were escalated by hand."""
-    found = (
-        select(EscalationEvent.id)
-        .where(
-            EscalationEvent.erased_at.is_(None),
-            EscalationEvent.resolved_at < cutoff,
-            _is_over(EscalationEvent.conversation_id, cutoff),
-        )
-        .order_by(EscalationEvent.resolved_at)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    return (await session.scalars(found)).all()
 
 
 def _is_over(conversation_id: Any, cutoff: datetime) -> ColumnElement[bool]:

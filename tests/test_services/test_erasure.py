@@ -19,6 +19,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.observability import Observability
 from app.main import create_app
+from app.migrations import BUSINESS, upgrade
 from app.models import (
     ApprovalAudit,
     Base,
@@ -34,7 +35,7 @@ from app.services.erasure import ERASED, Erasure
 from app.services.personal_columns import KEPT, KEYS, TEXTS
 from tests.captured_logs import captured_logs
 from tests.sms import SMS
-from tests.test_migrations.databases import Content, content_of
+from tests.test_migrations.databases import Content, content_of, database_at
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
@@ -112,6 +113,25 @@ async def test_a_tenant_whose_conversation_ended_a_year_ago_is_nowhere_in_the_da
         # Nor in what is left of the file's pages, nor in its log.
         in_files = bytes_of(database_url)
         assert [text for text in (*personal, key) if text.encode() in in_files] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_of_many_long_texts_nothing_stays_in_the_file(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """SQLite marks the room of what is deleted as free, and by itself leaves it as it was."""
+    address = f"sqlite:///{tmp_path}/tenants.db"
+    database = database_at(address)
+    await upgrade(database, BUSINESS)
+    for number in range(40):
+        old = Old(number)
+        old.workflow.content = f"{PERSONAL['text']} " * (1 + number * 5)
+        old.response.text = f"{PERSONAL['text']} " * (1 + number * 11)
+        await old.store(database)
+    assert PERSONAL["text"].encode() in bytes_of(address)
+    assert await Erasure(settings, database).erase() == 80
+    assert PERSONAL["text"].encode() not in bytes_of(address)
+    await database.close()
 
 
 async def test_readers_see_that_something_was_there_and_was_erased(
