@@ -17,7 +17,7 @@ from app.api.access import check_tokens
 from app.core.config import ENV_PREFIX, Settings, SettingsError, known_variables, load_settings
 from app.core.database import Database
 from app.core.utf8 import begin_in_utf8
-from app.migrations import BUSINESS, NOTHING, ROLLUPS, SchemaError, upgrade
+from app.migrations import BUSINESS, NOTHING, ROLLUPS, SchemaError, reason_of, upgrade
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that it is never us who hang up on a request."""
@@ -98,9 +98,9 @@ async def _prepare_databases(settings: Settings) -> None:
         except SchemaError as error:
             raise SettingsError(f"{shown} can't be used: {error}") from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
             raise SettingsError(
-                f"{shown} can't be used ({reason}); is its server up, does its folder exist?"
+                f"{shown} can't be used ({reason_of(error)}); is its server up, does its folder "
+                "exist?"
             ) from None
         finally:
             await database.close()

@@ -10,6 +10,6 @@ still make the old tables when the models have new ones.
 """
 
 from app.migrations.history import BUSINESS, ROLLUPS, History
-from app.migrations.upgrade import NOTHING, SchemaError, upgrade
+from app.migrations.upgrade import NOTHING, SchemaError, reason_of, upgrade
 
-__all__ = ["BUSINESS", "NOTHING", "ROLLUPS", "History", "SchemaError", "upgrade"]
+__all__ = ["BUSINESS", "NOTHING", "ROLLUPS", "History", "SchemaError", "reason_of", "upgrade"]

@@ -1,5 +1,6 @@
 """Bringing a database to the newest revision: one process at a time, all of it or nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -53,10 +54,15 @@ async def upgrade(
     release, another process upgrades it for longer than ``wait_seconds``, or a revision fails.
     Raises SQLAlchemyError or OSError when the database doesn't answer.
     """
-    async with database.engine.connect() as connection:
-        # Nearly always so: then there's no lock to wait for.
-        if await connection.run_sync(history.revision_of) == history.newest:
-            return None
+    try:
+        async with asyncio.timeout(wait_seconds), database.engine.connect() as connection:
+            # Nearly always so: then there's no lock to wait for.
+            if await connection.run_sync(history.revision_of) == history.newest:
+                return None
+    except TimeoutError as error:
+        raise SchemaError(
+            f"the database has given no answer for {wait_seconds:g} s; is its server up and well?"
+        ) from error
     async with _alone(database.engine.url, wait_seconds) as connection:
         return await connection.run_sync(_upgrade, history)
 
@@ -82,11 +88,10 @@ def _upgrade(connection: Connection, history: History) -> str | None:
         try:
             # Alembic's global `op` would be shared by upgrades that take turns in one loop.
             revision.module.upgrade(Operations(context))
-        except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
+        except (SQLAlchemyError, OSError) as error:
             raise SchemaError(
-                f"the upgrade to revision {revision.revision} failed ({reason}); the schema is as "
-                "it was"
+                f"the upgrade to revision {revision.revision} failed ({reason_of(error)}); "
+                "the schema is as it was"
             ) from error
         context.stamp(history.scripts, revision.revision)
     if _violations(connection) > violations:
@@ -95,6 +100,12 @@ def _upgrade(connection: Connection, history: History) -> str | None:
             "refer to; the schema is as it was"
         )
     return before or NOTHING
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what the database says, or the kind of the error if it says nothing."""
+    lines = str(getattr(error, "orig", error)).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _recognised(connection: Connection, history: History) -> str | None:

@@ -291,3 +291,14 @@ async def test_nobody_waits_for_ever_for_a_lock(database_url: str) -> None:
         await postgresql.close()
     await database.close()
     assert await upgraded(database_url, BUSINESS) == ["baseline"]
+
+
+async def test_nobody_waits_for_ever_for_a_server_that_is_stopped() -> None:
+    """It takes connections, as a stopped PostgreSQL does, and says nothing."""
+    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    database = database_at(f"postgresql://somebody@127.0.0.1:{port}/orchestrator")
+    with pytest.raises(SchemaError, match=r"no answer for 0.5 s"):
+        await upgrade(database, BUSINESS, wait_seconds=0.5)
+    silent.close()
+    await database.close()
