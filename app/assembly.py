@@ -20,11 +20,13 @@ from app.core.events import FromCode, RollupsLost
 from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.stopping import called_on_stop
-from app.models import Base, new_id
+from app.migrations import BUSINESS, upgrade
+from app.models import new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
 from app.services.broadcast import Broadcast
+from app.services.erasure import Erasure
 from app.services.escalations import Escalations
 from app.services.measures import rolled_up
 from app.services.metrics_ranges import MetricsRanges
@@ -62,6 +64,7 @@ class Orchestrator:
     escalations: Escalations
     plans: PlanDetection
     sweep: Sweep
+    erasure: Erasure
 
 
 @asynccontextmanager
@@ -117,8 +120,11 @@ async def running_orchestrator(
     )
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
-    await database.create_tables(Base.metadata)
-    background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
+    await upgrade(database, BUSINESS)
+    erasure = Erasure(settings, database)
+    background = [
+        asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog, erasure)
+    ]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access
     broadcast = Broadcast(
@@ -144,6 +150,7 @@ async def running_orchestrator(
                     escalations=escalations,
                     plans=PlanDetection(settings.payment_plans, database, metrics),
                     sweep=sweep,
+                    erasure=erasure,
                 )
     finally:
         broadcast.close()

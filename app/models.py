@@ -85,7 +85,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         datetime: UtcDateTime,
         str: String(128),
-        # Stored as their values in plain text columns: a new member needs no migration.
+        # Stored as their values in plain text columns: a new member needs no revision.
         StrEnum: Enum(
             StrEnum, native_enum=False, length=32, values_callable=lambda members: [*members]
         ),
@@ -100,6 +100,12 @@ class WorkflowInstance(Base):
         Index("workflow_instances_by_message", "message_key", "created_at"),
         Index("workflow_instances_by_status", "status", "updated_at"),
         Index("workflow_instances_by_conversation", "conversation_id", "created_at"),
+        Index(
+            "workflow_instances_not_erased",
+            "updated_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -115,6 +121,7 @@ class WorkflowInstance(Base):
     error: Mapped[str | None] = mapped_column(Text, default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class WorkflowStep(Base):
@@ -190,6 +197,12 @@ class EscalationEvent(Base):
             sqlite_where=text("resolved_at IS NULL"),
             postgresql_where=text("resolved_at IS NULL"),
         ),
+        Index(
+            "escalation_events_not_erased",
+            "resolved_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -206,3 +219,4 @@ class EscalationEvent(Base):
     resolved_by: Mapped[str | None] = mapped_column(default=None)
     note: Mapped[str | None] = mapped_column(Text, default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)

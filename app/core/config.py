@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -60,6 +61,18 @@ def _time_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
     return value
+
+
+def _days_or_none(value: object) -> object:
+    """``none``, as a variable can say it."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("write a number of days, or none to keep them for ever") from None
 
 
 def _proxy(value: SecretStr | None) -> SecretStr | None:
@@ -354,6 +367,17 @@ class Settings(OwnSettings):
         description="work without progress for this long was interrupted and may be run again",
     )
 
+    personal_data_retention_days: Annotated[
+        Annotated[Days, Field(le=36_500)] | None, BeforeValidator(_days_or_none)
+    ] = Field(
+        365,
+        description="texts and phone numbers of a conversation are erased when it has been over "
+        "for this long; none keeps them for ever",
+    )
+    erasure_interval_seconds: Seconds = Field(
+        3600, description="how often texts and phone numbers that have to be erased are looked for"
+    )
+
     metrics_access: MetricsAccess = MetricsAccess()
     logs: LogSettings = LogSettings()
     rollups: RollupSettings = RollupSettings()
@@ -369,6 +393,17 @@ class Settings(OwnSettings):
             raise ValueError(
                 f"{ENV_PREFIX}LOG_FORMAT=off leaves no log at all; write json, or name "
                 f"{ENV_PREFIX}LOGS__FOLDER"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _duplicates_known(self) -> Self:
+        days = self.personal_data_retention_days
+        if days is not None and days * 86400 <= self.duplicate_window_seconds:
+            raise ValueError(
+                f"{ENV_PREFIX}PERSONAL_DATA_RETENTION_DAYS={days:g} is within "
+                f"{ENV_PREFIX}DUPLICATE_WINDOW_SECONDS={self.duplicate_window_seconds:g}: what is "
+                "erased can't be known again; make the retention longer, or the window shorter"
             )
         return self
 

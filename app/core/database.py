@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, event, text
+from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -19,7 +19,6 @@ from app.core.instrumentation import Instruments
 BUSY_TIMEOUT_SECONDS = 30
 """How long a SQLite writer waits for another one."""
 
-_CREATE_TABLES_LOCK = 0x0C4A7E
 _STATEMENTS = {operation.value: operation for operation in Operation}
 
 
@@ -67,17 +66,6 @@ class Database:
             raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
         return pool
 
-    async def create_tables(self, metadata: MetaData) -> None:
-        """Create what is missing; several processes may do so at once."""
-        async with self.engine.begin() as connection:
-            if self._sqlite:
-                await connection.execute(text("BEGIN IMMEDIATE"))
-            else:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_TABLES_LOCK}
-                )
-            await connection.run_sync(metadata.create_all)
-
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for queries: each sees what is committed."""
@@ -108,6 +96,15 @@ class Database:
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
             )
 
+    async def try_lock(self, session: AsyncSession, key: str) -> bool:
+        """`lock` that never waits; False when another transaction has it."""
+        if self._sqlite:
+            return True
+        taken = await session.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+        )
+        return bool(taken.scalar_one())
+
     async def ping(self) -> None:
         """Raise what a query raises when the database does not answer."""
         async with self.engine.connect() as connection:
@@ -127,6 +124,8 @@ def _use_write_ahead_log(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is erased doesn't stay in the file, in the room that it leaves.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

@@ -236,6 +236,19 @@ class MetricsClosed(Event, level=logging.WARNING):
     fix: FromCode
 
 
+class PersonalDataErased(Event):
+    """Texts and numbers of conversations whose retention is over were erased; the rows stay."""
+
+    workflows: int
+    escalations: int
+
+
+class PersonalDataNotErased(Event, level=logging.ERROR):
+    """Personal data could not be erased; the next round tries again."""
+
+    error_type: FromCode
+
+
 class SweepFailed(Event, level=logging.WARNING):
     """The periodic query for overdue work failed; it runs again at the next interval."""
 

@@ -196,5 +196,5 @@ class WorkflowStatusAnswer(WorkflowAnswer):
     created_at: datetime
     updated_at: datetime
     response_queue_id: str | None
-    response: str | None = Field(description="the AI's answer")
+    response: str | None = Field(description="the AI's answer; [erased] when its retention is over")
     steps: list[StepAnswer]

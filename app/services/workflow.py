@@ -144,9 +144,16 @@ class Workflows:
     async def retry(self, workflow_id: str, reason: str | None) -> WorkflowInstance:
         """Run a failed workflow again. Raises UnknownIdError or ConflictError."""
         async with self._database.writing() as session:
-            workflow = await session.get(WorkflowInstance, workflow_id)
+            # Locked: what is erased just now is not sent to anybody.
+            workflow = await session.get(WorkflowInstance, workflow_id, with_for_update=True)
             if workflow is None:
                 raise UnknownIdError(f"no workflow {workflow_id}", "workflow_id")
+            if workflow.erased_at:
+                raise ConflictError(
+                    "its text and number were erased when their retention was over; "
+                    "the tenant has to write again",
+                    "workflow_id",
+                )
             claimed = await self._move(
                 session, workflow, WorkflowStatus.FAILED, WorkflowStatus.PROCESSING
             )

@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, inspect, select, union_all
+from sqlalchemy import bindparam, delete, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.catalogue import Metric
 from app.core.database import Database
+from app.migrations import ROLLUPS, upgrade
 from app.services.rollups import tables
 from app.services.rollups.buckets import Arrays, Cell, Snapshot, numbers, packed, unpacked
 from app.services.rollups.merging import Row
@@ -27,10 +28,6 @@ _AT_ONCE = 400
 
 _SERIES = re.compile(r"(?P<metric>[^{]+)(?:\{(?P<labels>.*)\})?")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-
-
-class StoreVersionError(OSError):
-    """The store has the schema of another release and is not touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +63,10 @@ class Store:
         self._started = time.time()
 
     async def prepare(self) -> None:
-        """Create what is missing. Raises StoreVersionError for a store of another release."""
-        if self._prepared:
-            return
-        versions = tables.schema_versions
-        async with self._database.reading() as session:
-            connection = await session.connection()
-            if await connection.run_sync(lambda c: inspect(c).has_table(versions.name)):
-                _check_version(await session.scalar(select(versions.c.version)))
-        await self._database.create_tables(tables.metadata)
-        async with self._database.writing() as session:
-            await session.execute(
-                _insert(session)(versions)
-                .values(id=1, version=tables.SCHEMA_VERSION)
-                .on_conflict_do_nothing()
-            )
-            _check_version(await session.scalar(select(versions.c.version)))
-        self._prepared = True
+        """Bring the tables to their newest revision. Raises SchemaError, which is an OSError."""
+        if not self._prepared:
+            await upgrade(self._database, ROLLUPS)
+            self._prepared = True
 
     async def write(
         self,
@@ -337,14 +321,6 @@ def _values(key: RowKey, kind: RowKind, arrays: Arrays) -> dict[str, Any]:
         "writer": key.writer,
         **arrays,
     }
-
-
-def _check_version(version: int | None) -> None:
-    if version not in (None, tables.SCHEMA_VERSION):
-        raise StoreVersionError(
-            f"the rollup store has schema version {version}, "
-            f"this release writes {tables.SCHEMA_VERSION}"
-        )
 
 
 async def _forget(session: AsyncSession, writers: Collection[str]) -> None:

@@ -23,9 +23,6 @@ from sqlalchemy import (
 
 from app.core.catalogue import Kind
 
-SCHEMA_VERSION = 2
-"""Version 1 had a row per series and minute, and no sketches."""
-
 RESOLUTIONS = (86400, 3600, 300, 60)
 """Bucket lengths in seconds, the longest first; all divide by the next."""
 
@@ -61,6 +58,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 
 metadata = MetaData()
 
+# For releases from before migrations, which don't write to a store of another version; see
+# app/migrations/rollups/version_row_ends.py.
 schema_versions = Table(
     "rollup_schema",
     metadata,
