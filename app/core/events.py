@@ -19,6 +19,7 @@ from typing import ClassVar, NewType, dataclass_transform
 
 from app.core.catalogue import (
     ApprovalAction,
+    BackgroundTask,
     BreakerState,
     Component,
     Detection,
@@ -208,9 +209,10 @@ class RollupsNotExpired(Event, level=logging.WARNING):
     reason: FromCode
 
 
-class BacklogNotCounted(Event, level=logging.WARNING):
-    """The gauges of waiting work were not updated: the database did not answer."""
+class BackgroundTaskFailed(Event, level=logging.ERROR):
+    """A background task failed, or left out a row that it can't read; it goes on."""
 
+    task: BackgroundTask
     error_type: FromCode
 
 
@@ -234,12 +236,6 @@ class MetricsClosed(Event, level=logging.WARNING):
     """Nobody can read the metrics: there is no tokens file."""
 
     fix: FromCode
-
-
-class SweepFailed(Event, level=logging.WARNING):
-    """The periodic query for overdue work failed; it runs again at the next interval."""
-
-    error_type: FromCode
 
 
 # --- The business: one SMS ------------------------------------------------------------------------
@@ -340,6 +336,13 @@ class WorkflowsInterrupted(Event, level=logging.WARNING):
 
     workflows: int
     responses: int
+
+
+class RetriesRequested(Event):
+    """Somebody asked to run failed workflows again; they run one after the other."""
+
+    workflows: int
+    reason_given: bool
 
 
 # --- The business: managers, escalations, upstreams -----------------------------------------------
