@@ -57,7 +57,7 @@ def _is_proposed(text: str, amount: re.Match[str]) -> bool:
     if _AGO.match(text, amount.end()):
         return False
     # Of the clause before it, for "I paid 300 last week, and can pay 200 a week" proposes.
-    clause = _CLAUSE_END.split(text[: amount.start()])[-1]
+    clause = _CLAUSE_END.split(text[: amount.start("amount")])[-1]
     return not _NOT_PROPOSED.search(clause)
 
 
