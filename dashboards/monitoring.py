@@ -211,7 +211,7 @@ def _own_observations() -> Row:
                 Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
             ),
         ),
-        columns=4,
+        columns=3,
     )
 
 
