@@ -19,6 +19,7 @@ from app.core.database import Database, instrument_database
 from app.core.events import FromCode, RollupsLost
 from app.core.logging import get_logger
 from app.core.observability import Observability
+from app.core.periodic import Background
 from app.core.stopping import called_on_stop
 from app.migrations import BUSINESS, upgrade
 from app.models import new_id
@@ -33,6 +34,7 @@ from app.services.metrics_ranges import MetricsRanges
 from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
 from app.services.plan_detection import PlanDetection
+from app.services.recovery import Recovery
 from app.services.rollups import Expiry, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
@@ -42,6 +44,9 @@ log = get_logger(__name__)
 
 ROLLUPS_BUSY_SECONDS = 2.0
 """How long the rollups wait for a store that somebody else has locked; they try again."""
+
+CLAIM_MARGIN_SECONDS = 30.0
+"""How much longer than its call a claim on an announcement lasts."""
 
 DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
@@ -65,6 +70,7 @@ class Orchestrator:
     plans: PlanDetection
     sweep: Sweep
     erasure: Erasure
+    recovery: Recovery
 
 
 @asynccontextmanager
@@ -77,6 +83,7 @@ async def running_orchestrator(
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
+    periodic = Background(instruments)
     backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
     rollup_database = Database(
         settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
@@ -107,7 +114,10 @@ async def running_orchestrator(
     }
     sms_agent = SMSAgent(upstreams[Component.SMS_AGENT])
     announcements = Announcements(
-        database, NotificationService(upstreams[Component.NOTIFICATION_SERVICE]), metrics
+        database,
+        NotificationService(upstreams[Component.NOTIFICATION_SERVICE]),
+        metrics,
+        settings.calls.longest_seconds + CLAIM_MARGIN_SECONDS,
     )
     workflows = Workflows(
         settings,
@@ -118,12 +128,27 @@ async def running_orchestrator(
         announcements,
         metrics,
     )
-    escalations = Escalations(database, announcements, metrics)
-    sweep = Sweep(settings, database, escalations, announcements)
+    escalations = Escalations(database, announcements, metrics, settings.no_responses_per_minute)
+    sweep = Sweep(settings, database, escalations, announcements, metrics, periodic)
+    recovery = Recovery(
+        database,
+        workflows,
+        periodic,
+        settings.retries_per_minute,
+        settings.recovery_interval_seconds,
+    )
     await upgrade(database, BUSINESS)
-    erasure = Erasure(settings, database)
+    erasure = Erasure(settings, database, periodic)
     background = [
-        asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog, erasure)
+        asyncio.create_task(work)
+        for work in (
+            rollups.run(),
+            expiry.run(periodic),
+            sweep.run(),
+            recovery.run(),
+            backlog.run(),
+            erasure.run(),
+        )
     ]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access
@@ -151,6 +176,7 @@ async def running_orchestrator(
                     plans=PlanDetection(settings.payment_plans, database, metrics),
                     sweep=sweep,
                     erasure=erasure,
+                    recovery=recovery,
                 )
     finally:
         broadcast.close()

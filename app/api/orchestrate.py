@@ -1,6 +1,8 @@
 """The orchestration endpoints (docs/domain.md)."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from app.api.dependencies import TheOrchestrator
 from app.core.catalogue import Detection, PlanResult
@@ -11,11 +13,14 @@ from app.schemas.orchestrate import (
     ApproveResponse,
     Escalate,
     EscalateAnswer,
+    FailedWorkflowsAnswer,
     Identifier,
     PaymentPlanAnswer,
     PaymentPlanDetected,
     ResolveAnswer,
     ResolveEscalation,
+    RetryFailed,
+    RetryFailedAnswer,
     RetryWorkflow,
     SMSReceived,
     StepAnswer,
@@ -35,7 +40,13 @@ router = APIRouter(
 @router.post("/sms-received")
 async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> WorkflowAnswer:
     """Run the workflow of one SMS until it waits or ends; a repeated delivery runs nothing."""
-    sms = SMS(request.tenant_id, request.phone_number, request.content, request.conversation_id)
+    sms = SMS(
+        tenant_id=request.tenant_id,
+        phone_number=request.phone_number,
+        content=request.content,
+        conversation_id=request.conversation_id,
+        message_id=request.message_id,
+    )
     return _answer(await orchestrator.workflows.receive(sms))
 
 
@@ -43,8 +54,11 @@ async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> W
 async def approve_response(
     request: ApproveResponse, orchestrator: TheOrchestrator
 ) -> ApproveAnswer:
-    """Send a queued response, send a changed text instead, or escalate."""
-    status = await orchestrator.approvals.decide(
+    """Send a queued response, send a changed text instead, or escalate.
+
+    After a time-out the tenant may have the text: then only the same text is accepted again.
+    """
+    decided = await orchestrator.approvals.decide(
         Decision(
             request.response_queue_id,
             request.action,
@@ -54,7 +68,9 @@ async def approve_response(
         )
     )
     return ApproveAnswer(
-        response_queue_id=request.response_queue_id, action=request.action, status=status
+        response_queue_id=request.response_queue_id,
+        action=decided.action,
+        status=decided.status,
     )
 
 
@@ -122,6 +138,8 @@ async def workflow_status(
         updated_at=workflow.updated_at,
         response_queue_id=response.id if response else None,
         response=response.text if response else None,
+        outbound_text=report.outbound.text if report.outbound else None,
+        outbound_state=report.outbound.state if report.outbound else None,
         steps=[StepAnswer.model_validate(step) for step in report.steps],
     )
 
@@ -135,6 +153,26 @@ async def retry_workflow(
     """Run a failed workflow again."""
     reason = request.reason if request else None
     return _answer(await orchestrator.workflows.retry(workflow_id, reason))
+
+
+@router.get("/workflows/failed")
+async def failed_workflows(
+    orchestrator: TheOrchestrator,
+    limit: Annotated[int, Query(ge=1, le=500, description="workflows on a page")] = 100,
+    after: Annotated[
+        Identifier | None, Query(description="`after` of the page before this one")
+    ] = None,
+) -> FailedWorkflowsAnswer:
+    """Workflows that failed and that nobody has run again yet, the oldest failure first."""
+    page = await orchestrator.recovery.failed(limit, after)
+    return FailedWorkflowsAnswer.model_validate(page)
+
+
+@router.post("/retry-failed", status_code=202)
+async def retry_failed(request: RetryFailed, orchestrator: TheOrchestrator) -> RetryFailedAnswer:
+    """Run all workflows again that failed since a time; they run one after the other."""
+    requested = await orchestrator.recovery.request(request.since, request.reason)
+    return RetryFailedAnswer(requested=requested, per_minute=orchestrator.recovery.per_minute)
 
 
 def _answer(workflow: WorkflowInstance) -> WorkflowAnswer:

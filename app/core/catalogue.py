@@ -166,6 +166,19 @@ class Step(StrEnum):
     NOTIFY_MANAGER = "notify_manager"
 
 
+class BackgroundTask(StrEnum):
+    """What a worker does again and again, beside answering requests."""
+
+    SWEEP = "sweep"
+    RECOVERY = "recovery"
+    BACKLOG = "backlog"
+    ERASURE = "erasure"
+    ROLLUP_FLUSH = "rollup_flush"
+    ROLLUP_EXPIRY = "rollup_expiry"
+    WORKER_SNAPSHOT = "worker_snapshot"
+    LOG_METRICS = "log_metrics"
+
+
 class StepType(StrEnum):
     """What kind of work a step is."""
 
@@ -398,6 +411,13 @@ INSTRUMENTATION_ERRORS = Metric(
     "errors",
     "Errors inside the instrumentation itself; each lost a measurement, none failed a request.",
 )
+BACKGROUND_TASK_FAILURES = Metric(
+    "background_task_failures_total",
+    Kind.COUNTER,
+    "failures",
+    "Rounds of a background task, or rows in one, that failed; the next round tries again.",
+    (Label("task", _values(BackgroundTask)),),
+)
 ROLLUP_FLUSH_FAILURES = Metric(
     "rollup_flush_failures_total",
     Kind.COUNTER,
@@ -557,6 +577,20 @@ APPROVAL_QUEUE_OLDEST_AGE = Metric(
     Kind.GAUGE,
     "seconds",
     "How long the oldest of the waiting responses has waited; 0 when none waits.",
+    merge="livemax",
+)
+WORKFLOWS_FAILED = Metric(
+    "orchestrator_workflows_failed",
+    Kind.GAUGE,
+    "workflows",
+    "Failed workflows that nobody has run again or escalated yet.",
+    merge="livemax",
+)
+WORKFLOWS_FAILED_OLDEST_AGE = Metric(
+    "orchestrator_workflows_failed_oldest_age_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long ago the oldest of the failed workflows failed; 0 when there is none.",
     merge="livemax",
 )
 ESCALATIONS_OPEN = Metric(

@@ -127,6 +127,12 @@ class Calls(Section):
             raise ValueError("retry_waits_seconds must not be negative")
         return self
 
+    @property
+    def longest_seconds(self) -> float:
+        """How long a call takes at most, with all its attempts and waits."""
+        attempts = len(self.retry_waits_seconds) + 1
+        return self.timeout_seconds * attempts + sum(self.retry_waits_seconds)
+
 
 class Links(Section):
     """Where the links in alerts lead."""
@@ -357,6 +363,19 @@ class Settings(OwnSettings):
     )
     sweep_interval_seconds: Seconds = Field(
         60, description="how often to look for overdue, interrupted and unannounced work"
+    )
+    no_responses_per_minute: int = Field(
+        600, ge=1, description="escalations that all sweeps together open for missing answers"
+    )
+    retries_per_minute: int = Field(
+        600,
+        ge=1,
+        le=3000,
+        description="failed workflows that all workers together run again on one request; each "
+        "asks the AI, whose quota is 3,500 a minute",
+    )
+    recovery_interval_seconds: Seconds = Field(
+        1, description="how often to look for failed workflows that are to be run again"
     )
     backlog_interval_seconds: Seconds = Field(
         5, description="how often waiting responses and open escalations are counted"

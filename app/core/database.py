@@ -88,13 +88,19 @@ class Database:
                 await session.execute(text("BEGIN IMMEDIATE"))
             yield session
 
-    async def lock(self, session: AsyncSession, key: str) -> None:
-        """Serialise transactions that use the same ``key`` until they end."""
+    async def lock(self, session: AsyncSession, *keys: str) -> None:
+        """Serialise transactions that use the same keys until they end.
+
+        Who needs several names them in one call, and in the same order as everybody else.
+        """
         # SQLite has one writer at a time as it is.
         if not self._sqlite:
-            await session.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+            locks = ", ".join(
+                f"pg_advisory_xact_lock(hashtextextended(:key{index}, 0))"
+                for index in range(len(keys))
             )
+            named = {f"key{index}": key for index, key in enumerate(keys)}
+            await session.execute(text(f"SELECT {locks}"), named)
 
     async def try_lock(self, session: AsyncSession, key: str) -> bool:
         """`lock` that never waits; False when another transaction has it."""

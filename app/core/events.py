@@ -19,6 +19,7 @@ from typing import ClassVar, NewType, dataclass_transform
 
 from app.core.catalogue import (
     ApprovalAction,
+    BackgroundTask,
     BreakerState,
     Component,
     Detection,
@@ -208,9 +209,10 @@ class RollupsNotExpired(Event, level=logging.WARNING):
     reason: FromCode
 
 
-class BacklogNotCounted(Event, level=logging.WARNING):
-    """The gauges of waiting work were not updated: the database did not answer."""
+class BackgroundTaskFailed(Event, level=logging.ERROR):
+    """A background task failed, or left out a row that it can't read; it goes on."""
 
+    task: BackgroundTask
     error_type: FromCode
 
 
@@ -241,18 +243,6 @@ class PersonalDataErased(Event):
 
     workflows: int
     escalations: int
-
-
-class PersonalDataNotErased(Event, level=logging.ERROR):
-    """Personal data could not be erased; the next round tries again."""
-
-    error_type: FromCode
-
-
-class SweepFailed(Event, level=logging.WARNING):
-    """The periodic query for overdue work failed; it runs again at the next interval."""
-
-    error_type: FromCode
 
 
 # --- The business: one SMS ------------------------------------------------------------------------
@@ -353,6 +343,13 @@ class WorkflowsInterrupted(Event, level=logging.WARNING):
 
     workflows: int
     responses: int
+
+
+class RetriesRequested(Event):
+    """Somebody asked to run failed workflows again; they run one after the other."""
+
+    workflows: int
+    reason_given: bool
 
 
 # --- The business: managers, escalations, upstreams -----------------------------------------------

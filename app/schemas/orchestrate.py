@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.core.catalogue import (
@@ -16,7 +16,7 @@ from app.core.catalogue import (
     StepStatus,
     StepType,
 )
-from app.models import WorkflowStatus
+from app.models import OutboundState, WorkflowStatus
 
 
 def _storable(value: str) -> str:
@@ -54,6 +54,12 @@ class SMSReceived(_Request):
     phone_number: PhoneNumber = Field(examples=["+15550100017"])
     content: Text = Field(examples=["Can I pay 200 a week for 8 weeks?"])
     conversation_id: Identifier = Field(examples=["conversation-17"])
+    message_id: Identifier | None = Field(
+        None,
+        description="the provider's ID of this message: with it, only a delivery with the same ID "
+        "is the same message; without it, the same words within ten minutes are",
+        examples=["SM-17"],
+    )
 
 
 class WorkflowAnswer(BaseModel):
@@ -111,7 +117,9 @@ class ApproveAnswer(BaseModel):
     """What became of a decision."""
 
     response_queue_id: str
-    action: ApprovalAction
+    action: ApprovalAction = Field(
+        description="what was done: a text that differs from the AI's answer is a modification"
+    )
     status: WorkflowStatus
 
 
@@ -174,6 +182,48 @@ class RetryWorkflow(_Request):
     reason: Note | None = None
 
 
+class RetryFailed(_Request):
+    """Which failed workflows are run again, and why."""
+
+    since: AwareDatetime = Field(
+        description="those that failed at this time or later; with a time zone",
+        examples=["2026-03-01T09:30:00Z"],
+    )
+    reason: Note | None = None
+
+
+class RetryFailedAnswer(BaseModel):
+    """How many failed workflows will be run again, paced below the AI's quota."""
+
+    requested: int
+    per_minute: int
+
+
+class FailedWorkflowAnswer(BaseModel):
+    """A workflow that failed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    workflow_id: str
+    conversation_id: str
+    tenant_id: str
+    error: str | None
+    attempts: int
+    received_at: datetime
+    failed_at: datetime
+    retry_requested_at: datetime | None
+
+
+class FailedWorkflowsAnswer(BaseModel):
+    """A page of failed workflows, the oldest failure first."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    total: int = Field(description="failed workflows on all pages")
+    workflows: list[FailedWorkflowAnswer]
+    after: str | None = Field(description="`after` of the next page; null on the last one")
+
+
 class StepAnswer(BaseModel):
     """One step as it ended."""
 
@@ -197,4 +247,10 @@ class WorkflowStatusAnswer(WorkflowAnswer):
     updated_at: datetime
     response_queue_id: str | None
     response: str | None = Field(description="the AI's answer; [erased] when its retention is over")
+    outbound_text: str | None = Field(
+        description="the text that was decided on; no other one is ever sent for this message"
+    )
+    outbound_state: OutboundState | None = Field(
+        description="unconfirmed: it may be with the tenant or not"
+    )
     steps: list[StepAnswer]

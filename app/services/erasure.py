@@ -25,11 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.catalogue import BackgroundTask
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.events import FromCode, PersonalDataErased, PersonalDataNotErased
+from app.core.events import PersonalDataErased
 from app.core.logging import get_logger
-from app.core.periodic import every
+from app.core.periodic import Background
 from app.models import (
     Base,
     EscalationEvent,
@@ -53,7 +54,6 @@ _LOOKED_UP = 50 * BATCH
 """How many are looked up at once, without a lock: looking takes longer than erasing."""
 
 _ENDED = (WorkflowStatus.COMPLETED, WorkflowStatus.FAILED)
-_UNDECIDED = (QueueStatus.PENDING, QueueStatus.SENDING)
 _CHECKPOINT_WAIT_SECONDS = 1.0
 
 Root = type[WorkflowInstance] | type[EscalationEvent]
@@ -71,22 +71,17 @@ Roots = Mapping[FromClause, Collection[str]]
 class Erasure:
     """Looks at an interval for what is to be erased."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, background: Background) -> None:
         self._retention_days = settings.personal_data_retention_days
         self._interval_seconds = settings.erasure_interval_seconds
         self._database = database
+        self._background = background
 
     async def run(self) -> None:
-        """Erase until cancelled; what fails is logged and tried at the next time."""
+        """Erase until cancelled."""
         # Not at once: a worker that starts has its first requests to answer.
         await asyncio.sleep(self._interval_seconds)
-        await every(self._interval_seconds, self._try_to_erase)
-
-    async def _try_to_erase(self) -> None:
-        try:
-            await self.erase()
-        except Exception as error:
-            log.event(PersonalDataNotErased(error_type=FromCode(type(error).__name__)))
+        await self._background.every(BackgroundTask.ERASURE, self._interval_seconds, self.erase)
 
     async def erase(self) -> int:
         """Do it once; gives how many rows of workflows and escalations were erased.
@@ -179,7 +174,9 @@ def _is_over(conversation_id: Any, cutoff: datetime) -> ColumnElement[bool]:
     undecided = (
         select(response.c.id)
         .join(workflow, workflow.c.id == response.c.workflow_id)
-        .where(workflow.c.conversation_id == conversation_id, response.c.status.in_(_UNDECIDED))
+        .where(
+            workflow.c.conversation_id == conversation_id, response.c.status == QueueStatus.PENDING
+        )
     )
     return ~open_workflow.exists() & ~open_escalation.exists() & ~undecided.exists()
 

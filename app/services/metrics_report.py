@@ -22,7 +22,7 @@ from app.core.config import Settings
 from app.schemas import metrics as schema
 from app.services.measures import MEASURES, distribution, evaluate, rolled_up
 from app.services.metrics_query import DAY, MINUTE, midnight, monday
-from app.services.rollups import Rollups, Total, Totals, WriterState
+from app.services.rollups import Rollups, Total, Totals, WriterState, added_up
 from app.services.thresholds import Now, thresholds
 
 T = TypeVar("T")
@@ -251,8 +251,14 @@ def _last_hour(totals: Totals) -> schema.LastHour:
         sms_received=totals.of(catalogue.SMS_RECEIVED).count,
         ai_responses=responses,
         auto_approval_rate=_ratio(auto_sent, responses) or 0.0,
-        avg_response_time_ms=round((totals.of(catalogue.SMS_PROCESSING_DURATION).mean or 0) * 1000),
+        avg_response_time_ms=round((_answered(totals).mean or 0) * 1000),
     )
+
+
+def _answered(totals: Totals) -> Total:
+    """SMS that were sent, queued or escalated: how long a failure took is no response time."""
+    routes = totals.by(catalogue.SMS_PROCESSING_DURATION, "route")
+    return added_up(total for route, total in routes.items() if route != Route.FAILED)
 
 
 def _sums(totals: Totals) -> dict[str, int]:
@@ -345,7 +351,7 @@ def _performance(totals: Totals) -> schema.Performance:
     services = totals.by(metric, "component")
     pairs = {(labels["component"], labels["operation"]) for labels, _ in totals.series(metric)}
     return schema.Performance(
-        message=_distributed(totals.of(catalogue.SMS_PROCESSING_DURATION)),
+        message=_distributed(_answered(totals)),
         ai=_distributed(services.get(Component.AI_PROVIDER, Total())),
         services={name: _distributed(total) for name, total in sorted(services.items())},
         operations=[_operation(totals, *pair) for pair in sorted(pairs)],

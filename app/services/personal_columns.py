@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
+    OutboundMessage,
     PaymentPlanAttempt,
     QueuedResponse,
     WorkflowInstance,
@@ -19,6 +20,8 @@ TEXTS: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     WorkflowInstance.phone_number,
     WorkflowInstance.content,
     QueuedResponse.text,
+    OutboundMessage.phone_number,
+    OutboundMessage.text,
     ApprovalAudit.text,
     ApprovalAudit.reason,
     EscalationEvent.reason,
@@ -55,6 +58,13 @@ KEPT: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...]
     PaymentPlanAttempt.workflow_id,
     EscalationEvent.id,
     EscalationEvent.workflow_id,
+    WorkflowInstance.escalation_id,
+    WorkflowInstance.agreed_plan_id,
+    OutboundMessage.id,
+    OutboundMessage.workflow_id,
+    OutboundMessage.response_queue_id,
+    # The SMS Agent's own identifier of a text.
+    OutboundMessage.message_id,
     # Words of the program: the operation and the kind of its failure.
     WorkflowInstance.error,
 )

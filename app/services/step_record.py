@@ -19,7 +19,12 @@ class StepRecord:
     def __init__(self, workflow_id: str, metrics: MetricsService) -> None:
         self._workflow_id = workflow_id
         self._metrics = metrics
-        self.rows: list[WorkflowStep] = []
+        self._ended: list[dict[str, object]] = []
+
+    @property
+    def rows(self) -> list[WorkflowStep]:
+        """New rows of the steps that have ended; a transaction that fails leaves none behind."""
+        return [WorkflowStep(**values) for values in self._ended]
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
@@ -35,28 +40,28 @@ class StepRecord:
             ended = StepCompleted if status is StepStatus.COMPLETED else StepFailed
             log.event(ended(step=step, duration_ms=milliseconds))
             self._metrics.step_ended(step, status, seconds)
-            self.rows.append(
-                WorkflowStep(
-                    workflow_id=self._workflow_id,
-                    step=step,
-                    step_type=STEP_TYPES[step],
-                    status=status,
-                    started_at=started_at,
-                    duration_ms=milliseconds,
-                )
+            self._ended.append(
+                {
+                    "workflow_id": self._workflow_id,
+                    "step": step,
+                    "step_type": STEP_TYPES[step],
+                    "status": status,
+                    "started_at": started_at,
+                    "duration_ms": milliseconds,
+                }
             )
 
     def skipped(self, step: Step) -> None:
         """Note that ``step`` had nothing to do."""
         log.event(StepSkipped(step=step))
         self._metrics.step_ended(step, StepStatus.SKIPPED, 0.0)
-        self.rows.append(
-            WorkflowStep(
-                workflow_id=self._workflow_id,
-                step=step,
-                step_type=STEP_TYPES[step],
-                status=StepStatus.SKIPPED,
-                started_at=now(),
-                duration_ms=0.0,
-            )
+        self._ended.append(
+            {
+                "workflow_id": self._workflow_id,
+                "step": step,
+                "step_type": STEP_TYPES[step],
+                "status": StepStatus.SKIPPED,
+                "started_at": now(),
+                "duration_ms": 0.0,
+            }
         )

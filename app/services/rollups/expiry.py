@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.catalogue import BackgroundTask
 from app.core.config import RollupSettings
 from app.core.events import FromCode, RollupsArchived, RollupsNotExpired
 from app.core.logging import get_logger
-from app.core.periodic import every
+from app.core.periodic import Background
 from app.services.rollups import archive
 from app.services.rollups.rollups import retentions
 from app.services.rollups.store import Store
@@ -34,9 +35,13 @@ class Expiry:
         self._archive_dir = archive_dir
         self._writer = writer[:32]
 
-    async def run(self) -> None:
+    async def run(self, background: Background) -> None:
         """Expire until cancelled; what fails is logged and tried at the next time."""
-        await every(self._settings.expiry_interval_seconds, self._try_to_expire)
+        await background.every(
+            BackgroundTask.ROLLUP_EXPIRY,
+            self._settings.expiry_interval_seconds,
+            self._try_to_expire,
+        )
 
     async def _try_to_expire(self) -> None:
         try:

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
-from app.core.catalogue import Metric
+from app.core.catalogue import BackgroundTask, Metric
 from app.core.config import Retention, RollupSettings
 from app.core.events import FromCode, RollupFlushBroken, RollupFlushFailed
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
-from app.core.periodic import every
+from app.core.periodic import Background
 from app.core.recorder import Batch
 from app.services.rollups import ranges
 from app.services.rollups.buckets import Bucket
@@ -78,6 +78,7 @@ class Rollups:
         self._metrics = {metric.name for metric in metrics}
         self._state = state
         self._recorder = instruments.recorder
+        self._background = Background(instruments)
         self._failures = instruments.counter(catalogue.ROLLUP_FLUSH_FAILURES).series()
         self._lost = instruments.counter(catalogue.ROLLUP_LOST_EVENTS).series()
         self._durations = instruments.histogram(catalogue.ROLLUP_FLUSH_DURATION).series()
@@ -155,7 +156,9 @@ class Rollups:
 
     async def run(self) -> None:
         """Flush at the interval, and settle for writers that were killed, until cancelled."""
-        await every(self._settings.flush_seconds, self._try_to_flush)
+        await self._background.every(
+            BackgroundTask.ROLLUP_FLUSH, self._settings.flush_seconds, self._try_to_flush
+        )
 
     async def _try_to_flush(self) -> None:
         try:
