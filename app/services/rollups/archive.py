@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.services.rollups.buckets import unpacked
-from app.services.rollups.store import parsed
+from app.services.rollups.row_store import parsed
 
 _NAME = re.compile(
     r"rollups-(?P<resolution>\d+)s-(?P<kind>[a-z]+)-(?P<day>\d{4}-\d\d-\d\d)-(?P<part>\d+)\.ndjson\.gz"
