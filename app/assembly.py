@@ -91,7 +91,7 @@ async def running_orchestrator(
         settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
     )
     store, facts, writer = Store(rollup_database), FactStore(database), new_id()
-    expiry = Expiry(store, settings.rollups, settings.rollup_archive_dir, writer)
+    expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
     rollups = Rollups(
         store,
         settings.rollups,

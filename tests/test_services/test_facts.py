@@ -70,7 +70,7 @@ class Worker:
         rows, names = tables.fact_rows, tables.fact_series
         async with self.database.reading() as session:
             found_names = await session.execute(select(names.c.id, names.c.name))
-            series = dict(row._tuple() for row in found_names)
+            series = {row.id: row.name for row in found_names}
             found = (await session.execute(select(rows))).mappings().all()
         sums = dict.fromkeys(RESOLUTIONS, 0)
         for row in found:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 from sqlalchemy import func, select
 
 from app.core.database import Database
@@ -54,7 +53,7 @@ async def held(database: Database) -> dict[str, int]:
     """What the tables hold."""
     statuses = select(WorkflowInstance.status, func.count()).group_by(WorkflowInstance.status)
     async with database.snapshot() as session:
-        by_status = {status: count for status, count in await session.execute(statuses)}
+        by_status = {row[0]: int(row[1]) for row in await session.execute(statuses)}
         escalations = await session.scalar(select(func.count()).select_from(EscalationEvent))
         plans = await session.scalar(select(func.count()).select_from(PaymentPlanAttempt))
     total = sum(by_status.values())

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, func, select, union_all
+from sqlalchemy import Table, bindparam, delete, func, literal, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -123,22 +123,38 @@ class RowStore:
         async with self._database.reading() as session:
             return list((await session.scalars(query)).all())
 
-    async def rows_of_day(
-        self, resolution: int, kind: RowKind, day: int
+    async def page_of_day(
+        self,
+        resolution: int,
+        kind: RowKind,
+        day: int,
+        after: tuple[int, str] | None,
+        limit: int,
     ) -> Sequence[Mapping[str, Any]]:
-        """Every row of the UTC day that begins at ``day``, all columns."""
+        """Rows of the UTC day that begins at ``day``, all columns, in the order of their keys.
+
+        ``after`` is the bucket's start and the writer of the row that they follow.
+        """
         rows = self.rows
-        query = select(rows).where(
-            rows.c.resolution == resolution,
-            rows.c.kind == kind.value,
-            rows.c.bucket_start >= day,
-            rows.c.bucket_start < day + _DAY,
+        order = (rows.c.bucket_start, rows.c.writer)
+        query = (
+            select(rows)
+            .where(
+                rows.c.resolution == resolution,
+                rows.c.kind == kind.value,
+                rows.c.bucket_start >= day,
+                rows.c.bucket_start < day + _DAY,
+            )
+            .order_by(*order)
+            .limit(limit)
         )
+        if after is not None:
+            query = query.where(tuple_(*order) > tuple_(*map(literal, after)))
         async with self._database.reading() as session:
             return [dict(row) for row in (await session.execute(query)).mappings()]
 
     async def delete_rows(self, found: Sequence[Mapping[str, Any]]) -> None:
-        """Delete exactly these rows, all or none."""
+        """Delete exactly the rows with these keys, all or none."""
         rows = self.rows
         keys = [column.name for column in rows.primary_key]
         statement = delete(rows).where(*(rows.c[name] == bindparam(f"key_{name}") for name in keys))

@@ -147,8 +147,9 @@ class Store(RowStore):
         """End the writers that went without saying so; gives how many.
 
         A writer brings its rows of ``coarse`` resolutions up to date when a minute ends. One that
-        was killed leaves minutes behind that are in no coarse row yet. What is written are absolute
-        values again: a writer that was only slow writes the same, or more, over it.
+        was killed leaves minutes behind that are in no coarse row yet. What is written are the sums
+        of its own finer rows: settling twice changes nothing, and a writer that was only slow
+        writes the same, or more, over it.
         """
         await self.prepare()
         table = tables.writers
@@ -173,25 +174,34 @@ class Store(RowStore):
     ) -> None:
         rows = tables.rows
         its = select(rows).where(rows.c.writer == writer, rows.c.kind.in_(list(RowKind)))
-        unsettled = its.where(
-            rows.c.resolution == tables.MINUTE, rows.c.bucket_start >= settled_until
+        unsettled = select(rows.c.kind, rows.c.bucket_start).where(
+            rows.c.writer == writer,
+            rows.c.kind.in_(list(RowKind)),
+            rows.c.resolution == tables.MINUTE,
+            rows.c.bucket_start >= settled_until,
         )
-        minutes = (await session.execute(unsettled)).mappings().all()
-        settled: dict[tuple[RowKey, RowKind], dict[int, Cell]] = {}
-        for resolution in coarse:
-            starts = {minute["bucket_start"] // resolution * resolution for minute in minutes}
-            before = its.where(rows.c.resolution == resolution, rows.c.bucket_start.in_(starts))
-            for row in (*(await session.execute(before)).mappings(), *minutes):
-                start = row["bucket_start"] // resolution * resolution
-                key = (RowKey(writer, resolution, start), RowKind(row["kind"]))
-                cells = settled.setdefault(key, {})
-                for number, cell in unpacked(row):
-                    cells.setdefault(number, Cell()).add(cell)
-        values = [
-            row_values(key, kind, numbers([*cells]) | packed([*cells.values()]))
-            for (key, kind), cells in settled.items()
-        ]
-        await upsert(session, rows, values)
+        minutes = (await session.execute(unsettled)).all()
+        finer = tables.MINUTE
+        # Each from the next finer, whole: what was settled before comes out the same again.
+        for resolution in sorted(coarse):
+            sums: dict[tuple[RowKey, RowKind], dict[int, Cell]] = {}
+            for kind, start in {(k, m // resolution * resolution) for k, m in minutes}:
+                parts = its.where(
+                    rows.c.resolution == finer,
+                    rows.c.kind == kind,
+                    rows.c.bucket_start >= start,
+                    rows.c.bucket_start < start + resolution,
+                )
+                cells = sums.setdefault((RowKey(writer, resolution, start), RowKind(kind)), {})
+                for row in (await session.execute(parts)).mappings():
+                    for number, cell in unpacked({name: row[name] for name in tables.ARRAYS}):
+                        cells.setdefault(number, Cell()).add(cell)
+            values = [
+                row_values(key, kind, numbers([*cells]) | packed([*cells.values()]))
+                for (key, kind), cells in sums.items()
+            ]
+            await upsert(session, rows, values)
+            finer = resolution
 
 
 def _check_version(version: int | None) -> None:
