@@ -13,10 +13,11 @@ from app.clients.collections_monitor import CollectionsMonitor
 from app.clients.notification_service import NotificationService
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import Breakers, Upstream
-from app.core.catalogue import Component
+from app.core.catalogue import FACTS, Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
 from app.core.events import FromCode, RollupsLost
+from app.core.facts import FactCounters
 from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.periodic import Background
@@ -35,7 +36,7 @@ from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
 from app.services.plan_detection import PlanDetection
 from app.services.recovery import Recovery
-from app.services.rollups import Expiry, Rollups, Store
+from app.services.rollups import Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
@@ -79,7 +80,11 @@ async def running_orchestrator(
 ) -> AsyncIterator[Orchestrator]:
     """Start every part, and stop them all at the end, with the counts written."""
     instruments = observability.instruments
-    database = Database(settings.database, pool_size=settings.database_pool_size)
+    database = Database(
+        settings.database,
+        pool_size=settings.database_pool_size,
+        fact_counters=FactCounters(instruments),
+    )
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
@@ -88,15 +93,16 @@ async def running_orchestrator(
     rollup_database = Database(
         settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
     )
-    store, writer = Store(rollup_database), new_id()
-    expiry = Expiry(store, settings.rollups, settings.rollup_archive_dir, writer)
+    store, facts, writer = Store(rollup_database), FactStore(database), new_id()
+    expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
     rollups = Rollups(
         store,
         settings.rollups,
         instruments,
         writer,
-        list(rolled_up()),
+        [metric for metric in rolled_up() if metric not in FACTS],
         WorkerState(observability.runtime, database, breakers, backlog, metrics),
+        facts,
     )
     urls = {
         Component.COLLECTIONS_MONITOR: settings.collections_monitor_url,
@@ -128,8 +134,8 @@ async def running_orchestrator(
         announcements,
         metrics,
     )
-    escalations = Escalations(database, announcements, metrics, settings.no_responses_per_minute)
-    sweep = Sweep(settings, database, escalations, announcements, metrics, periodic)
+    escalations = Escalations(database, announcements, settings.no_responses_per_minute)
+    sweep = Sweep(settings, database, escalations, announcements, periodic)
     recovery = Recovery(
         database,
         workflows,
@@ -148,6 +154,7 @@ async def running_orchestrator(
             recovery.run(),
             backlog.run(),
             erasure.run(),
+            facts.run(periodic),
         )
     ]
     report = MetricsReport(settings, rollups)
@@ -171,9 +178,9 @@ async def running_orchestrator(
                     ranges=MetricsRanges(settings, rollups),
                     broadcast=broadcast,
                     workflows=workflows,
-                    approvals=Approvals(database, sms_agent, announcements, metrics),
+                    approvals=Approvals(database, sms_agent, announcements),
                     escalations=escalations,
-                    plans=PlanDetection(settings.payment_plans, database, metrics),
+                    plans=PlanDetection(settings.payment_plans, database),
                     sweep=sweep,
                     erasure=erasure,
                     recovery=recovery,

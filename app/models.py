@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.core import facts
 from app.core.catalogue import (
     ApprovalAction,
     Detection,
@@ -90,6 +91,8 @@ def new_id() -> str:
 
 class Base(DeclarativeBase):
     """What all tables share."""
+
+    metadata = facts.metadata
 
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         datetime: UtcDateTime,

@@ -175,6 +175,7 @@ class BackgroundTask(StrEnum):
     ERASURE = "erasure"
     ROLLUP_FLUSH = "rollup_flush"
     ROLLUP_EXPIRY = "rollup_expiry"
+    FACT_FOLDING = "fact_folding"
     WORKER_SNAPSHOT = "worker_snapshot"
     LOG_METRICS = "log_metrics"
 
@@ -648,6 +649,23 @@ PAYMENT_PLANS_AUTO_APPROVED = Metric(
     "plans",
     "Valid payment plans that were confirmed to the tenant without a manager.",
 )
+
+
+FACTS = (
+    SMS_RECEIVED,
+    SMS_PROCESSING_DURATION,
+    WORKFLOW_RETRIES,
+    AI_RESPONSES,
+    AI_CONFIDENCE,
+    APPROVALS,
+    APPROVAL_WAIT_DURATION,
+    ESCALATIONS,
+    ESCALATION_RESOLUTION_DURATION,
+    PAYMENT_PLANS,
+    PAYMENT_PLAN_DETECTIONS,
+    PAYMENT_PLANS_AUTO_APPROVED,
+)
+"""The metrics that facts of the business count in; the others are measured."""
 
 
 def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:

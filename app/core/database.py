@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import catalogue
 from app.core.catalogue import Component, ErrorType, Operation
+from app.core.facts import FactCounters, Transaction
 from app.core.instrumentation import Instruments
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -26,8 +27,15 @@ class Database:
     """One database, SQLite or PostgreSQL."""
 
     def __init__(
-        self, url: URL, *, pool_size: int, busy_seconds: float = BUSY_TIMEOUT_SECONDS
+        self,
+        url: URL,
+        *,
+        pool_size: int,
+        busy_seconds: float = BUSY_TIMEOUT_SECONDS,
+        fact_counters: FactCounters | None = None,
     ) -> None:
+        """``fact_counters`` count what transactions tell; without them none can tell anything."""
+        self._fact_counters = fact_counters
         self._sqlite = url.get_backend_name() == "sqlite"
         # SQLite's own queue is a sleep of up to 100 ms; this one wakes the next writer at once.
         self._one_writer = asyncio.Lock()
@@ -73,20 +81,42 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries that all see the database as it was at the first of them."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            if self._sqlite:
+                await session.execute(text("BEGIN"))
+            else:
+                level = {"isolation_level": "REPEATABLE READ"}
+                await session.connection(execution_options=level)
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
         """A session in a transaction that commits at the end, or leaves nothing.
+
+        What it was told is counted with the commit, and noted and logged after it.
 
         On SQLite it takes the write lock at once: a transaction that reads first and is then
         refused the lock could only be started over.
         """
+        counters = self._fact_counters
         async with (
             self._one_writer if self._sqlite else nullcontext(),
-            AsyncSession(self.engine, expire_on_commit=False) as session,
-            session.begin(),
+            Transaction(self.engine, expire_on_commit=False) as session,
         ):
-            if self._sqlite:
-                await session.execute(text("BEGIN IMMEDIATE"))
-            yield session
+            session.told = []
+            async with session.begin():
+                if self._sqlite:
+                    await session.execute(text("BEGIN IMMEDIATE"))
+                yield session
+                if session.told and counters is None:
+                    raise TypeError("this database has no fact_counters: nothing can be told")
+                if session.told and counters is not None:
+                    await session.flush()
+                    await counters.store(session, session.told)
+            if counters is not None:
+                counters.committed(session.told)
 
     async def lock(self, session: AsyncSession, *keys: str) -> None:
         """Serialise transactions that use the same keys until they end.

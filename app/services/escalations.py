@@ -22,7 +22,6 @@ from app.models import (
 )
 from app.services.announcements import Announcements
 from app.services.conversations import conversation_key, lock_conversation
-from app.services.metrics_service import MetricsService
 
 log = get_logger(__name__)
 
@@ -37,13 +36,11 @@ class Escalations:
         self,
         database: Database,
         announcements: Announcements,
-        metrics: MetricsService,
         no_response_per_minute: int,
     ) -> None:
         self._per_minute = no_response_per_minute
         self._database = database
         self._announcements = announcements
-        self._metrics = metrics
 
     async def open(
         self,
@@ -86,10 +83,14 @@ class Escalations:
             escalation, is_new = await open_once(session, wanted)
             if workflow and await take_over(session, workflow.id, escalation.id) and is_new:
                 escalation.workflow_id = workflow.id
+            origin = workflow.correlation_id if workflow else ""
+            if is_new:
+                with correlation.continuing(origin):
+                    session.tell(log, escalation_opened(escalation))
         if is_new:
             # What is announced belongs to the SMS that is escalated.
-            with correlation.continuing(workflow.correlation_id if workflow else ""):
-                self._opened(escalation)
+            with correlation.continuing(origin):
+                self._announcements.escalated(escalation)
         return escalation
 
     async def no_response(self, older_than: datetime, limit: int) -> int:
@@ -155,9 +156,11 @@ class Escalations:
                 taken += 1
                 if is_new:
                     opened.append((escalation, correlation_id))
+                    with correlation.continuing(correlation_id):
+                        session.tell(log, escalation_opened(escalation))
         for escalation, correlation_id in opened:
             with correlation.continuing(correlation_id):
-                self._opened(escalation)
+                self._announcements.escalated(escalation)
         return taken
 
     async def resolve(self, escalation_id: str, manager_id: str, note: str | None) -> float:
@@ -203,20 +206,14 @@ class Escalations:
                 select(WorkflowInstance.correlation_id).where(WorkflowInstance.id == workflow_id)
             )
             seconds = max(0.0, (resolved_at - created_at).total_seconds())
-        resolved = EscalationResolved(
-            escalation_id=Identifier(escalation_id),
-            type=kind,
-            open_seconds=round(seconds, 1),
-        )
-        with correlation.continuing(origin or ""):
-            log.event(resolved)
-        self._metrics.escalation_resolved(kind, seconds)
+            resolved = EscalationResolved(
+                escalation_id=Identifier(escalation_id),
+                type=kind,
+                open_seconds=round(seconds, 1),
+            )
+            with correlation.continuing(origin or ""):
+                session.tell(log, resolved)
         return seconds
-
-    def _opened(self, escalation: EscalationEvent) -> None:
-        log.event(escalation_opened(escalation))
-        self._metrics.escalation_opened(escalation.type, escalation.severity, escalation.detection)
-        self._announcements.escalated(escalation)
 
 
 def escalation_opened(escalation: EscalationEvent) -> EscalationOpened:

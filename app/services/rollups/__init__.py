@@ -1,6 +1,7 @@
 """Rollups: exact counts, sums and sketches in SQL, at four resolutions (docs/rollups.md)."""
 
 from app.services.rollups.expiry import Expiry
+from app.services.rollups.facts import FactStore
 from app.services.rollups.rollups import Rollups, StoreHealth
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import MINUTE, RESOLUTIONS, metadata
@@ -10,6 +11,7 @@ __all__ = [
     "MINUTE",
     "RESOLUTIONS",
     "Expiry",
+    "FactStore",
     "Rollups",
     "Store",
     "StoreHealth",

@@ -20,9 +20,11 @@ from app.core.periodic import Background
 from app.core.recorder import Batch
 from app.services.rollups import ranges
 from app.services.rollups.buckets import Bucket
+from app.services.rollups.facts import FactStore
 from app.services.rollups.merging import Row, Wanted, merged
 from app.services.rollups.ranges import Segment
-from app.services.rollups.store import RowKey, Store, WriterState, parsed
+from app.services.rollups.row_store import RowKey, parsed
+from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
 
@@ -71,7 +73,10 @@ class Rollups:
         writer: str,
         metrics: Collection[Metric],
         state: Callable[[], Mapping[str, Any]] = dict,
+        facts: FactStore | None = None,
     ) -> None:
+        """``metrics`` are those that this writer measures; ``facts`` are read beside them."""
+        self._facts = facts
         self._store = store
         self._settings = settings
         self._writer = writer
@@ -194,6 +199,21 @@ class Rollups:
         This worker's notes up to now are in them, those of others up to their last flush. When the
         store does not answer, they hold what this worker has not written yet, and say so.
         """
+        measured = await self._read_measured(asked, metrics)
+        of_facts = [metric for metric in metrics if metric in catalogue.FACTS]
+        if self._facts is None or not of_facts:
+            return measured
+        try:
+            facts = await self._read_facts(self._facts, asked, of_facts)
+        except (SQLAlchemyError, OSError):
+            facts = [Totals(complete=False) for _ in asked]
+        for totals, counted in zip(measured, facts, strict=True):
+            totals.add(counted)
+        return measured
+
+    async def _read_measured(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
         # Each kind for itself: what one has lost at the edges of an old range, another still has.
         composed = {
             kind: [list(self._composed(*each, self._kept({kind}))) for each in asked]
@@ -208,6 +228,18 @@ class Rollups:
         except (SQLAlchemyError, OSError):
             return self._from_memory(asked, metrics)
         return await asyncio.to_thread(merged, rows, composed, wanted)
+
+    async def _read_facts(
+        self, facts: FactStore, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        # Their rows of all resolutions are written together: none is behind another.
+        composed = {
+            kind: [list(ranges.composed(*each, self._kept({kind}))) for each in asked]
+            for kind in _kinds(metrics)
+        }
+        wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
+        async with asyncio.timeout(STORE_SECONDS):
+            return await facts.read_totals(asked, composed, wanted_rows, metrics)
 
     def finest_step(self, start: int, metrics: Collection[Metric]) -> int:
         """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``."""

@@ -77,6 +77,19 @@ class Totals:
         """Add one series."""
         self._by_metric.setdefault(metric, []).append((labels, total))
 
+    def add(self, other: "Totals") -> None:
+        """Add what other stores have counted in the same range; a series of both is one."""
+        self.complete = self.complete and other.complete
+        for metric, found in other._by_metric.items():
+            own = {
+                tuple(sorted(labels.items())): total
+                for labels, total in self._by_metric.get(metric, ())
+            }
+            for labels, total in found:
+                key = tuple(sorted(labels.items()))
+                own[key] = added_up((own[key], total)) if key in own else total
+            self._by_metric[metric] = [(dict(key), total) for key, total in own.items()]
+
     def of(self, metric: Metric, **labels: str) -> Total:
         """All series of ``metric`` with these label values, added up; empty when there is none.
 

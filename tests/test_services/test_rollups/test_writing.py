@@ -115,6 +115,23 @@ async def test_a_killed_writer_is_settled_and_counts_once(
     assert {await stored(database, r) for r in tables.RESOLUTIONS} == {15}
 
 
+async def test_a_worker_that_resumes_after_it_was_settled_and_is_killed_counts_once(
+    writer: Made, clock: Clock, database: Database
+) -> None:
+    stalled, other = writer("stalled"), writer("other")
+    stalled.receive(10)
+    await stalled.rollups.flush()
+    # It says nothing for so long that another one ends it, and goes on in the same minute.
+    clock.now += 40
+    assert await other.store.settle(clock.now - 30, COARSE) == 1
+    stalled.receive(1)
+    await stalled.rollups.flush()
+    clock.now += 40
+    for expected in (1, 0):
+        assert await other.store.settle(clock.now - 30, COARSE) == expected
+    assert {await stored(database, r) for r in tables.RESOLUTIONS} == {11}
+
+
 @pytest.mark.parametrize("back", [1.0, 60.0, 3600.0])
 async def test_a_clock_set_back_loses_and_repeats_nothing(
     writer: Made, clock: Clock, database: Database, back: float
