@@ -182,14 +182,13 @@ def _is_over(conversation_id: Any, cutoff: datetime) -> ColumnElement[bool]:
 
 
 async def _erase_rows(session: AsyncSession, table: Table, roots: Roots) -> None:
-    (key,) = table.primary_key
     values: dict[Any, Any] = {
         table.c[column.key]: case((table.c[column.key].is_not(None), ERASED))
         for column in TEXTS
         if column.class_.__table__ is table
     }
     values |= {
-        table.c[column.key]: literal(ERASED) + key
+        table.c[column.key]: literal(ERASED) + table.c.id
         for column in KEYS
         if column.class_.__table__ is table
     }

@@ -54,16 +54,17 @@ async def age(database: Database, by: timedelta) -> None:
                 moved = {
                     name: value - by for name, value in row.items() if isinstance(value, datetime)
                 }
-                (key,) = table.primary_key
-                await session.execute(update(table).where(key == row[key.name]).values(moved))
+                if moved:
+                    (key,) = table.primary_key
+                    await session.execute(update(table).where(key == row[key.name]).values(moved))
 
 
 def without(content: Content, *columns: str) -> Content:
-    """Everything but these columns and the rollups, which go on."""
+    """Everything but these columns and what is counted, which goes on."""
     return {
         table: [{k: v for k, v in row.items() if k not in columns} for row in rows]
         for table, rows in content.items()
-        if not table.startswith("rollup")
+        if not table.startswith(("rollup", "fact"))
     }
 
 

@@ -27,6 +27,7 @@ from app.core.events import (
 from app.core.facts import FactCounters
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
+from app.migrations import BUSINESS, upgrade
 from app.services.rollups import FactStore, Rollups, Store, tables
 from app.services.rollups import facts as folding
 from app.services.rollups.buckets import unpacked
