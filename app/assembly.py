@@ -38,8 +38,8 @@ from app.services.workflow import Workflows
 
 log = get_logger(__name__)
 
-ROLLUPS_BUSY_SECONDS = 2.0
-"""How long the rollups wait for a store that somebody else has locked; they try again."""
+ROLLUPS_TIMEOUT_SECONDS = 2.0
+"""How long a step of the rollups waits for a store that is locked or stopped; they try again."""
 
 DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
@@ -70,13 +70,19 @@ async def running_orchestrator(
 ) -> AsyncIterator[Orchestrator]:
     """Start every part, and stop them all at the end, with the counts written."""
     instruments = observability.instruments
-    database = Database(settings.database, pool_size=settings.database_pool_size)
+    database = Database(
+        settings.database,
+        pool_size=settings.database_pool_size,
+        timeout_seconds=settings.database_timeout_seconds,
+    )
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
     backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
     rollup_database = Database(
-        settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
+        settings.rollup_database,
+        pool_size=settings.rollup_pool_size,
+        timeout_seconds=min(ROLLUPS_TIMEOUT_SECONDS, settings.database_timeout_seconds),
     )
     store, writer = Store(rollup_database), new_id()
     expiry = Expiry(store, settings.rollups, settings.rollup_archive_dir, writer)

@@ -63,7 +63,7 @@ def database_at(address: str, *, pool_size: int = 1, busy_seconds: float = 20) -
     """The database at an address as it stands in the settings."""
     url = make_url(address)
     url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
-    return Database(url, pool_size=pool_size, busy_seconds=busy_seconds)
+    return Database(url, pool_size=pool_size, timeout_seconds=busy_seconds)
 
 
 @pytest.fixture
