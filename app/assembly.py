@@ -124,7 +124,10 @@ async def running_orchestrator(
     escalations = Escalations(database, announcements, metrics)
     sweep = Sweep(settings, database, escalations, announcements)
     await database.create_tables(Base.metadata)
-    background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
+    background = [
+        asyncio.create_task(part.run())
+        for part in (rollups, expiry, sweep, backlog, database, rollup_database)
+    ]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access
     broadcast = Broadcast(

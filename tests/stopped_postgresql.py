@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own that a test stops with SIGSTOP: it takes connections and never answers."""
+"""A PostgreSQL stopped with SIGSTOP: it takes connections and never answers."""
 
 import signal
 from collections.abc import Iterator

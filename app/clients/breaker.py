@@ -1,8 +1,8 @@
 """A circuit breaker that knows a recipient's fault from the upstream's.
 
-It is our own: the libraries that are kept (purgatory, aiobreaker, pybreaker) let any number of calls
-through while half-open, leave the open state only when a call comes, let a
-late result of an old call decide, and count failures without asking for whom.
+It is our own. The libraries that are kept (purgatory, aiobreaker, pybreaker) let any number of
+calls through while half-open, or leave the open state only when a call comes. A late result of an
+old call decides, and failures are counted without asking for whom.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_before_delay,
+    stop_any,
 )
 
 from app.clients.breaker import CircuitBreaker, Permit
@@ -39,6 +39,9 @@ _FOR_ONE = frozenset({ErrorType.SERVER_ERROR, ErrorType.INVALID_RESPONSE})
 """Errors of an upstream that answers: they may be due to the one tenant or number asked for."""
 
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
+_LEAST_SECONDS = 0.001
+"""An attempt with less time than this is not made: it would only count as another failure."""
+
 _JITTER = 0.25
 """Share by which a wait is longer or shorter, so that calls do not come back all at once."""
 
@@ -110,7 +113,7 @@ class Breakers:
         if error is None or error_type is ErrorType.CLIENT_ERROR:
             breaker.succeeded(permit)
         elif error_type is ErrorType.RATE_LIMITED:
-            # It answers, so a half-open breaker may close; how often it is asked is paced elsewhere.
+            # It answers, so a half-open breaker may close. `_leave_alone` paces the calls.
             breaker.answered(permit)
         elif not isinstance(error, UpstreamError):
             breaker.gave_up(permit)
@@ -241,9 +244,14 @@ class Upstream:
                 state.attempt_number, getattr(error, "retry_after_seconds", None)
             )
 
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+
+        def is_too_late(state: RetryCallState) -> bool:
+            return loop.time() + state.upcoming_sleep >= deadline - _LEAST_SECONDS
+
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(len(self._waits) + 1) | stop_before_delay(self._timeout),
+            stop=stop_any(stop_after_attempt(len(self._waits) + 1), is_too_late),
             wait=wait,
             retry=retry_if_exception(_worth_retrying),
             before_sleep=retried,

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, MetaData, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
@@ -17,7 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import catalogue
 from app.core.catalogue import Component, ErrorType, Operation
+from app.core.events import FromCode, WriteAheadLogHeld
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
+from app.core.periodic import every
+
+log = get_logger(__name__)
 
 TIMEOUT_SECONDS = 5.0
 """How long one step may take: to get a connection, one statement, a commit, a lock."""
@@ -27,6 +32,9 @@ _ANSWER_SECONDS = 0.5
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Size to which SQLite's write-ahead log is cut back once nobody reads from it any more."""
+
+CHECKPOINT_SECONDS = 30.0
+"""How often it is looked whether it is over that size."""
 
 _CREATE_TABLES_LOCK = 0x0C4A7E
 _STATEMENTS = {operation.value: operation for operation in Operation}
@@ -175,6 +183,19 @@ class Database:
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
             )
 
+    async def connections_allowed(self) -> int:
+        """How many connections this user of PostgreSQL may open in total, all replicas together."""
+        async with self.reading() as session:
+            return int(
+                await session.scalar(
+                    text(
+                        "SELECT least(current_setting('max_connections')::int"
+                        " - current_setting('superuser_reserved_connections')::int,"
+                        " nullif(rolconnlimit, -1)) FROM pg_roles WHERE rolname = current_user"
+                    )
+                )
+            )
+
     async def health(self, seconds: float) -> str | None:
         """None if it answers a query within ``seconds``, or else what is wrong.
 
@@ -223,6 +244,20 @@ class Database:
                     milliseconds = int(self._timeout * 1000)
                     await connection.execute(text(f"PRAGMA busy_timeout={milliseconds}"))
         return not is_busy
+
+    async def run(self) -> None:
+        """Look after SQLite's write-ahead log until cancelled."""
+        if self._wal is not None:
+            await every(CHECKPOINT_SECONDS, self._try_to_checkpoint)
+
+    async def _try_to_checkpoint(self) -> None:
+        try:
+            done = await self.checkpoint()
+        except (SQLAlchemyError, OSError) as error:
+            log.event(WriteAheadLogHeld(reason=FromCode(type(error).__name__)))
+            return
+        if not done:
+            log.event(WriteAheadLogHeld(reason=FromCode("a reader that does not end")))
 
     async def close(self) -> None:
         """Close every connection, within the limit of one step."""

@@ -82,7 +82,11 @@ def _calls(**changes: object) -> Calls:
 
 
 async def test_an_upstream_that_trickles_is_given_up_at_the_time_out() -> None:
+    attempts = 0
+
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
         try:
@@ -102,60 +106,70 @@ async def test_an_upstream_that_trickles_is_given_up_at_the_time_out() -> None:
         # Without the deadline this never ends.
         async with asyncio.timeout(30):
             assert await _outcome(agent, NUMBERS[0]) is ErrorType.TIMEOUT
+    assert attempts == 1  # the time is used up, so nothing is left for a retry
 
 
 async def test_retries_end_before_the_time_of_the_whole_call_is_over() -> None:
     upstream = Agent()
     upstream.answer = _failing(500)
-    async with serving(upstream.app()) as url:
-        calls = _calls(timeout_seconds=30, retry_waits_seconds=(0, 60))
-        async with calling(url, calls) as (agent, _):
-            assert await _outcome(agent, NUMBERS[0]) is ErrorType.SERVER_ERROR
+    calls = _calls(timeout_seconds=30, retry_waits_seconds=(0, 60))
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, calls) as (agent, _),
+    ):
+        assert await _outcome(agent, NUMBERS[0]) is ErrorType.SERVER_ERROR
     assert len(upstream.asked) == 2  # a third one would begin after the deadline
 
 
 async def test_while_half_open_one_call_at_a_time_is_let_through() -> None:
     upstream = Agent()
     upstream.answer = _failing(500)
-    async with serving(upstream.app()) as url:
-        calls = _calls(breaker_reset_seconds=0.05)
-        async with calling(url, calls) as (agent, breakers):
-            for number in NUMBERS[:3]:
-                await _outcome(agent, number)
-            await until(lambda: breakers.state(Component.SMS_AGENT) is BreakerState.HALF_OPEN)
-            upstream.asked.clear()
-            upstream.let_go.clear()
-            upstream.answer = lambda _: _history()
-            fifty = [asyncio.create_task(_outcome(agent, number)) for number in NUMBERS[3:53]]
-            await until(lambda: sum(task.done() for task in fifty) == 49)
-            assert len(upstream.asked) == 1
-            upstream.let_go.set()
-            outcomes = Counter(await asyncio.gather(*fifty))
-            assert outcomes == {None: 1, ErrorType.CIRCUIT_OPEN: 49}
-            assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
+    calls = _calls(breaker_reset_seconds=0.05)
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, calls) as (agent, breakers),
+    ):
+        for number in NUMBERS[:3]:
+            await _outcome(agent, number)
+        await until(lambda: breakers.state(Component.SMS_AGENT) is BreakerState.HALF_OPEN)
+        upstream.asked.clear()
+        upstream.let_go.clear()
+        upstream.answer = lambda _: _history()
+        fifty = [asyncio.create_task(_outcome(agent, number)) for number in NUMBERS[3:53]]
+        await until(lambda: sum(task.done() for task in fifty) == 49)
+        await until(lambda: upstream.asked)
+        assert len(upstream.asked) == 1
+        upstream.let_go.set()
+        outcomes = Counter(await asyncio.gather(*fifty))
+        assert outcomes == {None: 1, ErrorType.CIRCUIT_OPEN: 49}
+        assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
 
 
 async def test_a_bad_number_leaves_every_other_tenant_served() -> None:
     upstream = Agent()
     bad = NUMBERS[0]
     upstream.answer = lambda number: Response(status_code=500) if number == bad else _history()
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls(retry_waits_seconds=(0, 0, 0))) as (agent, breakers):
-            for _ in range(5):
-                assert await _outcome(agent, bad) is ErrorType.SERVER_ERROR
-            assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
-            assert await _outcome(agent, NUMBERS[1]) is None
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls(retry_waits_seconds=(0, 0, 0))) as (agent, breakers),
+    ):
+        for _ in range(5):
+            assert await _outcome(agent, bad) is ErrorType.SERVER_ERROR
+        assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
+        assert await _outcome(agent, NUMBERS[1]) is None
 
 
 async def test_an_upstream_that_fails_for_several_tenants_is_left_alone() -> None:
     upstream = Agent()
     upstream.answer = _failing(500)
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls()) as (agent, breakers):
-            for number in NUMBERS[:3]:
-                assert await _outcome(agent, number) is ErrorType.SERVER_ERROR
-            assert breakers.state(Component.SMS_AGENT) is BreakerState.OPEN
-            assert await _outcome(agent, NUMBERS[3]) is ErrorType.CIRCUIT_OPEN
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls()) as (agent, breakers),
+    ):
+        for number in NUMBERS[:3]:
+            assert await _outcome(agent, number) is ErrorType.SERVER_ERROR
+        assert breakers.state(Component.SMS_AGENT) is BreakerState.OPEN
+        assert await _outcome(agent, NUMBERS[3]) is ErrorType.CIRCUIT_OPEN
 
 
 async def test_without_traffic_an_open_breaker_is_shown_half_open_after_its_reset() -> None:
@@ -171,11 +185,13 @@ async def test_without_traffic_an_open_breaker_is_shown_half_open_after_its_rese
 async def test_an_upstream_that_asks_for_patience_is_not_taken_for_broken() -> None:
     upstream = Agent()
     upstream.answer = _failing(429)
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls()) as (agent, breakers):
-            for number in NUMBERS[:10]:
-                assert await _outcome(agent, number) is ErrorType.RATE_LIMITED
-            assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls()) as (agent, breakers),
+    ):
+        for number in NUMBERS[:10]:
+            assert await _outcome(agent, number) is ErrorType.RATE_LIMITED
+        assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -189,20 +205,24 @@ async def test_a_retry_comes_no_sooner_than_asked_for(form: str) -> None:
         return Response(status_code=503, headers={"Retry-After": wait})
 
     upstream.answer = once
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls(retry_waits_seconds=(0,))) as (agent, _):
-            assert await _outcome(agent, NUMBERS[0]) is None
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls(retry_waits_seconds=(0,))) as (agent, _),
+    ):
+        assert await _outcome(agent, NUMBERS[0]) is None
     assert upstream.times[1] - upstream.times[0] >= 0.9
 
 
 async def test_a_retry_asked_for_after_the_deadline_is_not_waited_for() -> None:
     upstream = Agent()
     upstream.answer = _failing(429, Retry_After="3600")
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls(retry_waits_seconds=(0, 0, 0))) as (agent, _):
-            assert await _outcome(agent, NUMBERS[0]) is ErrorType.RATE_LIMITED
-            # The others are spared the call as well: the upstream has said when to come back.
-            assert await _outcome(agent, NUMBERS[1]) is ErrorType.RATE_LIMITED
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls(retry_waits_seconds=(0, 0, 0))) as (agent, _),
+    ):
+        assert await _outcome(agent, NUMBERS[0]) is ErrorType.RATE_LIMITED
+        # The others are spared the call as well: the upstream has said when to come back.
+        assert await _outcome(agent, NUMBERS[1]) is ErrorType.RATE_LIMITED
     assert len(upstream.asked) == 1
 
 
@@ -211,9 +231,11 @@ async def test_a_wrong_retry_after_is_as_none() -> None:
     upstream.answer = lambda _: (
         _history() if len(upstream.asked) > 2 else _failing(429, Retry_After="soon")("")
     )
-    async with serving(upstream.app()) as url:
-        async with calling(url, _calls(retry_waits_seconds=(0, 0))) as (agent, _):
-            assert await _outcome(agent, NUMBERS[0]) is None
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls(retry_waits_seconds=(0, 0))) as (agent, _),
+    ):
+        assert await _outcome(agent, NUMBERS[0]) is None
 
 
 async def test_a_hundred_tenants_do_not_come_back_at_the_same_moment() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.__main__ import _prepare_databases
 from app.assembly import Orchestrator
 from app.core.config import ASYNC_DRIVERS, Settings, SettingsError, load_settings
 from app.core.database import Database
@@ -89,8 +91,6 @@ async def test_a_transaction_cut_off_anywhere_fails_in_time_and_leaves_nothing(
                 await session.execute(text("SELECT 1"))
             if moment == "rollback":
                 raise KeyError("a fault of the body")
-
-    from contextlib import ExitStack
 
     with ExitStack() as halted:
         async with asyncio.timeout(A_WHILE):
@@ -226,3 +226,11 @@ def test_all_pools_of_a_replica_stay_within_its_connections(
     assert business >= 2
     assert rollups >= 1
     assert workers * (business + rollups) <= (total or 7 * workers)
+
+
+async def test_more_connections_than_the_server_allows_are_refused_at_start(
+    own_server: tuple[str, Path],
+) -> None:
+    settings = Settings(database_url=own_server[0], database_connections=5000)
+    with pytest.raises(SettingsError, match="may open 5000 connections and the server allows"):
+        await _prepare_databases(settings)
