@@ -14,8 +14,8 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_any,
 )
+from tenacity.stop import stop_base
 
 from app.clients.breaker import CircuitBreaker, Permit
 from app.clients.retry_after import seconds_asked_for
@@ -151,6 +151,17 @@ class Breakers:
             self._gauge.child(component, state).set(state is current)
 
 
+class _StopBefore(stop_base):
+    """Ends the retries when the next attempt would have no time left before ``deadline``."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        next_attempt = asyncio.get_running_loop().time() + retry_state.upcoming_sleep
+        return next_attempt >= self._deadline - _LEAST_SECONDS
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """Whom to trust. To read that takes longer than all else that an upstream is made of."""
@@ -244,14 +255,10 @@ class Upstream:
                 state.attempt_number, getattr(error, "retry_after_seconds", None)
             )
 
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-
-        def is_too_late(state: RetryCallState) -> bool:
-            return loop.time() + state.upcoming_sleep >= deadline - _LEAST_SECONDS
+        deadline = asyncio.get_running_loop().time() + self._timeout
 
         retrying = AsyncRetrying(
-            stop=stop_any(stop_after_attempt(len(self._waits) + 1), is_too_late),
+            stop=stop_after_attempt(len(self._waits) + 1) | _StopBefore(deadline),
             wait=wait,
             retry=retry_if_exception(_worth_retrying),
             before_sleep=retried,
