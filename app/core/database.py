@@ -169,6 +169,9 @@ class Database:
 
     async def _connect(self, session: AsyncSession) -> None:
         """Take a connection: the wait for one, a new one and the check of an old one together."""
+        if self._sqlite:  # no server that could be silent: the pool and each lock have their limits
+            await session.connection()
+            return
         try:
             async with asyncio.timeout(self._timeout):
                 await session.connection()
