@@ -91,6 +91,8 @@ async def _prepare_databases(settings: Settings) -> None:
                 # aiosqlite's thread may outlive the loop when it can't open the file.
                 with closing(sqlite3.connect(url.database or "")) as connection:
                     connection.execute("PRAGMA schema_version")
+            else:
+                await _check_connections(settings, database)
             before = await upgrade(database, history, wait_seconds=UPGRADE_WAIT_SECONDS)
             if before and before != NOTHING:
                 print(
@@ -105,6 +107,17 @@ async def _prepare_databases(settings: Settings) -> None:
             ) from None
         finally:
             await database.close()
+
+
+async def _check_connections(settings: Settings, database: Database) -> None:
+    """Raise SettingsError when this replica alone may open more than the server allows."""
+    allowed = await database.connections_allowed()
+    if settings.most_connections > allowed:
+        raise SettingsError(
+            f"{ENV_PREFIX}DATABASE_CONNECTIONS: {settings.workers} workers may open "
+            f"{settings.most_connections} connections and the server allows {allowed}; set it to "
+            f"{allowed} or less, lower {ENV_PREFIX}WORKERS, or raise max_connections of PostgreSQL"
+        )
 
 
 @contextmanager

@@ -43,8 +43,8 @@ from app.services.workflow import Workflows
 
 log = get_logger(__name__)
 
-ROLLUPS_BUSY_SECONDS = 2.0
-"""How long the rollups wait for a store that somebody else has locked; they try again."""
+ROLLUPS_TIMEOUT_SECONDS = 2.0
+"""How long a step of the rollups waits for a store that is locked or stopped; they try again."""
 
 CLAIM_MARGIN_SECONDS = 30.0
 """How much longer than its call a claim on an announcement lasts."""
@@ -84,6 +84,7 @@ async def running_orchestrator(
         settings.database,
         pool_size=settings.database_pool_size,
         fact_counters=FactCounters(instruments),
+        timeout_seconds=settings.database_timeout_seconds,
     )
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
@@ -91,7 +92,9 @@ async def running_orchestrator(
     periodic = Background(instruments)
     backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
     rollup_database = Database(
-        settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
+        settings.rollup_database,
+        pool_size=settings.rollup_pool_size,
+        timeout_seconds=min(ROLLUPS_TIMEOUT_SECONDS, settings.database_timeout_seconds),
     )
     store, facts, writer = Store(rollup_database), FactStore(database), new_id()
     expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
@@ -155,6 +158,8 @@ async def running_orchestrator(
             backlog.run(),
             erasure.run(),
             facts.run(periodic),
+            database.run(periodic),
+            rollup_database.run(periodic),
         )
     ]
     report = MetricsReport(settings, rollups)

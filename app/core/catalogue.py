@@ -173,6 +173,7 @@ class BackgroundTask(StrEnum):
     RECOVERY = "recovery"
     BACKLOG = "backlog"
     ERASURE = "erasure"
+    CHECKPOINT = "checkpoint"
     ROLLUP_FLUSH = "rollup_flush"
     ROLLUP_EXPIRY = "rollup_expiry"
     FACT_FOLDING = "fact_folding"

@@ -47,6 +47,16 @@ SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
+LEAST_CONNECTIONS = 3
+"""Database connections without which a worker can't work: two for business, one for rollups."""
+
+ROOMY_CONNECTIONS = 5
+"""From here on a worker has a second one for rollups: it can be read while it is written."""
+
+DEFAULT_CONNECTIONS = 7
+"""Database connections a worker has if nothing else is set."""
+
+
 def _database_url(value: str) -> str:
     try:
         url = make_url(value)
@@ -110,9 +120,13 @@ class PaymentPlanLimits(Section):
 class Calls(Section):
     """HTTP calls to the upstreams (docs/domain.md, "What it depends on")."""
 
-    timeout_seconds: Seconds = Field(30, description="limit of one attempt")
+    timeout_seconds: Seconds = Field(
+        30, description="limit of a whole call: its attempts, the waits between them, the answer"
+    )
     retry_waits_seconds: tuple[float, ...] = Field(
-        (1, 2, 4), description="waits between attempts; one retry for each wait"
+        (1, 2, 4),
+        description="waits between attempts, each up to a quarter longer or shorter by chance; one "
+        "retry for each wait. Retry-After of the upstream is kept if it is longer",
     )
     breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
     collections_monitor_breaker_failures: int = Field(5, ge=1)
@@ -336,7 +350,18 @@ class Settings(OwnSettings):
 
     database_url: DatabaseUrl = "sqlite:///orchestrator.db"
     database_password: SecretStr | None = Field(None, description="added to database_url")
-    database_pool_size: int = Field(5, ge=1, le=200, description="connections a worker keeps")
+    database_connections: int | None = Field(
+        None,
+        ge=1,
+        description="database connections that a replica may open in total: all its workers, for "
+        "the business tables and the rollups together; by default 7 for each worker. All replicas "
+        "together must fit into max_connections of PostgreSQL",
+    )
+    database_timeout_seconds: Seconds = Field(
+        5,
+        description="limit of each step of a query: to get a connection, a statement, a commit, a "
+        "lock; beyond it the answer is 503",
+    )
     rollup_database_url: DatabaseUrl | None = Field(
         None,
         description="store of the JSON metrics; by default a file beside the SQLite database, "
@@ -381,7 +406,7 @@ class Settings(OwnSettings):
         5, description="how often waiting responses and open escalations are counted"
     )
     interrupted_after_seconds: Seconds = Field(
-        # Longer than a run in which every call times out and is retried: 4 x (4 x 30 s + 7 s).
+        # Longer than a run in which every call uses up its time, and the database too: 4 x 30 s.
         900,
         description="work without progress for this long was interrupted and may be run again",
     )
@@ -423,6 +448,16 @@ class Settings(OwnSettings):
                 f"{ENV_PREFIX}PERSONAL_DATA_RETENTION_DAYS={days:g} is within "
                 f"{ENV_PREFIX}DUPLICATE_WINDOW_SECONDS={self.duplicate_window_seconds:g}: what is "
                 "erased can't be known again; make the retention longer, or the window shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_connections(self) -> Self:
+        total, least = self.database_connections, LEAST_CONNECTIONS * self.workers
+        if total is not None and total < least:
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_CONNECTIONS={total}: {self.workers} workers need at least "
+                f"{least}, {LEAST_CONNECTIONS} each; raise it, or lower {ENV_PREFIX}WORKERS"
             )
         return self
 
@@ -470,6 +505,21 @@ class Settings(OwnSettings):
         """The proxy that calls to the AI provider go through."""
         proxy = self.ai_provider_proxy
         return proxy.get_secret_value().strip() if proxy else None
+
+    @property
+    def most_connections(self) -> int:
+        """Database connections that all workers of this replica may open in total."""
+        return self.database_connections or DEFAULT_CONNECTIONS * self.workers
+
+    @property
+    def rollup_pool_size(self) -> int:
+        """Connections that a worker keeps for the rollups."""
+        return 1 if self.most_connections // self.workers < ROOMY_CONNECTIONS else 2
+
+    @property
+    def database_pool_size(self) -> int:
+        """Connections that a worker keeps for the business tables."""
+        return self.most_connections // self.workers - self.rollup_pool_size
 
     @property
     def zone(self) -> ZoneInfo:

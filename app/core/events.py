@@ -223,6 +223,12 @@ class RollupFlushBroken(Event, level=logging.ERROR):
     """Storing the JSON metrics failed because of a defect in the service."""
 
 
+class WriteAheadLogHeld(Event, level=logging.WARNING):
+    """SQLite's write-ahead log is over its limit and could not be cut back; end old readers."""
+
+    reason: FromCode
+
+
 class RollupsLost(Event, level=logging.ERROR):
     """The last counts before the stop could not be stored."""
 

@@ -4,8 +4,10 @@ A column that holds text is either erased when its conversation's retention is o
 and stands below with the reason.
 """
 
+from sqlalchemy import Table
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.facts import outbox
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
@@ -15,6 +17,7 @@ from app.models import (
     WorkflowInstance,
     WorkflowStep,
 )
+from app.services.rollups.tables import fact_rows, fact_series
 
 TEXTS: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
     WorkflowInstance.phone_number,
@@ -69,3 +72,6 @@ KEPT: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...]
     WorkflowInstance.error,
 )
 """Text that isn't erased."""
+
+COUNTED: tuple[Table, ...] = (outbox, fact_rows, fact_series)
+"""Tables of counts: their text is names of metrics and label values, from closed sets."""

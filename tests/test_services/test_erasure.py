@@ -34,7 +34,7 @@ from app.models import (
 )
 from app.services import erasure
 from app.services.erasure import ERASED, Erasure
-from app.services.personal_columns import KEPT, KEYS, TEXTS
+from app.services.personal_columns import COUNTED, KEPT, KEYS, TEXTS
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.sms import SMS
@@ -254,7 +254,6 @@ class Old:
 
 STILL_OPEN: dict[str, Change] = {
     "a manager has not decided": lambda old: setattr(old.response, "status", QueueStatus.PENDING),
-    "an answer is being sent": lambda old: setattr(old.response, "status", QueueStatus.SENDING),
     "an escalation is open": lambda old: setattr(old.escalation, "resolved_at", None),
     "it was closed recently": lambda old: setattr(old.escalation, "resolved_at", now()),
     "it was changed recently": lambda old: setattr(old.workflow, "updated_at", now()),
@@ -368,6 +367,7 @@ def test_every_column_with_text_is_erased_or_kept_for_a_reason() -> None:
     with_text = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.sorted_tables
+        if table not in COUNTED
         for column in table.columns
         # A column of any other kind than these holds no text. JSON and binary ones may.
         if not isinstance(column.type, Enum)

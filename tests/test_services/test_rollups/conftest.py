@@ -71,7 +71,7 @@ def database_at(
     url = make_url(address)
     url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
     return Database(
-        url, pool_size=pool_size, busy_seconds=busy_seconds, fact_counters=fact_counters
+        url, pool_size=pool_size, timeout_seconds=busy_seconds, fact_counters=fact_counters
     )
 
 
