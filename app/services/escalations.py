@@ -125,7 +125,7 @@ class Escalations:
         )
         with correlation.continuing(origin or ""):
             log.event(resolved)
-        self._metrics.escalation_resolved(escalation.type, seconds)
+        self._metrics.escalation_resolved(escalation.type, escalation.severity, seconds)
         return seconds
 
     def _opened(self, escalation: EscalationEvent) -> None:

@@ -117,9 +117,9 @@ class MetricsService:
         """A conversation was escalated."""
         self._escalations.series(kind, severity, detection).note()
 
-    def escalation_resolved(self, kind: EscalationType, seconds: float) -> None:
+    def escalation_resolved(self, kind: EscalationType, severity: Severity, seconds: float) -> None:
         """A manager closed an escalation, ``seconds`` after it was opened."""
-        self._resolutions.series(kind).note(seconds)
+        self._resolutions.series(kind, severity).note(seconds)
 
     def payment_plan_looked_for(self, *, found: bool) -> None:
         """A message was looked through for a payment plan."""

@@ -53,7 +53,7 @@ EVENTS: dict[str, tuple[Event, dict[Metric, float]]] = {
         {catalogue.ESCALATIONS: 1},
     ),
     "escalation_resolved": (
-        lambda m: m.escalation_resolved(EscalationType.NO_RESPONSE, 60.0),
+        lambda m: m.escalation_resolved(EscalationType.NO_RESPONSE, Severity.LOW, 60.0),
         {catalogue.ESCALATION_RESOLUTION_DURATION: 60.0},
     ),
     "payment_plan_looked_for": (
@@ -121,7 +121,7 @@ def test_nothing_is_raised_whatever_is_told(instruments: Instruments) -> None:
     metrics.ai_responded("nowhere", -inf)
     metrics.response_decided("shrug", nan)
     metrics.escalation_opened("boredom", "purple", "guess")
-    metrics.escalation_resolved("boredom", nan)
+    metrics.escalation_resolved("boredom", "purple", nan)
     metrics.payment_plan_validated("perhaps")
     assert exposed(instruments, catalogue.SMS_PROCESSING_DURATION) == 0
     assert exposed(instruments, catalogue.ESCALATIONS) == 1

@@ -1,7 +1,7 @@
 """Rollups: exact counts, sums and sketches in SQL, at four resolutions (docs/rollups.md)."""
 
 from app.services.rollups.expiry import Expiry
-from app.services.rollups.rollups import Rollups, StoreHealth
+from app.services.rollups.rollups import Rollups, StoreHealth, StoreUnreadableError
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import MINUTE, RESOLUTIONS, metadata
 from app.services.rollups.totals import Total, Totals, added_up
@@ -13,6 +13,7 @@ __all__ = [
     "Rollups",
     "Store",
     "StoreHealth",
+    "StoreUnreadableError",
     "Total",
     "Totals",
     "WriterState",

@@ -44,6 +44,10 @@ _LOG_EVERY_SECONDS = 60.0
 _DAY = 86400
 
 
+class StoreUnreadableError(Exception):
+    """The store does not answer; its words say why."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
     """Whether the store takes what is counted. ``since`` is when it last changed its mind."""
@@ -96,6 +100,7 @@ class Rollups:
         self._failed_since: datetime | None = None
         self._reason: str | None = None
         self._lost_events = 0
+        self._first: int | None = None
         self._recorder.subscribe(self.collect)
 
     # --- from memory to the store ---
@@ -191,6 +196,19 @@ class Rollups:
         This worker's notes up to now are in them, those of others up to their last flush. When the
         store does not answer, they hold what this worker has not written yet, and say so.
         """
+        try:
+            return await self.stored(asked, metrics)
+        except StoreUnreadableError:
+            return self._from_memory(asked, metrics)
+
+    async def stored(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        """The same, or StoreUnreadableError when the store does not answer.
+
+        Totals are complete where the whole of a range is still kept, and its end is not before the
+        first start of any worker: before it nothing was counted.
+        """
         # Each kind for itself: what one has lost at the edges of an old range, another still has.
         composed = {
             kind: [list(self._composed(*each, self._kept({kind}))) for each in asked]
@@ -202,13 +220,48 @@ class Rollups:
                 await self.flush()
                 rows = await self._store.read(wanted_rows)
                 wanted = Wanted(await self._store.numbers(metrics))
-        except (SQLAlchemyError, OSError):
-            return self._from_memory(asked, metrics)
-        return await asyncio.to_thread(merged, rows, composed, wanted)
+                began = await self._first_start()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
+        answers = await asyncio.to_thread(merged, rows, composed, wanted)
+        for place, (start, end) in enumerate(asked):
+            answers[place].complete = end > began and all(
+                ranges.is_filled(parts[place], start, end) for parts in composed.values()
+            )
+        return answers
 
-    def finest_step(self, start: int, metrics: Collection[Metric]) -> int:
-        """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``."""
+    async def series(self, metrics: Collection[Metric]) -> list[tuple[Metric, Mapping[str, str]]]:
+        """Every series of ``metrics`` there has been. Raises StoreUnreadableError."""
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await self._store.prepare()
+                return [*(await self._store.numbers(metrics)).values()]
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
+
+    async def _first_start(self) -> int:
+        """When the first worker there ever was began to count, to the bucket; Unix seconds."""
+        if self._first is None:
+            self._first = await self._store.first_bucket(
+                {r: self._kept(set(RowKind))[r] for r in RESOLUTIONS}
+            )
+        return int(time.time()) // MINUTE * MINUTE if self._first is None else self._first
+
+    def finest_step(self, start: int, metrics: Collection[Metric]) -> int | None:
+        """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``.
+
+        None where nothing is kept of that age.
+        """
         return ranges.finest_step(start, self._kept(_kinds(metrics)))
+
+    def oldest_kept(self, metrics: Collection[Metric]) -> int:
+        """Since when anything is kept of all ``metrics``, Unix seconds."""
+        return min(self._kept(_kinds(metrics)).values())
+
+    def first_inexact(self, edges: Collection[int], metrics: Collection[Metric]) -> int | None:
+        """The first of ``edges`` at which no range can be cut exactly any more."""
+        kept = self._kept(_kinds(metrics))
+        return next((edge for edge in edges if not ranges.is_edge(edge, kept)), None)
 
     def aligned(self, start: int, end: int, metrics: Collection[Metric]) -> tuple[int, int]:
         """The range widened to what the resolutions kept for ``metrics`` can answer exactly."""
@@ -227,10 +280,13 @@ class Rollups:
         ]
 
     def _kept(self, kinds: Collection[RowKind]) -> dict[int, int]:
-        """Since when each resolution is kept, for the kind that expires first."""
+        """Since when each resolution is kept, for the kind that expires first.
+
+        Whole days of UTC expire, as in `Expiry`.
+        """
         now = int(time.time())
         return {
-            resolution: now - int(min(getattr(days, kind) for kind in kinds) * _DAY)
+            resolution: int(now - min(getattr(days, kind) for kind in kinds) * _DAY) // _DAY * _DAY
             for resolution, days in retentions(self._settings).items()
         }
 
@@ -310,8 +366,7 @@ class Rollups:
         if not isinstance(error, SQLAlchemyError | OSError):
             return
         self._failed_since = self._failed_since or datetime.now(UTC)
-        # The driver's words, without the statement.
-        self._reason = str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
+        self._reason = _reason(error)
         if time.monotonic() - self._logged_at >= _LOG_EVERY_SECONDS:
             self._logged_at = time.monotonic()
             # The store holds no personal data, so neither do its driver's errors.
@@ -326,6 +381,11 @@ def retentions(settings: RollupSettings) -> dict[int, Retention]:
         3600: settings.retention_1h,
         86400: settings.retention_1d,
     }
+
+
+def _reason(error: BaseException) -> str:
+    """The driver's words, without the statement."""
+    return str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
 
 
 def _kinds(metrics: Collection[Metric]) -> set[RowKind]:
