@@ -291,20 +291,21 @@ class MetricsRanges:
         metrics: Sequence[Metric],
     ) -> InvalidRequestError:
         """Why a step does not work, with one that does."""
-        for smallest in _LADDER:
-            if self._works(query, smallest, start, end, groups, metrics):
+        # Longer steps would only hide that days can't be told apart.
+        is_too_fine = not (step.is_calendar and _fits(step, start, end, groups))
+        for smallest in _LADDER if is_too_fine else ():
+            shorter = smallest.seconds < end - start
+            if shorter and self._works(query, smallest, start, end, groups, metrics):
                 return InvalidRequestError(
                     f"step={step}: the smallest that works for this range is "
                     f"{spelled(smallest.seconds)}, in whole minutes",
                     "step",
                 )
         since = self._exact_since(query.zone, start, end, metrics)
-        zone = f"timezone=UTC and whole days (1d), or {groups} measures and groups are too many"
+        later = f"use from={utc(since)} or later, or " if since else "use "
         return InvalidRequestError(
-            f"step={step}: days of {query.zone.key} can't be told from the whole days of UTC that "
-            f"are kept of that time; use from={utc(since)} or later, or {zone}"
-            if since
-            else f"step={step}: no step works for this range; use {zone}",
+            f"step={step}: of that time only whole days of UTC are kept, which are no days of "
+            f"{query.zone.key}; {later}timezone=UTC and step=1d",
             "step",
         )
 
