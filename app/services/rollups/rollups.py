@@ -209,11 +209,8 @@ class Rollups:
         Totals are complete where the whole of a range is still kept, and its end is not before the
         first start of any worker: before it nothing was counted.
         """
-        # Each kind for itself: what one has lost at the edges of an old range, another still has.
-        composed = {
-            kind: [list(self._composed(*each, self._kept({kind}))) for each in asked]
-            for kind in _kinds(metrics)
-        }
+        # In a thread, as is the merging: there may be thousands of ranges.
+        composed = await asyncio.to_thread(self._composed_by_kind, asked, _kinds(metrics))
         wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
         try:
             async with asyncio.timeout(STORE_SECONDS):
@@ -223,12 +220,23 @@ class Rollups:
                 began = await self._first_start()
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnreadableError(_reason(error)) from error
-        answers = await asyncio.to_thread(merged, rows, composed, wanted)
-        for place, (start, end) in enumerate(asked):
-            answers[place].complete = end > began and all(
-                ranges.is_filled(parts[place], start, end) for parts in composed.values()
-            )
-        return answers
+
+        def answers() -> list[Totals]:
+            found = merged(rows, composed, wanted)
+            for place, (start, end) in enumerate(asked):
+                found[place].complete = end > began and all(
+                    ranges.is_filled(parts[place], start, end) for parts in composed.values()
+                )
+            return found
+
+        return await asyncio.to_thread(answers)
+
+    def _composed_by_kind(
+        self, asked: Sequence[tuple[int, int]], kinds: Collection[RowKind]
+    ) -> dict[RowKind, list[list[Segment]]]:
+        """Each kind for itself: what one has lost at the edges of an old range, another has."""
+        kept = {kind: self._kept({kind}) for kind in kinds}
+        return {kind: [list(self._composed(*each, kept[kind])) for each in asked] for kind in kinds}
 
     async def series(self, metrics: Collection[Metric]) -> list[tuple[Metric, Mapping[str, str]]]:
         """Every series of ``metrics`` there has been. Raises StoreUnreadableError."""
