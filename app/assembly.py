@@ -180,7 +180,7 @@ async def running_orchestrator(
                     breakers=breakers,
                     metrics=metrics,
                     report=report,
-                    ranges=MetricsRanges(settings, rollups),
+                    ranges=MetricsRanges(rollups),
                     broadcast=broadcast,
                     workflows=workflows,
                     approvals=Approvals(database, sms_agent, announcements),

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
@@ -11,6 +11,7 @@ from app.api import errors, health, links, log_levels, metrics, orchestrate, str
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
+from app.api.parameters import only_known_parameters
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
 from app.core.events import FromCode, HashKeyMissing, ServiceStarted
@@ -48,16 +49,14 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
     for router in (
-        links.router,
         metrics.scrape_router,
         metrics.router,
         metrics.export_router,
         stream.router,
         stream.page_router,
-        orchestrate.router,
-        health.router,
-        log_levels.router,
     ):
+        app.include_router(router, dependencies=[Depends(only_known_parameters)])
+    for router in (links.router, orchestrate.router, health.router, log_levels.router):
         app.include_router(router)
     return app
 

@@ -627,7 +627,7 @@ ESCALATION_RESOLUTION_DURATION = Metric(
     Kind.HISTOGRAM,
     "seconds",
     "Time from opening an escalation to a manager closing it.",
-    (Label("type", _values(EscalationType)),),
+    (Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
     HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(

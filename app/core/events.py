@@ -496,10 +496,12 @@ class EscalationResolved(Event):
 
     escalation_id: Identifier
     type: EscalationType
+    severity: Severity
     open_seconds: float
 
     def counts(self) -> tuple[Count, ...]:
-        return (Count(catalogue.ESCALATION_RESOLUTION_DURATION, (self.type,), self.open_seconds),)
+        labels = (self.type, self.severity)
+        return (Count(catalogue.ESCALATION_RESOLUTION_DURATION, labels, self.open_seconds),)
 
 
 class ManagerNotified(Event):

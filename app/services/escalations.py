@@ -181,14 +181,17 @@ class Escalations:
                 .where(EscalationEvent.id == escalation_id, EscalationEvent.resolved_at.is_(None))
                 .values(resolved_at=resolved_at, resolved_by=manager_id, note=note)
                 .returning(
-                    EscalationEvent.workflow_id, EscalationEvent.type, EscalationEvent.created_at
+                    EscalationEvent.workflow_id,
+                    EscalationEvent.type,
+                    EscalationEvent.severity,
+                    EscalationEvent.created_at,
                 )
                 .execution_options(synchronize_session=False)
             )
             row = closed.one_or_none()
             if row is None:
                 raise ConflictError("this escalation is resolved already", "escalation_id")
-            workflow_id, kind, created_at = row
+            workflow_id, kind, severity, created_at = row
             correlation.identify(conversation_id=conversation_id, workflow_id=workflow_id)
             await session.execute(
                 update(WorkflowInstance)
@@ -209,6 +212,7 @@ class Escalations:
             resolved = EscalationResolved(
                 escalation_id=Identifier(escalation_id),
                 type=kind,
+                severity=severity,
                 open_seconds=round(seconds, 1),
             )
             with correlation.continuing(origin or ""):

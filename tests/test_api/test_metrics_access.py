@@ -173,8 +173,8 @@ async def test_the_same_question_is_computed_once(serving, monkeypatch: pytest.M
         assert computed == 1
         assert len({answer.text for answer in answers}) == 1
         swapped = [
-            await client.get(f"{PATHS[1]}?metrics=today&from=-1h"),
-            await client.get(f"{PATHS[1]}?from=-1h&metrics=today"),
+            await client.get(f"{PATHS[1]}?metrics=sms.received&from=-1h"),
+            await client.get(f"{PATHS[1]}?from=-1h&metrics=sms.received"),
         ]
         assert computed == 2
         assert swapped[0].text == swapped[1].text

@@ -25,7 +25,7 @@ def fuzz(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(script, "run", f"{url}/openapi.json"),
-            "--include-path-regex=^/orchestrate/metrics(/series|/export)?$",
+            "--include-path-regex=^/orchestrate/metrics(/series|/export|/measures)?$",
             f"--checks={','.join(CHECKS)}",
             f"--max-examples={EXAMPLES}",
             "--phases=examples,coverage,fuzzing",
@@ -43,4 +43,4 @@ async def test_whatever_is_asked(tmp_path: Path, upstreams: ScriptedUpstreams) -
     async with serving_process(tmp_path / "log", upstreams.url, database) as client:
         done = await asyncio.to_thread(fuzz, str(client.base_url), tmp_path)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "3 selected" in done.stdout or "Selected: 3" in done.stdout, done.stdout[:1500]
+    assert "4 selected" in done.stdout or "Selected: 4" in done.stdout, done.stdout[:1500]

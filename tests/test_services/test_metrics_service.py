@@ -89,7 +89,12 @@ FACTS: list[tuple[Event, dict[Metric, float]]] = [
         {catalogue.ESCALATIONS: 1},
     ),
     (
-        EscalationResolved(escalation_id=ID, type=EscalationType.NO_RESPONSE, open_seconds=60.0),
+        EscalationResolved(
+            escalation_id=ID,
+            type=EscalationType.NO_RESPONSE,
+            severity=Severity.LOW,
+            open_seconds=60.0,
+        ),
         {catalogue.ESCALATION_RESOLUTION_DURATION: 60.0},
     ),
     (PaymentPlanDetected(), {catalogue.PAYMENT_PLAN_DETECTIONS: 1}),

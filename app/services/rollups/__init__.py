@@ -2,7 +2,7 @@
 
 from app.services.rollups.expiry import Expiry
 from app.services.rollups.facts import FactStore
-from app.services.rollups.rollups import Rollups, StoreHealth
+from app.services.rollups.rollups import Rollups, StoreHealth, StoreUnreadableError
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import MINUTE, RESOLUTIONS, metadata
 from app.services.rollups.totals import Total, Totals, added_up
@@ -15,6 +15,7 @@ __all__ = [
     "Rollups",
     "Store",
     "StoreHealth",
+    "StoreUnreadableError",
     "Total",
     "Totals",
     "WriterState",

@@ -47,7 +47,7 @@ class Writer:
 
     async def received(self, start: int, end: int) -> int:
         """How many SMS the store knows of in a range."""
-        (totals,) = await self.rollups.read([(start, end)], METRICS)
+        (totals,) = await self.rollups.read([(start, end)], [catalogue.SMS_RECEIVED])
         assert totals.complete
         return totals.of(catalogue.SMS_RECEIVED).count
 
