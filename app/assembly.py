@@ -37,6 +37,7 @@ from app.services.rollups import Expiry, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
+from app.services.worklists import Worklists
 
 log = get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Orchestrator:
     plans: PlanDetection
     sweep: Sweep
     recovery: Recovery
+    worklists: Worklists
 
 
 @asynccontextmanager
@@ -167,6 +169,7 @@ async def running_orchestrator(
                     plans=PlanDetection(settings.payment_plans, database, metrics),
                     sweep=sweep,
                     recovery=recovery,
+                    worklists=Worklists(database),
                 )
     finally:
         broadcast.close()

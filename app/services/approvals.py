@@ -192,7 +192,7 @@ class Approvals:
         return Decided(action, WorkflowStatus.SENT)
 
     def _decided(self, response: QueuedResponse, action: ApprovalAction) -> None:
-        waited = max(0.0, (now() - response.created_at).total_seconds())
+        waited = self._metrics.wall_seconds(response.created_at, now())
         self._metrics.response_decided(action, waited)
         log.event(
             _DECIDED[action](

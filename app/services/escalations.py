@@ -202,7 +202,7 @@ class Escalations:
             origin = await session.scalar(
                 select(WorkflowInstance.correlation_id).where(WorkflowInstance.id == workflow_id)
             )
-            seconds = max(0.0, (resolved_at - created_at).total_seconds())
+            seconds = self._metrics.wall_seconds(created_at, resolved_at)
         resolved = EscalationResolved(
             escalation_id=Identifier(escalation_id),
             type=kind,

@@ -18,6 +18,7 @@ from app.core.catalogue import (
 )
 from app.core.config import Settings
 from app.core.instrumentation import Instruments
+from app.core.wall_time import WallTime
 
 STEP_TYPES = {
     Step.TENANT_CONTEXT: StepType.API_CALL,
@@ -41,6 +42,8 @@ class MetricsService:
     def __init__(self, settings: Settings, instruments: Instruments) -> None:
         self.operation = instruments.operation
         """Times one operation on a component: ``with metrics.operation(component, name):``."""
+        self.wall_seconds = WallTime(instruments).seconds
+        """Seconds between two times of the wall clock, never less than 0."""
         self._received = instruments.counter(catalogue.SMS_RECEIVED).series()
         self._processed = instruments.histogram(catalogue.SMS_PROCESSING_DURATION)
         self._steps = instruments.histogram(catalogue.WORKFLOW_STEP_DURATION)

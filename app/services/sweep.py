@@ -124,9 +124,7 @@ class Sweep:
                     .execution_options(synchronize_session=False)
                 )
         for attempt, updated_at in began.values():
-            self._metrics.sms_processed(
-                Route.FAILED, max(0.0, (now() - updated_at).total_seconds())
-            )
+            self._metrics.sms_processed(Route.FAILED, self._metrics.wall_seconds(updated_at, now()))
             if attempt > 1:
                 self._metrics.workflow_retried(recovered=False)
         if began or responses:
