@@ -22,6 +22,7 @@ from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.periodic import Background
 from app.core.stopping import called_on_stop
+from app.core.wall_time import WallTime
 from app.migrations import BUSINESS, upgrade
 from app.models import new_id
 from app.services.announcements import Announcements
@@ -40,6 +41,7 @@ from app.services.rollups import Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
+from app.services.worklists import Worklists
 
 log = get_logger(__name__)
 
@@ -72,6 +74,7 @@ class Orchestrator:
     sweep: Sweep
     erasure: Erasure
     recovery: Recovery
+    worklists: Worklists
 
 
 @asynccontextmanager
@@ -89,7 +92,7 @@ async def running_orchestrator(
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
-    periodic = Background(instruments)
+    periodic, wall_time = Background(instruments), WallTime(instruments)
     backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
     rollup_database = Database(
         settings.rollup_database,
@@ -137,8 +140,8 @@ async def running_orchestrator(
         announcements,
         metrics,
     )
-    escalations = Escalations(database, announcements, settings.no_responses_per_minute)
-    sweep = Sweep(settings, database, escalations, announcements, periodic)
+    escalations = Escalations(database, announcements, wall_time, settings.no_responses_per_minute)
+    sweep = Sweep(settings, database, escalations, announcements, periodic, wall_time)
     recovery = Recovery(
         database,
         workflows,
@@ -183,12 +186,13 @@ async def running_orchestrator(
                     ranges=MetricsRanges(rollups),
                     broadcast=broadcast,
                     workflows=workflows,
-                    approvals=Approvals(database, sms_agent, announcements),
+                    approvals=Approvals(database, sms_agent, announcements, wall_time),
                     escalations=escalations,
                     plans=PlanDetection(settings.payment_plans, database),
                     sweep=sweep,
                     erasure=erasure,
                     recovery=recovery,
+                    worklists=Worklists(database),
                 )
     finally:
         broadcast.close()

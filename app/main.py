@@ -7,10 +7,12 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, links, log_levels, metrics, orchestrate, stream
+from app.api import errors, health, links, log_levels, metrics, orchestrate, stream, worklists
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
+from app.api.head import HeadMiddleware
+from app.api.openapi import DocumentedAPI
 from app.api.parameters import only_known_parameters
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
@@ -36,12 +38,13 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
             log.event(ServiceStarted(address=address))
             yield
 
-    app = FastAPI(
+    app = DocumentedAPI(
         title="SMS orchestrator",
         version=__version__,
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadMiddleware)
     app.state.settings = settings
     app.state.observability = observability
     errors.add_error_handlers(app)
@@ -54,9 +57,16 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
         metrics.export_router,
         stream.router,
         stream.page_router,
+        worklists.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
-    for router in (links.router, orchestrate.router, health.router, log_levels.router):
+    for router in (
+        links.router,
+        orchestrate.receiving_router,
+        orchestrate.router,
+        health.router,
+        log_levels.router,
+    ):
         app.include_router(router)
     return app
 

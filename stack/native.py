@@ -363,6 +363,7 @@ class NativeBackend:
             "SIMULATOR_LOG_FOLDER": str(self._logs),
             "SIMULATOR_LOG_FORMAT": "off",
             "SIMULATOR_APP_URL": url["APP_PORT"],
+            "SIMULATOR_APP_TOKEN_FILE": str(metrics_tokens.of(self.secrets, "simulator")),
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
             # The provisioned data source takes it.

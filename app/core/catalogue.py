@@ -440,6 +440,13 @@ ROLLUP_LOST_EVENTS = Metric(
     "Events that the rollups lost, because their store could not be written for too long.",
 )
 
+CLOCK_SET_BACK = Metric(
+    "clock_set_back_total",
+    Kind.COUNTER,
+    "durations",
+    "Durations of 0 instead of less: the clock was set back between their beginning and end.",
+)
+
 METRICS_STREAM_READERS = Metric(
     "metrics_stream_readers",
     Kind.GAUGE,

@@ -267,17 +267,20 @@ class LogSettings(Section):
 
 
 class MetricsAccess(Section):
-    """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
+    """Who may read metrics and use the orchestration endpoints; how often, and how fresh it is."""
 
     tokens_file: Path | None = Field(
         None,
-        description="file of bearer tokens, one `name:token` a line; read again when it changes",
+        description="file of bearer tokens, one `name:token` a line, then what it is for: metrics "
+        "(the default), receive, act, manager; read again when it changes",
     )
     open_on_loopback: bool = Field(
         False, description="let clients on this machine in without a token"
     )
     requests_per_minute: int = Field(
-        600, ge=1, description="limit for one token or address in each worker; scrapes have none"
+        600,
+        ge=1,
+        description="limit for one token or address in each worker; only for the JSON metrics",
     )
     cache_seconds: Seconds = Field(1.0, description="how long an answer is reused")
     stream_interval_seconds: Seconds = Field(

@@ -19,6 +19,7 @@ from app.core.events import (
     ResponseNotSent,
 )
 from app.core.logging import get_logger
+from app.core.wall_time import WallTime
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
@@ -79,7 +80,9 @@ class Approvals:
         database: Database,
         sms_agent: SMSAgent,
         announcements: Announcements,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._database = database
         self._sms_agent = sms_agent
         self._announcements = announcements
@@ -119,7 +122,7 @@ class Approvals:
                 _identify(workflow)
                 if is_new:
                     session.tell(log, escalation_opened(escalation))
-                session.tell(log, _decided(response, ApprovalAction.ESCALATE))
+                session.tell(log, self._decided(response, ApprovalAction.ESCALATE))
         if is_new:
             with correlation.continuing(workflow.correlation_id):
                 _identify(workflow)
@@ -180,13 +183,21 @@ class Approvals:
                     .values(status=WorkflowStatus.SENT, updated_at=now())
                 )
                 session.add(_audit(decision, action, outbound.text))
-                session.tell(log, _decided(response, action))
+                session.tell(log, self._decided(response, action))
         if not is_answered:
             raise ConflictError(
                 "this took so long that somebody else has decided; the text was sent",
                 "response_queue_id",
             )
         return Decided(action, WorkflowStatus.SENT)
+
+    def _decided(
+        self, response: QueuedResponse, action: ApprovalAction
+    ) -> ResponseApproved | ResponseModified | ResponseEscalated:
+        waited = self._wall_time.seconds(response.created_at, now())
+        return _DECIDED[action](
+            response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
+        )
 
     async def _claim(
         self, decision: Decision
@@ -263,15 +274,6 @@ class Approvals:
                 )
                 .values(status=QueueStatus.PENDING, updated_at=now())
             )
-
-
-def _decided(
-    response: QueuedResponse, action: ApprovalAction
-) -> ResponseApproved | ResponseModified | ResponseEscalated:
-    waited = max(0.0, (now() - response.created_at).total_seconds())
-    return _DECIDED[action](
-        response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
-    )
 
 
 def _identify(workflow: WorkflowInstance) -> None:

@@ -15,6 +15,7 @@ from app.core.catalogue import BackgroundTask, Severity
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -53,6 +54,7 @@ class Backlog:
         self._interval_seconds = interval_seconds
         self.waiting = Waiting()
         self._counted_at: float | None = None
+        self._wall_time = WallTime(instruments)
         sampled = instruments.sampled
         sampled(catalogue.APPROVAL_QUEUE_LENGTH, read=lambda: self.waiting.responses)
         sampled(catalogue.APPROVAL_QUEUE_OLDEST_AGE, read=lambda: self.waiting.oldest_seconds)
@@ -110,12 +112,11 @@ class Backlog:
                 self._background.failed(BackgroundTask.BACKLOG, error)
                 continue
             counts[known] = count
-            ages[known] = _age(opened)
+            ages[known] = self._age(opened)
         self.waiting = Waiting(
-            responses, _age(oldest), failures, _age(oldest_failure), counts, ages
+            responses, self._age(oldest), failures, self._age(oldest_failure), counts, ages
         )
         self._counted_at = time.monotonic()
 
-
-def _age(since: datetime | None) -> float:
-    return max(0.0, (now() - since).total_seconds()) if since else 0.0
+    def _age(self, since: datetime | None) -> float:
+        return self._wall_time.seconds(since, now()) if since else 0.0

@@ -12,6 +12,7 @@ from app.core.database import Database
 from app.core.errors import ConflictError, UnknownIdError
 from app.core.events import EscalationOpened, EscalationResolved, Identifier
 from app.core.logging import get_logger
+from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -36,8 +37,10 @@ class Escalations:
         self,
         database: Database,
         announcements: Announcements,
+        wall_time: WallTime,
         no_response_per_minute: int,
     ) -> None:
+        self._wall_time = wall_time
         self._per_minute = no_response_per_minute
         self._database = database
         self._announcements = announcements
@@ -208,7 +211,7 @@ class Escalations:
             origin = await session.scalar(
                 select(WorkflowInstance.correlation_id).where(WorkflowInstance.id == workflow_id)
             )
-            seconds = max(0.0, (resolved_at - created_at).total_seconds())
+            seconds = self._wall_time.seconds(created_at, resolved_at)
             resolved = EscalationResolved(
                 escalation_id=Identifier(escalation_id),
                 type=kind,

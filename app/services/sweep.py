@@ -17,6 +17,7 @@ from app.core.database import Database
 from app.core.events import WorkflowInterrupted, WorkflowsInterrupted
 from app.core.logging import get_logger
 from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import Announcements
 from app.services.escalations import Escalations
@@ -40,7 +41,9 @@ class Sweep:
         escalations: Escalations,
         announcements: Announcements,
         background: Background,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._settings = settings
         self._database = database
         self._escalations = escalations
@@ -128,10 +131,10 @@ class Sweep:
             for workflow_id, (attempt, updated_at, correlation_id) in began.items():
                 with correlation.continuing(correlation_id):
                     correlation.identify(workflow_id=workflow_id)
-                    milliseconds = max(0.0, (now() - updated_at).total_seconds()) * 1000
+                    seconds = self._wall_time.seconds(updated_at, now())
                     session.tell(
                         log,
-                        WorkflowInterrupted(attempt=attempt, duration_ms=round(milliseconds, 1)),
+                        WorkflowInterrupted(attempt=attempt, duration_ms=round(seconds * 1000, 1)),
                     )
             if began or responses:
                 session.tell(
