@@ -89,8 +89,8 @@ def expected(total: int) -> dict[str, dict[str, float]]:
     ("database_url", "workers"),
     [
         ("sqlite", 1),
-        # What one worker does, and SQLite, is known from the first, what several do, and PostgreSQL,
-        # from the last.
+        # What one worker and SQLite do is known from the first, what several workers and PostgreSQL
+        # do from the last.
         pytest.param("sqlite", SEVERAL, marks=only_long),
         pytest.param("postgresql", 1, marks=only_long),
         ("postgresql", SEVERAL),
