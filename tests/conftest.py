@@ -1,5 +1,6 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
+import atexit
 import gc
 import os
 import shutil
@@ -99,6 +100,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtestloop() -> None:
     """From here on garbage is looked for, but only in what the tests make."""
     gc.freeze()
+    # Else extension modules report what is left at the end of the process as leaked.
+    atexit.register(gc.unfreeze)
     gc.enable()
 
 
