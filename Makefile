@@ -120,10 +120,12 @@ test-lts: $(VENV)/dev ## test the rules on compose's Prometheus; it may take min
 	TEST_LTS=1 $(RUN) -m pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
 
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
-	$(call locked,app,)
-	$(call locked,stack,--extra stack)
-	$(call locked,preview,--extra stack --extra preview)
 	$(call locked,dev,--extra stack --extra preview --extra dev)
+	$(call locked,preview,--extra stack --extra preview $(AS_IN_DEV))
+	$(call locked,stack,--extra stack $(AS_IN_DEV))
+	$(call locked,app,$(AS_IN_DEV))
+# A package has the same version in all four.
+AS_IN_DEV := --constraint requirements/dev.txt
 locked = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 

@@ -1,5 +1,7 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
+import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -32,6 +34,10 @@ from tests.upstreams import ScriptedUpstreams, serving
 _OWN_ROOT = pytest.StashKey[str]()
 _FOUND = pytest.StashKey[list[str]]()
 _HANDED_OVER = "personal_data"
+
+# What is imported and collected stays: to look for garbage in it again and again takes as long as
+# all the rest of the collection.
+gc.disable()
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -88,6 +94,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the stack: starting and stopping it takes longest, and would be waited for."""
     items.sort(key=lambda item: not item.nodeid.startswith(BY_FILE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on garbage is looked for, but only in what the tests make."""
+    gc.freeze()
+    # Else extension modules report what is left at the end of the process as leaked.
+    atexit.register(gc.unfreeze)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -67,8 +68,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+# It reads some hundred files, and tests make many settings.
+_time_zones = cache(available_timezones)
+
+
 def _time_zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in _time_zones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
     return value
 
