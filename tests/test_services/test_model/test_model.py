@@ -41,13 +41,8 @@ from app.models import (
 from app.services.approvals import Decision
 from app.services.workflow import SMS
 from tests.length import LONG
-from tests.test_services.test_model.workers import (
-    Connections,
-    Killed,
-    MovableTime,
-    Worker,
-    killed_at,
-)
+from tests.test_services.test_model.life import Killed
+from tests.test_services.test_model.workers import MortalDatabase, MovableTime, Worker
 from tests.test_services.test_model.world import Reply, World, marker
 
 RUNS, STEPS = (220, 50) if LONG else (12, 25)
@@ -63,7 +58,7 @@ WORDS = (
 
 replies = st.lists(st.sampled_from(Reply), max_size=6)
 workers = st.integers(0, 1)
-kills = st.none() | st.integers(0, 60)
+kills = st.none() | st.integers(0, 40)
 picks = st.integers(0, 20)
 
 
@@ -72,7 +67,7 @@ class Model(RuleBasedStateMachine):
 
     loop: asyncio.Runner
     database: Database
-    processes: list[Connections]
+    processes: list[Database]
     config: Settings
     steps = 0
     killed = 0
@@ -89,8 +84,8 @@ class Model(RuleBasedStateMachine):
         self.loop.run(self._empty())
         self.workers = [self._worker(each) for each in self.processes]
 
-    def _worker(self, connections: Connections) -> Worker:
-        return Worker(self.config, connections, self.world, self.instruments)
+    def _worker(self, database: Database) -> Worker:
+        return Worker(self.config, database, self.world, self.instruments)
 
     async def _empty(self) -> None:
         async with self.database.writing() as session:
@@ -310,43 +305,22 @@ class Model(RuleBasedStateMachine):
     async def _done(
         self, works: tuple[tuple[int, Coroutine[Any, Any, object], int | None], ...]
     ) -> None:
-        running: dict[asyncio.Task[None], int] = {}
-        killed: set[int] = set()
-
         async def one(worker: int, work: Coroutine[Any, Any, object], kill: int | None) -> None:
             try:
-                if kill is None:
-                    await work
-                else:
-                    await killed_at(work, kill)
+                await self.workers[worker].do(work, kill)
             except OrchestratorError as refused:
                 note(f"refused: {refused}")
             except Killed:
-                killed.add(worker)
-                # With the process ends all that it does.
-                others = [
-                    task
-                    for task, index in running.items()
-                    if index == worker and task is not asyncio.current_task()
-                ]
-                for task in others:
-                    task.cancel()
-                await asyncio.gather(*others, return_exceptions=True)
-                await self.workers[worker].drop()
+                note(f"worker {worker} is killed")
 
-        async with asyncio.timeout(120):
-            running |= {asyncio.create_task(one(*each)): each[0] for each in works}
-            await asyncio.gather(*running, return_exceptions=True)
-        for task, index in running.items():
-            if index not in killed:
-                task.result()
-        for index in killed:
-            self.was_killed = True
-            Model.killed += 1
-            self.processes[index] = Connections(self.config)
-            self.workers[index] = self._worker(self.processes[index])
-        for worker in self.workers:
-            await worker.announcements.drain(60)
+        async with asyncio.timeout(300):
+            await asyncio.gather(*(one(*each) for each in works))
+            for index, worker in enumerate(self.workers):
+                await worker.announcements.drain(300)
+                if not worker.is_alive:
+                    self.was_killed = True
+                    Model.killed += 1
+                    self.workers[index] = self._worker(self.processes[index])
 
     def _all(self, table: Any) -> list[Any]:
         async def read() -> list[Any]:
@@ -525,7 +499,10 @@ def test_no_tenant_gets_two_texts_and_no_message_is_lost(
         loop.run(database.create_tables(Base.metadata))
         try:
             Model.loop, Model.database, Model.config = loop, database, config
-            Model.processes = [Connections(config), Connections(config)]
+            Model.processes = [
+                MortalDatabase(config.database, pool_size=10),
+                MortalDatabase(config.database, pool_size=10),
+            ]
             Model.steps = Model.killed = 0
             run_state_machine_as_test(
                 Model,
@@ -539,7 +516,7 @@ def test_no_tenant_gets_two_texts_and_no_message_is_lost(
             )
         finally:
             for process in Model.processes:
-                loop.run(process.cut())
+                loop.run(process.close())
             loop.run(database.close())
     with capsys.disabled():
         kind = config.database.get_backend_name()

@@ -1,17 +1,11 @@
-"""Workers of the model: the services of one process, which can be killed at any await."""
+"""Workers of the model: the services of one process, which can be killed wherever it matters."""
 
-import asyncio
-import gc
-import types
-from collections.abc import Coroutine, Generator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self
 
-import asyncpg
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.database import Database
@@ -25,52 +19,40 @@ from app.services.plan_detection import PlanDetection
 from app.services.recovery import Recovery
 from app.services.sweep import Sweep
 from app.services.workflow import Workflows
-from tests.test_services.test_model.world import World
+from tests.test_services.test_model.life import Life, passing
 
 CLAIM_SECONDS = 157.0
 
 
-class Connections:
-    """The database as one process has it, until that is killed."""
+class MortalDatabase(Database):
+    """The database, as a process has it that may be killed around each transaction.
 
-    def __init__(self, settings: Settings) -> None:
-        self.database = Database(settings.database, pool_size=10)
-        self._open: list[DBAPIConnection] = []
-        event.listen(self.database.engine.sync_engine, "connect", self._opened)
+    Before the commit nothing has happened, after it everything; so the awaits within a transaction
+    need no deaths of their own.
+    """
 
-    def _opened(self, connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        self._open.append(connection)
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        await passing()
+        async with super().reading() as session:
+            yield session
 
-    async def cut(self) -> None:
-        """What the end of a process does to its connections: open transactions are rolled back."""
-        # All at once: one may wait for a lock that another one has.
-        await asyncio.gather(*(_cut(each) for each in self._open))
-        self._open.clear()
-        # A thread that was stopped leaves its SQLite connection open, and with it the lock.
-        gc.collect()
-
-
-async def _cut(connection: DBAPIConnection) -> None:
-    driver: Any = connection.driver_connection  # type: ignore[attr-defined]
-    if isinstance(driver, asyncpg.Connection):
-        driver.terminate()
-        return
-    with suppress(ValueError):  # its thread was stopped before
-        # A statement that was not read to its end would keep the lock.
-        await driver.rollback()
-        await driver.close()
-        return
-    driver._connection = None
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        await passing()
+        async with super().writing() as session:
+            yield session
+            await passing()
+        await passing()
 
 
 class Worker:
     """The services of one process, on a database that it shares with others."""
 
     def __init__(
-        self, settings: Settings, connections: Connections, world: Any, instruments: Instruments
+        self, settings: Settings, database: Database, world: Any, instruments: Instruments
     ) -> None:
-        self.connections = connections
-        database = connections.database
+        self._life = Life()
         metrics = MetricsService(settings, instruments)
         background = Background(instruments)
         self.announcements = Announcements(database, world, metrics, CLAIM_SECONDS)
@@ -89,48 +71,15 @@ class Worker:
             database, self.workflows, background, settings.retries_per_minute, 1
         )
 
-    async def drop(self) -> None:
-        """Lose what runs beside the requests, and the connections, as a killed process does."""
-        running = list(self.announcements._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await self.connections.cut()
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not been killed."""
+        return self._life.goes_on
 
-
-class Killed(BaseException):
-    """The process was killed. No code of the service gets to handle it."""
-
-
-async def killed_at(work: Coroutine[Any, Any, Any], await_: int) -> Any:
-    """Run ``work`` up to its await with this number, from 0, and never on from there.
-
-    What it waits for there has been asked for and may happen or not: a statement, a call. Raises
-    Killed; or gives the result, when there are not as many awaits.
-    """
-    return await _killed_at(work, await_)
-
-
-@types.coroutine
-def _killed_at(work: Coroutine[Any, Any, Any], await_: int) -> Generator[Any, Any, Any]:
-    number, killed = 0, False
-    answer: Any = None
-    error: BaseException | None = None
-    while True:
-        try:
-            waited_for = work.throw(error) if error else work.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        error = None
-        if number == await_ and not killed:
-            killed = True
-            error = Killed()
-            continue
-        number += 1
-        try:
-            answer = yield waited_for
-        except BaseException as thrown:
-            error = thrown
+    async def do(self, work: Coroutine[Any, Any, object], kill: int | None) -> None:
+        """Do ``work``; the process is killed at the ``kill``-th await that matters, from 0."""
+        with self._life.lived(kill):
+            await work
 
 
 class MovableTime(datetime):
@@ -141,6 +90,3 @@ class MovableTime(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Self:
         return datetime.now(tz or UTC) + cls.offset
-
-
-__all__ = ["Killed", "MovableTime", "Worker", "World", "killed_at"]

@@ -1,6 +1,5 @@
 """The upstreams of the model: they do what they are told, and remember what was asked of them."""
 
-import asyncio
 from collections import Counter, deque
 from enum import StrEnum
 
@@ -9,6 +8,7 @@ from app.clients.collections_monitor import Tenant
 from app.clients.sms_agent import Conversation
 from app.clients.upstream import UpstreamError
 from app.core.catalogue import Component, ErrorType, Operation
+from tests.test_services.test_model.life import passing
 
 
 class Reply(StrEnum):
@@ -53,13 +53,13 @@ class World:
         self, phone_number: str, content: str, _conversation_id: str, idempotency_key: str
     ) -> str:
         reply = self.replies.popleft() if self.replies else Reply.WORKS
-        await asyncio.sleep(0)
+        await passing()
         if reply is Reply.TIMES_OUT:
             raise _timeout(Component.SMS_AGENT, Operation.SEND_SMS)
         known = self.delivered.setdefault(idempotency_key, (phone_number, content))
         if known != (phone_number, content):
             self.changed_texts.append(idempotency_key)
-        await asyncio.sleep(0)
+        await passing()
         if reply is Reply.REPLY_LOST:
             raise _timeout(Component.SMS_AGENT, Operation.SEND_SMS)
         return f"message of {idempotency_key}"
@@ -71,7 +71,7 @@ class World:
 
     async def _reply(self, component: Component, operation: Operation) -> None:
         reply = self.replies.popleft() if self.replies else Reply.WORKS
-        await asyncio.sleep(0)
+        await passing()
         if reply is not Reply.WORKS:
             raise _timeout(component, operation)
 
