@@ -58,7 +58,7 @@ WORDS = (
 
 replies = st.lists(st.sampled_from(Reply), max_size=6)
 workers = st.integers(0, 1)
-kills = st.none() | st.integers(0, 40)
+kills = st.none() | st.integers(0, 12) | st.integers(0, 40)
 picks = st.integers(0, 20)
 
 
@@ -237,6 +237,7 @@ class Model(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything come to rest, and look at what is left."""
+        self._expect([])
         try:
             self.look(at_rest=False)
             for _ in range(2):
@@ -316,7 +317,7 @@ class Model(RuleBasedStateMachine):
         async with asyncio.timeout(300):
             await asyncio.gather(*(one(*each) for each in works))
             for index, worker in enumerate(self.workers):
-                await worker.announcements.drain(300)
+                await worker.drain()
                 if not worker.is_alive:
                     self.was_killed = True
                     Model.killed += 1

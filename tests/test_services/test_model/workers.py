@@ -1,7 +1,7 @@
 """Workers of the model: the services of one process, which can be killed wherever it matters."""
 
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from app.services.plan_detection import PlanDetection
 from app.services.recovery import Recovery
 from app.services.sweep import Sweep
 from app.services.workflow import Workflows
-from tests.test_services.test_model.life import Life, passing
+from tests.test_services.test_model.life import Killed, Life, passing
 
 CLAIM_SECONDS = 157.0
 
@@ -70,6 +70,12 @@ class Worker:
         self.recovery = Recovery(
             database, self.workflows, background, settings.retries_per_minute, 1
         )
+
+    async def drain(self) -> None:
+        """Wait for what runs beside the requests, to its end or that of the process."""
+        for task in list(self.announcements._running):
+            with suppress(Killed):
+                await task
 
     @property
     def is_alive(self) -> bool:
