@@ -377,12 +377,7 @@ class Model(RuleBasedStateMachine):
         assert set(audited) <= decided
         for response in responses.values():
             if response.status in _DECIDED:
-                audit = audited[response.id]
-                assert (None, audit.text) != self.world.delivered[response.id]
-                assert audit.text == self.world.delivered[response.id][1]
-                changed = audit.text != response.text
-                assert audit.action == ("modify" if changed else "approve")
-                assert response.status == ("modified" if changed else "approved")
+                _audited(response, audited[response.id], self.world.delivered[response.id][1])
 
         # The same trouble is one escalation, and it is told once.
         same = Counter(
@@ -390,7 +385,7 @@ class Model(RuleBasedStateMachine):
             for each in escalations.values()
             if each.resolved_at is None
         )
-        assert all(count == 1 for count in same.values())
+        assert set(same.values()) <= {1}
         self._counts(workflows, responses, audits, escalations)
 
     def _counts(
@@ -452,6 +447,13 @@ class Model(RuleBasedStateMachine):
 
 _DECIDED = {QueueStatus.APPROVED, QueueStatus.MODIFIED}
 _ESCALATED = {QueueStatus.ESCALATED}
+
+
+def _audited(response: QueuedResponse, audit: ApprovalAudit, delivered: str) -> None:
+    assert audit.text == delivered
+    changed = audit.text != response.text
+    assert audit.action == ("modify" if changed else "approve")
+    assert response.status == ("modified" if changed else "approved")
 
 
 def _consistent(
