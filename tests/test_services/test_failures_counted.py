@@ -19,6 +19,7 @@ from app.models import (
 from app.services.backlog import Backlog
 from app.services.workflow import Workflows
 from tests.exposed import summed
+from tests.not_empty import not_empty
 from tests.sms import SMS, sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
@@ -36,7 +37,7 @@ async def _interrupt_all(orchestrator: Orchestrator) -> None:
 
 async def _fail(client: httpx.AsyncClient, upstreams: ScriptedUpstreams, *numbers: int) -> None:
     upstreams.bodies["v1"] = b"{}"
-    for number in numbers:
+    for number in not_empty(numbers):
         answer = await client.post("/orchestrate/sms-received", json=sms(number))
         assert answer.json()["status"] == "failed"
     del upstreams.bodies["v1"]
