@@ -1,8 +1,13 @@
 """The variables of the stack: which are given, and which are misspelt."""
 
+from pathlib import Path
+
 import pytest
 
+from stack.backend import StackError
+from stack.native import NativeBackend
 from stack.settings import given, unknown
+from tests.project import ROOT
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,17 @@ def test_what_is_known_is_taken() -> None:
     assert unknown([]) is None
     assert unknown(["APP_PORT", "TEXT", "YES", "VENV", "PYTHON", "SET", "LAST", "STACK"]) is None
     assert unknown(["ORCHESTRATOR_LOG_LEVEL", "DOCKER_HOST"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("APP_WORKERS", "0"), ("TRAFFIC_PER_MINUTE", "lots"), ("GRAFANA", "No")],
+)
+def test_a_bad_value_is_refused_before_it_is_compared(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StackError, match=f"{name}={value}: use"):
+        NativeBackend(ROOT, tmp_path, {name: value})
 
 
 def test_what_is_given() -> None:
