@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stack.__main__ import main
 from stack.backend import StackError
 from stack.native import NativeBackend
 from stack.settings import given, unknown
@@ -50,3 +51,16 @@ def test_a_bad_value_is_refused_before_it_is_compared(
 
 def test_what_is_given() -> None:
     assert given({"APP_PORT": "9000", "GRAFANA_PORT": "", "HOME": "/"}) == {"APP_PORT": "9000"}
+
+
+def test_an_id_that_is_in_no_log_is_answered_with_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class NothingFound:
+        def query_logs(self, _arguments: list[str]) -> int:
+            return 1
+
+    monkeypatch.setattr("stack.__main__._backend", NothingFound)
+    monkeypatch.setattr("sys.argv", ["stack", "trace", "nonsense"])
+    assert main() == 1
+    assert "`make send` prints the ID" in capsys.readouterr().err
