@@ -52,6 +52,7 @@ trace: $(call asking,stack) ## ID=… what happened under a correlation ID, on a
 	@$(RUN) -m stack trace $(call typed,ID)
 
 log-level: $(call asking,stack) ## LOGGER=app.clients LEVEL=debug for an hour; without LOGGER: list them
+	$(if $(LEVEL),$(if $(LOGGER),,$(error name the logger: make log-level LOGGER=app.clients LEVEL=$(LEVEL))))
 	@$(RUN) -m stack log-level $(LOGGER) $(LEVEL)
 
 fault: $(call asking,stack) ## NAME=ai_errors switches a fault on, NAME=none all off; without NAME: list them

@@ -128,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "logs":
             return _logs(arguments)
         case "trace":
-            return _backend().query_logs(["trace", arguments.id])
+            return _trace(arguments.id)
         case "log-level":
             return _log_level(arguments)
         case "fault":
@@ -245,6 +245,16 @@ def _logs(arguments: argparse.Namespace) -> int:
     for line in shown(lines, width):
         print(line, flush=True)
     return 0
+
+
+def _trace(identifier: str) -> int:
+    code = _backend().query_logs(["trace", identifier])
+    if code:
+        print(
+            "`make send` prints the ID of its message; it can be traced as long as logs are kept",
+            file=sys.stderr,
+        )
+    return code
 
 
 def _log_level(arguments: argparse.Namespace) -> int:
