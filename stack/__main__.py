@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument(
         "-f", "--follow", action="store_true", help="follow: print new lines as they are written"
     )
-    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and higher ones")
+    logs.add_argument("--level", type=_shown_level, help="this level and higher ones")
     logs.add_argument("--text", help="only lines that contain this, such as an ID")
     trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
@@ -110,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
+
+
+def _shown_level(text: str) -> str:
+    level = level_name(text)
+    if level not in LEVELS:
+        raise argparse.ArgumentTypeError(f"LEVEL={text}: use one of {', '.join(LEVELS)}")
+    return level
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -64,3 +64,12 @@ def test_an_id_that_is_in_no_log_is_answered_with_advice(
     monkeypatch.setattr("sys.argv", ["stack", "trace", "nonsense"])
     assert main() == 1
     assert "`make send` prints the ID" in capsys.readouterr().err
+
+
+def test_a_wrong_level_of_the_logs_is_told_by_the_name_that_make_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["stack", "logs", "--level", "foo"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "LEVEL=foo: use one of debug, info" in capsys.readouterr().err
