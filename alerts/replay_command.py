@@ -29,6 +29,8 @@ the present thresholds. It reads the past from a Prometheus:
 Section = TypeVar("Section", bound=BaseModel)
 
 _MARKS = {(True, True): " ", (False, True): "+", (True, False): "-"}
+_WARM_UP_SECONDS = 3600
+"""How long before its begin a replay looks, at most."""
 _COLUMNS = 80
 _FOR_LABELS = 20
 """Columns without which labels go below their row."""
@@ -101,7 +103,13 @@ def run(options: argparse.Namespace) -> int:
     _check_names(options.alert, after)
     try:
         with PrometheusAPI(options.prometheus, options.timeout) as prometheus:
-            replay = Replay(prometheus, start, end, before, _progress)
+            # Before the first scrape, each target would look down.
+            known_from = prometheus.first_sample(start - _WARM_UP_SECONDS, end) or 0
+            if known_from > start:
+                start = known_from
+                said = f"nothing is known before {_short(start)}; it begins there"
+                print(said, file=sys.stderr)
+            replay = Replay(prometheus, start, end, before, _progress, known_from)
             replayed = replay.run(after, options.alert)
             usual = replay.run(before, options.alert) if is_changed else replayed
     except (PrometheusError, NoDataError, ValueError) as error:

@@ -16,6 +16,8 @@ from prometheus_tools.rulebook import duration
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
 
+_ANY_TARGET = "up"
+
 _TOO_MUCH = ("too many samples", "maximum resolution")
 
 
@@ -107,6 +109,24 @@ class PrometheusAPI:
         """Whether there is any series called ``name`` in this time."""
         found = self._ask("series", {"match[]": name, "start": start, "end": end, "limit": 1})
         return bool(found)
+
+    def first_sample(self, start: int, end: int) -> int | None:
+        """When targets were first scraped from ``start`` to ``end``; None for never."""
+        if not self._is_scraped(start, end):
+            return None
+        none_before, there = start, end
+        while there - none_before > 1:
+            middle = (none_before + there) // 2
+            if self._is_scraped(start, middle):
+                there = middle
+            else:
+                none_before = middle
+        return there
+
+    def _is_scraped(self, start: int, end: int) -> bool:
+        # Asked for series, Prometheus names also those whose samples are outside of the range.
+        seconds = max(1, end - start)
+        return bool(self.instant(f"count(last_over_time({_ANY_TARGET}[{seconds}s]))", end))
 
     def scrape_seconds(self) -> int | None:
         """How often it scrapes what sets no interval of its own; None where it does not say."""

@@ -68,7 +68,8 @@ class Replay:
     """Replays rules over the time from ``start`` to ``end``, seconds since the epoch.
 
     ``recorded`` are the rules whose records Prometheus may hold; a record that it has not, or that
-    other rules make differently, is worked out from what it reads.
+    other rules make differently, is worked out from what it reads. Nothing is evaluated before
+    ``known_from``.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class Replay:
         end: int,
         recorded: Rulebook,
         progress: Progress = lambda _alert: None,
+        known_from: int = 0,
     ) -> None:
         self._prometheus = prometheus
         self._start, self._end = start, end
         self._recorded = recorded
         self._progress = progress
+        self._known_from = known_from
         self._early = start + (end - start) // 10
         self._present: dict[tuple[str, int], bool] = {}
         self._known: dict[object, list[Times]] = {}
@@ -153,7 +156,8 @@ class Replay:
             return self._known[key]
         # What was pending or kept firing when the time began has to be known.
         warm_up = rule.pending + rule.keep_firing + rule.interval
-        first = -(-int(self._start - warm_up) // rule.interval) * rule.interval
+        begin = max(int(self._start - warm_up), self._known_from)
+        first = -(-begin // rule.interval) * rule.interval
         values: dict[tuple[tuple[str, str], ...], dict[float, float]] = {}
         for points in self._prometheus.range(expr, first, self._end, rule.interval):
             labels = {k: v for k, v in points.labels.items() if k != "__name__"}

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument(
         "-f", "--follow", action="store_true", help="follow: print new lines as they are written"
     )
-    logs.add_argument("--level", type=level_name, choices=LEVELS, help="this level and higher ones")
+    logs.add_argument("--level", type=_shown_level, help="this level and higher ones")
     logs.add_argument("--text", help="only lines that contain this, such as an ID")
     trace = commands.add_parser("trace", help="what happened under one ID, on a time line")
     trace.add_argument("id", help="correlation, request, trace or workflow ID")
@@ -112,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _shown_level(text: str) -> str:
+    level = level_name(text)
+    if level not in LEVELS:
+        raise argparse.ArgumentTypeError(f"LEVEL={text}: use one of {', '.join(LEVELS)}")
+    return level
+
+
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "tools":
@@ -128,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "logs":
             return _logs(arguments)
         case "trace":
-            return _backend().query_logs(["trace", arguments.id])
+            return _trace(arguments.id)
         case "log-level":
             return _log_level(arguments)
         case "fault":
@@ -244,6 +251,16 @@ def _logs(arguments: argparse.Namespace) -> int:
     for line in shown(lines, width):
         print(line, flush=True)
     return 0
+
+
+def _trace(identifier: str) -> int:
+    code = _backend().query_logs(["trace", identifier])
+    if code:
+        print(
+            "`make send` prints the ID of its message; it can be traced as long as logs are kept",
+            file=sys.stderr,
+        )
+    return code
 
 
 def _log_level(arguments: argparse.Namespace) -> int:

@@ -50,6 +50,21 @@ LAST_LINES = 30
 """Lines of each component that the logs begin with."""
 
 
+def _refuse_bad_values(variables: Mapping[str, str]) -> None:
+    """Raise StackError for what no stack takes, whether one runs or not."""
+    grafana.is_wanted(variables)
+    workers = variables.get("APP_WORKERS") or "1"
+    if not workers.isdecimal() or int(workers) < 1:
+        raise StackError(f"APP_WORKERS={workers}: use a whole number from 1 on")
+    traffic = variables.get("TRAFFIC_PER_MINUTE") or "60"
+    try:
+        is_usable = 0 <= float(traffic) < float("inf")
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise StackError(f"TRAFFIC_PER_MINUTE={traffic}: use a number from 0 on")
+
+
 class NativeBackend:
     """Runs the checkout ``root``, with everything that changes below ``state``.
 
@@ -69,6 +84,7 @@ class NativeBackend:
             **{name: v for name, v in variables.items() if name not in (due.VARIABLE, OFFSET)},
             **_texts(asked_ports(variables)),
         }
+        _refuse_bad_values(variables)
         self._variables = DEFAULTS | _texts(read_ports(variables)) | self._asked_for
         self._earlier = ownership.moved_from(state)
         if self.is_running():

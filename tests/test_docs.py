@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.not_empty import not_empty
 from tests.project import ROOT
 
 FOLDERS = ("app", "alerts", "dashboards", "prometheus_tools", "simulator", "stack", "tests")
@@ -138,3 +139,13 @@ def test_the_first_file_of_each_folder_says_what_the_folder_is_for() -> None:
 def test_the_first_file_of_a_top_folder_says_what_it_may_import(folder: str) -> None:
     said = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text())) or ""
     assert "mport" in said
+
+
+def test_backups_are_written_where_git_ignores_them_and_only_their_owner_reads_them() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    section = text.partition("\n## Backup and restore\n")[2].partition("\n## ")[0]
+    written = re.findall(r"(?:-czf |INTO '| > )([^' ]+?)[ ')\n]", section)
+    assert len(not_empty(written)) == 6
+    assert [file for file in written if not file.startswith("backups/")] == []
+    assert section.count("(umask 077; mkdir -p backups") == 5
+    assert "/backups/" in (ROOT / ".gitignore").read_text().split()

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -328,6 +329,22 @@ def test_the_command_prints_a_table(raw_url: str, command: Command) -> None:
     assert {line.split()[0] for line in lines[1:]} == {"TargetDown", "Watchdog"}
     assert any(line.endswith("job=node") for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+def test_before_the_oldest_sample_nothing_is_told(raw_url: str, command: Command) -> None:
+    began = END - timedelta(days=1)
+    until = f"{began + timedelta(hours=2):%Y-%m-%dT%H:%MZ}"
+    span = ("--from", f"{began - timedelta(days=1):%Y-%m-%dT%H:%MZ}", "--to", until)
+    only = ("--alert", "ServiceDown", "--alert", "TargetDown", "--alert", "Watchdog")
+    code, out, err = command("replay", "--prometheus", raw_url, *span, "--interval", "1m", *only)
+    assert code == 0
+    said = re.search(r"^nothing is known before (11-\d\d \d\d:\d\d); it begins there$", err, re.M)
+    assert said
+    begins = datetime.strptime(f"2026-{said[1]}Z", "%Y-%m-%d %H:%M%z")
+    assert abs(begins - began) <= timedelta(minutes=2)
+    rows = [line for line in out.splitlines() if "11-16" in line]
+    assert rows == []
+    assert "ServiceDown" not in out
 
 
 def test_the_table_says_what_a_change_makes_of_it() -> None:

@@ -265,13 +265,15 @@ def test_node_exporter_measures_what_the_native_one_measures() -> None:
 # --- the Dockerfile -------------------------------------------------------------------------------
 
 
-def _stages() -> dict[str, list[str]]:
+def _stages(file: Path = ROOT / "Dockerfile") -> dict[str, list[str]]:
     """What each stage copies from the checkout, with that of the stages it is made from."""
     stages: dict[str, list[str]] = {}
     copied: list[str] = []
-    for line in (ROOT / "Dockerfile").read_text().splitlines():
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
         if line.startswith("FROM "):
-            _, base, _, stage = line.split()
+            match = re.fullmatch(r"FROM (\S+) AS (\S+)", line.strip())
+            assert match, f"{file.name}, line {number}: write FROM image AS stage, not {line}"
+            base, stage = match.groups()
             copied = stages.setdefault(stage, list(stages.get(base, ())))
         elif line.startswith("COPY ") and "--from" not in line:
             copied += line.split()[1:-1]
@@ -279,6 +281,13 @@ def _stages() -> dict[str, list[str]]:
 
 
 STAGES = _stages()
+
+
+def test_a_stage_without_a_name_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text("ARG TAG\nFROM python:${TAG}\n")
+    with pytest.raises(AssertionError, match=r"Dockerfile, line 2: write FROM image AS stage"):
+        _stages(file)
 
 
 def test_what_is_built_are_stages_of_the_dockerfile_with_all_their_arguments() -> None:

@@ -33,6 +33,13 @@ def test_a_missing_text_is_asked_for() -> None:
     assert "make send TEXT=" in refused.stderr
 
 
+def test_a_level_without_its_logger_is_refused() -> None:
+    refused = make("log-level", "LEVEL=debug")
+    assert refused.returncode != 0
+    assert "make log-level LOGGER=app.clients LEVEL=debug" in refused.stderr
+    assert make("log-level").returncode == 0
+
+
 def test_make_alone_lists_the_targets() -> None:
     listed = make().stdout
     everyday = ("up", "down", "status", "logs", "fault", "send", "metrics")

@@ -1,8 +1,14 @@
 """The variables of the stack: which are given, and which are misspelt."""
 
+from pathlib import Path
+
 import pytest
 
+from stack.__main__ import main
+from stack.backend import StackError
+from stack.native import NativeBackend
 from stack.settings import given, unknown
+from tests.project import ROOT
 
 
 @pytest.mark.parametrize(
@@ -32,5 +38,38 @@ def test_what_is_known_is_taken() -> None:
     assert unknown(["ORCHESTRATOR_LOG_LEVEL", "DOCKER_HOST"]) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("APP_WORKERS", "0"), ("TRAFFIC_PER_MINUTE", "lots"), ("GRAFANA", "No")],
+)
+def test_a_bad_value_is_refused_before_it_is_compared(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StackError, match=f"{name}={value}: use"):
+        NativeBackend(ROOT, tmp_path, {name: value})
+
+
 def test_what_is_given() -> None:
     assert given({"APP_PORT": "9000", "GRAFANA_PORT": "", "HOME": "/"}) == {"APP_PORT": "9000"}
+
+
+def test_an_id_that_is_in_no_log_is_answered_with_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class NothingFound:
+        def query_logs(self, _arguments: list[str]) -> int:
+            return 1
+
+    monkeypatch.setattr("stack.__main__._backend", NothingFound)
+    monkeypatch.setattr("sys.argv", ["stack", "trace", "nonsense"])
+    assert main() == 1
+    assert "`make send` prints the ID" in capsys.readouterr().err
+
+
+def test_a_wrong_level_of_the_logs_is_told_by_the_name_that_make_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["stack", "logs", "--level", "foo"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "LEVEL=foo: use one of debug, info" in capsys.readouterr().err
