@@ -269,7 +269,8 @@ def _stages(file: Path = ROOT / "Dockerfile") -> dict[str, list[str]]:
     """What each stage copies from the checkout, with that of the stages it is made from."""
     stages: dict[str, list[str]] = {}
     copied: list[str] = []
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    lines = not_empty(file.read_text().splitlines())
+    for number, line in enumerate(lines, start=1):
         if line.startswith("FROM "):
             match = re.fullmatch(r"FROM (\S+) AS (\S+)", line.strip())
             assert match, f"{file.name}, line {number}: write FROM image AS stage, not {line}"
