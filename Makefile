@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate lock test test-all test-compose test-faults test-lts bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -25,6 +25,11 @@ endif
 unexport NAME TEXT COMPONENT ID LEVEL LOGGER OLD NEW
 typed = '$(subst ','\'',$(value $(1)))'
 
+# Where nothing was ever started, nothing is installed in order to say so.
+STARTED := $(or $(filter up,$(MAKECMDGOALS)),$(STACK_STATE_DIR),$(COMPOSE_PROJECT_NAME),\
+  $(wildcard $(VENV)/stack .state))
+asking = $(if $(STARTED),$(VENV)/$(1),nothing-runs)
+
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
 	  | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -32,31 +37,31 @@ help: ## list the targets
 up: $(VENV)/stack ## start everything and print the addresses
 	@$(RUN) -m stack up
 
-down: $(VENV)/stack ## stop everything; data stays in .state/
-	@$(RUN) -m stack down
+down: $(if $(STARTED),$(VENV)/stack) ## stop everything; data stays in .state/
+	@$(if $(STARTED),$(RUN) -m stack down,echo "nothing runs here")
 
-status: $(VENV)/stack ## show for each component: is it up, where, since when
+status: $(call asking,stack) ## show for each component: is it up, where, since when
 	@$(RUN) -m stack status
 
-logs: $(VENV)/stack ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… filter them
+logs: $(call asking,stack) ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… filter them
 	@$(RUN) -m stack logs --follow $(COMPONENT) $(if $(LEVEL),--level $(LEVEL)) \
 	  $(if $(value TEXT),--text $(call typed,TEXT))
 
-trace: $(VENV)/stack ## ID=… what happened under a correlation ID, on a time line
+trace: $(call asking,stack) ## ID=… what happened under a correlation ID, on a time line
 	$(if $(value ID),,$(error give the ID: make trace ID=01a209b3-f687-7a33-a8b2-a463ea317405))
 	@$(RUN) -m stack trace $(call typed,ID)
 
-log-level: $(VENV)/stack ## LOGGER=app.clients LEVEL=debug for an hour; without LOGGER: list them
+log-level: $(call asking,stack) ## LOGGER=app.clients LEVEL=debug for an hour; without LOGGER: list them
 	@$(RUN) -m stack log-level $(LOGGER) $(LEVEL)
 
-fault: $(VENV)/stack ## NAME=ai_errors switches a fault on, NAME=none all off; without NAME: list them
+fault: $(call asking,stack) ## NAME=ai_errors switches a fault on, NAME=none all off; without NAME: list them
 	@$(RUN) -m stack fault $(call typed,NAME)
 
-send: $(VENV)/stack ## TEXT="…" sends one SMS and prints what happened to it
+send: $(call asking,stack) ## TEXT="…" sends one SMS and prints what happened to it
 	$(if $(value TEXT),,$(error give the message: make send TEXT='can I pay weekly?'))
 	@$(RUN) -m stack send $(call typed,TEXT)
 
-metrics: $(VENV)/stack ## the orchestrator's exact counts, as JSON
+metrics: $(call asking,stack) ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
 generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
@@ -64,7 +69,7 @@ generate: $(VENV)/dev ## write rules, dashboards and the list of events from the
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
 
-preview: $(VENV)/preview ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
+preview: $(call asking,preview) ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
 	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) \
 	  $(foreach name,$(DASHBOARD),--dashboard $(name)) $(foreach choice,$(SET),--set $(choice))
 
@@ -86,8 +91,9 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))
 	@$(RUN) -m dashboards diff $(if $(value OLD),$(call typed,OLD)) $(if $(value NEW),$(call typed,NEW))
 
-replay: $(VENV)/stack ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d
-	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST))
+replay: $(call asking,stack) ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d VERBOSE=1
+	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST)) \
+	  $(if $(VERBOSE),--verbose)
 
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
@@ -114,10 +120,12 @@ test-lts: $(VENV)/dev ## test the rules on compose's Prometheus; it may take min
 	TEST_LTS=1 $(RUN) -m pytest -n $(TEST_WORKERS) tests/test_alerts/test_lts.py
 
 lock: $(VENV)/dev ## pin what pyproject.toml asks for, with hashes; UPGRADE=1 takes newer versions
-	$(call locked,app,)
-	$(call locked,stack,--extra stack)
-	$(call locked,preview,--extra stack --extra preview)
 	$(call locked,dev,--extra stack --extra preview --extra dev)
+	$(call locked,preview,--extra stack --extra preview $(AS_IN_DEV))
+	$(call locked,stack,--extra stack $(AS_IN_DEV))
+	$(call locked,app,$(AS_IN_DEV))
+# A package has the same version in all four.
+AS_IN_DEV := --constraint requirements/dev.txt
 locked = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header $(if $(UPGRADE),--upgrade) $(2) pyproject.toml -o requirements/$(1).txt
 
@@ -126,6 +134,9 @@ bench: $(VENV)/dev ## measure what the service, the rules and the dashboards cos
 
 clean: ## delete what was installed, measured and kept; asks first, YES=1 doesn't ask
 	@$(or $(wildcard $(RUN)),$(PYTHON)) -B -m stack.clean $(if $(filter 1 yes,$(YES)),--yes)
+
+nothing-runs:
+	@echo "nothing runs here; make up starts the stack" >&2; exit 1
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

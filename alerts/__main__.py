@@ -8,12 +8,13 @@ from pathlib import Path
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
-from alerts.notifications.settings import load_settings as load_notification_settings
+from alerts.notifications.settings import NotificationSettings
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
 from alerts.signals import groups
-from app.core.config import SettingsError, load_settings
+from app.core.config import load_settings
+from app.core.environment import SettingsError
 from app.core.utf8 import begin_in_utf8
 from prometheus_tools.mutation import survivors
 from prometheus_tools.toolchain import ToolMissing
@@ -91,7 +92,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
         print(f"{paths.in_checkout(str(folder))}: {len(files)} files")
     runbooks.write(paths.RUNBOOKS, groups(settings.thresholds))
     file = paths.ALERTMANAGER_CONFIG
-    configuration.write(file, configuration.COMMITTED, load_notification_settings())
+    configuration.write(file, configuration.COMMITTED, NotificationSettings.load())
     print(paths.in_checkout(str(file)))
     return 0
 

@@ -18,7 +18,7 @@ from alerts.model import (
 )
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files
-from alerts.notifications.settings import NotificationSettings, load_settings
+from alerts.notifications.settings import NotificationSettings
 from alerts.order import misordered_in
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
@@ -111,7 +111,7 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
 def notification_drift() -> list[str]:
     """How the committed alertmanager.yml differs from what is generated."""
     file = paths.ALERTMANAGER_CONFIG
-    text = configuration.text(configuration.COMMITTED, load_settings())
+    text = configuration.text(configuration.COMMITTED, NotificationSettings.load())
     return generated.drift(file.parent, {file.name: text})
 
 

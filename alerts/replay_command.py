@@ -29,7 +29,9 @@ the present thresholds. It reads the past from a Prometheus:
 Section = TypeVar("Section", bound=BaseModel)
 
 _MARKS = {(True, True): " ", (False, True): "+", (True, False): "-"}
-_COLUMNS = 100
+_COLUMNS = 80
+_FOR_LABELS = 20
+"""Columns without which labels go below their row."""
 _SAID_BY_NAME = frozenset({"alertname", "severity", "team"})
 
 
@@ -72,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help="evaluate at most this often: faster for weeks, but short firings are missed",
     )
-
+    parser.add_argument(
+        "--verbose", action="store_true", help="name the alerts whose data begins within the time"
+    )
     parser.add_argument(
         "--timeout",
         type=time_range.seconds,
@@ -105,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{time_range.written(start)} to {time_range.written(end)}: {error}", file=sys.stderr)
         return 1
     _clear_progress()
-    print(report(usual, replayed, end, is_changed=is_changed))
+    print(report(usual, replayed, end, is_changed=is_changed, is_verbose=options.verbose))
     return 0
 
 
@@ -127,8 +131,10 @@ def with_changes(present: Section, changes: Mapping[str, str]) -> Section:
         raise ValueError("\n".join(problems)) from None
 
 
-def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str:
-    """The firings as a table, and what the change makes of them; at most 100 columns."""
+def report(
+    before: Replayed, after: Replayed, end: int, *, is_changed: bool, is_verbose: bool = False
+) -> str:
+    """The firings as a table, and what the change makes of them; at most 80 columns."""
     found = differences(before.fired, after.fired)
     lines = list(_table(found, end)) if found else ["nothing would have fired"]
     if is_changed:
@@ -137,10 +143,12 @@ def report(before: Replayed, after: Replayed, end: int, is_changed: bool) -> str
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
     notes = [f"{alert}: can't be replayed: {reason}" for alert, reason in after.untold.items()]
     if after.partly:
-        notes.append(
-            "only the last part of this time is known, because their data began later: "
-            + ", ".join(sorted(after.partly))
+        which = (
+            ", ".join(sorted(after.partly))
+            if is_verbose
+            else f"{len(after.partly)} (VERBOSE=1 or --verbose names them)"
         )
+        notes.append(f"alerts of which only the last part of this time is known: {which}")
     for note in notes:
         lines += wrap(note, _COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
@@ -152,17 +160,25 @@ def _table(found: Sequence[Difference], end: int) -> Iterator[str]:
     rows = [_cells(difference, end) for difference in found]
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
 
-    def line(cells: Sequence[str], labels: str) -> str:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        return "  ".join((*padded, labels)).rstrip()
+    def line(cells: Sequence[str], labels: str = "") -> str:
+        mark, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return f"{mark} {'  '.join((*others, labels))}".rstrip()
 
-    room = max(_COLUMNS - sum(widths) - 2 * len(widths), 20)
-    yield line(header, "labels")
+    before_labels = sum(widths) + 2 * len(widths) - 1
+    is_beside = _COLUMNS - before_labels >= _FOR_LABELS
+    indent = before_labels if is_beside else 6
+    yield line(header, "labels" if is_beside else "")
     for difference, row in zip(found, rows, strict=True):
-        texts = _labels(difference, telling)
-        about = [part for text in texts for part in wrap(text, room, break_on_hyphens=False)]
-        yield line(row, about[0] if about else "")
-        yield from (line([""] * len(header), more) for more in about[1:])
+        about = [
+            " " * indent + part
+            for text in _labels(difference, telling)
+            for part in wrap(text, _COLUMNS - indent, break_on_hyphens=False)
+        ]
+        if is_beside and about:
+            about[0] = line(row, about[0].lstrip())
+        else:
+            about.insert(0, line(row))
+        yield from about
 
 
 def _cells(difference: Difference, end: int) -> tuple[str, ...]:
@@ -217,13 +233,14 @@ def _change(text: str) -> tuple[str, str]:
 
 
 def _short(second: float) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(second, UTC):%m-%d %H:%M}"
 
 
 def _length(length: float) -> str:
     hours, rest = divmod(int(length), 3600)
     minutes, left = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
+    # Beside hours, seconds tell nothing.
+    parts = ((hours, "h"), (minutes, "m"), (0 if hours else left, "s"))
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.core import facts
 from app.core.catalogue import (
     ApprovalAction,
     Detection,
@@ -91,10 +92,12 @@ def new_id() -> str:
 class Base(DeclarativeBase):
     """What all tables share."""
 
+    metadata = facts.metadata
+
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         datetime: UtcDateTime,
         str: String(128),
-        # Stored as their values in plain text columns: a new member needs no migration.
+        # Stored as their values in plain text columns: a new member needs no revision.
         StrEnum: Enum(
             StrEnum, native_enum=False, length=32, values_callable=lambda members: [*members]
         ),
@@ -109,6 +112,12 @@ class WorkflowInstance(Base):
         Index("workflow_instances_by_message", "message_key", "created_at"),
         Index("workflow_instances_by_status", "status", "updated_at"),
         Index("workflow_instances_by_conversation", "conversation_id", "created_at"),
+        Index(
+            "workflow_instances_not_erased",
+            "updated_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
         Index("workflow_instances_by_escalation", "escalation_id"),
         Index("workflow_instances_by_retry", "retried_at"),
     )
@@ -133,6 +142,7 @@ class WorkflowInstance(Base):
     retried_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class WorkflowStep(Base):
@@ -231,6 +241,12 @@ class EscalationEvent(Base):
             sqlite_where=text("resolved_at IS NULL"),
             postgresql_where=text("resolved_at IS NULL"),
         ),
+        Index(
+            "escalation_events_not_erased",
+            "resolved_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -248,3 +264,4 @@ class EscalationEvent(Base):
     resolved_by: Mapped[str | None] = mapped_column(default=None)
     note: Mapped[str | None] = mapped_column(Text, default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -7,11 +7,12 @@ import sys
 
 import uvloop
 
+from app.core.environment import SettingsError
 from app.core.events import FromCode
 from app.core.logging import LogOptions, configure_logging, get_logger
 from app.core.utf8 import begin_in_utf8
 from simulator.events import Ready, Stopping
-from simulator.settings import Settings, SettingsError, described_variables, load_settings
+from simulator.settings import Settings, load_settings
 from simulator.simulation import running
 
 log = get_logger("simulator")
@@ -22,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
         description="Simulates the orchestrator's upstreams, tenants and managers.",
-        epilog=f"environment variables and their defaults:\n{described_variables()}",
+        epilog=f"environment variables and their defaults:\n{Settings.described()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()

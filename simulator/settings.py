@@ -1,14 +1,13 @@
 """Settings of the simulator: environment variables that start with ``SIMULATOR_``."""
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AnyHttpUrl, Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from app.core.environment import OwnVariables, unknown_variables
+from app.core.environment import OwnSettings, SettingsError
 from app.core.sections import BaseUrl
 
 ENV_PREFIX = "SIMULATOR_"
@@ -17,14 +16,10 @@ MAX_MESSAGES_PER_MINUTE = 6000
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class SettingsError(ValueError):
-    """The settings can't be used; the message names each setting and its fix."""
-
-
-class Settings(BaseSettings):
+class Settings(OwnSettings):
     """All settings of the simulator. Port 0 takes any free port, named in the log."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX)
 
     host: IPv4Address | IPv6Address = Field(
         IPv4Address("127.0.0.1"), description="address to listen on"
@@ -38,6 +33,11 @@ class Settings(BaseSettings):
     )
     app_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
+    )
+    app_token_file: Path | None = Field(
+        None,
+        description="file with a token that the orchestrator takes for SMS and decisions; none if "
+        "unset",
     )
     traffic_per_minute: float = Field(
         60, ge=0, le=MAX_MESSAGES_PER_MINUTE, description="SMS a minute, on average; 0 for none"
@@ -65,15 +65,9 @@ class Settings(BaseSettings):
     )
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, OwnVariables(settings_cls)
+    def _written(cls, field: str) -> str:
+        # Where this checkout lies is nothing to tell.
+        return "" if field in ("runbooks_dir", "preview_dir") else super()._written(field)
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
@@ -82,7 +76,7 @@ class Settings(BaseSettings):
             port = getattr(self, name) if name.endswith("_port") else 0
             if port and taken.setdefault(port, name) != name:
                 raise ValueError(
-                    f"{variable(name)} and {variable(taken[port])} are both {port}; "
+                    f"{self.variable(name)} and {self.variable(taken[port])} are both {port}; "
                     "give each its own port"
                 )
         return self
@@ -93,49 +87,21 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    known = [variable(field) for field in Settings.model_fields]
-    if unknown := list(unknown_variables(ENV_PREFIX, known)):
-        raise SettingsError("\n".join(unknown))
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explanations(error))) from None
+    settings = Settings.load()
+    if settings.app_token_file:
+        try:
+            settings.app_token_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{settings.variable('app_token_file')}={settings.app_token_file} can't be read "
+                f"({error}); name a file that holds a token"
+            ) from None
     if settings.data_dir:
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
-                f"{variable('data_dir')}={settings.data_dir}: {error.strerror}; "
+                f"{settings.variable('data_dir')}={settings.data_dir}: {error.strerror}; "
                 "name a folder that can be written to"
             ) from None
     return settings
-
-
-def described_variables() -> str:
-    """Every variable with its default and meaning, one a line."""
-    lines = []
-    for name, field in Settings.model_fields.items():
-        # Where this checkout lies is nothing to tell.
-        default = (
-            ""
-            if field.default is None or name in ("runbooks_dir", "preview_dir")
-            else field.default
-        )
-        lines.append(f"  {variable(name)}={default}")
-        if field.description:
-            lines.append(f"      {field.description}")
-    return "\n".join(lines)
-
-
-def variable(field: str) -> str:
-    """The environment variable that sets ``field``."""
-    return f"{ENV_PREFIX}{field.upper()}"
-
-
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        rule = problem["msg"].removeprefix("Value error, ")
-        if problem["loc"]:
-            yield f"{variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
-        else:
-            yield rule

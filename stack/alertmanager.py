@@ -6,7 +6,7 @@ import httpx
 
 from alerts.notifications import configuration
 from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
-from alerts.notifications.settings import load_settings
+from alerts.notifications.settings import NotificationSettings
 from stack.backend import StackError
 
 CONFIG = "alertmanager.yml"
@@ -23,7 +23,7 @@ def write(folder: Path, secrets: Path, receiver_url: str) -> None:
     webhook = SECRET_FILES[Channel.WEBHOOK]
     try:
         found = Secrets.found_in(secrets)
-        settings = load_settings().model_copy(update={"secrets_path": SECRETS})
+        settings = NotificationSettings.load().model_copy(update={"secrets_path": SECRETS})
         every = Secrets(found.files | {webhook})
         configuration.write(folder / CONFIG, every, settings)
         contents = {webhook: receiver_url}

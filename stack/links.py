@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from app.core.config import Links, SettingsError, load_settings
+from app.core.config import Links, load_settings
+from app.core.environment import SettingsError
 from stack.backend import StackError
 
 

@@ -287,21 +287,7 @@ class NativeBackend:
         data = self._state / "data"
         port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
         return [
-            Program("app", [sys.executable, "-m", "app"], self._root),
-            Program("simulator", [sys.executable, "-m", "simulator"], self._root),
-            Program(
-                "alertmanager",
-                [
-                    str(tools["alertmanager"].path),
-                    "--config.file=alertmanager.yml",
-                    f"--storage.path={data / 'alertmanager'}",
-                    f"--web.listen-address={port['ALERTMANAGER_PORT']}",
-                    f"--web.external-url=http://{port['ALERTMANAGER_PORT']}",
-                    "--cluster.listen-address=",
-                ],
-                # Its configuration names secrets relative to the working directory.
-                self._run / "alertmanager",
-            ),
+            # In the order of stopping: callers first, and the app before its upstreams.
             Program(
                 "prometheus",
                 [
@@ -315,6 +301,21 @@ class NativeBackend:
                 ],
                 self._run / "prometheus",
             ),
+            Program(
+                "alertmanager",
+                [
+                    str(tools["alertmanager"].path),
+                    "--config.file=alertmanager.yml",
+                    f"--storage.path={data / 'alertmanager'}",
+                    f"--web.listen-address={port['ALERTMANAGER_PORT']}",
+                    f"--web.external-url=http://{port['ALERTMANAGER_PORT']}",
+                    "--cluster.listen-address=",
+                ],
+                # Its configuration names secrets relative to the working directory.
+                self._run / "alertmanager",
+            ),
+            Program("app", [sys.executable, "-m", "app"], self._root),
+            Program("simulator", [sys.executable, "-m", "simulator"], self._root),
             Program(
                 "node-exporter",
                 [
@@ -362,6 +363,7 @@ class NativeBackend:
             "SIMULATOR_LOG_FOLDER": str(self._logs),
             "SIMULATOR_LOG_FORMAT": "off",
             "SIMULATOR_APP_URL": url["APP_PORT"],
+            "SIMULATOR_APP_TOKEN_FILE": str(metrics_tokens.of(self.secrets, "simulator")),
             "SIMULATOR_TRAFFIC_PER_MINUTE": self._variables["TRAFFIC_PER_MINUTE"],
             "SIMULATOR_DATA_DIR": str(self._state / "data" / "simulator"),
             # The provisioned data source takes it.

@@ -60,7 +60,7 @@ class Supervisor:
         self._socket = _socket_path(state)
 
     def answers(self) -> bool:
-        """Whether it runs."""
+        """Whether it runs, and is not about to end."""
         try:
             self._rpc.getPID()
         except (OSError, xmlrpc.client.Error):
@@ -152,8 +152,18 @@ class Supervisor:
         except (OSError, xmlrpc.client.Error):
             return
         deadline = time.monotonic() + seconds
-        while self.answers() and time.monotonic() < deadline:
+        while self._is_there() and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    def _is_there(self) -> bool:
+        """Whether it has not ended: also while it stops its programs, and refuses all calls."""
+        try:
+            self._rpc.getPID()
+        except xmlrpc.client.Fault:
+            return True
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
 
     @property
     def _rpc(self) -> Any:

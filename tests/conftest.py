@@ -1,7 +1,10 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
+import atexit
+import gc
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,20 +27,34 @@ from app.core.observability import Observability
 from app.main import create_app, observed
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
-from tests import costs, personal_data, traced
+from tests import costs, personal_data, run_end, traced
 from tests.distribution import BY_FILE, Distribution
 from tests.upstreams import ScriptedUpstreams, serving
 
+_OWN_ROOT = pytest.StashKey[str]()
 _FOUND = pytest.StashKey[list[str]]()
 _HANDED_OVER = "personal_data"
+
+# What is imported and collected stays: to look for garbage in it again and again takes as long as
+# all the rest of the collection.
+gc.disable()
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Add what a run says of itself in the end."""
+    """Give this run temporary folders of its own, and add what it says of itself in the end.
+
+    What pytest chooses is for all runs of a user, and they delete each other's.
+    """
+    if config.option.basetemp is None:
+        root = tempfile.mkdtemp(prefix="tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+        config.option.basetemp = config.stash[_OWN_ROOT] = root
+    if not hasattr(config, "workerinput"):
+        run_end.watch()
     config.pluginmanager.register(traced)
     config.pluginmanager.register(costs)
 
@@ -68,12 +85,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     else:
         for folder in personal_data.LOG_FOLDERS:
             shutil.rmtree(folder, ignore_errors=True)
+    root = session.config.stash.get(_OWN_ROOT, None)
+    if root and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the stack: starting and stopping it takes longest, and would be waited for."""
     items.sort(key=lambda item: not item.nodeid.startswith(BY_FILE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on garbage is looked for, but only in what the tests make."""
+    gc.freeze()
+    # Else extension modules report what is left at the end of the process as leaked.
+    atexit.register(gc.unfreeze)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,6 +133,8 @@ def pytest_terminal_summary(
             terminalreporter.line(line)
     else:
         terminalreporter.line(f"logs: none of the {looked_for} is in them")
+    if (root := config.stash.get(_OWN_ROOT, None)) and os.path.exists(root):
+        terminalreporter.line(f"temporary folders of this run: {root}")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -179,6 +210,7 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
         metrics_access=MetricsAccess(
             open_on_loopback=True, requests_per_minute=100_000, cache_seconds=0.000001
         ),
+        database_timeout_seconds=60,
         calls=Calls(retry_waits_seconds=(0, 0, 0), timeout_seconds=60),
     )
 

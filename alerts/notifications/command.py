@@ -6,13 +6,13 @@ from pathlib import Path
 from alerts.model import Team
 from alerts.notifications import configuration
 from alerts.notifications.channels import OF_TEAMS, SECRET_FILES, Channel, Secrets, team_file
-from alerts.notifications.settings import described_variables, load_settings
+from alerts.notifications.settings import NotificationSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options, and the settings as they are found in the environment."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"environment variables and their defaults:\n{described_variables()}"
+    parser.epilog = f"environment variables and their defaults:\n{NotificationSettings.described()}"
     parser.add_argument(
         "--secrets",
         type=Path,
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises ValueError for secrets and settings that can't be used.
     """
     secrets = Secrets.found_in(arguments.secrets)
-    configuration.write(arguments.output, secrets, load_settings())
+    configuration.write(arguments.output, secrets, NotificationSettings.load())
     print(f"{arguments.output}:")
     for channel in Channel:
         print(f"  {channel:<17} {_state(channel, secrets)}")

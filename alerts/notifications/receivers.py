@@ -5,7 +5,8 @@ from typing import Any
 from alerts.model import Severity, Team
 from alerts.notifications.channels import CHANNELS, SECRET_FILES, Channel, Secrets
 from alerts.notifications.mail import address_of
-from alerts.notifications.settings import NotificationSettings, SettingsError, variable
+from alerts.notifications.settings import NotificationSettings
+from app.core.environment import SettingsError
 
 NOBODY = "null"
 DEAD_MANS_SWITCH = "dead-mans-switch"
@@ -53,7 +54,7 @@ def require_recipients(secrets: Secrets, settings: NotificationSettings) -> None
         if not settings.recipients(team):
             raise SettingsError(
                 f"{SECRET_FILES[Channel.EMAIL]} is there, so email is on, but team {team} has no "
-                f"address:\nset {variable('email_to')}, or remove the file"
+                f"address:\nset {settings.variable('email_to')}, or remove the file"
             )
 
 

@@ -3,24 +3,19 @@
 Nothing secret is among them: that is in files (channels.py).
 """
 
-from collections.abc import Iterator
 from typing import Self
 from zoneinfo import available_timezones
 
-from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AnyHttpUrl, Field, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from alerts.model import Team
 from alerts.notifications.mail import Addresses, MailServer, Sender
 from alerts.notifications.working_hours import END_OF_DAY, MIDNIGHT, WEEK, Clock, Days
-from app.core.environment import OwnVariables, unknown_variables
+from app.core.environment import OwnSettings, OwnVariables
 from app.core.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
-
-
-class SettingsError(ValueError):
-    """The settings can't be used; the message names each setting and its fix."""
 
 
 class _ListsByComma(OwnVariables):
@@ -30,10 +25,11 @@ class _ListsByComma(OwnVariables):
         return [part.strip() for part in str(value).split(",")]
 
 
-class NotificationSettings(BaseSettings):
+class NotificationSettings(OwnSettings):
     """What Alertmanager's configuration says beside who is on and what is secret."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True)
+    source = _ListsByComma
 
     secrets_path: str = Field(
         "secrets",
@@ -82,17 +78,6 @@ class NotificationSettings(BaseSettings):
         "UTC", description="time zone of the working hours, such as Australia/Sydney"
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _ListsByComma(settings_cls)
-
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, zone: str) -> str:
@@ -106,10 +91,10 @@ class NotificationSettings(BaseSettings):
     @model_validator(mode="after")
     def _work_has_a_length(self) -> Self:
         if self.work_begins == END_OF_DAY:
-            raise ValueError(f"{variable('work_begins')}={END_OF_DAY}: write {MIDNIGHT}")
+            raise ValueError(f"{self.variable('work_begins')}={END_OF_DAY}: write {MIDNIGHT}")
         if self.work_begins == self.work_ends:
             raise ValueError(
-                f"{variable('work_begins')} and {variable('work_ends')} are both "
+                f"{self.variable('work_begins')} and {self.variable('work_ends')} are both "
                 f"{self.work_ends}; for the whole day write {MIDNIGHT} and {END_OF_DAY}"
             )
         return self
@@ -121,52 +106,3 @@ class NotificationSettings(BaseSettings):
             Team.PLATFORM: self.email_to_platform,
         }
         return own[team] or self.email_to
-
-
-def load_settings() -> NotificationSettings:
-    """The settings from the environment.
-
-    Raises SettingsError naming every unknown or impossible setting and its fix.
-    """
-    known = [variable(field) for field in NotificationSettings.model_fields]
-    if unknown := list(unknown_variables(ENV_PREFIX, known)):
-        raise SettingsError("\n".join(unknown))
-    try:
-        return NotificationSettings()
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explanations(error))) from None
-
-
-def described_variables() -> str:
-    """Every variable with its default and meaning, one a line."""
-    lines = []
-    for name, field in NotificationSettings.model_fields.items():
-        lines.append(f"  {variable(name)}={_written(field.default)}")
-        lines.append(f"      {field.description}")
-    return "\n".join(lines)
-
-
-def variable(field: str) -> str:
-    """The environment variable that sets ``field``."""
-    return f"{ENV_PREFIX}{field.upper()}"
-
-
-def _written(default: object) -> str:
-    match default:
-        case None:
-            return ""
-        case bool():
-            return str(default).lower()
-        case tuple():
-            return ",".join(map(str, default))
-        case _:
-            return str(default)
-
-
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        rule = problem["msg"].removeprefix("Value error, ")
-        if problem["loc"]:
-            yield f"{variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
-        else:
-            yield rule

@@ -1,10 +1,11 @@
 """The orchestration endpoints (docs/domain.md)."""
 
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
-from app.api.dependencies import TheOrchestrator
+from app.api.dependencies import TheCaller, TheOrchestrator
+from app.api.routing import ActingRoute, ReceivingRoute
 from app.core.catalogue import Detection, PlanResult
 from app.models import WorkflowInstance
 from app.schemas.errors import ErrorAnswer
@@ -13,7 +14,7 @@ from app.schemas.orchestrate import (
     ApproveResponse,
     Escalate,
     EscalateAnswer,
-    FailedWorkflowsAnswer,
+    FailedWorkflowAnswer,
     Identifier,
     PaymentPlanAnswer,
     PaymentPlanDetected,
@@ -27,17 +28,22 @@ from app.schemas.orchestrate import (
     WorkflowAnswer,
     WorkflowStatusAnswer,
 )
+from app.schemas.pages import After, Limit, Page
 from app.services.approvals import Decision
 from app.services.workflow import SMS
 
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ErrorAnswer} for code in (400, 404, 409, 413, 422, 503)
+}
 router = APIRouter(
-    prefix="/orchestrate",
-    tags=["orchestrate"],
-    responses={code: {"model": ErrorAnswer} for code in (404, 409, 413, 422, 503)},
+    prefix="/orchestrate", tags=["orchestrate"], route_class=ActingRoute, responses=_ERRORS
+)
+receiving_router = APIRouter(
+    prefix="/orchestrate", tags=["orchestrate"], route_class=ReceivingRoute, responses=_ERRORS
 )
 
 
-@router.post("/sms-received")
+@receiving_router.post("/sms-received")
 async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> WorkflowAnswer:
     """Run the workflow of one SMS until it waits or ends; a repeated delivery runs nothing."""
     sms = SMS(
@@ -52,7 +58,7 @@ async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> W
 
 @router.post("/approve-response")
 async def approve_response(
-    request: ApproveResponse, orchestrator: TheOrchestrator
+    request: ApproveResponse, caller: TheCaller, orchestrator: TheOrchestrator
 ) -> ApproveAnswer:
     """Send a queued response, send a changed text instead, or escalate.
 
@@ -62,7 +68,7 @@ async def approve_response(
         Decision(
             request.response_queue_id,
             request.action,
-            request.manager_id,
+            caller.manager_id(request.manager_id),
             request.text,
             request.escalation_reason,
         )
@@ -112,11 +118,14 @@ async def escalate(request: Escalate, orchestrator: TheOrchestrator) -> Escalate
 
 @router.post("/escalations/{escalation_id}/resolve")
 async def resolve_escalation(
-    escalation_id: Identifier, request: ResolveEscalation, orchestrator: TheOrchestrator
+    escalation_id: Identifier,
+    request: ResolveEscalation,
+    caller: TheCaller,
+    orchestrator: TheOrchestrator,
 ) -> ResolveAnswer:
     """Close an escalation; the answer says how long it was open."""
     seconds = await orchestrator.escalations.resolve(
-        escalation_id, request.manager_id, request.note
+        escalation_id, caller.manager_id(request.manager_id), request.note
     )
     return ResolveAnswer(escalation_id=escalation_id, resolution_seconds=seconds)
 
@@ -158,14 +167,13 @@ async def retry_workflow(
 @router.get("/workflows/failed")
 async def failed_workflows(
     orchestrator: TheOrchestrator,
-    limit: Annotated[int, Query(ge=1, le=500, description="workflows on a page")] = 100,
-    after: Annotated[
-        Identifier | None, Query(description="`after` of the page before this one")
-    ] = None,
-) -> FailedWorkflowsAnswer:
+    limit: Limit = 100,
+    after: After = None,
+) -> Page[FailedWorkflowAnswer]:
     """Workflows that failed and that nobody has run again yet, the oldest failure first."""
     page = await orchestrator.recovery.failed(limit, after)
-    return FailedWorkflowsAnswer.model_validate(page)
+    items = [FailedWorkflowAnswer.model_validate(workflow) for workflow in page.workflows]
+    return Page(total=page.total, items=items, after=page.after)
 
 
 @router.post("/retry-failed", status_code=202)

@@ -172,8 +172,11 @@ class BackgroundTask(StrEnum):
     SWEEP = "sweep"
     RECOVERY = "recovery"
     BACKLOG = "backlog"
+    ERASURE = "erasure"
+    CHECKPOINT = "checkpoint"
     ROLLUP_FLUSH = "rollup_flush"
     ROLLUP_EXPIRY = "rollup_expiry"
+    FACT_FOLDING = "fact_folding"
     WORKER_SNAPSHOT = "worker_snapshot"
     LOG_METRICS = "log_metrics"
 
@@ -437,6 +440,13 @@ ROLLUP_LOST_EVENTS = Metric(
     "Events that the rollups lost, because their store could not be written for too long.",
 )
 
+CLOCK_SET_BACK = Metric(
+    "clock_set_back_total",
+    Kind.COUNTER,
+    "durations",
+    "Durations of 0 instead of less: the clock was set back between their beginning and end.",
+)
+
 METRICS_STREAM_READERS = Metric(
     "metrics_stream_readers",
     Kind.GAUGE,
@@ -624,7 +634,7 @@ ESCALATION_RESOLUTION_DURATION = Metric(
     Kind.HISTOGRAM,
     "seconds",
     "Time from opening an escalation to a manager closing it.",
-    (Label("type", _values(EscalationType)),),
+    (Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
     HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(
@@ -647,6 +657,23 @@ PAYMENT_PLANS_AUTO_APPROVED = Metric(
     "plans",
     "Valid payment plans that were confirmed to the tenant without a manager.",
 )
+
+
+FACTS = (
+    SMS_RECEIVED,
+    SMS_PROCESSING_DURATION,
+    WORKFLOW_RETRIES,
+    AI_RESPONSES,
+    AI_CONFIDENCE,
+    APPROVALS,
+    APPROVAL_WAIT_DURATION,
+    ESCALATIONS,
+    ESCALATION_RESOLUTION_DURATION,
+    PAYMENT_PLANS,
+    PAYMENT_PLAN_DETECTIONS,
+    PAYMENT_PLANS_AUTO_APPROVED,
+)
+"""The metrics that facts of the business count in; the others are measured."""
 
 
 def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -31,7 +33,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
-from app.core.environment import OwnVariables, unknown_variables
+from app.core.environment import OwnSettings, SettingsError
 from app.core.events import all_events
 from app.core.levels import Level
 from app.core.log_files import Keeping
@@ -46,10 +48,14 @@ SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
-class SettingsError(ValueError):
-    """The settings can't be used; the message names each setting and its fix."""
+LEAST_CONNECTIONS = 3
+"""Database connections without which a worker can't work: two for business, one for rollups."""
 
-    is_loggable = True
+ROOMY_CONNECTIONS = 5
+"""From here on a worker has a second one for rollups: it can be read while it is written."""
+
+DEFAULT_CONNECTIONS = 7
+"""Database connections a worker has if nothing else is set."""
 
 
 def _database_url(value: str) -> str:
@@ -62,10 +68,26 @@ def _database_url(value: str) -> str:
     return value
 
 
+# It reads some hundred files, and tests make many settings.
+_time_zones = cache(available_timezones)
+
+
 def _time_zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in _time_zones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
     return value
+
+
+def _days_or_none(value: object) -> object:
+    """``none``, as a variable can say it."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("write a number of days, or none to keep them for ever") from None
 
 
 def _proxy(value: SecretStr | None) -> SecretStr | None:
@@ -103,9 +125,13 @@ class PaymentPlanLimits(Section):
 class Calls(Section):
     """HTTP calls to the upstreams (docs/domain.md, "What it depends on")."""
 
-    timeout_seconds: Seconds = Field(30, description="limit of one attempt")
+    timeout_seconds: Seconds = Field(
+        30, description="limit of a whole call: its attempts, the waits between them, the answer"
+    )
     retry_waits_seconds: tuple[float, ...] = Field(
-        (1, 2, 4), description="waits between attempts; one retry for each wait"
+        (1, 2, 4),
+        description="waits between attempts, each up to a quarter longer or shorter by chance; one "
+        "retry for each wait. Retry-After of the upstream is kept if it is longer",
     )
     breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
     collections_monitor_breaker_failures: int = Field(5, ge=1)
@@ -246,17 +272,20 @@ class LogSettings(Section):
 
 
 class MetricsAccess(Section):
-    """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
+    """Who may read metrics and use the orchestration endpoints; how often, and how fresh it is."""
 
     tokens_file: Path | None = Field(
         None,
-        description="file of bearer tokens, one `name:token` a line; read again when it changes",
+        description="file of bearer tokens, one `name:token` a line, then what it is for: metrics "
+        "(the default), receive, act, manager; read again when it changes",
     )
     open_on_loopback: bool = Field(
         False, description="let clients on this machine in without a token"
     )
     requests_per_minute: int = Field(
-        600, ge=1, description="limit for one token or address in each worker; scrapes have none"
+        600,
+        ge=1,
+        description="limit for one token or address in each worker; only for the JSON metrics",
     )
     cache_seconds: Seconds = Field(1.0, description="how long an answer is reused")
     stream_interval_seconds: Seconds = Field(
@@ -291,14 +320,13 @@ class _OfTheEnvironment(PydanticBaseSettingsSource):
         return overrides
 
 
-class Settings(BaseSettings):
+class Settings(OwnSettings):
     """All settings of the orchestrator."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
-        frozen=True,
         validate_default=True,
     )
 
@@ -330,7 +358,18 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = "sqlite:///orchestrator.db"
     database_password: SecretStr | None = Field(None, description="added to database_url")
-    database_pool_size: int = Field(5, ge=1, le=200, description="connections a worker keeps")
+    database_connections: int | None = Field(
+        None,
+        ge=1,
+        description="database connections that a replica may open in total: all its workers, for "
+        "the business tables and the rollups together; by default 7 for each worker. All replicas "
+        "together must fit into max_connections of PostgreSQL",
+    )
+    database_timeout_seconds: Seconds = Field(
+        5,
+        description="limit of each step of a query: to get a connection, a statement, a commit, a "
+        "lock; beyond it the answer is 503",
+    )
     rollup_database_url: DatabaseUrl | None = Field(
         None,
         description="store of the JSON metrics; by default a file beside the SQLite database, "
@@ -375,9 +414,20 @@ class Settings(BaseSettings):
         5, description="how often waiting responses and open escalations are counted"
     )
     interrupted_after_seconds: Seconds = Field(
-        # Longer than a run in which every call times out and is retried: 4 x (4 x 30 s + 7 s).
+        # Longer than a run in which every call uses up its time, and the database too: 4 x 30 s.
         900,
         description="work without progress for this long was interrupted and may be run again",
+    )
+
+    personal_data_retention_days: Annotated[
+        Annotated[Days, Field(le=36_500)] | None, BeforeValidator(_days_or_none)
+    ] = Field(
+        365,
+        description="texts and phone numbers of a conversation are erased when it has been over "
+        "for this long; none keeps them for ever",
+    )
+    erasure_interval_seconds: Seconds = Field(
+        3600, description="how often texts and phone numbers that have to be erased are looked for"
     )
 
     metrics_access: MetricsAccess = MetricsAccess()
@@ -398,6 +448,27 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _duplicates_known(self) -> Self:
+        days = self.personal_data_retention_days
+        if days is not None and days * 86400 <= self.duplicate_window_seconds:
+            raise ValueError(
+                f"{ENV_PREFIX}PERSONAL_DATA_RETENTION_DAYS={days:g} is within "
+                f"{ENV_PREFIX}DUPLICATE_WINDOW_SECONDS={self.duplicate_window_seconds:g}: what is "
+                "erased can't be known again; make the retention longer, or the window shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_connections(self) -> Self:
+        total, least = self.database_connections, LEAST_CONNECTIONS * self.workers
+        if total is not None and total < least:
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_CONNECTIONS={total}: {self.workers} workers need at least "
+                f"{least}, {LEAST_CONNECTIONS} each; raise it, or lower {ENV_PREFIX}WORKERS"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -408,13 +479,55 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables first, then what the environment overrides, then the defaults."""
-        return init_settings, OwnVariables(settings_cls), _OfTheEnvironment(settings_cls)
+        own = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )
+        return *own, _OfTheEnvironment(settings_cls)
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """Those of the sections as well, sorted."""
+        names = [SECRETS_DIR, *super().variables()]
+        for name, field in cls.model_fields.items():
+            section = field.annotation
+            if isinstance(section, type) and issubclass(section, Section):
+                names += [cls.variable(f"{name}__{inner}") for inner in section.model_fields]
+        return sorted(names)
+
+    @classmethod
+    def _explanations(cls, error: ValidationError) -> Iterator[str]:
+        for problem in error.errors():
+            rule = problem["msg"].removeprefix("Value error, ")
+            path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
+            if not path:  # a rule about several; its input is all of them, secrets included
+                yield rule
+                continue
+            secret = any(word in path for word in ("password", "key", "proxy"))
+            given = "" if secret else f"={problem['input']!r}"
+            most = problem["ctx"]["le"] if problem["type"] == "less_than_equal" else None
+            mend = "; it is a share: write 0.05 for 5%" if most == 1 else ""
+            yield f"{cls.variable(path)}{given}: {rule}{mend}"
 
     @property
     def ai_proxy(self) -> str | None:
         """The proxy that calls to the AI provider go through."""
         proxy = self.ai_provider_proxy
         return proxy.get_secret_value().strip() if proxy else None
+
+    @property
+    def most_connections(self) -> int:
+        """Database connections that all workers of this replica may open in total."""
+        return self.database_connections or DEFAULT_CONNECTIONS * self.workers
+
+    @property
+    def rollup_pool_size(self) -> int:
+        """Connections that a worker keeps for the rollups."""
+        return 1 if self.most_connections // self.workers < ROOMY_CONNECTIONS else 2
+
+    @property
+    def database_pool_size(self) -> int:
+        """Connections that a worker keeps for the business tables."""
+        return self.most_connections // self.workers - self.rollup_pool_size
 
     @property
     def zone(self) -> ZoneInfo:
@@ -486,7 +599,7 @@ def load_settings(environment: str | None = None) -> Settings:
             f"no environment {environment} in {ENVIRONMENTS.name}; there are "
             f"{', '.join(overridden_environments())}"
         )
-    problems = list(unknown_variables(ENV_PREFIX, known_variables()))
+    problems = Settings.unknown()
     secrets = os.environ.get(SECRETS_DIR)
     if secrets and not Path(secrets).is_dir():
         problems.append(
@@ -495,9 +608,7 @@ def load_settings(environment: str | None = None) -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
     try:
-        return Settings(**named, **(_secrets_in(Path(secrets)) if secrets else {}))
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explanations(error))) from None
+        return Settings.load(**named, **(_secrets_in(Path(secrets)) if secrets else {}))
     except PydanticSettingsError as error:  # a value that should be JSON and is not
         section = re.search(r'field "(\w+)"', str(error))
         name = f"{ENV_PREFIX}{section[1].upper()}__…" if section else ENV_PREFIX
@@ -517,29 +628,3 @@ def _secret(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"{SECRETS_DIR}: {file} can't be read: {reason}") from None
-
-
-def known_variables() -> list[str]:
-    """The environment variables that set something, sorted."""
-    names = [SECRETS_DIR]
-    for name, field in Settings.model_fields.items():
-        variable = f"{ENV_PREFIX}{name.upper()}"
-        names.append(variable)
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            names += [f"{variable}__{inner.upper()}" for inner in section.model_fields]
-    return sorted(names)
-
-
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
-        if not path:  # a rule about several; its input is all of them, secrets included
-            yield problem["msg"].removeprefix("Value error, ")
-            continue
-        variable = f"{ENV_PREFIX}{path.upper()}"
-        secret = any(word in path for word in ("password", "key", "proxy"))
-        given = "" if secret else f"={problem['input']!r}"
-        is_share = problem["type"] == "less_than_equal" and problem.get("ctx", {}).get("le") == 1
-        fix = "; it is a share: write 0.05 for 5%" if is_share else ""
-        yield f"{variable}{given}: {problem['msg'].removeprefix('Value error, ')}{fix}"

@@ -1,5 +1,7 @@
 """Environment variables: which of them are settings, and which a platform put there by itself.
 
+OwnSettings is what all settings of this project are made of: it takes those and refuses the rest.
+
 Kubernetes gives each container variables for every service in its namespace. For a service called
 ``orchestrator`` they begin as the settings do, and ``ORCHESTRATOR_PORT=tcp://10.0.0.1:8000`` even
 has a setting's name. They set nothing here.
@@ -8,10 +10,24 @@ has a setting's name. They set nothing here.
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar, Self
 
-from pydantic_settings import EnvSettingsSource
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.core.nearest import nearest
+
+
+class SettingsError(ValueError):
+    """The settings can't be used; the message names each setting and its fix."""
+
+    is_loggable = True
+
 
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
@@ -36,7 +52,98 @@ def without_service_addresses(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def unknown_variables(prefix: str, known: Collection[str]) -> Iterator[str]:
+class OwnVariables(EnvSettingsSource):
+    """The variables that set something."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found = super()._load_env_vars()
+        kept = without_service_addresses({name: value or "" for name, value in found.items()})
+        return {name: found[name] for name in kept}
+
+
+class OwnSettings(BaseSettings):
+    """Settings that come from variables with a prefix of their own, and from nowhere else.
+
+    What looks like one of them and sets nothing is refused, with the name that was meant.
+    """
+
+    model_config = SettingsConfigDict(frozen=True)
+    source: ClassVar[type[OwnVariables]] = OwnVariables
+    """How the variables are read."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, cls.source(settings_cls)
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The environment variable that sets ``field``."""
+        return f"{cls.model_config['env_prefix']}{field.upper()}"
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The environment variables that set something."""
+        return [cls.variable(field) for field in cls.model_fields]
+
+    @classmethod
+    def unknown(cls) -> list[str]:
+        """One line for each variable that starts as they do and sets nothing, with the fix."""
+        return list(_unknown_variables(cls.model_config["env_prefix"], cls.variables()))
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """The settings from the environment; ``given`` come before it.
+
+        Raises SettingsError naming every unknown or impossible setting and its fix.
+        """
+        if unknown := cls.unknown():
+            raise SettingsError("\n".join(unknown))
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError("\n".join(cls._explanations(error))) from None
+
+    @classmethod
+    def described(cls) -> str:
+        """Every variable with its default and meaning, one a line."""
+        lines = []
+        for name, field in cls.model_fields.items():
+            lines.append(f"  {cls.variable(name)}={cls._written(name)}")
+            if field.description:
+                lines.append(f"      {field.description}")
+        return "\n".join(lines)
+
+    @classmethod
+    def _written(cls, field: str) -> str:
+        """The default of ``field`` as its variable would say it."""
+        match cls.model_fields[field].default:
+            case None:
+                return ""
+            case bool() as default:
+                return str(default).lower()
+            case tuple() as default:
+                return ",".join(map(str, default))
+            case default:
+                return str(default)
+
+    @classmethod
+    def _explanations(cls, error: ValidationError) -> Iterator[str]:
+        for problem in error.errors():
+            rule = problem["msg"].removeprefix("Value error, ")
+            if problem["loc"]:
+                yield f"{cls.variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
+            else:  # a rule about several; its input is all of them, secrets included
+                yield rule
+
+
+def _unknown_variables(prefix: str, known: Collection[str]) -> Iterator[str]:
     """One line for each variable that starts with ``prefix`` and sets nothing, with the fix.
 
     ``known`` are the names of the settings, in capitals, with their prefix.
@@ -49,15 +156,6 @@ def unknown_variables(prefix: str, known: Collection[str]) -> Iterator[str]:
             close = nearest(setting, settings)
             hint = f"did you mean {prefix}{close}?" if close else "remove it"
             yield f"{name}: no such setting; {hint}"
-
-
-class OwnVariables(EnvSettingsSource):
-    """The variables that set something."""
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        found = super()._load_env_vars()
-        kept = without_service_addresses({name: value or "" for name, value in found.items()})
-        return {name: found[name] for name in kept}
 
 
 def _is_of_a_service(name: str, value: str) -> bool:

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.core.catalogue import (
@@ -32,6 +41,13 @@ def _said(value: str) -> str:
     return _storable(value)
 
 
+def _written(value: object) -> object:
+    # A bare number would be taken for seconds or milliseconds, by its size.
+    if not isinstance(value, str):
+        raise ValueError("must be a text such as 2026-03-01T09:30:00Z")
+    return value
+
+
 Identifier = Annotated[
     str,
     Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"),
@@ -40,6 +56,14 @@ Text = Annotated[str, Field(min_length=1, max_length=1600), AfterValidator(_said
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
 PhoneNumber = Annotated[
     str, Field(pattern=r"^\+?[0-9]{7,15}$", description="digits, with or without a leading +")
+]
+
+ManagerId = Annotated[
+    Identifier | None,
+    Field(
+        description="needed unless the token is a manager's: then it is the manager of the token",
+        examples=["manager-3"],
+    ),
 ]
 
 
@@ -80,7 +104,7 @@ class ApproveResponse(_Request):
     )
     modified_text: Text | None = Field(None, description="for modify, where it is required")
     escalation_reason: Note | None = Field(None, description="for escalate")
-    manager_id: Identifier = Field(examples=["manager-3"])
+    manager_id: ManagerId = None
 
     @model_validator(mode="after")
     def _text_fits_action(self) -> Self:
@@ -150,7 +174,7 @@ class Escalate(_Request):
     escalation_type: EscalationType
     severity: Severity
     reason: Note | None = None
-    auto_detected: bool = False
+    auto_detected: StrictBool = False
 
 
 class EscalateAnswer(BaseModel):
@@ -164,7 +188,7 @@ class EscalateAnswer(BaseModel):
 class ResolveEscalation(_Request):
     """A manager closes an escalation."""
 
-    manager_id: Identifier
+    manager_id: ManagerId = None
     note: Note | None = None
 
 
@@ -185,7 +209,7 @@ class RetryWorkflow(_Request):
 class RetryFailed(_Request):
     """Which failed workflows are run again, and why."""
 
-    since: AwareDatetime = Field(
+    since: Annotated[AwareDatetime, BeforeValidator(_written)] = Field(
         description="those that failed at this time or later; with a time zone",
         examples=["2026-03-01T09:30:00Z"],
     )
@@ -214,16 +238,6 @@ class FailedWorkflowAnswer(BaseModel):
     retry_requested_at: datetime | None
 
 
-class FailedWorkflowsAnswer(BaseModel):
-    """A page of failed workflows, the oldest failure first."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    total: int = Field(description="failed workflows on all pages")
-    workflows: list[FailedWorkflowAnswer]
-    after: str | None = Field(description="`after` of the next page; null on the last one")
-
-
 class StepAnswer(BaseModel):
     """One step as it ended."""
 
@@ -246,7 +260,7 @@ class WorkflowStatusAnswer(WorkflowAnswer):
     created_at: datetime
     updated_at: datetime
     response_queue_id: str | None
-    response: str | None = Field(description="the AI's answer")
+    response: str | None = Field(description="the AI's answer; [erased] when its retention is over")
     outbound_text: str | None = Field(
         description="the text that was decided on; no other one is ever sent for this message"
     )

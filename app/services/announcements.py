@@ -195,5 +195,5 @@ class Announcements:
                 .values(notified_at=now())
             )
             if workflow_id:
-                session.add_all(steps.rows)
-        log.event(ManagerNotified(reference=Identifier(reference)))
+                await steps.store(session)
+            session.tell(log, ManagerNotified(reference=Identifier(reference)))

@@ -19,6 +19,7 @@ from app.core.events import (
     ResponseNotSent,
 )
 from app.core.logging import get_logger
+from app.core.wall_time import WallTime
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
@@ -33,7 +34,6 @@ from app.models import (
 from app.services.announcements import Announcements
 from app.services.conversations import lock_conversation
 from app.services.escalations import escalation_opened, open_once, take_over
-from app.services.metrics_service import MetricsService
 from app.services.outbound import has_been_sent
 
 log = get_logger(__name__)
@@ -80,12 +80,12 @@ class Approvals:
         database: Database,
         sms_agent: SMSAgent,
         announcements: Announcements,
-        metrics: MetricsService,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._database = database
         self._sms_agent = sms_agent
         self._announcements = announcements
-        self._metrics = metrics
 
     async def decide(self, decision: Decision) -> Decided:
         """Send, send the changed text, or escalate; gives what it came to.
@@ -118,15 +118,15 @@ class Approvals:
             )
             await take_over(session, workflow.id, escalation.id)
             session.add(_audit(decision, ApprovalAction.ESCALATE, None))
-        with correlation.continuing(workflow.correlation_id):
-            _identify(workflow)
-            if is_new:
-                log.event(escalation_opened(escalation))
-                self._metrics.escalation_opened(
-                    escalation.type, escalation.severity, escalation.detection
-                )
+            with correlation.continuing(workflow.correlation_id):
+                _identify(workflow)
+                if is_new:
+                    session.tell(log, escalation_opened(escalation))
+                session.tell(log, self._decided(response, ApprovalAction.ESCALATE))
+        if is_new:
+            with correlation.continuing(workflow.correlation_id):
+                _identify(workflow)
                 self._announcements.escalated(escalation)
-            self._decided(response, ApprovalAction.ESCALATE)
         return Decided(ApprovalAction.ESCALATE, WorkflowStatus.ESCALATED)
 
     async def _send(
@@ -183,21 +183,20 @@ class Approvals:
                     .values(status=WorkflowStatus.SENT, updated_at=now())
                 )
                 session.add(_audit(decision, action, outbound.text))
+                session.tell(log, self._decided(response, action))
         if not is_answered:
             raise ConflictError(
                 "this took so long that somebody else has decided; the text was sent",
                 "response_queue_id",
             )
-        self._decided(response, action)
         return Decided(action, WorkflowStatus.SENT)
 
-    def _decided(self, response: QueuedResponse, action: ApprovalAction) -> None:
-        waited = max(0.0, (now() - response.created_at).total_seconds())
-        self._metrics.response_decided(action, waited)
-        log.event(
-            _DECIDED[action](
-                response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
-            )
+    def _decided(
+        self, response: QueuedResponse, action: ApprovalAction
+    ) -> ResponseApproved | ResponseModified | ResponseEscalated:
+        waited = self._wall_time.seconds(response.created_at, now())
+        return _DECIDED[action](
+            response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
         )
 
     async def _claim(

@@ -3,6 +3,7 @@
 Every worker counts, because any of them may be the only one; they all find the same.
 """
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -14,6 +15,7 @@ from app.core.catalogue import BackgroundTask, Severity
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -51,6 +53,8 @@ class Backlog:
         self._database = database
         self._interval_seconds = interval_seconds
         self.waiting = Waiting()
+        self._counted_at: float | None = None
+        self._wall_time = WallTime(instruments)
         sampled = instruments.sampled
         sampled(catalogue.APPROVAL_QUEUE_LENGTH, read=lambda: self.waiting.responses)
         sampled(catalogue.APPROVAL_QUEUE_OLDEST_AGE, read=lambda: self.waiting.oldest_seconds)
@@ -63,6 +67,12 @@ class Backlog:
             sampled(catalogue.ESCALATIONS_OPEN, severity, read=partial(self._open, severity))
             oldest = partial(self._oldest, severity)
             sampled(catalogue.ESCALATIONS_OLDEST_AGE, severity, read=oldest)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what waits has been counted lately: the last three times did not all fail."""
+        at = self._counted_at
+        return at is not None and time.monotonic() - at < 3 * self._interval_seconds + 10
 
     def _open(self, severity: Severity) -> int:
         return self.waiting.escalations[severity]
@@ -102,11 +112,11 @@ class Backlog:
                 self._background.failed(BackgroundTask.BACKLOG, error)
                 continue
             counts[known] = count
-            ages[known] = _age(opened)
+            ages[known] = self._age(opened)
         self.waiting = Waiting(
-            responses, _age(oldest), failures, _age(oldest_failure), counts, ages
+            responses, self._age(oldest), failures, self._age(oldest_failure), counts, ages
         )
+        self._counted_at = time.monotonic()
 
-
-def _age(since: datetime | None) -> float:
-    return max(0.0, (now() - since).total_seconds()) if since else 0.0
+    def _age(self, since: datetime | None) -> float:
+        return self._wall_time.seconds(since, now()) if since else 0.0

@@ -12,6 +12,7 @@ from app.core.database import Database
 from app.core.errors import ConflictError, UnknownIdError
 from app.core.events import EscalationOpened, EscalationResolved, Identifier
 from app.core.logging import get_logger
+from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -22,7 +23,6 @@ from app.models import (
 )
 from app.services.announcements import Announcements
 from app.services.conversations import conversation_key, lock_conversation
-from app.services.metrics_service import MetricsService
 
 log = get_logger(__name__)
 
@@ -37,13 +37,13 @@ class Escalations:
         self,
         database: Database,
         announcements: Announcements,
-        metrics: MetricsService,
+        wall_time: WallTime,
         no_response_per_minute: int,
     ) -> None:
+        self._wall_time = wall_time
         self._per_minute = no_response_per_minute
         self._database = database
         self._announcements = announcements
-        self._metrics = metrics
 
     async def open(
         self,
@@ -86,10 +86,14 @@ class Escalations:
             escalation, is_new = await open_once(session, wanted)
             if workflow and await take_over(session, workflow.id, escalation.id) and is_new:
                 escalation.workflow_id = workflow.id
+            origin = workflow.correlation_id if workflow else ""
+            if is_new:
+                with correlation.continuing(origin):
+                    session.tell(log, escalation_opened(escalation))
         if is_new:
             # What is announced belongs to the SMS that is escalated.
-            with correlation.continuing(workflow.correlation_id if workflow else ""):
-                self._opened(escalation)
+            with correlation.continuing(origin):
+                self._announcements.escalated(escalation)
         return escalation
 
     async def no_response(self, older_than: datetime, limit: int) -> int:
@@ -155,9 +159,11 @@ class Escalations:
                 taken += 1
                 if is_new:
                     opened.append((escalation, correlation_id))
+                    with correlation.continuing(correlation_id):
+                        session.tell(log, escalation_opened(escalation))
         for escalation, correlation_id in opened:
             with correlation.continuing(correlation_id):
-                self._opened(escalation)
+                self._announcements.escalated(escalation)
         return taken
 
     async def resolve(self, escalation_id: str, manager_id: str, note: str | None) -> float:
@@ -178,14 +184,17 @@ class Escalations:
                 .where(EscalationEvent.id == escalation_id, EscalationEvent.resolved_at.is_(None))
                 .values(resolved_at=resolved_at, resolved_by=manager_id, note=note)
                 .returning(
-                    EscalationEvent.workflow_id, EscalationEvent.type, EscalationEvent.created_at
+                    EscalationEvent.workflow_id,
+                    EscalationEvent.type,
+                    EscalationEvent.severity,
+                    EscalationEvent.created_at,
                 )
                 .execution_options(synchronize_session=False)
             )
             row = closed.one_or_none()
             if row is None:
                 raise ConflictError("this escalation is resolved already", "escalation_id")
-            workflow_id, kind, created_at = row
+            workflow_id, kind, severity, created_at = row
             correlation.identify(conversation_id=conversation_id, workflow_id=workflow_id)
             await session.execute(
                 update(WorkflowInstance)
@@ -202,21 +211,16 @@ class Escalations:
             origin = await session.scalar(
                 select(WorkflowInstance.correlation_id).where(WorkflowInstance.id == workflow_id)
             )
-            seconds = max(0.0, (resolved_at - created_at).total_seconds())
-        resolved = EscalationResolved(
-            escalation_id=Identifier(escalation_id),
-            type=kind,
-            open_seconds=round(seconds, 1),
-        )
-        with correlation.continuing(origin or ""):
-            log.event(resolved)
-        self._metrics.escalation_resolved(kind, seconds)
+            seconds = self._wall_time.seconds(created_at, resolved_at)
+            resolved = EscalationResolved(
+                escalation_id=Identifier(escalation_id),
+                type=kind,
+                severity=severity,
+                open_seconds=round(seconds, 1),
+            )
+            with correlation.continuing(origin or ""):
+                session.tell(log, resolved)
         return seconds
-
-    def _opened(self, escalation: EscalationEvent) -> None:
-        log.event(escalation_opened(escalation))
-        self._metrics.escalation_opened(escalation.type, escalation.severity, escalation.detection)
-        self._announcements.escalated(escalation)
 
 
 def escalation_opened(escalation: EscalationEvent) -> EscalationOpened:

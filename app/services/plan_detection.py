@@ -7,11 +7,10 @@ from app.core import correlation
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
 from app.core.database import Database
-from app.core.events import PaymentPlanDetected, PaymentPlanValidated
+from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPlanValidated
 from app.core.logging import get_logger
 from app.models import PaymentPlanAttempt
 from app.services.conversations import lock_conversation
-from app.services.metrics_service import MetricsService
 from app.services.payment_plans import proposed, validate
 
 log = get_logger(__name__)
@@ -20,12 +19,9 @@ log = get_logger(__name__)
 class PlanDetection:
     """Finds, validates and stores plans."""
 
-    def __init__(
-        self, limits: PaymentPlanLimits, database: Database, metrics: MetricsService
-    ) -> None:
+    def __init__(self, limits: PaymentPlanLimits, database: Database) -> None:
         self._limits = limits
         self._database = database
-        self._metrics = metrics
 
     async def detect(
         self, conversation_id: str, tenant_id: str, message: str, answer: str | None
@@ -34,7 +30,8 @@ class PlanDetection:
         correlation.identify(tenant_id=tenant_id, conversation_id=conversation_id)
         plan = proposed(message, answer)
         if plan is None:
-            self._metrics.payment_plan_looked_for(found=False)
+            async with self._database.writing() as session:
+                session.tell(log, PaymentPlanNotFound())
             return None
         result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
         attempt = PaymentPlanAttempt(
@@ -47,13 +44,10 @@ class PlanDetection:
         async with self._database.writing() as session:
             await lock_conversation(self._database, session, conversation_id)
             stored = await store_once(session, attempt)
-        if stored is not attempt:
-            return stored
-        self._metrics.payment_plan_looked_for(found=True)
-        log.event(PaymentPlanDetected())
-        log.event(PaymentPlanValidated(result=result))
-        self._metrics.payment_plan_validated(result)
-        return attempt
+            if stored is attempt:
+                session.tell(log, PaymentPlanDetected())
+                session.tell(log, PaymentPlanValidated(result=result))
+        return stored
 
 
 async def store_once(session: AsyncSession, attempt: PaymentPlanAttempt) -> PaymentPlanAttempt:

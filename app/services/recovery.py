@@ -113,6 +113,7 @@ class Recovery:
                 .where(
                     WorkflowInstance.status == WorkflowStatus.FAILED,
                     WorkflowInstance.updated_at >= since,
+                    WorkflowInstance.erased_at.is_(None),
                 )
                 .values(retry_requested_at=now())
                 .returning(WorkflowInstance.id)
@@ -146,6 +147,7 @@ class Recovery:
             .where(
                 WorkflowInstance.status == WorkflowStatus.FAILED,
                 WorkflowInstance.retry_requested_at.is_not(None),
+                WorkflowInstance.erased_at.is_(None),
             )
             .order_by(WorkflowInstance.retry_requested_at, WorkflowInstance.updated_at)
         )
@@ -174,6 +176,7 @@ class Recovery:
                 .where(
                     WorkflowInstance.id.in_(ids),
                     WorkflowInstance.status == WorkflowStatus.FAILED,
+                    WorkflowInstance.erased_at.is_(None),
                 )
                 .values(**run_again_values())
                 .returning(WorkflowInstance.id)

@@ -10,16 +10,17 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from app.core import correlation
 from app.core.catalogue import BackgroundTask, Route
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.events import WorkflowsInterrupted
+from app.core.events import WorkflowInterrupted, WorkflowsInterrupted
 from app.core.logging import get_logger
 from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import Announcements
 from app.services.escalations import Escalations
-from app.services.metrics_service import MetricsService
 
 log = get_logger(__name__)
 
@@ -39,14 +40,14 @@ class Sweep:
         database: Database,
         escalations: Escalations,
         announcements: Announcements,
-        metrics: MetricsService,
         background: Background,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._settings = settings
         self._database = database
         self._escalations = escalations
         self._announcements = announcements
-        self._metrics = metrics
         self._background = background
 
     async def run(self) -> None:
@@ -92,9 +93,13 @@ class Sweep:
         )
         async with self._database.writing() as session:
             began = {
-                workflow_id: (attempt, updated_at)
-                for workflow_id, attempt, updated_at in await session.execute(
-                    interrupted.add_columns(WorkflowInstance.attempt, WorkflowInstance.updated_at)
+                workflow_id: (attempt, updated_at, correlation_id)
+                for workflow_id, attempt, updated_at, correlation_id in await session.execute(
+                    interrupted.add_columns(
+                        WorkflowInstance.attempt,
+                        WorkflowInstance.updated_at,
+                        WorkflowInstance.correlation_id,
+                    )
                 )
             }
             if began:
@@ -123,14 +128,18 @@ class Sweep:
                     .values(status=QueueStatus.PENDING, updated_at=now())
                     .execution_options(synchronize_session=False)
                 )
-        for attempt, updated_at in began.values():
-            self._metrics.sms_processed(
-                Route.FAILED, max(0.0, (now() - updated_at).total_seconds())
-            )
-            if attempt > 1:
-                self._metrics.workflow_retried(recovered=False)
-        if began or responses:
-            log.event(WorkflowsInterrupted(workflows=len(began), responses=len(responses)))
+            for workflow_id, (attempt, updated_at, correlation_id) in began.items():
+                with correlation.continuing(correlation_id):
+                    correlation.identify(workflow_id=workflow_id)
+                    seconds = self._wall_time.seconds(updated_at, now())
+                    session.tell(
+                        log,
+                        WorkflowInterrupted(attempt=attempt, duration_ms=round(seconds * 1000, 1)),
+                    )
+            if began or responses:
+                session.tell(
+                    log, WorkflowsInterrupted(workflows=len(began), responses=len(responses))
+                )
 
     async def _escalate_unanswered(self) -> None:
         """A manager who did not decide, or a tenant who did not reply, for too long."""

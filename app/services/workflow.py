@@ -32,6 +32,7 @@ from app.core.events import (
     Identifier,
     PaymentPlanAutoApproved,
     PaymentPlanDetected,
+    PaymentPlanNotFound,
     PaymentPlanValidated,
     ResponseAutoSent,
     ResponseQueued,
@@ -42,6 +43,7 @@ from app.core.events import (
     WorkflowFailed,
     WorkflowRetried,
 )
+from app.core.facts import Transaction
 from app.core.logging import get_logger
 from app.models import (
     EscalationEvent,
@@ -152,8 +154,6 @@ class Workflows:
         if not is_new:
             log.event(SMSRepeated())
             return workflow
-        log.event(SMSReceived())
-        self._metrics.sms_received()
         return await self._run(workflow)
 
     async def retry(self, workflow_id: str, reason: str | None) -> WorkflowInstance:
@@ -167,6 +167,12 @@ class Workflows:
             workflow = await session.get(WorkflowInstance, workflow_id)
             if workflow is None:
                 raise UnknownIdError(f"no workflow {workflow_id}", "workflow_id")
+            if workflow.erased_at:
+                raise ConflictError(
+                    "its text and number were erased when their retention was over; "
+                    "the tenant has to write again",
+                    "workflow_id",
+                )
             if claimed is None:
                 raise ConflictError(
                     f"only a failed workflow can be retried; this one is {workflow.status}",
@@ -183,13 +189,7 @@ class Workflows:
                 conversation_id=workflow.conversation_id,
                 workflow_id=workflow.id,
             )
-            workflow = await self._run(workflow)
-            log.event(
-                WorkflowRetried(
-                    route=workflow.route or Route.FAILED, reason_given=reason is not None
-                )
-            )
-        return workflow
+            return await self._run(workflow, reason_given=reason is not None)
 
     async def report(self, conversation_id: str) -> WorkflowReport:
         """The latest workflow of a conversation. Raises UnknownIdError."""
@@ -249,10 +249,15 @@ class Workflows:
                 attempt=1,
             )
             session.add(workflow)
+            await session.flush()
+            correlation.identify(workflow_id=workflow.id)
+            session.tell(log, SMSReceived())
         return workflow, True
 
-    async def _run(self, workflow: WorkflowInstance) -> WorkflowInstance:
-        run = _Run(workflow, StepRecord(workflow.id, self._metrics))
+    async def _run(
+        self, workflow: WorkflowInstance, *, reason_given: bool = False
+    ) -> WorkflowInstance:
+        run = _Run(workflow, StepRecord(workflow.id, self._metrics), reason_given)
         try:
             with self._metrics.sms_in_flight():
                 await self._process(run)
@@ -261,27 +266,25 @@ class Workflows:
             async with self._database.reading() as session:
                 return await session.get_one(WorkflowInstance, workflow.id)
         except UpstreamError as error:
-            if await self._fail(run, str(error)):
-                log.event(
-                    WorkflowFailed(
-                        error_type=error.error_type,
-                        component=error.component,
-                        duration_ms=run.milliseconds,
-                    )
-                )
+            await self._fail(
+                run,
+                str(error),
+                WorkflowFailed(
+                    error_type=error.error_type,
+                    component=error.component,
+                    duration_ms=run.milliseconds,
+                ),
+            )
         except Exception as error:
             # Where the database itself fails, this fails too: the sweep will find the workflow,
             # and count it.
-            if await self._fail(run, type(error).__name__):
-                log.event(
-                    WorkflowBroken(
-                        error_type=FromCode(type(error).__name__),
-                        duration_ms=run.milliseconds,
-                    )
-                )
+            name = type(error).__name__
+            await self._fail(
+                run,
+                name,
+                WorkflowBroken(error_type=FromCode(name), duration_ms=run.milliseconds),
+            )
             raise
-        else:
-            log.event(SMSRouted(route=workflow.route or Route.FAILED, duration_ms=run.milliseconds))
         return workflow
 
     async def _process(self, run: "_Run") -> None:
@@ -371,7 +374,7 @@ class Workflows:
             session.add(response)
             await session.flush()
             session.add(outbound)
-        self._looked_for_plan(plan, is_new=is_new_plan)
+            _tell_of_plan(session, plan, is_new=is_new_plan)
         return outbound, answer.confidence
 
     async def _send(self, run: "_Run", outbound: OutboundMessage, confidence: float) -> None:
@@ -394,7 +397,6 @@ class Workflows:
                 confidence=confidence,
                 error=None,
             )
-            agreed = False
             if sent:
                 await session.execute(
                     update(QueuedResponse)
@@ -404,16 +406,13 @@ class Workflows:
                     )
                     .values(status=QueueStatus.AUTO_SENT, updated_at=now())
                 )
-                agreed = await _agree(session, workflow.agreed_plan_id)
-                session.add_all(steps.rows)
+                if await _agree(session, workflow.agreed_plan_id):
+                    session.tell(log, PaymentPlanAutoApproved())
+                await steps.store(session)
+                session.tell(log, ResponseAutoSent(confidence=round(confidence, 3)))
+                _tell_of_end(session, run, Route.AUTO_SENT, confidence)
         if not sent:
             raise _GivenUpError
-        log.event(ResponseAutoSent(confidence=round(confidence, 3)))
-        if agreed:
-            log.event(PaymentPlanAutoApproved())
-            self._metrics.payment_plan_auto_approved()
-        self._ended(run, Route.AUTO_SENT)
-        self._metrics.ai_responded(Route.AUTO_SENT, confidence)
 
     async def _hand_over(self, run: "_Run", decision: "_Decision") -> None:
         """Store the answer that a person must look at, then tell the managers."""
@@ -449,23 +448,22 @@ class Workflows:
             with run.steps.running(_STEP_OF[route]):
                 session.add(response)
                 await session.flush()
-            session.add_all(run.steps.rows)
-        self._looked_for_plan(plan, is_new=is_new_plan)
-        self._ended(run, route)
-        self._metrics.ai_responded(route, answer.confidence)
+            await run.steps.store(session)
+            _tell_of_plan(session, plan, is_new=is_new_plan)
+            if escalation and is_new:
+                session.tell(log, escalation_opened(escalation))
+            elif route is Route.QUEUED:
+                session.tell(
+                    log,
+                    ResponseQueued(
+                        response_queue_id=Identifier(response.id),
+                        confidence=round(answer.confidence, 3),
+                    ),
+                )
+            _tell_of_end(session, run, route, answer.confidence)
         if escalation and is_new:
-            log.event(escalation_opened(escalation))
-            self._metrics.escalation_opened(
-                escalation.type, escalation.severity, escalation.detection
-            )
             self._announcements.escalated(escalation)
         elif route is Route.QUEUED:
-            log.event(
-                ResponseQueued(
-                    response_queue_id=Identifier(response.id),
-                    confidence=round(answer.confidence, 3),
-                )
-            )
             self._announcements.response_queued(response, workflow.conversation_id)
 
     async def _store_plan(
@@ -486,31 +484,18 @@ class Workflows:
             stored = await store_once(session, proposal)
         return stored, stored is proposal
 
-    def _looked_for_plan(self, plan: PaymentPlanAttempt | None, *, is_new: bool) -> None:
-        """Tell that a message was looked through, and the plan that is new."""
-        self._metrics.payment_plan_looked_for(found=plan is not None)
-        if plan is not None:
-            log.event(PaymentPlanDetected())
-        if plan is not None and is_new:
-            log.event(PaymentPlanValidated(result=plan.result))
-            self._metrics.payment_plan_validated(plan.result)
-
-    async def _fail(self, run: "_Run", error: str) -> bool:
-        """Mark the run failed and count it; False when it was given up before."""
+    async def _fail(
+        self, run: "_Run", error: str, failure: WorkflowFailed | WorkflowBroken
+    ) -> None:
+        """Mark the run failed and tell it, unless it was given up before."""
         async with self._database.writing() as session:
             failed = await self._move(
                 session, run.workflow, WorkflowStatus.FAILED, route=Route.FAILED, error=error
             )
             if failed:
-                session.add_all(run.steps.rows)
-        if failed:
-            self._ended(run, Route.FAILED)
-        return failed
-
-    def _ended(self, run: "_Run", route: Route) -> None:
-        self._metrics.sms_processed(route, run.seconds)
-        if run.workflow.attempt > 1:
-            self._metrics.workflow_retried(recovered=route is not Route.FAILED)
+                await run.steps.store(session)
+                session.tell(log, failure)
+                _tell_of_retry(session, run, Route.FAILED)
 
     @staticmethod
     async def _still_running(session: AsyncSession, workflow: WorkflowInstance) -> None:
@@ -571,8 +556,9 @@ class _Decision:
 class _Run:
     """One run of a workflow, and how long it has taken."""
 
-    def __init__(self, workflow: WorkflowInstance, steps: StepRecord) -> None:
+    def __init__(self, workflow: WorkflowInstance, steps: StepRecord, reason_given: bool) -> None:
         self.workflow = workflow
+        self.reason_given = reason_given
         self.steps = steps
         self._started = perf_counter()
 
@@ -585,10 +571,35 @@ class _Run:
         return round(self.seconds * 1000, 1)
 
 
+def _tell_of_plan(session: Transaction, plan: PaymentPlanAttempt | None, *, is_new: bool) -> None:
+    """Tell that a message was looked through, and the plan that is new."""
+    session.tell(log, PaymentPlanNotFound() if plan is None else PaymentPlanDetected())
+    if plan is not None and is_new:
+        session.tell(log, PaymentPlanValidated(result=plan.result))
+
+
+def _tell_of_end(session: Transaction, run: _Run, route: Route, confidence: float) -> None:
+    session.tell(
+        log,
+        SMSRouted(route=route, duration_ms=run.milliseconds, confidence=round(confidence, 3)),
+    )
+    _tell_of_retry(session, run, route)
+
+
+def _tell_of_retry(session: Transaction, run: _Run, route: Route) -> None:
+    if run.workflow.attempt > 1:
+        session.tell(log, WorkflowRetried(route=route, reason_given=run.reason_given))
+
+
 def _claim_to_retry(workflow_id: str) -> ReturningUpdate[str]:
     return (
         update(WorkflowInstance)
-        .where(WorkflowInstance.id == workflow_id, WorkflowInstance.status == WorkflowStatus.FAILED)
+        .where(
+            WorkflowInstance.id == workflow_id,
+            WorkflowInstance.status == WorkflowStatus.FAILED,
+            # What is erased is sent to nobody.
+            WorkflowInstance.erased_at.is_(None),
+        )
         .values(**run_again_values())
         .returning(WorkflowInstance.id)
         .execution_options(synchronize_session=False)

@@ -13,9 +13,10 @@ from alerts import check, paths
 from alerts.model import Severity, Team, alert_names
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files, team_file
-from alerts.notifications.settings import NotificationSettings, SettingsError
+from alerts.notifications.settings import NotificationSettings
 from alerts.signals import groups
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
+from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from tests.not_empty import not_empty

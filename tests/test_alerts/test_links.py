@@ -8,7 +8,8 @@ import yaml
 from alerts import paths
 from alerts.links import COMMITTED, relinked, write_relinked
 from alerts.rules import rule_files
-from app.core.config import Links, SettingsError, load_settings
+from app.core.config import Links, load_settings
+from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 

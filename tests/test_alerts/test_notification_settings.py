@@ -10,14 +10,9 @@ import yaml
 import alerts.__main__
 from alerts.notifications import configuration
 from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
-from alerts.notifications.settings import (
-    NotificationSettings,
-    SettingsError,
-    described_variables,
-    load_settings,
-    variable,
-)
+from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK, time_intervals
+from app.core.environment import SettingsError
 from prometheus_tools import promtool
 from tests.not_empty import not_empty
 from tests.project import ROOT
@@ -47,9 +42,9 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def test_every_setting_is_described() -> None:
-    described = described_variables()
+    described = NotificationSettings.described()
     for name in not_empty(NotificationSettings.model_fields):
-        assert f"  {variable(name)}=" in described
+        assert f"  {NotificationSettings.variable(name)}=" in described
     assert "ALERTS_WORKING_DAYS=monday,tuesday,wednesday,thursday,friday\n" in described
     assert "None" not in described
 
@@ -60,7 +55,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERTS_QUIET_HOURS", "true")
     # As make exports a variable that is not set.
     monkeypatch.setenv("ALERTS_EMAIL_TO", "")
-    settings = load_settings()
+    settings = NotificationSettings.load()
     assert settings.working_days == ("sunday", "monday")
     assert settings.work_ends == "17:30"
     assert settings.quiet_hours
@@ -101,7 +96,7 @@ def test_bad_settings_are_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as raised:
-        load_settings()
+        NotificationSettings.load()
     assert error in str(raised.value)
 
 
@@ -151,9 +146,15 @@ def test_hours_over_midnight_are_two_ranges() -> None:
 
 def test_days_are_read_as_alertmanager_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERTS_WORKING_DAYS", "Monday:Wednesday, saturday:sunday,MONDAY")
-    assert load_settings().working_days == ("monday", "tuesday", "wednesday", "saturday", "sunday")
+    assert NotificationSettings.load().working_days == (
+        "monday",
+        "tuesday",
+        "wednesday",
+        "saturday",
+        "sunday",
+    )
     monkeypatch.setenv("ALERTS_WORKING_DAYS", "saturday:monday")
-    assert load_settings().working_days == ("saturday", "sunday", "monday")
+    assert NotificationSettings.load().working_days == ("saturday", "sunday", "monday")
 
 
 def test_the_login_is_the_senders_address(tmp_path: Path) -> None:
@@ -220,6 +221,6 @@ def test_other_secrets_switch_nothing_on(secrets: Path) -> None:
 
 def test_the_guide_names_every_file_and_setting() -> None:
     guide = (ROOT / "docs" / "notifying.md").read_text()
-    variables = map(variable, NotificationSettings.model_fields)
+    variables = NotificationSettings.variables()
     for name in not_empty([*SECRET_FILES.values(), *variables]):
         assert f"`{name}`" in guide

@@ -10,7 +10,11 @@ import httpx
 import pytest
 
 from alerts import backfill_command, replay_command
+from alerts.prometheus_config import evaluation_seconds
+from alerts.rules import rule_files
 from app.core import catalogue
+from app.core.config import Links
+from app.core.thresholds import Thresholds
 from prometheus_tools import blocks
 from prometheus_tools.api import PrometheusAPI
 from prometheus_tools.backfill import Stretch, backfill
@@ -323,7 +327,7 @@ def test_the_command_prints_a_table(raw_url: str, command: Command) -> None:
     assert lines[0].split() == ["alert", "from", "(UTC)", "to", "for", "peak", "labels"]
     assert {line.split()[0] for line in lines[1:]} == {"TargetDown", "Watchdog"}
     assert any(line.endswith("job=node") for line in lines)
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_table_says_what_a_change_makes_of_it() -> None:
@@ -336,13 +340,37 @@ def test_the_table_says_what_a_change_makes_of_it() -> None:
     )
     text = replay_command.report(before, after, end=90_000, is_changed=True)
     rows = [" ".join(line.split()) for line in text.splitlines()]
-    assert "Slow 01-01 00:01:00 01-01 00:10:00 9m 0.5 route=a" in rows
-    assert "was 01-01 00:00:00 for 10m" in rows
-    assert "+ Slow 01-01 00:00:00 01-01 00:01:30 1m30s 0.5 route=b" in rows
-    assert "- Slow 01-01 02:00:00 01-01 02:10:00 10m 0.5 route=a" in rows
+    assert "Slow 01-01 00:01 01-01 00:10 9m 0.5 route=a" in rows
+    assert "was 01-01 00:00 for 10m" in rows
+    assert "+ Slow 01-01 00:00 01-01 00:01 1m30s 0.5 route=b" in rows
+    assert "- Slow 01-01 02:00 01-01 02:10 10m 0.5 route=a" in rows
     assert "with the change: 1 more (+), 1 no more (-)" in text
     assert "Gone: can't be replayed: x x" in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_alerts_known_in_part_are_counted_and_named_on_demand() -> None:
+    names = {f"AnAlertWithALongName{number}" for number in range(40)}
+    found = Replayed([], {}, names)
+    short = replay_command.report(found, found, end=90_000, is_changed=False)
+    assert short.splitlines()[1:] == [
+        "alerts of which only the last part of this time is known: 40 (VERBOSE=1 or",
+        "  --verbose names them)",
+    ]
+    long = replay_command.report(found, found, end=90_000, is_changed=False, is_verbose=True)
+    assert names <= set(long.replace(",", "").split())
+    assert max(map(len, long.splitlines())) <= 80
+
+
+def test_the_longest_row_fits_a_terminal() -> None:
+    labels = {"alertmanager": "http://127.0.0.1:9093/api/v2/alerts", "integration": "pagerduty"}
+    rules = rulebook(rule_files(Thresholds(), Links()).values(), evaluation_seconds())
+    name = max((rule.name for rule in rules.alerts), key=len)
+    week = Replayed([Fired(name, labels, 0, 7 * 86_400 - 15, 1234567890.0)], {}, set())
+    text = replay_command.report(week, week, end=8 * 86_400, is_changed=False)
+    assert "167h59m" in text
+    assert all(value in text for value in labels.values())
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

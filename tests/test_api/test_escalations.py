@@ -46,7 +46,8 @@ async def test_an_escalation_is_opened_announced_and_resolved(
         "orchestrator_escalations_total"
         '{detection="manual",severity="high",type="payment_dispute"} 1.0'
     ) in exposed
-    assert 'resolution_duration_seconds_count{type="payment_dispute"} 1.0' in exposed
+    resolved = 'resolution_duration_seconds_count{severity="high",type="payment_dispute"} 1.0'
+    assert resolved in exposed
 
 
 async def test_the_caller_says_whether_it_was_detected(client: httpx.AsyncClient) -> None:

@@ -5,19 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
-from alerts.notifications import settings as notifications
+from alerts.notifications.settings import NotificationSettings
 from app.core import config
-from app.core.environment import without_service_addresses
+from app.core.environment import OwnSettings, SettingsError, without_service_addresses
 from simulator import settings as simulation
 from tests.free_port import free_port
+from tests.not_empty import not_empty
 from tests.serving_process import serving_process
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
 LOADERS: dict[str, Callable[[], object]] = {
     "ORCHESTRATOR": config.load_settings,
-    "ALERTS": notifications.load_settings,
+    "ALERTS": NotificationSettings.load,
     "SIMULATOR": simulation.load_settings,
 }
 
@@ -118,7 +120,21 @@ async def test_the_service_runs_in_a_foreign_environment(
     assert status["status"] == "sent"
 
 
+def test_all_settings_are_read_in_the_one_way() -> None:
+    own = subclasses(OwnSettings)
+    assert {each.model_config["env_prefix"] for each in own} >= {f"{name}_" for name in LOADERS}
+    assert subclasses(BaseSettings) - own == {OwnSettings}
+    assert all(each.model_config["frozen"] for each in not_empty(own))
+
+
+def subclasses(base: type[BaseSettings]) -> set[type[BaseSettings]]:
+    """All of this project's."""
+    ours = ("app.", "alerts.", "simulator.")
+    direct = {each for each in base.__subclasses__() if each.__module__.startswith(ours)}
+    return direct | {below for each in direct for below in subclasses(each)}
+
+
 def test_a_port_that_is_no_port_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_PORT", "http://10.0.0.11:8000")
-    with pytest.raises(config.SettingsError, match="ORCHESTRATOR_PORT='http://10"):
+    with pytest.raises(SettingsError, match="ORCHESTRATOR_PORT='http://10"):
         config.load_settings()

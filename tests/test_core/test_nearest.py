@@ -5,10 +5,10 @@ from zoneinfo import available_timezones
 import pytest
 
 from app.core import catalogue
-from app.core.config import ENV_PREFIX, known_variables
+from app.core.config import ENV_PREFIX, Settings
 from app.core.nearest import did_you_mean, nearest
 
-SETTINGS = [name.removeprefix(ENV_PREFIX) for name in known_variables()]
+SETTINGS = [name.removeprefix(ENV_PREFIX) for name in Settings.variables()]
 RANDOM = (
     *("banana", "window", "purple", "river", "seven", "coffee", "umbrella"),
     *("justice", "guitar", "zebra", "lantern", "pyramid", "foo", "bar"),

@@ -138,7 +138,7 @@ async def test_failed_workflows_are_listed_page_by_page_and_measured(
     while True:
         page = (await client.get("/orchestrate/workflows/failed", params=params)).json()
         assert page["total"] == 5
-        seen += [each["tenant_id"] for each in page["workflows"]]
+        seen += [each["tenant_id"] for each in page["items"]]
         if page["after"] is None:
             break
         params["after"] = page["after"]
@@ -179,7 +179,7 @@ async def test_after_an_outage_one_call_runs_all_again_that_failed_since(
 
     await eventually(recovered)
     page = (await client.get("/orchestrate/workflows/failed")).json()
-    assert [each["tenant_id"] for each in page["workflows"]] == ["tenant-1"]
+    assert [each["tenant_id"] for each in page["items"]] == ["tenant-1"]
     assert len(upstreams.sent) == 3
     assert await summed(client, "orchestrator_workflow_retries_total", result="recovered") == 3
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core.config import Settings, SettingsError, load_settings
+from app.core.config import Settings, load_settings
+from app.core.environment import SettingsError
 from app.core.observability import Observability
 from app.main import create_app
 from simulator.settings import Settings as SimulatorSettings

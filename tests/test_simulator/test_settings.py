@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.settings import SettingsError, load_settings
+from app.core.environment import SettingsError
+from simulator.settings import load_settings
 
 
 def test_the_defaults_are_the_documented_addresses() -> None:

@@ -78,12 +78,21 @@ def test_all_of_it_is_one_block(data: Path) -> None:
     assert not is_due(data)
 
 
-def test_the_same_end_and_seed_make_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_end_and_seed_make_the_same_bytes_also_after_one_was_killed(
+    tmp_path: Path,
+) -> None:
     past = Past(END, duration=timedelta(hours=1), watched=WATCHED)
+    one, killed = tmp_path / "one", tmp_path / "killed"
+    # What it leaves behind when it can't tidy up.
+    (killed / MAKING / "storage").mkdir(parents=True)
+    (killed / MAKING / "history.om").write_text("half of it")
+    assert is_due(killed)
     made = []
-    for name in ("one", "other"):
-        fill(tmp_path / name, past)
-        (block,) = blocks.blocks_in(tmp_path / name)
+    for folder in (one, killed):
+        fill(folder, past)
+        (block,) = blocks.blocks_in(folder)
+        assert contents(folder) == {block.name}
+        assert not is_due(folder)
         made.append([(block / file).read_bytes() for file in ("index", "chunks/000001")])
     assert made[0] == made[1]
 
@@ -207,16 +216,6 @@ def test_interrupted_it_leaves_nothing(
         fill(tmp_path, hour)
     assert contents(tmp_path) == set()
     assert is_due(tmp_path)
-
-
-def test_killed_it_begins_anew(tmp_path: Path) -> None:
-    """What it leaves behind when it can't tidy up."""
-    (tmp_path / MAKING / "storage").mkdir(parents=True)
-    (tmp_path / MAKING / "history.om").write_text("half of it")
-    assert is_due(tmp_path)
-    fill(tmp_path, Past(END, duration=timedelta(hours=1)))
-    assert contents(tmp_path) == {block.name for block in blocks.blocks_in(tmp_path)}
-    assert not is_due(tmp_path)
 
 
 def test_targets_without_the_orchestrator_are_explained(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.project import ROOT
+from tests.test_stack.checkouts import copied_to
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """`make`, with a command in Python's place that prints its arguments one a line."""
-    command = ["make", "--old-file=.venv/stack", "RUN=printf '%s\\n'", *arguments]
+    command = ["make", "--old-file=.venv/stack", "STARTED=yes", "RUN=printf '%s\\n'", *arguments]
     # As typed into a shell, also where these tests are run by make.
     shell = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(command, cwd=ROOT, env=shell, capture_output=True, text=True, check=False)
@@ -73,6 +74,25 @@ def test_a_python_that_makes_no_environment_stops_make(tmp_path: Path) -> None:
     assert failed.returncode != 0
     assert f"{venv} can't be made; make VENV=" in failed.stderr
     assert not venv.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("down", 0), ("status", 2), ("logs", 2), ("fault", 2), ("replay", 2), ("clean", 0)],
+)
+def test_where_nothing_was_started_that_is_said_and_nothing_is_installed(
+    tmp_path: Path, command: str, code: int
+) -> None:
+    checkout = copied_to(tmp_path / "sms")
+    (checkout.path / ".venv").unlink()
+    (checkout.path / ".tools").unlink()
+    there = sorted(checkout.path.iterdir())
+    asked = checkout.make(command, "YES=1", "RUN=echo installing")
+    said = "nothing to delete" if command == "clean" else "nothing runs here"
+    assert said in asked.stdout + asked.stderr
+    assert "installing" not in asked.stdout + asked.stderr
+    assert asked.returncode == code
+    assert sorted(checkout.path.iterdir()) == there
 
 
 def test_nothing_that_make_381_does_not_know() -> None:

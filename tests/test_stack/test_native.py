@@ -4,6 +4,7 @@ Each test finds it up, whatever another has done to it.
 """
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -192,6 +193,10 @@ def test_a_taken_port_is_named_before_anything_starts(stack: Stack, tmp_path: Pa
 def test_down_leaves_no_process_and_no_port(stack: Stack) -> None:
     assert stack.run("down").returncode == 0
     assert stack.processes() == []
+    supervised = (stack.state / "logs" / "supervisord.log").read_text()
+    # All of them by their supervisor, the callers before those who are called.
+    stopped = ["prometheus", "alertmanager", "app", "simulator", "node-exporter", "grafana"]
+    assert re.findall(r" stopped: (\S+)", supervised)[-6:] == stopped
     listening = {c.laddr.port for c in psutil.net_connections("inet") if c.status == "LISTEN"}
     assert listening.isdisjoint(int(p) for n, p in stack.variables.items() if n.endswith("PORT"))
     assert stack.run("status").returncode == 1

@@ -40,9 +40,9 @@ def two(tmp_path: Path) -> Iterator[tuple[Checkout, int, Checkout, int]]:
     try:
         yield first, free_offset(), second, free_offset()
     finally:
-        # A cleaned one has nothing to stop, and would install everything to say so.
         for checkout in (first, second):
-            if checkout.state.exists():
+            # One is moved on the way.
+            if checkout.path.exists():
                 checkout.make("down")
 
 

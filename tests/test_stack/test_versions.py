@@ -2,10 +2,14 @@
 
 import re
 import tomllib
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from prometheus_tools.toolchain import FLOOR, TOOLS, versions
 from prometheus_tools.toolchain.tool import OPTIONAL, Release
@@ -153,3 +157,107 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_variable_that_is_not_there_is_named() -> None:
     with pytest.raises(versions.VersionsError, match=r"versions\.env has no LOKI_OLDEST"):
         versions.version("LOKI_OLDEST")
+
+
+# --- requirements ---------------------------------------------------------------------------------
+
+EXTRAS = {
+    "app": [],
+    "stack": ["stack"],
+    "preview": ["stack", "preview"],
+    "dev": ["stack", "preview", "dev"],
+}
+"""The extras that each file of requirements/ is made of, as `make lock` names them."""
+
+
+class Pin(NamedTuple):
+    """A package at a version, on the machines that its marker names."""
+
+    package: str
+    version: str
+    marker: str
+    hashes: int
+
+
+def _pins(text: str) -> list[Pin]:
+    """The pins of a file that `make lock` wrote."""
+    pins = []
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        requirement = Requirement(entry.partition("\n")[0].removesuffix("\\"))
+        version = str(requirement.specifier).removeprefix("==")
+        package, marker = canonicalize_name(requirement.name), str(requirement.marker or "")
+        pins.append(Pin(package, version, marker, entry.count("--hash=sha256:")))
+    return pins
+
+
+def _wrong_pins(files: Mapping[str, str]) -> list[str]:
+    """What is wrong with the texts of these files."""
+    pins = {f"requirements/{file}.txt": _pins(text) for file, text in files.items()}
+    wrong = [
+        f"{path}: {pin.package} has no hash"
+        for path, each in pins.items()
+        for pin in each
+        if not pin.hashes
+    ]
+    wrong += _not_asked_for(pins)
+    for (path, each), (other, others) in combinations(pins.items(), 2):
+        there = {(pin.package, pin.marker): pin.version for pin in others}
+        wrong += [
+            f"{path}: {pin.package} is {pin.version}, but {version} in {other}"
+            for pin in each
+            if (version := there.get((pin.package, pin.marker), pin.version)) != pin.version
+        ]
+    return wrong
+
+
+def _not_asked_for(pins: Mapping[str, Sequence[Pin]]) -> Iterator[str]:
+    """The requirements of pyproject.toml that these pins don't meet."""
+    project = PYPROJECT["project"]
+    for path, extras in zip(pins, EXTRAS.values(), strict=True):
+        asked = [*project["dependencies"]]
+        for extra in extras:
+            asked += project["optional-dependencies"][extra]
+        for requirement in map(Requirement, not_empty(asked)):
+            package = canonicalize_name(requirement.name)
+            versions_pinned = [pin.version for pin in pins[path] if pin.package == package]
+            if not versions_pinned:
+                yield f"{path}: {package} is not pinned"
+            for version in versions_pinned:
+                if not requirement.specifier.contains(version, prereleases=True):
+                    yield f"{path}: {package} is {version}, but pyproject.toml wants {requirement}"
+
+
+def _requirements() -> dict[str, str]:
+    return {file: (ROOT / f"requirements/{file}.txt").read_text() for file in EXTRAS}
+
+
+def test_what_is_pinned_is_what_is_asked_for() -> None:
+    wrong = _wrong_pins(_requirements())
+    assert wrong == [], "\n".join([*wrong, "`make lock` writes these files again"])
+
+
+def test_make_lock_makes_each_file_of_these_extras() -> None:
+    lines = re.findall(r"\$\(call locked,(\w+),(.*)\)", (ROOT / "Makefile").read_text())
+    made = {file: re.findall(r"--extra (\w+)", options) for file, options in lines}
+    assert made == EXTRAS
+    assert {file.stem for file in (ROOT / "requirements").glob("*.txt")} == set(EXTRAS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "complaint"),
+    [
+        (
+            r"^fastapi==\S+",
+            "fastapi==0.1.0",
+            "app.txt: fastapi is 0.1.0, but pyproject.toml wants fastapi>=0.142",
+        ),
+        (r"^fastapi==\S+", "fastapi==0.1.0", " in requirements/stack.txt"),
+        (r"^fastapi==(.|\n )*\n", "", "app.txt: fastapi is not pinned"),
+        (r"^(fastapi==\S+)(.|\n )*\n", r"\1\n", "app.txt: fastapi has no hash"),
+    ],
+)
+def test_a_wrong_pin_is_named(pattern: str, replacement: str, complaint: str) -> None:
+    files = _requirements()
+    files["app"] = re.sub(pattern, replacement, files["app"], flags=re.MULTILINE)
+    wrong = "\n".join(_wrong_pins(files))
+    assert complaint in wrong

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from app.core.config import SettingsError, load_settings
+from app.core.config import load_settings
+from app.core.environment import SettingsError
 from app.services.rollups.archive import ArchiveError, archives, read
 
 

@@ -24,7 +24,9 @@ from app.core.catalogue import ApprovalAction, Detection, EscalationType, Severi
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import OrchestratorError
+from app.core.facts import FactCounters
 from app.core.instrumentation import Instruments
+from app.migrations import BUSINESS, upgrade
 from app.models import (
     ApprovalAudit,
     Base,
@@ -39,6 +41,9 @@ from app.models import (
     now,
 )
 from app.services.approvals import Decision
+from app.services.rollups import FactStore, Totals
+from app.services.rollups.ranges import Segment
+from app.services.rollups.tables import MINUTE, RowKind
 from app.services.workflow import SMS
 from tests.length import LONG
 from tests.test_services.test_model.life import Killed
@@ -398,44 +403,31 @@ class Model(RuleBasedStateMachine):
         audits: list[Any],
         escalations: dict[str, Any],
     ) -> None:
-        """What is counted is what the tables hold; a killed worker may have counted less."""
-        self.instruments.recorder.drain()
+        """What is counted is what the tables hold, also where workers were killed."""
         plans = self._all(PaymentPlanAttempt)
-        auto_sent = [r for r in responses.values() if r.status is QueueStatus.AUTO_SENT]
         tables = {
-            catalogue.SMS_RECEIVED.name: len(workflows),
-            catalogue.APPROVALS.name: len(audits),
-            catalogue.ESCALATIONS.name: len(escalations),
-            catalogue.PAYMENT_PLANS.name: len(plans),
-            catalogue.PAYMENT_PLANS_AUTO_APPROVED.name: sum(
+            catalogue.SMS_RECEIVED: len(workflows),
+            catalogue.APPROVALS: len(audits),
+            catalogue.ESCALATIONS: len(escalations),
+            catalogue.PAYMENT_PLANS: len(plans),
+            catalogue.PAYMENT_PLANS_AUTO_APPROVED: sum(
                 plan.auto_approved_at is not None for plan in plans
             ),
-            catalogue.ESCALATION_RESOLUTION_DURATION.count: sum(
+            catalogue.ESCALATION_RESOLUTION_DURATION: sum(
                 each.resolved_at is not None for each in escalations.values()
             ),
-            catalogue.SMS_PROCESSING_DURATION.count: sum(
+            catalogue.SMS_PROCESSING_DURATION: sum(
                 each.attempt - (each.status is WorkflowStatus.PROCESSING)
                 for each in workflows.values()
             ),
         }
-        counted = {name: self._counted(name) for name in tables}
-        assert all(counted[name] <= number for name, number in tables.items()), (counted, tables)
-        auto = self._counted(catalogue.AI_RESPONSES.name, route="auto_sent")
-        assert auto <= len(auto_sent)
+        totals = self.loop.run(_counted(self.database))
+        counted = {metric.name: totals.of(metric).count for metric in tables}
+        assert counted == {metric.name: number for metric, number in tables.items()}
+        auto_sent = [r for r in responses.values() if r.status is QueueStatus.AUTO_SENT]
+        assert totals.of(catalogue.AI_RESPONSES, route="auto_sent").count == len(auto_sent)
         if not self.was_killed:
-            assert counted == tables
-            assert auto == len(auto_sent)
             assert set(self.world.notified.values()) <= {1}
-
-    def _counted(self, name: str, **labels: str) -> int:
-        return round(
-            sum(
-                sample.value
-                for family in self.instruments.registry.collect()
-                for sample in family.samples
-                if sample.name == name and labels.items() <= sample.labels.items()
-            )
-        )
 
     def _nothing_failed(self) -> None:
         left = Counter(each.status for each in self._all(WorkflowInstance))
@@ -446,6 +438,20 @@ class Model(RuleBasedStateMachine):
             WorkflowStatus.COMPLETED,
         }
         assert set(left) <= waiting_or_final
+
+
+async def _counted(database: Database) -> Totals:
+    """What facts have counted, some of them folded."""
+    everything = Segment(MINUTE, 0, 2**33 // MINUTE * MINUTE)
+    store = FactStore(database)
+    await store.fold()
+    (totals,) = await store.read_totals(
+        [(everything.start, everything.end)],
+        {kind: [[everything]] for kind in RowKind},
+        [(kind, everything) for kind in RowKind],
+        catalogue.FACTS,
+    )
+    return totals
 
 
 _DECIDED = {QueueStatus.APPROVED, QueueStatus.MODIFIED}
@@ -501,13 +507,14 @@ def test_no_tenant_gets_two_texts_and_no_message_is_lost(
     monkeypatch.setattr(app.models, "datetime", MovableTime)
     config = Settings(database_url=database_url, no_responses_per_minute=100_000)
     with asyncio.Runner() as loop:
-        database = Database(config.database, pool_size=10)
-        loop.run(database.create_tables(Base.metadata))
+        counters = FactCounters(Instruments())
+        database = Database(config.database, pool_size=10, fact_counters=counters)
+        loop.run(upgrade(database, BUSINESS))
         try:
             Model.loop, Model.database, Model.config = loop, database, config
             Model.processes = [
-                MortalDatabase(config.database, pool_size=10),
-                MortalDatabase(config.database, pool_size=10),
+                MortalDatabase(config.database, pool_size=10, fact_counters=counters),
+                MortalDatabase(config.database, pool_size=10, fact_counters=counters),
             ]
             Model.steps = Model.killed = 0
             run_state_machine_as_test(

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.facts import Transaction
 from app.core.instrumentation import Instruments
 from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.escalations import Escalations
@@ -38,7 +40,7 @@ class MortalDatabase(Database):
             yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def writing(self) -> AsyncIterator[Transaction]:
         await passing()
         async with super().writing() as session:
             yield session
@@ -59,13 +61,14 @@ class Worker:
         self.workflows = Workflows(
             settings, database, world, world, world, self.announcements, metrics
         )
-        self.approvals = Approvals(database, world, self.announcements, metrics)
+        wall_time = WallTime(instruments)
+        self.approvals = Approvals(database, world, self.announcements, wall_time)
         self.escalations = Escalations(
-            database, self.announcements, metrics, settings.no_responses_per_minute
+            database, self.announcements, wall_time, settings.no_responses_per_minute
         )
-        self.plans = PlanDetection(settings.payment_plans, database, metrics)
+        self.plans = PlanDetection(settings.payment_plans, database)
         self.sweep = Sweep(
-            settings, database, self.escalations, self.announcements, metrics, background
+            settings, database, self.escalations, self.announcements, background, wall_time
         )
         self.recovery = Recovery(
             database, self.workflows, background, settings.retries_per_minute, 1
