@@ -1,4 +1,4 @@
-"""The lock that every change of a conversation begins with."""
+"""The lock that whatever looks at a conversation as a whole begins with."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,7 +9,7 @@ def conversation_key(conversation_id: str) -> str:
     """What transactions that change this conversation agree to lock.
 
     It is taken before any row is changed. So two of them never wait for each other's rows, and what
-    one has read stays true until it commits.
+    one has read stays true until it commits. A run that changes only its own workflow needs none.
     """
     return f"conversation:{conversation_id}"
 

@@ -360,17 +360,11 @@ class Workflows:
             state=OutboundState.UNCONFIRMED,
         )
         async with self._database.writing() as session:
-            await lock_conversation(self._database, session, workflow.conversation_id)
-            await self._still_running(session, workflow)
+            await self._lock_what_is_shared(session, workflow, decision)
             plan, is_new_plan = await self._store_plan(session, run, decision)
             if plan and decision.plan_result is PlanResult.VALID:
-                await session.execute(
-                    update(WorkflowInstance)
-                    .where(WorkflowInstance.id == workflow.id)
-                    .values(agreed_plan_id=plan.id)
-                    .execution_options(synchronize_session=False)
-                )
                 workflow.agreed_plan_id = plan.id
+            await self._still_running(session, workflow)
             session.add(response)
             await session.flush()
             session.add(outbound)
@@ -386,7 +380,6 @@ class Workflows:
                     outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
                 )
         async with self._database.writing() as session:
-            await lock_conversation(self._database, session, workflow.conversation_id)
             # The text is with the tenant, whatever has become of the workflow meanwhile.
             await session.execute(has_been_sent(outbound.id, message_id))
             sent = await self._move(
@@ -428,7 +421,7 @@ class Workflows:
         escalation: EscalationEvent | None = None
         is_new = False
         async with self._database.writing() as session:
-            await lock_conversation(self._database, session, workflow.conversation_id)
+            await self._lock_what_is_shared(session, workflow, decision)
             if route is Route.ESCALATED:
                 escalation, is_new = await open_once(
                     session, _escalation(workflow, decision.trigger)
@@ -465,6 +458,16 @@ class Workflows:
             self._announcements.escalated(escalation)
         elif route is Route.QUEUED:
             self._announcements.response_queued(response, workflow.conversation_id)
+
+    async def _lock_what_is_shared(
+        self, session: AsyncSession, workflow: WorkflowInstance, decision: "_Decision"
+    ) -> None:
+        """Lock the conversation where its plans or escalations are looked at.
+
+        What only this run changes is kept by the conditions of its updates.
+        """
+        if decision.plan is not None or decision.route is Route.ESCALATED:
+            await lock_conversation(self._database, session, workflow.conversation_id)
 
     async def _store_plan(
         self, session: AsyncSession, run: "_Run", decision: "_Decision"
@@ -507,7 +510,7 @@ class Workflows:
                 WorkflowInstance.status == WorkflowStatus.PROCESSING,
                 WorkflowInstance.attempt == workflow.attempt,
             )
-            .values(updated_at=now())
+            .values(updated_at=now(), agreed_plan_id=workflow.agreed_plan_id)
             .returning(WorkflowInstance.id)
             .execution_options(synchronize_session=False)
         )

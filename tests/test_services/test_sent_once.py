@@ -12,6 +12,8 @@ from app.models import (
     ApprovalAudit,
     EscalationEvent,
     OutboundMessage,
+    QueuedResponse,
+    QueueStatus,
     WorkflowInstance,
     WorkflowStatus,
     now,
@@ -134,6 +136,32 @@ async def test_a_run_that_was_given_up_changes_nothing_any_more(
     upstreams.hang.set()
     assert (await stalled)["status"] == "sent"
     assert len(upstreams.sent) == 1
+
+
+async def test_a_run_that_was_given_up_decides_nothing_while_the_next_one_sends(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.hanging.add("v1")
+    stalled = asyncio.create_task(_receive(client))
+    await until(lambda: any(path.startswith("/v1") for path, *_ in upstreams.requests))
+    async with orchestrator.database.writing() as session:
+        earlier = now() - timedelta(hours=1)
+        await session.execute(update(WorkflowInstance).values(updated_at=earlier))
+    await orchestrator.sweep.sweep()
+    ai_answers, upstreams.hang, upstreams.hanging = upstreams.hang, asyncio.Event(), {"sms"}
+    workflow_id = (await _status(client))["workflow_id"]
+    retrying = asyncio.create_task(client.post(f"/orchestrate/retry/{workflow_id}"))
+    await until(lambda: upstreams.sent)
+    # Now the stalled run hears from the AI, which would have a manager asked.
+    upstreams.confidence = 0.7
+    ai_answers.set()
+    assert (await stalled)["status"] == "processing"
+    upstreams.hang.set()
+    assert (await retrying).json()["status"] == "sent"
+    assert len(upstreams.sent) == 1
+    async with orchestrator.database.reading() as session:
+        response = (await session.scalars(select(QueuedResponse))).one()
+    assert response.status is QueueStatus.AUTO_SENT
 
 
 @pytest.mark.parametrize("hold", ["sms", None])
