@@ -108,6 +108,8 @@ class Recovery:
         The request is stored, so it outlives this worker; all workers carry it out.
         """
         async with self._database.writing() as session:
+            # Two that mark the same rows in different orders would wait for each other for ever.
+            await self._database.lock(session, "recovery")
             requested = await session.execute(
                 update(WorkflowInstance)
                 .where(
