@@ -18,8 +18,7 @@ from app.core.config import ENV_PREFIX, Settings, load_settings
 from app.core.database import Database
 from app.core.environment import SettingsError
 from app.core.utf8 import begin_in_utf8
-from app.models import Base
-from app.services import rollups
+from app.migrations import BUSINESS, NOTHING, ROLLUPS, SchemaError, reason_of, upgrade
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that it is never us who hang up on a request."""
@@ -27,6 +26,8 @@ KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 30
 """How long requests under way may take after a stop was asked for."""
 
+UPGRADE_WAIT_SECONDS = 300
+"""How long to wait while another replica upgrades the schema of the same database."""
 
 WORKER_METRICS_DIR = f"{ENV_PREFIX}WORKER_METRICS_DIR"
 
@@ -78,26 +79,45 @@ def _check_files(settings: Settings) -> None:
 
 
 async def _prepare_databases(settings: Settings) -> None:
-    """Create the tables before any worker asks for them. Raises SettingsError."""
-    for variable, url, metadata in (
-        ("DATABASE_URL", settings.database, Base.metadata),
-        ("ROLLUP_DATABASE_URL", settings.rollup_database, rollups.metadata),
+    """Upgrade the schemas before any worker uses them. Raises SettingsError."""
+    for variable, url, history in (
+        ("DATABASE_URL", settings.database, BUSINESS),
+        ("ROLLUP_DATABASE_URL", settings.rollup_database, ROLLUPS),
     ):
+        shown = f"{ENV_PREFIX}{variable}: {url.render_as_string(hide_password=True)}"
         database = Database(url, pool_size=1)
         try:
             if url.get_backend_name() == "sqlite":
                 # aiosqlite's thread may outlive the loop when it can't open the file.
                 with closing(sqlite3.connect(url.database or "")) as connection:
                     connection.execute("PRAGMA schema_version")
-            await database.create_tables(metadata)
+            else:
+                await _check_connections(settings, database)
+            before = await upgrade(database, history, wait_seconds=UPGRADE_WAIT_SECONDS)
+            if before and before != NOTHING:
+                print(
+                    f"{shown}: schema upgraded from {before} to {history.newest}", file=sys.stderr
+                )
+        except SchemaError as error:
+            raise SettingsError(f"{shown} can't be used: {error}") from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
             raise SettingsError(
-                f"ORCHESTRATOR_{variable}: {url.render_as_string(hide_password=True)} can't be "
-                f"used ({reason}); is its server up, does its folder exist?"
+                f"{shown} can't be used ({reason_of(error)}); is its server up, does its folder "
+                "exist?"
             ) from None
         finally:
             await database.close()
+
+
+async def _check_connections(settings: Settings, database: Database) -> None:
+    """Raise SettingsError when this replica alone may open more than the server allows."""
+    allowed = await database.connections_allowed()
+    if settings.most_connections > allowed:
+        raise SettingsError(
+            f"{ENV_PREFIX}DATABASE_CONNECTIONS: {settings.workers} workers may open "
+            f"{settings.most_connections} connections and the server allows {allowed}; set it to "
+            f"{allowed} or less, lower {ENV_PREFIX}WORKERS, or raise max_connections of PostgreSQL"
+        )
 
 
 @contextmanager

@@ -13,33 +13,43 @@ from app.clients.collections_monitor import CollectionsMonitor
 from app.clients.notification_service import NotificationService
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import Breakers, Upstream
-from app.core.catalogue import Component
+from app.core.catalogue import FACTS, Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
 from app.core.events import FromCode, RollupsLost
+from app.core.facts import FactCounters
 from app.core.logging import get_logger
 from app.core.observability import Observability
+from app.core.periodic import Background
 from app.core.stopping import called_on_stop
-from app.models import Base, new_id
+from app.core.wall_time import WallTime
+from app.migrations import BUSINESS, upgrade
+from app.models import new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
 from app.services.broadcast import Broadcast
+from app.services.erasure import Erasure
 from app.services.escalations import Escalations
 from app.services.measures import rolled_up
 from app.services.metrics_ranges import MetricsRanges
 from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
 from app.services.plan_detection import PlanDetection
-from app.services.rollups import Expiry, Rollups, Store
+from app.services.recovery import Recovery
+from app.services.rollups import Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
+from app.services.worklists import Worklists
 
 log = get_logger(__name__)
 
-ROLLUPS_BUSY_SECONDS = 2.0
-"""How long the rollups wait for a store that somebody else has locked; they try again."""
+ROLLUPS_TIMEOUT_SECONDS = 2.0
+"""How long a step of the rollups waits for a store that is locked or stopped; they try again."""
+
+CLAIM_MARGIN_SECONDS = 30.0
+"""How much longer than its call a claim on an announcement lasts."""
 
 DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
@@ -62,6 +72,9 @@ class Orchestrator:
     escalations: Escalations
     plans: PlanDetection
     sweep: Sweep
+    erasure: Erasure
+    recovery: Recovery
+    worklists: Worklists
 
 
 @asynccontextmanager
@@ -70,23 +83,32 @@ async def running_orchestrator(
 ) -> AsyncIterator[Orchestrator]:
     """Start every part, and stop them all at the end, with the counts written."""
     instruments = observability.instruments
-    database = Database(settings.database, pool_size=settings.database_pool_size)
+    database = Database(
+        settings.database,
+        pool_size=settings.database_pool_size,
+        fact_counters=FactCounters(instruments),
+        timeout_seconds=settings.database_timeout_seconds,
+    )
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
+    periodic, wall_time = Background(instruments), WallTime(instruments)
     backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
     rollup_database = Database(
-        settings.rollup_database, pool_size=2, busy_seconds=ROLLUPS_BUSY_SECONDS
+        settings.rollup_database,
+        pool_size=settings.rollup_pool_size,
+        timeout_seconds=min(ROLLUPS_TIMEOUT_SECONDS, settings.database_timeout_seconds),
     )
-    store, writer = Store(rollup_database), new_id()
-    expiry = Expiry(store, settings.rollups, settings.rollup_archive_dir, writer)
+    store, facts, writer = Store(rollup_database), FactStore(database), new_id()
+    expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
     rollups = Rollups(
         store,
         settings.rollups,
         instruments,
         writer,
-        list(rolled_up()),
+        [metric for metric in rolled_up() if metric not in FACTS],
         WorkerState(observability.runtime, database, breakers, backlog, metrics),
+        facts,
     )
     urls = {
         Component.COLLECTIONS_MONITOR: settings.collections_monitor_url,
@@ -104,7 +126,10 @@ async def running_orchestrator(
     }
     sms_agent = SMSAgent(upstreams[Component.SMS_AGENT])
     announcements = Announcements(
-        database, NotificationService(upstreams[Component.NOTIFICATION_SERVICE]), metrics
+        database,
+        NotificationService(upstreams[Component.NOTIFICATION_SERVICE]),
+        metrics,
+        settings.calls.longest_seconds + CLAIM_MARGIN_SECONDS,
     )
     workflows = Workflows(
         settings,
@@ -115,10 +140,31 @@ async def running_orchestrator(
         announcements,
         metrics,
     )
-    escalations = Escalations(database, announcements, metrics)
-    sweep = Sweep(settings, database, escalations, announcements)
-    await database.create_tables(Base.metadata)
-    background = [asyncio.create_task(part.run()) for part in (rollups, expiry, sweep, backlog)]
+    escalations = Escalations(database, announcements, wall_time, settings.no_responses_per_minute)
+    sweep = Sweep(settings, database, escalations, announcements, periodic, wall_time)
+    recovery = Recovery(
+        database,
+        workflows,
+        periodic,
+        settings.retries_per_minute,
+        settings.recovery_interval_seconds,
+    )
+    await upgrade(database, BUSINESS)
+    erasure = Erasure(settings, database, periodic)
+    background = [
+        asyncio.create_task(work)
+        for work in (
+            rollups.run(),
+            expiry.run(periodic),
+            sweep.run(),
+            recovery.run(),
+            backlog.run(),
+            erasure.run(),
+            facts.run(periodic),
+            database.run(periodic),
+            rollup_database.run(periodic),
+        )
+    ]
     report = MetricsReport(settings, rollups)
     access = settings.metrics_access
     broadcast = Broadcast(
@@ -137,13 +183,16 @@ async def running_orchestrator(
                     breakers=breakers,
                     metrics=metrics,
                     report=report,
-                    ranges=MetricsRanges(settings, rollups),
+                    ranges=MetricsRanges(rollups),
                     broadcast=broadcast,
                     workflows=workflows,
-                    approvals=Approvals(database, sms_agent, announcements, metrics),
+                    approvals=Approvals(database, sms_agent, announcements, wall_time),
                     escalations=escalations,
-                    plans=PlanDetection(settings.payment_plans, database, metrics),
+                    plans=PlanDetection(settings.payment_plans, database),
                     sweep=sweep,
+                    erasure=erasure,
+                    recovery=recovery,
+                    worklists=Worklists(database),
                 )
     finally:
         broadcast.close()

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, links, log_levels, metrics, orchestrate, stream
+from app.api import errors, health, links, log_levels, metrics, orchestrate, stream, worklists
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
+from app.api.head import HeadMiddleware
+from app.api.openapi import DocumentedAPI
+from app.api.parameters import only_known_parameters
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
 from app.core.events import FromCode, HashKeyMissing, ServiceStarted
@@ -35,12 +38,13 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
             log.event(ServiceStarted(address=address))
             yield
 
-    app = FastAPI(
+    app = DocumentedAPI(
         title="SMS orchestrator",
         version=__version__,
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadMiddleware)
     app.state.settings = settings
     app.state.observability = observability
     errors.add_error_handlers(app)
@@ -48,12 +52,17 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)
     for router in (
-        links.router,
         metrics.scrape_router,
         metrics.router,
         metrics.export_router,
         stream.router,
         stream.page_router,
+        worklists.router,
+    ):
+        app.include_router(router, dependencies=[Depends(only_known_parameters)])
+    for router in (
+        links.router,
+        orchestrate.receiving_router,
         orchestrate.router,
         health.router,
         log_levels.router,

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.core import facts
 from app.core.catalogue import (
     ApprovalAction,
     Detection,
@@ -54,6 +55,15 @@ class QueueStatus(StrEnum):
     ESCALATED = "escalated"
 
 
+class OutboundState(StrEnum):
+    """What is known of a text that was decided on."""
+
+    UNCONFIRMED = "unconfirmed"
+    """It may be with the tenant or not: only the same text may be sent, under the same key."""
+    SENT = "sent"
+    """The SMS Agent has taken it."""
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC, aware on every database: SQLite alone would forget the zone."""
 
@@ -82,10 +92,12 @@ def new_id() -> str:
 class Base(DeclarativeBase):
     """What all tables share."""
 
+    metadata = facts.metadata
+
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         datetime: UtcDateTime,
         str: String(128),
-        # Stored as their values in plain text columns: a new member needs no migration.
+        # Stored as their values in plain text columns: a new member needs no revision.
         StrEnum: Enum(
             StrEnum, native_enum=False, length=32, values_callable=lambda members: [*members]
         ),
@@ -100,6 +112,14 @@ class WorkflowInstance(Base):
         Index("workflow_instances_by_message", "message_key", "created_at"),
         Index("workflow_instances_by_status", "status", "updated_at"),
         Index("workflow_instances_by_conversation", "conversation_id", "created_at"),
+        Index(
+            "workflow_instances_not_erased",
+            "updated_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
+        Index("workflow_instances_by_escalation", "escalation_id"),
+        Index("workflow_instances_by_retry", "retried_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -113,8 +133,16 @@ class WorkflowInstance(Base):
     route: Mapped[Route | None] = mapped_column(default=None)
     confidence: Mapped[float | None] = mapped_column(Float, default=None)
     error: Mapped[str | None] = mapped_column(Text, default=None)
+    # Which run of the workflow it is in, from 1. A run that was given up can't change it any more.
+    attempt: Mapped[int] = mapped_column(default=1, server_default="1")
+    # No foreign keys: the rows of escalations and plans refer to this one already.
+    escalation_id: Mapped[str | None] = mapped_column(default=None)
+    agreed_plan_id: Mapped[str | None] = mapped_column(default=None)
+    retry_requested_at: Mapped[datetime | None] = mapped_column(default=None)
+    retried_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class WorkflowStep(Base):
@@ -143,6 +171,27 @@ class QueuedResponse(Base):
     confidence: Mapped[float] = mapped_column(Float)
     status: Mapped[QueueStatus]
     notified_at: Mapped[datetime | None] = mapped_column(default=None)
+    notify_claimed_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class OutboundMessage(Base):
+    """The one text that answers an SMS, stored before it is sent.
+
+    ``id`` is the idempotency key. A workflow has one such row at most, and its text never changes:
+    so no tenant gets a second answer, whatever was lost on the way.
+    """
+
+    __tablename__ = "outbound_messages"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(ForeignKey("workflow_instances.id"), unique=True)
+    response_queue_id: Mapped[str] = mapped_column(ForeignKey("ai_response_queue.id"), index=True)
+    phone_number: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    state: Mapped[OutboundState] = mapped_column(default=OutboundState.UNCONFIRMED)
+    message_id: Mapped[str | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -175,6 +224,7 @@ class PaymentPlanAttempt(Base):
     weekly_dollars: Mapped[float | None] = mapped_column(Float, default=None)
     weeks: Mapped[int | None] = mapped_column(default=None)
     result: Mapped[PlanResult]
+    auto_approved_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -184,11 +234,18 @@ class EscalationEvent(Base):
     __tablename__ = "escalation_events"
     __table_args__ = (
         Index("escalation_events_by_notification", "notified_at", "created_at"),
+        Index("escalation_events_by_type", "type", "created_at"),
         Index(
             "escalation_events_open",
             "severity",
             sqlite_where=text("resolved_at IS NULL"),
             postgresql_where=text("resolved_at IS NULL"),
+        ),
+        Index(
+            "escalation_events_not_erased",
+            "resolved_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
         ),
     )
 
@@ -202,7 +259,9 @@ class EscalationEvent(Base):
     detection: Mapped[Detection]
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     notified_at: Mapped[datetime | None] = mapped_column(default=None)
+    notify_claimed_at: Mapped[datetime | None] = mapped_column(default=None)
     resolved_at: Mapped[datetime | None] = mapped_column(default=None)
     resolved_by: Mapped[str | None] = mapped_column(default=None)
     note: Mapped[str | None] = mapped_column(Text, default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(default=None)

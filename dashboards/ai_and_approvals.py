@@ -289,6 +289,19 @@ def _queue(thresholds: Thresholds) -> Row:
         (
             signal(business.queue_length(thresholds), "job"),
             signal(business.queue_age(thresholds), "job"),
+            timeseries(
+                "Failed workflows",
+                "Messages whose workflow failed and that nobody has run again or escalated. Good "
+                "is 0. `POST /orchestrate/retry-failed` runs them again.",
+                Unit.COUNT,
+                Query(f"max by (job) ({of(catalogue.WORKFLOWS_FAILED)})", "{{job}}"),
+            ),
+            timeseries(
+                "Oldest failed workflow",
+                "How long ago the oldest of the failed workflows failed. Good is 0.",
+                Unit.SECONDS,
+                Query(f"max by (job) ({of(catalogue.WORKFLOWS_FAILED_OLDEST_AGE)})", "{{job}}"),
+            ),
         ),
     )
 

@@ -186,6 +186,7 @@ def _own_observations() -> Row:
                 Query(quantile(0.99, flush, "instance", _WINDOW), "{{instance}}"),
                 empty="No flush in this time",
             ),
+            signal(runtime.background(), "task", among=INSTANCES),
             signal(runtime.rollup_store(), "instance", among=INSTANCES),
             signal(runtime.rollup_losses(), "instance", among=INSTANCES),
             signal(runtime.folded_labels(), "label", among=INSTANCES, empty="None was folded"),
@@ -210,7 +211,7 @@ def _own_observations() -> Row:
                 Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
             ),
         ),
-        columns=4,
+        columns=3,
     )
 
 

@@ -34,6 +34,11 @@ class Settings(OwnSettings):
     app_url: BaseUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"), description="the orchestrator that gets the SMS"
     )
+    app_token_file: Path | None = Field(
+        None,
+        description="file with a token that the orchestrator takes for SMS and decisions; none if "
+        "unset",
+    )
     traffic_per_minute: float = Field(
         60, ge=0, le=MAX_MESSAGES_PER_MINUTE, description="SMS a minute, on average; 0 for none"
     )
@@ -83,6 +88,14 @@ def load_settings() -> Settings:
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
     settings = Settings.load()
+    if settings.app_token_file:
+        try:
+            settings.app_token_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{settings.variable('app_token_file')}={settings.app_token_file} can't be read "
+                f"({error}); name a file that holds a token"
+            ) from None
     if settings.data_dir:
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import httpx
@@ -55,6 +56,7 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
             httpx.AsyncClient(
                 base_url=str(settings.app_url),
                 timeout=APP_TIMEOUT_SECONDS,
+                headers=_authorization(settings.app_token_file),
                 # With a transport of our own httpx looks for no proxy in the environment.
                 transport=httpx.AsyncHTTPTransport(
                     # Idle connections are given up before the server does so, at 5 s.
@@ -100,6 +102,12 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
         sending = asyncio.create_task(traffic.run())
         stack.push_async_callback(_stopped, sending)
         yield Addresses({name: one.url for name, one in listeners.items()}, control.url)
+
+
+def _authorization(token_file: Path | None) -> dict[str, str]:
+    if token_file is None:
+        return {}
+    return {"Authorization": f"Bearer {token_file.read_text(encoding='utf-8').strip()}"}
 
 
 async def _closed(listeners: Iterable[Listener]) -> None:

@@ -146,11 +146,10 @@ def _run(arguments: argparse.Namespace) -> int:
             return _replay(arguments.options)
         case "metrics":
             backend = _backend()
-            token = metrics_tokens.of(backend.secrets, "people").read_text(encoding="utf-8")
-            print(simulation.metrics(_url(backend, "app"), token))
+            print(simulation.metrics(_url(backend, "app"), _peoples_token(backend)))
             return 0
         case _:
-            return _send(_url(_backend(), "app"), arguments.text)
+            return _send(_backend(), arguments.text)
 
 
 def _backend() -> Backend:
@@ -274,8 +273,12 @@ def _log_level(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _send(app_url: str, text: str) -> int:
-    for line in simulation.send_sms(app_url, text):
+def _peoples_token(backend: Backend) -> str:
+    return metrics_tokens.of(backend.secrets, "people").read_text(encoding="utf-8").strip()
+
+
+def _send(backend: Backend, text: str) -> int:
+    for line in simulation.send_sms(_url(backend, "app"), _peoples_token(backend), text):
         print(line)
     return 0
 

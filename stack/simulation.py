@@ -42,7 +42,7 @@ def fault_table(receiver_url: str) -> str:
     )
 
 
-def send_sms(app_url: str, text: str) -> Iterator[str]:
+def send_sms(app_url: str, token: str, text: str) -> Iterator[str]:
     """Send ``text`` as a new tenant; yields lines that tell what became of it."""
     number = secrets.randbelow(10**7)
     conversation = f"by-hand-{number:07}"
@@ -52,13 +52,15 @@ def send_sms(app_url: str, text: str) -> Iterator[str]:
         "content": text,
         "conversation_id": conversation,
     }
+    headers = {"Authorization": f"Bearer {token}"}
     began = time.monotonic()
-    response = _request("POST", f"{app_url}/orchestrate/sms-received", json=sms)
+    response = _request("POST", f"{app_url}/orchestrate/sms-received", json=sms, headers=headers)
     seconds = time.monotonic() - began
     if response.is_error:
         error = response.json()["error"]
         raise StackError(f"{error['code']}: {error['message']}")
-    report = _request("GET", f"{app_url}/orchestrate/workflow/{conversation}/status").json()
+    status_url = f"{app_url}/orchestrate/workflow/{conversation}/status"
+    report = _request("GET", status_url, headers=headers).json()
     yield f"conversation  {conversation}"
     yield f"correlation   {report['correlation_id']}"
     for step in report["steps"]:

@@ -210,6 +210,7 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
         metrics_access=MetricsAccess(
             open_on_loopback=True, requests_per_minute=100_000, cache_seconds=0.000001
         ),
+        database_timeout_seconds=60,
         calls=Calls(retry_waits_seconds=(0, 0, 0), timeout_seconds=60),
     )
 

@@ -26,6 +26,8 @@ _FAILURES = frozenset(
     for metric in (
         *(catalogue.OPERATION_ERRORS, catalogue.OPERATION_RETRIES),
         *(catalogue.ROLLUP_FLUSH_FAILURES, catalogue.ROLLUP_LOST_EVENTS),
+        catalogue.BACKGROUND_TASK_FAILURES,
+        catalogue.CLOCK_SET_BACK,
         *(catalogue.LOG_LINES_DROPPED, catalogue.LOG_WRITE_ERRORS),
         *(catalogue.INSTRUMENTATION_ERRORS, catalogue.LABEL_OVERFLOWS),
         *(catalogue.CIRCUIT_BREAKER_TRANSITIONS, catalogue.METRICS_REQUESTS_REFUSED),

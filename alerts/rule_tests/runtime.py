@@ -31,6 +31,8 @@ def observe_process(universe: Universe) -> None:
     universe.add(catalogue.PROCESS_WORKERS.name, one, 1 / LAST_PACE, grows=False)
     for reason in ("sampled", "queue_full", "broken"):
         universe.observe(catalogue.LOG_LINES_DROPPED, reason=reason)
+    for task in ("sweep", "backlog"):
+        universe.observe(catalogue.BACKGROUND_TASK_FAILURES, task=task)
     for sink in ("stdout", "file"):
         universe.observe(catalogue.LOG_WRITE_ERRORS, sink=sink)
     for label in ("http_route", "http_request_method"):
@@ -66,6 +68,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
             universe.over(_changes, started, 1800, _BY), lambda changes, _: changes
         ),
         runtime.LAG.name: universe.quantiles(0.99, catalogue.EVENT_LOOP_LAG, 300, _BY),
+        runtime.BACKGROUND_FAILED.name: grown(catalogue.BACKGROUND_TASK_FAILURES, 900, "task"),
         runtime.FLUSHES_FAILED.name: grown(catalogue.ROLLUP_FLUSH_FAILURES, 60),
         runtime.EVENTS_LOST.name: grown(catalogue.ROLLUP_LOST_EVENTS, 900),
         runtime.LINES_DROPPED.name: universe.increases(

@@ -19,14 +19,13 @@ from app.core.catalogue import ApprovalAction, Metric, Route
 from app.core.catalogue import Severity as Urgency
 from app.core.events import (
     AIAnswered,
-    BacklogNotCounted,
+    BackgroundTaskFailed,
     EscalationOpened,
     NotificationFailed,
     PaymentPlanDetected,
     ResponseEscalated,
     ResponseModified,
     ResponseNotSent,
-    SweepFailed,
 )
 from app.core.thresholds import Thresholds
 
@@ -213,7 +212,7 @@ def queue_age(thresholds: Thresholds) -> Signal:
             action=action,
             pending=pending,
             keep_firing="1m",
-            logs=LogQuery((SweepFailed, BacklogNotCounted, NotificationFailed)),
+            logs=LogQuery((BackgroundTaskFailed, NotificationFailed)),
             absence="TargetDown",
         )
 

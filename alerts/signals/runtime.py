@@ -17,6 +17,7 @@ from alerts.promql import quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import Metric
 from app.core.events import (
+    BackgroundTaskFailed,
     LinesDropped,
     RollupFlushBroken,
     RollupFlushFailed,
@@ -62,6 +63,7 @@ def _increase(metric: Metric, window: str, label: str = "", matchers: str = "") 
     )
 
 
+BACKGROUND_FAILED = _increase(catalogue.BACKGROUND_TASK_FAILURES, "15m", "task")
 FLUSHES_FAILED = _increase(catalogue.ROLLUP_FLUSH_FAILURES, "1m")
 EVENTS_LOST = _increase(catalogue.ROLLUP_LOST_EVENTS, "15m")
 LINES_DROPPED = _increase(catalogue.LOG_LINES_DROPPED, "5m", "reason", 'reason!="sampled"')
@@ -245,6 +247,35 @@ def rollup_store() -> Signal:
     )
 
 
+def background() -> Signal:
+    """Background tasks whose rounds fail."""
+    return Signal(
+        title="Background rounds failed",
+        meaning="Rounds of background tasks, or rows in them, that failed in the last 15 minutes, "
+        "by task. Good is 0.",
+        unit=Unit.COUNT,
+        source=BACKGROUND_FAILED,
+        dashboard=Dashboard.MONITORING,
+        thresholds=(
+            Threshold(
+                alert="BackgroundTaskFailing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"A background task of {_AT} fails ({{{{ $labels.task }}}})",
+                description="The task goes on, but work may be left undone: overdue conversations, "
+                "interrupted messages, retries or counts. Failures of the last 15 minutes.",
+                action="See the task and the error in the log. A database that doesn't answer has "
+                "its own alert; anything else is a bug or a row that this release can't read.",
+                pending="5m",
+                keep_firing="5m",
+                logs=LogQuery((BackgroundTaskFailed,)),
+            ),
+        ),
+    )
+
+
 def rollup_losses() -> Signal:
     """What the rollups had to give up."""
     return Signal(
@@ -403,6 +434,7 @@ def group(thresholds: Thresholds) -> Group:
             cpu(thresholds),
             lag(thresholds),
             restarts(thresholds),
+            background(),
             rollup_store(),
             rollup_losses(),
             log_losses(),

@@ -31,7 +31,7 @@ from app.core.events import (
     OperationSlow,
     UnhandledError,
 )
-from app.core.thresholds import Thresholds
+from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
 
 _ON = ("job", "slo")
 _TRIED = (StepStatus.COMPLETED, StepStatus.FAILED)
@@ -63,29 +63,37 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class BurnRate:
-    """How fast an error budget may burn before somebody is called.
+    """A limit as its alert has it: windows as PromQL writes them, and how long it has to last.
 
-    ``spent`` of the period's budget within ``long`` is worth a call. Both windows have to be above:
-    the long one is proof enough to act, the short one, a twelfth of it, lets the alert end soon
-    after the errors do.
+    Both windows have to be above: the long one is proof enough to act, the short one, a twelfth of
+    it, lets the alert end soon after the errors do.
     """
 
-    spent: float
+    limit: BurnLimit
     long: str
     short: str
-    severity: Severity
     pending: str
+
+    @property
+    def spent(self) -> float:
+        return self.limit.spent
+
+    @property
+    def severity(self) -> Severity:
+        return Severity(self.limit.urgency)
 
     def factor(self, period_days: float) -> float:
         """The burn rate: 1 uses up the budget in exactly the period."""
-        return round(self.spent * period_days * 86400 / seconds(self.long), 9)
+        return self.limit.factor(period_days)
 
 
-BURN_RATES = (
-    BurnRate(0.02, "1h", "5m", Severity.PAGE, "1m"),
-    BurnRate(0.05, "6h", "30m", Severity.PAGE, "2m"),
-    BurnRate(0.10, "1d", "2h", Severity.TICKET, "10m"),
-    BurnRate(0.10, "3d", "6h", Severity.TICKET, "30m"),
+BURN_RATES = tuple(
+    BurnRate(limit, long, short, pending)
+    for limit, (long, short, pending) in zip(
+        BURN_LIMITS,
+        (("1h", "5m", "1m"), ("6h", "30m", "2m"), ("1d", "2h", "10m"), ("3d", "6h", "30m")),
+        strict=True,
+    )
 )
 FAST, SLOW = ("5m", "30m", "1h", "2h", "6h"), ("1d", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""

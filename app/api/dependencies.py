@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.access import Caller
 from app.assembly import Orchestrator
 from app.core.observability import Observability
 
@@ -19,5 +20,11 @@ async def _observability(request: Request) -> Observability:
     return observability
 
 
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
 TheOrchestrator = Annotated[Orchestrator, Depends(_orchestrator)]
 TheObservability = Annotated[Observability, Depends(_observability)]
+TheCaller = Annotated[Caller, Depends(_caller)]

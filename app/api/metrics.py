@@ -1,60 +1,147 @@
 """`GET /metrics` for Prometheus; `GET /orchestrate/metrics` and its family for everybody else."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from app.api.caching import NOT_KEPT
 from app.api.dependencies import TheObservability, TheOrchestrator
 from app.api.routing import CachedRoute, GuardedRoute, ScrapeRoute
 from app.assembly import Orchestrator
 from app.core.errors import InvalidRequestError
 from app.schemas.errors import ErrorAnswer
-from app.schemas.metrics import SECTIONS, MetricsAnswer
-from app.services import metrics_query
-from app.services.export import MEDIA_TYPES, Format, exported, record
+from app.schemas.metrics import SECTIONS, Measures, MetricsAnswer, Series
+from app.services import measures as selection
+from app.services import time_ranges
+from app.services.export import MEDIA_TYPES, Format, exported, record, table
 from app.services.measures import MEASURES
-from app.services.metrics_query import MINUTE, RangeQuery
+from app.services.metrics_ranges import Prepared, RangeQuery
+from app.services.time_ranges import HOUR, MINUTE, Moment
 
 router = APIRouter(tags=["metrics"], route_class=CachedRoute)
 export_router = APIRouter(tags=["metrics"], route_class=GuardedRoute)
 scrape_router = APIRouter(tags=["metrics"], route_class=ScrapeRoute)
 
 MAX_TEXT = 1000
-_HOUR = 3600
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (401, 422, 429)
+    status: {"model": ErrorAnswer} for status in (401, 422, 429, 503)
 }
 _LIST = ", ".join(MEASURES)
+_MOMENT = "ISO 8601, Unix time (seconds or milliseconds), now, or a time before now such as -6h"
 
-From = Annotated[
+MeasuresParameter = Annotated[
     str | None,
     Query(
-        alias="from",
-        max_length=60,
-        description="start: ISO 8601, or a time before now such as -6h; default -1h",
-        examples=["-6h"],
+        alias="metrics",
+        max_length=MAX_TEXT,
+        description=f"measures, comma separated: {_LIST}; default: all that can be grouped so",
     ),
 ]
-To = Annotated[
-    str | None,
-    Query(max_length=60, description="end: ISO 8601, now, or a time before now; default now"),
-]
-StepParameter = Annotated[
-    str | None,
-    Query(max_length=10, description="length of a step: 1m, 5m, 1h, 1d …", examples=["5m"]),
-]
-GroupBy = Annotated[
-    str | None,
-    Query(max_length=200, description="labels to split by, comma separated", examples=["route"]),
-]
-Measures = Annotated[
-    str | None,
-    Query(alias="metrics", max_length=MAX_TEXT, description=f"measures, comma separated: {_LIST}"),
-]
+
+
+class RangeParameters:
+    """The parameters of a question about a range of time."""
+
+    def __init__(
+        self,
+        from_: Annotated[
+            str | None,
+            Query(
+                alias="from",
+                max_length=60,
+                description=f"start: {_MOMENT}; default -1h",
+                examples=["-6h"],
+            ),
+        ] = None,
+        start: Annotated[
+            str | None, Query(max_length=60, description="another name of `from`")
+        ] = None,
+        to: Annotated[
+            str | None, Query(max_length=60, description=f"end: {_MOMENT}; default now")
+        ] = None,
+        end: Annotated[str | None, Query(max_length=60, description="another name of `to`")] = None,
+        step: Annotated[
+            str | None,
+            Query(max_length=10, description="length of a step: 1m, 5m, 1h, 1d …", examples=["5m"]),
+        ] = None,
+        group_by: Annotated[
+            str | None,
+            Query(
+                max_length=200,
+                description="labels to split by, comma separated",
+                examples=["route"],
+            ),
+        ] = None,
+        timezone: Annotated[
+            str | None,
+            Query(
+                max_length=60,
+                description="zone of days, weeks and times without an offset",
+                examples=["Europe/Berlin"],
+            ),
+        ] = None,
+    ) -> None:
+        self.given = {
+            name: value
+            for name, value in (
+                ("from", from_),
+                ("start", start),
+                ("to", to),
+                ("end", end),
+                ("step", step),
+                ("group_by", group_by),
+                ("timezone", timezone),
+            )
+            if value is not None
+        }
+        for name, alias in (("from", "start"), ("to", "end")):
+            if name in self.given and alias in self.given:
+                raise InvalidRequestError(
+                    f"{alias}: it is another name of {name}; give one of them", alias
+                )
+
+    def query(
+        self, orchestrator: Orchestrator, measures: str | None, compare: str | None = None
+    ) -> RangeQuery:
+        """The question. Raises InvalidRequestError."""
+        given = self.given
+        zone = orchestrator.zone
+        if (name := given.get("timezone")) is not None:
+            zone = time_ranges.zone_named(name, "timezone")
+        # The minute that runs counts as a whole: the last hour has 60 of them.
+        now = int(time.time()) // MINUTE * MINUTE + MINUTE
+        moments = {
+            field: time_ranges.moment(given[field], field, now, zone)
+            for field in ("from", "start", "to", "end")
+            if field in given
+        }
+        end = moments.get("to") or moments.get("end") or Moment(now)
+        start = moments.get("from") or moments.get("start") or Moment(end.at - HOUR)
+        step, group_by = given.get("step"), selection.grouping(given.get("group_by"))
+        return RangeQuery(
+            measures=selection.selected(measures, group_by),
+            start=start,
+            end=end,
+            zone=zone,
+            step=None if step is None else time_ranges.duration(step, "step"),
+            group_by=group_by,
+            compare=None if compare is None else time_ranges.duration(compare, "compare"),
+        )
+
+    async def in_steps(self, orchestrator: Orchestrator, measures: str | None) -> Prepared:
+        """The question, in the usual steps where none were asked for."""
+        query = self.query(orchestrator, measures)
+        if query.step is None:
+            return await orchestrator.ranges.in_usual_steps(query)
+        return await orchestrator.ranges.prepared(query)
+
+
+TheRange = Annotated[RangeParameters, Depends()]
 
 
 @scrape_router.get("/metrics", response_class=Response)
@@ -70,6 +157,7 @@ async def metrics(request: Request, observability: TheObservability) -> Response
 )
 async def orchestrate_metrics(
     orchestrator: TheOrchestrator,
+    asked: TheRange,
     selected: Annotated[
         str | None,
         Query(
@@ -80,62 +168,83 @@ async def orchestrate_metrics(
             examples=["last_hour,sms.received"],
         ),
     ] = None,
-    start: From = None,
-    to: To = None,
-    step: StepParameter = None,
-    group_by: GroupBy = None,
     compare: Annotated[
         str | None,
         Query(
             max_length=10,
-            description="also give the same range, this much earlier",
+            description="also give the same range, this much earlier by the calendar",
             examples=["1w"],
         ),
     ] = None,
 ) -> Response:
     """The business at a glance, counted exactly over all workers: now, today, this week.
 
-    With measures or a range in the question, `range` holds them.
+    With measures or a range in the question, `range` holds them. A section has a time of its own.
     """
     sections, measures = _split(selected)
-    about_range = (measures, start, to, step, group_by, compare)
-    asks_for_range = any(parameter is not None for parameter in about_range)
+    about_range = asked.given | ({} if compare is None else {"compare": compare})
+    if selected is not None and measures is None and about_range:
+        first = next(iter(about_range))
+        raise InvalidRequestError(
+            f"{first}: the section {sections[0]} has a time of its own; leave {first} out, or "
+            "name a measure, such as sms.received",
+            first,
+        )
+    asks_for_range = measures is not None or bool(about_range)
     if selected is None:
         sections = () if asks_for_range else SECTIONS
-    answer = await orchestrator.report.overview(sections)
+    found = None
     if asks_for_range:
-        query = _query(orchestrator, measures, start, to, group_by, step, compare)
-        answer.range = await orchestrator.ranges.answer(query)
-    body = answer.model_dump_json(exclude_unset=True, by_alias=True)
-    return Response(body, media_type="application/json")
+        query = asked.query(orchestrator, measures, compare)
+        found = await orchestrator.ranges.answer(await orchestrator.ranges.prepared(query))
+    answer = await orchestrator.report.overview(sections)
+    if found:
+        answer.range = found
+        answer.as_of = min(answer.as_of, found.as_of) if sections else found.as_of
+        answer.complete = answer.complete and found.complete
+    body = await asyncio.to_thread(answer.model_dump_json, exclude_unset=True, by_alias=True)
+    # What isn't known now may be known in a moment.
+    headers = None if answer.complete or found else NOT_KEPT
+    return Response(body, media_type="application/json", headers=headers)
 
 
-@router.get("/orchestrate/metrics/series", responses=_REFUSED, response_class=Response)
+@router.get(
+    "/orchestrate/metrics/series",
+    response_class=Response,
+    responses={200: {"model": Series, "content": {"text/csv": {}}}, **_REFUSED},
+)
 async def series(
     orchestrator: TheOrchestrator,
-    measures: Annotated[
-        str,
-        Query(
-            alias="metrics", max_length=MAX_TEXT, description=f"measures, comma separated: {_LIST}"
-        ),
-    ] = "sms.received",
-    start: From = None,
-    to: To = None,
-    step: StepParameter = None,
-    group_by: GroupBy = None,
+    asked: TheRange,
+    measures: MeasuresParameter = None,
     format: Annotated[str, Query(pattern="^(json|csv)$", description="json or csv")] = "json",
 ) -> Response:
     """Time series ready to plot: flat rows of time, measure, labels and values, oldest first.
 
     Grafana's Infinity data source, `pandas.read_json` and a spreadsheet take it as it is.
     """
-    step = _usual_step(orchestrator, start, to) if step is None else step
-    query = _query(orchestrator, measures, start, to, group_by, step)
-    if format == "csv":
-        body = b"".join([chunk async for chunk in exported(orchestrator.ranges, query, Format.CSV)])
-        return Response(body, media_type=MEDIA_TYPES[Format.CSV])
-    records = [record(each) async for each in orchestrator.ranges.steps(query)]
-    return Response(orjson.dumps(records, option=orjson.OPT_UTC_Z), media_type="application/json")
+    query = await asked.in_steps(orchestrator, measures)
+    steps = [step async for some in orchestrator.ranges.rows(query) for step in some]
+
+    def written() -> bytes:
+        if format == "csv":
+            return table(steps, Format.CSV)
+        return orjson.dumps([record(step) for step in steps], option=orjson.OPT_UTC_Z)
+
+    return Response(
+        await orchestrator.ranges.off_loop(written),
+        media_type=MEDIA_TYPES[Format.CSV] if format == "csv" else "application/json",
+        headers=None if all(step.complete for step in steps) else NOT_KEPT,
+    )
+
+
+@router.get(
+    "/orchestrate/metrics/measures",
+    responses={status: _REFUSED[status] for status in (401, 422, 429)},
+)
+async def measures(orchestrator: TheOrchestrator) -> Measures:
+    """Every measure: its kind and unit, the labels it can be split by, how long it is kept."""
+    return orchestrator.report.measures()
 
 
 @export_router.get(
@@ -143,30 +252,30 @@ async def series(
 )
 async def export(
     orchestrator: TheOrchestrator,
+    asked: TheRange,
     format: Annotated[
         Format,
         Query(
             description="openmetrics is the format that `promtool tsdb create-blocks-from` reads"
         ),
     ] = Format.CSV,
-    measures: Measures = None,
-    start: From = None,
-    to: To = None,
-    step: StepParameter = None,
-    group_by: GroupBy = None,
+    measures: MeasuresParameter = None,
 ) -> StreamingResponse:
     """Any range as a file, streamed."""
-    step = _usual_step(orchestrator, start, to) if step is None else step
-    query = _query(orchestrator, measures, start, to, group_by, step)
+    query = await asked.in_steps(orchestrator, measures)
+    chunks = exported(orchestrator.ranges, query, format)
+    # Before the answer begins: what can't be read at all is an error, and no empty file.
+    first = await anext(chunks)
     suffix = "txt" if format is Format.OPENMETRICS else format.value
     return StreamingResponse(
-        _started(exported(orchestrator.ranges, query, format)),
+        _after(first, chunks),
         media_type=MEDIA_TYPES[format],
         headers={"Content-Disposition": f'attachment; filename="metrics.{suffix}"'},
     )
 
 
-async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _after(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
     async for chunk in chunks:
         if chunk:
             yield chunk
@@ -182,48 +291,7 @@ def _split(selected: str | None) -> tuple[tuple[str, ...], str | None]:
     for name in measures:
         if name not in MEASURES:
             known = [*SECTIONS, *MEASURES]
-            raise InvalidRequestError(metrics_query.unknown("metrics", name, known), "metrics")
+            raise InvalidRequestError(selection.unknown("metrics", name, known), "metrics")
     if not names:
         raise InvalidRequestError("metrics: name at least one, such as last_hour", "metrics")
     return sections, ",".join(measures) if measures else None
-
-
-def _query(
-    orchestrator: Orchestrator,
-    measures: str | None,
-    start: str | None,
-    to: str | None,
-    group_by: str | None,
-    step: str | None,
-    compare: str | None = None,
-) -> RangeQuery:
-    begin, end = _bounds(orchestrator, start, to)
-    groups = metrics_query.groups(group_by)
-    return orchestrator.ranges.prepared(
-        RangeQuery(
-            metrics_query.measures(measures, groups),
-            begin,
-            end,
-            None if step is None else metrics_query.duration(step, "step"),
-            groups,
-            None if compare is None else metrics_query.duration(compare, "compare"),
-        )
-    )
-
-
-def _bounds(orchestrator: Orchestrator, start: str | None, to: str | None) -> tuple[int, int]:
-    # The minute that runs counts as a whole: the last hour has 60 of them.
-    now, zone = int(time.time()) // MINUTE * MINUTE + MINUTE, orchestrator.zone
-    end = now if to is None else metrics_query.instant(to, "to", now, zone)
-    if start is None:
-        return end - _HOUR, end
-    return metrics_query.instant(start, "from", now, zone), end
-
-
-def _usual_step(orchestrator: Orchestrator, start: str | None, to: str | None) -> str:
-    """A step that gives a plot of some hundred points, and is kept at that age."""
-    begin, end = _bounds(orchestrator, start, to)
-    for seconds in (60, 300, 3600):
-        if (end - begin) / seconds <= 400 and orchestrator.ranges.is_kept(begin, seconds):
-            return metrics_query.spelled(seconds)
-    return "1d"

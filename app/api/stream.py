@@ -1,12 +1,13 @@
 """`GET /orchestrate/metrics/stream` and the live page that reads it."""
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import TheOrchestrator
-from app.api.routing import GuardedRoute
+from app.api.routing import GuardedRoute, access_of
 
 router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"], route_class=GuardedRoute)
 page_router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"])
@@ -25,19 +26,23 @@ _PAGE_HEADERS = {
 @router.get(
     "/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def stream(
+    request: Request,
     orchestrator: TheOrchestrator,
-    last_event_id: str | None = Header(None, max_length=100),
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="`id` of the last snapshot that was read")
+    ] = None,
 ) -> StreamingResponse:
     """The overview as it changes, as server-sent events.
 
-    `snapshot` is the whole of it; each `change` is a merge patch (RFC 7386) of what came before. A
-    reader that sends `Last-Event-ID` goes on where it was.
+    Each `snapshot` is the whole of it. A `heartbeat` says whether the last snapshot still holds
+    (`is_current`), when it was computed, and within how many seconds the next one comes. A token
+    that is taken out of the file ends its streams within 4 seconds.
     """
     return StreamingResponse(
-        orchestrator.broadcast.events(last_event_id),
+        orchestrator.broadcast.events(last_event_id, lambda: access_of(request).may_read(request)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

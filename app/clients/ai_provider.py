@@ -61,6 +61,7 @@ class AIProvider:
             "POST",
             "/v1/chat/completions",
             _Completion.model_validate_json,
+            recipient=tenant.tenant_id,
             json={
                 "model": self._model,
                 "temperature": TEMPERATURE,

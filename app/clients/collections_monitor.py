@@ -31,4 +31,5 @@ class CollectionsMonitor:
             "GET",
             f"/monitor/tenant/{quote(tenant_id, safe='')}",
             Tenant.model_validate_json,
+            recipient=tenant_id,
         )

@@ -42,6 +42,7 @@ class NotificationService:
             "POST",
             "/notifications/send",
             Notified.model_validate_json,
+            recipient=conversation_id,
             json=body,
         )
         return notified.notification_id

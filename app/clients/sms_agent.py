@@ -43,6 +43,7 @@ class SMSAgent:
             "GET",
             f"/conversations/{quote(phone_number, safe='')}",
             Conversation.model_validate_json,
+            recipient=phone_number,
         )
 
     async def send(
@@ -62,6 +63,7 @@ class SMSAgent:
             "POST",
             "/sms/send",
             Accepted.model_validate_json,
+            recipient=phone_number,
             json=body,
             headers={"Idempotency-Key": idempotency_key},
         )

@@ -1,24 +1,24 @@
 """A call to an upstream: timed, retried, guarded by a circuit breaker, correlated."""
 
+import asyncio
+import random
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import httpx
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 from pydantic import ValidationError
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_chain,
-    wait_fixed,
-    wait_none,
 )
+from tenacity.stop import stop_base
 
+from app.clients.breaker import CircuitBreaker, Permit
+from app.clients.retry_after import seconds_asked_for
 from app.core import catalogue, correlation
 from app.core.catalogue import BreakerState, Component, ErrorType, Operation
 from app.core.config import Calls
@@ -35,11 +35,15 @@ KEPT_CONNECTIONS = 20
 _TRANSIENT = frozenset(
     {ErrorType.TIMEOUT, ErrorType.CONNECTION, ErrorType.SERVER_ERROR, ErrorType.RATE_LIMITED}
 )
-_BREAKER_STATES = {
-    "closed": BreakerState.CLOSED,
-    "half-opened": BreakerState.HALF_OPEN,
-    "opened": BreakerState.OPEN,
-}
+_FOR_ONE = frozenset({ErrorType.SERVER_ERROR, ErrorType.INVALID_RESPONSE})
+"""Errors of an upstream that answers: they may be due to the one tenant or number asked for."""
+
+_ASKS_FOR_PATIENCE = frozenset({429, 503})
+_LEAST_SECONDS = 0.001
+"""An attempt with less time than this is not made: it would only count as another failure."""
+
+_JITTER = 0.25
+"""Share by which a wait is longer or shorter, so that calls do not come back all at once."""
 
 
 class UpstreamError(Exception):
@@ -50,56 +54,112 @@ class UpstreamError(Exception):
 
     is_loggable = True
 
-    def __init__(self, component: Component, operation: Operation, error_type: ErrorType) -> None:
+    def __init__(
+        self,
+        component: Component,
+        operation: Operation,
+        error_type: ErrorType,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """``retry_after_seconds`` is how long the upstream asked to be left alone, if it did."""
         super().__init__(f"{component}: {operation} failed: {error_type}")
         self.component = component
         self.operation = operation
         self.error_type = error_type
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Breakers:
     """The circuit breakers of one process and their metrics."""
 
     def __init__(self, calls: Calls, instruments: Instruments) -> None:
-        self._factory = AsyncCircuitBreakerFactory(
-            default_ttl=calls.breaker_reset_seconds,
-            # An upstream that refuses a request is up.
-            exclude=[(UpstreamError, lambda e: e.error_type is ErrorType.CLIENT_ERROR)],
-        )
-        self._thresholds = {
+        failures = {
             Component.COLLECTIONS_MONITOR: calls.collections_monitor_breaker_failures,
             Component.SMS_AGENT: calls.sms_agent_breaker_failures,
             Component.NOTIFICATION_SERVICE: calls.notification_service_breaker_failures,
             Component.AI_PROVIDER: calls.ai_provider_breaker_failures,
         }
+        self._breakers = {
+            component: CircuitBreaker(
+                failures[component], reset_seconds=calls.breaker_reset_seconds
+            )
+            for component in catalogue.UPSTREAMS
+        }
         self._gauge = instruments.gauge(catalogue.CIRCUIT_BREAKER_STATE)
         self._transitions = instruments.counter(catalogue.CIRCUIT_BREAKER_TRANSITIONS)
         self._transitions.bind_all()
-        self._states: dict[Component, BreakerState] = {}
+        self._shown: dict[Component, BreakerState] = {}
         for component in catalogue.UPSTREAMS:
-            self._show(component, BreakerState.CLOSED)
-        self._factory.add_listener(self._on_event)
+            self._set_gauge(component, BreakerState.CLOSED)
 
     def state(self, component: Component) -> BreakerState:
-        """The breaker's state after the last call."""
-        return self._states[component]
+        """The breaker's state now."""
+        return self._breakers[component].state
 
-    async def guard(self, component: Component) -> Any:
-        """The breaker of ``component``, to be entered around each attempt."""
-        return await self._factory.get_breaker(component.value, self._thresholds[component])
+    def shown(self, component: Component) -> BreakerState:
+        """The state that the metric shows."""
+        return self._shown[component]
 
-    def _on_event(self, name: str, kind: str, event: Any) -> None:
-        if kind != "state_changed":
+    def enter(self, component: Component, recipient: str | None) -> Permit | None:
+        """A permit for one call, or None while the breaker refuses it."""
+        permit = self._breakers[component].enter(recipient)
+        self._show(component)
+        return permit
+
+    def ended(self, component: Component, permit: Permit, error: BaseException | None) -> None:
+        """Give ``permit`` back with how its call ended."""
+        breaker = self._breakers[component]
+        error_type = getattr(error, "error_type", None)
+        if error is None or error_type is ErrorType.CLIENT_ERROR:
+            breaker.succeeded(permit)
+        elif error_type is ErrorType.RATE_LIMITED:
+            # It answers, so a half-open breaker may close. `_leave_alone` paces the calls.
+            breaker.answered(permit)
+        elif not isinstance(error, UpstreamError):
+            breaker.gave_up(permit)
+        elif error_type in _FOR_ONE:
+            breaker.failed_for_one(permit)
+        else:
+            breaker.failed(permit)
+        self._show(component)
+
+    def _show(self, component: Component) -> None:
+        breaker = self._breakers[component]
+        state = breaker.state
+        if state is self._shown[component]:
             return
-        component, state = Component(name), _BREAKER_STATES[event.state]
-        self._show(component, state)
+        self._set_gauge(component, state)
         self._transitions.series(component, state).note()
         log.event(BreakerChanged(component=component, state=state))
+        if state is BreakerState.OPEN:
+            self._show_when_half_open(component)
 
-    def _show(self, component: Component, current: BreakerState) -> None:
-        self._states[component] = current
+    def _show_when_half_open(self, component: Component) -> None:
+        """Look again once the time is over: without traffic, nobody else would."""
+        breaker = self._breakers[component]
+
+        def look() -> None:
+            if breaker.state is BreakerState.OPEN:  # the timer was early, or it opened again
+                self._show_when_half_open(component)
+            self._show(component)
+
+        asyncio.get_running_loop().call_later(breaker.seconds_until_half_open, look)
+
+    def _set_gauge(self, component: Component, current: BreakerState) -> None:
+        self._shown[component] = current
         for state in BreakerState:
             self._gauge.child(component, state).set(state is current)
+
+
+class _StopBefore(stop_base):
+    """Ends the retries when the next attempt would have no time left before ``deadline``."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        next_attempt = asyncio.get_running_loop().time() + retry_state.upcoming_sleep
+        return next_attempt >= self._deadline - _LEAST_SECONDS
 
 
 @cache
@@ -126,8 +186,11 @@ class Upstream:
         self._instruments = instruments
         self._retries = instruments.counter(catalogue.OPERATION_RETRIES)
         self._waits = calls.retry_waits_seconds
+        self._timeout = calls.timeout_seconds
+        self._asked_again_at = 0.0
         self._http = httpx.AsyncClient(
             base_url=base_url,
+            # A limit for silence only; `call` limits the whole.
             timeout=calls.timeout_seconds,
             # With a transport of our own httpx looks for no proxy in the environment; SSL_CERT_FILE
             # still counts.
@@ -159,10 +222,15 @@ class Upstream:
         path: str,
         parse: Callable[[bytes], T],
         *,
+        recipient: str | None = None,
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> T:
-        """The parsed answer. Raises UpstreamError once the retries are used up.
+        """The parsed answer. Raises UpstreamError once the retries or the time are used up.
+
+        The time-out is for all of it: attempts, their waits and an answer that trickles in.
+        ``recipient`` is the tenant or number that the call is for: errors for one of them only do
+        not open the breaker.
 
         ``parse`` turns the body into the result and raises pydantic's ValidationError on a body
         that is not what was agreed.
@@ -181,35 +249,73 @@ class Upstream:
                 )
             )
 
-        waits = [wait_fixed(seconds) for seconds in self._waits]
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return self.retry_wait(
+                state.attempt_number, getattr(error, "retry_after_seconds", None)
+            )
+
+        deadline = asyncio.get_running_loop().time() + self._timeout
+
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(len(waits) + 1),
-            wait=wait_chain(*waits) if waits else wait_none(),
+            stop=stop_after_attempt(len(self._waits) + 1) | _StopBefore(deadline),
+            wait=wait,
             retry=retry_if_exception(_worth_retrying),
             before_sleep=retried,
             reraise=True,
         )
-        return await retrying(self._attempt, operation, method, path, parse, json, headers)
+
+        async def exchange() -> T:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._exchange(operation, method, path, parse, json, headers)
+            except TimeoutError:
+                raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
+
+        async def attempt() -> T:
+            await self._leave_alone(operation, deadline)
+            return await self._attempt(operation, recipient, exchange)
+
+        return await retrying(attempt)
+
+    def retry_wait(self, attempt: int, asked_for_seconds: float | None) -> float:
+        """Seconds to wait after ``attempt`` (1 is the first); never less than was asked for."""
+        planned = self._waits[min(attempt, len(self._waits)) - 1] if self._waits else 0.0
+        jittered = planned * random.uniform(1 - _JITTER, 1 + _JITTER)
+        if asked_for_seconds is None:
+            return jittered
+        return max(jittered, asked_for_seconds + planned * random.uniform(0, _JITTER))
+
+    async def _leave_alone(self, operation: Operation, deadline: float) -> None:
+        """Wait until the time that the upstream asked for, if that is before ``deadline``."""
+        left = deadline - asyncio.get_running_loop().time()
+        seconds = self._asked_again_at - asyncio.get_running_loop().time()
+        if seconds <= 0:
+            return
+        if seconds >= left:
+            self._instruments.operation_failed(self.component, operation, ErrorType.RATE_LIMITED)
+            raise UpstreamError(self.component, operation, ErrorType.RATE_LIMITED, seconds)
+        await asyncio.sleep(random.uniform(seconds, min(seconds * (1 + _JITTER), left)))
 
     async def _attempt(
         self,
         operation: Operation,
-        method: str,
-        path: str,
-        parse: Callable[[bytes], T],
-        json: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
+        recipient: str | None,
+        exchange: Callable[[], Awaitable[T]],
     ) -> T:
-        breaker = await self._breakers.guard(self.component)
+        permit = self._breakers.enter(self.component, recipient)
+        if permit is None:
+            self._instruments.operation_failed(self.component, operation, ErrorType.CIRCUIT_OPEN)
+            raise UpstreamError(self.component, operation, ErrorType.CIRCUIT_OPEN)
+        failure: BaseException | None = None
         try:
-            async with breaker:
-                with self._instruments.operation(self.component, operation):
-                    return await self._exchange(operation, method, path, parse, json, headers)
-        except OpenedState as refused:
-            # The library raises one instance again and again; its traceback would grow each time.
-            refused.with_traceback(None)
-        self._instruments.operation_failed(self.component, operation, ErrorType.CIRCUIT_OPEN)
-        raise UpstreamError(self.component, operation, ErrorType.CIRCUIT_OPEN)
+            with self._instruments.operation(self.component, operation):
+                return await exchange()
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._breakers.ended(self.component, permit, failure)
 
     async def _exchange(
         self,
@@ -228,19 +334,35 @@ class Upstream:
         except httpx.HTTPError:
             raise UpstreamError(self.component, operation, ErrorType.CONNECTION) from None
         if not response.is_success:
-            raise UpstreamError(self.component, operation, _error_type(response.status_code))
+            raise self._refusal(operation, response)
         try:
             return parse(response.content)
         except ValidationError:  # its text quotes the body
             raise UpstreamError(self.component, operation, ErrorType.INVALID_RESPONSE) from None
 
-    async def is_up(self) -> bool:
-        """Whether the upstream answers at all, asked outside of breaker, retries and metrics."""
+    def _refusal(self, operation: Operation, response: httpx.Response) -> UpstreamError:
+        error_type, seconds = _error_type(response.status_code), None
+        if response.status_code in _ASKS_FOR_PATIENCE:
+            seconds = seconds_asked_for(response.headers.get("Retry-After"))
+        if seconds is not None and error_type is ErrorType.RATE_LIMITED:
+            # A quota is everybody's: the next calls wait as well.
+            again_at = asyncio.get_running_loop().time() + seconds
+            self._asked_again_at = max(self._asked_again_at, again_at)
+        return UpstreamError(self.component, operation, error_type, seconds)
+
+    async def health(self, seconds: float) -> str | None:
+        """None if the upstream answers well within ``seconds``, or else what is wrong.
+
+        It is asked outside of breaker, retries and metrics.
+        """
         try:
-            response = await self._http.get("/health", timeout=2)
+            async with asyncio.timeout(seconds):
+                response = await self._http.get("/health")
+        except (TimeoutError, httpx.TimeoutException):
+            return f"did not answer within {seconds:g} s"
         except httpx.HTTPError:
-            return False
-        return not response.is_server_error
+            return "could not be reached"
+        return f"answered with status {response.status_code}" if response.is_server_error else None
 
     async def close(self) -> None:
         """Close its connections."""

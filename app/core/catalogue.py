@@ -166,6 +166,21 @@ class Step(StrEnum):
     NOTIFY_MANAGER = "notify_manager"
 
 
+class BackgroundTask(StrEnum):
+    """What a worker does again and again, beside answering requests."""
+
+    SWEEP = "sweep"
+    RECOVERY = "recovery"
+    BACKLOG = "backlog"
+    ERASURE = "erasure"
+    CHECKPOINT = "checkpoint"
+    ROLLUP_FLUSH = "rollup_flush"
+    ROLLUP_EXPIRY = "rollup_expiry"
+    FACT_FOLDING = "fact_folding"
+    WORKER_SNAPSHOT = "worker_snapshot"
+    LOG_METRICS = "log_metrics"
+
+
 class StepType(StrEnum):
     """What kind of work a step is."""
 
@@ -398,6 +413,13 @@ INSTRUMENTATION_ERRORS = Metric(
     "errors",
     "Errors inside the instrumentation itself; each lost a measurement, none failed a request.",
 )
+BACKGROUND_TASK_FAILURES = Metric(
+    "background_task_failures_total",
+    Kind.COUNTER,
+    "failures",
+    "Rounds of a background task, or rows in one, that failed; the next round tries again.",
+    (Label("task", _values(BackgroundTask)),),
+)
 ROLLUP_FLUSH_FAILURES = Metric(
     "rollup_flush_failures_total",
     Kind.COUNTER,
@@ -416,6 +438,13 @@ ROLLUP_LOST_EVENTS = Metric(
     Kind.COUNTER,
     "events",
     "Events that the rollups lost, because their store could not be written for too long.",
+)
+
+CLOCK_SET_BACK = Metric(
+    "clock_set_back_total",
+    Kind.COUNTER,
+    "durations",
+    "Durations of 0 instead of less: the clock was set back between their beginning and end.",
 )
 
 METRICS_STREAM_READERS = Metric(
@@ -559,6 +588,20 @@ APPROVAL_QUEUE_OLDEST_AGE = Metric(
     "How long the oldest of the waiting responses has waited; 0 when none waits.",
     merge="livemax",
 )
+WORKFLOWS_FAILED = Metric(
+    "orchestrator_workflows_failed",
+    Kind.GAUGE,
+    "workflows",
+    "Failed workflows that nobody has run again or escalated yet.",
+    merge="livemax",
+)
+WORKFLOWS_FAILED_OLDEST_AGE = Metric(
+    "orchestrator_workflows_failed_oldest_age_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long ago the oldest of the failed workflows failed; 0 when there is none.",
+    merge="livemax",
+)
 ESCALATIONS_OPEN = Metric(
     "orchestrator_escalations_open",
     Kind.GAUGE,
@@ -591,7 +634,7 @@ ESCALATION_RESOLUTION_DURATION = Metric(
     Kind.HISTOGRAM,
     "seconds",
     "Time from opening an escalation to a manager closing it.",
-    (Label("type", _values(EscalationType)),),
+    (Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
     HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(
@@ -614,6 +657,23 @@ PAYMENT_PLANS_AUTO_APPROVED = Metric(
     "plans",
     "Valid payment plans that were confirmed to the tenant without a manager.",
 )
+
+
+FACTS = (
+    SMS_RECEIVED,
+    SMS_PROCESSING_DURATION,
+    WORKFLOW_RETRIES,
+    AI_RESPONSES,
+    AI_CONFIDENCE,
+    APPROVALS,
+    APPROVAL_WAIT_DURATION,
+    ESCALATIONS,
+    ESCALATION_RESOLUTION_DURATION,
+    PAYMENT_PLANS,
+    PAYMENT_PLAN_DETECTIONS,
+    PAYMENT_PLANS_AUTO_APPROVED,
+)
+"""The metrics that facts of the business count in; the others are measured."""
 
 
 def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:

@@ -19,20 +19,21 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
-from app.core.environment import OwnSettings, OwnVariables, SettingsError
+from app.core.environment import OwnSettings, SettingsError
 from app.core.events import all_events
 from app.core.levels import Level
 from app.core.log_files import Keeping
@@ -45,6 +46,16 @@ from app.core.thresholds import Thresholds
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+LEAST_CONNECTIONS = 3
+"""Database connections without which a worker can't work: two for business, one for rollups."""
+
+ROOMY_CONNECTIONS = 5
+"""From here on a worker has a second one for rollups: it can be read while it is written."""
+
+DEFAULT_CONNECTIONS = 7
+"""Database connections a worker has if nothing else is set."""
 
 
 def _database_url(value: str) -> str:
@@ -65,6 +76,18 @@ def _time_zone(value: str) -> str:
     if value not in _time_zones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
     return value
+
+
+def _days_or_none(value: object) -> object:
+    """``none``, as a variable can say it."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("write a number of days, or none to keep them for ever") from None
 
 
 def _proxy(value: SecretStr | None) -> SecretStr | None:
@@ -102,9 +125,13 @@ class PaymentPlanLimits(Section):
 class Calls(Section):
     """HTTP calls to the upstreams (docs/domain.md, "What it depends on")."""
 
-    timeout_seconds: Seconds = Field(30, description="limit of one attempt")
+    timeout_seconds: Seconds = Field(
+        30, description="limit of a whole call: its attempts, the waits between them, the answer"
+    )
     retry_waits_seconds: tuple[float, ...] = Field(
-        (1, 2, 4), description="waits between attempts; one retry for each wait"
+        (1, 2, 4),
+        description="waits between attempts, each up to a quarter longer or shorter by chance; one "
+        "retry for each wait. Retry-After of the upstream is kept if it is longer",
     )
     breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
     collections_monitor_breaker_failures: int = Field(5, ge=1)
@@ -118,6 +145,12 @@ class Calls(Section):
         if any(wait < 0 for wait in self.retry_waits_seconds):
             raise ValueError("retry_waits_seconds must not be negative")
         return self
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long a call takes at most, with all its attempts and waits."""
+        attempts = len(self.retry_waits_seconds) + 1
+        return self.timeout_seconds * attempts + sum(self.retry_waits_seconds)
 
 
 class Links(Section):
@@ -239,17 +272,20 @@ class LogSettings(Section):
 
 
 class MetricsAccess(Section):
-    """Who may read `/metrics` and `/orchestrate/metrics`, how often, and how fresh it is."""
+    """Who may read metrics and use the orchestration endpoints; how often, and how fresh it is."""
 
     tokens_file: Path | None = Field(
         None,
-        description="file of bearer tokens, one `name:token` a line; read again when it changes",
+        description="file of bearer tokens, one `name:token` a line, then what it is for: metrics "
+        "(the default), receive, act, manager; read again when it changes",
     )
     open_on_loopback: bool = Field(
         False, description="let clients on this machine in without a token"
     )
     requests_per_minute: int = Field(
-        600, ge=1, description="limit for one token or address in each worker; scrapes have none"
+        600,
+        ge=1,
+        description="limit for one token or address in each worker; only for the JSON metrics",
     )
     cache_seconds: Seconds = Field(1.0, description="how long an answer is reused")
     stream_interval_seconds: Seconds = Field(
@@ -293,8 +329,6 @@ class Settings(OwnSettings):
         extra="forbid",
         validate_default=True,
     )
-    # What the environment overrides comes after the variables, before the defaults.
-    sources = (OwnVariables, _OfTheEnvironment)
 
     host: IPv4Address | IPv6Address = Field(
         IPv4Address("127.0.0.1"), description="address to listen on"
@@ -324,7 +358,18 @@ class Settings(OwnSettings):
 
     database_url: DatabaseUrl = "sqlite:///orchestrator.db"
     database_password: SecretStr | None = Field(None, description="added to database_url")
-    database_pool_size: int = Field(5, ge=1, le=200, description="connections a worker keeps")
+    database_connections: int | None = Field(
+        None,
+        ge=1,
+        description="database connections that a replica may open in total: all its workers, for "
+        "the business tables and the rollups together; by default 7 for each worker. All replicas "
+        "together must fit into max_connections of PostgreSQL",
+    )
+    database_timeout_seconds: Seconds = Field(
+        5,
+        description="limit of each step of a query: to get a connection, a statement, a commit, a "
+        "lock; beyond it the answer is 503",
+    )
     rollup_database_url: DatabaseUrl | None = Field(
         None,
         description="store of the JSON metrics; by default a file beside the SQLite database, "
@@ -352,13 +397,37 @@ class Settings(OwnSettings):
     sweep_interval_seconds: Seconds = Field(
         60, description="how often to look for overdue, interrupted and unannounced work"
     )
+    no_responses_per_minute: int = Field(
+        600, ge=1, description="escalations that all sweeps together open for missing answers"
+    )
+    retries_per_minute: int = Field(
+        600,
+        ge=1,
+        le=3000,
+        description="failed workflows that all workers together run again on one request; each "
+        "asks the AI, whose quota is 3,500 a minute",
+    )
+    recovery_interval_seconds: Seconds = Field(
+        1, description="how often to look for failed workflows that are to be run again"
+    )
     backlog_interval_seconds: Seconds = Field(
         5, description="how often waiting responses and open escalations are counted"
     )
     interrupted_after_seconds: Seconds = Field(
-        # Longer than a run in which every call times out and is retried: 4 x (4 x 30 s + 7 s).
+        # Longer than a run in which every call uses up its time, and the database too: 4 x 30 s.
         900,
         description="work without progress for this long was interrupted and may be run again",
+    )
+
+    personal_data_retention_days: Annotated[
+        Annotated[Days, Field(le=36_500)] | None, BeforeValidator(_days_or_none)
+    ] = Field(
+        365,
+        description="texts and phone numbers of a conversation are erased when it has been over "
+        "for this long; none keeps them for ever",
+    )
+    erasure_interval_seconds: Seconds = Field(
+        3600, description="how often texts and phone numbers that have to be erased are looked for"
     )
 
     metrics_access: MetricsAccess = MetricsAccess()
@@ -378,6 +447,42 @@ class Settings(OwnSettings):
                 f"{ENV_PREFIX}LOGS__FOLDER"
             )
         return self
+
+    @model_validator(mode="after")
+    def _duplicates_known(self) -> Self:
+        days = self.personal_data_retention_days
+        if days is not None and days * 86400 <= self.duplicate_window_seconds:
+            raise ValueError(
+                f"{ENV_PREFIX}PERSONAL_DATA_RETENTION_DAYS={days:g} is within "
+                f"{ENV_PREFIX}DUPLICATE_WINDOW_SECONDS={self.duplicate_window_seconds:g}: what is "
+                "erased can't be known again; make the retention longer, or the window shorter"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_connections(self) -> Self:
+        total, least = self.database_connections, LEAST_CONNECTIONS * self.workers
+        if total is not None and total < least:
+            raise ValueError(
+                f"{ENV_PREFIX}DATABASE_CONNECTIONS={total}: {self.workers} workers need at least "
+                f"{least}, {LEAST_CONNECTIONS} each; raise it, or lower {ENV_PREFIX}WORKERS"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables first, then what the environment overrides, then the defaults."""
+        own = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )
+        return *own, _OfTheEnvironment(settings_cls)
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -408,6 +513,21 @@ class Settings(OwnSettings):
         """The proxy that calls to the AI provider go through."""
         proxy = self.ai_provider_proxy
         return proxy.get_secret_value().strip() if proxy else None
+
+    @property
+    def most_connections(self) -> int:
+        """Database connections that all workers of this replica may open in total."""
+        return self.database_connections or DEFAULT_CONNECTIONS * self.workers
+
+    @property
+    def rollup_pool_size(self) -> int:
+        """Connections that a worker keeps for the rollups."""
+        return 1 if self.most_connections // self.workers < ROOMY_CONNECTIONS else 2
+
+    @property
+    def database_pool_size(self) -> int:
+        """Connections that a worker keeps for the business tables."""
+        return self.most_connections // self.workers - self.rollup_pool_size
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,49 +1,103 @@
 """The database: an async engine that is timed and counted, and its two kinds of session."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, event, text
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import catalogue
-from app.core.catalogue import Component, ErrorType, Operation
+from app.core.catalogue import BackgroundTask, Component, ErrorType, Operation
+from app.core.events import FromCode, WriteAheadLogHeld
+from app.core.facts import FactCounters, Transaction
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
+from app.core.periodic import Background
 
-BUSY_TIMEOUT_SECONDS = 30
-"""How long a SQLite writer waits for another one."""
+log = get_logger(__name__)
 
-_CREATE_TABLES_LOCK = 0x0C4A7E
+TIMEOUT_SECONDS = 5.0
+"""How long one step may take: to get a connection, one statement, a commit, a lock."""
+
+_ANSWER_SECONDS = 0.5
+"""What the server's own limit leaves for its error to arrive before the client gives up."""
+
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""Size to which SQLite's write-ahead log is cut back once nobody reads from it any more."""
+
+CHECKPOINT_SECONDS = 30.0
+"""How often it is looked whether it is over that size."""
+
 _STATEMENTS = {operation.value: operation for operation in Operation}
 
 
+class DatabaseSilentError(SQLAlchemyError):
+    """The database did not answer in time; a commit may or may not have come through."""
+
+    is_loggable = True
+
+
+class _AbortingConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that is cut when a statement takes too long or is given up.
+
+    asyncpg would ask the server to cancel it and wait for that. A server that stands still does
+    not answer this either, so every later rollback and close would hang. The server ends the
+    statement itself, by its statement_timeout.
+    """
+
+    def _cancel_current_command(self, *_waiters: object) -> None:
+        # Not at once: the protocol has not finished its own part.
+        self._loop.call_soon(self.terminate)
+
+
 class Database:
-    """One database, SQLite or PostgreSQL."""
+    """One database, SQLite or PostgreSQL.
+
+    Nothing waits for ever: each step (a connection, a statement, a commit, a rollback, a lock) has
+    the same limit. Beyond it, `SQLAlchemyError` is raised and the connection is dropped.
+    """
 
     def __init__(
-        self, url: URL, *, pool_size: int, busy_seconds: float = BUSY_TIMEOUT_SECONDS
+        self,
+        url: URL,
+        *,
+        pool_size: int,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        wal_limit_bytes: int = WAL_LIMIT_BYTES,
+        fact_counters: FactCounters | None = None,
     ) -> None:
+        """``fact_counters`` count what transactions tell; without them none can tell anything."""
+        self._fact_counters = fact_counters
         self._sqlite = url.get_backend_name() == "sqlite"
+        self._timeout = timeout_seconds
+        self._wal_limit = wal_limit_bytes
+        self._wal = Path(f"{url.database}-wal") if self._sqlite and url.database else None
         # SQLite's own queue is a sleep of up to 100 ms; this one wakes the next writer at once.
         self._one_writer = asyncio.Lock()
+        self._probes: set[asyncio.Task[None]] = set()
         self.engine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=busy_seconds,
+            pool_timeout=timeout_seconds,
             pool_pre_ping=not self._sqlite,
             # Parameters are message texts and phone numbers: they stay out of error messages.
             hide_parameters=True,
-            connect_args={"timeout": busy_seconds} if self._sqlite else {},
+            connect_args=(
+                {"timeout": timeout_seconds} if self._sqlite else _bounded(timeout_seconds)
+            ),
         )
         if self._sqlite:
-            _use_write_ahead_log(self.engine)
+            _use_write_ahead_log(self.engine, wal_limit_bytes)
 
     @property
     def connections_used(self) -> int:
@@ -67,58 +121,212 @@ class Database:
             raise TypeError(f"expected a pool of bounded size, got {type(pool).__name__}")
         return pool
 
-    async def create_tables(self, metadata: MetaData) -> None:
-        """Create what is missing; several processes may do so at once."""
-        async with self.engine.begin() as connection:
-            if self._sqlite:
-                await connection.execute(text("BEGIN IMMEDIATE"))
-            else:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATE_TABLES_LOCK}
-                )
-            await connection.run_sync(metadata.create_all)
-
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for queries: each sees what is committed."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield session
+        """A session for queries: each sees what is committed. Raises SQLAlchemyError."""
+        with _silence_as_error():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                await self._connect(session)
+                yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries that all see the database as it was at the first of them.
+
+        Raises SQLAlchemyError.
+        """
+        with _silence_as_error():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                if self._sqlite:
+                    await self._connect(session)
+                    await session.execute(text("BEGIN"))
+                else:
+                    level = {"isolation_level": "REPEATABLE READ"}
+                    await self._connect(session, execution_options=level)
+                yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
         """A session in a transaction that commits at the end, or leaves nothing.
 
-        On SQLite it takes the write lock at once: a transaction that reads first and is then
-        refused the lock could only be started over.
-        """
-        async with (
-            self._one_writer if self._sqlite else nullcontext(),
-            AsyncSession(self.engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            if self._sqlite:
-                await session.execute(text("BEGIN IMMEDIATE"))
-            yield session
+        What it was told is counted with the commit, and noted and logged after it.
 
-    async def lock(self, session: AsyncSession, key: str) -> None:
-        """Serialise transactions that use the same ``key`` until they end."""
+        On SQLite it takes the write lock at once: a transaction that reads first and is then
+        refused the lock could only be started over. Raises SQLAlchemyError.
+        """
+        counters = self._fact_counters
+        with _silence_as_error():
+            async with (
+                self._writers_turn(),
+                Transaction(self.engine, expire_on_commit=False) as session,
+            ):
+                session.told = []
+                async with session.begin():
+                    await self._connect(session)
+                    if self._sqlite:
+                        await session.execute(text("BEGIN IMMEDIATE"))
+                    yield session
+                    if session.told and counters is None:
+                        raise TypeError("this database has no fact_counters: nothing can be told")
+                    if session.told and counters is not None:
+                        await session.flush()
+                        await counters.store(session, session.told)
+                if counters is not None:
+                    counters.committed(session.told)
+
+    @asynccontextmanager
+    async def _writers_turn(self) -> AsyncIterator[None]:
+        if not self._sqlite:
+            yield
+            return
+        async with asyncio.timeout(self._timeout):
+            await self._one_writer.acquire()
+        try:
+            yield
+        finally:
+            self._one_writer.release()
+
+    async def _connect(self, session: AsyncSession, **options: Any) -> None:
+        """Take a connection: the wait for one, a new one and the check of an old one together."""
+        if self._sqlite:  # no server that could be silent: the pool and each lock have their limits
+            await session.connection(**options)
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await session.connection(**options)
+        except OSError as error:  # TimeoutError is one
+            raise DatabaseSilentError(f"no connection: {type(error).__name__}") from None
+
+    async def lock(self, session: AsyncSession, *keys: str) -> None:
+        """Serialise transactions that use the same keys until they end.
+
+        Who needs several names them in one call, and in the same order as everybody else.
+        """
         # SQLite has one writer at a time as it is.
         if not self._sqlite:
-            await session.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+            locks = ", ".join(
+                f"pg_advisory_xact_lock(hashtextextended(:key{index}, 0))"
+                for index in range(len(keys))
+            )
+            named = {f"key{index}": key for index, key in enumerate(keys)}
+            await session.execute(text(f"SELECT {locks}"), named)
+
+    async def try_lock(self, session: AsyncSession, key: str) -> bool:
+        """`lock` that never waits; False when another transaction has it."""
+        if self._sqlite:
+            return True
+        taken = await session.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+        )
+        return bool(taken.scalar_one())
+
+    async def connections_allowed(self) -> int:
+        """How many connections this user of PostgreSQL may open in total, all replicas together."""
+        async with self.reading() as session:
+            return int(
+                await session.scalar(
+                    text(
+                        "SELECT least(current_setting('max_connections')::int"
+                        " - current_setting('superuser_reserved_connections')::int,"
+                        " nullif(rolconnlimit, -1)) FROM pg_roles WHERE rolname = current_user"
+                    )
+                )
             )
 
-    async def ping(self) -> None:
-        """Raise what a query raises when the database does not answer."""
-        async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+    async def health(self, seconds: float) -> str | None:
+        """None if it answers a query within ``seconds``, or else what is wrong.
+
+        The answer comes in that time even when the query can't be given up as fast.
+        """
+        probe = asyncio.create_task(self._ping())
+        self._probes.add(probe)
+        probe.add_done_callback(self._probed)
+        done, _ = await asyncio.wait({probe}, timeout=seconds)
+        if not done:
+            probe.cancel()
+            return f"did not answer within {seconds:g} s"
+        error = probe.exception()
+        if error is None:
+            return None
+        if isinstance(error, DatabaseSilentError):
+            return f"did not answer within {self._timeout:g} s"
+        return f"can't be used ({type(error).__name__})"
+
+    async def _ping(self) -> None:
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    def _probed(self, probe: asyncio.Task[None]) -> None:
+        self._probes.discard(probe)
+        if not probe.cancelled():
+            probe.exception()  # taken note of, by whoever asked
+
+    async def checkpoint(self) -> bool:
+        """Cut SQLite's write-ahead log back if it is over its limit; False if a reader holds it.
+
+        SQLite does so by itself only at a moment when nobody reads. Raises SQLAlchemyError.
+        """
+        if self._wal is None or not self._wal.exists():
+            return True
+        if self._wal.stat().st_size <= self._wal_limit:
+            return True
+        with _silence_as_error():
+            async with self._writers_turn(), self.engine.connect() as connection:
+                # A reader is not waited for: writers would wait as long.
+                await connection.execute(text("PRAGMA busy_timeout=0"))
+                try:
+                    result = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                    is_busy = bool(result.scalar_one_or_none())
+                finally:
+                    milliseconds = int(self._timeout * 1000)
+                    await connection.execute(text(f"PRAGMA busy_timeout={milliseconds}"))
+        return not is_busy
+
+    async def run(self, background: Background) -> None:
+        """Look after SQLite's write-ahead log until cancelled."""
+        if self._wal is not None:
+            await background.every(
+                BackgroundTask.CHECKPOINT, CHECKPOINT_SECONDS, self._try_to_checkpoint
+            )
+
+    async def _try_to_checkpoint(self) -> None:
+        try:
+            done = await self.checkpoint()
+        except (SQLAlchemyError, OSError) as error:
+            log.event(WriteAheadLogHeld(reason=FromCode(type(error).__name__)))
+            return
+        if not done:
+            log.event(WriteAheadLogHeld(reason=FromCode("a reader that does not end")))
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
+        """Close every connection, within the limit of one step."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.engine.dispose()
+        except (TimeoutError, SQLAlchemyError):
+            await self.engine.dispose(close=False)
 
 
-def _use_write_ahead_log(engine: AsyncEngine) -> None:
+def _bounded(seconds: float) -> dict[str, Any]:
+    """What asyncpg is told so that no step takes longer than ``seconds`` and a moment."""
+    return {
+        "timeout": seconds,
+        "command_timeout": seconds + _ANSWER_SECONDS,
+        "connection_class": _AbortingConnection,
+        "server_settings": {"statement_timeout": str(int(seconds * 1000))},
+    }
+
+
+@contextmanager
+def _silence_as_error() -> Iterator[None]:
+    """What the driver raises when time is up, as an error of the database."""
+    try:
+        yield
+    except TimeoutError:
+        raise DatabaseSilentError("the database did not answer in time") from None
+
+
+def _use_write_ahead_log(engine: AsyncEngine, limit_bytes: int) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         # Transactions are begun by name (see Database.writing), not by the driver.
@@ -126,7 +334,10 @@ def _use_write_ahead_log(engine: AsyncEngine) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA journal_size_limit={limit_bytes}")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is erased doesn't stay in the file, in the room that it leaves.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

@@ -40,15 +40,22 @@ class UnauthorizedError(OrchestratorError):
     headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
+class ForbiddenError(OrchestratorError):
+    """The token is valid, but not for this."""
+
+    code = ErrorCode.VALIDATION
+    status = 403
+
+
 class RateLimitedError(OrchestratorError):
     """Too many requests; ``headers`` say when to come back."""
 
     code = ErrorCode.VALIDATION
     status = 429
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
+    def __init__(self, message: str, retry_after_seconds: int, headers: Mapping[str, str]) -> None:
         super().__init__(message)
-        self.headers = {"Retry-After": str(retry_after_seconds)}
+        self.headers = {"Retry-After": str(retry_after_seconds), **headers}
 
 
 class UnknownIdError(OrchestratorError):

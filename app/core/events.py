@@ -15,15 +15,18 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import ClassVar, NewType, dataclass_transform
+from typing import ClassVar, NamedTuple, NewType, dataclass_transform
 
+from app.core import catalogue
 from app.core.catalogue import (
     ApprovalAction,
+    BackgroundTask,
     BreakerState,
     Component,
     Detection,
     ErrorType,
     EscalationType,
+    Metric,
     PlanResult,
     Route,
     Severity,
@@ -37,9 +40,20 @@ FromCode = NewType("FromCode", str)
 """A string of the program or its configuration, never of a client: a template, a class's name."""
 
 
+class Count(NamedTuple):
+    """What an event adds to a metric: 1 to a counter, or an observation in a histogram's unit."""
+
+    metric: Metric
+    labels: tuple[str, ...] = ()
+    value: float = 1.0
+
+
 @dataclass_transform(kw_only_default=True)
 class Event:
     """What can be logged. A subclass is a dataclass; its docstring says what has happened.
+
+    A fact of the business says what it counts in ``counts``; it is told in the transaction that
+    makes it true (`app.core.facts`), and not logged by itself.
 
     ``name`` is the class's name in snake case. ``level`` is a standard one, such as
     `logging.WARNING`. Sampling may have a rate for each value of the field ``sampled_by``.
@@ -57,6 +71,10 @@ class Event:
         dataclass(kw_only=True)(cls)
         cls.identifiers = tuple(f.name for f in fields(cls) if f.type is Identifier)  # type: ignore[arg-type]
 
+    def counts(self) -> tuple[Count, ...]:
+        """What it adds to which metrics; nothing for what is only logged."""
+        return ()
+
 
 def all_events(of: type[Event] = Event) -> Iterator[type[Event]]:
     """Every declared event, in the order of declaration."""
@@ -67,6 +85,22 @@ def all_events(of: type[Event] = Event) -> Iterator[type[Event]]:
 
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _processed(route: Route, duration_ms: float) -> Count:
+    return Count(catalogue.SMS_PROCESSING_DURATION, (route,), duration_ms / 1000)
+
+
+def _retried(route: Route) -> Count:
+    result = "failed" if route is Route.FAILED else "recovered"
+    return Count(catalogue.WORKFLOW_RETRIES, (result,))
+
+
+def _decided(action: ApprovalAction, waited_seconds: float) -> tuple[Count, ...]:
+    return (
+        Count(catalogue.APPROVALS, (action,)),
+        Count(catalogue.APPROVAL_WAIT_DURATION, (action,), waited_seconds),
+    )
 
 
 # --- The layer: requests and operations -----------------------------------------------------------
@@ -189,6 +223,12 @@ class RollupFlushBroken(Event, level=logging.ERROR):
     """Storing the JSON metrics failed because of a defect in the service."""
 
 
+class WriteAheadLogHeld(Event, level=logging.WARNING):
+    """SQLite's write-ahead log is over its limit and could not be cut back; end old readers."""
+
+    reason: FromCode
+
+
 class RollupsLost(Event, level=logging.ERROR):
     """The last counts before the stop could not be stored."""
 
@@ -208,9 +248,10 @@ class RollupsNotExpired(Event, level=logging.WARNING):
     reason: FromCode
 
 
-class BacklogNotCounted(Event, level=logging.WARNING):
-    """The gauges of waiting work were not updated: the database did not answer."""
+class BackgroundTaskFailed(Event, level=logging.ERROR):
+    """A background task failed, or left out a row that it can't read; it goes on."""
 
+    task: BackgroundTask
     error_type: FromCode
 
 
@@ -236,10 +277,11 @@ class MetricsClosed(Event, level=logging.WARNING):
     fix: FromCode
 
 
-class SweepFailed(Event, level=logging.WARNING):
-    """The periodic query for overdue work failed; it runs again at the next interval."""
+class PersonalDataErased(Event):
+    """Texts and numbers of conversations whose retention is over were erased; the rows stay."""
 
-    error_type: FromCode
+    workflows: int
+    escalations: int
 
 
 # --- The business: one SMS ------------------------------------------------------------------------
@@ -247,6 +289,9 @@ class SweepFailed(Event, level=logging.WARNING):
 
 class SMSReceived(Event):
     """A tenant's text was accepted and its workflow starts."""
+
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.SMS_RECEIVED),)
 
 
 class SMSRepeated(Event):
@@ -282,15 +327,31 @@ class AIAnswered(Event):
 class PaymentPlanDetected(Event):
     """A payment plan was found in a message."""
 
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.PAYMENT_PLAN_DETECTIONS, ("found",)),)
+
+
+class PaymentPlanNotFound(Event, level=logging.DEBUG):
+    """A message was looked through, and there was no payment plan in it."""
+
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.PAYMENT_PLAN_DETECTIONS, ("none",)),)
+
 
 class PaymentPlanValidated(Event):
     """A payment plan that was found has been checked against the limits."""
 
     result: PlanResult
 
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.PAYMENT_PLANS, (self.result,)),)
+
 
 class PaymentPlanAutoApproved(Event):
     """A valid payment plan was confirmed to the tenant without a manager."""
+
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.PAYMENT_PLANS_AUTO_APPROVED),)
 
 
 class ResponseAutoSent(Event):
@@ -307,10 +368,18 @@ class ResponseQueued(Event):
 
 
 class SMSRouted(Event):
-    """An SMS was sent, queued, escalated or failed, `duration_ms` after it arrived."""
+    """An SMS was sent, queued or escalated, `duration_ms` after its workflow began to run."""
 
     route: Route
     duration_ms: float
+    confidence: float
+
+    def counts(self) -> tuple[Count, ...]:
+        return (
+            _processed(self.route, self.duration_ms),
+            Count(catalogue.AI_RESPONSES, (self.route,)),
+            Count(catalogue.AI_CONFIDENCE, (), self.confidence),
+        )
 
 
 class WorkflowFailed(Event, level=logging.WARNING):
@@ -320,12 +389,18 @@ class WorkflowFailed(Event, level=logging.WARNING):
     component: Component
     duration_ms: float
 
+    def counts(self) -> tuple[Count, ...]:
+        return (_processed(Route.FAILED, self.duration_ms),)
+
 
 class WorkflowBroken(Event, level=logging.ERROR):
     """The workflow met an error that nobody expected: a defect."""
 
     error_type: FromCode
     duration_ms: float
+
+    def counts(self) -> tuple[Count, ...]:
+        return (_processed(Route.FAILED, self.duration_ms),)
 
 
 class WorkflowRetried(Event):
@@ -334,12 +409,33 @@ class WorkflowRetried(Event):
     route: Route
     reason_given: bool
 
+    def counts(self) -> tuple[Count, ...]:
+        return (_retried(self.route),)
+
+
+class WorkflowInterrupted(Event, level=logging.WARNING):
+    """A workflow was given up because its run was cut off; it can be run again."""
+
+    attempt: int
+    duration_ms: float
+
+    def counts(self) -> tuple[Count, ...]:
+        processed = _processed(Route.FAILED, self.duration_ms)
+        return (processed, _retried(Route.FAILED)) if self.attempt > 1 else (processed,)
+
 
 class WorkflowsInterrupted(Event, level=logging.WARNING):
     """Work was found that a crash had interrupted; it can be run again."""
 
     workflows: int
     responses: int
+
+
+class RetriesRequested(Event):
+    """Somebody asked to run failed workflows again; they run one after the other."""
+
+    workflows: int
+    reason_given: bool
 
 
 # --- The business: managers, escalations, upstreams -----------------------------------------------
@@ -351,6 +447,9 @@ class ResponseApproved(Event):
     response_queue_id: Identifier
     waited_seconds: float
 
+    def counts(self) -> tuple[Count, ...]:
+        return _decided(ApprovalAction.APPROVE, self.waited_seconds)
+
 
 class ResponseModified(Event):
     """A manager sent another text than the AI's."""
@@ -358,12 +457,18 @@ class ResponseModified(Event):
     response_queue_id: Identifier
     waited_seconds: float
 
+    def counts(self) -> tuple[Count, ...]:
+        return _decided(ApprovalAction.MODIFY, self.waited_seconds)
+
 
 class ResponseEscalated(Event):
     """A manager escalated instead of answering."""
 
     response_queue_id: Identifier
     waited_seconds: float
+
+    def counts(self) -> tuple[Count, ...]:
+        return _decided(ApprovalAction.ESCALATE, self.waited_seconds)
 
 
 class ResponseNotSent(Event, level=logging.WARNING):
@@ -382,13 +487,21 @@ class EscalationOpened(Event):
     severity: Severity
     detection: Detection
 
+    def counts(self) -> tuple[Count, ...]:
+        return (Count(catalogue.ESCALATIONS, (self.type, self.severity, self.detection)),)
+
 
 class EscalationResolved(Event):
     """A manager closed an escalation."""
 
     escalation_id: Identifier
     type: EscalationType
+    severity: Severity
     open_seconds: float
+
+    def counts(self) -> tuple[Count, ...]:
+        labels = (self.type, self.severity)
+        return (Count(catalogue.ESCALATION_RESOLUTION_DURATION, labels, self.open_seconds),)
 
 
 class ManagerNotified(Event):

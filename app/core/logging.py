@@ -398,7 +398,8 @@ def set_levels(levels: Mapping[str, str]) -> None:
     """
     numbers = {name: _level_number(level) for name, level in levels.items()}
     # httpx logs URLs, which hold telephone numbers; uvicorn's access lines have no correlation ID.
-    numbers = dict.fromkeys(("httpx", "httpcore"), logging.WARNING) | numbers
+    # alembic says at each upgrade what any reader knows: which kind of database it is.
+    numbers = dict.fromkeys(("httpx", "httpcore", "alembic"), logging.WARNING) | numbers
     for name, number in _levels_before.items():
         logging.getLogger(name).setLevel(number)
     _levels_before.clear()

@@ -16,6 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.core.catalogue import BackgroundTask
 from app.core.correlation import Strategy
 from app.core.exposition import exposition
 from app.core.instrumentation import Instruments
@@ -24,7 +25,7 @@ from app.core.log_metrics import LogMetrics
 from app.core.logging import LogOptions, configure_logging
 from app.core.middleware import ObservabilityMiddleware
 from app.core.operation_log import OperationLog
-from app.core.periodic import every
+from app.core.periodic import Background
 from app.core.runtime import RuntimeSampler
 from app.core.workers import Workers
 
@@ -55,7 +56,9 @@ class Observability:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
         parts = (self.runtime, self.workers) if self.workers else (self.runtime,)
         tasks = [asyncio.create_task(part.run()) for part in parts]
-        tasks.append(asyncio.create_task(every(LOOK_SECONDS, self._look)))
+        background = Background(self.instruments)
+        looking = background.every(BackgroundTask.LOG_METRICS, LOOK_SECONDS, self._look)
+        tasks.append(asyncio.create_task(looking))
         try:
             yield
         finally:

@@ -3,22 +3,48 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from app.core import correlation
+from app.core import catalogue, correlation
+from app.core.catalogue import BackgroundTask
+from app.core.events import BackgroundTaskFailed, FromCode
+from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Do ``work``, wait ``seconds``, and so on until cancelled.
+class Background:
+    """The background tasks of one worker: none ends before it is cancelled, each failure counts."""
 
-    A cancellation takes effect between two rounds: one that is under way ends as it would have,
-    with its transaction and its connection. What ``work`` raises ends it all. Each round has a
-    correlation ID of its own.
-    """
-    while True:
-        correlation.bind(correlation.new_id())
-        round_ = asyncio.ensure_future(work())
+    def __init__(self, instruments: Instruments) -> None:
+        self._failures = instruments.counter(catalogue.BACKGROUND_TASK_FAILURES)
+        self._failures.bind_all()
+
+    async def every(
+        self, task: BackgroundTask, seconds: float, work: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Do ``work``, wait ``seconds``, and so on until cancelled.
+
+        A cancellation takes effect between two rounds: one that is under way ends as it would have,
+        with its transaction and its connection. What ``work`` raises is counted and logged, and the
+        next round tries again. Each round has a correlation ID of its own.
+        """
+        while True:
+            correlation.bind(correlation.new_id())
+            round_ = asyncio.ensure_future(self._round(task, work))
+            try:
+                await asyncio.shield(round_)
+            except asyncio.CancelledError:
+                await asyncio.wait([round_])
+                raise
+            await asyncio.sleep(seconds)
+
+    async def _round(self, task: BackgroundTask, work: Callable[[], Awaitable[object]]) -> None:
         try:
-            await asyncio.shield(round_)
-        except asyncio.CancelledError:
-            await asyncio.wait([round_])
-            raise
-        await asyncio.sleep(seconds)
+            await work()
+        except Exception as error:
+            self.failed(task, error)
+
+    def failed(self, task: BackgroundTask, error: Exception) -> None:
+        """Count and log what went wrong in a round that goes on all the same."""
+        self._failures.series(task).note()
+        log.event(BackgroundTaskFailed(task=task, error_type=FromCode(type(error).__name__)), error)

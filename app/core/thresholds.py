@@ -6,11 +6,39 @@ for one environment by app/core/environments.toml. "Promise" in a comment is doc
 it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
-from typing import Self
+from dataclasses import dataclass
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
+
+
+@dataclass(frozen=True, slots=True)
+class BurnLimit:
+    """How fast an error budget may burn: a share ``spent`` of it within ``long`` is worth a call.
+
+    Errors of the ``short`` window have to be as many, so that the call ends soon after them.
+    Seconds.
+    """
+
+    spent: float
+    long: int
+    short: int
+    urgency: Literal["page", "ticket"]
+
+    def factor(self, period_days: float) -> float:
+        """The burn rate: 1 uses up the budget in exactly the period."""
+        return round(self.spent * period_days * 86400 / self.long, 9)
+
+
+BURN_LIMITS = (
+    BurnLimit(0.02, 3600, 300, "page"),
+    BurnLimit(0.05, 6 * 3600, 1800, "page"),
+    BurnLimit(0.10, 86400, 2 * 3600, "ticket"),
+    BurnLimit(0.10, 3 * 86400, 6 * 3600, "ticket"),
+)
+"""After the Google SRE workbook, "Alerting on SLOs"."""
 
 
 class Thresholds(Section):

@@ -20,9 +20,9 @@ from prometheus_client import Metric as Family
 from prometheus_client.samples import Exemplar, Sample
 
 from app.core import catalogue
-from app.core.catalogue import Kind
+from app.core.catalogue import BackgroundTask, Kind
 from app.core.instrumentation import Instruments
-from app.core.periodic import every
+from app.core.periodic import Background
 
 SNAPSHOT_SECONDS = 1.0
 
@@ -39,6 +39,7 @@ class Workers:
 
     def __init__(self, instruments: Instruments, folder: Path) -> None:
         self._registry = instruments.registry
+        self._background = Background(instruments)
         self._folder = folder
         self._departed = folder / "departed.json"
         started = int(psutil.Process().create_time() * 1000)
@@ -47,7 +48,11 @@ class Workers:
     async def run(self) -> None:
         """Leave a snapshot every second until cancelled, and a last one then."""
         try:
-            await every(SNAPSHOT_SECONDS, lambda: asyncio.to_thread(self.leave_snapshot))
+            await self._background.every(
+                BackgroundTask.WORKER_SNAPSHOT,
+                SNAPSHOT_SECONDS,
+                lambda: asyncio.to_thread(self.leave_snapshot),
+            )
         finally:
             self.leave_snapshot()
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.core.catalogue import BreakerState
 
@@ -17,6 +17,7 @@ class DependencyHealth(BaseModel):
     """One dependency; the database has no breaker."""
 
     up: bool
+    reason: str | None = Field(None, description="what is wrong if it is not up")
     breaker: BreakerState | None = None
 
 

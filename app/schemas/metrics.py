@@ -1,9 +1,13 @@
-"""Answers of the JSON metrics endpoints. Times are in seconds unless a name says otherwise."""
+"""Answers of the JSON metrics endpoints. Times are in seconds unless a name says otherwise.
+
+Null is what isn't known: where `complete` is false because the store did not answer, because what
+was counted has expired, or because nobody counted yet; else because there was nothing to measure.
+"""
 
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from app.core.catalogue import BreakerState
 
@@ -15,14 +19,14 @@ class LastHour(BaseModel):
 
     sms_received: int = Field(description="SMS accepted", examples=[120])
     ai_responses: int = Field(description="answers the AI wrote", examples=[118])
-    auto_approval_rate: float = Field(
+    auto_approval_rate: float | None = Field(
         ge=0,
         le=1,
-        description="share of the AI's answers sent without a manager; 0 without answers",
+        description="share of the AI's answers sent without a manager; null without answers",
         examples=[0.71],
     )
-    avg_response_time_ms: int = Field(
-        description="mean time from accepting an SMS to its routing, ms; 0 when there were none",
+    avg_response_time_ms: int | None = Field(
+        description="mean time from accepting an SMS to its routing, ms; null when there were none",
         examples=[840],
     )
 
@@ -40,11 +44,11 @@ class ThisWeek(Today):
 
 
 class Periods(BaseModel, Generic[T]):
-    """The same figures for the last hour, today and this week."""
+    """The same figures for the last hour, today and this week; null where not all is known."""
 
-    last_hour: T
-    today: T
-    this_week: T
+    last_hour: T | None
+    today: T | None
+    this_week: T | None
 
 
 class Distribution(BaseModel):
@@ -93,6 +97,7 @@ class Escalations(BaseModel):
     auto_detected: int
     manual: int
     resolution_time: Distribution
+    resolution_time_by_severity: dict[str, Distribution]
 
 
 class PaymentPlans(BaseModel):
@@ -146,11 +151,12 @@ class Performance(BaseModel):
 class Throughput(BaseModel):
     """SMS received, beside what is usual."""
 
-    per_minute: float = Field(description="mean of the last 5 whole minutes")
-    per_hour: int = Field(description="in the last whole clock hour")
-    per_day: int = Field(description="in the last 24 whole clock hours")
+    per_minute: float | None = Field(description="mean of the last 5 whole minutes")
+    per_hour: int | None = Field(description="in the last whole hour of the local clock")
+    per_day: int | None = Field(description="in the last 24 whole hours")
     baseline_per_hour: float | None = Field(
-        description="mean of the same hour of the week in the past 4 weeks that have data"
+        description="mean of the same hour of the local week, in those of the past 4 weeks of "
+        "which it is known"
     )
     deviation: float | None = Field(
         description="per_hour divided by its baseline, minus 1: -0.2 is a fifth less than usual"
@@ -160,12 +166,14 @@ class Throughput(BaseModel):
 class Dependency(BaseModel):
     """One dependency, by what its calls of the last 5 minutes gave."""
 
-    state: Literal["ok", "failing", "unused"]
+    state: Literal["ok", "failing", "unused", "unknown"] = Field(
+        description="failing: its breaker is open, or most calls failed"
+    )
     breaker: BreakerState | None = Field(
         description="the worst state over all workers; the database has no breaker"
     )
-    calls: int
-    errors: int
+    calls: int | None
+    errors: int | None
 
 
 class RollupStore(BaseModel):
@@ -174,10 +182,7 @@ class RollupStore(BaseModel):
     state: Literal["ok", "down"]
     reason: str | None
     since: datetime | None
-    complete: bool = Field(
-        description="false: the store does not answer, so the figures hold "
-        "only what this worker has not written yet"
-    )
+    complete: bool = Field(description="false: the store does not answer, so nothing is known")
     unwritten_events: int
     lost_events: int
 
@@ -194,15 +199,18 @@ class Worker(BaseModel):
 class Health(BaseModel):
     """Whether all is well."""
 
-    status: Literal["ok", "warning", "critical"]
+    status: Literal["ok", "warning", "critical"] = Field(
+        description="the worst of the thresholds, objectives, dependencies and the rollup store: "
+        "critical is what would page somebody, warning what would open a ticket"
+    )
     availability: float | None = Field(
         description="share of the last hour's requests that were not answered 5xx"
     )
-    uptime_seconds: float = Field(description="of the oldest worker")
+    uptime_seconds: float | None = Field(description="of the oldest worker")
     dependencies: dict[str, Dependency]
-    breaker_transitions: int = Field(description="in the last hour")
+    breaker_transitions: int | None = Field(description="in the last hour")
     rollup_store: RollupStore
-    workers: list[Worker]
+    workers: list[Worker] | None
 
 
 class Connections(BaseModel):
@@ -210,6 +218,31 @@ class Connections(BaseModel):
 
     used: int
     max: int
+
+
+State = Literal["ok", "warning", "critical", "no_data"]
+"""Warning is what opens a ticket, critical what pages somebody, if it lasts a few minutes."""
+
+
+class Slo(BaseModel):
+    """A service level objective, and how much may still go wrong."""
+
+    name: str
+    promise: str
+    objective: float = Field(description="share of the events that must succeed")
+    period_days: int = Field(description="days that the error budget covers")
+    events: int | None = Field(description="in the period, as far back as there was counting")
+    failed: int | None
+    budget_left: float | None = Field(
+        description="share of the errors allowed in the period that are left; below 0 the promise "
+        "is broken. Null without events"
+    )
+    burn_rate_1h: float | None = Field(
+        description="last hour's errors; at 1 the budget lasts exactly the period"
+    )
+    state: State
+    complete: bool
+    as_of: datetime
 
 
 class Resources(BaseModel):
@@ -226,15 +259,16 @@ class Resources(BaseModel):
 
 
 class Threshold(BaseModel):
-    """A limit, and where its value stands."""
+    """A limit of an alert, and where its value stands: what is well here does not alert."""
 
     name: str
     description: str
+    alert: str = Field(description="the alert that this limit is of")
     value: float | None
     unit: str
-    warning: float
-    critical: float
-    state: Literal["ok", "warning", "critical", "no_data"]
+    warning: float | None = Field(description="above it a ticket is opened; null: none is")
+    critical: float | None = Field(description="above it somebody is paged; null: nobody is")
+    state: State
 
 
 class RangeValue(BaseModel):
@@ -248,6 +282,8 @@ class RangeValue(BaseModel):
     p50: float | None = None
     p90: float | None = None
     p99: float | None = None
+    complete: bool = Field(description="false: it isn't known, so the value is null")
+    as_of: datetime = Field(description="what was counted until then is in it")
 
 
 class RangeMeasure(BaseModel):
@@ -276,13 +312,64 @@ class Range(BaseModel):
     end: datetime = Field(serialization_alias="to")
     step_seconds: int | None = None
     compared_start: datetime | None = None
+    compared_end: datetime | None = None
     complete: bool
+    as_of: datetime
     measures: list[RangeMeasure]
 
 
-class MetricsAnswer(BaseModel):
-    """The business at a glance. Sections that were not asked for are left out."""
+class SeriesRow(BaseModel, extra="allow"):
+    """One measure in one group over one step; labels are members of their own."""
 
+    time: datetime
+    measure: str
+    unit: str
+    value: int | float | None
+    count: int | None
+    min: float | None
+    max: float | None
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    complete: bool
+    as_of: datetime
+
+
+class Series(RootModel[list[SeriesRow]]):
+    """Flat rows, oldest first."""
+
+
+class MeasureDescription(BaseModel):
+    """One thing that can be asked for."""
+
+    measure: str
+    kind: str = Field(description="count, distribution, ratio, rate or gauge")
+    unit: str
+    description: str
+    group_by: dict[str, list[str] | None] = Field(
+        description="labels it can be split by, with their values; null: any"
+    )
+    retention_days: dict[str, float] = Field(
+        description="how long it is kept in steps of 1m, 5m, 1h and 1d (UTC)"
+    )
+
+
+class Measures(BaseModel):
+    """Everything that can be asked for."""
+
+    as_of: datetime
+    complete: bool
+    measures: list[MeasureDescription]
+
+
+class MetricsAnswer(BaseModel):
+    """The business at a glance. Sections that were not asked for are left out.
+
+    A section is null while nothing is known of it.
+    """
+
+    complete: bool = Field(description="false: the figures could not be read, so they are null")
+    as_of: datetime = Field(description="what was counted until then is in it")
     last_hour: LastHour | None = None
     today: Today | None = None
     this_week: ThisWeek | None = None
@@ -299,8 +386,11 @@ class MetricsAnswer(BaseModel):
     throughput: Throughput | None = None
     resources: Resources | None = None
     thresholds: list[Threshold] | None = None
+    slos: list[Slo] | None = None
     health: Health | None = None
     range: Range | None = None
 
 
-SECTIONS = tuple(name for name in MetricsAnswer.model_fields if name != "range")
+SECTIONS = tuple(
+    name for name in MetricsAnswer.model_fields if name not in ("complete", "as_of", "range")
+)

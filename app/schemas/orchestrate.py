@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.core.catalogue import (
@@ -16,7 +25,7 @@ from app.core.catalogue import (
     StepStatus,
     StepType,
 )
-from app.models import WorkflowStatus
+from app.models import OutboundState, WorkflowStatus
 
 
 def _storable(value: str) -> str:
@@ -32,6 +41,13 @@ def _said(value: str) -> str:
     return _storable(value)
 
 
+def _written(value: object) -> object:
+    # A bare number would be taken for seconds or milliseconds, by its size.
+    if not isinstance(value, str):
+        raise ValueError("must be a text such as 2026-03-01T09:30:00Z")
+    return value
+
+
 Identifier = Annotated[
     str,
     Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"),
@@ -40,6 +56,14 @@ Text = Annotated[str, Field(min_length=1, max_length=1600), AfterValidator(_said
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
 PhoneNumber = Annotated[
     str, Field(pattern=r"^\+?[0-9]{7,15}$", description="digits, with or without a leading +")
+]
+
+ManagerId = Annotated[
+    Identifier | None,
+    Field(
+        description="needed unless the token is a manager's: then it is the manager of the token",
+        examples=["manager-3"],
+    ),
 ]
 
 
@@ -54,6 +78,12 @@ class SMSReceived(_Request):
     phone_number: PhoneNumber = Field(examples=["+15550100017"])
     content: Text = Field(examples=["Can I pay 200 a week for 8 weeks?"])
     conversation_id: Identifier = Field(examples=["conversation-17"])
+    message_id: Identifier | None = Field(
+        None,
+        description="the provider's ID of this message: with it, only a delivery with the same ID "
+        "is the same message; without it, the same words within ten minutes are",
+        examples=["SM-17"],
+    )
 
 
 class WorkflowAnswer(BaseModel):
@@ -74,7 +104,7 @@ class ApproveResponse(_Request):
     )
     modified_text: Text | None = Field(None, description="for modify, where it is required")
     escalation_reason: Note | None = Field(None, description="for escalate")
-    manager_id: Identifier = Field(examples=["manager-3"])
+    manager_id: ManagerId = None
 
     @model_validator(mode="after")
     def _text_fits_action(self) -> Self:
@@ -111,7 +141,9 @@ class ApproveAnswer(BaseModel):
     """What became of a decision."""
 
     response_queue_id: str
-    action: ApprovalAction
+    action: ApprovalAction = Field(
+        description="what was done: a text that differs from the AI's answer is a modification"
+    )
     status: WorkflowStatus
 
 
@@ -142,7 +174,7 @@ class Escalate(_Request):
     escalation_type: EscalationType
     severity: Severity
     reason: Note | None = None
-    auto_detected: bool = False
+    auto_detected: StrictBool = False
 
 
 class EscalateAnswer(BaseModel):
@@ -156,7 +188,7 @@ class EscalateAnswer(BaseModel):
 class ResolveEscalation(_Request):
     """A manager closes an escalation."""
 
-    manager_id: Identifier
+    manager_id: ManagerId = None
     note: Note | None = None
 
 
@@ -172,6 +204,38 @@ class RetryWorkflow(_Request):
     """Why a failed workflow is run again."""
 
     reason: Note | None = None
+
+
+class RetryFailed(_Request):
+    """Which failed workflows are run again, and why."""
+
+    since: Annotated[AwareDatetime, BeforeValidator(_written)] = Field(
+        description="those that failed at this time or later; with a time zone",
+        examples=["2026-03-01T09:30:00Z"],
+    )
+    reason: Note | None = None
+
+
+class RetryFailedAnswer(BaseModel):
+    """How many failed workflows will be run again, paced below the AI's quota."""
+
+    requested: int
+    per_minute: int
+
+
+class FailedWorkflowAnswer(BaseModel):
+    """A workflow that failed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    workflow_id: str
+    conversation_id: str
+    tenant_id: str
+    error: str | None
+    attempts: int
+    received_at: datetime
+    failed_at: datetime
+    retry_requested_at: datetime | None
 
 
 class StepAnswer(BaseModel):
@@ -196,5 +260,11 @@ class WorkflowStatusAnswer(WorkflowAnswer):
     created_at: datetime
     updated_at: datetime
     response_queue_id: str | None
-    response: str | None = Field(description="the AI's answer")
+    response: str | None = Field(description="the AI's answer; [erased] when its retention is over")
+    outbound_text: str | None = Field(
+        description="the text that was decided on; no other one is ever sent for this message"
+    )
+    outbound_state: OutboundState | None = Field(
+        description="unconfirmed: it may be with the tenant or not"
+    )
     steps: list[StepAnswer]

@@ -5,10 +5,10 @@ row, and the sweep announces it later.
 """
 
 import asyncio
-from datetime import timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 
 from app.clients.notification_service import NotificationService
 from app.clients.upstream import UpstreamError
@@ -24,15 +24,29 @@ from app.services.step_record import StepRecord
 log = get_logger(__name__)
 
 BATCH = 100
-"""How many missed announcements one sweep makes up for."""
+"""How many missed announcements of a kind one sweep makes up for."""
+
+AT_ONCE = 10
+"""How many of them run at the same time."""
+
+Kind = Literal["approval", "escalation"]
+Table = type[QueuedResponse] | type[EscalationEvent]
+Claimed = tuple[Kind, str, str, str | None, str | None]
+"""Kind, reference, conversation, workflow and its correlation ID."""
 
 
 class Announcements:
     """Notifications about queued responses and escalations."""
 
     def __init__(
-        self, database: Database, notifications: NotificationService, metrics: MetricsService
+        self,
+        database: Database,
+        notifications: NotificationService,
+        metrics: MetricsService,
+        claim_seconds: float,
     ) -> None:
+        """``claim_seconds`` is longer than any call to the Notification Service takes."""
+        self._claim_seconds = claim_seconds
         self._database = database
         self._notifications = notifications
         self._metrics = metrics
@@ -47,41 +61,92 @@ class Announcements:
         self._start("escalation", escalation.id, escalation.conversation_id, escalation.workflow_id)
 
     async def make_up(self, older_than: timedelta) -> None:
-        """Announce what nobody was told of within ``older_than``."""
+        """Announce what nobody was told of within ``older_than``.
+
+        A few at a time are claimed, so that a claim lasts until each is done.
+        """
         cutoff = now() - older_than
+        for claim in (self._claim_responses, self._claim_escalations):
+            tried: list[str] = []
+            while len(tried) < BATCH:
+                claimed = await claim(cutoff, tried)
+                if not claimed:
+                    break
+                tried += [reference for _, reference, *_ in claimed]
+                await asyncio.gather(*(self._announce_claimed(*each) for each in claimed))
+
+    async def _announce_claimed(
+        self,
+        kind: Kind,
+        reference: str,
+        conversation_id: str,
+        workflow_id: str | None,
+        correlation_id: str | None,
+    ) -> None:
+        with correlation.continuing(correlation_id or ""):
+            await self._announce(kind, reference, conversation_id, workflow_id)
+
+    async def _claim_responses(self, cutoff: datetime, tried: list[str]) -> list[Claimed]:
         waiting = (
             select(
-                QueuedResponse, WorkflowInstance.conversation_id, WorkflowInstance.correlation_id
+                QueuedResponse.id,
+                WorkflowInstance.conversation_id,
+                QueuedResponse.workflow_id,
+                WorkflowInstance.correlation_id,
             )
             .join(WorkflowInstance, WorkflowInstance.id == QueuedResponse.workflow_id)
             .where(
                 QueuedResponse.status == QueueStatus.PENDING,
-                QueuedResponse.notified_at.is_(None),
                 QueuedResponse.created_at < cutoff,
+                QueuedResponse.id.not_in(tried),
+                self._unclaimed(QueuedResponse),
             )
-            .limit(BATCH)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True, of=QueuedResponse)
         )
+        return await self._claim("approval", QueuedResponse, waiting)
+
+    async def _claim_escalations(self, cutoff: datetime, tried: list[str]) -> list[Claimed]:
         escalated = (
-            select(EscalationEvent, WorkflowInstance.correlation_id)
+            select(
+                EscalationEvent.id,
+                EscalationEvent.conversation_id,
+                EscalationEvent.workflow_id,
+                WorkflowInstance.correlation_id,
+            )
             .outerjoin(WorkflowInstance, WorkflowInstance.id == EscalationEvent.workflow_id)
             .where(
-                EscalationEvent.notified_at.is_(None),
                 EscalationEvent.resolved_at.is_(None),
                 EscalationEvent.created_at < cutoff,
+                EscalationEvent.id.not_in(tried),
+                self._unclaimed(EscalationEvent),
             )
-            .limit(BATCH)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True, of=EscalationEvent)
         )
-        async with self._database.reading() as session:
-            responses = (await session.execute(waiting)).all()
-            escalations = (await session.execute(escalated)).all()
-        for response, conversation_id, correlation_id in responses:
-            with correlation.continuing(correlation_id):
-                await self._announce("approval", response.id, conversation_id, response.workflow_id)
-        for escalation, correlation_id in escalations:
-            with correlation.continuing(correlation_id or ""):
-                await self._announce(
-                    "escalation", escalation.id, escalation.conversation_id, escalation.workflow_id
+        return await self._claim("escalation", EscalationEvent, escalated)
+
+    async def _claim(
+        self, kind: Kind, table: Table, found: Select[*tuple[Any, ...]]
+    ) -> list[Claimed]:
+        async with self._database.writing() as session:
+            rows = [tuple(row) for row in await session.execute(found)]
+            if rows:
+                await session.execute(
+                    update(table)
+                    .where(table.id.in_([row[0] for row in rows]), self._unclaimed(table))
+                    .values(notify_claimed_at=now())
+                    .execution_options(synchronize_session=False)
                 )
+        return [(kind, *row) for row in rows]
+
+    def _unclaimed(self, table: Table) -> ColumnElement[bool]:
+        """Not announced, and nobody is about to: a claim ends with the worker that made it."""
+        expired = now() - timedelta(seconds=self._claim_seconds)
+        return and_(
+            table.notified_at.is_(None),
+            or_(table.notify_claimed_at.is_(None), table.notify_claimed_at < expired),
+        )
 
     async def drain(self, seconds: float) -> None:
         """Give running announcements up to ``seconds``; the sweep makes up for the rest."""
@@ -90,7 +155,7 @@ class Announcements:
 
     def _start(
         self,
-        kind: Literal["approval", "escalation"],
+        kind: Kind,
         reference: str,
         conversation_id: str,
         workflow_id: str | None,
@@ -102,11 +167,12 @@ class Announcements:
 
     async def _announce(
         self,
-        kind: Literal["approval", "escalation"],
+        kind: Kind,
         reference: str,
         conversation_id: str,
         workflow_id: str | None,
     ) -> None:
+        table: Table = QueuedResponse if kind == "approval" else EscalationEvent
         steps = StepRecord(workflow_id or "", self._metrics)
         try:
             with steps.running(Step.NOTIFY_MANAGER):
@@ -115,12 +181,19 @@ class Announcements:
             log.event(
                 NotificationFailed(reference=Identifier(reference), error_type=error.error_type)
             )
+            async with self._database.writing() as session:
+                await session.execute(
+                    update(table)
+                    .where(table.id == reference, table.notified_at.is_(None))
+                    .values(notify_claimed_at=None)
+                )
             return
-        log.event(ManagerNotified(reference=Identifier(reference)))
-        table = QueuedResponse if kind == "approval" else EscalationEvent
         async with self._database.writing() as session:
             await session.execute(
-                update(table).where(table.id == reference).values(notified_at=now())
+                update(table)
+                .where(table.id == reference, table.notified_at.is_(None))
+                .values(notified_at=now())
             )
             if workflow_id:
-                session.add_all(steps.rows)
+                await steps.store(session)
+            session.tell(log, ManagerNotified(reference=Identifier(reference)))

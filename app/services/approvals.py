@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
@@ -18,9 +19,12 @@ from app.core.events import (
     ResponseNotSent,
 )
 from app.core.logging import get_logger
+from app.core.wall_time import WallTime
 from app.models import (
     ApprovalAudit,
     EscalationEvent,
+    OutboundMessage,
+    OutboundState,
     QueuedResponse,
     QueueStatus,
     WorkflowInstance,
@@ -28,8 +32,9 @@ from app.models import (
     now,
 )
 from app.services.announcements import Announcements
-from app.services.escalations import escalation_opened
-from app.services.metrics_service import MetricsService
+from app.services.conversations import lock_conversation
+from app.services.escalations import escalation_opened, open_once, take_over
+from app.services.outbound import has_been_sent
 
 log = get_logger(__name__)
 
@@ -59,6 +64,14 @@ class Decision:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision came to: a changed text is a modification, whatever it was called."""
+
+    action: ApprovalAction
+    status: WorkflowStatus
+
+
 class Approvals:
     """Carries decisions out, each response once."""
 
@@ -67,138 +80,216 @@ class Approvals:
         database: Database,
         sms_agent: SMSAgent,
         announcements: Announcements,
-        metrics: MetricsService,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._database = database
         self._sms_agent = sms_agent
         self._announcements = announcements
-        self._metrics = metrics
 
-    async def decide(self, decision: Decision) -> WorkflowStatus:
-        """Send, send the changed text, or escalate; gives the workflow's new status.
+    async def decide(self, decision: Decision) -> Decided:
+        """Send, send the changed text, or escalate; gives what it came to.
 
-        Raises UnknownIdError, ConflictError when the response was decided before, and
-        UnavailableError when the text could not be sent: the response then waits as before.
+        Raises UnknownIdError; ConflictError when the response was decided before, or another text
+        may be with the tenant already; UnavailableError when it isn't known that the text was
+        taken: the response then waits as before, for the same text.
         """
-        response, workflow = await self._claim(decision.response_queue_id)
+        if decision.action is ApprovalAction.ESCALATE:
+            return await self._escalate(decision)
+        response, workflow, outbound = await self._claim(decision)
         # The lines and calls from here on belong to the SMS that is answered.
         with correlation.continuing(workflow.correlation_id):
-            return await self._carry_out(decision, response, workflow)
+            _identify(workflow)
+            return await self._send(decision, response, workflow, outbound)
 
-    async def _carry_out(
-        self, decision: Decision, response: QueuedResponse, workflow: WorkflowInstance
-    ) -> WorkflowStatus:
-        correlation.identify(
-            tenant_id=workflow.tenant_id,
-            conversation_id=workflow.conversation_id,
-            workflow_id=workflow.id,
-        )
-        reference = Identifier(response.id)
-        if decision.action is ApprovalAction.ESCALATE:
-            status = await self._escalate(decision, workflow)
-        else:
-            text = decision.text or response.text
+    async def _escalate(self, decision: Decision) -> Decided:
+        async with self._database.writing() as session:
+            response, workflow = await self._waiting(session, decision.response_queue_id)
+            escalation, is_new = await open_once(
+                session,
+                EscalationEvent(
+                    conversation_id=workflow.conversation_id,
+                    workflow_id=workflow.id,
+                    type=EscalationType.MANAGER_REQUEST,
+                    severity=Severity.MEDIUM,
+                    detection=Detection.MANUAL,
+                    reason=decision.reason,
+                ),
+            )
+            await take_over(session, workflow.id, escalation.id)
+            session.add(_audit(decision, ApprovalAction.ESCALATE, None))
+            with correlation.continuing(workflow.correlation_id):
+                _identify(workflow)
+                if is_new:
+                    session.tell(log, escalation_opened(escalation))
+                session.tell(log, self._decided(response, ApprovalAction.ESCALATE))
+        if is_new:
+            with correlation.continuing(workflow.correlation_id):
+                _identify(workflow)
+                self._announcements.escalated(escalation)
+        return Decided(ApprovalAction.ESCALATE, WorkflowStatus.ESCALATED)
+
+    async def _send(
+        self,
+        decision: Decision,
+        response: QueuedResponse,
+        workflow: WorkflowInstance,
+        outbound: OutboundMessage,
+    ) -> Decided:
+        message_id = outbound.message_id
+        if outbound.state is not OutboundState.SENT:
             try:
-                await self._sms_agent.send(
-                    workflow.phone_number, text, workflow.conversation_id, response.id
+                message_id = await self._sms_agent.send(
+                    outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
                 )
             except UpstreamError as error:
                 await self._release(response.id)
                 log.event(
                     ResponseNotSent(
-                        response_queue_id=reference,
+                        response_queue_id=Identifier(response.id),
                         action=decision.action,
                         error_type=error.error_type,
                     )
                 )
-                raise UnavailableError(f"not sent, try again: {error}") from error
-            status = await self._store(decision, workflow, WorkflowStatus.SENT, text)
-        waited = (response.updated_at - response.created_at).total_seconds()
-        self._metrics.response_decided(decision.action, waited)
-        decided = _DECIDED[decision.action]
-        log.event(decided(response_queue_id=reference, waited_seconds=round(waited, 1)))
-        return status
-
-    async def _claim(self, response_queue_id: str) -> tuple[QueuedResponse, WorkflowInstance]:
-        """Take the response for this decision, so that no second one is carried out."""
-        claim = (
-            update(QueuedResponse)
-            .where(
-                QueuedResponse.id == response_queue_id,
-                QueuedResponse.status == QueueStatus.PENDING,
+                raise UnavailableError(
+                    f"not known to be sent; the same decision can be made again, and the tenant "
+                    f"gets the text once: {error}"
+                ) from error
+        # What the tenant was sent says whether it was changed, not what the caller named it.
+        changed = outbound.text != response.text
+        action = ApprovalAction.MODIFY if changed else ApprovalAction.APPROVE
+        async with self._database.writing() as session:
+            await lock_conversation(self._database, session, workflow.conversation_id)
+            # The text is with the tenant, whatever has become of the response meanwhile.
+            await session.execute(has_been_sent(outbound.id, message_id))
+            answered = await session.execute(
+                update(QueuedResponse)
+                .where(
+                    QueuedResponse.id == response.id,
+                    QueuedResponse.status == QueueStatus.SENDING,
+                )
+                .values(status=_QUEUE_STATUS_AFTER[action], updated_at=now())
+                .returning(QueuedResponse.id)
+                .execution_options(synchronize_session=False)
             )
-            .values(status=QueueStatus.SENDING, updated_at=now())
-            .returning(QueuedResponse.id)
-            .execution_options(synchronize_session=False)
+            is_answered = answered.scalar_one_or_none() is not None
+            if is_answered:
+                await session.execute(
+                    update(WorkflowInstance)
+                    .where(
+                        WorkflowInstance.id == workflow.id,
+                        WorkflowInstance.status == WorkflowStatus.AWAITING_APPROVAL,
+                    )
+                    .values(status=WorkflowStatus.SENT, updated_at=now())
+                )
+                session.add(_audit(decision, action, outbound.text))
+                session.tell(log, self._decided(response, action))
+        if not is_answered:
+            raise ConflictError(
+                "this took so long that somebody else has decided; the text was sent",
+                "response_queue_id",
+            )
+        return Decided(action, WorkflowStatus.SENT)
+
+    def _decided(
+        self, response: QueuedResponse, action: ApprovalAction
+    ) -> ResponseApproved | ResponseModified | ResponseEscalated:
+        waited = self._wall_time.seconds(response.created_at, now())
+        return _DECIDED[action](
+            response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
         )
-        found = (
+
+    async def _claim(
+        self, decision: Decision
+    ) -> tuple[QueuedResponse, WorkflowInstance, OutboundMessage]:
+        """Take the response for this decision, and store the text with its key."""
+        async with self._database.writing() as session:
+            response, workflow = await self._waiting(session, decision.response_queue_id)
+            text = decision.text or response.text
+            outbound = await session.scalar(
+                select(OutboundMessage).where(OutboundMessage.workflow_id == workflow.id)
+            )
+            if outbound is None:
+                outbound = OutboundMessage(
+                    id=response.id,
+                    workflow_id=workflow.id,
+                    response_queue_id=response.id,
+                    phone_number=workflow.phone_number,
+                    text=text,
+                    state=OutboundState.UNCONFIRMED,
+                )
+                session.add(outbound)
+            elif outbound.text != text:
+                raise ConflictError(
+                    "another text was on its way before, and the tenant may have it; send exactly "
+                    "that one (outbound_text in the workflow's status), or escalate",
+                    "response_queue_id",
+                )
+            await session.execute(
+                update(QueuedResponse)
+                .where(
+                    QueuedResponse.id == response.id,
+                    QueuedResponse.status == QueueStatus.PENDING,
+                )
+                .values(status=QueueStatus.SENDING, updated_at=now())
+                .execution_options(synchronize_session=False)
+            )
+            return response, workflow, outbound
+
+    async def _waiting(
+        self, session: AsyncSession, response_queue_id: str
+    ) -> tuple[QueuedResponse, WorkflowInstance]:
+        """The response and its workflow, waiting, and kept so by a lock until the commit."""
+        conversation_id = await session.scalar(
+            select(WorkflowInstance.conversation_id)
+            .join(QueuedResponse, QueuedResponse.workflow_id == WorkflowInstance.id)
+            .where(QueuedResponse.id == response_queue_id)
+        )
+        if conversation_id is None:
+            raise UnknownIdError(f"no response {response_queue_id}", "response_queue_id")
+        await lock_conversation(self._database, session, conversation_id)
+        found = await session.execute(
             select(QueuedResponse, WorkflowInstance)
             .join(WorkflowInstance, WorkflowInstance.id == QueuedResponse.workflow_id)
             .where(QueuedResponse.id == response_queue_id)
         )
-        async with self._database.writing() as session:
-            claimed = (await session.execute(claim)).scalar_one_or_none()
-            row = (await session.execute(found)).one_or_none()
-            if row is None:
-                raise UnknownIdError(f"no response {response_queue_id}", "response_queue_id")
-            response, workflow = row
-            if claimed is None:
-                raise ConflictError(
-                    f"this response is {response.status}, no longer pending", "response_queue_id"
-                )
-            return response, workflow
+        response, workflow = found.one()
+        if response.status is not QueueStatus.PENDING:
+            raise ConflictError(
+                f"this response is {response.status}, no longer pending", "response_queue_id"
+            )
+        if workflow.status is not WorkflowStatus.AWAITING_APPROVAL:
+            raise ConflictError(
+                f"its workflow is {workflow.status}, no longer waiting", "response_queue_id"
+            )
+        return response, workflow
 
     async def _release(self, response_queue_id: str) -> None:
         async with self._database.writing() as session:
             await session.execute(
                 update(QueuedResponse)
-                .where(QueuedResponse.id == response_queue_id)
+                .where(
+                    QueuedResponse.id == response_queue_id,
+                    QueuedResponse.status == QueueStatus.SENDING,
+                )
                 .values(status=QueueStatus.PENDING, updated_at=now())
             )
 
-    async def _escalate(self, decision: Decision, workflow: WorkflowInstance) -> WorkflowStatus:
-        escalation = EscalationEvent(
-            conversation_id=workflow.conversation_id,
-            workflow_id=workflow.id,
-            type=EscalationType.MANAGER_REQUEST,
-            severity=Severity.MEDIUM,
-            detection=Detection.MANUAL,
-            reason=decision.reason,
-        )
-        status = await self._store(decision, workflow, WorkflowStatus.ESCALATED, None, escalation)
-        log.event(escalation_opened(escalation))
-        self._metrics.escalation_opened(escalation.type, escalation.severity, escalation.detection)
-        self._announcements.escalated(escalation)
-        return status
 
-    async def _store(
-        self,
-        decision: Decision,
-        workflow: WorkflowInstance,
-        status: WorkflowStatus,
-        text: str | None,
-        escalation: EscalationEvent | None = None,
-    ) -> WorkflowStatus:
-        async with self._database.writing() as session:
-            await session.execute(
-                update(QueuedResponse)
-                .where(QueuedResponse.id == decision.response_queue_id)
-                .values(status=_QUEUE_STATUS_AFTER[decision.action], updated_at=now())
-            )
-            await session.execute(
-                update(WorkflowInstance)
-                .where(WorkflowInstance.id == workflow.id)
-                .values(status=status, updated_at=now())
-            )
-            session.add(
-                ApprovalAudit(
-                    response_queue_id=decision.response_queue_id,
-                    action=decision.action,
-                    manager_id=decision.manager_id,
-                    text=text,
-                    reason=decision.reason,
-                )
-            )
-            if escalation:
-                session.add(escalation)
-        return status
+def _identify(workflow: WorkflowInstance) -> None:
+    correlation.identify(
+        tenant_id=workflow.tenant_id,
+        conversation_id=workflow.conversation_id,
+        workflow_id=workflow.id,
+    )
+
+
+def _audit(decision: Decision, action: ApprovalAction, text: str | None) -> ApprovalAudit:
+    """What was done; ``text`` is what was really sent."""
+    return ApprovalAudit(
+        response_queue_id=decision.response_queue_id,
+        action=action,
+        manager_id=decision.manager_id,
+        text=text,
+        reason=decision.reason,
+    )

@@ -1,16 +1,16 @@
 """The overview as it changes, for any number of readers.
 
-It is computed once an interval, and only while somebody reads. Readers share the last changes: one
-that is slow keeps its place in them, and gets the whole state when its place is gone. Nothing is
-queued for anybody.
+It is computed once an interval, and only while somebody reads. Each change is sent as the whole
+overview, made into bytes once for all readers: a client that shows the last one it got can't differ
+from the server. A slow reader gets the newest when it reads on. Nothing is queued for anybody.
 """
 
 import asyncio
 import secrets
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import orjson
 from pydantic import BaseModel
@@ -22,12 +22,13 @@ from app.core.logging import get_logger
 
 log = get_logger(__name__)
 
-KEPT_CHANGES = 60
+ADMITTED_AGAIN_SECONDS = 2.0
+"""How often it is asked whether a reader may still read, at least."""
 _RETRY_MS = 1000
 
 
 class Broadcast:
-    """Server-sent events: a snapshot, then what has changed, as RFC 7386 merge patches."""
+    """Server-sent events: snapshots, and heartbeats that say whether the last one still holds."""
 
     def __init__(
         self,
@@ -39,12 +40,12 @@ class Broadcast:
         self._overview = overview
         self._interval = interval_seconds
         self._heartbeat = heartbeat_seconds
-        # Another worker, and this one after a restart, counts its own changes.
+        # Another worker, and this one after a restart, counts its own snapshots.
         self._epoch = secrets.token_hex(4)
         self._number = 0
-        self._state: dict[str, Any] = {}
         self._snapshot = b""
-        self._changes: deque[tuple[int, bytes]] = deque(maxlen=KEPT_CHANGES)
+        self._computed_at: datetime | None = None
+        self._failing = False
         self._next = asyncio.Event()
         self._readers = 0
         self._computing: asyncio.Task[None] | None = None
@@ -52,28 +53,36 @@ class Broadcast:
         self._is_closed = False
         instruments.sampled(catalogue.METRICS_STREAM_READERS, read=lambda: self._readers)
 
-    async def events(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """The events for one reader who has seen ``last_event_id``, until it leaves."""
+    async def events(
+        self, last_event_id: str | None, may_read: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """The events for one reader who has seen ``last_event_id``, until it leaves.
+
+        They end within 2 seconds (`ADMITTED_AGAIN_SECONDS`) after ``may_read`` says no.
+        """
         self._readers += 1
         if self._computing is None or self._computing.done():
             # Nobody has read for a while: what is there is old.
             self._is_fresh = False
-            self._changes.clear()
             self._computing = asyncio.create_task(self._compute())
         try:
-            yield b"retry: %d\n\n" % _RETRY_MS
+            yield b"retry: %d\n\n" % _RETRY_MS + self._heartbeat_event()
+            said_current, said_at = self._is_current, time.monotonic()
             seen = self._number_of(last_event_id)
-            while not self._is_closed:
+            while not self._is_closed and may_read():
                 waiting = self._next
                 if self._is_fresh and seen != self._number:
-                    data, seen = self._since(seen), self._number
-                    yield data
+                    seen, said_current, said_at = self._number, True, time.monotonic()
+                    yield self._snapshot
                     continue
-                try:
-                    async with asyncio.timeout(self._heartbeat):
+                left = said_at + self._heartbeat - time.monotonic()
+                if left <= 0 or said_current != self._is_current:
+                    said_current, said_at = self._is_current, time.monotonic()
+                    yield self._heartbeat_event()
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, ADMITTED_AGAIN_SECONDS)):
                         await waiting.wait()
-                except TimeoutError:
-                    yield b": still here\n\n"
         finally:
             self._readers -= 1
 
@@ -84,15 +93,13 @@ class Broadcast:
         if self._computing:
             self._computing.cancel()
 
+    @property
+    def _is_current(self) -> bool:
+        return self._is_fresh and not self._failing
+
     def _number_of(self, event_id: str | None) -> int:
         epoch, _, number = (event_id or "").partition("-")
         return int(number) if epoch == self._epoch and number.isdecimal() else 0
-
-    def _since(self, seen: int) -> bytes:
-        """What a reader lacks who has seen change number ``seen``."""
-        if seen and self._changes and self._changes[0][0] <= seen + 1 <= self._number:
-            return b"".join(data for number, data in self._changes if number > seen)
-        return self._event("snapshot", self._snapshot)
 
     async def _compute(self) -> None:
         while self._readers:
@@ -100,43 +107,35 @@ class Broadcast:
             try:
                 answer = await self._overview()
             except Exception as error:
-                # The readers' stream outlives whatever is wrong for a moment.
+                # The readers' stream outlives whatever is wrong for a moment, and says so.
                 log.event(StreamNotComputed(), error)
+                if not self._failing:
+                    self._failing = True
+                    self._wake()
             else:
-                self._take(orjson.loads(answer.model_dump_json(exclude_unset=True)))
+                self._take(answer.model_dump_json(exclude_unset=True).encode())
             await asyncio.sleep(max(0.0, self._interval - (time.monotonic() - started)))
 
-    def _take(self, state: dict[str, Any]) -> None:
-        change = merge_patch(self._state, state)
-        if change or not self._number:
+    def _take(self, state: bytes) -> None:
+        event = b"event: snapshot\ndata: %b\n\n" % state
+        is_changed = not self._snapshot.endswith(event) or not self._number
+        if is_changed:
             self._number += 1
-            self._state, self._snapshot = state, orjson.dumps(state)
-            self._changes.append((self._number, self._event("change", orjson.dumps(change))))
-        if change or not self._is_fresh:
-            self._is_fresh = True
+            self._snapshot = b"id: %b-%d\n%b" % (self._epoch.encode(), self._number, event)
+        self._computed_at = datetime.now(UTC)
+        if is_changed or self._failing or not self._is_fresh:
+            self._is_fresh, self._failing = True, False
             self._wake()
 
-    def _event(self, name: str, data: bytes) -> bytes:
-        return b"id: %b-%d\nevent: %b\ndata: %b\n\n" % (
-            self._epoch.encode(),
-            self._number,
-            name.encode(),
-            data,
-        )
+    def _heartbeat_event(self) -> bytes:
+        """What tells a reader that the connection lives, and whether what it shows still holds."""
+        said = {
+            "computed_at": self._computed_at,
+            "is_current": self._is_current,
+            "next_within_seconds": self._heartbeat,
+        }
+        return b"event: heartbeat\ndata: %b\n\n" % orjson.dumps(said)
 
     def _wake(self) -> None:
         waiting, self._next = self._next, asyncio.Event()
         waiting.set()
-
-
-def merge_patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What turns ``before`` into ``after`` by RFC 7386: null takes a member away."""
-    patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
-    for name, value in after.items():
-        old = before.get(name)
-        if isinstance(old, dict) and isinstance(value, dict):
-            if change := merge_patch(old, value):
-                patch[name] = change
-        elif name not in before or old != value:
-            patch[name] = value
-    return patch

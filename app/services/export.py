@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import orjson
 
 from app.core.catalogue import Kind, Metric
+from app.core.errors import UnavailableError
 from app.services.measures import MEASURES
-from app.services.metrics_query import RangeQuery
-from app.services.metrics_ranges import MetricsRanges, Step
+from app.services.metrics_ranges import MetricsRanges, Prepared, Step, Window
 from app.services.rollups import Total
 
 LABELS = tuple(sorted({label for measure in MEASURES.values() for label in measure.group_by}))
@@ -22,11 +23,9 @@ COLUMNS = (
     "unit",
     *LABELS,
     *("value", "count", "min", "max", "p50", "p90", "p99"),
+    *("complete", "as_of"),
 )
-"""The columns of every flat format."""
-
-CHUNK = 2000
-"""Rows that are written at once."""
+"""The columns of every flat format. What isn't known is an empty cell, and not ``complete``."""
 
 
 class Format(StrEnum):
@@ -61,25 +60,37 @@ def record(step: Step) -> dict[str, Any]:
         "p50": value.p50,
         "p90": value.p90,
         "p99": value.p99,
+        "complete": step.complete,
+        "as_of": step.as_of,
     }
 
 
 async def exported(
-    ranges: MetricsRanges, query: RangeQuery, file_format: Format
+    ranges: MetricsRanges, query: Prepared, file_format: Format
 ) -> AsyncIterator[bytes]:
-    """The bytes of the file, a window of steps at a time."""
+    """The bytes of the file, a window of steps at a time.
+
+    Raises UnavailableError before the first when the figures can't be read. When they can't later,
+    their cells are empty; OpenMetrics has none, so it then ends without its last line, ``# EOF``.
+    """
     if file_format is Format.OPENMETRICS:
         async for chunk in _openmetrics(ranges, query):
             yield chunk
         return
     write, finish = _WRITERS[file_format]()
-    records: list[dict[str, Any]] = []
-    async for step in ranges.steps(query):
-        records.append(record(step))
-        if len(records) >= CHUNK:
-            yield write(records)
-            records = []
-    yield write(records) + finish()
+
+    def written(steps: Sequence[Step]) -> bytes:
+        return write([record(step) for step in steps])
+
+    async for steps in ranges.rows(query):
+        yield await ranges.off_loop(partial(written, steps))
+    yield finish()
+
+
+def table(steps: Sequence[Step], file_format: Format) -> bytes:
+    """The rows as one file."""
+    write, finish = _WRITERS[file_format]()
+    return write([record(step) for step in steps]) + finish()
 
 
 Write = Callable[[list[dict[str, Any]]], bytes]
@@ -96,7 +107,15 @@ def _csv() -> tuple[Write, Finish]:
         if not has_header:
             writer.writeheader()
             has_header = True
-        writer.writerows({**each, "time": _iso(each["time"])} for each in records)
+        writer.writerows(
+            {
+                **each,
+                "time": _iso(each["time"]),
+                "complete": "true" if each["complete"] else "false",
+                "as_of": _iso(each["as_of"]),
+            }
+            for each in records
+        )
         return text.getvalue().encode()
 
     return write, lambda: b""
@@ -116,7 +135,8 @@ def _parquet() -> tuple[Write, Finish]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"time": pa.timestamp("s", tz="UTC"), "count": pa.int64()}
+    moment = pa.timestamp("s", tz="UTC")
+    types = {"time": moment, "as_of": moment, "count": pa.int64(), "complete": pa.bool_()}
     text = {"measure", "unit", *LABELS}
     schema = pa.schema(
         [(c, pa.string() if c in text else types.get(c, pa.float64())) for c in COLUMNS]
@@ -150,29 +170,48 @@ _WRITERS: dict[Format, Callable[[], tuple[Write, Finish]]] = {
 }
 
 
-async def _openmetrics(ranges: MetricsRanges, query: RangeQuery) -> AsyncIterator[bytes]:
+async def _openmetrics(ranges: MetricsRanges, query: Prepared) -> AsyncIterator[bytes]:
     """Metrics under their own names, with timestamps, a family after the other.
 
     Counters and summaries begin at 0 with the range; Prometheus asks for what they grew by.
     """
-    metrics = {m.name: m for measure in query.measures for m in measure.metrics}
-    for _, metric in sorted(metrics.items()):
+    metrics = sorted({m.name: m for m in query.metrics}.items())
+    for place, (_, metric) in enumerate(metrics):
+        # A series' samples stand together, by time, so a family is held until its range is read.
+        samples = _Samples(metric)
+        try:
+            async for window in ranges.totals_by_step(query, metric):
+                await ranges.off_loop(partial(samples.add, window))
+        except UnavailableError:
+            if place == 0:
+                raise
+            return
         name = metric.name.removesuffix("_total")
         kind = _OPENMETRICS_TYPES[metric.kind]
         yield f"# TYPE {name} {kind}\n# HELP {name} {metric.help}\n".encode()
-        # A series' samples stand together, by time, so a family is held until its range is read.
-        samples: dict[tuple[str, ...], list[str]] = {}
-        sums: dict[tuple[str, ...], tuple[int, float]] = {}
-        async for _, end, totals in ranges.totals_by_step(query, [metric]):
-            for labels, total in totals.series(metric):
-                key = tuple(labels.values())
-                count, sum_ = sums.get(key, (0, 0.0))
-                sums[key] = count + total.count, sum_ + total.sum
-                for series, value in _samples(metric, labels, total, *sums[key]):
-                    samples.setdefault(key, []).append(f"{series} {value} {end}\n")
-        for lines in samples.values():
+        for lines in samples.lines.values():
             yield "".join(lines).encode()
     yield b"# EOF\n"
+
+
+class _Samples:
+    """The lines of one family by series, with what its counters have grown to."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.lines: dict[tuple[str, ...], list[str]] = {}
+        self._metric = metric
+        self._sums: dict[tuple[str, ...], tuple[int, float]] = {}
+
+    def add(self, window: Window) -> None:
+        """Add the samples of some steps; none where nothing is known."""
+        for (_, end), totals in zip(window.steps, window.totals, strict=True):
+            for labels, total in totals.series(self._metric) if totals.complete else ():
+                key = tuple(labels.values())
+                count, sum_ = self._sums.get(key, (0, 0.0))
+                self._sums[key] = count + total.count, sum_ + total.sum
+                lines = self.lines.setdefault(key, [])
+                for series, value in _samples(self._metric, labels, total, *self._sums[key]):
+                    lines.append(f"{series} {value} {end}\n")
 
 
 def _samples(

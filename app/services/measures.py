@@ -1,11 +1,13 @@
 """Measures: what a client of the JSON endpoints can ask for, each declared once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, ApprovalAction, Component, Metric, Route
+from app.core.errors import InvalidRequestError
+from app.core.nearest import did_you_mean
 from app.services.rollups import Total, Totals
 
 
@@ -65,7 +67,12 @@ class Value:
 
 
 def evaluate(measure: Measure, totals: Totals, seconds: float, **labels: str) -> Value:
-    """``measure`` in ``totals``, which are of a range of ``seconds``; ``labels`` pick a group."""
+    """``measure`` in ``totals``, which are of a range of ``seconds``; ``labels`` pick a group.
+
+    Where not all is known, nothing is said.
+    """
+    if not totals.complete:
+        return Value(None)
     total = totals.of(measure.part.metric, **{**measure.part.labels, **labels})
     match measure.kind:
         case MeasureKind.COUNT:
@@ -188,7 +195,7 @@ MEASURES: dict[str, Measure] = {
             "escalations.resolution_time",
             "from opening to resolving",
             catalogue.ESCALATION_RESOLUTION_DURATION,
-            "type",
+            *("type", "severity"),
         ),
         _count("payment_plans.found", "plans found", catalogue.PAYMENT_PLANS, "result"),
         _ratio(
@@ -271,3 +278,43 @@ MEASURES: dict[str, Measure] = {
 def rolled_up() -> Iterator[Metric]:
     """The metrics that the rollups have to keep, each once."""
     yield from {m.name: m for measure in MEASURES.values() for m in measure.metrics}.values()
+
+
+def selected(text: str | None, group_by: Sequence[str]) -> tuple[Measure, ...]:
+    """The measures named in ``text``; without it all that can be grouped so.
+
+    Raises InvalidRequestError naming what is unknown, and what is like it, or the measure that
+    can't be grouped so.
+    """
+    if text is None:
+        return tuple(m for m in MEASURES.values() if set(group_by) <= set(m.group_by))
+    found = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name not in MEASURES:
+            raise InvalidRequestError(unknown("metrics", name, MEASURES), "metrics")
+        found.append(MEASURES[name])
+    if not found:
+        raise InvalidRequestError("metrics: name at least one, such as sms.received", "metrics")
+    for measure in found:
+        if missing := [label for label in group_by if label not in measure.group_by]:
+            can = ", ".join(measure.group_by) or "nothing"
+            raise InvalidRequestError(
+                f"group_by={missing[0]}: {measure.name} can be grouped by {can}", "group_by"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def grouping(text: str | None) -> tuple[str, ...]:
+    """The labels to group by. Raises InvalidRequestError for one that no measure has."""
+    known = sorted({label for measure in MEASURES.values() for label in measure.group_by})
+    found = [part.strip() for part in (text or "").split(",") if part.strip()]
+    for name in found:
+        if name not in known:
+            raise InvalidRequestError(unknown("group_by", name, known), "group_by")
+    return tuple(dict.fromkeys(found))
+
+
+def unknown(field: str, name: str, known: Iterable[str]) -> str:
+    """What to say about a name that isn't there."""
+    hint = did_you_mean(name[:60], known, otherwise=f"there are {', '.join(known)}")
+    return f"{field}={name[:60]!r}: unknown name; {hint}"

@@ -1,10 +1,11 @@
 """The overview: what `GET /orchestrate/metrics` says without being asked anything."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,14 +21,32 @@ from app.core.catalogue import (
 )
 from app.core.config import Settings
 from app.schemas import metrics as schema
-from app.services.measures import MEASURES, distribution, evaluate, rolled_up
-from app.services.metrics_query import DAY, MINUTE, midnight, monday
-from app.services.rollups import Rollups, Total, Totals, WriterState
-from app.services.thresholds import Now, thresholds
+from app.services.alert_limits import Now, called, limits, worst
+from app.services.measures import MEASURES, Measure, distribution, evaluate, rolled_up
+from app.services.objectives import Objectives
+from app.services.rollups import (
+    Rollups,
+    StoreUnreadableError,
+    Total,
+    Totals,
+    WriterState,
+    added_up,
+)
+from app.services.rollups.rollups import retentions
+from app.services.rollups.tables import KIND_OF
+from app.services.time_ranges import (
+    DAY,
+    HOUR,
+    MINUTE,
+    clock_hour,
+    days_earlier,
+    midnight,
+    monday,
+    spelled,
+)
 
 T = TypeVar("T")
 
-HOUR, WEEK = 3600, 7 * DAY
 RECENT = 5 * MINUTE
 BASELINE_WEEKS = 4
 _WORST = (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED)
@@ -35,7 +54,7 @@ _WORST = (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED)
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Everything the sections are made of, read at once."""
+    """Everything the sections are made of; ``unreadable`` says why nothing is known."""
 
     hour: Totals
     today: Totals
@@ -44,29 +63,35 @@ class _Data:
     last_minutes: Totals
     last_full_hour: Totals
     last_day: Totals
-    same_hours: list[Totals]
-    workers: list[WriterState]
+    same_hours: Sequence[Totals]
+    workers: list[WriterState] | None
+    slos: list[schema.Slo] | None
+    unreadable: str | None = None
 
     @property
     def states(self) -> list[Mapping[str, Any]]:
         """What the live workers said last; every key may be missing."""
-        return [worker.state for worker in self.workers]
+        return [worker.state for worker in self.workers or ()]
 
-    def added(self, key: str) -> float:
-        """A figure of the workers, added up."""
-        return sum(state.get(key) or 0 for state in self.states)
+    def told(self, key: str) -> list[Any]:
+        """A figure of each worker that knows it."""
+        return [state[key] for state in self.states if state.get(key) is not None]
 
-    def worst(self, key: str) -> float:
-        """The largest of a figure that each worker has."""
-        return max((state.get(key) or 0 for state in self.states), default=0)
+    def added(self, key: str) -> float | None:
+        """A figure of the workers, added up; None where none knows it."""
+        return sum(told) if (told := self.told(key)) else None
+
+    def largest(self, key: str) -> float | None:
+        """The largest of a figure that each worker has; None where none knows it."""
+        return max(self.told(key), default=None)
 
     @property
-    def breakers(self) -> dict[str, BreakerState]:
-        """The worst state of each breaker over the workers."""
-        found: dict[str, BreakerState] = {}
+    def breakers(self) -> dict[str, BreakerState | None]:
+        """The worst state of each breaker over the workers; None where none knows it."""
+        found: dict[str, BreakerState | None] = {}
         for component in UPSTREAMS:
             its = {(state.get("breakers") or {}).get(component) for state in self.states}
-            found[component] = next((s for s in _WORST if s in its), BreakerState.CLOSED)
+            found[component] = next((s for s in _WORST if s in its), None)
         return found
 
 
@@ -77,27 +102,30 @@ class MetricsReport:
         self._settings = settings
         self._rollups = rollups
         self._metrics = list(rolled_up())
+        self._objectives = Objectives(settings.thresholds, rollups)
 
     async def overview(self, sections: Collection[str] = schema.SECTIONS) -> schema.MetricsAnswer:
         """The overview, or these sections of it.
 
         "Last hour" is the minute that runs and the 59 before it; today and this week begin at
-        midnight of the configured time zone, the week on Monday.
+        midnight of the configured time zone, the week on Monday. When the store does not answer
+        all is null, but for the health, which says so.
         """
+        as_of = datetime.now(UTC).replace(microsecond=0)
         if not sections:
-            return schema.MetricsAnswer.model_construct()
-        data = await self._read(sections)
+            return schema.MetricsAnswer.model_construct(complete=True, as_of=as_of)
+        try:
+            data = await self._read(sections)
+        except StoreUnreadableError as error:
+            data = _data([], unreadable=str(error))
         make: dict[str, Callable[[], Any]] = {
-            "last_hour": lambda: _last_hour(data.hour),
-            "today": lambda: schema.Today(**_sums(data.today)),
-            "this_week": lambda: schema.ThisWeek(**_sums(data.week)),
+            "last_hour": lambda: _known(data.hour, _last_hour),
+            "today": lambda: _known(data.today, lambda totals: schema.Today(**_sums(totals))),
+            "this_week": lambda: _known(data.week, lambda totals: schema.ThisWeek(**_sums(totals))),
             "sms": lambda: _periods(data, _volume),
-            "performance": lambda: _performance(data.hour),
+            "performance": lambda: _known(data.hour, _performance),
             "approvals": lambda: _periods(data, _approvals),
-            "approval_queue": lambda: schema.ApprovalQueue(
-                length=int(data.worst("queue_length")),
-                oldest_age_seconds=round(data.worst("queue_oldest_age_seconds"), 1),
-            ),
+            "approval_queue": lambda: _approval_queue(data),
             "escalations": lambda: _periods(data, _escalations),
             "escalations_open": lambda: _open_escalations(data),
             "payment_plans": lambda: _periods(data, _payment_plans),
@@ -106,20 +134,49 @@ class MetricsReport:
             "ai_confidence": lambda: _periods(
                 data, lambda totals: _distributed(totals.of(catalogue.AI_CONFIDENCE))
             ),
-            "throughput": lambda: _throughput(data),
+            "throughput": lambda: None if data.unreadable else _throughput(data),
             "resources": lambda: self._resources(data),
             "thresholds": lambda: self._thresholds(data),
+            "slos": lambda: data.slos,
             "health": lambda: self._health(data),
         }
         return schema.MetricsAnswer.model_construct(
-            **{name: make[name]() for name in schema.SECTIONS if name in sections}
+            complete=data.unreadable is None,
+            as_of=as_of,
+            **{name: make[name]() for name in schema.SECTIONS if name in sections},
+        )
+
+    def measures(self) -> schema.Measures:
+        """What can be asked for."""
+        return schema.Measures(
+            as_of=datetime.now(UTC).replace(microsecond=0),
+            complete=True,
+            measures=[self._described(measure) for measure in MEASURES.values()],
+        )
+
+    def _described(self, measure: Measure) -> schema.MeasureDescription:
+        kinds = {KIND_OF[metric.kind] for metric in measure.metrics}
+        labels = {name: measure.part.metric.label(name).values for name in measure.group_by}
+        return schema.MeasureDescription(
+            measure=measure.name,
+            kind=measure.kind,
+            unit=measure.unit,
+            description=measure.help,
+            group_by={
+                name: None if values is None else [*values] for name, values in labels.items()
+            },
+            retention_days={
+                spelled(seconds): min(getattr(days, kind) for kind in kinds)
+                for seconds, days in retentions(self._settings.rollups).items()
+            },
         )
 
     async def _read(self, sections: Collection[str]) -> _Data:
+        """Raises StoreUnreadableError."""
         this_minute = int(time.time()) // MINUTE * MINUTE
         until = this_minute + MINUTE
-        this_hour = this_minute // HOUR * HOUR
         zone = self._settings.zone
+        this_hour = clock_hour(this_minute, zone)
         ranges = [
             (until - HOUR, until),
             (midnight(this_minute, zone), until),
@@ -129,80 +186,80 @@ class MetricsReport:
             (this_minute - RECENT, this_minute),
             (this_hour - HOUR, this_hour),
             (this_hour - DAY, this_hour),
-            *((this_hour - HOUR - w * WEEK, this_hour - w * WEEK) for w in _weeks()),
         ]
         # A short question is not made to pay for the long ones.
         asked = ranges[:1] if set(sections) == {"last_hour"} else ranges
-        totals = await self._rollups.read(asked, self._metrics)
-        totals += [Totals() for _ in ranges[len(asked) :]]
+        totals = await self._rollups.stored(asked, self._metrics)
+        same_hours: list[Totals] = []
+        if "throughput" in sections:
+            hours = _same_hours(this_hour, zone)
+            same_hours = await self._rollups.stored(hours, [catalogue.SMS_RECEIVED])
+        slos = None
+        if not {"slos", "health"}.isdisjoint(sections):
+            slos = await self._objectives.status()
         try:
             workers = await self._rollups.writers()
-        except (SQLAlchemyError, OSError):
-            workers = []
-        hour, today, week, recent, last_minutes, last_full_hour, last_day, *same_hours = totals
-        return _Data(
-            hour,
-            today,
-            week,
-            recent,
-            last_minutes,
-            last_full_hour,
-            last_day,
-            same_hours,
-            workers,
-        )
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(str(getattr(error, "orig", error))) from error
+        return _data(totals, same_hours, workers, slos)
 
     def _thresholds(self, data: _Data) -> list[schema.Threshold]:
-        return thresholds(
-            self._settings,
+        return limits(
+            self._settings.thresholds,
             Now(
-                data.recent,
-                data.hour,
-                int(data.added("in_flight")),
-                data.worst("queue_oldest_age_seconds"),
-                data.breakers,
+                recent=data.recent,
+                in_flight=data.added("in_flight"),
+                instances=len({worker.host for worker in data.workers or ()}),
+                breakers=data.breakers,
+                waiting=data.largest("queue_length"),
+                oldest_waiting_seconds=data.largest("queue_oldest_age_seconds"),
             ),
         )
 
-    def _resources(self, data: _Data) -> schema.Resources:
+    def _resources(self, data: _Data) -> schema.Resources | None:
+        if not data.workers:
+            return None
         return schema.Resources(
-            in_flight=int(data.added("in_flight")),
+            in_flight=int(data.added("in_flight") or 0),
             capacity=self._settings.thresholds.concurrent_sms,
-            cpu_cores=round(data.added("cpu_ratio"), 3),
-            memory_bytes=int(data.added("memory_bytes")),
-            event_loop_lag_seconds=round(data.worst("loop_lag_seconds"), 4),
+            cpu_cores=round(data.added("cpu_ratio") or 0, 3),
+            memory_bytes=int(data.added("memory_bytes") or 0),
+            event_loop_lag_seconds=round(data.largest("loop_lag_seconds") or 0, 4),
             db_connections=schema.Connections(
-                used=int(data.added("db_connections_used")),
-                max=int(data.added("db_connections_max")),
+                used=int(data.added("db_connections_used") or 0),
+                max=int(data.added("db_connections_max") or 0),
             ),
         )
 
     def _health(self, data: _Data) -> schema.Health:
         store = self._rollups.health
+        dependencies = {component: self._dependency(data, component) for component in Component}
+        is_down = not store.is_up or data.unreadable is not None
         states = [threshold.state for threshold in self._thresholds(data)]
-        is_down = not store.is_up or not data.hour.complete
+        states += [slo.state for slo in data.slos or ()]
+        states += ["warning" for each in dependencies.values() if self._alarms(each)]
         now = time.time()
         return schema.Health(
-            status="critical"
-            if "critical" in states or is_down
-            else "warning"
-            if "warning" in states
-            else "ok",
+            status="critical" if is_down else worst(states),
             availability=evaluate(MEASURES["http.availability"], data.hour, HOUR).value,
-            uptime_seconds=round(
-                max((now - (s.get("started") or now) for s in data.states), default=0), 1
-            ),
-            dependencies={component: _dependency(data, component) for component in Component},
-            breaker_transitions=data.hour.of(catalogue.CIRCUIT_BREAKER_TRANSITIONS).count,
+            uptime_seconds=None
+            if data.workers is None
+            else round(max((now - started for started in data.told("started")), default=0), 1),
+            dependencies={**dependencies},
+            breaker_transitions=data.hour.of(catalogue.CIRCUIT_BREAKER_TRANSITIONS).count
+            if data.hour.complete
+            else None,
             rollup_store=schema.RollupStore(
                 state="down" if is_down else "ok",
-                reason=store.reason,
+                reason=data.unreadable or store.reason,
                 since=store.since,
-                complete=data.hour.complete,
+                complete=data.unreadable is None,
                 unwritten_events=store.unwritten_events,
                 lost_events=store.lost_events,
             ),
-            workers=[
+            workers=None
+            if data.workers is None
+            else [
                 schema.Worker(
                     host=worker.host,
                     pid=worker.pid,
@@ -213,14 +270,74 @@ class MetricsReport:
             ],
         )
 
+    def _dependency(self, data: _Data, component: Component) -> schema.Dependency:
+        breaker = data.breakers.get(component)
+        if not data.recent.complete:
+            return schema.Dependency(state="unknown", breaker=breaker, calls=None, errors=None)
+        total = data.recent.of(catalogue.OPERATION_DURATION, component=component)
+        found = called(data.recent, component)
+        is_failing = breaker is BreakerState.OPEN or 2 * found.part > found.whole
+        return schema.Dependency(
+            state="failing" if is_failing else "ok" if found.whole else "unused",
+            breaker=breaker,
+            calls=total.count,
+            errors=found.part,
+        )
 
-def _weeks() -> range:
-    return range(1, BASELINE_WEEKS + 1)
+    def _alarms(self, dependency: schema.Dependency) -> bool:
+        """Whether it fails for sure: one call of one that failed calls nobody."""
+        enough = (dependency.errors or 0) >= self._settings.thresholds.minimum_failures
+        return dependency.state == "failing" and (enough or dependency.breaker is BreakerState.OPEN)
 
 
-def _periods(data: _Data, section: Callable[[Totals], T]) -> schema.Periods[T]:
+def _data(
+    totals: Sequence[Totals],
+    same_hours: Sequence[Totals] = (),
+    workers: list[WriterState] | None = None,
+    slos: list[schema.Slo] | None = None,
+    unreadable: str | None = None,
+) -> _Data:
+    """What was read; of totals that are missing nothing is known."""
+    missing = (Totals(complete=False) for _ in range(7 - len(totals)))
+    hour, today, week, recent, last_minutes, last_full_hour, last_day = (*totals, *missing)
+    return _Data(
+        hour=hour,
+        today=today,
+        week=week,
+        recent=recent,
+        last_minutes=last_minutes,
+        last_full_hour=last_full_hour,
+        last_day=last_day,
+        same_hours=same_hours,
+        workers=workers,
+        slos=slos,
+        unreadable=unreadable,
+    )
+
+
+def _same_hours(this_hour: int, zone: ZoneInfo) -> list[tuple[int, int]]:
+    """The local hour before ``this_hour``, in each of the weeks before.
+
+    An hour that a clock change made longer or shorter is left out.
+    """
+    found = [
+        tuple(days_earlier(edge, 7 * week, zone) for edge in (this_hour - HOUR, this_hour))
+        for week in range(1, BASELINE_WEEKS + 1)
+    ]
+    return [(start, end) for start, end in found if end - start == HOUR]
+
+
+def _known(totals: Totals, section: Callable[[Totals], T]) -> T | None:
+    return section(totals) if totals.complete else None
+
+
+def _periods(data: _Data, section: Callable[[Totals], T]) -> schema.Periods[T] | None:
+    if data.unreadable:
+        return None
     return schema.Periods[T](
-        last_hour=section(data.hour), today=section(data.today), this_week=section(data.week)
+        last_hour=_known(data.hour, section),
+        today=_known(data.today, section),
+        this_week=_known(data.week, section),
     )
 
 
@@ -247,12 +364,19 @@ def _rounded(value: float | None) -> float | None:
 def _last_hour(totals: Totals) -> schema.LastHour:
     responses = totals.of(catalogue.AI_RESPONSES).count
     auto_sent = totals.of(catalogue.AI_RESPONSES, route=Route.AUTO_SENT).count
+    mean = _answered(totals).mean
     return schema.LastHour(
         sms_received=totals.of(catalogue.SMS_RECEIVED).count,
         ai_responses=responses,
-        auto_approval_rate=_ratio(auto_sent, responses) or 0.0,
-        avg_response_time_ms=round((totals.of(catalogue.SMS_PROCESSING_DURATION).mean or 0) * 1000),
+        auto_approval_rate=_ratio(auto_sent, responses),
+        avg_response_time_ms=None if mean is None else round(mean * 1000),
     )
+
+
+def _answered(totals: Totals) -> Total:
+    """SMS that were sent, queued or escalated: how long a failure took is no response time."""
+    routes = totals.by(catalogue.SMS_PROCESSING_DURATION, "route")
+    return added_up(total for route, total in routes.items() if route != Route.FAILED)
 
 
 def _sums(totals: Totals) -> dict[str, int]:
@@ -296,15 +420,29 @@ def _escalations(totals: Totals) -> schema.Escalations:
         auto_detected=totals.of(metric, detection=Detection.AUTO).count,
         manual=totals.of(metric, detection=Detection.MANUAL).count,
         resolution_time=_distributed(totals.of(catalogue.ESCALATION_RESOLUTION_DURATION)),
+        resolution_time_by_severity={
+            severity: _distributed(total)
+            for severity, total in sorted(
+                totals.by(catalogue.ESCALATION_RESOLUTION_DURATION, "severity").items()
+            )
+        },
     )
 
 
-def _open_escalations(data: _Data) -> dict[str, int]:
+def _open_escalations(data: _Data) -> dict[str, int] | None:
+    told = data.told("open_escalations")
     found: dict[str, int] = {}
-    for state in data.states:
-        for severity, count in (state.get("open_escalations") or {}).items():
+    for counts in told:
+        for severity, count in counts.items():
             found[severity] = max(found.get(severity, 0), int(count))
-    return found
+    return found if told else None
+
+
+def _approval_queue(data: _Data) -> schema.ApprovalQueue | None:
+    length, age = data.largest("queue_length"), data.largest("queue_oldest_age_seconds")
+    if length is None or age is None:
+        return None
+    return schema.ApprovalQueue(length=int(length), oldest_age_seconds=round(age, 1))
 
 
 def _payment_plans(totals: Totals) -> schema.PaymentPlans:
@@ -345,7 +483,7 @@ def _performance(totals: Totals) -> schema.Performance:
     services = totals.by(metric, "component")
     pairs = {(labels["component"], labels["operation"]) for labels, _ in totals.series(metric)}
     return schema.Performance(
-        message=_distributed(totals.of(catalogue.SMS_PROCESSING_DURATION)),
+        message=_distributed(_answered(totals)),
         ai=_distributed(services.get(Component.AI_PROVIDER, Total())),
         services={name: _distributed(total) for name, total in sorted(services.items())},
         operations=[_operation(totals, *pair) for pair in sorted(pairs)],
@@ -366,30 +504,20 @@ def _operation(totals: Totals, component: str, operation: str) -> schema.Operati
 
 
 def _throughput(data: _Data) -> schema.Throughput:
-    metric = catalogue.SMS_RECEIVED
-    hours = [each.of(metric).count for each in data.same_hours]
-    with_data = [count for count in hours if count]
-    baseline = sum(with_data) / len(with_data) if with_data else None
-    last_hour = data.last_full_hour.of(metric).count
+    def received(totals: Totals) -> int | None:
+        return _known(totals, lambda known: known.of(catalogue.SMS_RECEIVED).count)
+
+    hours = [count for totals in data.same_hours if (count := received(totals)) is not None]
+    baseline = sum(hours) / len(hours) if hours else None
+    last_hour, minutes = received(data.last_full_hour), received(data.last_minutes)
     return schema.Throughput(
-        per_minute=round(data.last_minutes.of(metric).count / (RECENT // MINUTE), 2),
+        per_minute=None if minutes is None else round(minutes / (RECENT // MINUTE), 2),
         per_hour=last_hour,
-        per_day=data.last_day.of(metric).count,
+        per_day=received(data.last_day),
         baseline_per_hour=_rounded(baseline),
-        deviation=_rounded(last_hour / baseline - 1) if baseline else None,
-    )
-
-
-def _dependency(data: _Data, component: Component) -> schema.Dependency:
-    total = data.recent.of(catalogue.OPERATION_DURATION, component=component)
-    errors = data.recent.of(catalogue.OPERATION_ERRORS, component=component).count
-    breaker = data.breakers.get(component)
-    is_failing = breaker is BreakerState.OPEN or 2 * errors > max(total.count, errors)
-    return schema.Dependency(
-        state="failing" if is_failing else "ok" if total.count else "unused",
-        breaker=breaker,
-        calls=total.count,
-        errors=errors,
+        deviation=_rounded(last_hour / baseline - 1)
+        if baseline and last_hour is not None
+        else None,
     )
 
 

@@ -17,6 +17,13 @@ _WEEKS = re.compile(
     r"\b(?:for|over|in|within|x|next)\s*(?:the\s+next\s+)?(?P<weeks>\d{1,4})\s*(?P<unit>week|wk|month)",
     re.IGNORECASE,
 )
+_AGO = re.compile(r"\s*(?:ago|back|earlier|before)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[.?!;,\n]\s|\b(?:and|but|so|then)\b", re.IGNORECASE)
+_NOT_PROPOSED = re.compile(
+    r"\b(?:paid|sent|gave|transferred|deposited|was paying|have been paying|used to pay"
+    r"|can'?t|cannot|can not|couldn'?t|could not|won'?t|will not|unable to|not able to)\b",
+    re.IGNORECASE,
+)
 _WEEKS_PER = {"week": 1.0, "wk": 1.0, "fortnight": 2.0, "month": 52 / 12}
 
 
@@ -33,7 +40,7 @@ class PaymentPlan:
 
         Fortnightly and monthly instalments are turned into weekly ones.
         """
-        amount = _AMOUNT.search(text)
+        amount = next((each for each in _AMOUNT.finditer(text) if _is_proposed(text, each)), None)
         if amount is None:
             return None
         period = (amount["period"] or amount["adverb"] or "week").lower()
@@ -45,15 +52,24 @@ class PaymentPlan:
         return cls(round(dollars, 2), weeks)
 
 
-def proposed(message: str, answer: str | None) -> PaymentPlan | None:
-    """The plan under discussion: the tenant's, completed by what the AI's answer says.
+def _is_proposed(text: str, amount: re.Match[str]) -> bool:
+    """Whether the instalment is meant for the future: not paid already, not refused."""
+    if _AGO.match(text, amount.end()):
+        return False
+    # Of the clause before it, for "I paid 300 last week, and can pay 200 a week" proposes.
+    clause = _CLAUSE_END.split(text[: amount.start("amount")])[-1]
+    return not _NOT_PROPOSED.search(clause)
 
-    The answer counts alone where the message proposes nothing.
+
+def proposed(message: str, answer: str | None) -> PaymentPlan | None:
+    """The plan of the tenant, completed by what the AI's answer says; None if there is none.
+
+    What the answer alone offers is nobody's proposal yet.
     """
     from_message = PaymentPlan.found_in(message)
     from_answer = PaymentPlan.found_in(answer) if answer else None
     if from_message is None or from_answer is None:
-        return from_message or from_answer
+        return from_message
     if from_message.weeks is None and from_answer.weekly_dollars == from_message.weekly_dollars:
         return from_answer
     return from_message

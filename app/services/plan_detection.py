@@ -1,13 +1,16 @@
 """Payment plans that other services bring in."""
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.core import correlation
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
 from app.core.database import Database
-from app.core.events import PaymentPlanDetected, PaymentPlanValidated
+from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPlanValidated
 from app.core.logging import get_logger
 from app.models import PaymentPlanAttempt
-from app.services.metrics_service import MetricsService
+from app.services.conversations import lock_conversation
 from app.services.payment_plans import proposed, validate
 
 log = get_logger(__name__)
@@ -16,12 +19,9 @@ log = get_logger(__name__)
 class PlanDetection:
     """Finds, validates and stores plans."""
 
-    def __init__(
-        self, limits: PaymentPlanLimits, database: Database, metrics: MetricsService
-    ) -> None:
+    def __init__(self, limits: PaymentPlanLimits, database: Database) -> None:
         self._limits = limits
         self._database = database
-        self._metrics = metrics
 
     async def detect(
         self, conversation_id: str, tenant_id: str, message: str, answer: str | None
@@ -29,10 +29,10 @@ class PlanDetection:
         """The plan that message or answer propose, stored; None when they propose none."""
         correlation.identify(tenant_id=tenant_id, conversation_id=conversation_id)
         plan = proposed(message, answer)
-        self._metrics.payment_plan_looked_for(found=plan is not None)
         if plan is None:
+            async with self._database.writing() as session:
+                session.tell(log, PaymentPlanNotFound())
             return None
-        log.event(PaymentPlanDetected())
         result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
         attempt = PaymentPlanAttempt(
             conversation_id=conversation_id,
@@ -42,7 +42,31 @@ class PlanDetection:
             result=result,
         )
         async with self._database.writing() as session:
-            session.add(attempt)
-        log.event(PaymentPlanValidated(result=result))
-        self._metrics.payment_plan_validated(result)
-        return attempt
+            await lock_conversation(self._database, session, conversation_id)
+            stored = await store_once(session, attempt)
+            if stored is attempt:
+                session.tell(log, PaymentPlanDetected())
+                session.tell(log, PaymentPlanValidated(result=result))
+        return stored
+
+
+async def store_once(session: AsyncSession, attempt: PaymentPlanAttempt) -> PaymentPlanAttempt:
+    """``attempt``, stored; or the same plan of the same conversation, stored before.
+
+    The transaction has locked the conversation.
+    """
+    known = await session.scalar(
+        select(PaymentPlanAttempt)
+        .where(
+            PaymentPlanAttempt.conversation_id == attempt.conversation_id,
+            PaymentPlanAttempt.weekly_dollars == attempt.weekly_dollars,
+            PaymentPlanAttempt.weeks.is_not_distinct_from(attempt.weeks),
+        )
+        .order_by(PaymentPlanAttempt.created_at)
+        .limit(1)
+    )
+    if known is not None:
+        return known
+    session.add(attempt)
+    await session.flush()
+    return attempt

@@ -10,10 +10,10 @@ def route_answer(
 ) -> Route:
     """Sent, queued for a manager or escalated (docs/domain.md, point 6).
 
-    A trigger beats confidence, and a plan that needs review is not agreed to without a manager.
+    A trigger beats confidence, and only a valid plan is agreed to without a manager.
     """
     if trigger is not None or confidence < limits.escalate_below:
         return Route.ESCALATED
-    if confidence > limits.auto_send_above and plan is not PlanResult.NEEDS_REVIEW:
+    if confidence > limits.auto_send_above and plan in (None, PlanResult.VALID):
         return Route.AUTO_SENT
     return Route.QUEUED

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.core.catalogue import Step, StepStatus
 from app.core.events import StepCompleted, StepFailed, StepSkipped
 from app.core.logging import get_logger
@@ -19,7 +22,14 @@ class StepRecord:
     def __init__(self, workflow_id: str, metrics: MetricsService) -> None:
         self._workflow_id = workflow_id
         self._metrics = metrics
-        self.rows: list[WorkflowStep] = []
+        self._ended: list[dict[str, object]] = []
+
+    async def store(self, session: AsyncSession) -> None:
+        """Insert the steps that have ended; a transaction that fails leaves none behind."""
+        await session.flush()
+        # Not as objects: nobody asks for their numbers, so that one statement stores them all.
+        connection = await session.connection()
+        await connection.execute(insert(WorkflowStep).inline(), self._ended)
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
@@ -35,28 +45,28 @@ class StepRecord:
             ended = StepCompleted if status is StepStatus.COMPLETED else StepFailed
             log.event(ended(step=step, duration_ms=milliseconds))
             self._metrics.step_ended(step, status, seconds)
-            self.rows.append(
-                WorkflowStep(
-                    workflow_id=self._workflow_id,
-                    step=step,
-                    step_type=STEP_TYPES[step],
-                    status=status,
-                    started_at=started_at,
-                    duration_ms=milliseconds,
-                )
+            self._ended.append(
+                {
+                    "workflow_id": self._workflow_id,
+                    "step": step,
+                    "step_type": STEP_TYPES[step],
+                    "status": status,
+                    "started_at": started_at,
+                    "duration_ms": milliseconds,
+                }
             )
 
     def skipped(self, step: Step) -> None:
         """Note that ``step`` had nothing to do."""
         log.event(StepSkipped(step=step))
         self._metrics.step_ended(step, StepStatus.SKIPPED, 0.0)
-        self.rows.append(
-            WorkflowStep(
-                workflow_id=self._workflow_id,
-                step=step,
-                step_type=STEP_TYPES[step],
-                status=StepStatus.SKIPPED,
-                started_at=now(),
-                duration_ms=0.0,
-            )
+        self._ended.append(
+            {
+                "workflow_id": self._workflow_id,
+                "step": step,
+                "step_type": STEP_TYPES[step],
+                "status": StepStatus.SKIPPED,
+                "started_at": now(),
+                "duration_ms": 0.0,
+            }
         )

@@ -1,21 +1,23 @@
 """The periodic query: finds what nobody answered, what was cut off, what was not announced.
 
-Every worker sweeps; each change is conditional on the state it found, so none is made twice.
+Every worker sweeps. What one takes, it takes in a transaction that looks at it again; so nothing is
+done twice, and rows that another one has are passed over.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select, update
 
 from app.core import correlation
+from app.core.catalogue import BackgroundTask, Route
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.events import FromCode, SweepFailed, WorkflowsInterrupted
+from app.core.events import WorkflowInterrupted, WorkflowsInterrupted
 from app.core.logging import get_logger
-from app.core.periodic import every
+from app.core.periodic import Background
+from app.core.wall_time import WallTime
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import Announcements
 from app.services.escalations import Escalations
@@ -24,6 +26,9 @@ log = get_logger(__name__)
 
 BATCH = 200
 """How many overdue workflows one sweep escalates; the next one goes on."""
+
+AT_ONCE = 20
+"""How many of them one transaction escalates."""
 
 
 class Sweep:
@@ -35,71 +40,110 @@ class Sweep:
         database: Database,
         escalations: Escalations,
         announcements: Announcements,
+        background: Background,
+        wall_time: WallTime,
     ) -> None:
+        self._wall_time = wall_time
         self._settings = settings
         self._database = database
         self._escalations = escalations
         self._announcements = announcements
+        self._background = background
 
     async def run(self) -> None:
         """Sweep at the interval until cancelled."""
         interval = self._settings.sweep_interval_seconds
         # Not at once: a worker that starts has its first requests to answer.
         await asyncio.sleep(interval)
-        await every(interval, self._try_to_sweep)
-
-    async def _try_to_sweep(self) -> None:
-        try:
-            await self.sweep()
-        except (SQLAlchemyError, OSError) as error:
-            log.event(SweepFailed(error_type=FromCode(type(error).__name__)))
+        await self._background.every(BackgroundTask.SWEEP, interval, self.sweep)
 
     async def sweep(self) -> None:
-        """Do it once."""
-        await self._give_up_interrupted()
-        await self._escalate_unanswered()
-        await self._announcements.make_up(timedelta(seconds=self._settings.sweep_interval_seconds))
+        """Do it once; what fails in one part keeps no other from being done."""
+        older_than = timedelta(seconds=self._settings.sweep_interval_seconds)
+        await self._try(self._give_up_interrupted)
+        await self._try(self._escalate_unanswered)
+        await self._try(lambda: self._announcements.make_up(older_than))
+
+    async def _try(self, part: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await part()
+        except Exception as error:
+            self._background.failed(BackgroundTask.SWEEP, error)
 
     async def _give_up_interrupted(self) -> None:
-        """Let work be run again that a crash cut off."""
+        """Let work be run again that a crash cut off, and count it as failed."""
         cutoff = now() - timedelta(seconds=self._settings.interrupted_after_seconds)
+        interrupted = (
+            select(WorkflowInstance.id)
+            .where(
+                WorkflowInstance.status == WorkflowStatus.PROCESSING,
+                WorkflowInstance.updated_at < cutoff,
+            )
+            .with_for_update(skip_locked=True)
+        )
+        undecided = (
+            select(QueuedResponse.id)
+            .join(WorkflowInstance, WorkflowInstance.id == QueuedResponse.workflow_id)
+            .where(
+                QueuedResponse.status == QueueStatus.SENDING,
+                QueuedResponse.updated_at < cutoff,
+                WorkflowInstance.status == WorkflowStatus.AWAITING_APPROVAL,
+            )
+            .with_for_update(skip_locked=True, of=QueuedResponse)
+        )
         async with self._database.writing() as session:
-            workflows = await session.execute(
-                update(WorkflowInstance)
-                .where(
-                    WorkflowInstance.status == WorkflowStatus.PROCESSING,
-                    WorkflowInstance.updated_at < cutoff,
+            began = {
+                workflow_id: (attempt, updated_at, correlation_id)
+                for workflow_id, attempt, updated_at, correlation_id in await session.execute(
+                    interrupted.add_columns(
+                        WorkflowInstance.attempt,
+                        WorkflowInstance.updated_at,
+                        WorkflowInstance.correlation_id,
+                    )
                 )
-                .values(status=WorkflowStatus.FAILED, error="interrupted", updated_at=now())
-            )
-            responses = await session.execute(
-                update(QueuedResponse)
-                .where(
-                    QueuedResponse.status == QueueStatus.SENDING,
-                    QueuedResponse.updated_at < cutoff,
+            }
+            if began:
+                await session.execute(
+                    update(WorkflowInstance)
+                    .where(
+                        WorkflowInstance.id.in_(began),
+                        WorkflowInstance.status == WorkflowStatus.PROCESSING,
+                    )
+                    .values(
+                        status=WorkflowStatus.FAILED,
+                        route=Route.FAILED,
+                        error="interrupted",
+                        updated_at=now(),
+                    )
+                    .execution_options(synchronize_session=False)
                 )
-                .values(status=QueueStatus.PENDING, updated_at=now())
-            )
-        found = [cast("CursorResult[Any]", each).rowcount for each in (workflows, responses)]
-        if any(found):
-            log.event(WorkflowsInterrupted(workflows=found[0], responses=found[1]))
+            responses = list(await session.scalars(undecided))
+            if responses:
+                await session.execute(
+                    update(QueuedResponse)
+                    .where(
+                        QueuedResponse.id.in_(responses),
+                        QueuedResponse.status == QueueStatus.SENDING,
+                    )
+                    .values(status=QueueStatus.PENDING, updated_at=now())
+                    .execution_options(synchronize_session=False)
+                )
+            for workflow_id, (attempt, updated_at, correlation_id) in began.items():
+                with correlation.continuing(correlation_id):
+                    correlation.identify(workflow_id=workflow_id)
+                    seconds = self._wall_time.seconds(updated_at, now())
+                    session.tell(
+                        log,
+                        WorkflowInterrupted(attempt=attempt, duration_ms=round(seconds * 1000, 1)),
+                    )
+            if began or responses:
+                session.tell(
+                    log, WorkflowsInterrupted(workflows=len(began), responses=len(responses))
+                )
 
     async def _escalate_unanswered(self) -> None:
         """A manager who did not decide, or a tenant who did not reply, for too long."""
         cutoff = now() - timedelta(seconds=self._settings.no_response_seconds)
-        unanswered = (
-            select(WorkflowInstance)
-            .where(
-                WorkflowInstance.status.in_(
-                    (WorkflowStatus.AWAITING_APPROVAL, WorkflowStatus.SENT)
-                ),
-                WorkflowInstance.updated_at < cutoff,
-            )
-            .order_by(WorkflowInstance.updated_at)
-            .limit(BATCH)
-        )
-        async with self._database.reading() as session:
-            workflows = (await session.scalars(unanswered)).all()
-        for workflow in workflows:
-            with correlation.continuing(workflow.correlation_id):
-                await self._escalations.no_response(workflow)
+        for _ in range(BATCH // AT_ONCE):
+            if await self._escalations.no_response(cutoff, AT_ONCE) < AT_ONCE:
+                break

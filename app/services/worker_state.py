@@ -28,8 +28,11 @@ class WorkerState:
         self._metrics = metrics
 
     def __call__(self) -> dict[str, Any]:
-        """The state, ready for JSON: Unix seconds, bytes, ratios of one CPU, counts."""
-        waiting = self._backlog.waiting
+        """The state, ready for JSON: Unix seconds, bytes, ratios of one CPU, counts.
+
+        None is what this worker doesn't know.
+        """
+        waiting = self._backlog.waiting if self._backlog.is_known else None
         return {
             "started": self._runtime.started,
             "cpu_ratio": self._runtime.cpu_ratio,
@@ -39,7 +42,7 @@ class WorkerState:
             "breakers": {upstream: self._breakers.state(upstream) for upstream in UPSTREAMS},
             "db_connections_used": self._database.connections_used,
             "db_connections_max": self._database.connections_max,
-            "queue_length": waiting.responses,
-            "queue_oldest_age_seconds": waiting.oldest_seconds,
-            "open_escalations": waiting.escalations,
+            "queue_length": waiting.responses if waiting else None,
+            "queue_oldest_age_seconds": waiting.oldest_seconds if waiting else None,
+            "open_escalations": waiting.escalations if waiting else None,
         }

@@ -4,9 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.clients.ai_provider import AIProvider, Answer
 from app.clients.collections_monitor import CollectionsMonitor
@@ -30,6 +32,7 @@ from app.core.events import (
     Identifier,
     PaymentPlanAutoApproved,
     PaymentPlanDetected,
+    PaymentPlanNotFound,
     PaymentPlanValidated,
     ResponseAutoSent,
     ResponseQueued,
@@ -40,22 +43,29 @@ from app.core.events import (
     WorkflowFailed,
     WorkflowRetried,
 )
+from app.core.facts import Transaction
 from app.core.logging import get_logger
 from app.models import (
     EscalationEvent,
+    OutboundMessage,
+    OutboundState,
     PaymentPlanAttempt,
     QueuedResponse,
     QueueStatus,
     WorkflowInstance,
     WorkflowStatus,
     WorkflowStep,
+    new_id,
     now,
 )
 from app.services.announcements import Announcements
+from app.services.conversations import conversation_key, lock_conversation
 from app.services.escalation_triggers import Trigger, find_trigger
-from app.services.escalations import escalation_opened
+from app.services.escalations import escalation_opened, open_once
 from app.services.metrics_service import MetricsService
-from app.services.payment_plans import proposed, validate
+from app.services.outbound import has_been_sent
+from app.services.payment_plans import PaymentPlan, proposed, validate
+from app.services.plan_detection import store_once
 from app.services.routing import route_answer
 from app.services.step_record import StepRecord
 
@@ -86,21 +96,29 @@ class SMS:
     phone_number: str
     content: str
     conversation_id: str
+    message_id: str | None = None
 
     @property
     def key(self) -> str:
-        """The same for the same message, delivered again."""
-        parts = (self.tenant_id, self.phone_number, self.conversation_id, self.content)
+        """The same for the same message, delivered again.
+
+        The provider's ID decides where there is one; else the same words are the same message.
+        """
+        if self.message_id is not None:
+            parts: tuple[str, ...] = ("message_id", self.phone_number, self.message_id)
+        else:
+            parts = (self.tenant_id, self.phone_number, self.conversation_id, self.content)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowReport:
-    """A workflow with its steps, oldest first, and the AI's latest answer."""
+    """A workflow with its steps, oldest first, the AI's latest answer and what is sent."""
 
     workflow: WorkflowInstance
     steps: list[WorkflowStep]
     response: QueuedResponse | None
+    outbound: OutboundMessage | None
 
 
 class Workflows:
@@ -127,8 +145,8 @@ class Workflows:
     async def receive(self, sms: SMS) -> WorkflowInstance:
         """Take a text in and run its workflow to where it waits or ends.
 
-        The same text of the same conversation within the duplicate window is the same message: its
-        workflow is given back as it is, and nothing runs twice.
+        The same message is run once, however often it is delivered: its workflow is given back as
+        it is.
         """
         correlation.identify(tenant_id=sms.tenant_id, conversation_id=sms.conversation_id)
         workflow, is_new = await self._open(sms)
@@ -136,25 +154,34 @@ class Workflows:
         if not is_new:
             log.event(SMSRepeated())
             return workflow
-        log.event(SMSReceived())
-        self._metrics.sms_received()
-        await self._run(workflow)
-        return workflow
+        return await self._run(workflow)
 
     async def retry(self, workflow_id: str, reason: str | None) -> WorkflowInstance:
-        """Run a failed workflow again. Raises UnknownIdError or ConflictError."""
+        """Run a failed workflow again. Raises UnknownIdError or ConflictError.
+
+        A text that it had decided on is sent as it was, under the same key: the tenant may have it
+        already.
+        """
         async with self._database.writing() as session:
+            claimed = (await session.execute(_claim_to_retry(workflow_id))).scalar_one_or_none()
             workflow = await session.get(WorkflowInstance, workflow_id)
             if workflow is None:
                 raise UnknownIdError(f"no workflow {workflow_id}", "workflow_id")
-            claimed = await self._move(
-                session, workflow, WorkflowStatus.FAILED, WorkflowStatus.PROCESSING
-            )
-            if not claimed:
+            if workflow.erased_at:
+                raise ConflictError(
+                    "its text and number were erased when their retention was over; "
+                    "the tenant has to write again",
+                    "workflow_id",
+                )
+            if claimed is None:
                 raise ConflictError(
                     f"only a failed workflow can be retried; this one is {workflow.status}",
                     "workflow_id",
                 )
+        return await self.run_again(workflow, reason)
+
+    async def run_again(self, workflow: WorkflowInstance, reason: str | None) -> WorkflowInstance:
+        """Run a workflow that was claimed for it; gives it as it is afterwards."""
         # The lines and calls from here on belong to the SMS that is run again.
         with correlation.continuing(workflow.correlation_id):
             correlation.identify(
@@ -162,10 +189,7 @@ class Workflows:
                 conversation_id=workflow.conversation_id,
                 workflow_id=workflow.id,
             )
-            route = await self._run(workflow)
-            log.event(WorkflowRetried(route=route, reason_given=reason is not None))
-        self._metrics.workflow_retried(recovered=workflow.status is not WorkflowStatus.FAILED)
-        return workflow
+            return await self._run(workflow, reason_given=reason is not None)
 
     async def report(self, conversation_id: str) -> WorkflowReport:
         """The latest workflow of a conversation. Raises UnknownIdError."""
@@ -190,17 +214,19 @@ class Workflows:
                 .order_by(QueuedResponse.created_at.desc())
                 .limit(1)
             )
-            return WorkflowReport(workflow, list(steps), response)
+            outbound = await session.scalar(
+                select(OutboundMessage).where(OutboundMessage.workflow_id == workflow.id)
+            )
+            return WorkflowReport(workflow, list(steps), response, outbound)
 
     async def _open(self, sms: SMS) -> tuple[WorkflowInstance, bool]:
-        since = now() - timedelta(seconds=self._settings.duplicate_window_seconds)
+        known_message = select(WorkflowInstance).where(WorkflowInstance.message_key == sms.key)
+        if sms.message_id is None:
+            since = now() - timedelta(seconds=self._settings.duplicate_window_seconds)
+            known_message = known_message.where(WorkflowInstance.created_at > since)
         async with self._database.writing() as session:
-            await self._database.lock(session, sms.key)
-            known = await session.scalar(
-                select(WorkflowInstance)
-                .where(WorkflowInstance.message_key == sms.key, WorkflowInstance.created_at > since)
-                .limit(1)
-            )
+            await self._database.lock(session, sms.key, conversation_key(sms.conversation_id))
+            known = await session.scalar(known_message.limit(1))
             if known:
                 return known, False
             # The tenant has answered: what was sent before has done its work.
@@ -220,176 +246,290 @@ class Workflows:
                 content=sms.content,
                 correlation_id=correlation.current(),
                 status=WorkflowStatus.PROCESSING,
+                attempt=1,
             )
             session.add(workflow)
+            await session.flush()
+            correlation.identify(workflow_id=workflow.id)
+            session.tell(log, SMSReceived())
         return workflow, True
 
-    async def _run(self, workflow: WorkflowInstance) -> Route:
-        started = perf_counter()
-        steps = StepRecord(workflow.id, self._metrics)
+    async def _run(
+        self, workflow: WorkflowInstance, *, reason_given: bool = False
+    ) -> WorkflowInstance:
+        run = _Run(workflow, StepRecord(workflow.id, self._metrics), reason_given)
         try:
             with self._metrics.sms_in_flight():
-                route = await self._process(workflow, steps)
+                await self._process(run)
+        except _GivenUpError:
+            # Who gave it up has counted it; somebody else may be running it by now.
+            async with self._database.reading() as session:
+                return await session.get_one(WorkflowInstance, workflow.id)
         except UpstreamError as error:
-            route = Route.FAILED
-            await self._fail(workflow, str(error))
-            log.event(
+            await self._fail(
+                run,
+                str(error),
                 WorkflowFailed(
                     error_type=error.error_type,
                     component=error.component,
-                    duration_ms=_milliseconds_since(started),
-                )
+                    duration_ms=run.milliseconds,
+                ),
             )
         except Exception as error:
-            await self._fail(workflow, type(error).__name__)
-            log.event(
-                WorkflowBroken(
-                    error_type=FromCode(type(error).__name__),
-                    duration_ms=_milliseconds_since(started),
-                )
+            # Where the database itself fails, this fails too: the sweep will find the workflow,
+            # and count it.
+            name = type(error).__name__
+            await self._fail(
+                run,
+                name,
+                WorkflowBroken(error_type=FromCode(name), duration_ms=run.milliseconds),
             )
-            self._metrics.sms_processed(Route.FAILED, perf_counter() - started)
             raise
-        self._metrics.sms_processed(route, perf_counter() - started)
-        async with self._database.writing() as session:
-            session.add_all(steps.rows)
-        if route is not Route.FAILED:
-            log.event(SMSRouted(route=route, duration_ms=_milliseconds_since(started)))
-        return route
+        return workflow
 
-    async def _process(self, workflow: WorkflowInstance, steps: StepRecord) -> Route:
+    async def _process(self, run: "_Run") -> None:
+        text = await self._text_decided_on(run.workflow) if run.workflow.attempt > 1 else None
+        if text is None:
+            text = await self._decide(run)
+        if text is not None:
+            await self._send(run, *text)
+
+    async def _text_decided_on(
+        self, workflow: WorkflowInstance
+    ) -> tuple[OutboundMessage, float] | None:
+        """What an earlier run was about to send, and the AI's confidence in it."""
+        decided = (
+            select(OutboundMessage, QueuedResponse.confidence)
+            .join(QueuedResponse, QueuedResponse.id == OutboundMessage.response_queue_id)
+            .where(OutboundMessage.workflow_id == workflow.id)
+        )
+        async with self._database.reading() as session:
+            row = (await session.execute(decided)).one_or_none()
+        return (row[0], row[1]) if row else None
+
+    async def _decide(self, run: "_Run") -> tuple[OutboundMessage, float] | None:
+        """Ask the AI and store where its answer goes; gives the text that is to be sent, if any."""
+        workflow, steps = run.workflow, run.steps
         with steps.running(Step.TENANT_CONTEXT):
             tenant = await self._tenants.tenant(workflow.tenant_id)
         with steps.running(Step.MESSAGE_HISTORY):
             history = await self._sms_agent.conversation(workflow.phone_number)
         with steps.running(Step.AI_RESPONSE):
             answer = await self._ai.answer(workflow.content, tenant, history)
-        confidence = round(answer.confidence, 3)
-        log.event(AIAnswered(confidence=confidence))
-        plan = await self._plan(workflow, answer, tenant.arrears_dollars, steps)
-        trigger = find_trigger(workflow.content, plan)
-        route = route_answer(answer.confidence, trigger, plan, self._settings.routing)
-        for other in _STEP_OF.keys() - {route}:
-            steps.skipped(_STEP_OF[other])
-        with steps.running(_STEP_OF[route]):
-            if route is Route.AUTO_SENT:
-                await self._sms_agent.send(
-                    workflow.phone_number, answer.text, workflow.conversation_id, workflow.id
-                )
-                log.event(ResponseAutoSent(confidence=confidence))
-            escalation = _escalation(workflow, trigger) if route is Route.ESCALATED else None
-            await self._conclude(workflow, answer, route, escalation)
-        self._metrics.ai_responded(route, answer.confidence)
-        if plan is PlanResult.VALID and route is Route.AUTO_SENT:
-            log.event(PaymentPlanAutoApproved())
-            self._metrics.payment_plan_auto_approved()
-        return route
-
-    async def _plan(
-        self,
-        workflow: WorkflowInstance,
-        answer: Answer,
-        arrears_dollars: float | None,
-        steps: StepRecord,
-    ) -> PlanResult | None:
+        log.event(AIAnswered(confidence=round(answer.confidence, 3)))
+        limits, arrears = self._settings.payment_plans, tenant.arrears_dollars
         plan = proposed(workflow.content, answer.text)
-        self._metrics.payment_plan_looked_for(found=plan is not None)
+        result = validate(plan, limits, arrears) if plan else None
+        trigger = find_trigger(workflow.content, result)
+        # What the AI offers of its own is no tenant's plan, but goes out within the limits only.
+        offer = plan or PaymentPlan.found_in(answer.text)
+        route = route_answer(
+            answer.confidence,
+            trigger,
+            validate(offer, limits, arrears) if offer else None,
+            self._settings.routing,
+        )
         if plan is None:
             steps.skipped(Step.PAYMENT_PLAN)
-            return None
-        log.event(PaymentPlanDetected())
-        result = validate(plan, self._settings.payment_plans, arrears_dollars)
-        with steps.running(Step.PAYMENT_PLAN):
-            async with self._database.writing() as session:
-                known = await session.scalar(
-                    select(PaymentPlanAttempt.id).where(
-                        PaymentPlanAttempt.workflow_id == workflow.id
-                    )
-                )
-                if known is None:
-                    session.add(
-                        PaymentPlanAttempt(
-                            conversation_id=workflow.conversation_id,
-                            tenant_id=workflow.tenant_id,
-                            workflow_id=workflow.id,
-                            weekly_dollars=plan.weekly_dollars,
-                            weeks=plan.weeks,
-                            result=result,
-                        )
-                    )
-        if known is None:
-            log.event(PaymentPlanValidated(result=result))
-            self._metrics.payment_plan_validated(result)
-        return result
+        for other in _STEP_OF.keys() - {route}:
+            steps.skipped(_STEP_OF[other])
+        decision = _Decision(answer, route, plan, result, trigger)
+        if route is Route.AUTO_SENT:
+            return await self._decide_to_send(run, decision)
+        await self._hand_over(run, decision)
+        return None
 
-    async def _conclude(
-        self,
-        workflow: WorkflowInstance,
-        answer: Answer,
-        route: Route,
-        escalation: EscalationEvent | None,
-    ) -> None:
-        """Store answer, routing and escalation at once, then tell the managers."""
+    async def _decide_to_send(
+        self, run: "_Run", decision: "_Decision"
+    ) -> tuple[OutboundMessage, float]:
+        """Store the text and its key before it is sent, so that it can only be sent as it is."""
+        workflow, answer = run.workflow, decision.answer
+        response = QueuedResponse(
+            id=new_id(),
+            workflow_id=workflow.id,
+            text=answer.text,
+            confidence=answer.confidence,
+            status=QueueStatus.SENDING,
+        )
+        outbound = OutboundMessage(
+            id=workflow.id,
+            workflow_id=workflow.id,
+            response_queue_id=response.id,
+            phone_number=workflow.phone_number,
+            text=answer.text,
+            state=OutboundState.UNCONFIRMED,
+        )
+        async with self._database.writing() as session:
+            await self._lock_what_is_shared(session, workflow, decision)
+            plan, is_new_plan = await self._store_plan(session, run, decision)
+            if plan and decision.plan_result is PlanResult.VALID:
+                workflow.agreed_plan_id = plan.id
+            await self._still_running(session, workflow)
+            session.add(response)
+            await session.flush()
+            session.add(outbound)
+            _tell_of_plan(session, plan, is_new=is_new_plan)
+        return outbound, answer.confidence
+
+    async def _send(self, run: "_Run", outbound: OutboundMessage, confidence: float) -> None:
+        workflow, steps = run.workflow, run.steps
+        message_id = outbound.message_id
+        if outbound.state is not OutboundState.SENT:
+            with steps.running(Step.SEND_SMS):
+                message_id = await self._sms_agent.send(
+                    outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
+                )
+        async with self._database.writing() as session:
+            # The text is with the tenant, whatever has become of the workflow meanwhile.
+            await session.execute(has_been_sent(outbound.id, message_id))
+            sent = await self._move(
+                session,
+                workflow,
+                WorkflowStatus.SENT,
+                route=Route.AUTO_SENT,
+                confidence=confidence,
+                error=None,
+            )
+            if sent:
+                await session.execute(
+                    update(QueuedResponse)
+                    .where(
+                        QueuedResponse.id == outbound.response_queue_id,
+                        QueuedResponse.status == QueueStatus.SENDING,
+                    )
+                    .values(status=QueueStatus.AUTO_SENT, updated_at=now())
+                )
+                if await _agree(session, workflow.agreed_plan_id):
+                    session.tell(log, PaymentPlanAutoApproved())
+                await steps.store(session)
+                session.tell(log, ResponseAutoSent(confidence=round(confidence, 3)))
+                _tell_of_end(session, run, Route.AUTO_SENT, confidence)
+        if not sent:
+            raise _GivenUpError
+
+    async def _hand_over(self, run: "_Run", decision: "_Decision") -> None:
+        """Store the answer that a person must look at, then tell the managers."""
+        workflow, answer, route = run.workflow, decision.answer, decision.route
         response = QueuedResponse(
             workflow_id=workflow.id,
             text=answer.text,
             confidence=answer.confidence,
             status=_QUEUE_STATUS_AFTER[route],
+            # This worker announces it in a moment.
+            notify_claimed_at=now() if route is Route.QUEUED else None,
         )
+        escalation: EscalationEvent | None = None
+        is_new = False
         async with self._database.writing() as session:
-            session.add(response)
-            if escalation:
-                session.add(escalation)
-            concluded = await self._move(
+            await self._lock_what_is_shared(session, workflow, decision)
+            if route is Route.ESCALATED:
+                escalation, is_new = await open_once(
+                    session, _escalation(workflow, decision.trigger)
+                )
+            moved = await self._move(
                 session,
                 workflow,
-                WorkflowStatus.PROCESSING,
                 _STATUS_AFTER[route],
                 route=route,
                 confidence=answer.confidence,
                 error=None,
+                escalation_id=escalation.id if escalation else None,
             )
-            if not concluded:
-                raise ConflictError("the workflow was given up while it ran", "workflow_id")
-        if escalation:
-            log.event(escalation_opened(escalation))
-            self._metrics.escalation_opened(
-                escalation.type, escalation.severity, escalation.detection
-            )
+            if not moved:
+                raise _GivenUpError
+            plan, is_new_plan = await self._store_plan(session, run, decision)
+            with run.steps.running(_STEP_OF[route]):
+                session.add(response)
+                await session.flush()
+            await run.steps.store(session)
+            _tell_of_plan(session, plan, is_new=is_new_plan)
+            if escalation and is_new:
+                session.tell(log, escalation_opened(escalation))
+            elif route is Route.QUEUED:
+                session.tell(
+                    log,
+                    ResponseQueued(
+                        response_queue_id=Identifier(response.id),
+                        confidence=round(answer.confidence, 3),
+                    ),
+                )
+            _tell_of_end(session, run, route, answer.confidence)
+        if escalation and is_new:
             self._announcements.escalated(escalation)
         elif route is Route.QUEUED:
-            log.event(
-                ResponseQueued(
-                    response_queue_id=Identifier(response.id),
-                    confidence=round(answer.confidence, 3),
-                )
-            )
             self._announcements.response_queued(response, workflow.conversation_id)
 
-    async def _fail(self, workflow: WorkflowInstance, error: str) -> None:
+    async def _lock_what_is_shared(
+        self, session: AsyncSession, workflow: WorkflowInstance, decision: "_Decision"
+    ) -> None:
+        """Lock the conversation where its plans or escalations are looked at.
+
+        What only this run changes is kept by the conditions of its updates.
+        """
+        if decision.plan is not None or decision.route is Route.ESCALATED:
+            await lock_conversation(self._database, session, workflow.conversation_id)
+
+    async def _store_plan(
+        self, session: AsyncSession, run: "_Run", decision: "_Decision"
+    ) -> tuple[PaymentPlanAttempt | None, bool]:
+        """The plan as it is stored, and whether it is a new one."""
+        if decision.plan is None or decision.plan_result is None:
+            return None, False
+        proposal = PaymentPlanAttempt(
+            conversation_id=run.workflow.conversation_id,
+            tenant_id=run.workflow.tenant_id,
+            workflow_id=run.workflow.id,
+            weekly_dollars=decision.plan.weekly_dollars,
+            weeks=decision.plan.weeks,
+            result=decision.plan_result,
+        )
+        with run.steps.running(Step.PAYMENT_PLAN):
+            stored = await store_once(session, proposal)
+        return stored, stored is proposal
+
+    async def _fail(
+        self, run: "_Run", error: str, failure: WorkflowFailed | WorkflowBroken
+    ) -> None:
+        """Mark the run failed and tell it, unless it was given up before."""
         async with self._database.writing() as session:
-            await self._move(
-                session,
-                workflow,
-                WorkflowStatus.PROCESSING,
-                WorkflowStatus.FAILED,
-                route=Route.FAILED,
-                error=error,
+            failed = await self._move(
+                session, run.workflow, WorkflowStatus.FAILED, route=Route.FAILED, error=error
             )
+            if failed:
+                await run.steps.store(session)
+                session.tell(log, failure)
+                _tell_of_retry(session, run, Route.FAILED)
+
+    @staticmethod
+    async def _still_running(session: AsyncSession, workflow: WorkflowInstance) -> None:
+        """Keep others from giving this run up until the commit. Raises _GivenUpError."""
+        running = await session.execute(
+            update(WorkflowInstance)
+            .where(
+                WorkflowInstance.id == workflow.id,
+                WorkflowInstance.status == WorkflowStatus.PROCESSING,
+                WorkflowInstance.attempt == workflow.attempt,
+            )
+            .values(updated_at=now(), agreed_plan_id=workflow.agreed_plan_id)
+            .returning(WorkflowInstance.id)
+            .execution_options(synchronize_session=False)
+        )
+        if running.scalar_one_or_none() is None:
+            raise _GivenUpError
 
     @staticmethod
     async def _move(
-        session: AsyncSession,
-        workflow: WorkflowInstance,
-        before: WorkflowStatus,
-        after: WorkflowStatus,
-        **values: object,
+        session: AsyncSession, workflow: WorkflowInstance, after: WorkflowStatus, **values: object
     ) -> bool:
-        """Change the status if it is still ``before``; False when somebody else was faster."""
+        """End this run with the status ``after``; False when it was given up meanwhile."""
         changes = {"status": after, "updated_at": now(), **values}
         moved = await session.execute(
             update(WorkflowInstance)
-            .where(WorkflowInstance.id == workflow.id, WorkflowInstance.status == before)
+            .where(
+                WorkflowInstance.id == workflow.id,
+                WorkflowInstance.status == WorkflowStatus.PROCESSING,
+                WorkflowInstance.attempt == workflow.attempt,
+            )
             .values(changes)
             .returning(WorkflowInstance.id)
             .execution_options(synchronize_session=False)
@@ -401,8 +541,97 @@ class Workflows:
         return True
 
 
-def _milliseconds_since(started: float) -> float:
-    return round((perf_counter() - started) * 1000, 1)
+class _GivenUpError(Exception):
+    """The run took so long that it counts as interrupted; it must change nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Where an answer goes, and the plan that the tenant proposed."""
+
+    answer: Answer
+    route: Route
+    plan: PaymentPlan | None
+    plan_result: PlanResult | None
+    trigger: Trigger | None
+
+
+class _Run:
+    """One run of a workflow, and how long it has taken."""
+
+    def __init__(self, workflow: WorkflowInstance, steps: StepRecord, reason_given: bool) -> None:
+        self.workflow = workflow
+        self.reason_given = reason_given
+        self.steps = steps
+        self._started = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self._started
+
+    @property
+    def milliseconds(self) -> float:
+        return round(self.seconds * 1000, 1)
+
+
+def _tell_of_plan(session: Transaction, plan: PaymentPlanAttempt | None, *, is_new: bool) -> None:
+    """Tell that a message was looked through, and the plan that is new."""
+    session.tell(log, PaymentPlanNotFound() if plan is None else PaymentPlanDetected())
+    if plan is not None and is_new:
+        session.tell(log, PaymentPlanValidated(result=plan.result))
+
+
+def _tell_of_end(session: Transaction, run: _Run, route: Route, confidence: float) -> None:
+    session.tell(
+        log,
+        SMSRouted(route=route, duration_ms=run.milliseconds, confidence=round(confidence, 3)),
+    )
+    _tell_of_retry(session, run, route)
+
+
+def _tell_of_retry(session: Transaction, run: _Run, route: Route) -> None:
+    if run.workflow.attempt > 1:
+        session.tell(log, WorkflowRetried(route=route, reason_given=run.reason_given))
+
+
+def _claim_to_retry(workflow_id: str) -> ReturningUpdate[str]:
+    return (
+        update(WorkflowInstance)
+        .where(
+            WorkflowInstance.id == workflow_id,
+            WorkflowInstance.status == WorkflowStatus.FAILED,
+            # What is erased is sent to nobody.
+            WorkflowInstance.erased_at.is_(None),
+        )
+        .values(**run_again_values())
+        .returning(WorkflowInstance.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def run_again_values() -> dict[str, Any]:
+    """What a failed workflow changes to when it is claimed to be run again."""
+    return {
+        "status": WorkflowStatus.PROCESSING,
+        "attempt": WorkflowInstance.attempt + 1,
+        "retry_requested_at": None,
+        "retried_at": now(),
+        "updated_at": now(),
+    }
+
+
+async def _agree(session: AsyncSession, plan_id: str | None) -> bool:
+    """Whether the plan is agreed to by this, and was not before."""
+    if plan_id is None:
+        return False
+    agreed = await session.execute(
+        update(PaymentPlanAttempt)
+        .where(PaymentPlanAttempt.id == plan_id, PaymentPlanAttempt.auto_approved_at.is_(None))
+        .values(auto_approved_at=now())
+        .returning(PaymentPlanAttempt.id)
+        .execution_options(synchronize_session=False)
+    )
+    return agreed.scalar_one_or_none() is not None
 
 
 def _escalation(workflow: WorkflowInstance, trigger: Trigger | None) -> EscalationEvent:

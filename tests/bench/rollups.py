@@ -21,7 +21,7 @@ from app.core.recorder import Batch, Series
 from app.services.rollups import MINUTE, RESOLUTIONS, Rollups, Store
 from app.services.rollups.buckets import Bucket, Snapshot
 from app.services.rollups.rollups import retentions
-from app.services.rollups.store import RowKey
+from app.services.rollups.row_store import RowKey
 
 WRITERS = 4
 SERIES = {Kind.COUNTER: 80, Kind.HISTOGRAM: 25, Kind.GAUGE: 15}

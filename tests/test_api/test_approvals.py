@@ -31,14 +31,14 @@ async def decide(
 
 
 @pytest.mark.parametrize(
-    ("action", "fields", "text"),
+    ("action", "fields", "text", "done"),
     [
-        ("approve", {}, "Thanks, we have noted that."),
-        ("approve", {"approved_text": "Fine."}, "Fine."),
-        ("modify", {"modified_text": "On Friday."}, "On Friday."),
+        ("approve", {}, "Thanks, we have noted that.", "approve"),
+        ("approve", {"approved_text": "Fine."}, "Fine.", "modify"),
+        ("modify", {"modified_text": "On Friday."}, "On Friday.", "modify"),
     ],
 )
-async def test_a_decision_sends_the_text(
+async def test_a_decision_sends_the_text_and_a_changed_one_is_a_modification(
     client: httpx.AsyncClient,
     orchestrator: Orchestrator,
     upstreams: ScriptedUpstreams,
@@ -46,15 +46,16 @@ async def test_a_decision_sends_the_text(
     action: str,
     fields: dict[str, str],
     text: str,
+    done: str,
 ) -> None:
     response = await decide(client, queued, action, **fields)
-    assert response.json() == {"response_queue_id": queued, "action": action, "status": "sent"}
+    assert response.json() == {"response_queue_id": queued, "action": done, "status": "sent"}
     assert [body["content"] for body in upstreams.sent] == [text]
     async with orchestrator.database.reading() as session:
         audit = (await session.scalars(select(ApprovalAudit))).one()
-    assert (audit.action, audit.manager_id, audit.text) == (action, "manager-1", text)
+    assert (audit.action, audit.manager_id, audit.text) == (done, "manager-1", text)
     exposed = (await client.get("/metrics")).text
-    assert f'orchestrator_approvals_total{{action="{action}"}} 1.0' in exposed
+    assert f'orchestrator_approvals_total{{action="{done}"}} 1.0' in exposed
 
 
 async def test_a_manager_escalates(

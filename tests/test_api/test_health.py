@@ -1,9 +1,12 @@
 """Liveness and dependencies."""
 
+import asyncio
+
 import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.api import health
 from app.assembly import Orchestrator
 from app.core.config import Settings
 from app.core.observability import Observability
@@ -46,8 +49,16 @@ async def test_an_upstream_down_and_its_breaker_open(
     assert response.status_code == 200
     answer = response.json()
     assert answer["status"] == "degraded"
-    assert answer["dependencies"]["sms_agent"] == {"up": False, "breaker": "open"}
-    assert answer["dependencies"]["ai_provider"] == {"up": True, "breaker": "closed"}
+    assert answer["dependencies"]["sms_agent"] == {
+        "up": False,
+        "reason": "could not be reached",
+        "breaker": "open",
+    }
+    assert answer["dependencies"]["ai_provider"] == {
+        "up": True,
+        "reason": None,
+        "breaker": "closed",
+    }
     assert 'circuit_breaker_state{component="sms_agent",state="open"} 1.0' in exposed
     assert 'circuit_breaker_state{component="sms_agent",state="closed"} 0.0' in exposed
     assert 'circuit_breaker_transitions_total{component="sms_agent",state="open"} 1.0' in exposed
@@ -60,7 +71,20 @@ async def test_without_the_database(
     async def refused() -> None:
         raise OperationalError("SELECT 1", {}, Exception("gone"))
 
-    monkeypatch.setattr(type(orchestrator.database), "ping", lambda _: refused())
+    monkeypatch.setattr(type(orchestrator.database), "_ping", lambda _: refused())
     response = await client.get("/health/dependencies")
     assert response.status_code == 503
     assert response.json()["dependencies"]["database"]["up"] is False
+
+
+async def test_an_upstream_that_hangs_is_named_within_the_bound(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, upstreams: ScriptedUpstreams
+) -> None:
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.2)
+    upstreams.hanging.add("health")
+    async with asyncio.timeout(60):  # it would hang for ever
+        answer = (await client.get("/health/dependencies")).json()
+    assert answer["status"] == "degraded"
+    agent = answer["dependencies"]["sms_agent"]
+    assert (agent["up"], agent["reason"]) == (False, "did not answer within 0.2 s")
+    upstreams.hang.set()

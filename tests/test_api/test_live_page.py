@@ -1,5 +1,6 @@
 """The live page in a real Chromium: on a wall and on a phone, by day and by night."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -173,6 +174,50 @@ async def test_a_broken_connection_is_said_and_mended(
     broken = False
     await expect(page.locator("#connection")).to_have_text("live")
     await expect(page.locator("#volume")).to_have_text("1")
+
+
+@asynccontextmanager
+async def line_to(service: httpx.AsyncClient, is_dead: asyncio.Event) -> AsyncIterator[str]:
+    """A connection to the service that delivers nothing, and says nothing, once it is dead."""
+
+    async def passed_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            if not is_dead.is_set():
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = await asyncio.open_connection("127.0.0.1", service.base_url.port)
+        ways = (passed_on(reader, upstream[1]), passed_on(upstream[0], writer))
+        await asyncio.gather(*ways, return_exceptions=True)
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_called_old(
+    page: Page, tmp_path: Path
+) -> None:
+    is_dead = asyncio.Event()
+    heartbeat = {"METRICS_ACCESS__STREAM_HEARTBEAT_SECONDS": "0.2"}
+    async with (
+        service_in(tmp_path, **heartbeat) as service,
+        line_to(service, is_dead) as url,
+    ):
+        await page.goto(f"{url}{LIVE}")
+        connection = page.locator("#connection")
+        await expect(connection).to_have_text("live")
+        is_dead.set()
+        await expect(connection).to_contain_text("nothing was heard from the service")
+        await expect(connection).to_contain_text(re.compile(r"the figures are of \d\d:\d\d:\d\d"))
+        await expect(page.locator("main")).to_have_class("old")
+        is_dead.clear()
+        await expect(connection).to_have_text("live")
+        await expect(page.locator("main")).not_to_have_class("old")
 
 
 async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_path: Path) -> None:

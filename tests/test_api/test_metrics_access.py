@@ -109,18 +109,23 @@ def test_tokens_are_rotated_by_changing_the_file(
     clock = Clock(1000)
     monkeypatch.setattr(access.time, "monotonic", clock)
     known = access.Tokens(tokens, "TOKENS_FILE")
-    assert known.name_of(TOKEN) == "prometheus"
+
+    def named(token: str) -> str | None:
+        caller = known.caller(token)
+        return caller and caller.name
+
+    assert named(TOKEN) == "prometheus"
     tokens.write_text("people:third-token-0123456789\n")
     os.utime(tokens, ns=(1, 1))
-    assert known.name_of(TOKEN) == "prometheus"
+    assert named(TOKEN) == "prometheus"
     clock.now += 1.1
-    assert known.name_of(TOKEN) is None
-    assert known.name_of("third-token-0123456789") == "people"
+    assert named(TOKEN) is None
+    assert named("third-token-0123456789") == "people"
     tokens.write_text("nonsense\n")
     os.utime(tokens, ns=(2, 2))
     clock.now += 1.1
     with captured_logs() as logged:
-        assert known.name_of("third-token-0123456789") == "people"
+        assert named("third-token-0123456789") == "people"
     assert logged[0]["event"] == "metrics_tokens_not_read"
 
 
@@ -131,6 +136,8 @@ def test_tokens_are_rotated_by_changing_the_file(
         ("name-only\n", "line 1"),
         ("a:short\n", "16"),
         ("ok:0123456789abcdef\n:x\n", "line 2"),
+        ("a:0123456789abcdef metrics managr\n", "did you mean manager"),
+        ("a:0123456789abcdef everything\n", "metrics, receive, act, manager"),
     ],
 )
 def test_a_file_that_can_t_be_used_is_refused_at_start(
@@ -151,7 +158,8 @@ async def test_who_asks_too_often_is_told_when_to_come_back(serving, tokens: Pat
         refused = await client.get(PATHS[1], headers=bearer(TOKEN))
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["Retry-After"]) <= 61
-        assert "3 requests a minute" in refused.json()["error"]["message"]
+        assert "3 requests a minute to this worker" in refused.json()["error"]["message"]
+        assert refused.headers["RateLimit-Policy"] == '"per-worker-process";q=3;w=60'
         # Others are others, and scrapes go on.
         assert (await client.get(PATHS[1], headers=bearer(OTHER))).status_code == 200
         exposed = (await client.get("/metrics", headers=bearer(TOKEN))).text
@@ -173,8 +181,8 @@ async def test_the_same_question_is_computed_once(serving, monkeypatch: pytest.M
         assert computed == 1
         assert len({answer.text for answer in answers}) == 1
         swapped = [
-            await client.get(f"{PATHS[1]}?metrics=today&from=-1h"),
-            await client.get(f"{PATHS[1]}?from=-1h&metrics=today"),
+            await client.get(f"{PATHS[1]}?metrics=sms.received&from=-1h"),
+            await client.get(f"{PATHS[1]}?from=-1h&metrics=sms.received"),
         ]
         assert computed == 2
         assert swapped[0].text == swapped[1].text

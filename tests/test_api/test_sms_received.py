@@ -191,14 +191,9 @@ async def test_an_upstream_that_stays_down_fails_the_workflow_and_a_retry_recove
 ) -> None:
     upstreams.fail(segment, *[500] * 4)
     answer = await receive(client)
-    # The SMS Agent's breaker opens at the third failure, so its fourth attempt is refused.
-    reason = (
-        ErrorType.CIRCUIT_OPEN if segment in ("conversations", "sms") else ErrorType.SERVER_ERROR
-    )
     assert answer["status"] == "failed"
-    assert str((await status(client))["error"]).endswith(reason)
-    if reason is ErrorType.CIRCUIT_OPEN:
-        return
+    # It fails for one tenant so far, which opens no breaker.
+    assert str((await status(client))["error"]).endswith(ErrorType.SERVER_ERROR)
     retried = await client.post(
         f"/orchestrate/retry/{answer['workflow_id']}", json={"reason": "up"}
     )

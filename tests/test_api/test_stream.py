@@ -21,8 +21,9 @@ async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str, Any]
     async for line in response.aiter_lines():
         name, _, value = line.partition(": ")
         fields[name] = value
-        if not line and "event" in fields:
+        if not line and "id" in fields:
             yield fields["id"], fields["event"], json.loads(fields["data"])
+        if not line:
             fields = {}
 
 
@@ -38,21 +39,51 @@ async def test_an_sms_shows_within_moments_and_a_reader_can_come_back(
             assert response.headers["Content-Type"].startswith("text/event-stream")
             assert response.headers["Cache-Control"] == "no-store"
             stream = events(response)
-            _, name, state = await anext(stream)
-            assert (name, state["last_hour"]["sms_received"]) == ("snapshot", 0)
+            _, _, state = await anext(stream)
+            assert state["last_hour"]["sms_received"] == 0
             assert (await client.post("/orchestrate/sms-received", json=SMS)).is_success
             last_id = ""
-            async for event_id, name, change in stream:
-                assert name == "change"
+            async for event_id, name, state in stream:
+                assert name == "snapshot"
                 last_id = event_id
-                if change.get("last_hour", {}).get("sms_received") == 1:
+                if state["last_hour"]["sms_received"] == 1:
                     break
-        async with client.stream("GET", URL, headers={"Last-Event-ID": last_id}) as response:
-            _, name, _ = await anext(events(response))
-            assert name == "change"
-        async with client.stream("GET", URL, headers={"Last-Event-ID": "gone-1"}) as response:
-            _, name, state = await anext(events(response))
-            assert (name, state["last_hour"]["sms_received"]) == ("snapshot", 1)
+        for seen in (last_id, "gone-1"):
+            async with client.stream("GET", URL, headers={"Last-Event-ID": seen}) as response:
+                _, _, state = await anext(events(response))
+                assert state["last_hour"]["sms_received"] == 1
+
+
+async def test_a_token_that_is_taken_away_ends_its_streams_and_no_others(
+    tmp_path: Path, upstreams: ScriptedUpstreams
+) -> None:
+    (tokens := tmp_path / "tokens").write_text(f"staying:{'s' * 20}\nleaving:{'l' * 20}\n")
+    database = f"sqlite:///{tmp_path}/orchestrator.db"
+    settings = {
+        **INTERVAL,
+        "METRICS_ACCESS__TOKENS_FILE": str(tokens),
+        "METRICS_ACCESS__STREAM_HEARTBEAT_SECONDS": "3600",
+    }
+
+    def bearer(letter: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {letter * 20}"}
+
+    async with (
+        serving_process(tmp_path / "log", upstreams.url, database, **settings) as client,
+        asyncio.timeout(60),
+        client.stream("GET", URL, headers=bearer("l")) as leaving,
+        client.stream("GET", URL, headers=bearer("s")) as staying,
+    ):
+        goes_on = events(staying)
+        await anext(goes_on)
+        tokens.write_text(f"staying:{'s' * 20}\n")
+        async for _ in leaving.aiter_bytes():
+            pass
+        assert (await client.get(URL, headers=bearer("l"))).status_code == 401
+        assert (await client.post("/orchestrate/sms-received", json=SMS)).is_success
+        async for _, _, state in goes_on:
+            if state["last_hour"]["sms_received"] == 1:
+                break
 
 
 async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(

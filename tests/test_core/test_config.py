@@ -176,3 +176,31 @@ def test_an_environment_without_overrides_is_named_with_the_choice() -> None:
 def test_every_override_is_one_that_the_settings_take() -> None:
     for environment in not_empty(overridden_environments()):
         assert load_settings(environment).environment == environment
+
+
+@pytest.mark.parametrize(
+    ("written", "days"), [("none", None), ("None", None), ("90", 90), ("0.5", 0.5)]
+)
+def test_the_retention_of_personal_data_is_days_or_none(
+    monkeypatch: pytest.MonkeyPatch, written: str, days: float | None
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PERSONAL_DATA_RETENTION_DAYS", written)
+    assert load_settings().personal_data_retention_days == days
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("never", "write a number of days, or none"),
+        ("0", "greater than 0"),
+        ("-1", "greater than 0"),
+        ("inf", "less than or equal to 36500"),
+        ("0.005", "DUPLICATE_WINDOW_SECONDS=600"),
+    ],
+)
+def test_a_retention_of_personal_data_that_is_none_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, written: str, words: str
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PERSONAL_DATA_RETENTION_DAYS", written)
+    with pytest.raises(SettingsError, match=words):
+        load_settings()

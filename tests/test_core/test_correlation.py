@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from app.core import correlation
-from app.core.periodic import every
+from app.core.catalogue import BackgroundTask
+from app.core.instrumentation import Instruments
+from app.core.periodic import Background
 from tests.not_empty import not_empty
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -117,7 +119,7 @@ async def test_each_round_of_background_work_has_its_own() -> None:
         if len(seen) == 3:
             done.set()
 
-    task = asyncio.create_task(every(0.001, work))
+    task = asyncio.create_task(Background(Instruments()).every(BackgroundTask.SWEEP, 0.001, work))
     await done.wait()
     task.cancel()
     await asyncio.wait([task])

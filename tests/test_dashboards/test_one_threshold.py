@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import yaml
 
 from alerts import runbooks
+from alerts.model import Severity
 from alerts.rules import rule_files
-from alerts.signals import groups
-from app.core.config import Links, Settings
+from alerts.signals import groups, slo
+from app.core.config import Links
 from app.core.thresholds import Thresholds
+from app.services.alert_limits import Now, limits
+from app.services.objectives import objectives
 from app.services.rollups import Totals
-from app.services.thresholds import Now, thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
 
@@ -40,8 +42,8 @@ def drawn(values: Thresholds) -> Iterator[tuple[tuple[str, str], str]]:
 
 def states(values: Thresholds) -> Iterator[tuple[str, str]]:
     """Each threshold of the endpoint, by its name."""
-    now = Now(Totals([]), Totals([]), 0, 40 * 3600, {})
-    for each in thresholds(Settings(thresholds=values), now):
+    now = Now(Totals(), 0, 1, {}, 0, 40 * 3600)
+    for each in limits(values, now):
         yield each.name, each.model_dump_json()
 
 
@@ -83,3 +85,25 @@ def test_the_state_that_the_endpoint_gives() -> None:
     (after,) = (text for name, text in states(AFTER) if name == "approval_wait")
     assert json.loads(before)["state"] == "critical"
     assert json.loads(after)["state"] == "warning"
+
+
+def test_every_limit_of_the_endpoint_is_one_of_the_alert_it_names() -> None:
+    alerts = {
+        (threshold.alert, threshold.severity): threshold
+        for group in groups(BEFORE)
+        for signal in group.signals
+        for threshold in signal.thresholds
+    }
+    for limit in limits(BEFORE, Now(Totals(), 0, 1, {}, 0, 0)):
+        for severity, value in ((Severity.TICKET, limit.warning), (Severity.PAGE, limit.critical)):
+            found = alerts.get((limit.alert, severity))
+            assert (found is None) == (value is None), limit
+            if found and limit.name == "concurrent_sms":
+                assert value == found.value * BEFORE.concurrent_sms
+            elif found:
+                assert value == found.value, limit
+
+
+def test_the_objectives_of_the_endpoint_are_those_of_the_alerts() -> None:
+    promised = {each.slo: each.objective for each in slo.objectives(BEFORE)}
+    assert {each.name: each.objective for each in objectives(BEFORE)} == promised

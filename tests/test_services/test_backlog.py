@@ -10,7 +10,8 @@ from app.core import catalogue
 from app.core.catalogue import Detection, EscalationType, Severity
 from app.core.database import Database
 from app.core.instrumentation import Instruments
-from app.models import Base, EscalationEvent, now
+from app.migrations import BUSINESS, upgrade
+from app.models import EscalationEvent, now
 from app.services.backlog import Backlog
 
 
@@ -32,7 +33,7 @@ async def test_the_oldest_open_escalation_of_each_severity_is_known(tmp_path: Pa
     instruments = Instruments()
     backlog = Backlog(database, instruments, interval_seconds=1)
     try:
-        await database.create_tables(Base.metadata)
+        await upgrade(database, BUSINESS)
         async with database.writing() as session:
             session.add_all(
                 (

@@ -12,36 +12,23 @@ from pydantic import BaseModel, ConfigDict
 
 from app.core import catalogue
 from app.core.instrumentation import Instruments
-from app.services.broadcast import KEPT_CHANGES, Broadcast, merge_patch
-from tests.not_empty import not_empty
+from app.services.broadcast import Broadcast
 from tests.waiting import until
 
 JSON = st.recursive(
-    st.integers() | st.text(max_size=3) | st.booleans() | st.lists(st.integers(), max_size=2),
+    st.none()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.lists(st.none() | st.integers(), max_size=2),
     lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4)
 
 
-def patched(target: Any, patch: Any) -> Any:
-    """RFC 7386, as its section 2 has it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = patched(result.get(name), value)
-    return result
-
-
-@given(OBJECTS, OBJECTS)
-def test_a_patch_leads_from_before_to_after(before: Any, after: Any) -> None:
-    patch = merge_patch(before, after)
-    assert patched(before, patch) == after
-    assert merge_patch(after, after) == {}
+def anybody() -> bool:
+    """Whoever asks may read."""
+    return True
 
 
 class State(BaseModel):
@@ -85,9 +72,16 @@ def parsed(data: bytes) -> list[tuple[str, str, Any]]:
     """The events in what was sent: id, name, data."""
     found = []
     for block in data.decode().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
-        if "event" in fields:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
+        if "id" in fields:
             found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return found
+
+
+def heartbeat(data: bytes) -> dict[str, Any] | None:
+    """What a heartbeat says; None where it is something else."""
+    _, is_there, said = data.partition(b"event: heartbeat\ndata: ")
+    found: dict[str, Any] | None = json.loads(said) if is_there else None
     return found
 
 
@@ -99,43 +93,97 @@ async def read(events: AsyncIterator[bytes], count: int) -> list[tuple[str, str,
     return found
 
 
-async def test_a_snapshot_first_then_what_changed(broadcast: Broadcast) -> None:
-    events = broadcast.events(None)
-    (_, name, state), *changes = await read(events, 4)
-    assert name == "snapshot"
-    for _, name, change in not_empty(changes):
-        assert name == "change"
-        assert set(change) == {"n"}
-        assert change["n"] == state["n"] + 1
-        state |= change
-    assert state["same"] == "x"
+@given(states=st.lists(OBJECTS, min_size=1, max_size=6), data=st.data())
+def test_what_a_client_shows_is_what_the_server_says_null_included(
+    states: list[Any], data: st.DataObject
+) -> None:
+    """Whatever the states, wherever it leaves and comes back."""
+    broadcast = Broadcast(Source().overview, Instruments(), 3600, 3600)
+
+    async def follow() -> None:
+        shown, last_id = None, None
+        events = broadcast.events(last_id, anybody)
+        for state in states:
+            await anext(events)
+            broadcast._take(State(**state).model_dump_json(exclude_unset=True).encode())
+            if data.draw(st.booleans()):
+                await events.aclose()
+                events = broadcast.events(last_id, anybody)
+                await anext(events)
+            while last_id != f"{broadcast._epoch}-{broadcast._number}":
+                for event_id, name, sent in parsed(await anext(events)):
+                    assert name == "snapshot"
+                    last_id, shown = event_id, sent
+            assert shown == state
+            await events.aclose()
+            events = broadcast.events(last_id, anybody)
+        broadcast.close()
+
+    asyncio.run(follow())
 
 
-async def test_a_reader_goes_on_where_it_was(broadcast: Broadcast) -> None:
-    staying, leaving = broadcast.events(None), broadcast.events(None)
-    await read(staying, 1)
-    *_, (last_id, _, last) = await read(leaving, 2)
-    await leaving.aclose()
-    await read(staying, 3)
-    (_, name, change), *_ = await read(broadcast.events(last_id), 1)
-    assert (name, change) == ("change", {"n": last["n"] + 1})
+async def test_each_change_is_the_whole_state(broadcast: Broadcast) -> None:
+    found = await read(broadcast.events(None, anybody), 4)
+    assert {name for _, name, _ in found} == {"snapshot"}
+    numbers = [state["n"] for _, _, state in found]
+    assert numbers == sorted(set(numbers))
+    assert {state["same"] for _, _, state in found} == {"x"}
+
+
+async def test_a_reader_who_has_the_newest_gets_nothing_again(instruments: Instruments) -> None:
+    async def same() -> State:
+        return State(n=1)
+
+    broadcast = Broadcast(same, instruments, 0.005, 0.05)
+    staying = broadcast.events(None, anybody)
+    (last_id, _, _), *_ = await read(staying, 1)
+    back = broadcast.events(last_id, anybody)
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            assert b"snapshot" not in await anext(back)
+    broadcast.close()
 
 
 @pytest.mark.parametrize("stale", ["another-5", "nonsense", "", "-", "x-99999999999999999999"])
 async def test_a_place_that_is_not_there_gets_a_snapshot(broadcast: Broadcast, stale: str) -> None:
-    (_, name, _), *_ = await read(broadcast.events(stale), 1)
+    (_, name, _), *_ = await read(broadcast.events(stale, anybody), 1)
     assert name == "snapshot"
 
 
-async def test_a_slow_reader_holds_nobody_up_and_nothing_grows(
+async def test_a_slow_reader_holds_nobody_up_and_gets_the_newest(
     broadcast: Broadcast, source: Source
 ) -> None:
-    slow, fast = broadcast.events(None), broadcast.events(None)
+    slow, fast = broadcast.events(None, anybody), broadcast.events(None, anybody)
     await read(slow, 1)
-    await read(fast, KEPT_CHANGES * 2)
-    assert len(broadcast._changes) == KEPT_CHANGES
+    *_, (_, _, newest) = await read(fast, 100)
     (_, name, state), *_ = await read(slow, 1)
-    assert (name, state["n"]) == ("snapshot", source.looks)
+    assert name == "snapshot"
+    assert newest["n"] <= state["n"] <= source.looks
+
+
+async def test_a_reader_who_may_read_no_more_gets_nothing_more(broadcast: Broadcast) -> None:
+    is_valid = True
+    events = broadcast.events(None, lambda: is_valid)
+    await read(events, 2)
+    is_valid = False
+    async with asyncio.timeout(20):
+        assert [data async for data in events] == []
+
+
+async def test_silence_does_not_keep_a_stream_open_that_may_not_be_read(
+    instruments: Instruments,
+) -> None:
+    async def same() -> State:
+        return State(n=1)
+
+    is_valid = True
+    broadcast = Broadcast(same, instruments, 0.005, 3600)
+    events = broadcast.events(None, lambda: is_valid)
+    await read(events, 1)
+    is_valid = False
+    async with asyncio.timeout(20):
+        assert [data async for data in events] == []
+    broadcast.close()
 
 
 async def test_nothing_is_computed_when_nobody_reads(
@@ -146,7 +194,7 @@ async def test_nothing_is_computed_when_nobody_reads(
         return instruments.registry.get_sample_value(catalogue.METRICS_STREAM_READERS.name)
 
     assert source.looks == 0
-    events = broadcast.events(None)
+    events = broadcast.events(None, anybody)
     await read(events, 2)
     assert readers() == 1
     await events.aclose()
@@ -155,37 +203,65 @@ async def test_nothing_is_computed_when_nobody_reads(
     await until(broadcast._computing.done)
     looks = source.looks
     # Somebody comes back.
-    (_, name, state), *_ = await read(broadcast.events(None), 1)
+    (_, name, state), *_ = await read(broadcast.events(None, anybody), 1)
     assert name == "snapshot"
     assert state["n"] > looks
 
 
-async def test_a_state_that_can_t_be_had_for_a_moment_ends_no_stream(
+async def test_figures_that_can_t_be_had_end_no_stream_and_are_said_to_be_old(
     broadcast: Broadcast, source: Source
 ) -> None:
-    events = broadcast.events(None)
+    events = broadcast.events(None, anybody)
     await read(events, 2)
     source.is_broken = True
-    looks = source.looks
-    await until(lambda: source.looks > looks + 2)
-    source.is_broken = False
-    assert (await read(events, 1))[0][1] == "change"
+    async with asyncio.timeout(20):
+        while (beat := heartbeat(await anext(events))) is None:
+            pass
+        assert beat["is_current"] is False
+        assert beat["computed_at"]
+        source.is_broken = False
+    assert (await read(events, 1))[0][1] == "snapshot"
 
 
-async def test_silence_is_broken_by_heartbeats(instruments: Instruments) -> None:
+async def test_old_figures_that_prove_right_are_said_to_hold_again(
+    instruments: Instruments,
+) -> None:
+    is_broken = False
+
+    async def same() -> State:
+        if is_broken:
+            raise RuntimeError("the store is away")
+        return State(n=None)
+
+    broadcast = Broadcast(same, instruments, 0.005, 3600)
+    events = broadcast.events(None, anybody)
+    assert (await read(events, 1))[0][2] == {"n": None}
+    for is_broken in (True, False):
+        async with asyncio.timeout(20):
+            beat = heartbeat(await anext(events))
+        assert beat is not None
+        assert beat["is_current"] is not is_broken
+    broadcast.close()
+
+
+async def test_silence_is_broken_by_heartbeats_that_say_when_the_next_one_comes(
+    instruments: Instruments,
+) -> None:
     async def same() -> State:
         return State(n=1)
 
     broadcast = Broadcast(same, instruments, 0.005, 0.02)
-    events = broadcast.events(None)
+    events = broadcast.events(None, anybody)
+    await read(events, 1)
     async with asyncio.timeout(20):
-        while not (await anext(events)).startswith(b": "):
-            pass
+        beat = heartbeat(await anext(events))
+    assert beat is not None
+    assert (beat["is_current"], beat["next_within_seconds"]) == (True, 0.02)
     broadcast.close()
 
 
 async def test_closing_ends_every_stream(broadcast: Broadcast) -> None:
-    streams = [broadcast.events(None) for _ in range(3)]
+    streams = [broadcast.events(None, anybody) for _ in range(3)]
     for events in streams:
         await read(events, 1)
     broadcast.close()

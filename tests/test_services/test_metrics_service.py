@@ -1,16 +1,17 @@
-"""MetricsService: each event once for Prometheus and for the rollups, and nothing raised."""
+"""Facts and steps of the business reach Prometheus, and nothing is raised."""
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, cast
 
 import pytest
 
 from app.core import catalogue
 from app.core.catalogue import (
-    ApprovalAction,
+    Component,
     Detection,
+    ErrorType,
     EscalationType,
     Metric,
     PlanResult,
@@ -20,55 +21,87 @@ from app.core.catalogue import (
     StepStatus,
 )
 from app.core.config import Settings
+from app.core.events import (
+    EscalationOpened,
+    EscalationResolved,
+    Event,
+    FromCode,
+    Identifier,
+    PaymentPlanAutoApproved,
+    PaymentPlanDetected,
+    PaymentPlanNotFound,
+    PaymentPlanValidated,
+    ResponseApproved,
+    ResponseEscalated,
+    ResponseModified,
+    SMSReceived,
+    SMSRouted,
+    WorkflowBroken,
+    WorkflowFailed,
+    WorkflowInterrupted,
+    WorkflowRetried,
+    all_events,
+)
+from app.core.facts import FactCounters, Told
 from app.core.instrumentation import Instruments
+from app.core.logging import get_logger
 from app.core.recorder import Batch
 from app.services.measures import rolled_up
 from app.services.metrics_service import MetricsService
 
-Event = Callable[[MetricsService], None]
-EVENTS: dict[str, tuple[Event, dict[Metric, float]]] = {
-    "sms_received": (lambda m: m.sms_received(), {catalogue.SMS_RECEIVED: 1}),
-    "sms_processed": (
-        lambda m: m.sms_processed(Route.QUEUED, 1.5),
-        {catalogue.SMS_PROCESSING_DURATION: 1.5},
+ID = Identifier("0123456789abcdef")
+WAITED = {catalogue.APPROVALS: 1.0, catalogue.APPROVAL_WAIT_DURATION: 90.0}
+FACTS: list[tuple[Event, dict[Metric, float]]] = [
+    (SMSReceived(), {catalogue.SMS_RECEIVED: 1}),
+    (
+        SMSRouted(route=Route.QUEUED, duration_ms=1500.0, confidence=0.75),
+        {
+            catalogue.SMS_PROCESSING_DURATION: 1.5,
+            catalogue.AI_RESPONSES: 1,
+            catalogue.AI_CONFIDENCE: 0.75,
+        },
     ),
-    "step_ended": (
-        lambda m: m.step_ended(Step.AI_RESPONSE, StepStatus.COMPLETED, 0.5),
-        {catalogue.WORKFLOW_STEP_DURATION: 0.5},
+    (
+        WorkflowFailed(
+            error_type=ErrorType.TIMEOUT, component=Component.SMS_AGENT, duration_ms=500.0
+        ),
+        {catalogue.SMS_PROCESSING_DURATION: 0.5},
     ),
-    "workflow_retried": (
-        lambda m: m.workflow_retried(recovered=True),
-        {catalogue.WORKFLOW_RETRIES: 1},
+    (
+        WorkflowBroken(error_type=FromCode("KeyError"), duration_ms=500.0),
+        {catalogue.SMS_PROCESSING_DURATION: 0.5},
     ),
-    "ai_responded": (
-        lambda m: m.ai_responded(Route.AUTO_SENT, 0.9),
-        {catalogue.AI_RESPONSES: 1, catalogue.AI_CONFIDENCE: 0.9},
+    (
+        WorkflowInterrupted(attempt=2, duration_ms=500.0),
+        {catalogue.SMS_PROCESSING_DURATION: 0.5, catalogue.WORKFLOW_RETRIES: 1},
     ),
-    "response_decided": (
-        lambda m: m.response_decided(ApprovalAction.MODIFY, 90.0),
-        {catalogue.APPROVALS: 1, catalogue.APPROVAL_WAIT_DURATION: 90.0},
-    ),
-    "escalation_opened": (
-        lambda m: m.escalation_opened(EscalationType.NO_RESPONSE, Severity.HIGH, Detection.MANUAL),
+    (WorkflowRetried(route=Route.QUEUED, reason_given=True), {catalogue.WORKFLOW_RETRIES: 1}),
+    (ResponseApproved(response_queue_id=ID, waited_seconds=90.0), WAITED),
+    (ResponseModified(response_queue_id=ID, waited_seconds=90.0), WAITED),
+    (ResponseEscalated(response_queue_id=ID, waited_seconds=90.0), WAITED),
+    (
+        EscalationOpened(
+            escalation_id=ID,
+            type=EscalationType.NO_RESPONSE,
+            severity=Severity.HIGH,
+            detection=Detection.MANUAL,
+        ),
         {catalogue.ESCALATIONS: 1},
     ),
-    "escalation_resolved": (
-        lambda m: m.escalation_resolved(EscalationType.NO_RESPONSE, 60.0),
+    (
+        EscalationResolved(
+            escalation_id=ID,
+            type=EscalationType.NO_RESPONSE,
+            severity=Severity.LOW,
+            open_seconds=60.0,
+        ),
         {catalogue.ESCALATION_RESOLUTION_DURATION: 60.0},
     ),
-    "payment_plan_looked_for": (
-        lambda m: m.payment_plan_looked_for(found=False),
-        {catalogue.PAYMENT_PLAN_DETECTIONS: 1},
-    ),
-    "payment_plan_validated": (
-        lambda m: m.payment_plan_validated(PlanResult.INVALID),
-        {catalogue.PAYMENT_PLANS: 1},
-    ),
-    "payment_plan_auto_approved": (
-        lambda m: m.payment_plan_auto_approved(),
-        {catalogue.PAYMENT_PLANS_AUTO_APPROVED: 1},
-    ),
-}
+    (PaymentPlanDetected(), {catalogue.PAYMENT_PLAN_DETECTIONS: 1}),
+    (PaymentPlanNotFound(), {catalogue.PAYMENT_PLAN_DETECTIONS: 1}),
+    (PaymentPlanValidated(result=PlanResult.INVALID), {catalogue.PAYMENT_PLANS: 1}),
+    (PaymentPlanAutoApproved(), {catalogue.PAYMENT_PLANS_AUTO_APPROVED: 1}),
+]
 
 
 @pytest.fixture
@@ -87,46 +120,53 @@ def exposed(instruments: Instruments, metric: Metric) -> float:
     )
 
 
-def test_every_event_is_here() -> None:
-    methods = {
-        name
-        for name, _ in inspect.getmembers(MetricsService, inspect.isfunction)
-        if not name.startswith("_")
-    }
-    assert methods - {"sms_in_flight"} == set(EVENTS)
+def committed(instruments: Instruments, *events: Event) -> None:
+    """What follows the commit of a transaction that told these."""
+    log, context = get_logger(__name__), copy_context()
+    FactCounters(instruments).committed([Told(log, event, context.copy()) for event in events])
 
 
-@pytest.mark.parametrize("name", EVENTS)
-def test_an_event_reaches_prometheus_and_the_rollups(instruments: Instruments, name: str) -> None:
-    given: dict[str, float] = {}
+def test_every_fact_is_here() -> None:
+    counting = {event for event in all_events() if event.counts is not Event.counts}
+    assert counting == {type(event) for event, _ in FACTS}
+
+
+@pytest.mark.parametrize(("event", "expected"), FACTS, ids=lambda value: getattr(value, "name", ""))
+def test_a_fact_reaches_prometheus(
+    instruments: Instruments, event: Event, expected: dict[Metric, float]
+) -> None:
+    MetricsService(Settings(), instruments)
+    committed(instruments, event)
+    assert {metric: exposed(instruments, metric) for metric in expected} == expected
+    assert sum(exposed(instruments, metric) for metric in catalogue.FACTS) == sum(expected.values())
+    assert {metric.name for metric in expected} <= {metric.name for metric in rolled_up()}
+
+
+def test_a_step_reaches_prometheus_and_the_rollups(instruments: Instruments) -> None:
+    given: list[tuple[Metric, list[float]]] = []
 
     def sink(minute: int, batches: Sequence[Batch]) -> None:
-        for batch in batches:
-            metric = batch.series.metric.name
-            given[metric] = given.get(metric, 0) + sum(batch.values)
+        given.extend((batch.series.metric, batch.values) for batch in batches)
 
     instruments.recorder.subscribe(sink)
-    event, expected = EVENTS[name]
-    event(MetricsService(Settings(), instruments))
-    assert {metric: exposed(instruments, metric) for metric in expected} == expected
-    assert given == {metric.name: value for metric, value in expected.items()}
-    assert {metric.name for metric in expected} <= {metric.name for metric in rolled_up()}
+    MetricsService(Settings(), instruments).step_ended(Step.AI_RESPONSE, StepStatus.COMPLETED, 0.5)
+    assert exposed(instruments, catalogue.WORKFLOW_STEP_DURATION) == 0.5
+    assert given == [(catalogue.WORKFLOW_STEP_DURATION, [0.5])]
 
 
 def test_nothing_is_raised_whatever_is_told(instruments: Instruments) -> None:
     metrics = cast("Any", MetricsService(Settings(), instruments))
-    nan, inf = float("nan"), float("inf")
-    metrics.sms_processed("nowhere", nan)
-    metrics.step_ended("no step", "no status", inf)
-    metrics.ai_responded("nowhere", -inf)
-    metrics.response_decided("shrug", nan)
-    metrics.escalation_opened("boredom", "purple", "guess")
-    metrics.escalation_resolved("boredom", nan)
-    metrics.payment_plan_validated("perhaps")
+    metrics.step_ended("no step", "no status", float("inf"))
+    odd = cast("Any", "odd")
+    committed(
+        instruments,
+        SMSRouted(route=odd, duration_ms=float("nan"), confidence=float("-inf")),
+        EscalationOpened(escalation_id=ID, type=odd, severity=odd, detection=odd),
+    )
     assert exposed(instruments, catalogue.SMS_PROCESSING_DURATION) == 0
     assert exposed(instruments, catalogue.ESCALATIONS) == 1
-    assert exposed(instruments, catalogue.INSTRUMENTATION_ERRORS) == 5
-    assert exposed(instruments, catalogue.LABEL_OVERFLOWS) >= 8
+    assert exposed(instruments, catalogue.INSTRUMENTATION_ERRORS) == 3
+    assert exposed(instruments, catalogue.LABEL_OVERFLOWS) >= 6
 
 
 def test_in_flight_goes_back_whatever_happens(instruments: Instruments) -> None:

@@ -97,3 +97,30 @@ def test_every_plan_has_a_result(weekly: float, weeks: int | None, arrears: floa
 @given(weekly=st.integers(1, 9999), weeks=st.integers(1, 99))
 def test_what_is_written_is_what_is_found(weekly: int, weeks: int) -> None:
     assert PaymentPlan.found_in(f"${weekly} a week for {weeks} weeks") == PaymentPlan(weekly, weeks)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I sent you 300 a week ago",
+        "I paid 200 a week for 8 weeks already",
+        "I can't pay 200 a week",
+        "I was paying 100 a week until March",
+    ],
+)
+def test_what_was_paid_or_is_refused_is_no_plan(text: str) -> None:
+    assert PaymentPlan.found_in(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "dollars"),
+    [
+        ("I sent you 300 a week ago and can pay 200 a week for 8 weeks", 200),
+        ("I can't pay 200 a week, but 50 a week is fine", 50),
+        ("I paid 300 yesterday. 120 a week from now on?", 120),
+    ],
+)
+def test_a_plan_beside_what_was_paid_is_found(text: str, dollars: float) -> None:
+    plan = PaymentPlan.found_in(text)
+    assert plan is not None
+    assert plan.weekly_dollars == dollars

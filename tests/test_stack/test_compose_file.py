@@ -30,6 +30,7 @@ SECRETS_OF = {
     "grafana": {"grafana_admin_password"},
     "postgres": {"database_password"},
     "prometheus": {"prometheus_metrics_token"},
+    "simulator": {"simulator_metrics_token"},
 }
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 

@@ -11,18 +11,20 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
-from app.core.catalogue import Metric
+from app.core.catalogue import BackgroundTask, Metric
 from app.core.config import Retention, RollupSettings
 from app.core.events import FromCode, RollupFlushBroken, RollupFlushFailed
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
-from app.core.periodic import every
+from app.core.periodic import Background
 from app.core.recorder import Batch
 from app.services.rollups import ranges
 from app.services.rollups.buckets import Bucket
+from app.services.rollups.facts import FactStore
 from app.services.rollups.merging import Row, Wanted, merged
 from app.services.rollups.ranges import Segment
-from app.services.rollups.store import RowKey, Store, WriterState, parsed
+from app.services.rollups.row_store import RowKey, RowStore, parsed
+from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
 
@@ -42,6 +44,10 @@ otherwise be waited for without end."""
 
 _LOG_EVERY_SECONDS = 60.0
 _DAY = 86400
+
+
+class StoreUnreadableError(Exception):
+    """The store does not answer; its words say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +77,17 @@ class Rollups:
         writer: str,
         metrics: Collection[Metric],
         state: Callable[[], Mapping[str, Any]] = dict,
+        facts: FactStore | None = None,
     ) -> None:
+        """``metrics`` are those that this writer measures; ``facts`` are read beside them."""
+        self._facts = facts
         self._store = store
         self._settings = settings
         self._writer = writer
         self._metrics = {metric.name for metric in metrics}
         self._state = state
         self._recorder = instruments.recorder
+        self._background = Background(instruments)
         self._failures = instruments.counter(catalogue.ROLLUP_FLUSH_FAILURES).series()
         self._lost = instruments.counter(catalogue.ROLLUP_LOST_EVENTS).series()
         self._durations = instruments.histogram(catalogue.ROLLUP_FLUSH_DURATION).series()
@@ -96,6 +106,7 @@ class Rollups:
         self._failed_since: datetime | None = None
         self._reason: str | None = None
         self._lost_events = 0
+        self._first: int | None = None
         self._recorder.subscribe(self.collect)
 
     # --- from memory to the store ---
@@ -155,7 +166,9 @@ class Rollups:
 
     async def run(self) -> None:
         """Flush at the interval, and settle for writers that were killed, until cancelled."""
-        await every(self._settings.flush_seconds, self._try_to_flush)
+        await self._background.every(
+            BackgroundTask.ROLLUP_FLUSH, self._settings.flush_seconds, self._try_to_flush
+        )
 
     async def _try_to_flush(self) -> None:
         try:
@@ -191,24 +204,120 @@ class Rollups:
         This worker's notes up to now are in them, those of others up to their last flush. When the
         store does not answer, they hold what this worker has not written yet, and say so.
         """
-        # Each kind for itself: what one has lost at the edges of an old range, another still has.
-        composed = {
-            kind: [list(self._composed(*each, self._kept({kind}))) for each in asked]
-            for kind in _kinds(metrics)
-        }
+        try:
+            return await self.stored(asked, metrics)
+        except StoreUnreadableError:
+            return self._from_memory(asked, metrics)
+
+    async def stored(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        """The same, or StoreUnreadableError when the store does not answer.
+
+        Totals are complete where the whole of a range is still kept, and its end is not before the
+        first start of any worker: before it nothing was counted.
+        """
+        measured = await self._stored_measured(asked, metrics)
+        of_facts = [metric for metric in metrics if metric in catalogue.FACTS]
+        if self._facts is None or not of_facts:
+            return measured
+        for totals, counted in zip(
+            measured, await self._stored_facts(self._facts, asked, of_facts), strict=True
+        ):
+            totals.add(counted)
+        return measured
+
+    async def _stored_measured(
+        self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        # In a thread, as is the merging: there may be thousands of ranges.
+        composed = await asyncio.to_thread(self._composed_by_kind, asked, _kinds(metrics))
         wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 await self.flush()
                 rows = await self._store.read(wanted_rows)
                 wanted = Wanted(await self._store.numbers(metrics))
-        except (SQLAlchemyError, OSError):
-            return self._from_memory(asked, metrics)
-        return await asyncio.to_thread(merged, rows, composed, wanted)
+                began = await self._first_start()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
 
-    def finest_step(self, start: int, metrics: Collection[Metric]) -> int:
-        """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``."""
+        def answers() -> list[Totals]:
+            found = merged(rows, composed, wanted)
+            for place, (start, end) in enumerate(asked):
+                found[place].complete = end > began and all(
+                    ranges.is_filled(parts[place], start, end) for parts in composed.values()
+                )
+            return found
+
+        return await asyncio.to_thread(answers)
+
+    async def _stored_facts(
+        self, facts: FactStore, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
+    ) -> list[Totals]:
+        kept = {kind: self._kept({kind}) for kind in _kinds(metrics)}
+
+        def composed() -> dict[RowKind, list[list[Segment]]]:
+            # Their rows of all resolutions are written together: none is behind another.
+            return {
+                kind: [list(ranges.composed(*each, kept[kind])) for each in asked] for kind in kept
+            }
+
+        segments = await asyncio.to_thread(composed)
+        wanted_rows = [(kind, s) for kind, parts in segments.items() for s in _joined(parts)]
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await facts.read_totals(asked, segments, wanted_rows, metrics)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
+
+    def _composed_by_kind(
+        self, asked: Sequence[tuple[int, int]], kinds: Collection[RowKind]
+    ) -> dict[RowKind, list[list[Segment]]]:
+        """Each kind for itself: what one has lost at the edges of an old range, another has."""
+        kept = {kind: self._kept({kind}) for kind in kinds}
+        return {kind: [list(self._composed(*each, kept[kind])) for each in asked] for kind in kinds}
+
+    async def series(self, metrics: Collection[Metric]) -> list[tuple[Metric, Mapping[str, str]]]:
+        """Every series of ``metrics`` there has been. Raises StoreUnreadableError."""
+        found: dict[tuple[str, ...], tuple[Metric, Mapping[str, str]]] = {}
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                for store in self._stores:
+                    await store.prepare()
+                    for metric, labels in (await store.numbers(metrics)).values():
+                        found[metric.name, *labels.values()] = metric, labels
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
+        return [*found.values()]
+
+    @property
+    def _stores(self) -> list[RowStore]:
+        return [self._store, *([self._facts] if self._facts else [])]
+
+    async def _first_start(self) -> int:
+        """When the first worker there ever was began to count, to the bucket; Unix seconds."""
+        if self._first is None:
+            kept = {r: self._kept(set(RowKind))[r] for r in RESOLUTIONS}
+            firsts = [await store.first_bucket(kept) for store in self._stores]
+            self._first = min((first for first in firsts if first is not None), default=None)
+        return int(time.time()) // MINUTE * MINUTE if self._first is None else self._first
+
+    def finest_step(self, start: int, metrics: Collection[Metric]) -> int | None:
+        """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``.
+
+        None where nothing is kept of that age.
+        """
         return ranges.finest_step(start, self._kept(_kinds(metrics)))
+
+    def oldest_kept(self, metrics: Collection[Metric]) -> int:
+        """Since when anything is kept of all ``metrics``, Unix seconds."""
+        return min(self._kept(_kinds(metrics)).values())
+
+    def first_inexact(self, edges: Collection[int], metrics: Collection[Metric]) -> int | None:
+        """The first of ``edges`` at which no range can be cut exactly any more."""
+        kept = self._kept(_kinds(metrics))
+        return next((edge for edge in edges if not ranges.is_edge(edge, kept)), None)
 
     def aligned(self, start: int, end: int, metrics: Collection[Metric]) -> tuple[int, int]:
         """The range widened to what the resolutions kept for ``metrics`` can answer exactly."""
@@ -227,10 +336,13 @@ class Rollups:
         ]
 
     def _kept(self, kinds: Collection[RowKind]) -> dict[int, int]:
-        """Since when each resolution is kept, for the kind that expires first."""
+        """Since when each resolution is kept, for the kind that expires first.
+
+        Whole days of UTC expire, as in `Expiry`.
+        """
         now = int(time.time())
         return {
-            resolution: now - int(min(getattr(days, kind) for kind in kinds) * _DAY)
+            resolution: int(now - min(getattr(days, kind) for kind in kinds) * _DAY) // _DAY * _DAY
             for resolution, days in retentions(self._settings).items()
         }
 
@@ -310,8 +422,7 @@ class Rollups:
         if not isinstance(error, SQLAlchemyError | OSError):
             return
         self._failed_since = self._failed_since or datetime.now(UTC)
-        # The driver's words, without the statement.
-        self._reason = str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
+        self._reason = _reason(error)
         if time.monotonic() - self._logged_at >= _LOG_EVERY_SECONDS:
             self._logged_at = time.monotonic()
             # The store holds no personal data, so neither do its driver's errors.
@@ -326,6 +437,11 @@ def retentions(settings: RollupSettings) -> dict[int, Retention]:
         3600: settings.retention_1h,
         86400: settings.retention_1d,
     }
+
+
+def _reason(error: BaseException) -> str:
+    """The driver's words, without the statement."""
+    return str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
 
 
 def _kinds(metrics: Collection[Metric]) -> set[RowKind]:

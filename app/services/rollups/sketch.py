@@ -25,10 +25,11 @@ _LOWEST_KEY, _HIGHEST_KEY = ZERO_KEY + 1, 2**15 - 1
 
 def binned(values: Iterable[float]) -> Counter[int]:
     """How many of ``values`` fall into each bin."""
-    return Counter(map(_key, values))
+    return Counter(map(key_of, values))
 
 
-def _key(value: float) -> int:
+def key_of(value: float) -> int:
+    """The bin that a value falls into."""
     if value < _SMALLEST:
         return ZERO_KEY
     return max(_LOWEST_KEY, min(_MAPPING.key(value), _HIGHEST_KEY))

@@ -21,10 +21,8 @@ from sqlalchemy import (
     Table,
 )
 
+from app.core import facts
 from app.core.catalogue import Kind
-
-SCHEMA_VERSION = 2
-"""Version 1 had a row per series and minute, and no sketches."""
 
 RESOLUTIONS = (86400, 3600, 300, 60)
 """Bucket lengths in seconds, the longest first; all divide by the next."""
@@ -61,6 +59,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 
 metadata = MetaData()
 
+# For releases from before migrations, which don't write to a store of another version; see
+# app/migrations/rollups/version_row_ends.py.
 schema_versions = Table(
     "rollup_schema",
     metadata,
@@ -68,24 +68,38 @@ schema_versions = Table(
     Column("version", Integer, nullable=False),
 )
 
-series_names = Table(
-    "rollup_series",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(400), nullable=False, unique=True, comment='metric{label="value"}'),
-)
 
-rows = Table(
-    "rollup_rows",
-    metadata,
-    # The order of the key is that of the question: a resolution, a kind, a range of time.
-    Column("resolution", Integer, primary_key=True, autoincrement=False, comment="seconds"),
-    Column("kind", String(10), primary_key=True),
-    Column("bucket_start", BigInteger, primary_key=True, autoincrement=False, comment="Unix time"),
-    Column("writer", String(32), primary_key=True),
-    *(Column(name, LargeBinary, nullable=False) for name in ARRAYS),
-    sqlite_with_rowid=False,
-)
+def _series(name: str, of: MetaData) -> Table:
+    return Table(
+        name,
+        of,
+        Column("id", Integer, primary_key=True, autoincrement=True),
+        Column("name", String(400), nullable=False, unique=True, comment='metric{label="value"}'),
+    )
+
+
+def _rows(name: str, of: MetaData) -> Table:
+    return Table(
+        name,
+        of,
+        # The order of the key is that of the question: a resolution, a kind, a range of time.
+        Column("resolution", Integer, primary_key=True, autoincrement=False, comment="seconds"),
+        Column("kind", String(10), primary_key=True),
+        Column(
+            "bucket_start", BigInteger, primary_key=True, autoincrement=False, comment="Unix time"
+        ),
+        Column("writer", String(32), primary_key=True),
+        *(Column(column, LargeBinary, nullable=False) for column in ARRAYS),
+        sqlite_with_rowid=False,
+    )
+
+
+series_names = _series("rollup_series", metadata)
+rows = _rows("rollup_rows", metadata)
+
+fact_series = _series("fact_series", facts.metadata)
+fact_rows = _rows("fact_rows", facts.metadata)
+"""What facts have counted: in the business database, so that a fact is folded with its deletion."""
 
 writers = Table(
     "rollup_writers",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.catalogue import Metric
-from app.services.rollups.sketch import quantile
+from app.core.catalogue import OTHER, Metric
+from app.services.rollups.sketch import key_of, quantile
 
 
 def _no_bins() -> NDArray[np.int64]:
@@ -43,6 +43,12 @@ class Total:
             return value
         return min(max(value, self.minimum), self.maximum)
 
+    def above(self, limit: float) -> int:
+        """How many values were above ``limit``, as exactly as the sketch knows them: within 1 %."""
+        if self.maximum is None or self.maximum <= limit:
+            return 0
+        return int(self.bin_counts[self.keys > key_of(limit)].sum())
+
 
 def added_up(totals: Iterable[Total]) -> Total:
     """The sum of totals; an empty total of none."""
@@ -64,7 +70,8 @@ def added_up(totals: Iterable[Total]) -> Total:
 class Totals:
     """The totals of a range, by series.
 
-    ``complete`` is False where the store did not answer: then only this worker's memory is in it.
+    ``complete`` is False where not all is known: the store did not answer, what was counted has
+    expired, or nobody counted yet.
     """
 
     __slots__ = ("_by_metric", "complete")
@@ -77,6 +84,19 @@ class Totals:
         """Add one series."""
         self._by_metric.setdefault(metric, []).append((labels, total))
 
+    def add(self, other: "Totals") -> None:
+        """Add what other stores have counted in the same range; a series of both is one."""
+        self.complete = self.complete and other.complete
+        for metric, found in other._by_metric.items():
+            own = {
+                tuple(sorted(labels.items())): total
+                for labels, total in self._by_metric.get(metric, ())
+            }
+            for labels, total in found:
+                key = tuple(sorted(labels.items()))
+                own[key] = added_up((own[key], total)) if key in own else total
+            self._by_metric[metric] = [(dict(key), total) for key, total in own.items()]
+
     def of(self, metric: Metric, **labels: str) -> Total:
         """All series of ``metric`` with these label values, added up; empty when there is none.
 
@@ -88,7 +108,7 @@ class Totals:
         """The same for each value of ``label``."""
         parts: dict[str, list[Total]] = {}
         for found, total in self.matching(metric, labels):
-            parts.setdefault(found[label], []).append(total)
+            parts.setdefault(found.get(label, OTHER), []).append(total)
         return {value: added_up(totals) for value, totals in parts.items()}
 
     def series(self, metric: Metric) -> Iterator[tuple[Mapping[str, str], Total]]:

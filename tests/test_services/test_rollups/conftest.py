@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from app.core import catalogue, recorder
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
+from app.core.facts import FactCounters
 from app.core.instrumentation import Instruments
 from app.services.rollups import Rollups, Store, rollups
 from tests.clock import Clock
@@ -46,7 +47,7 @@ class Writer:
 
     async def received(self, start: int, end: int) -> int:
         """How many SMS the store knows of in a range."""
-        (totals,) = await self.rollups.read([(start, end)], METRICS)
+        (totals,) = await self.rollups.read([(start, end)], [catalogue.SMS_RECEIVED])
         assert totals.complete
         return totals.of(catalogue.SMS_RECEIVED).count
 
@@ -59,11 +60,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def database_at(address: str, *, pool_size: int = 1, busy_seconds: float = 20) -> Database:
+def database_at(
+    address: str,
+    *,
+    pool_size: int = 1,
+    busy_seconds: float = 20,
+    fact_counters: FactCounters | None = None,
+) -> Database:
     """The database at an address as it stands in the settings."""
     url = make_url(address)
     url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
-    return Database(url, pool_size=pool_size, busy_seconds=busy_seconds)
+    return Database(
+        url, pool_size=pool_size, timeout_seconds=busy_seconds, fact_counters=fact_counters
+    )
 
 
 @pytest.fixture

@@ -1,18 +1,18 @@
 """A range beside the same range earlier: both exact, whatever is still kept of the earlier one."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.core.config import Settings
 from app.core.errors import InvalidRequestError
 from app.services.measures import MEASURES
-from app.services.metrics_query import RangeQuery
-from app.services.metrics_ranges import MetricsRanges
+from app.services.metrics_ranges import MetricsRanges, RangeQuery
+from app.services.time_ranges import Duration, Moment
 from tests.clock import Clock
 from tests.test_services.test_rollups.conftest import NOON, Writer
 
-HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
+HOUR, WEEK = 3600, 7 * 86400
 RECEIVED = (MEASURES["sms.received"],)
 
 
@@ -31,16 +31,20 @@ async def ranges(writer: Callable[..., Writer], clock: Clock) -> MetricsRanges:
         clock.now += 60
     await worker.rollups.finish()
     # An odd minute: of a week ago only buckets of five are kept.
-    return MetricsRanges(Settings(), worker.rollups)
+    return MetricsRanges(worker.rollups)
+
+
+def query(start: int, compare: Duration) -> RangeQuery:
+    now = NOON + 17 * 60
+    return RangeQuery(RECEIVED, Moment(start), Moment(now), ZoneInfo("UTC"), compare=compare)
 
 
 @pytest.mark.parametrize("length", [HOUR, 90 * 60, 2 * HOUR])
 async def test_both_are_exact_and_of_one_length(ranges: MetricsRanges, length: int) -> None:
-    now = NOON + 17 * 60
-    query = ranges.prepared(RangeQuery(RECEIVED, now - length, now, compare=WEEK))
-    assert query.start % 300 == query.end % 300 == 0
-    answer = await ranges.answer(query)
-    minutes = (query.end - query.start) // 60
+    asked = await ranges.prepared(query(NOON + 17 * 60 - length, Duration(1, "w")))
+    assert asked.start % 300 == asked.end % 300 == 0
+    answer = await ranges.answer(asked)
+    minutes = (asked.end - asked.start) // 60
     assert length // 60 - 5 < minutes < length // 60 + 5
     (found,) = answer.measures
     assert found.values[0].value == 2 * minutes
@@ -49,7 +53,6 @@ async def test_both_are_exact_and_of_one_length(ranges: MetricsRanges, length: i
 
 
 async def test_too_little_to_compare_with_is_said(ranges: MetricsRanges) -> None:
-    query = RangeQuery(RECEIVED, NOON - HOUR, NOON, compare=1000 * DAY)
     with pytest.raises(InvalidRequestError, match="compare=1000d") as refused:
-        ranges.prepared(query)
+        await ranges.prepared(query(NOON - HOUR, Duration(1000, "d")))
     assert refused.value.field == "compare"

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -14,6 +15,7 @@ from app.core import catalogue
 from app.core.config import Retention, RollupSettings
 from app.core.database import Database
 from app.services.rollups import Expiry, tables
+from app.services.rollups import expiry as expiry_of_rows
 from app.services.rollups.__main__ import main
 from app.services.rollups.archive import ArchiveError, archives, read
 from tests.clock import Clock
@@ -51,7 +53,7 @@ async def test_expired_rows_move_to_archives_and_longer_buckets_stay(
     aged: Writer, database: Database, tmp_path: Path
 ) -> None:
     assert await minute_rows(database) == 6
-    written = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
+    written = await Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w").expire()
     assert await minute_rows(database) == 0
     assert sorted(file.name for file in written) == [
         "rollups-60s-counts-2026-11-19-1.ndjson.gz",
@@ -70,7 +72,7 @@ async def test_expired_rows_move_to_archives_and_longer_buckets_stay(
 
 
 async def test_ordinary_tools_read_them(aged: Writer, tmp_path: Path) -> None:
-    file, *_ = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
+    file, *_ = await Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w").expire()
     plain = await asyncio.to_thread(subprocess.check_output, ["zcat", str(file)])
     assert [json.loads(line) for line in plain.splitlines()] == not_empty(read(file))
 
@@ -78,7 +80,7 @@ async def test_ordinary_tools_read_them(aged: Writer, tmp_path: Path) -> None:
 async def test_late_rows_get_a_part_of_their_own(
     aged: Writer, writer: Made, clock: Clock, tmp_path: Path
 ) -> None:
-    expiry = Expiry(aged.store, SETTINGS, tmp_path, "w")
+    expiry = Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w")
     await expiry.expire()
     clock.now = NOON - 4 * DAY
     late = writer("late")
@@ -91,18 +93,134 @@ async def test_late_rows_get_a_part_of_their_own(
     assert await expiry.expire() == []
 
 
+async def test_a_crash_between_archive_and_delete_archives_nothing_twice(
+    aged: Writer, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expiry = Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w")
+
+    async def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(aged.store, "delete_rows", killed)
+        with pytest.raises(OSError, match="killed"):
+            await expiry.expire()
+    assert len(archives(tmp_path)) == 1
+    await expiry.expire()
+    assert await minute_rows(database) == 0
+    lines = [line for archive in archives(tmp_path) for line in read(archive.path)]
+    received = [line for line in lines if line["metric"] == catalogue.SMS_RECEIVED.name]
+    assert sum(line["count"] for line in received) == 6
+    assert len(archives(tmp_path)) == 2
+
+
+async def test_a_row_that_came_after_such_a_crash_is_archived_as_well(
+    aged: Writer, writer: Made, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expiry = Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w")
+
+    async def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(aged.store, "delete_rows", killed)
+        with pytest.raises(OSError, match="killed"):
+            await expiry.expire()
+    clock.now = NOON - 4 * DAY
+    late = writer("late")
+    late.receive(5)
+    await late.rollups.finish()
+    clock.now = NOON
+    await expiry.expire()
+    lines = [line for archive in archives(tmp_path) for line in read(archive.path)]
+    received = [line for line in lines if line["metric"] == catalogue.SMS_RECEIVED.name]
+    assert sum(line["count"] for line in received) == 6 + 5
+
+
+async def test_expiry_holds_a_page_of_rows_at_a_time(
+    writer: Made, clock: Clock, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry_of_rows, "PAGE", 10)
+    monkeypatch.setattr(expiry_of_rows, "ROWS_IN_A_FILE", 40)
+    clock.now = NOON - 4 * DAY
+    worker = writer()
+    for _ in range(100):
+        worker.receive()
+        clock.now += 60
+    await worker.rollups.finish()
+    clock.now = NOON
+    sizes: list[int] = []
+    page_of_day = worker.store.page_of_day
+
+    async def watched(*arguments: Any) -> Any:
+        rows = await page_of_day(*arguments)
+        sizes.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(worker.store, "page_of_day", watched)
+    written = await Expiry(worker.store, [worker.store], SETTINGS, tmp_path, "w").expire()
+    assert max(sizes) <= 10
+    assert len(written) == 3
+    assert await minute_rows(database) == 0
+    assert sum(line["count"] for file in written for line in read(file)) == 100
+
+
+async def test_expiry_renews_its_lease_and_stops_when_it_has_lost_it(
+    writer: Made, clock: Clock, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry_of_rows, "PAGE", 10)
+    clock.now = NOON - 4 * DAY
+    worker = writer()
+    for _ in range(100):
+        worker.receive()
+        clock.now += 60
+    await worker.rollups.finish()
+    clock.now = NOON
+    page_of_day = worker.store.page_of_day
+
+    async def slow(*arguments: Any) -> Any:
+        clock.now += 400
+        # It has the lease all the time, though all of it takes longer than one.
+        assert not await worker.store.take_lease("expiry", "other", 600)
+        return await page_of_day(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.store, "page_of_day", slow)
+        (file,) = await Expiry(worker.store, [worker.store], SETTINGS, tmp_path, "w").expire()
+    assert sum(line["count"] for line in read(file)) == 100
+
+    clock.now = NOON - 4 * DAY
+    late = writer("late")
+    late.receive(5)
+    await late.rollups.finish()
+    clock.now = NOON + DAY // 2
+
+    async def stalled(*arguments: Any) -> Any:
+        clock.now += 700
+        assert await worker.store.take_lease("expiry", "other", 600)
+        return await page_of_day(*arguments)
+
+    monkeypatch.setattr(worker.store, "page_of_day", stalled)
+    before = await minute_rows(database)
+    assert await Expiry(worker.store, [worker.store], SETTINGS, tmp_path, "w").expire() == []
+    assert await minute_rows(database) == before
+    assert [archive.path for archive in archives(tmp_path)] == [file]
+
+
 async def test_nothing_is_deleted_that_could_not_be_archived(
     aged: Writer, database: Database, tmp_path: Path
 ) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
     with pytest.raises(OSError, match="file"):
-        await Expiry(aged.store, SETTINGS, occupied, "w").expire()
+        await Expiry(aged.store, [aged.store], SETTINGS, occupied, "w").expire()
     assert await minute_rows(database) == 6
 
 
 async def test_one_replica_at_a_time(aged: Writer, clock: Clock, tmp_path: Path) -> None:
-    first, second = (Expiry(aged.store, SETTINGS, tmp_path, name) for name in ("a", "b"))
+    first, second = (
+        Expiry(aged.store, [aged.store], SETTINGS, tmp_path, name) for name in ("a", "b")
+    )
     assert await first.expire()
     assert not await aged.store.take_lease("expiry", "b", 600)
     assert await second.expire() == []
@@ -118,7 +236,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 
 
 async def test_the_command_lists_and_prints(aged: Writer, tmp_path: Path) -> None:
-    file, *_ = await Expiry(aged.store, SETTINGS, tmp_path, "w").expire()
+    file, *_ = await Expiry(aged.store, [aged.store], SETTINGS, tmp_path, "w").expire()
     command = ("archives", f"--dir={tmp_path}")
     assert file.name in command_line(main, *command).stdout
     printed = command_line(main, *command, file.name).stdout

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, inspect, text, update
+from sqlalchemy import insert, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
 from app.core.config import RollupSettings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
+from app.migrations import ROLLUPS, SchemaError
 from app.services.rollups import Rollups, Store, rollups, tables
-from app.services.rollups.store import StoreVersionError
 from tests.captured_logs import captured_logs
 from tests.clock import Clock
 from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer, database_at
@@ -119,12 +119,12 @@ async def test_a_store_of_another_release_is_not_touched(
 ) -> None:
     await writer().rollups.flush()
     async with database.writing() as session:
-        await session.execute(update(tables.schema_versions).values(version=99))
-    worker = writer("newer")
+        await session.execute(text(f"UPDATE {ROLLUPS.version_table} SET version_num = 'later'"))
+    worker = writer("older")
     worker.receive()
-    with pytest.raises(StoreVersionError, match="version 99"):
+    with pytest.raises(SchemaError, match="revision later"):
         await worker.rollups.flush()
-    assert "version 99" in (worker.rollups.health.reason or "")
+    assert "revision later" in (worker.rollups.health.reason or "")
     (totals,) = await worker.rollups.read([(NOON, NOON + 60)], METRICS)
     assert (totals.complete, totals.of(catalogue.SMS_RECEIVED).count) == (False, 1)
 
@@ -192,7 +192,7 @@ async def test_a_store_of_another_release_gets_no_tables(database: Database) -> 
     async with database.engine.begin() as connection:
         await connection.run_sync(tables.schema_versions.create)
         await connection.execute(insert(tables.schema_versions).values(id=1, version=99))
-    with pytest.raises(StoreVersionError):
+    with pytest.raises(SchemaError):
         await Store(database).prepare()
     async with database.engine.connect() as connection:
         found = await connection.run_sync(lambda c: inspect(c).get_table_names())

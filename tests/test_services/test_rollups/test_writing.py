@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.core import catalogue
 from app.core.database import Database
+from app.migrations import ROLLUPS
 from app.services.rollups import tables
 from app.services.rollups.buckets import unpacked
 from app.services.rollups.rollups import COARSE, SETTLED_WITHIN_SECONDS
@@ -50,7 +51,7 @@ async def test_workers_that_start_together_create_the_tables_once(
 ) -> None:
     await asyncio.gather(*(writer(str(number)).rollups.flush() for number in range(5)))
     async with database.reading() as session:
-        (await session.scalars(select(tables.schema_versions.c.version))).one()
+        (await session.execute(text(f"SELECT * FROM {ROLLUPS.version_table}"))).one()
         assert len((await session.scalars(select(tables.writers.c.id))).all()) == 5
 
 
@@ -112,6 +113,23 @@ async def test_a_killed_writer_is_settled_and_counts_once(
     killed.receive(6)
     await killed.rollups.finish()
     assert {await stored(database, r) for r in tables.RESOLUTIONS} == {15}
+
+
+async def test_a_worker_that_resumes_after_it_was_settled_and_is_killed_counts_once(
+    writer: Made, clock: Clock, database: Database
+) -> None:
+    stalled, other = writer("stalled"), writer("other")
+    stalled.receive(10)
+    await stalled.rollups.flush()
+    # It says nothing for so long that another one ends it, and goes on in the same minute.
+    clock.now += 40
+    assert await other.store.settle(clock.now - 30, COARSE) == 1
+    stalled.receive(1)
+    await stalled.rollups.flush()
+    clock.now += 40
+    for expected in (1, 0):
+        assert await other.store.settle(clock.now - 30, COARSE) == expected
+    assert {await stored(database, r) for r in tables.RESOLUTIONS} == {11}
 
 
 @pytest.mark.parametrize("back", [1.0, 60.0, 3600.0])

@@ -10,6 +10,7 @@ import pytest
 from alerts.exporters import SYNTHETIC_HISTORY
 from alerts.signals import seasonality
 from prometheus_tools.api import PrometheusAPI
+from stack import metrics_tokens
 from stack.backend import StackError
 from stack.log_view import LogFilter
 from tests.not_empty import not_empty
@@ -70,11 +71,18 @@ def test_a_secret_that_is_dropped_switches_its_receiver_on(stack: Stack) -> None
     assert _ids(stack) == before
 
 
+def _bearer(stack: Stack) -> dict[str, str]:
+    token = metrics_tokens.of(stack.checkout / ".state/secrets", "people").read_text()
+    return {"Authorization": f"Bearer {token}"}
+
+
 def test_down_stops_everything_and_up_finds_the_data_again(stack: Stack) -> None:
     conversation = uuid.uuid4().hex
     body = SMS | {"conversation_id": conversation}
     app = stack.url("APP_PORT")
-    httpx.post(f"{app}/orchestrate/sms-received", json=body, timeout=60).raise_for_status()
+    httpx.post(
+        f"{app}/orchestrate/sms-received", json=body, headers=_bearer(stack), timeout=60
+    ).raise_for_status()
 
     stack.backend.down()
     assert inspect_services(stack.project) == {}
@@ -82,7 +90,9 @@ def test_down_stops_everything_and_up_finds_the_data_again(stack: Stack) -> None
     assert not any(component.up for component in not_empty(stack.backend.status()))
 
     stack.backend.up()
-    status = httpx.get(f"{app}/orchestrate/workflow/{conversation}/status", timeout=60)
+    status = httpx.get(
+        f"{app}/orchestrate/workflow/{conversation}/status", headers=_bearer(stack), timeout=60
+    )
     assert status.status_code == 200, status.text
 
 
@@ -119,6 +129,7 @@ def test_one_sms_is_followed_through_app_and_simulator(
     answer = httpx.post(
         f"{stack.url('APP_PORT')}/orchestrate/sms-received",
         json=SMS | {"conversation_id": "simulated-1"},
+        headers=_bearer(stack),
         timeout=60,
     )
     answer.raise_for_status()

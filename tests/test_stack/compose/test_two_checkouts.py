@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack import clean
+from stack import clean, metrics_tokens
 from stack.backend import StackError
 from stack.compose import ComposeBackend
 from tests.not_empty import not_empty
@@ -81,7 +81,9 @@ def test_side_by_side(
         "content": "I can pay 200 a week for 8 weeks",
         "conversation_id": "side-by-side",
     }
-    sent = httpx.post(f"{app}/orchestrate/sms-received", json=sms, timeout=60)
+    token = metrics_tokens.of(two[1] / ".state/secrets", "people").read_text()
+    bearer = {"Authorization": f"Bearer {token}"}
+    sent = httpx.post(f"{app}/orchestrate/sms-received", json=sms, headers=bearer, timeout=60)
     assert sent.raise_for_status().json()["status"] not in ("failed", "received")
 
     with monkeypatch.context() as another_name:
@@ -103,14 +105,18 @@ def test_side_by_side(
     assert inspect_services(first.project) == {}
     assert _volumes(first.project) == []
     assert _volumes(second.project) == volumes
-    status = httpx.get(f"{app}/orchestrate/workflow/side-by-side/status", timeout=60)
+    status = httpx.get(
+        f"{app}/orchestrate/workflow/side-by-side/status", headers=bearer, timeout=60
+    )
     assert status.status_code == 200, status.text
 
     moved = two[1].rename(tmp_path / "moved" / "sms")
     for _ in range(2):
         _stack(moved, {}).up()
         assert set(inspect_services(second.project)) == NEEDED
-    status = httpx.get(f"{app}/orchestrate/workflow/side-by-side/status", timeout=60)
+    status = httpx.get(
+        f"{app}/orchestrate/workflow/side-by-side/status", headers=bearer, timeout=60
+    )
     assert status.status_code == 200, "a moved checkout keeps its ports and its data"
 
     _down_stops_what_a_profile_started(_stack(moved, {}), moved)

@@ -7,12 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.core.errors import InvalidRequestError
-from app.services import metrics_query as module
-from app.services.measures import MEASURES
-from app.services.metrics_query import RangeQuery, checked, edges, instant, midnight, monday
+from app.services.time_ranges import Duration, duration, edges, midnight, moment, monday, zone_named
 
-HOUR, DAY = 3600, 86400
-RECEIVED = (MEASURES["sms.received"],)
+HOUR = 3600
+SEVEN, WEEK = Duration(7, "d"), Duration(1, "w")
 UTC, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 
 
@@ -56,14 +54,21 @@ def test_the_week_of_a_time_change_begins_on_monday_too() -> None:
     ],
 )
 def test_steps_of_days_are_local_days(start: str, end: str, hours: list[int]) -> None:
-    bounds = edges(RangeQuery(RECEIVED, at(start), at(end), DAY), BERLIN)
+    bounds = edges(at(start), at(end), Duration(1, "d"), BERLIN)
     assert [(b - a) / HOUR for a, b in itertools.pairwise(bounds)] == hours
 
 
 def test_other_steps_begin_at_their_multiples() -> None:
-    bounds = edges(RangeQuery(RECEIVED, 3660, 4500, 300), UTC)
-    assert bounds == [3660, 3900, 4200, 4500]
-    assert edges(RangeQuery(RECEIVED, 60, 300), UTC) == [60, 300]
+    assert edges(3660, 4500, Duration(5, "m"), UTC) == [3660, 3900, 4200, 4500]
+    assert edges(60, 300, None, UTC) == [60, 300]
+
+
+def test_a_week_of_seven_days_begins_with_the_range_and_a_week_on_monday() -> None:
+    start, end = at("2026-11-26T00:00+01:00"), at("2026-12-09T00:00+01:00")
+    days = [datetime.fromtimestamp(e, BERLIN).day for e in edges(start, end, SEVEN, BERLIN)]
+    assert days == [26, 3, 9]
+    weeks = [datetime.fromtimestamp(e, BERLIN).day for e in edges(start, end, WEEK, BERLIN)]
+    assert weeks == [26, 30, 7, 9]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +82,17 @@ def test_other_steps_begin_at_their_multiples() -> None:
         ("2026-11-23T10:00:00", "2026-11-23T09:00:00+00:00"),
         ("2026-11-23 10:00", "2026-11-23T09:00:00+00:00"),
         ("2026-11-23", "2026-11-22T23:00:00+00:00"),
+        ("1795435200", "2026-11-23T12:00:00+00:00"),
+        ("1795435200.5", "2026-11-23T12:00:00+00:00"),
+        ("1795435200999", "2026-11-23T12:00:00+00:00"),
         # A plus that nobody has encoded arrives as a space.
         ("2026-11-23T10:00:00 02:00", "2026-11-23T08:00:00+00:00"),
     ],
 )
 def test_instants(text: str, expected: str) -> None:
-    assert instant(text, "from", at("2026-11-23T12:00:00+00:00"), BERLIN) == at(expected)
+    found = moment(text, "from", at("2026-11-23T12:00:00+00:00"), BERLIN)
+    assert found.at == at(expected)
+    assert found.is_given == (text != "now" and not text.startswith("-"))
 
 
 @pytest.mark.parametrize(
@@ -90,33 +100,13 @@ def test_instants(text: str, expected: str) -> None:
 )
 def test_what_is_no_instant_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        instant(text, "from", 10**9, UTC)
+        moment(text, "from", 10**9, UTC)
     assert refused.value.field == "from"
 
 
-def test_a_step_that_works_is_taken() -> None:
-    query = RangeQuery(RECEIVED, 0, DAY, 60)
-    assert checked(query, 60) is query
-
-
-@pytest.mark.parametrize(
-    ("days", "step", "finest", "measures", "smallest"),
-    [
-        (30, 60, 60, 1, "5m"),
-        (90, 300, 3600, 1, "1h"),
-        (400, 3600, 86400, 1, "1d"),
-        # Many measures at once are many values.
-        (7, 60, 60, len(MEASURES), "5m"),
-    ],
-)
-def test_a_step_that_is_too_fine_is_refused_with_one_that_works(
-    days: int, step: int, finest: int, measures: int, smallest: str
-) -> None:
-    several = tuple(MEASURES.values())[:measures]
-    query = RangeQuery(several, 0, days * DAY, step)
-    with pytest.raises(InvalidRequestError) as refused:
-        checked(query, finest)
-    assert refused.value.field == "step"
-    assert f" is {smallest}," in refused.value.message
-    seconds = module.duration(smallest, "step")
-    assert checked(RangeQuery(several, 0, days * DAY, seconds), finest).step == seconds
+def test_a_zone_has_its_name() -> None:
+    assert zone_named("Europe/Berlin", "timezone") == BERLIN
+    with pytest.raises(InvalidRequestError, match="did you mean Europe/Berlin") as refused:
+        zone_named("Europe/Berlni", "timezone")
+    assert refused.value.field == "timezone"
+    assert str(duration("90m", "step")) == "90m"

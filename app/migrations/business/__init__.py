@@ -1,0 +1,1 @@
+"""The revisions of the business's tables (app/models.py)."""

@@ -1,0 +1,1 @@
+"""The revisions of the rollups' tables (app/services/rollups/tables.py)."""

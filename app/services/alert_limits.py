@@ -1,0 +1,229 @@
+"""Limits of alerts in the JSON endpoint: its states follow what would alert, and nothing else.
+
+"critical" is what pages somebody and "warning" what opens a ticket, if it lasts. The rules are
+generated from the same settings; Prometheus looks at every instance, this at all workers together.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.core import catalogue
+from app.core.catalogue import UPSTREAMS, BreakerState, Component, Outcome, Route
+from app.core.thresholds import Thresholds
+from app.schemas.metrics import State, Threshold
+from app.services.rollups import Total, Totals, added_up
+
+PROBES = ("/metrics", "/health", "/health/dependencies")
+"""Routes that are asked however few people use the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the limits are held against: the last 5 minutes, and what the workers last said.
+
+    None where that isn't known. ``instances`` is how many machines the workers run on.
+    """
+
+    recent: Totals
+    in_flight: float | None
+    instances: int
+    breakers: Mapping[str, BreakerState | None]
+    waiting: float | None
+    oldest_waiting_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``part`` events of ``whole``; None where neither is known."""
+
+    part: int
+    whole: int
+
+    @property
+    def ratio(self) -> float | None:
+        """None where there was nothing."""
+        return self.part / self.whole if self.whole else None
+
+
+def limits(thresholds: Thresholds, now: Now) -> list[Threshold]:
+    """Each limit with its value and state. Of what isn't known the state is no_data."""
+    return [*_shares(thresholds, now.recent), *_gauges(thresholds, now)]
+
+
+def worst(states: Iterable[State]) -> Literal["ok", "warning", "critical"]:
+    """The worst of states; ok when there is nothing that alerts."""
+    found = set(states)
+    return "critical" if "critical" in found else "warning" if "warning" in found else "ok"
+
+
+def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
+    """Shares of the last 5 minutes. Few failures call nobody, whatever their share."""
+
+    def share(
+        name: str,
+        alert: str,
+        description: str,
+        found: Share,
+        warning: float | None,
+        critical: float | None,
+    ) -> Threshold:
+        value = found.ratio if recent.complete else None
+        enough = found.part >= limits.minimum_failures
+        return _limit(name, alert, description, value, "ratio", warning, critical, enough=enough)
+
+    messages = recent.of(catalogue.SMS_PROCESSING_DURATION)
+    failed = recent.of(catalogue.SMS_PROCESSING_DURATION, route=Route.FAILED)
+    served = served_requests(recent)
+    requests, erred = added_up(served.values()), _erred(served)
+    yield share(
+        "sms_failed_ratio",
+        "SMSWorkflowsFailing",
+        "share of SMS whose workflow failed",
+        Share(failed.count, messages.count),
+        None,
+        limits.sms_failed_ratio,
+    )
+    yield share(
+        "response_time",
+        "HTTPResponsesSlow",
+        f"share of requests that took longer than {limits.rollback_latency_seconds:g} s",
+        Share(requests.above(limits.rollback_latency_seconds), requests.count),
+        None,
+        limits.slow_ratio,
+    )
+    yield share(
+        "error_ratio",
+        "HTTPErrorsHigh",
+        "share of requests answered 5xx; releases are rolled back above the limit",
+        Share(erred, requests.count),
+        None,
+        limits.rollback_error_ratio,
+    )
+    for component in (*UPSTREAMS, Component.DATABASE):
+        name, alert, warning, critical = _failing(limits, component)
+        yield share(
+            name,
+            alert,
+            f"share of the {component.replace('_', ' ')}'s calls that failed or were refused",
+            called(recent, component),
+            warning,
+            critical,
+        )
+    for component, name, alert, seconds in (
+        (Component.AI_PROVIDER, "ai_slow_ratio", "AIAnswersSlow", limits.ai_slow_seconds),
+        (Component.DATABASE, "database_slow_ratio", "DatabaseSlow", limits.database_slow_seconds),
+    ):
+        total = recent.of(
+            catalogue.OPERATION_DURATION, component=component, outcome=Outcome.SUCCESS
+        )
+        yield share(
+            name,
+            alert,
+            f"share of the {component.replace('_', ' ')}'s calls that took longer "
+            f"than {seconds:g} s",
+            Share(total.above(seconds), total.count),
+            limits.slow_ratio,
+            None,
+        )
+
+
+def _failing(
+    limits: Thresholds, component: Component
+) -> tuple[str, str, float | None, float | None]:
+    if component is Component.AI_PROVIDER:
+        return "ai_error_ratio", "AIProviderFailing", None, limits.ai_error_ratio
+    if component is Component.DATABASE:
+        return "database_error_ratio", "DatabaseFailing", None, limits.database_error_ratio
+    return f"{component}_error_ratio", "UpstreamFailing", limits.upstream_error_ratio, None
+
+
+def _gauges(limits: Thresholds, now: Now) -> Iterator[Threshold]:
+    capacity = limits.concurrent_sms * max(1, now.instances)
+    yield _limit(
+        "concurrent_sms",
+        "SMSConcurrencyHigh",
+        "SMS at once, beside what is handled without getting slower",
+        now.in_flight,
+        "messages",
+        capacity * limits.concurrent_sms_warning_ratio,
+        capacity,
+    )
+    yield _limit(
+        "approval_wait",
+        "ApprovalQueueOld",
+        "age of the oldest response that waits for a manager",
+        now.oldest_waiting_seconds,
+        "seconds",
+        limits.approval_wait_warning_seconds,
+        limits.approval_wait_seconds,
+    )
+    yield _limit(
+        "approval_queue",
+        "ApprovalQueueLong",
+        "responses that wait for a manager",
+        now.waiting,
+        "responses",
+        limits.approval_queue_length,
+        None,
+    )
+    states = [state for state in now.breakers.values() if state is not None]
+    yield _limit(
+        "open_breakers",
+        "CircuitBreakerOpen",
+        "circuit breakers that are not closed",
+        sum(state is not BreakerState.CLOSED for state in states) if states else None,
+        "breakers",
+        0,
+        None,
+    )
+
+
+def served_requests(totals: Totals) -> Mapping[str, Total]:
+    """Requests by status, without those of probes."""
+    found: dict[str, list[Total]] = {}
+    for labels, total in totals.series(catalogue.HTTP_SERVER_REQUEST_DURATION):
+        if labels["http_route"] not in PROBES:
+            found.setdefault(labels["http_response_status_code"], []).append(total)
+    return {status: added_up(parts) for status, parts in found.items()}
+
+
+def _erred(by_status: Mapping[str, Total]) -> int:
+    return sum(total.count for status, total in by_status.items() if status.startswith("5"))
+
+
+def called(totals: Totals, component: Component) -> Share:
+    """Calls that failed, of all that ended; those that an open breaker refused took no time."""
+    ok = totals.of(catalogue.OPERATION_DURATION, component=component, outcome=Outcome.SUCCESS).count
+    failed = totals.of(catalogue.OPERATION_ERRORS, component=component).count
+    return Share(failed, ok + failed)
+
+
+def _limit(
+    name: str,
+    alert: str,
+    description: str,
+    value: float | None,
+    unit: str,
+    warning: float | None,
+    critical: float | None,
+    *,
+    enough: bool = True,
+) -> Threshold:
+    state: State = "ok"
+    if value is None:
+        state = "no_data"
+    elif enough and critical is not None and value > critical:
+        state = "critical"
+    elif enough and warning is not None and value > warning:
+        state = "warning"
+    return Threshold(
+        name=name,
+        description=description,
+        alert=alert,
+        value=value,
+        unit=unit,
+        warning=warning,
+        critical=critical,
+        state=state,
+    )

@@ -1,0 +1,191 @@
+"""After an outage: failed workflows listed, and run again together at a bounded pace."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, tuple_, update
+
+from app.core.catalogue import BackgroundTask
+from app.core.database import Database
+from app.core.errors import UnknownIdError
+from app.core.events import RetriesRequested
+from app.core.logging import get_logger
+from app.core.periodic import Background
+from app.models import WorkflowInstance, WorkflowStatus, now
+from app.services.workflow import Workflows, run_again_values
+
+log = get_logger(__name__)
+
+AT_ONCE = 10
+"""How many workflows one worker runs again at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedWorkflow:
+    """A workflow that failed, when, and why."""
+
+    workflow_id: str
+    conversation_id: str
+    tenant_id: str
+    error: str | None
+    attempts: int
+    received_at: datetime
+    failed_at: datetime
+    retry_requested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedWorkflows:
+    """A page of failed workflows, the oldest failure first; ``after`` asks for the next page."""
+
+    workflows: Sequence[FailedWorkflow]
+    total: int
+    after: str | None
+
+
+class Recovery:
+    """Lists what failed and runs it again, not faster than ``per_minute`` over all workers.
+
+    A request is stored; each worker looks for requests at the interval.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        workflows: Workflows,
+        background: Background,
+        per_minute: int,
+        interval_seconds: float,
+    ) -> None:
+        self._database = database
+        self._workflows = workflows
+        self._background = background
+        self.per_minute = per_minute
+        self._interval_seconds = interval_seconds
+
+    async def failed(self, limit: int, after: str | None = None) -> FailedWorkflows:
+        """Failed workflows that follow the one named ``after``. Raises UnknownIdError."""
+        order = (WorkflowInstance.updated_at, WorkflowInstance.id)
+        is_failed = WorkflowInstance.status == WorkflowStatus.FAILED
+        page = (
+            select(
+                WorkflowInstance.id,
+                WorkflowInstance.conversation_id,
+                WorkflowInstance.tenant_id,
+                WorkflowInstance.error,
+                WorkflowInstance.attempt,
+                WorkflowInstance.created_at,
+                WorkflowInstance.updated_at,
+                WorkflowInstance.retry_requested_at,
+            )
+            .where(is_failed)
+            .order_by(*order)
+            .limit(limit + 1)
+        )
+        async with self._database.reading() as session:
+            if after is not None:
+                last = (
+                    await session.execute(
+                        select(WorkflowInstance.updated_at).where(WorkflowInstance.id == after)
+                    )
+                ).scalar_one_or_none()
+                if last is None:
+                    raise UnknownIdError(f"no workflow {after}", "after")
+                page = page.where(tuple_(*order) > tuple_(last, after))
+            total = await session.scalar(
+                select(func.count()).select_from(WorkflowInstance).where(is_failed)
+            )
+            rows = [FailedWorkflow(*row) for row in await session.execute(page)]
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return FailedWorkflows(rows, total or 0, rows[-1].workflow_id if more else None)
+
+    async def request(self, since: datetime, reason: str | None) -> int:
+        """Have all that failed since then run again; gives how many. Asking twice runs none twice.
+
+        The request is stored, so it outlives this worker; all workers carry it out.
+        """
+        async with self._database.writing() as session:
+            # Two that mark the same rows in different orders would wait for each other for ever.
+            await self._database.lock(session, "recovery")
+            requested = await session.execute(
+                update(WorkflowInstance)
+                .where(
+                    WorkflowInstance.status == WorkflowStatus.FAILED,
+                    WorkflowInstance.updated_at >= since,
+                    WorkflowInstance.erased_at.is_(None),
+                )
+                .values(retry_requested_at=now())
+                .returning(WorkflowInstance.id)
+                .execution_options(synchronize_session=False)
+            )
+            count = len(requested.all())
+        log.event(RetriesRequested(workflows=count, reason_given=reason is not None))
+        return count
+
+    async def run(self) -> None:
+        """Carry requests out until cancelled."""
+        await self._background.every(
+            BackgroundTask.RECOVERY, self._interval_seconds, self.run_requested
+        )
+
+    async def run_requested(self) -> int:
+        """Run again what is requested, as much as the pace allows now; gives how many."""
+        claimed = await self._claim()
+        ended = await asyncio.gather(
+            *(self._workflows.run_again(workflow, None) for workflow in claimed),
+            return_exceptions=True,
+        )
+        for result in ended:
+            if isinstance(result, Exception):
+                self._background.failed(BackgroundTask.RECOVERY, result)
+        return len(claimed)
+
+    async def _claim(self) -> Sequence[WorkflowInstance]:
+        requested = (
+            select(WorkflowInstance.id)
+            .where(
+                WorkflowInstance.status == WorkflowStatus.FAILED,
+                WorkflowInstance.retry_requested_at.is_not(None),
+                WorkflowInstance.erased_at.is_(None),
+            )
+            .order_by(WorkflowInstance.retry_requested_at, WorkflowInstance.updated_at)
+        )
+        async with self._database.reading() as session:
+            # Mostly there is nothing to do; a look costs less than a write lock.
+            if await session.scalar(requested.limit(1)) is None:
+                return []
+        async with self._database.writing() as session:
+            # One after the other, because the pace is for all workers.
+            await self._database.lock(session, "recovery")
+            recent = await session.scalar(
+                select(func.count()).where(
+                    WorkflowInstance.retried_at > now() - timedelta(minutes=1)
+                )
+            )
+            room = min(AT_ONCE, self.per_minute - (recent or 0))
+            if room <= 0:
+                return []
+            ids = list(
+                await session.scalars(requested.limit(room).with_for_update(skip_locked=True))
+            )
+            if not ids:
+                return []
+            claimed = await session.execute(
+                update(WorkflowInstance)
+                .where(
+                    WorkflowInstance.id.in_(ids),
+                    WorkflowInstance.status == WorkflowStatus.FAILED,
+                    WorkflowInstance.erased_at.is_(None),
+                )
+                .values(**run_again_values())
+                .returning(WorkflowInstance.id)
+                .execution_options(synchronize_session=False)
+            )
+            taken = [row[0] for row in claimed]
+            workflows = await session.scalars(
+                select(WorkflowInstance).where(WorkflowInstance.id.in_(taken))
+            )
+            return workflows.all()

@@ -1,0 +1,116 @@
+"""`kill -9` while tenants text: what the endpoint counts is what the tables hold, each time."""
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from sqlalchemy import func, select
+
+from app.core.database import Database
+from app.models import EscalationEvent, PaymentPlanAttempt, WorkflowInstance, WorkflowStatus
+from tests.length import LONG
+from tests.serving_process import serving_process
+from tests.sms import sms
+from tests.test_services.test_rollups.conftest import database_at
+from tests.test_services.test_workers import workers
+from tests.upstreams import ScriptedUpstreams
+from tests.waiting import until
+
+KILLS, WORKERS = (50, 4) if LONG else (3, 2)
+AT_A_TIME = 20
+TEXTS = ("When is my rent due?", "Can I pay 200 a week for 8 weeks?", "You idiots!")
+MEASURES = {
+    "received": "sms.received",
+    "processed": "sms.processed",
+    "failed": "sms.failed",
+    "escalated": "escalations.opened",
+    "plans": "payment_plans.found",
+}
+
+
+@dataclass
+class Load:
+    """Tenants that text until they are told to stop, whatever they are answered."""
+
+    client: httpx.AsyncClient
+    sent: int = 0
+    stopped: bool = False
+
+    async def text(self) -> None:
+        """One tenant after the other."""
+        while not self.stopped:
+            self.sent += 1
+            body = sms(self.sent, TEXTS[self.sent % len(TEXTS)])
+            with suppress(httpx.TransportError):
+                await self.client.post("/orchestrate/sms-received", json=body)
+
+
+async def held(database: Database) -> dict[str, int]:
+    """What the tables hold."""
+    statuses = select(WorkflowInstance.status, func.count()).group_by(WorkflowInstance.status)
+    async with database.snapshot() as session:
+        by_status = {row[0]: int(row[1]) for row in await session.execute(statuses)}
+        escalations = await session.scalar(select(func.count()).select_from(EscalationEvent))
+        plans = await session.scalar(select(func.count()).select_from(PaymentPlanAttempt))
+    total = sum(by_status.values())
+    return {
+        "received": total,
+        "processed": total - by_status.get(WorkflowStatus.PROCESSING, 0),
+        "failed": by_status.get(WorkflowStatus.FAILED, 0),
+        "escalated": escalations or 0,
+        "plans": plans or 0,
+    }
+
+
+async def counted(client: httpx.AsyncClient) -> dict[str, int]:
+    """What the endpoint says of the same."""
+    asked = {"metrics": ",".join(MEASURES.values()), "from": "-1d", "to": "now"}
+    answer = await client.get("/orchestrate/metrics", params=asked)
+    assert answer.is_success, answer.text
+    said = {
+        each["measure"]: each["values"][0]["value"] for each in answer.json()["range"]["measures"]
+    }
+    return {name: said[measure] for name, measure in MEASURES.items()}
+
+
+async def compared(
+    database: Database, client: httpx.AsyncClient
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Tables and endpoint, of one moment: what a killed process left may still be committed."""
+    while True:
+        before = await held(database)
+        said = await counted(client)
+        if await held(database) == before:
+            return before, said
+
+
+async def test_no_kill_loses_a_count_or_counts_twice(
+    tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
+) -> None:
+    chosen = random.Random(5)
+    database = database_at(database_url, pool_size=1)
+    async with serving_process(
+        tmp_path / "app.log",
+        upstreams.url,
+        database_url,
+        workers=WORKERS,
+        METRICS_ACCESS__CACHE_SECONDS="0.000001",
+    ) as client:
+        load = Load(client)
+        for _ in range(KILLS):
+            load.stopped, sent = False, load.sent
+            tenants = [asyncio.create_task(load.text()) for _ in range(AT_A_TIME)]
+            more = chosen.randrange(AT_A_TIME, 10 * AT_A_TIME)
+            await until(lambda: load.sent >= sent + more)  # noqa: B023 - asked at once
+            psutil.Process(chosen.choice(sorted(workers()))).kill()
+            await until(lambda: len(workers()) == WORKERS)
+            load.stopped = True
+            await asyncio.gather(*tenants)
+            in_tables, said = await compared(database, client)
+            assert said == in_tables
+        print(f"{KILLS} kills, {load.sent} texts sent: {said}")
+    await database.close()

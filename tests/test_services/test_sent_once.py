@@ -1,0 +1,205 @@
+"""A tenant gets one text for one message, whatever is lost, repeated or done at the same moment."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from app.assembly import Orchestrator
+from app.models import (
+    ApprovalAudit,
+    EscalationEvent,
+    OutboundMessage,
+    QueuedResponse,
+    QueueStatus,
+    WorkflowInstance,
+    WorkflowStatus,
+    now,
+)
+from tests.sms import SMS
+from tests.upstreams import ScriptedUpstreams
+from tests.waiting import until
+
+GARBLED = b"{}"
+ESCALATE = {
+    "conversation_id": "conversation-1",
+    "escalation_type": "payment_dispute",
+    "severity": "high",
+}
+
+
+async def _receive(client: httpx.AsyncClient, **changes: str) -> dict[str, str]:
+    response = await client.post("/orchestrate/sms-received", json=SMS | changes)
+    assert response.status_code == 200, response.text
+    answer: dict[str, str] = response.json()
+    return answer
+
+
+async def _status(client: httpx.AsyncClient) -> dict[str, str]:
+    answer: dict[str, str] = (
+        await client.get("/orchestrate/workflow/conversation-1/status")
+    ).json()
+    return answer
+
+
+async def _decide(
+    client: httpx.AsyncClient, response_queue_id: str, action: str, **fields: str
+) -> httpx.Response:
+    body = {"response_queue_id": response_queue_id, "action": action, "manager_id": "m1"}
+    return await client.post("/orchestrate/approve-response", json=body | fields)
+
+
+async def _queued(client: httpx.AsyncClient, upstreams: ScriptedUpstreams) -> str:
+    upstreams.confidence = 0.7
+    await _receive(client)
+    return (await _status(client))["response_queue_id"]
+
+
+def _what_the_agent_took(upstreams: ScriptedUpstreams) -> set[tuple[str, str]]:
+    """Key and text of each call: the agent sends one text for a key."""
+    return {
+        (headers["idempotency-key"], str(body["content"]))
+        for path, headers, body in upstreams.requests
+        if path == "/sms/send"
+    }
+
+
+async def test_an_answer_whose_receipt_was_lost_is_sent_again_as_it_was(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.bodies["sms"] = GARBLED  # the agent has taken it, its answer is lost
+    failed = await _receive(client)
+    assert failed["status"] == "failed"
+    assert (await _status(client))["outbound_state"] == "unconfirmed"
+    # The AI would write another answer now, and be less sure of it.
+    del upstreams.bodies["sms"]
+    upstreams.answer, upstreams.confidence = "Something else.", 0.7
+    retried = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
+    assert retried["status"] == "sent"
+    assert len(upstreams.sent) == 2
+    ((_, text),) = _what_the_agent_took(upstreams)
+    status = await _status(client)
+    assert (status["outbound_text"], status["outbound_state"]) == (text, "sent")
+    assert status["route"] == "auto_sent"
+
+
+async def test_after_a_lost_receipt_a_changed_text_is_not_sent(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    queued = await _queued(client, upstreams)
+    upstreams.bodies["sms"] = GARBLED
+    assert (await _decide(client, queued, "approve")).status_code == 503
+    del upstreams.bodies["sms"]
+    changed = await _decide(client, queued, "modify", modified_text="Another text.")
+    assert changed.status_code == 409
+    assert "may have it" in changed.json()["error"]["message"]
+    assert (await _decide(client, queued, "approve")).status_code == 200
+    ((_, text),) = _what_the_agent_took(upstreams)
+    async with orchestrator.database.reading() as session:
+        audit = (await session.scalars(select(ApprovalAudit))).one()
+    assert (audit.text, audit.action) == (text, "approve")
+
+
+async def test_the_text_is_stored_before_the_agent_is_called(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.hanging.add("sms")
+    receiving = asyncio.create_task(_receive(client))
+    await until(lambda: upstreams.sent)
+    async with orchestrator.database.reading() as session:
+        outbound = (await session.scalars(select(OutboundMessage))).one()
+    assert outbound.text == upstreams.sent[0]["content"]
+    assert _what_the_agent_took(upstreams) == {(outbound.id, outbound.text)}
+    upstreams.hanging.clear()
+    upstreams.hang.set()
+    assert (await receiving)["status"] == "sent"
+
+
+async def test_a_run_that_was_given_up_changes_nothing_any_more(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.hanging.add("v1")
+    stalled = asyncio.create_task(_receive(client))
+    await until(lambda: any(path.startswith("/v1") for path, *_ in upstreams.requests))
+    async with orchestrator.database.writing() as session:
+        earlier = now() - timedelta(hours=1)
+        await session.execute(update(WorkflowInstance).values(updated_at=earlier))
+    await orchestrator.sweep.sweep()
+    report = await _status(client)
+    assert (report["status"], report["error"]) == ("failed", "interrupted")
+    upstreams.hanging.clear()
+    retried = await client.post(f"/orchestrate/retry/{report['workflow_id']}")
+    assert retried.json()["status"] == "sent"
+    upstreams.answer = "What the stalled run is told."
+    upstreams.hang.set()
+    assert (await stalled)["status"] == "sent"
+    assert len(upstreams.sent) == 1
+
+
+async def test_a_run_that_was_given_up_decides_nothing_while_the_next_one_sends(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.hanging.add("v1")
+    stalled = asyncio.create_task(_receive(client))
+    await until(lambda: any(path.startswith("/v1") for path, *_ in upstreams.requests))
+    async with orchestrator.database.writing() as session:
+        earlier = now() - timedelta(hours=1)
+        await session.execute(update(WorkflowInstance).values(updated_at=earlier))
+    await orchestrator.sweep.sweep()
+    ai_answers, upstreams.hang, upstreams.hanging = upstreams.hang, asyncio.Event(), {"sms"}
+    workflow_id = (await _status(client))["workflow_id"]
+    retrying = asyncio.create_task(client.post(f"/orchestrate/retry/{workflow_id}"))
+    await until(lambda: upstreams.sent)
+    # Now the stalled run hears from the AI, which would have a manager asked.
+    upstreams.confidence = 0.7
+    ai_answers.set()
+    assert (await stalled)["status"] == "processing"
+    upstreams.hang.set()
+    assert (await retrying).json()["status"] == "sent"
+    assert len(upstreams.sent) == 1
+    async with orchestrator.database.reading() as session:
+        response = (await session.scalars(select(QueuedResponse))).one()
+    assert response.status is QueueStatus.AUTO_SENT
+
+
+@pytest.mark.parametrize("hold", ["sms", None])
+async def test_of_an_approval_and_an_escalation_at_the_same_moment_one_wins(
+    client: httpx.AsyncClient,
+    orchestrator: Orchestrator,
+    upstreams: ScriptedUpstreams,
+    hold: str | None,
+) -> None:
+    queued = await _queued(client, upstreams)
+    if hold:
+        upstreams.hanging.add(hold)
+    approving = asyncio.create_task(_decide(client, queued, "approve"))
+    if hold:
+        await until(lambda: upstreams.sent)
+    escalated = await client.post("/orchestrate/escalate", json=ESCALATE)
+    upstreams.hanging.clear()
+    upstreams.hang.set()
+    approved = await approving
+    async with orchestrator.database.reading() as session:
+        workflow = (await session.scalars(select(WorkflowInstance))).one()
+        escalations = (await session.scalars(select(EscalationEvent))).all()
+    if approved.status_code == 200 and escalated.status_code == 200:
+        # One after the other: the answer was sent, then the conversation escalated.
+        assert hold is None
+        assert workflow.status is WorkflowStatus.ESCALATED
+    else:
+        assert {approved.status_code, escalated.status_code} == {200, 409}
+    assert len(upstreams.sent) == (1 if approved.status_code == 200 else 0)
+    assert len(escalations) == (1 if escalated.status_code == 200 else 0)
+
+
+async def test_two_messages_with_the_same_words_are_two_where_the_provider_says_so(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    first = await _receive(client, content="Yes", message_id="SM-1")
+    again = await _receive(client, content="Yes", message_id="SM-1")
+    second = await _receive(client, content="Yes", message_id="SM-2")
+    assert again["workflow_id"] == first["workflow_id"]
+    assert second["workflow_id"] != first["workflow_id"]
+    assert len(upstreams.sent) == 2
