@@ -14,8 +14,11 @@ from secrets import token_urlsafe
 import yaml
 
 from alerts.links import COMMITTED, write_relinked
+from alerts.notifications.settings import NotificationSettings
+from app.core.config import Settings
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from prometheus_tools.toolchain.packages import LOCAL_TEMPLATES, default_templates
+from simulator.settings import Settings as SimulatorSettings
 from stack import (
     alertmanager,
     grafana,
@@ -65,6 +68,13 @@ def _refuse_bad_values(variables: Mapping[str, str]) -> None:
         raise StackError(f"TRAFFIC_PER_MINUTE={traffic}: use a number from 0 on")
 
 
+def _refuse_unknown_settings() -> None:
+    """Raise StackError for variables that set nothing, in a component that may run already."""
+    components = (Settings, SimulatorSettings, NotificationSettings)
+    if unknown := [line for settings in components for line in settings.unknown()]:
+        raise StackError("\n".join(unknown))
+
+
 class NativeBackend:
     """Runs the checkout ``root``, with everything that changes below ``state``.
 
@@ -98,6 +108,7 @@ class NativeBackend:
 
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
+        _refuse_unknown_settings()
         scrape_interval.chosen(self._asked_for)
         if self.is_running() and not self._earlier:
             self._refuse_changes()

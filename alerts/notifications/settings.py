@@ -29,7 +29,7 @@ class NotificationSettings(OwnSettings):
     """What Alertmanager's configuration says beside who is on and what is secret."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True)
-    source = _ListsByComma
+    sources = (_ListsByComma,)
 
     secrets_path: str = Field(
         "secrets",

@@ -26,14 +26,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.correlation import Strategy
-from app.core.environment import OwnSettings, SettingsError
+from app.core.environment import OwnSettings, OwnVariables, SettingsError
 from app.core.events import all_events
 from app.core.levels import Level
 from app.core.log_files import Keeping
@@ -329,6 +329,8 @@ class Settings(OwnSettings):
         extra="forbid",
         validate_default=True,
     )
+    # What the environment overrides comes after the variables, before the defaults.
+    sources = (OwnVariables, _OfTheEnvironment)
 
     host: IPv4Address | IPv6Address = Field(
         IPv4Address("127.0.0.1"), description="address to listen on"
@@ -468,21 +470,6 @@ class Settings(OwnSettings):
                 f"{least}, {LEAST_CONNECTIONS} each; raise it, or lower {ENV_PREFIX}WORKERS"
             )
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Variables first, then what the environment overrides, then the defaults."""
-        own = super().settings_customise_sources(
-            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
-        )
-        return *own, _OfTheEnvironment(settings_cls)
 
     @classmethod
     def variables(cls) -> list[str]:

@@ -68,8 +68,8 @@ class OwnSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(frozen=True)
-    source: ClassVar[type[OwnVariables]] = OwnVariables
-    """How the variables are read."""
+    sources: ClassVar[tuple[type[PydanticBaseSettingsSource], ...]] = (OwnVariables,)
+    """Where values come from, the first before the others."""
 
     @classmethod
     def settings_customise_sources(
@@ -80,7 +80,7 @@ class OwnSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, cls.source(settings_cls)
+        return init_settings, *(source(settings_cls) for source in cls.sources)
 
     @classmethod
     def variable(cls, field: str) -> str:

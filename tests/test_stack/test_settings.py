@@ -49,6 +49,16 @@ def test_a_bad_value_is_refused_before_it_is_compared(
         NativeBackend(ROOT, tmp_path, {name: value})
 
 
+@pytest.mark.parametrize("name", ["ORCHESTRATOR_PROT", "SIMULATOR_PROT", "ALERTS_TO"])
+def test_a_setting_that_no_component_has_is_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "1")
+    backend = NativeBackend(ROOT, tmp_path, {})
+    with pytest.raises(StackError, match=f"{name}: no such setting"):
+        backend.up()
+
+
 def test_what_is_given() -> None:
     assert given({"APP_PORT": "9000", "GRAFANA_PORT": "", "HOME": "/"}) == {"APP_PORT": "9000"}
 
