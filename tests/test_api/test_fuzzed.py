@@ -89,9 +89,9 @@ async def test_each_refusal_names_the_parameter_and_nothing_breaks(
     client: httpx.AsyncClient, app: FastAPI
 ) -> None:
     asked = 0
-    for path, method, operation in operations(app.openapi()):
+    for path, method, operation in not_empty(operations(app.openapi())):
         parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
-        for parameter, value in itertools.product(parameters, ODD):
+        for parameter, value in not_empty(itertools.product(parameters, ODD)):
             asked += 1
             answer = await client.request(method, path, params={parameter["name"]: value})
             assert answer.status_code in (200, 404, 422), (path, parameter["name"], value)

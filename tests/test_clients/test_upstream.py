@@ -17,6 +17,7 @@ from app.clients.upstream import Breakers, Upstream, UpstreamError
 from app.core.catalogue import BreakerState, Component, ErrorType
 from app.core.config import Calls
 from app.core.observability import Observability
+from tests.not_empty import not_empty
 from tests.upstreams import serving
 from tests.waiting import until
 
@@ -166,7 +167,7 @@ async def test_an_upstream_that_fails_for_several_tenants_is_left_alone() -> Non
         serving(upstream.app()) as url,
         calling(url, _calls()) as (agent, breakers),
     ):
-        for number in NUMBERS[:3]:
+        for number in not_empty(NUMBERS[:3]):
             assert await _outcome(agent, number) is ErrorType.SERVER_ERROR
         assert breakers.state(Component.SMS_AGENT) is BreakerState.OPEN
         assert await _outcome(agent, NUMBERS[3]) is ErrorType.CIRCUIT_OPEN
@@ -189,7 +190,7 @@ async def test_an_upstream_that_asks_for_patience_is_not_taken_for_broken() -> N
         serving(upstream.app()) as url,
         calling(url, _calls()) as (agent, breakers),
     ):
-        for number in NUMBERS[:10]:
+        for number in not_empty(NUMBERS[:10]):
             assert await _outcome(agent, number) is ErrorType.RATE_LIMITED
         assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
 
@@ -247,7 +248,7 @@ async def test_a_hundred_tenants_do_not_come_back_at_the_same_moment() -> None:
         policy = agent._upstream.retry_wait
         waits = [policy(1, None) for _ in range(100)]
     assert len(set(waits)) > 90
-    assert all(0.75 <= wait <= 1.25 for wait in waits)
+    assert all(0.75 <= wait <= 1.25 for wait in not_empty(waits))
 
 
 class Clock:

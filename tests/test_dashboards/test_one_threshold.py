@@ -16,6 +16,7 @@ from app.services.objectives import objectives
 from app.services.rollups import Totals
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
+from tests.not_empty import not_empty
 
 BEFORE = Thresholds()
 AFTER = Thresholds(approval_wait_seconds=48 * 3600)
@@ -94,7 +95,7 @@ def test_every_limit_of_the_endpoint_is_one_of_the_alert_it_names() -> None:
         for signal in group.signals
         for threshold in signal.thresholds
     }
-    for limit in limits(BEFORE, Now(Totals(), 0, 1, {}, 0, 0)):
+    for limit in not_empty(limits(BEFORE, Now(Totals(), 0, 1, {}, 0, 0))):
         for severity, value in ((Severity.TICKET, limit.warning), (Severity.PAGE, limit.critical)):
             found = alerts.get((limit.alert, severity))
             assert (found is None) == (value is None), limit

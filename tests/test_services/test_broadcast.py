@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from app.core import catalogue
 from app.core.instrumentation import Instruments
 from app.services.broadcast import Broadcast
+from tests.not_empty import not_empty
 from tests.waiting import until
 
 JSON = st.recursive(
@@ -103,7 +104,7 @@ def test_what_a_client_shows_is_what_the_server_says_null_included(
     async def follow() -> None:
         shown, last_id = None, None
         events = broadcast.events(last_id, anybody)
-        for state in states:
+        for state in not_empty(states):
             await anext(events)
             broadcast._take(State(**state).model_dump_json(exclude_unset=True).encode())
             if data.draw(st.booleans()):
@@ -111,7 +112,7 @@ def test_what_a_client_shows_is_what_the_server_says_null_included(
                 events = broadcast.events(last_id, anybody)
                 await anext(events)
             while last_id != f"{broadcast._epoch}-{broadcast._number}":
-                for event_id, name, sent in parsed(await anext(events)):
+                for event_id, name, sent in not_empty(parsed(await anext(events))):
                     assert name == "snapshot"
                     last_id, shown = event_id, sent
             assert shown == state
@@ -167,7 +168,7 @@ async def test_a_reader_who_may_read_no_more_gets_nothing_more(broadcast: Broadc
     await read(events, 2)
     is_valid = False
     async with asyncio.timeout(20):
-        assert [data async for data in events] == []
+        assert [data async for data in not_empty(events)] == []
 
 
 async def test_silence_does_not_keep_a_stream_open_that_may_not_be_read(
@@ -182,7 +183,7 @@ async def test_silence_does_not_keep_a_stream_open_that_may_not_be_read(
     await read(events, 1)
     is_valid = False
     async with asyncio.timeout(20):
-        assert [data async for data in events] == []
+        assert [data async for data in not_empty(events)] == []
     broadcast.close()
 
 

@@ -21,6 +21,7 @@ from app.services.time_ranges import (
     monday,
     start_of_day,
 )
+from tests.not_empty import not_empty
 
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
 SINCE, UNTIL = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2016, 2027))
@@ -72,13 +73,13 @@ def test_there_are_zones_to_look_at() -> None:
 
 
 def test_every_local_day_begins_with_its_first_minute() -> None:
-    for name in zones():
-        for zone, change in around(name):
+    for name in not_empty(zones()):
+        for zone, change in not_empty(around(name)):
             first: dict[date, int] = {}
             for minute in range((change - DAY) // 900 * 900, change + DAY, 900):
                 first.setdefault(local(minute, zone).date(), minute)
             days = sorted(first)[1:]
-            for day in days:
+            for day in not_empty(days):
                 start = start_of_day(day, zone)
                 assert start == first[day], (name, day)
                 assert local(start, zone).date() == day
@@ -87,29 +88,29 @@ def test_every_local_day_begins_with_its_first_minute() -> None:
 
 
 def test_days_follow_one_another_without_a_gap_or_a_shift() -> None:
-    for name in zones():
-        for zone, change in around(name):
+    for name in not_empty(zones()):
+        for zone, change in not_empty(around(name)):
             start = midnight(change - 3 * DAY, zone)
             bounds = edges(start, start + 7 * DAY, Duration(1, "d"), zone)
-            for begin, end in pairwise(bounds[:-1]):
+            for begin, end in not_empty(pairwise(bounds[:-1])):
                 assert local(begin, zone).date() + timedelta(days=1) == local(end, zone).date()
                 assert local(end - 1, zone).date() == local(begin, zone).date(), name
 
 
 def test_weeks_begin_on_monday_at_the_first_minute_of_it() -> None:
-    for name in zones():
-        for zone, change in around(name):
+    for name in not_empty(zones()):
+        for zone, change in not_empty(around(name)):
             bounds = edges(change - 10 * DAY, change + 17 * DAY, Duration(1, "w"), zone)
             assert len(bounds) >= 5
-            for begin in bounds[1:-1]:
+            for begin in not_empty(bounds[1:-1]):
                 assert local(begin, zone).weekday() == 0, name
                 assert local(begin - 1, zone).weekday() == 6
                 assert monday(begin + 3 * DAY, zone) == begin
 
 
 def test_a_week_ago_is_the_same_hour_of_the_local_clock() -> None:
-    for name in zones():
-        for zone, change in around(name):
+    for name in not_empty(zones()):
+        for zone, change in not_empty(around(name)):
             for hours in (-30, -5, 30, 100, 160):
                 hour = clock_hour(change + hours * HOUR, zone)
                 assert (local(hour, zone).minute, local(hour, zone).second) == (0, 0), name

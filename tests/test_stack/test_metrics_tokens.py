@@ -5,13 +5,14 @@ from pathlib import Path
 from app.api.access import Scope, Tokens
 from simulator.simulation import _authorization
 from stack import metrics_tokens
+from tests.not_empty import not_empty
 
 
 def test_each_holder_may_do_what_it_does_in_the_stack(tmp_path: Path) -> None:
     metrics_tokens.make(tmp_path, mode=0o600)
     tokens = Tokens(metrics_tokens.all_in(tmp_path), "TOKENS_FILE")
     allowed = {}
-    for holder in metrics_tokens.HOLDERS:
+    for holder in not_empty(metrics_tokens.HOLDERS):
         headers = _authorization(metrics_tokens.of(tmp_path, holder))
         caller = tokens.caller(headers["Authorization"].removeprefix("Bearer "))
         assert caller is not None
