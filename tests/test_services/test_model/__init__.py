@@ -1,1 +1,1 @@
-"""The orchestrator as a model: messages, kills and lost replies in any order, and what must hold."""
+"""The orchestrator as a model: messages, kills and lost replies in any order."""
