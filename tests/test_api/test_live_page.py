@@ -226,7 +226,7 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
 
 async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_path: Path) -> None:
     token = "a-token-0123456789"
-    (tokens := tmp_path / "tokens").write_text(f"people:{token}\n")
+    (tokens := tmp_path / "tokens").write_text(f"people:{token} metrics receive\n")
     settings = {
         "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
         "METRICS_ACCESS__TOKENS_FILE": str(tokens),
