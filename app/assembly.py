@@ -136,7 +136,12 @@ async def running_orchestrator(
         database,
         CollectionsMonitor(upstreams[Component.COLLECTIONS_MONITOR]),
         sms_agent,
-        AIProvider(upstreams[Component.AI_PROVIDER], settings.ai_model, settings.ai_api_key),
+        AIProvider(
+            upstreams[Component.AI_PROVIDER],
+            settings.ai_model,
+            settings.ai_api_key,
+            settings.payment_plans,
+        ),
         announcements,
         metrics,
     )

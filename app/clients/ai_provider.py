@@ -9,6 +9,7 @@ from app.clients.collections_monitor import Tenant
 from app.clients.sms_agent import Conversation
 from app.clients.upstream import Upstream
 from app.core.catalogue import Operation
+from app.core.config import PaymentPlanLimits
 
 TEMPERATURE = 0.7
 MAX_TOKENS = 200
@@ -48,9 +49,16 @@ class Answer:
 class AIProvider:
     """Client of the AI provider."""
 
-    def __init__(self, upstream: Upstream, model: str, api_key: SecretStr | None) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        model: str,
+        api_key: SecretStr | None,
+        limits: PaymentPlanLimits,
+    ) -> None:
         self._upstream = upstream
         self._model = model
+        self._limits = limits
         self._headers = {"Authorization": f"Bearer {api_key.get_secret_value()}"} if api_key else {}
         upstream.declare(Operation.CHAT_COMPLETION)
 
@@ -67,7 +75,7 @@ class AIProvider:
                 "temperature": TEMPERATURE,
                 "max_tokens": MAX_TOKENS,
                 "logprobs": True,
-                "messages": _prompt(content, tenant, history),
+                "messages": _prompt(content, tenant, history, self._limits),
             },
             headers=self._headers,
         )
@@ -75,12 +83,15 @@ class AIProvider:
         return Answer(choice.message.content, _confidence(choice.logprobs))
 
 
-def _prompt(content: str, tenant: Tenant, history: Conversation) -> list[dict[str, str]]:
+def _prompt(
+    content: str, tenant: Tenant, history: Conversation, limits: PaymentPlanLimits
+) -> list[dict[str, str]]:
     situation = (
         "You answer text messages about overdue rent: friendly, short, in plain words. "
         f"The tenant owes {_known(tenant.arrears_dollars, '$')} and is "
         f"{_known(tenant.weeks_overdue)} weeks overdue. "
-        "A payment plan may run for at most 12 weeks at $25 a week or more."
+        f"A payment plan may run for at most {limits.max_weeks} weeks "
+        f"at ${limits.min_weekly_dollars:g} a week or more."
     )
     roles = {"inbound": "user", "outbound": "assistant"}
     earlier = history.messages[-HISTORY_MESSAGES:]
