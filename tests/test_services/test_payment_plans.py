@@ -20,6 +20,8 @@ from app.services.payment_plans import PaymentPlan, proposed, validate
         ("$80.50 every fortnight for 6 weeks", 40.25, 6),
         ("40 pw for 3 weeks", 40, 3),
         ("pay 100 dollars a week", 100, None),
+        ("once I get paid I can make 100 a week for 9 weeks", 100, 9),
+        ("I don't have much, I can do 50 a week", 50, None),
         ("30 bucks each week for the next 6 weeks", 30, 6),
     ],
 )
@@ -38,6 +40,33 @@ def test_not_found(text: str) -> None:
 def test_the_tenant_is_heard_before_the_ai() -> None:
     assert proposed("50 a week for 4 weeks", "100 a week for 8 weeks?") == PaymentPlan(50, 4)
     assert proposed("50 a week", "100 a week for 8 weeks?") == PaymentPlan(50, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do I have to find 100 a week for 8 weeks?",
+        "I don't want to pay 100 a week for 8 weeks",
+        "My brother would pay 100 a week for 8 weeks",
+        "It says 100 a week for 8 weeks in the letter",
+    ],
+)
+def test_what_may_be_no_offer_is_read_by_a_person(text: str) -> None:
+    plan = PaymentPlan.found_in(text)
+    assert plan == PaymentPlan(100, 8, is_offered=False)
+    assert validate(plan, LIMITS, None) is PlanResult.NEEDS_REVIEW
+
+
+def test_each_amount_has_its_own_duration() -> None:
+    text = "You said 200 a week for 8 weeks. I can do 100 a week for 11 weeks"
+    assert PaymentPlan.found_in(text) == PaymentPlan(100, 11)
+    assert PaymentPlan.found_in("for 8 weeks I could pay 100 a week") == PaymentPlan(100, 8)
+
+
+def test_a_duration_beyond_all_bounds_is_refused() -> None:
+    plan = PaymentPlan.found_in(f"60 a week for {'9' * 500} weeks")
+    assert plan is not None
+    assert validate(plan, LIMITS, None) is PlanResult.INVALID
 
 
 LIMITS = PaymentPlanLimits()
@@ -106,6 +135,15 @@ def test_what_is_written_is_what_is_found(weekly: int, weeks: int) -> None:
         "I paid 200 a week for 8 weeks already",
         "I can't pay 200 a week",
         "I was paying 100 a week until March",
+        "I was going to pay 100 a week for 5 weeks but I lost my job",
+        "No way I pay 100 a week for 4 weeks",
+        "You said 200 a week for 8 weeks, that is too much",
+        "200 a week for 8 weeks is too much for me",
+        "rent is 300 a week for 5 weeks I lived there",
+        "she owes 100 a week for 5 weeks",
+        "I make 500 a week",
+        "my wage is 600 a week",
+        "1e9 a week",
     ],
 )
 def test_what_was_paid_or_is_refused_is_no_plan(text: str) -> None:
