@@ -126,7 +126,15 @@ def _gauge(name: str, help_: str, metric: Metric, *group_by: str, **labels: str)
 
 
 def _ratio(name: str, help_: str, part: Part, whole: Part, *, complement: bool = False) -> Measure:
-    return Measure(name, MeasureKind.RATIO, "ratio", help_, part, whole, complement)
+    return Measure(
+        name,
+        MeasureKind.RATIO,
+        unit="ratio",
+        help=help_,
+        part=part,
+        whole=whole,
+        complement=complement,
+    )
 
 
 _SMS = catalogue.SMS_PROCESSING_DURATION

@@ -1,93 +1,84 @@
-"""Payment plans: found in a text, then held against what may be agreed without a person."""
+"""Payment plans, looked for and stored: those of other services, and once each."""
 
-import re
 from dataclasses import dataclass
-from typing import Self
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import correlation
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
+from app.core.database import Database
+from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPlanValidated
+from app.core.logging import get_logger
+from app.models import PaymentPlanAttempt
+from app.services.conversations import lock_conversation
+from app.services.plan_extraction import proposed, validate
 
-_MONEY = r"\$?\s*(?P<amount>\d{1,6}(?:,\d{3})*(?:\.\d{1,2})?)\s*(?:\$|dollars?|bucks)?"
-_PERIOD = (
-    r"(?:a|an|per|each|every|/)\s*(?P<period>week|wk|fortnight|month)"
-    r"|(?P<adverb>week|fortnight|month)ly|pw\b"
-)
-_AMOUNT = re.compile(rf"{_MONEY}\s*(?:{_PERIOD})", re.IGNORECASE)
-_WEEKS = re.compile(
-    r"\b(?:for|over|in|within|x|next)\s*(?:the\s+next\s+)?(?P<weeks>\d{1,4})\s*(?P<unit>week|wk|month)",
-    re.IGNORECASE,
-)
-_AGO = re.compile(r"\s*(?:ago|back|earlier|before)\b", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[.?!;,\n]\s|\b(?:and|but|so|then)\b", re.IGNORECASE)
-_NOT_PROPOSED = re.compile(
-    r"\b(?:paid|sent|gave|transferred|deposited|was paying|have been paying|used to pay"
-    r"|can'?t|cannot|can not|couldn'?t|could not|won'?t|will not|unable to|not able to)\b",
-    re.IGNORECASE,
-)
-_WEEKS_PER = {"week": 1.0, "wk": 1.0, "fortnight": 2.0, "month": 52 / 12}
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentPlan:
-    """Instalments in dollars a week, for a number of weeks; None is what the text did not say."""
+class StoredPlan:
+    """A payment plan as it is stored: dollars a week, for so many weeks if that was said."""
 
-    weekly_dollars: float
+    id: str
+    weekly_dollars: float | None
     weeks: int | None
+    result: PlanResult
 
-    @classmethod
-    def found_in(cls, text: str) -> Self | None:
-        """The first plan that ``text`` proposes, such as "200 a week for 8 weeks"; None if none.
 
-        Fortnightly and monthly instalments are turned into weekly ones.
-        """
-        amount = next((each for each in _AMOUNT.finditer(text) if _is_proposed(text, each)), None)
-        if amount is None:
+class PaymentPlans:
+    """Finds, validates and stores plans."""
+
+    def __init__(self, limits: PaymentPlanLimits, database: Database) -> None:
+        self._limits = limits
+        self._database = database
+
+    async def detect(
+        self, conversation_id: str, tenant_id: str, message: str, answer: str | None
+    ) -> StoredPlan | None:
+        """The plan that message or answer propose, stored; None when they propose none."""
+        correlation.identify(tenant_id=tenant_id, conversation_id=conversation_id)
+        plan = proposed(message, answer)
+        if plan is None:
+            async with self._database.writing() as session:
+                session.tell(log, PaymentPlanNotFound())
             return None
-        period = (amount["period"] or amount["adverb"] or "week").lower()
-        dollars = float(amount["amount"].replace(",", "")) / _WEEKS_PER[period]
-        duration = _WEEKS.search(text)
-        weeks = None
-        if duration:
-            weeks = round(int(duration["weeks"]) * _WEEKS_PER[duration["unit"].lower()])
-        return cls(round(dollars, 2), weeks)
+        result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
+        attempt = PaymentPlanAttempt(
+            conversation_id=conversation_id,
+            tenant_id=tenant_id,
+            weekly_dollars=plan.weekly_dollars,
+            weeks=plan.weeks,
+            result=result,
+        )
+        async with self._database.writing() as session:
+            await lock_conversation(self._database, session, conversation_id)
+            stored = await store_once(session, attempt)
+            if stored is attempt:
+                session.tell(log, PaymentPlanDetected())
+                session.tell(log, PaymentPlanValidated(result=result))
+        return StoredPlan(stored.id, stored.weekly_dollars, stored.weeks, stored.result)
 
 
-def _is_proposed(text: str, amount: re.Match[str]) -> bool:
-    """Whether the instalment is meant for the future: not paid already, not refused."""
-    if _AGO.match(text, amount.end()):
-        return False
-    # Of the clause before it, for "I paid 300 last week, and can pay 200 a week" proposes.
-    clause = _CLAUSE_END.split(text[: amount.start("amount")])[-1]
-    return not _NOT_PROPOSED.search(clause)
+async def store_once(session: AsyncSession, attempt: PaymentPlanAttempt) -> PaymentPlanAttempt:
+    """``attempt``, stored; or the same plan of the same conversation, stored before.
 
-
-def proposed(message: str, answer: str | None) -> PaymentPlan | None:
-    """The plan of the tenant, completed by what the AI's answer says; None if there is none.
-
-    What the answer alone offers is nobody's proposal yet.
+    The transaction has locked the conversation.
     """
-    from_message = PaymentPlan.found_in(message)
-    from_answer = PaymentPlan.found_in(answer) if answer else None
-    if from_message is None or from_answer is None:
-        return from_message
-    if from_message.weeks is None and from_answer.weekly_dollars == from_message.weekly_dollars:
-        return from_answer
-    return from_message
-
-
-def validate(
-    plan: PaymentPlan, limits: PaymentPlanLimits, arrears_dollars: float | None
-) -> PlanResult:
-    """``invalid`` breaks a limit; ``needs_review`` leaves open what a person must judge.
-
-    That is: no duration was named, or the instalments do not cover the arrears.
-    """
-    if plan.weekly_dollars < limits.min_weekly_dollars:
-        return PlanResult.INVALID
-    if plan.weeks is None:
-        return PlanResult.NEEDS_REVIEW
-    if not 1 <= plan.weeks <= limits.max_weeks:
-        return PlanResult.INVALID
-    if arrears_dollars is not None and plan.weekly_dollars * plan.weeks < arrears_dollars:
-        return PlanResult.NEEDS_REVIEW
-    return PlanResult.VALID
+    known = await session.scalar(
+        select(PaymentPlanAttempt)
+        .where(
+            PaymentPlanAttempt.conversation_id == attempt.conversation_id,
+            PaymentPlanAttempt.weekly_dollars == attempt.weekly_dollars,
+            PaymentPlanAttempt.weeks.is_not_distinct_from(attempt.weeks),
+        )
+        .order_by(PaymentPlanAttempt.created_at)
+        .limit(1)
+    )
+    if known is not None:
+        return known
+    session.add(attempt)
+    await session.flush()
+    return attempt

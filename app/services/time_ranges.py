@@ -1,7 +1,7 @@
 """Time as it is asked for: durations, moments, calendar days and weeks, steps.
 
 Everything about ranges of time is decided here, by calendar arithmetic in a zone. Which stored
-buckets fill a range is `app.services.rollups.ranges`.
+buckets fill a range is `app.services.rollups.coverage`.
 """
 
 import re
