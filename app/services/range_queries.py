@@ -148,15 +148,18 @@ class RangePlanner:
     def _bounds(self, query: RangeQuery, metrics: Sequence[Metric]) -> tuple[int, int]:
         start = query.start.at // MINUTE * MINUTE
         end = -(-query.end.at // MINUTE) * MINUTE
+        # The parameter that was given, in its own name: start and end are other names.
+        field, other = query.start.field or "from", query.end.field or "to"
         if start >= end:
-            raise InvalidRequestError("from: it must be before to", "from")
+            raise InvalidRequestError(f"{field}: it must be before {other}", field)
         next_minute = _next_minute()
         if start >= next_minute:
-            raise InvalidRequestError("from: it must not be in the future", "from")
+            raise InvalidRequestError(f"{field}: it must not be in the future", field)
         if self._rollups.finest_step(start, metrics) is None:
             oldest = utc(self._rollups.oldest_kept(metrics))
+            field = query.start.field or query.end.field or "from"
             raise InvalidRequestError(
-                f"from: figures are kept since {oldest}; ask from then on", "from"
+                f"{field}: figures are kept since {oldest}; ask from then on", field
             )
         # What has not begun has nothing to tell.
         end = min(end, next_minute)
@@ -166,10 +169,13 @@ class RangePlanner:
     def _check_given(self, query: RangeQuery, start: int, end: int) -> None:
         next_minute = _next_minute()
         metrics = _metrics(query.measures)
-        for field, moment, found in (("from", query.start, start), ("to", query.end, end)):
-            asked = moment.at // MINUTE * MINUTE
-            if field == "to":
-                asked = min(-(-moment.at // MINUTE) * MINUTE, next_minute)
+        asked_start = query.start.at // MINUTE * MINUTE
+        asked_end = min(-(-query.end.at // MINUTE) * MINUTE, next_minute)
+        for name, moment, asked, found in (
+            ("from", query.start, asked_start, start),
+            ("to", query.end, asked_end, end),
+        ):
+            field = moment.field or name
             if moment.is_given and asked != found:
                 finest = self._rollups.finest_step(found, metrics) or 0
                 before = asked // finest * finest if finest else found
@@ -251,7 +257,8 @@ class RangePlanner:
                     "step",
                 )
         since = self._exact_since(extent)
-        later = f"use from={utc(since)} or later, or " if since else "use "
+        first = extent.query.start.field or "from"
+        later = f"use {first}={utc(since)} or later, or " if since else "use "
         return InvalidRequestError(
             f"step={step}: of that time only whole days of UTC are kept, which are no days of "
             f"{extent.query.zone.key}; {later}timezone=UTC and step=1d",
