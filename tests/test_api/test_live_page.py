@@ -69,8 +69,10 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
-async def service_in(folder: Path, **settings: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that has received one SMS."""
+async def service_in(
+    folder: Path, *, provider_token: str = "", **settings: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A service that has received one SMS, from a provider that has this token."""
     settings |= {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
     database = f"sqlite:///{folder}/orchestrator.db"
     upstreams = ScriptedUpstreams()
@@ -78,9 +80,11 @@ async def service_in(folder: Path, **settings: str) -> AsyncIterator[httpx.Async
         serving(upstreams.app()) as url,
         serving_process(folder / "log", url, database, **settings) as client,
     ):
-        assert (
-            await client.post("/orchestrate/sms-received", json=sms(1, "You idiots!"))
-        ).is_success
+        headers = {"Authorization": f"Bearer {provider_token}"} if provider_token else {}
+        received = await client.post(
+            "/orchestrate/sms-received", json=sms(1, "You idiots!"), headers=headers
+        )
+        assert received.is_success, received.text
         yield client
 
 
@@ -221,12 +225,16 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
 
 
 async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_path: Path) -> None:
-    (tokens := tmp_path / "tokens").write_text("people:a-token-0123456789\n")
+    (tokens := tmp_path / "tokens").write_text(
+        "people:a-token-0123456789\nprovider:another-token-0123456789 receive\n"
+    )
     settings = {
         "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
         "METRICS_ACCESS__TOKENS_FILE": str(tokens),
     }
-    async with service_in(tmp_path, **settings) as service:
+    async with service_in(
+        tmp_path, provider_token="another-token-0123456789", **settings
+    ) as service:
         await page.goto(f"{service.base_url}{LIVE}")
         field = page.get_by_label("Access token")
         for given, expected in (("wrong", "refused"), ("a-token-0123456789", "")):
