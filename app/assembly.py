@@ -61,13 +61,10 @@ class Orchestrator:
 
     zone: ZoneInfo
     database: Database
-    upstreams: dict[Component, Upstream]
-    breakers: Breakers
     dependencies: DependencyProbe
-    metrics: MetricsService
     report: MetricsReport
-    planner: RangePlanner
-    figures: RangeFigures
+    range_planner: RangePlanner
+    range_figures: RangeFigures
     workflows: Workflows
     approvals: Approvals
     escalations: Escalations
@@ -183,13 +180,10 @@ async def running_orchestrator(
             yield Orchestrator(
                 zone=settings.zone,
                 database=database,
-                upstreams=upstreams,
-                breakers=breakers,
                 dependencies=DependencyProbe(database, upstreams, breakers),
-                metrics=metrics,
                 report=MetricsReport(settings, rollups),
-                planner=RangePlanner(rollups),
-                figures=RangeFigures(rollups),
+                range_planner=RangePlanner(rollups),
+                range_figures=RangeFigures(rollups),
                 workflows=workflows,
                 approvals=Approvals(database, sms_agent, announcements, wall_time),
                 escalations=escalations,

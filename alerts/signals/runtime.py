@@ -299,6 +299,7 @@ def clock() -> Signal:
                 action="Compare the clocks of the machines, and see what sets them. A clock that "
                 "is wrong must be slewed, not set.",
                 pending="1m",
+                logs=LogQuery(level="warning"),
             ),
         ),
     )

@@ -62,15 +62,9 @@ def range_answer(query: Prepared, figures: Figures) -> Range:
 
 def _fields(value: Value) -> dict[str, Any]:
     """The fields that this kind of value has; the value itself always."""
-    fields = {
-        "count": value.count,
-        "min": value.minimum,
-        "max": value.maximum,
-        "p50": value.p50,
-        "p90": value.p90,
-        "p99": value.p99,
+    return {
+        name: part for name, part in value.details().items() if part is not None or name == "value"
     }
-    return {"value": value.value, **{k: v for k, v in fields.items() if v is not None}}
 
 
 def _utc(timestamp: int) -> datetime:

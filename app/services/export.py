@@ -48,19 +48,12 @@ MEDIA_TYPES = {
 
 def record(step: Step) -> dict[str, Any]:
     """One flat row: what a plot, a data frame or a sheet takes as it is."""
-    value = step.value
     return {
         "time": datetime.fromtimestamp(step.start, UTC),
         "measure": step.measure.name,
         "unit": step.measure.unit,
         **step.labels,
-        "value": value.value,
-        "count": value.count,
-        "min": value.minimum,
-        "max": value.maximum,
-        "p50": value.p50,
-        "p90": value.p90,
-        "p99": value.p99,
+        **step.value.details(),
         "complete": step.complete,
         "as_of": step.as_of,
     }

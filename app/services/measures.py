@@ -65,6 +65,18 @@ class Value:
     p90: float | None = None
     p99: float | None = None
 
+    def details(self) -> dict[str, float | None]:
+        """Its parts, by the names that answers and files give them."""
+        return {
+            "value": self.value,
+            "count": self.count,
+            "min": self.minimum,
+            "max": self.maximum,
+            "p50": self.p50,
+            "p90": self.p90,
+            "p99": self.p99,
+        }
+
 
 def evaluate(measure: Measure, totals: Totals, seconds: float, **labels: str) -> Value:
     """``measure`` in ``totals``, which are of a range of ``seconds``; ``labels`` pick a group.
