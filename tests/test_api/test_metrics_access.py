@@ -15,8 +15,7 @@ from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
 from app.core.environment import SettingsError
 from app.core.instrumentation import Instruments
-from app.core.observability import Observability
-from app.main import create_app, observed
+from tests.application import application
 from tests.captured_logs import captured_logs
 from tests.clock import Clock
 
@@ -51,13 +50,7 @@ def serving(settings: Settings) -> Callable[..., object]:
         address: str = "10.0.0.9", **section: object
     ) -> AsyncIterator[httpx.AsyncClient]:
         own = settings.model_copy(update={"metrics_access": MetricsAccess.model_validate(section)})
-        observability = Observability("orchestrator")
-        app = create_app(own, observability)
-        transport = httpx.ASGITransport(observed(app, observability), client=(address, 40000))
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://o") as client,
-        ):
+        async with application(own, address) as (client, _):
             yield client
 
     return made
