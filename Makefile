@@ -77,7 +77,7 @@ preview: $(call asking,preview) ## each dashboard as a picture, from the running
 
 # Tests that look at files alone: compose, versions, documents, the tests themselves.
 OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_versions.py test_docs.py \
-  test_citations.py test_no_accidental_pass.py)
+  test_citations.py test_no_accidental_pass.py test_calls.py)
 
 check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
 	$(RUN) -m ruff format --check .
