@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from app.core import catalogue
@@ -44,9 +45,11 @@ def last(output: Path, word: str) -> int:
 async def everything(reader: Writer) -> int:
     """All that is stored; a store that is busy for too long says so, and is asked again."""
     found: list[Totals] = []
+    # What is older than all that is kept would not be known.
+    since = (int(time.time()) // DAY - 2) * DAY
 
     async def complete() -> bool:
-        found[:] = await reader.rollups.read([(0, 2**33 // 60 * 60)], METRICS)
+        found[:] = await reader.rollups.read([(since, 2**33 // 60 * 60)], METRICS)
         return found[0].complete
 
     await eventually(complete)
