@@ -65,8 +65,9 @@ send: $(call asking,stack) ## TEXT="…" sends one SMS and prints what happened 
 metrics: $(call asking,stack) ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
-generate: $(VENV)/dev ## write rules, dashboards and the list of events from their sources
+generate: $(VENV)/dev ## write rules, dashboards, lists of events and settings from their sources
 	@$(RUN) -m app.core.events_reference
+	@$(RUN) -m app.core.settings_reference
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
 
@@ -76,7 +77,7 @@ preview: $(call asking,preview) ## each dashboard as a picture, from the running
 
 # Tests that look at files alone: compose, versions, documents, the tests themselves.
 OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_versions.py test_docs.py \
-  test_citations.py test_no_accidental_pass.py)
+  test_citations.py test_no_accidental_pass.py test_calls.py)
 
 check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
 	$(RUN) -m ruff format --check .
@@ -85,6 +86,7 @@ check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, dri
 	$(RUN) -m mypy
 	$(RUN) -m pytest -q $(OF_FILES)
 	@$(RUN) -m app.core.events_reference --check
+	@$(RUN) -m app.core.settings_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
 

@@ -84,7 +84,14 @@ def run(options: argparse.Namespace) -> int:
     names = options.record or list(rules.records)
     try:
         stretch = Stretch(start, end, options.interval)
-        done = backfill(rules, names, options.data, [stretch], options.prometheus, _progress)
+        done = backfill(
+            rules,
+            names,
+            options.data,
+            stretches=[stretch],
+            prometheus_url=options.prometheus,
+            progress=_progress,
+        )
     except (PrometheusError, ScratchError, BlocksError, OSError) as error:
         _progress("")
         print(f"nothing backfilled: {error}", file=sys.stderr)

@@ -109,7 +109,14 @@ def run(options: argparse.Namespace) -> int:
                 start = known_from
                 said = f"nothing is known before {_short(start)}; it begins there"
                 print(said, file=sys.stderr)
-            replay = Replay(prometheus, start, end, before, _progress, known_from)
+            replay = Replay(
+                prometheus,
+                start,
+                end=end,
+                recorded=before,
+                progress=_progress,
+                known_from=known_from,
+            )
             replayed = replay.run(after, options.alert)
             usual = replay.run(before, options.alert) if is_changed else replayed
     except (PrometheusError, NoDataError, ValueError) as error:

@@ -21,21 +21,21 @@ from app.core.facts import FactCounters
 from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.periodic import Background
-from app.core.stopping import called_on_stop
 from app.core.wall_time import WallTime
 from app.migrations import BUSINESS, upgrade
 from app.models import new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
-from app.services.broadcast import Broadcast
+from app.services.dependency_probe import DependencyProbe
 from app.services.erasure import Erasure
 from app.services.escalations import Escalations
 from app.services.measures import rolled_up
-from app.services.metrics_ranges import MetricsRanges
 from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
-from app.services.plan_detection import PlanDetection
+from app.services.payment_plans import PaymentPlans
+from app.services.range_figures import RangeFigures
+from app.services.range_queries import RangePlanner
 from app.services.recovery import Recovery
 from app.services.rollups import Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
@@ -61,16 +61,14 @@ class Orchestrator:
 
     zone: ZoneInfo
     database: Database
-    upstreams: dict[Component, Upstream]
-    breakers: Breakers
-    metrics: MetricsService
+    dependencies: DependencyProbe
     report: MetricsReport
-    ranges: MetricsRanges
-    broadcast: Broadcast
+    range_planner: RangePlanner
+    range_figures: RangeFigures
     workflows: Workflows
     approvals: Approvals
     escalations: Escalations
-    plans: PlanDetection
+    plans: PaymentPlans
     sweep: Sweep
     erasure: Erasure
     recovery: Recovery
@@ -104,11 +102,11 @@ async def running_orchestrator(
     rollups = Rollups(
         store,
         settings.rollups,
-        instruments,
-        writer,
-        [metric for metric in rolled_up() if metric not in FACTS],
-        WorkerState(observability.runtime, database, breakers, backlog, metrics),
-        facts,
+        instruments=instruments,
+        writer=writer,
+        metrics=[metric for metric in rolled_up() if metric not in FACTS],
+        state=WorkerState(observability.runtime, database, breakers, backlog, metrics),
+        facts=facts,
     )
     urls = {
         Component.COLLECTIONS_MONITOR: settings.collections_monitor_url,
@@ -120,7 +118,12 @@ async def running_orchestrator(
     proxies = {Component.AI_PROVIDER: settings.ai_proxy}
     upstreams = {
         component: Upstream(
-            component, str(url), settings.calls, breakers, instruments, proxies.get(component)
+            component,
+            str(url),
+            calls=settings.calls,
+            breakers=breakers,
+            instruments=instruments,
+            proxy=proxies.get(component),
         )
         for component, url in urls.items()
     }
@@ -134,19 +137,26 @@ async def running_orchestrator(
     workflows = Workflows(
         settings,
         database,
-        CollectionsMonitor(upstreams[Component.COLLECTIONS_MONITOR]),
-        sms_agent,
-        AIProvider(
+        tenants=CollectionsMonitor(upstreams[Component.COLLECTIONS_MONITOR]),
+        sms_agent=sms_agent,
+        ai=AIProvider(
             upstreams[Component.AI_PROVIDER],
             settings.ai_model,
             settings.ai_api_key,
             settings.payment_plans,
         ),
-        announcements,
-        metrics,
+        announcements=announcements,
+        metrics=metrics,
     )
     escalations = Escalations(database, announcements, wall_time, settings.no_responses_per_minute)
-    sweep = Sweep(settings, database, escalations, announcements, periodic, wall_time)
+    sweep = Sweep(
+        settings,
+        database,
+        escalations=escalations,
+        announcements=announcements,
+        background=periodic,
+        wall_time=wall_time,
+    )
     recovery = Recovery(
         database,
         workflows,
@@ -170,37 +180,25 @@ async def running_orchestrator(
             rollup_database.run(periodic),
         )
     ]
-    report = MetricsReport(settings, rollups)
-    access = settings.metrics_access
-    broadcast = Broadcast(
-        report.overview,
-        instruments,
-        access.stream_interval_seconds,
-        access.stream_heartbeat_seconds,
-    )
     try:
         async with observability.running():
-            with called_on_stop(broadcast.close):
-                yield Orchestrator(
-                    zone=settings.zone,
-                    database=database,
-                    upstreams=upstreams,
-                    breakers=breakers,
-                    metrics=metrics,
-                    report=report,
-                    ranges=MetricsRanges(rollups),
-                    broadcast=broadcast,
-                    workflows=workflows,
-                    approvals=Approvals(database, sms_agent, announcements, wall_time),
-                    escalations=escalations,
-                    plans=PlanDetection(settings.payment_plans, database),
-                    sweep=sweep,
-                    erasure=erasure,
-                    recovery=recovery,
-                    worklists=Worklists(database),
-                )
+            yield Orchestrator(
+                zone=settings.zone,
+                database=database,
+                dependencies=DependencyProbe(database, upstreams, breakers),
+                report=MetricsReport(settings, rollups),
+                range_planner=RangePlanner(rollups),
+                range_figures=RangeFigures(rollups),
+                workflows=workflows,
+                approvals=Approvals(database, sms_agent, announcements, wall_time),
+                escalations=escalations,
+                plans=PaymentPlans(settings.payment_plans, database),
+                sweep=sweep,
+                erasure=erasure,
+                recovery=recovery,
+                worklists=Worklists(database),
+            )
     finally:
-        broadcast.close()
         await announcements.drain(DRAIN_SECONDS)
         for task in background:
             task.cancel()

@@ -7,7 +7,16 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import errors, health, links, log_levels, metrics, orchestrate, stream, worklists
+from app.api import (
+    error_handlers,
+    health,
+    links,
+    log_levels,
+    metrics,
+    orchestrate,
+    stream,
+    worklists,
+)
 from app.api.access import Access, Operators
 from app.api.body_limit import BodyLimitMiddleware
 from app.api.caching import AnswerCache
@@ -33,10 +42,13 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
-            host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
-            address = FromCode(f"http://{host}:{settings.port}")
-            log.event(ServiceStarted(address=address))
-            yield
+            with stream.broadcasting(
+                orchestrator.report, settings.metrics_access, observability.instruments
+            ) as app.state.broadcast:
+                host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
+                address = FromCode(f"http://{host}:{settings.port}")
+                log.event(ServiceStarted(address=address))
+                yield
 
     app = DocumentedAPI(
         title="SMS orchestrator",
@@ -47,7 +59,7 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     app.add_middleware(HeadMiddleware)
     app.state.settings = settings
     app.state.observability = observability
-    errors.add_error_handlers(app)
+    error_handlers.add_error_handlers(app)
     app.state.access = Access(settings.metrics_access, observability.instruments)
     app.state.operators = Operators(settings.logs.tokens_file)
     app.state.answers = AnswerCache(settings.metrics_access.cache_seconds)

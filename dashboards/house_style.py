@@ -178,7 +178,16 @@ def timeseries(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Lines over time, with the thresholds of ``signals`` drawn in."""
-    return _graph(title, description, unit, queries, signals, empty, links, _LINES)
+    return _graph(
+        title,
+        description,
+        unit=unit,
+        queries=queries,
+        signals=signals,
+        empty=empty,
+        links=links,
+        look=_LINES,
+    )
 
 
 def stacked(
@@ -190,7 +199,16 @@ def stacked(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Parts of a whole over time, one upon the other."""
-    return _graph(title, description, unit, queries, (), empty, links, _STACKED)
+    return _graph(
+        title,
+        description,
+        unit=unit,
+        queries=queries,
+        signals=(),
+        empty=empty,
+        links=links,
+        look=_STACKED,
+    )
 
 
 def bars(
@@ -202,7 +220,16 @@ def bars(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Counts over time as stacked bars; each query has a ``step`` as long as what it counts."""
-    return _graph(title, description, unit, queries, (), empty, links, _BARS)
+    return _graph(
+        title,
+        description,
+        unit=unit,
+        queries=queries,
+        signals=(),
+        empty=empty,
+        links=links,
+        look=_BARS,
+    )
 
 
 def band(
@@ -216,7 +243,16 @@ def band(
     empty: str = "",
 ) -> Panel:
     """A line in the band where it usually is."""
-    panel = _graph(title, description, unit, (value, baseline, upper, lower), (), empty, (), _LINES)
+    panel = _graph(
+        title,
+        description,
+        unit=unit,
+        queries=(value, baseline, upper, lower),
+        signals=(),
+        empty=empty,
+        links=(),
+        look=_LINES,
+    )
     panel.overrides = [
         _override(value.legend, color=_fixed(Colour.NEUTRAL), custom__lineWidth=2),
         _override(
@@ -287,7 +323,7 @@ def figure(
     What is no longer known is not shown, where `stat` shows what was known last. The query may
     look back over the whole range.
     """
-    panel = stat(title, description, unit, query, steps, empty, links)
+    panel = stat(title, description, unit=unit, query=query, steps=steps, empty=empty, links=links)
     panel.targets = _targets([query], extra={"instant": True, "range": False})
     panel.options["graphMode"] = "none"
     return panel
@@ -340,7 +376,9 @@ def bar_list(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """The present value of each query as a bar, from top to bottom as they are given."""
-    panel = bar_gauge(title, description, unit, queries[0], neutral(), empty, links)
+    panel = bar_gauge(
+        title, description, unit=unit, query=queries[0], steps=neutral(), empty=empty, links=links
+    )
     panel.targets = _targets(queries, extra={"instant": True, "range": False})
     panel.overrides = list(_colours_of_queries(queries))
     return panel
@@ -355,7 +393,9 @@ def heatmap(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """How often each duration or share occurs; ``query`` gives rates of buckets by ``le``."""
-    panel = _cells(title, description, empty, _GRAFANA_UNITS[unit], "short", links)
+    panel = _cells(
+        title, description, empty=empty, unit=_GRAFANA_UNITS[unit], cells="short", links=links
+    )
     panel.targets = _targets([query], extra={"format": "heatmap"})
     panel.options["yAxis"]["unit"] = _GRAFANA_UNITS[unit]
     return panel
@@ -370,7 +410,14 @@ def rows_heatmap(
     empty: str = "",
 ) -> Panel:
     """A row of coloured cells for each query, over the ``last`` time, whatever is chosen."""
-    panel = _cells(title, description, empty, _GRAFANA_UNITS[unit], _GRAFANA_UNITS[unit], ())
+    panel = _cells(
+        title,
+        description,
+        empty=empty,
+        unit=_GRAFANA_UNITS[unit],
+        cells=_GRAFANA_UNITS[unit],
+        links=(),
+    )
     panel.targets = _targets(queries)
     panel.timeFrom = last
     return panel
@@ -511,7 +558,16 @@ def logs(title: str, description: str, logql: str, empty: str) -> Panel:
 def log_rate(title: str, description: str, logql: str, legend: str, empty: str) -> Panel:
     """Log lines over time as stacked bars, counted by Loki."""
     query = Query(logql, legend)
-    panel = _graph(title, description, Unit.COUNT, (query,), (), empty, (), _BARS)
+    panel = _graph(
+        title,
+        description,
+        unit=Unit.COUNT,
+        queries=(query,),
+        signals=(),
+        empty=empty,
+        links=(),
+        look=_BARS,
+    )
     panel.dataSource = grafana.LOKI
     panel.targets = [
         grafana.Target(

@@ -189,6 +189,7 @@ def _own_observations() -> Row:
             signal(runtime.background(), "task", among=INSTANCES),
             signal(runtime.rollup_store(), "instance", among=INSTANCES),
             signal(runtime.rollup_losses(), "instance", among=INSTANCES),
+            signal(runtime.clock(), "instance", among=INSTANCES),
             signal(runtime.folded_labels(), "label", among=INSTANCES, empty="None was folded"),
             stacked(
                 "Log lines a second by level",

@@ -138,11 +138,11 @@ def _bands(thresholds: Thresholds) -> Row:
             title,
             f"{text} Good is within the band. The band comes from the same hour of the past four "
             "weeks; where there is a line without a band, there is not enough history.",
-            unit,
-            query(seasonality.VALUE, "last hour"),
-            query(seasonality.BASELINE, "usual"),
-            query(seasonality.LOWER, "usual at least"),
-            query(seasonality.UPPER, "usual at most"),
+            unit=unit,
+            value=query(seasonality.VALUE, "last hour"),
+            baseline=query(seasonality.BASELINE, "usual"),
+            lower=query(seasonality.LOWER, "usual at least"),
+            upper=query(seasonality.UPPER, "usual at most"),
             empty="Nothing in the last hours",
         )
 

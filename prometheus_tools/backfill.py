@@ -75,7 +75,15 @@ def backfill(
         if not prometheus_url:
             blocks.link(blocks.blocks_in(data), storage)
         text.write_text(blocks.END, encoding="utf-8")
-        samples = evaluate(rules, names, storage, text, stretches, prometheus_url, progress)
+        samples = evaluate(
+            rules,
+            names,
+            storage=storage,
+            text=text,
+            stretches=stretches,
+            prometheus_url=prometheus_url,
+            progress=progress,
+        )
         # One block of all, for blocks that overlap are what Prometheus warns of.
         made = blocks.create(text, Path(name) / "finished") if any(samples.values()) else []
         final = [Path(shutil.move(block, data / block.name)) for block in made]

@@ -107,7 +107,12 @@ def rulebook(texts: Iterable[str], default_interval: int, at_least: int = 0) -> 
                 keep_firing = duration(rule.get("keep_firing_for", "0s"))
                 alerts.append(
                     AlertingRule(
-                        rule["alert"], rule["expr"], labels, pending, keep_firing, interval
+                        rule["alert"],
+                        rule["expr"],
+                        labels=labels,
+                        pending=pending,
+                        keep_firing=keep_firing,
+                        interval=interval,
                     )
                 )
     return Rulebook(records, tuple(alerts))

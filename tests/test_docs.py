@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.config import ENV_PREFIX, Settings
+from app.core.settings_reference import reference
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
@@ -114,6 +116,24 @@ def test_each_path_in_the_repository_exists() -> None:
     }
     assert len(named) > len(FOLDERS)
     assert {(document, path) for document, path in named if not (ROOT / path).exists()} == set()
+
+
+def test_each_setting_exists() -> None:
+    known = {ENV_PREFIX.rstrip("_"), *Settings.variables()}
+    sections = tuple(f"{name.split('__')[0]}__" for name in known if "__" in name)
+    named = {
+        (name(document), variable)
+        for document in not_empty(DOCUMENTS)
+        if document.name not in ("CHANGELOG.md", "settings.md")
+        for variable in re.findall(rf"{ENV_PREFIX}[A-Z0-9_]*", document.read_text())
+    }
+    assert len(named) > len(FOLDERS)
+    unknown = {(place, v) for place, v in named if v not in {*known, *sections, ENV_PREFIX}}
+    assert unknown == set()
+
+
+def test_the_list_of_settings_is_made_from_the_declarations() -> None:
+    assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == reference(), "make generate"
 
 
 def test_each_document_is_linked_from_the_readme_or_from_one_that_is() -> None:

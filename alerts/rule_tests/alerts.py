@@ -121,7 +121,14 @@ def alert_tests(
         for threshold in signal.thresholds:
             if is_plain(signal):
                 try:
-                    yield _test(group, signal, threshold, semantics, links, step)
+                    yield _test(
+                        group,
+                        signal,
+                        threshold=threshold,
+                        semantics=semantics,
+                        links=links,
+                        step=step,
+                    )
                 except UnknownTemplateError as error:
                     raise ValueError(
                         f"alert {threshold.alert}: no test can be made: {error}; make its signal a "

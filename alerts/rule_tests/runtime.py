@@ -19,6 +19,7 @@ def observe_process(universe: Universe) -> None:
     for metric in (
         *(catalogue.PROCESS_CPU, catalogue.PROCESS_MEMORY, catalogue.PROCESS_START_TIME),
         *(catalogue.ROLLUP_FLUSH_FAILURES, catalogue.ROLLUP_LOST_EVENTS),
+        catalogue.CLOCK_SET_BACK,
         *(catalogue.INSTRUMENTATION_ERRORS, catalogue.EVENT_LOOP_LAG, catalogue.PROCESS_WORKERS),
     ):
         universe.observe(metric)
@@ -70,6 +71,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         runtime.LAG.name: universe.quantiles(0.99, catalogue.EVENT_LOOP_LAG, 300, _BY),
         runtime.BACKGROUND_FAILED.name: grown(catalogue.BACKGROUND_TASK_FAILURES, 900, "task"),
         runtime.FLUSHES_FAILED.name: grown(catalogue.ROLLUP_FLUSH_FAILURES, 60),
+        runtime.CLOCK_SET_BACK.name: grown(catalogue.CLOCK_SET_BACK, 3600),
         runtime.EVENTS_LOST.name: grown(catalogue.ROLLUP_LOST_EVENTS, 900),
         runtime.LINES_DROPPED.name: universe.increases(
             catalogue.LOG_LINES_DROPPED.name,

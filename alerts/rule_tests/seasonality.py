@@ -60,11 +60,25 @@ def _bands(thresholds: Thresholds) -> RecordTest:
     begin, first = universe.at + 1, universe.at - 2 * universe.step
     start = ((begin, first + universe.step),)
     for signal in _SIGNALS:
-        _add(universe, "restless", signal, 0.004, 0, start)
-        _add(universe, "steady", signal, 0.01, 5, start)
+        _add(universe, "restless", signal=signal, weight=0.004, base=0, gaps=start)
+        _add(universe, "steady", signal=signal, weight=0.01, base=5, gaps=start)
         # promtool wants each series to begin when the others do.
-        _add(universe, "new", signal, 0.01, 1, (*start, (first, 2 * _WEEK + _HOUR)))
-        _add(universe, "newer", signal, 0.01, 1, (*start, (first, _WEEK - _HOUR)))
+        _add(
+            universe,
+            "new",
+            signal=signal,
+            weight=0.01,
+            base=1,
+            gaps=(*start, (first, 2 * _WEEK + _HOUR)),
+        )
+        _add(
+            universe,
+            "newer",
+            signal=signal,
+            weight=0.01,
+            base=1,
+            gaps=(*start, (first, _WEEK - _HOUR)),
+        )
         # Of a whole week, the first day has to be known: of these it is not, or hardly.
         for job, since, until in (
             ("young", 6 * _DAY, 6 * _DAY),
@@ -72,7 +86,14 @@ def _bands(thresholds: Thresholds) -> RecordTest:
             ("hardly", _WEEK, _WEEK - _DAY // 3),
         ):
             gaps = (*start, (first, since), (until, 6 * _DAY))
-            _add(universe, job, signal, 0.01, 1, gaps if until != since else gaps[:2])
+            _add(
+                universe,
+                job,
+                signal=signal,
+                weight=0.01,
+                base=1,
+                gaps=gaps if until != since else gaps[:2],
+            )
     levels: Values = {}
     scaled: Values = {}
     by_week: dict[Labels, list[float]] = {}

@@ -305,18 +305,19 @@ def unhandled(thresholds: Thresholds) -> Signal:
             above(
                 "CriticalEscalationsUnhandled",
                 Urgency.CRITICAL,
-                thresholds.critical_escalation_seconds,
-                Severity.PAGE,
-                "A critical escalation of {{ $labels.job }} has not been handled",
-                "A tenant threatens to hurt themselves or somebody, and no manager has closed it.",
+                value=thresholds.critical_escalation_seconds,
+                severity=Severity.PAGE,
+                summary="A critical escalation of {{ $labels.job }} has not been handled",
+                text="A tenant threatens to hurt themselves or somebody, and no manager has "
+                "closed it.",
             ),
             above(
                 "HighEscalationsUnhandled",
                 Urgency.HIGH,
-                thresholds.high_escalation_seconds,
-                Severity.TICKET,
-                "An escalation of {{ $labels.job }} of high severity has not been handled",
-                "A tenant is hostile, or speaks of a lawyer, and no manager has closed it.",
+                value=thresholds.high_escalation_seconds,
+                severity=Severity.TICKET,
+                summary="An escalation of {{ $labels.job }} of high severity has not been handled",
+                text="A tenant is hostile, or speaks of a lawyer, and no manager has closed it.",
             ),
         ),
     )

@@ -64,6 +64,7 @@ def _increase(metric: Metric, window: str, label: str = "", matchers: str = "") 
 
 
 BACKGROUND_FAILED = _increase(catalogue.BACKGROUND_TASK_FAILURES, "15m", "task")
+CLOCK_SET_BACK = _increase(catalogue.CLOCK_SET_BACK, "1h")
 FLUSHES_FAILED = _increase(catalogue.ROLLUP_FLUSH_FAILURES, "1m")
 EVENTS_LOST = _increase(catalogue.ROLLUP_LOST_EVENTS, "15m")
 LINES_DROPPED = _increase(catalogue.LOG_LINES_DROPPED, "5m", "reason", 'reason!="sampled"')
@@ -276,6 +277,34 @@ def background() -> Signal:
     )
 
 
+def clock() -> Signal:
+    """A clock that was set back while something was timed by it."""
+    return Signal(
+        title="Durations cut by a clock set back",
+        meaning="Durations of the last hour that are told as 0, because the clock says that they "
+        "ended before they began. Good is 0.",
+        unit=Unit.COUNT,
+        source=CLOCK_SET_BACK,
+        dashboard=Dashboard.MONITORING,
+        thresholds=(
+            Threshold(
+                alert="ClockSetBack",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"The clock of {_AT} was set back",
+                description="Waiting times and times to resolve are too short since then, and what "
+                "is overdue is found too late. Durations of the last hour.",
+                action="Compare the clocks of the machines, and see what sets them. A clock that "
+                "is wrong must be slewed, not set.",
+                pending="1m",
+                logs=LogQuery(level="warning"),
+            ),
+        ),
+    )
+
+
 def rollup_losses() -> Signal:
     """What the rollups had to give up."""
     return Signal(
@@ -437,6 +466,7 @@ def group(thresholds: Thresholds) -> Group:
             background(),
             rollup_store(),
             rollup_losses(),
+            clock(),
             log_losses(),
             log_writes(),
             instrumentation(),

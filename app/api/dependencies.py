@@ -1,18 +1,35 @@
-"""What the routers are given."""
+"""What the routers are given: each route names the one service that it needs."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
 from app.api.access import Caller
 from app.assembly import Orchestrator
 from app.core.observability import Observability
+from app.services.approvals import Approvals
+from app.services.broadcast import Broadcast
+from app.services.dependency_probe import DependencyProbe
+from app.services.escalations import Escalations
+from app.services.metrics_report import MetricsReport
+from app.services.payment_plans import PaymentPlans
+from app.services.range_figures import RangeFigures
+from app.services.range_queries import RangePlanner
+from app.services.recovery import Recovery
+from app.services.workflow import Workflows
+from app.services.worklists import Worklists
+
+S = TypeVar("S")
 
 
-# Coroutines, though they wait for nothing: FastAPI runs plain functions in a thread each time.
-async def _orchestrator(request: Request) -> Orchestrator:
-    orchestrator: Orchestrator = request.app.state.orchestrator
-    return orchestrator
+def _part(of: Callable[[Orchestrator], S]) -> Callable[[Request], Coroutine[Any, Any, S]]:
+    # A coroutine, though it waits for nothing: FastAPI runs plain functions in a thread each time.
+    async def part(request: Request) -> S:
+        return of(request.app.state.orchestrator)
+
+    return part
 
 
 async def _observability(request: Request) -> Observability:
@@ -20,11 +37,27 @@ async def _observability(request: Request) -> Observability:
     return observability
 
 
+async def _broadcast(request: Request) -> Broadcast:
+    broadcast: Broadcast = request.app.state.broadcast
+    return broadcast
+
+
 async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
 
-TheOrchestrator = Annotated[Orchestrator, Depends(_orchestrator)]
-TheObservability = Annotated[Observability, Depends(_observability)]
+TheApprovals = Annotated[Approvals, Depends(_part(lambda parts: parts.approvals))]
+TheBroadcast = Annotated[Broadcast, Depends(_broadcast)]
 TheCaller = Annotated[Caller, Depends(_caller)]
+TheDependencyProbe = Annotated[DependencyProbe, Depends(_part(lambda parts: parts.dependencies))]
+TheEscalations = Annotated[Escalations, Depends(_part(lambda parts: parts.escalations))]
+TheObservability = Annotated[Observability, Depends(_observability)]
+ThePaymentPlans = Annotated[PaymentPlans, Depends(_part(lambda parts: parts.plans))]
+TheRangeFigures = Annotated[RangeFigures, Depends(_part(lambda parts: parts.range_figures))]
+TheRangePlanner = Annotated[RangePlanner, Depends(_part(lambda parts: parts.range_planner))]
+TheRecovery = Annotated[Recovery, Depends(_part(lambda parts: parts.recovery))]
+TheReport = Annotated[MetricsReport, Depends(_part(lambda parts: parts.report))]
+TheWorkflows = Annotated[Workflows, Depends(_part(lambda parts: parts.workflows))]
+TheWorklists = Annotated[Worklists, Depends(_part(lambda parts: parts.worklists))]
+TheZone = Annotated[ZoneInfo, Depends(_part(lambda parts: parts.zone))]

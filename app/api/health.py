@@ -1,10 +1,8 @@
 """Liveness, and what the service depends on."""
 
-import asyncio
-
 from fastapi import APIRouter, Response
 
-from app.api.dependencies import TheOrchestrator
+from app.api.dependencies import TheDependencyProbe
 from app.core.catalogue import Component
 from app.schemas.health import DependenciesHealth, DependencyHealth, Health
 
@@ -21,21 +19,18 @@ async def health() -> Health:
 
 
 @router.get("/dependencies", responses={503: {"model": DependenciesHealth}})
-async def dependencies(orchestrator: TheOrchestrator, response: Response) -> DependenciesHealth:
+async def dependencies(probe: TheDependencyProbe, response: Response) -> DependenciesHealth:
     """Whether each dependency is up. 503 only if the database is down: then nothing works.
 
     The answer comes within PROBE_SECONDS and a moment, whatever hangs, and says what did.
     """
-    components = list(orchestrator.upstreams)
-    database, *upstreams = await asyncio.gather(
-        orchestrator.database.health(PROBE_SECONDS),
-        *(orchestrator.upstreams[component].health(PROBE_SECONDS) for component in components),
-    )
-    found = {Component.DATABASE.value: DependencyHealth(up=database is None, reason=database)}
-    for component, reason in zip(components, upstreams, strict=True):
-        breaker = orchestrator.breakers.state(component)
-        found[component.value] = DependencyHealth(up=reason is None, reason=reason, breaker=breaker)
-    if database is not None:
+    found = await probe.states(PROBE_SECONDS)
+    if not found[Component.DATABASE].up:
         response.status_code = 503
-    all_up = all(dependency.up for dependency in found.values())
-    return DependenciesHealth(status="ok" if all_up else "degraded", dependencies=found)
+    return DependenciesHealth(
+        status="ok" if all(state.up for state in found.values()) else "degraded",
+        dependencies={
+            name.value: DependencyHealth.model_validate(state, from_attributes=True)
+            for name, state in found.items()
+        },
+    )

@@ -10,7 +10,7 @@ from app.api.routing import OperatorRoute
 from app.core.errors import UnknownIdError
 from app.core.log_levels import LevelChange, UnknownLoggerError
 from app.core.logging import known_loggers, level_of
-from app.schemas.errors import ErrorAnswer
+from app.schemas.error_answers import ErrorAnswer
 from app.schemas.log_levels import ChangedLevel, ChangeLevel, LogLevelsAnswer
 
 router = APIRouter(

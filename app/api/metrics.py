@@ -4,23 +4,31 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.caching import NOT_KEPT
-from app.api.dependencies import TheObservability, TheOrchestrator
+from app.api.dependencies import (
+    TheObservability,
+    TheRangeFigures,
+    TheRangePlanner,
+    TheReport,
+    TheZone,
+)
+from app.api.overview_answer import measures_answer, overview_answer
+from app.api.range_answer import range_answer
 from app.api.routing import CachedRoute, GuardedRoute, ScrapeRoute
-from app.assembly import Orchestrator
 from app.core.errors import InvalidRequestError
-from app.schemas.errors import ErrorAnswer
+from app.schemas.error_answers import ErrorAnswer
 from app.schemas.metrics import SECTIONS, Measures, MetricsAnswer, Series
 from app.services import measures as selection
 from app.services import time_ranges
 from app.services.export import MEDIA_TYPES, Format, exported, record, table
 from app.services.measures import MEASURES
-from app.services.metrics_ranges import Prepared, RangeQuery
+from app.services.range_queries import Prepared, RangeQuery
 from app.services.time_ranges import HOUR, MINUTE, Moment
 
 router = APIRouter(tags=["metrics"], route_class=CachedRoute)
@@ -105,12 +113,9 @@ class RangeParameters:
                     f"{alias}: it is another name of {name}; give one of them", alias
                 )
 
-    def query(
-        self, orchestrator: Orchestrator, measures: str | None, compare: str | None = None
-    ) -> RangeQuery:
+    def query(self, zone: ZoneInfo, measures: str | None, compare: str | None = None) -> RangeQuery:
         """The question. Raises InvalidRequestError."""
         given = self.given
-        zone = orchestrator.zone
         if (name := given.get("timezone")) is not None:
             zone = time_ranges.zone_named(name, "timezone")
         # The minute that runs counts as a whole: the last hour has 60 of them.
@@ -133,15 +138,19 @@ class RangeParameters:
             compare=None if compare is None else time_ranges.duration(compare, "compare"),
         )
 
-    async def in_steps(self, orchestrator: Orchestrator, measures: str | None) -> Prepared:
-        """The question, in the usual steps where none were asked for."""
-        query = self.query(orchestrator, measures)
-        if query.step is None:
-            return await orchestrator.ranges.in_usual_steps(query)
-        return await orchestrator.ranges.prepared(query)
-
 
 TheRange = Annotated[RangeParameters, Depends()]
+
+
+async def _in_steps(
+    asked: TheRange, zone: TheZone, planner: TheRangePlanner, measures: MeasuresParameter = None
+) -> Prepared:
+    """The question, in the usual steps where none were asked for."""
+    query = asked.query(zone, measures)
+    return await (planner.in_usual_steps(query) if query.step is None else planner.prepared(query))
+
+
+TheQuestion = Annotated[Prepared, Depends(_in_steps)]
 
 
 @scrape_router.get("/metrics", response_class=Response)
@@ -156,7 +165,10 @@ async def metrics(request: Request, observability: TheObservability) -> Response
     responses={200: {"model": MetricsAnswer, "content": {"application/json": {}}}, **_REFUSED},
 )
 async def orchestrate_metrics(
-    orchestrator: TheOrchestrator,
+    report: TheReport,
+    planner: TheRangePlanner,
+    figures: TheRangeFigures,
+    zone: TheZone,
     asked: TheRange,
     selected: Annotated[
         str | None,
@@ -195,9 +207,10 @@ async def orchestrate_metrics(
         sections = () if asks_for_range else SECTIONS
     found = None
     if asks_for_range:
-        query = asked.query(orchestrator, measures, compare)
-        found = await orchestrator.ranges.answer(await orchestrator.ranges.prepared(query))
-    answer = await orchestrator.report.overview(sections)
+        query = await planner.prepared(asked.query(zone, measures, compare))
+        read = await figures.read(query)
+        found = await figures.off_loop(lambda: range_answer(query, read))
+    answer = await overview_answer(report, sections)
     if found:
         answer.range = found
         answer.as_of = min(answer.as_of, found.as_of) if sections else found.as_of
@@ -214,17 +227,15 @@ async def orchestrate_metrics(
     responses={200: {"model": Series, "content": {"text/csv": {}}}, **_REFUSED},
 )
 async def series(
-    orchestrator: TheOrchestrator,
-    asked: TheRange,
-    measures: MeasuresParameter = None,
+    figures: TheRangeFigures,
+    query: TheQuestion,
     format: Annotated[str, Query(pattern="^(json|csv)$", description="json or csv")] = "json",
 ) -> Response:
     """Time series ready to plot: flat rows of time, measure, labels and values, oldest first.
 
     Grafana's Infinity data source, `pandas.read_json` and a spreadsheet take it as it is.
     """
-    query = await asked.in_steps(orchestrator, measures)
-    steps = [step async for some in orchestrator.ranges.rows(query) for step in some]
+    steps = [step async for some in figures.rows(query) for step in some]
 
     def written() -> bytes:
         if format == "csv":
@@ -232,7 +243,7 @@ async def series(
         return orjson.dumps([record(step) for step in steps], option=orjson.OPT_UTC_Z)
 
     return Response(
-        await orchestrator.ranges.off_loop(written),
+        await figures.off_loop(written),
         media_type=MEDIA_TYPES[Format.CSV] if format == "csv" else "application/json",
         headers=None if all(step.complete for step in steps) else NOT_KEPT,
     )
@@ -242,28 +253,26 @@ async def series(
     "/orchestrate/metrics/measures",
     responses={status: _REFUSED[status] for status in (401, 422, 429)},
 )
-async def measures(orchestrator: TheOrchestrator) -> Measures:
+async def measures(report: TheReport) -> Measures:
     """Every measure: its kind and unit, the labels it can be split by, how long it is kept."""
-    return orchestrator.report.measures()
+    return measures_answer(report.measures())
 
 
 @export_router.get(
     "/orchestrate/metrics/export", responses=_REFUSED, response_class=StreamingResponse
 )
 async def export(
-    orchestrator: TheOrchestrator,
-    asked: TheRange,
+    figures: TheRangeFigures,
+    query: TheQuestion,
     format: Annotated[
         Format,
         Query(
             description="openmetrics is the format that `promtool tsdb create-blocks-from` reads"
         ),
     ] = Format.CSV,
-    measures: MeasuresParameter = None,
 ) -> StreamingResponse:
     """Any range as a file, streamed."""
-    query = await asked.in_steps(orchestrator, measures)
-    chunks = exported(orchestrator.ranges, query, format)
+    chunks = exported(figures, query, format)
     # Before the answer begins: what can't be read at all is an error, and no empty file.
     first = await anext(chunks)
     suffix = "txt" if format is Format.OPENMETRICS else format.value

@@ -4,17 +4,22 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.api.dependencies import TheCaller, TheOrchestrator
+from app.api.dependencies import (
+    TheApprovals,
+    TheCaller,
+    TheEscalations,
+    ThePaymentPlans,
+    TheRecovery,
+    TheWorkflows,
+)
 from app.api.routing import ActingRoute, ReceivingRoute
 from app.core.catalogue import Detection, PlanResult
-from app.models import WorkflowInstance
-from app.schemas.errors import ErrorAnswer
+from app.schemas.error_answers import ErrorAnswer
 from app.schemas.orchestrate import (
     ApproveAnswer,
     ApproveResponse,
     Escalate,
     EscalateAnswer,
-    FailedWorkflowAnswer,
     Identifier,
     PaymentPlanAnswer,
     PaymentPlanDetected,
@@ -24,13 +29,12 @@ from app.schemas.orchestrate import (
     RetryFailedAnswer,
     RetryWorkflow,
     SMSReceived,
-    StepAnswer,
     WorkflowAnswer,
     WorkflowStatusAnswer,
 )
-from app.schemas.pages import After, Limit, Page
 from app.services.approvals import Decision
 from app.services.workflow import SMS
+from app.services.workflow_reports import WorkflowState
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorAnswer} for code in (400, 404, 409, 413, 422, 503)
@@ -44,7 +48,7 @@ receiving_router = APIRouter(
 
 
 @receiving_router.post("/sms-received")
-async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> WorkflowAnswer:
+async def sms_received(request: SMSReceived, workflows: TheWorkflows) -> WorkflowAnswer:
     """Run the workflow of one SMS until it waits or ends; a repeated delivery runs nothing."""
     sms = SMS(
         tenant_id=request.tenant_id,
@@ -53,18 +57,18 @@ async def sms_received(request: SMSReceived, orchestrator: TheOrchestrator) -> W
         conversation_id=request.conversation_id,
         message_id=request.message_id,
     )
-    return _answer(await orchestrator.workflows.receive(sms))
+    return _answer(await workflows.receive(sms))
 
 
 @router.post("/approve-response")
 async def approve_response(
-    request: ApproveResponse, caller: TheCaller, orchestrator: TheOrchestrator
+    request: ApproveResponse, caller: TheCaller, approvals: TheApprovals
 ) -> ApproveAnswer:
     """Send a queued response, send a changed text instead, or escalate.
 
     After a time-out the tenant may have the text: then only the same text is accepted again.
     """
-    decided = await orchestrator.approvals.decide(
+    decided = await approvals.decide(
         Decision(
             request.response_queue_id,
             request.action,
@@ -82,10 +86,10 @@ async def approve_response(
 
 @router.post("/payment-plan-detected")
 async def payment_plan_detected(
-    request: PaymentPlanDetected, orchestrator: TheOrchestrator
+    request: PaymentPlanDetected, plans: ThePaymentPlans
 ) -> PaymentPlanAnswer:
     """Extract a payment plan, validate and store it."""
-    plan = await orchestrator.plans.detect(
+    plan = await plans.detect(
         request.conversation_id,
         request.tenant_id,
         request.message_content,
@@ -104,16 +108,16 @@ async def payment_plan_detected(
 
 
 @router.post("/escalate")
-async def escalate(request: Escalate, orchestrator: TheOrchestrator) -> EscalateAnswer:
+async def escalate(request: Escalate, escalations: TheEscalations) -> EscalateAnswer:
     """Open an escalation."""
-    escalation = await orchestrator.escalations.open(
+    escalation_id = await escalations.open(
         request.conversation_id,
         request.escalation_type,
         request.severity,
         Detection.AUTO if request.auto_detected else Detection.MANUAL,
         request.reason,
     )
-    return EscalateAnswer(escalation_id=escalation.id, conversation_id=escalation.conversation_id)
+    return EscalateAnswer(escalation_id=escalation_id, conversation_id=request.conversation_id)
 
 
 @router.post("/escalations/{escalation_id}/resolve")
@@ -121,10 +125,10 @@ async def resolve_escalation(
     escalation_id: Identifier,
     request: ResolveEscalation,
     caller: TheCaller,
-    orchestrator: TheOrchestrator,
+    escalations: TheEscalations,
 ) -> ResolveAnswer:
     """Close an escalation; the answer says how long it was open."""
-    seconds = await orchestrator.escalations.resolve(
+    seconds = await escalations.resolve(
         escalation_id, caller.manager_id(request.manager_id), request.note
     )
     return ResolveAnswer(escalation_id=escalation_id, resolution_seconds=seconds)
@@ -132,60 +136,30 @@ async def resolve_escalation(
 
 @router.get("/workflow/{conversation_id}/status")
 async def workflow_status(
-    conversation_id: Identifier, orchestrator: TheOrchestrator
+    conversation_id: Identifier, workflows: TheWorkflows
 ) -> WorkflowStatusAnswer:
     """The state of the latest workflow of a conversation, with its steps and times."""
-    report = await orchestrator.workflows.report(conversation_id)
-    workflow, response = report.workflow, report.response
-    return WorkflowStatusAnswer(
-        **_answer(workflow).model_dump(),
-        route=workflow.route,
-        confidence=workflow.confidence,
-        error=workflow.error,
-        correlation_id=workflow.correlation_id,
-        created_at=workflow.created_at,
-        updated_at=workflow.updated_at,
-        response_queue_id=response.id if response else None,
-        response=response.text if response else None,
-        outbound_text=report.outbound.text if report.outbound else None,
-        outbound_state=report.outbound.state if report.outbound else None,
-        steps=[StepAnswer.model_validate(step) for step in report.steps],
-    )
+    report = await workflows.report(conversation_id)
+    return WorkflowStatusAnswer.model_validate(report, from_attributes=True)
 
 
 @router.post("/retry/{workflow_id}")
 async def retry_workflow(
     workflow_id: Identifier,
-    orchestrator: TheOrchestrator,
+    workflows: TheWorkflows,
     request: RetryWorkflow | None = None,
 ) -> WorkflowAnswer:
     """Run a failed workflow again."""
     reason = request.reason if request else None
-    return _answer(await orchestrator.workflows.retry(workflow_id, reason))
-
-
-@router.get("/workflows/failed")
-async def failed_workflows(
-    orchestrator: TheOrchestrator,
-    limit: Limit = 100,
-    after: After = None,
-) -> Page[FailedWorkflowAnswer]:
-    """Workflows that failed and that nobody has run again yet, the oldest failure first."""
-    page = await orchestrator.recovery.failed(limit, after)
-    items = [FailedWorkflowAnswer.model_validate(workflow) for workflow in page.workflows]
-    return Page(total=page.total, items=items, after=page.after)
+    return _answer(await workflows.retry(workflow_id, reason))
 
 
 @router.post("/retry-failed", status_code=202)
-async def retry_failed(request: RetryFailed, orchestrator: TheOrchestrator) -> RetryFailedAnswer:
+async def retry_failed(request: RetryFailed, recovery: TheRecovery) -> RetryFailedAnswer:
     """Run all workflows again that failed since a time; they run one after the other."""
-    requested = await orchestrator.recovery.request(request.since, request.reason)
-    return RetryFailedAnswer(requested=requested, per_minute=orchestrator.recovery.per_minute)
+    requested = await recovery.request(request.since, request.reason)
+    return RetryFailedAnswer(requested=requested, per_minute=recovery.per_minute)
 
 
-def _answer(workflow: WorkflowInstance) -> WorkflowAnswer:
-    return WorkflowAnswer(
-        status=workflow.status,
-        conversation_id=workflow.conversation_id,
-        workflow_id=workflow.id,
-    )
+def _answer(workflow: WorkflowState) -> WorkflowAnswer:
+    return WorkflowAnswer.model_validate(workflow, from_attributes=True)

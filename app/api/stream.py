@@ -1,13 +1,21 @@
 """`GET /orchestrate/metrics/stream` and the live page that reads it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.dependencies import TheOrchestrator
+from app.api.dependencies import TheBroadcast
+from app.api.overview_answer import overview_answer
 from app.api.routing import GuardedRoute, access_of
+from app.core.config import MetricsAccess
+from app.core.instrumentation import Instruments
+from app.core.stopping import called_on_stop
+from app.services.broadcast import Broadcast
+from app.services.metrics_report import MetricsReport
 
 router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"], route_class=GuardedRoute)
 page_router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"])
@@ -23,6 +31,26 @@ _PAGE_HEADERS = {
 }
 
 
+@contextmanager
+def broadcasting(
+    report: MetricsReport, access: MetricsAccess, instruments: Instruments
+) -> Iterator[Broadcast]:
+    """The broadcast of the overview; its streams end as soon as the server is told to stop."""
+
+    async def snapshot() -> bytes:
+        answer = await overview_answer(report)
+        return answer.model_dump_json(exclude_unset=True).encode()
+
+    broadcast = Broadcast(
+        snapshot, instruments, access.stream_interval_seconds, access.stream_heartbeat_seconds
+    )
+    try:
+        with called_on_stop(broadcast.close):
+            yield broadcast
+    finally:
+        broadcast.close()
+
+
 @router.get(
     "/stream",
     response_class=StreamingResponse,
@@ -30,7 +58,7 @@ _PAGE_HEADERS = {
 )
 async def stream(
     request: Request,
-    orchestrator: TheOrchestrator,
+    broadcast: TheBroadcast,
     last_event_id: Annotated[
         str | None, Header(max_length=100, description="`id` of the last snapshot that was read")
     ] = None,
@@ -42,7 +70,7 @@ async def stream(
     that is taken out of the file ends its streams within 4 seconds.
     """
     return StreamingResponse(
-        orchestrator.broadcast.events(last_event_id, lambda: access_of(request).may_read(request)),
+        broadcast.events(last_event_id, lambda: access_of(request).may_read(request)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -1,12 +1,18 @@
 """`GET` lists of what waits for people."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any, TypeVar
 
-from app.api.dependencies import TheOrchestrator
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from app.api.dependencies import TheWorklists
 from app.api.routing import ActingRoute
-from app.schemas.errors import ErrorAnswer
+from app.schemas.error_answers import ErrorAnswer
 from app.schemas.pages import After, Limit, Order, Page
-from app.schemas.worklists import OpenEscalation, WaitingResponse
+from app.schemas.worklists import FailedWorkflow, OpenEscalation, WaitingResponse
+from app.services.worklists import Part
+
+A = TypeVar("A", bound=BaseModel)
 
 router = APIRouter(
     prefix="/orchestrate",
@@ -16,31 +22,39 @@ router = APIRouter(
 )
 
 
+class PageParameters:
+    """Which part of a list is asked for, and in which order."""
+
+    def __init__(self, limit: Limit = 100, after: After = None, order: Order = "oldest") -> None:
+        self.limit = limit
+        self.after = after
+        self.newest_first = order == "newest"
+
+
+ThePage = Annotated[PageParameters, Depends()]
+
+
 @router.get("/responses/waiting")
-async def waiting_responses(
-    orchestrator: TheOrchestrator,
-    limit: Limit = 100,
-    after: After = None,
-    order: Order = "oldest",
-) -> Page[WaitingResponse]:
+async def waiting_responses(worklists: TheWorklists, page: ThePage) -> Page[WaitingResponse]:
     """Responses that wait for a manager, by default the one that waits longest first."""
-    part = await orchestrator.worklists.waiting_responses(
-        limit, after, newest_first=order == "newest"
-    )
-    items = [WaitingResponse.model_validate(item) for item in part.items]
-    return Page(total=part.total, items=items, after=part.after)
+    part = await worklists.waiting_responses(page.limit, page.after, newest_first=page.newest_first)
+    return _page(part, WaitingResponse)
 
 
 @router.get("/escalations/open")
-async def open_escalations(
-    orchestrator: TheOrchestrator,
-    limit: Limit = 100,
-    after: After = None,
-    order: Order = "oldest",
-) -> Page[OpenEscalation]:
+async def open_escalations(worklists: TheWorklists, page: ThePage) -> Page[OpenEscalation]:
     """Escalations that nobody has closed, by default the one that is open longest first."""
-    part = await orchestrator.worklists.open_escalations(
-        limit, after, newest_first=order == "newest"
-    )
-    items = [OpenEscalation.model_validate(item) for item in part.items]
-    return Page(total=part.total, items=items, after=part.after)
+    part = await worklists.open_escalations(page.limit, page.after, newest_first=page.newest_first)
+    return _page(part, OpenEscalation)
+
+
+@router.get("/workflows/failed")
+async def failed_workflows(worklists: TheWorklists, page: ThePage) -> Page[FailedWorkflow]:
+    """Workflows that failed and that nobody has run again yet, by default the oldest first."""
+    part = await worklists.failed_workflows(page.limit, page.after, newest_first=page.newest_first)
+    return _page(part, FailedWorkflow)
+
+
+def _page(part: Part[Any], entry: type[A]) -> Page[A]:
+    items = [entry.model_validate(item, from_attributes=True) for item in part.items]
+    return Page[A](total=part.total, items=items, after=part.after)

@@ -1,4 +1,4 @@
 """The four upstreams over HTTP, with retries, circuit breakers and timing.
 
-May import schemas and core.
+May import core.
 """

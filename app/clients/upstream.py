@@ -268,7 +268,9 @@ class Upstream:
         async def exchange() -> T:
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._exchange(operation, method, path, parse, json, headers)
+                    return await self._exchange(
+                        operation, method, path=path, parse=parse, json=json, headers=headers
+                    )
             except TimeoutError:
                 raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
 

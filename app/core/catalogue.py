@@ -281,22 +281,23 @@ HOURS_SECONDS = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 36 * 3600, 72 * 3600, 
 HTTP_SERVER_REQUEST_DURATION = Metric(
     "http_server_request_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Time from a request to the end of its response, or to its first chunk where it is streamed.",
-    (
+    unit="seconds",
+    help="Time from a request to the end of its response, or to its first chunk where it is "
+    "streamed.",
+    labels=(
         Label("http_request_method", HTTP_METHODS),
         Label("http_route"),
         Label("http_response_status_code"),
     ),
-    REQUEST_SECONDS,
+    buckets=REQUEST_SECONDS,
 )
 HTTP_SERVER_STREAM_DURATION = Metric(
     "http_server_stream_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Time from the first chunk of a streamed response to its end.",
-    (Label("http_route"), Label("outcome", _values(Outcome))),
-    (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
+    unit="seconds",
+    help="Time from the first chunk of a streamed response to its end.",
+    labels=(Label("http_route"), Label("outcome", _values(Outcome))),
+    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
 )
 HTTP_SERVER_ACTIVE_REQUESTS = Metric(
     "http_server_active_requests",
@@ -307,11 +308,11 @@ HTTP_SERVER_ACTIVE_REQUESTS = Metric(
 OPERATION_DURATION = Metric(
     "operation_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Duration of one operation on a component; each attempt of a retried call is counted "
+    unit="seconds",
+    help="Duration of one operation on a component; each attempt of a retried call is counted "
     "separately.",
-    (COMPONENT, OPERATION, Label("outcome", _values(Outcome))),
-    OPERATION_SECONDS,
+    labels=(COMPONENT, OPERATION, Label("outcome", _values(Outcome))),
+    buckets=OPERATION_SECONDS,
 )
 OPERATION_ERRORS = Metric(
     "operation_errors_total",
@@ -507,10 +508,10 @@ SMS_RECEIVED = Metric(
 SMS_PROCESSING_DURATION = Metric(
     "orchestrator_sms_processing_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Time from accepting an SMS until it is sent, queued, escalated or failed, by route.",
-    (Label("route", _values(Route)),),
-    REQUEST_SECONDS,
+    unit="seconds",
+    help="Time from accepting an SMS until it is sent, queued, escalated or failed, by route.",
+    labels=(Label("route", _values(Route)),),
+    buckets=REQUEST_SECONDS,
 )
 SMS_IN_FLIGHT = Metric(
     "orchestrator_sms_in_flight",
@@ -528,14 +529,14 @@ SMS_CAPACITY = Metric(
 WORKFLOW_STEP_DURATION = Metric(
     "orchestrator_workflow_step_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Duration of one workflow step, its retries included.",
-    (
+    unit="seconds",
+    help="Duration of one workflow step, its retries included.",
+    labels=(
         Label("step", _values(Step)),
         Label("step_type", _values(StepType)),
         Label("status", _values(StepStatus)),
     ),
-    OPERATION_SECONDS,
+    buckets=OPERATION_SECONDS,
 )
 WORKFLOW_RETRIES = Metric(
     "orchestrator_workflow_retries_total",
@@ -569,10 +570,10 @@ APPROVALS = Metric(
 APPROVAL_WAIT_DURATION = Metric(
     "orchestrator_approval_wait_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Time from queueing a response to a manager's decision.",
-    (Label("action", _values(ApprovalAction)),),
-    HOURS_SECONDS,
+    unit="seconds",
+    help="Time from queueing a response to a manager's decision.",
+    labels=(Label("action", _values(ApprovalAction)),),
+    buckets=HOURS_SECONDS,
 )
 APPROVAL_QUEUE_LENGTH = Metric(
     "orchestrator_approval_queue_length",
@@ -632,10 +633,10 @@ ESCALATIONS = Metric(
 ESCALATION_RESOLUTION_DURATION = Metric(
     "orchestrator_escalation_resolution_duration_seconds",
     Kind.HISTOGRAM,
-    "seconds",
-    "Time from opening an escalation to a manager closing it.",
-    (Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
-    HOURS_SECONDS,
+    unit="seconds",
+    help="Time from opening an escalation to a manager closing it.",
+    labels=(Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
+    buckets=HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(
     "orchestrator_payment_plans_total",

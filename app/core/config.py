@@ -134,10 +134,18 @@ class Calls(Section):
         "retry for each wait. Retry-After of the upstream is kept if it is longer",
     )
     breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
-    collections_monitor_breaker_failures: int = Field(5, ge=1)
-    sms_agent_breaker_failures: int = Field(3, ge=1)
-    notification_service_breaker_failures: int = Field(5, ge=1)
-    ai_provider_breaker_failures: int = Field(5, ge=1)
+    collections_monitor_breaker_failures: int = Field(
+        5, ge=1, description="failures in a row that open its circuit breaker"
+    )
+    sms_agent_breaker_failures: int = Field(
+        3, ge=1, description="failures in a row that open its circuit breaker"
+    )
+    notification_service_breaker_failures: int = Field(
+        5, ge=1, description="failures in a row that open its circuit breaker"
+    )
+    ai_provider_breaker_failures: int = Field(
+        5, ge=1, description="failures in a row that open its circuit breaker"
+    )
     max_connections: int = Field(200, ge=1, description="connections per upstream and worker")
 
     @model_validator(mode="after")
@@ -292,7 +300,7 @@ class MetricsAccess(Section):
         1.0, description="time between two changes in the stream"
     )
     stream_heartbeat_seconds: Seconds = Field(
-        15.0, description="silence after which a comment is sent"
+        15.0, description="silence after which a heartbeat is sent"
     )
 
 
@@ -335,12 +343,17 @@ class Settings(OwnSettings):
     host: IPv4Address | IPv6Address = Field(
         IPv4Address("127.0.0.1"), description="address to listen on"
     )
-    port: int = Field(8000, ge=1, le=65535)
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     worker_metrics_dir: Path | None = Field(
         None, description="folder in which workers share metrics; `python -m app` makes one"
     )
-    environment: str = Field("development", min_length=1, max_length=40)
+    environment: str = Field(
+        "development",
+        min_length=1,
+        max_length=40,
+        description="where this runs; it is in metrics and logs, and chooses defaults",
+    )
     log_level: Level | None = Field(
         None, description="lowest level that is written; default: logs.environment_levels"
     )
@@ -358,7 +371,9 @@ class Settings(OwnSettings):
     )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="largest request body")
 
-    database_url: DatabaseUrl = "sqlite:///orchestrator.db"
+    database_url: DatabaseUrl = Field(
+        "sqlite:///orchestrator.db", description="sqlite:///FILE or postgresql://USER@HOST/NAME"
+    )
     database_password: SecretStr | None = Field(None, description="added to database_url")
     database_connections: int | None = Field(
         None,
@@ -378,17 +393,25 @@ class Settings(OwnSettings):
         "or the PostgreSQL database itself",
     )
 
-    collections_monitor_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8001")
-    sms_agent_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8002")
-    notification_service_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8003")
-    ai_provider_url: BaseUrl = AnyHttpUrl("http://127.0.0.1:8004")
+    collections_monitor_url: BaseUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8001"), description="knows tenants and their arrears"
+    )
+    sms_agent_url: BaseUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8002"), description="sends SMS and knows earlier ones"
+    )
+    notification_service_url: BaseUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8003"), description="tells managers what waits for them"
+    )
+    ai_provider_url: BaseUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:8004"), description="without the path /v1/chat/completions"
+    )
     ai_provider_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = Field(
         None,
         description="proxy for calls to the AI provider, as http://HOST:PORT, with USER:PASSWORD@ "
         "if it needs them; HTTP_PROXY and similar variables are never used",
     )
-    ai_api_key: SecretStr | None = None
-    ai_model: str = Field("gpt-4o-mini", min_length=1)
+    ai_api_key: SecretStr | None = Field(None, description="sent to the AI provider as its token")
+    ai_model: str = Field("gpt-4o-mini", min_length=1, description="model that the AI is asked for")
 
     duplicate_window_seconds: Seconds = Field(
         600, description="the same text in the same conversation within this time is one message"

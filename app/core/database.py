@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask, Component, ErrorType, Operation
-from app.core.events import FromCode, WriteAheadLogHeld
+from app.core.events import WriteAheadLogHeld
 from app.core.facts import FactCounters, Transaction
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
@@ -44,6 +44,10 @@ class DatabaseSilentError(SQLAlchemyError):
     """The database did not answer in time; a commit may or may not have come through."""
 
     is_loggable = True
+
+
+class WriteAheadLogHeldError(Exception):
+    """SQLite's write-ahead log is over its limit, and a reader holds it."""
 
 
 class _AbortingConnection(asyncpg.Connection):  # type: ignore[misc]
@@ -286,17 +290,14 @@ class Database:
         """Look after SQLite's write-ahead log until cancelled."""
         if self._wal is not None:
             await background.every(
-                BackgroundTask.CHECKPOINT, CHECKPOINT_SECONDS, self._try_to_checkpoint
+                BackgroundTask.CHECKPOINT, CHECKPOINT_SECONDS, self._keep_log_short
             )
 
-    async def _try_to_checkpoint(self) -> None:
-        try:
-            done = await self.checkpoint()
-        except (SQLAlchemyError, OSError) as error:
-            log.event(WriteAheadLogHeld(reason=FromCode(type(error).__name__)))
-            return
-        if not done:
-            log.event(WriteAheadLogHeld(reason=FromCode("a reader that does not end")))
+    async def _keep_log_short(self) -> None:
+        """What can't be cut back is a failure of the task, so that an alert sees it."""
+        if not await self.checkpoint():
+            log.event(WriteAheadLogHeld())
+            raise WriteAheadLogHeldError
 
     async def close(self) -> None:
         """Close every connection, within the limit of one step."""

@@ -224,9 +224,7 @@ class RollupFlushBroken(Event, level=logging.ERROR):
 
 
 class WriteAheadLogHeld(Event, level=logging.WARNING):
-    """SQLite's write-ahead log is over its limit and could not be cut back; end old readers."""
-
-    reason: FromCode
+    """SQLite's write-ahead log is over its limit, and a reader holds it; end old readers."""
 
 
 class RollupsLost(Event, level=logging.ERROR):

@@ -5,13 +5,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from enum import EnumMeta
-from pathlib import Path
 
 from app.core import events
 from app.core.events import FromCode, Identifier, all_events
+from app.core.generated_document import written_or_checked
 from app.core.utf8 import begin_in_utf8
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "log-events.md"
 
 _HEAD = """\
 # Events of the log
@@ -53,19 +51,6 @@ def _type(kind: object) -> str:
     return words[kind]
 
 
-def main() -> int:
-    """Write the document, or with ``--check`` say whether it is up to date."""
-    if "--check" in sys.argv[1:]:
-        if DOCUMENT.read_text(encoding="utf-8") == reference():
-            print("docs/log-events.md: ok")
-            return 0
-        print("docs/log-events.md differs from app/core/events.py: make generate", file=sys.stderr)
-        return 1
-    DOCUMENT.write_text(reference(), encoding="utf-8")
-    print("docs/log-events.md")
-    return 0
-
-
 if __name__ == "__main__":
     begin_in_utf8()
-    sys.exit(main())
+    sys.exit(written_or_checked("log-events.md", reference(), "app/core/events.py"))

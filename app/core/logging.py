@@ -141,11 +141,11 @@ class Logger(structlog.BoundLoggerBase):
             _pipeline.undeclared(
                 self._logger,
                 level,
-                event,
-                {**self._context, **fields},
-                error,
-                caller,
-                {*self._context},
+                event=event,
+                fields={**self._context, **fields},
+                error=error,
+                caller=caller,
+                bound={*self._context},
             )
 
 

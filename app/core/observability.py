@@ -101,7 +101,12 @@ def observed(
     logs = replace(logs or LogOptions(), workers_dir=workers_dir)
     configure_logging(service, environment, logs)
     observability = app.state.observability = Observability(
-        service, workers_dir, operations, logs.levels, slow_operation_seconds, environment
+        service,
+        workers_dir,
+        operations=operations,
+        log_levels=logs.levels,
+        slow_operation_seconds=slow_operation_seconds,
+        environment=environment,
     )
     app.add_api_route("/metrics", observability.exposition, include_in_schema=False)
     return _Observed(app, observability, id_strategy)

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from time import monotonic
+from time import monotonic, time
 
 import psutil
 
@@ -32,11 +32,18 @@ class RuntimeSampler:
         self.lag_seconds = 0.0
         instruments.sampled(catalogue.PROCESS_MEMORY, read=lambda: self.memory_bytes)
         instruments.sampled(catalogue.PROCESS_OPEN_FDS, read=self._process.num_fds)
-        self.started = self._process.create_time()
-        instruments.gauge(catalogue.PROCESS_START_TIME).child().set(self.started)
+        started = self._process.create_time()
+        # On the clock that nobody sets: an uptime must not fall, or be negative.
+        self._began = monotonic() - max(0.0, time() - started)
+        instruments.gauge(catalogue.PROCESS_START_TIME).child().set(started)
         instruments.gauge(catalogue.PROCESS_WORKERS).child().set(1)
         build = instruments.gauge(catalogue.BUILD_INFO)
         build.child(service, environment, __version__, platform.python_version()).set(1)
+
+    @property
+    def uptime_seconds(self) -> float:
+        """How long this process has run."""
+        return round(monotonic() - self._began, 1)
 
     def sample(self) -> None:
         """Note what the process uses now."""

@@ -13,6 +13,9 @@ from pydantic import Field, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
 
+State = Literal["ok", "warning", "critical", "no_data"]
+"""Warning is what opens a ticket, critical what pages somebody, if it lasts a few minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class BurnLimit:

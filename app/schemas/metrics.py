@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, Field, RootModel
 
 from app.core.catalogue import BreakerState
+from app.core.thresholds import State
 
 T = TypeVar("T")
 
@@ -192,7 +193,7 @@ class Worker(BaseModel):
 
     host: str
     pid: int
-    uptime_seconds: float
+    uptime_seconds: float | None
     last_seen: datetime
 
 
@@ -218,10 +219,6 @@ class Connections(BaseModel):
 
     used: int
     max: int
-
-
-State = Literal["ok", "warning", "critical", "no_data"]
-"""Warning is what opens a ticket, critical what pages somebody, if it lasts a few minutes."""
 
 
 class Slo(BaseModel):

@@ -223,25 +223,8 @@ class RetryFailedAnswer(BaseModel):
     per_minute: int
 
 
-class FailedWorkflowAnswer(BaseModel):
-    """A workflow that failed."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    workflow_id: str
-    conversation_id: str
-    tenant_id: str
-    error: str | None
-    attempts: int
-    received_at: datetime
-    failed_at: datetime
-    retry_requested_at: datetime | None
-
-
 class StepAnswer(BaseModel):
     """One step as it ended."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     step: Step
     step_type: StepType

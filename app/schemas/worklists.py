@@ -2,15 +2,13 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.core.catalogue import Detection, EscalationType, Severity
 
 
 class WaitingResponse(BaseModel):
     """An answer of the AI that waits for a manager."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     response_queue_id: str
     workflow_id: str
@@ -24,8 +22,6 @@ class WaitingResponse(BaseModel):
 class OpenEscalation(BaseModel):
     """A conversation that a person must handle."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     escalation_id: str
     workflow_id: str | None
     conversation_id: str
@@ -34,3 +30,16 @@ class OpenEscalation(BaseModel):
     detection: Detection
     reason: str | None
     open_since: datetime
+
+
+class FailedWorkflow(BaseModel):
+    """A workflow that failed and that nobody has run again yet."""
+
+    workflow_id: str
+    conversation_id: str
+    tenant_id: str
+    error: str | None
+    attempts: int
+    received_at: datetime
+    failed_at: datetime
+    retry_requested_at: datetime | None

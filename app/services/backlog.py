@@ -114,7 +114,12 @@ class Backlog:
             counts[known] = count
             ages[known] = self._age(opened)
         self.waiting = Waiting(
-            responses, self._age(oldest), failures, self._age(oldest_failure), counts, ages
+            responses,
+            self._age(oldest),
+            failed=failures,
+            oldest_failed_seconds=self._age(oldest_failure),
+            escalations=counts,
+            oldest_escalation_seconds=ages,
         )
         self._counted_at = time.monotonic()
 

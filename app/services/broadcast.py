@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
-from pydantic import BaseModel
 
 from app.core import catalogue
 from app.core.events import StreamNotComputed
@@ -32,12 +31,12 @@ class Broadcast:
 
     def __init__(
         self,
-        overview: Callable[[], Awaitable[BaseModel]],
+        snapshot: Callable[[], Awaitable[bytes]],
         instruments: Instruments,
         interval_seconds: float,
         heartbeat_seconds: float,
     ) -> None:
-        self._overview = overview
+        self._read = snapshot
         self._interval = interval_seconds
         self._heartbeat = heartbeat_seconds
         # Another worker, and this one after a restart, counts its own snapshots.
@@ -105,7 +104,7 @@ class Broadcast:
         while self._readers:
             started = time.monotonic()
             try:
-                answer = await self._overview()
+                state = await self._read()
             except Exception as error:
                 # The readers' stream outlives whatever is wrong for a moment, and says so.
                 log.event(StreamNotComputed(), error)
@@ -113,7 +112,7 @@ class Broadcast:
                     self._failing = True
                     self._wake()
             else:
-                self._take(answer.model_dump_json(exclude_unset=True).encode())
+                self._take(state)
             await asyncio.sleep(max(0.0, self._interval - (time.monotonic() - started)))
 
     def _take(self, state: bytes) -> None:

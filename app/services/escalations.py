@@ -52,10 +52,11 @@ class Escalations:
         severity: Severity,
         detection: Detection,
         reason: str | None = None,
-    ) -> EscalationEvent:
+    ) -> str:
         """Escalate a conversation; its latest workflow goes with it, if it is not over.
 
-        The same trouble opened again is the escalation that is open already. Raises ConflictError
+        Gives the ID of the escalation. The same trouble opened again is the one that is open
+        already. Raises ConflictError
         while a manager's answer to the conversation is on its way to the tenant.
         """
         latest = (
@@ -94,7 +95,7 @@ class Escalations:
             # What is announced belongs to the SMS that is escalated.
             with correlation.continuing(origin):
                 self._announcements.escalated(escalation)
-        return escalation
+        return escalation.id
 
     async def no_response(self, older_than: datetime, limit: int) -> int:
         """Escalate up to ``limit`` workflows that nobody answered since ``older_than``.

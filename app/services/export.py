@@ -13,7 +13,8 @@ import orjson
 from app.core.catalogue import Kind, Metric
 from app.core.errors import UnavailableError
 from app.services.measures import MEASURES
-from app.services.metrics_ranges import MetricsRanges, Prepared, Step, Window
+from app.services.range_figures import RangeFigures, Step, Window
+from app.services.range_queries import Prepared
 from app.services.rollups import Total
 
 LABELS = tuple(sorted({label for measure in MEASURES.values() for label in measure.group_by}))
@@ -47,26 +48,19 @@ MEDIA_TYPES = {
 
 def record(step: Step) -> dict[str, Any]:
     """One flat row: what a plot, a data frame or a sheet takes as it is."""
-    value = step.value
     return {
         "time": datetime.fromtimestamp(step.start, UTC),
         "measure": step.measure.name,
         "unit": step.measure.unit,
         **step.labels,
-        "value": value.value,
-        "count": value.count,
-        "min": value.minimum,
-        "max": value.maximum,
-        "p50": value.p50,
-        "p90": value.p90,
-        "p99": value.p99,
+        **step.value.details(),
         "complete": step.complete,
         "as_of": step.as_of,
     }
 
 
 async def exported(
-    ranges: MetricsRanges, query: Prepared, file_format: Format
+    figures: RangeFigures, query: Prepared, file_format: Format
 ) -> AsyncIterator[bytes]:
     """The bytes of the file, a window of steps at a time.
 
@@ -74,7 +68,7 @@ async def exported(
     their cells are empty; OpenMetrics has none, so it then ends without its last line, ``# EOF``.
     """
     if file_format is Format.OPENMETRICS:
-        async for chunk in _openmetrics(ranges, query):
+        async for chunk in _openmetrics(figures, query):
             yield chunk
         return
     write, finish = _WRITERS[file_format]()
@@ -82,8 +76,8 @@ async def exported(
     def written(steps: Sequence[Step]) -> bytes:
         return write([record(step) for step in steps])
 
-    async for steps in ranges.rows(query):
-        yield await ranges.off_loop(partial(written, steps))
+    async for steps in figures.rows(query):
+        yield await figures.off_loop(partial(written, steps))
     yield finish()
 
 
@@ -170,7 +164,7 @@ _WRITERS: dict[Format, Callable[[], tuple[Write, Finish]]] = {
 }
 
 
-async def _openmetrics(ranges: MetricsRanges, query: Prepared) -> AsyncIterator[bytes]:
+async def _openmetrics(figures: RangeFigures, query: Prepared) -> AsyncIterator[bytes]:
     """Metrics under their own names, with timestamps, a family after the other.
 
     Counters and summaries begin at 0 with the range; Prometheus asks for what they grew by.
@@ -180,8 +174,8 @@ async def _openmetrics(ranges: MetricsRanges, query: Prepared) -> AsyncIterator[
         # A series' samples stand together, by time, so a family is held until its range is read.
         samples = _Samples(metric)
         try:
-            async for window in ranges.totals_by_step(query, metric):
-                await ranges.off_loop(partial(samples.add, window))
+            async for window in figures.totals_by_step(query, metric):
+                await figures.off_loop(partial(samples.add, window))
         except UnavailableError:
             if place == 0:
                 raise

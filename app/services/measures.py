@@ -65,6 +65,18 @@ class Value:
     p90: float | None = None
     p99: float | None = None
 
+    def details(self) -> dict[str, float | None]:
+        """Its parts, by the names that answers and files give them."""
+        return {
+            "value": self.value,
+            "count": self.count,
+            "min": self.minimum,
+            "max": self.maximum,
+            "p50": self.p50,
+            "p90": self.p90,
+            "p99": self.p99,
+        }
+
 
 def evaluate(measure: Measure, totals: Totals, seconds: float, **labels: str) -> Value:
     """``measure`` in ``totals``, which are of a range of ``seconds``; ``labels`` pick a group.
@@ -126,7 +138,15 @@ def _gauge(name: str, help_: str, metric: Metric, *group_by: str, **labels: str)
 
 
 def _ratio(name: str, help_: str, part: Part, whole: Part, *, complement: bool = False) -> Measure:
-    return Measure(name, MeasureKind.RATIO, "ratio", help_, part, whole, complement)
+    return Measure(
+        name,
+        MeasureKind.RATIO,
+        unit="ratio",
+        help=help_,
+        part=part,
+        whole=whole,
+        complement=complement,
+    )
 
 
 _SMS = catalogue.SMS_PROCESSING_DURATION

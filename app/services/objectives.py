@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 from app.core import catalogue
 from app.core.catalogue import Route, Step, StepStatus
-from app.core.thresholds import BURN_LIMITS, Thresholds
-from app.schemas.metrics import Slo, State
-from app.services.alert_limits import Share, served_requests
+from app.core.thresholds import BURN_LIMITS, State, Thresholds
 from app.services.rollups import Rollups, StoreUnreadableError, Totals
+from app.services.threshold_states import Share, served_requests
 from app.services.time_ranges import DAY, HOUR, MINUTE
 
 FRESH_SECONDS = 15.0
@@ -33,6 +32,27 @@ class Objective:
     promise: str
     objective: float
     share: Callable[[Totals], Share]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveStatus:
+    """Where an objective stands over ``period_days``; None is what isn't known.
+
+    ``budget_left`` is a share of the errors allowed in the period: below 0 the promise is broken.
+    With a ``burn_rate_1h`` of 1, which is of the last hour, the budget lasts exactly the period.
+    """
+
+    name: str
+    promise: str
+    objective: float
+    period_days: int
+    events: int | None
+    failed: int | None
+    budget_left: float | None
+    burn_rate_1h: float | None
+    state: State
+    complete: bool
+    as_of: datetime
 
 
 def objectives(limits: Thresholds) -> tuple[Objective, ...]:
@@ -74,10 +94,10 @@ class Objectives:
         self._rollups = rollups
         self._objectives = objectives(limits)
         self._reading = asyncio.Lock()
-        self._known: list[Slo] = []
+        self._known: list[ObjectiveStatus] = []
         self._fresh_until = float("-inf")
 
-    async def status(self) -> list[Slo] | None:
+    async def status(self) -> list[ObjectiveStatus] | None:
         """The status of each, some seconds old at most; None when it can't be read."""
         async with self._reading:
             if time.monotonic() >= self._fresh_until:
@@ -88,7 +108,7 @@ class Objectives:
                 self._fresh_until = time.monotonic() + FRESH_SECONDS
             return self._known
 
-    async def _read(self) -> list[Slo]:
+    async def _read(self) -> list[ObjectiveStatus]:
         as_of = datetime.now(UTC).replace(microsecond=0)
         end = int(time.time()) // MINUTE * MINUTE + MINUTE
         lengths = (self._limits.slo_period_days * DAY, *_WINDOWS)
@@ -96,18 +116,18 @@ class Objectives:
         asked = [self._rollups.aligned(end - seconds, end, _METRICS) for seconds in lengths]
         whole, *parts = await self._rollups.stored(asked, _METRICS)
         windows = dict(zip(_WINDOWS, parts, strict=True))
-        return [self._slo(objective, whole, windows, as_of) for objective in self._objectives]
+        return [self._status(objective, whole, windows, as_of) for objective in self._objectives]
 
-    def _slo(
+    def _status(
         self, objective: Objective, whole: Totals, windows: Mapping[int, Totals], as_of: datetime
-    ) -> Slo:
+    ) -> ObjectiveStatus:
         budget = 1 - objective.objective
         found = objective.share(whole)
         shares = {seconds: objective.share(totals) for seconds, totals in windows.items()}
         hour = shares[HOUR].ratio
         complete = whole.complete and all(totals.complete for totals in windows.values())
         spent = None if found.ratio is None or not complete else found.ratio / budget
-        return Slo(
+        return ObjectiveStatus(
             name=objective.name,
             promise=objective.promise,
             objective=objective.objective,

@@ -1,143 +1,84 @@
-"""Payment plans: found in a text, then held against what may be agreed without a person."""
+"""Payment plans, looked for and stored: those of other services, and once each."""
 
-import re
-from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Self
+from dataclasses import dataclass
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import correlation
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
+from app.core.database import Database
+from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPlanValidated
+from app.core.logging import get_logger
+from app.models import PaymentPlanAttempt
+from app.services.conversations import lock_conversation
+from app.services.plan_extraction import proposed, validate
 
-_MONEY = r"(?<![\w.,])\$?\s*(?P<amount>\d{1,6}(?:,\d{3})*(?:\.\d{1,2})?)\s*(?:\$|dollars?|bucks)?"
-_PERIOD = (
-    r"(?:a|an|per|each|every|/)\s*(?P<period>week|wk|fortnight|month)"
-    r"|(?P<adverb>week|fortnight|month)ly|pw\b"
-)
-_AMOUNT = re.compile(rf"{_MONEY}\s*(?:{_PERIOD})", re.IGNORECASE)
-_DURATION = re.compile(
-    r"\b(?:for|over|in|within|x|next)\s*(?:the\s+next\s+)?(?P<number>\d+)\s*(?P<unit>week|wk|month)",
-    re.IGNORECASE,
-)
-_LONGEST_WEEKS = 9999
-"""A longer duration is as far out of bounds as this one."""
-
-_CLAUSE_END = re.compile(r"[.?!;,\n]\s|\b(?:and|but|so|then)\b", re.IGNORECASE)
-_AGO = re.compile(r"\s*(?:ago|back|earlier|before)\b", re.IGNORECASE)
-
-
-def _any(*words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
-
-
-_NOT_PROPOSED = _any(
-    # It was paid, or was to be paid.
-    r"(?<!get )paid|sent|gave|transferred|deposited",
-    "was paying|have been paying|used to pay|was going to",
-    # It is refused.
-    r"can'?t|cannot|can not|couldn'?t|could not|won'?t|will not|unable to|not able to|not going to",
-    "no way|refuse",
-    # Somebody else has said it.
-    r"you (?:said|told|want|wanted|ask|asked|charge|demand)|they (?:said|told|want)",
-    # It is what the tenant earns, or what a home costs.
-    r"I (?:earn|make|get)(?: about| around| only)?\W*$|wages?|salary|income|pension",
-    r"rent (?:is|was|went)|costs?|owes?",
-)
-_TOO_MUCH = _any("too much", "too high", "too expensive", "not possible", "impossible")
-_OFFERS = _any(
-    r"can|could|may|might|will|i'?ll|would|let me|how about|what about|want to|like to",
-    "happy to|able to|offer|propose|suggest|manage|afford|agree|plan|instalments?|payments?",
-)
-_DOUBTFUL = _any(
-    r"don'?t|do not|never",
-    "she|he|they|neighbou?r|flatmate|roommate|brother|sister|mother|father|mum|dad|friend",
-)
-_SAYS_NOTHING = re.compile(
-    r"[\W_]*(?:(?:hi|hello|hey|ok|okay|yes|sure|please|maybe|just|only|pay|paying|say|of)\b[\W_]*)*",
-    re.IGNORECASE,
-)
-_WEEKS_PER = {"week": 1.0, "wk": 1.0, "fortnight": 2.0, "month": 52 / 12}
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentPlan:
-    """Instalments in dollars a week, for a number of weeks; None is what the text did not say.
+class StoredPlan:
+    """A payment plan as it is stored: dollars a week, for so many weeks if that was said."""
 
-    ``is_offered`` is False where the text names instalments, and does not plainly say that the
-    tenant means to pay them: a person has to read it.
-    """
-
-    weekly_dollars: float
+    id: str
+    weekly_dollars: float | None
     weeks: int | None
-    is_offered: bool = True
-
-    @classmethod
-    def found_in(cls, text: str) -> Self | None:
-        """The first plan that ``text`` proposes, such as "200 a week for 8 weeks"; None if none.
-
-        Fortnightly and monthly instalments are turned into weekly ones.
-        """
-        amounts = list(_AMOUNT.finditer(text))
-        begin = 0
-        for amount, following in zip_longest(amounts, amounts[1:]):
-            # What stands between an amount and the next is about this one.
-            end = following.start() if following else len(text)
-            before, after = text[begin : amount.start()], text[amount.end() : end]
-            begin = amount.end()
-            clause = _CLAUSE_END.split(before)[-1]
-            if _AGO.match(after) or _NOT_PROPOSED.search(clause) or _TOO_MUCH.search(after):
-                continue
-            is_offered = bool(_OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause))
-            return cls(
-                _weekly_dollars(amount),
-                _weeks(_DURATION.search(after) or _DURATION.search(before)),
-                is_offered and not _DOUBTFUL.search(clause),
-            )
-        return None
+    result: PlanResult
 
 
-def _weekly_dollars(amount: re.Match[str]) -> float:
-    period = (amount["period"] or amount["adverb"] or "week").lower()
-    return round(float(amount["amount"].replace(",", "")) / _WEEKS_PER[period], 2)
+class PaymentPlans:
+    """Finds, validates and stores plans."""
+
+    def __init__(self, limits: PaymentPlanLimits, database: Database) -> None:
+        self._limits = limits
+        self._database = database
+
+    async def detect(
+        self, conversation_id: str, tenant_id: str, message: str, answer: str | None
+    ) -> StoredPlan | None:
+        """The plan that message or answer propose, stored; None when they propose none."""
+        correlation.identify(tenant_id=tenant_id, conversation_id=conversation_id)
+        plan = proposed(message, answer)
+        if plan is None:
+            async with self._database.writing() as session:
+                session.tell(log, PaymentPlanNotFound())
+            return None
+        result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
+        attempt = PaymentPlanAttempt(
+            conversation_id=conversation_id,
+            tenant_id=tenant_id,
+            weekly_dollars=plan.weekly_dollars,
+            weeks=plan.weeks,
+            result=result,
+        )
+        async with self._database.writing() as session:
+            await lock_conversation(self._database, session, conversation_id)
+            stored = await store_once(session, attempt)
+            if stored is attempt:
+                session.tell(log, PaymentPlanDetected())
+                session.tell(log, PaymentPlanValidated(result=result))
+        return StoredPlan(stored.id, stored.weekly_dollars, stored.weeks, stored.result)
 
 
-def _weeks(duration: re.Match[str] | None) -> int | None:
-    if duration is None:
-        return None
-    # Python turns no number of thousands of digits into an int.
-    number = int(duration["number"].lstrip("0")[:6] or 0)
-    return min(round(number * _WEEKS_PER[duration["unit"].lower()]), _LONGEST_WEEKS)
+async def store_once(session: AsyncSession, attempt: PaymentPlanAttempt) -> PaymentPlanAttempt:
+    """``attempt``, stored; or the same plan of the same conversation, stored before.
 
-
-def proposed(message: str, answer: str | None) -> PaymentPlan | None:
-    """The plan of the tenant, completed by what the AI's answer says; None if there is none.
-
-    What the answer alone offers is nobody's proposal yet.
+    The transaction has locked the conversation.
     """
-    from_message = PaymentPlan.found_in(message)
-    from_answer = PaymentPlan.found_in(answer) if answer else None
-    if from_message is None or from_answer is None:
-        return from_message
-    if from_message.weeks is None and from_answer.weekly_dollars == from_message.weekly_dollars:
-        return replace(from_message, weeks=from_answer.weeks)
-    return from_message
-
-
-def validate(
-    plan: PaymentPlan, limits: PaymentPlanLimits, arrears_dollars: float | None
-) -> PlanResult:
-    """``invalid`` breaks a limit; ``needs_review`` leaves open what a person must judge.
-
-    That is: the text may not be an offer, no duration was named, or the instalments do not cover
-    the arrears.
-    """
-    if not plan.is_offered:
-        return PlanResult.NEEDS_REVIEW
-    if plan.weekly_dollars < limits.min_weekly_dollars:
-        return PlanResult.INVALID
-    if plan.weeks is None:
-        return PlanResult.NEEDS_REVIEW
-    if not 1 <= plan.weeks <= limits.max_weeks:
-        return PlanResult.INVALID
-    if arrears_dollars is not None and plan.weekly_dollars * plan.weeks < arrears_dollars:
-        return PlanResult.NEEDS_REVIEW
-    return PlanResult.VALID
+    known = await session.scalar(
+        select(PaymentPlanAttempt)
+        .where(
+            PaymentPlanAttempt.conversation_id == attempt.conversation_id,
+            PaymentPlanAttempt.weekly_dollars == attempt.weekly_dollars,
+            PaymentPlanAttempt.weeks.is_not_distinct_from(attempt.weeks),
+        )
+        .order_by(PaymentPlanAttempt.created_at)
+        .limit(1)
+    )
+    if known is not None:
+        return known
+    session.add(attempt)
+    await session.flush()
+    return attempt

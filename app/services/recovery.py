@@ -1,15 +1,13 @@
-"""After an outage: failed workflows listed, and run again together at a bounded pace."""
+"""After an outage: failed workflows run again together, at a bounded pace."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, update
 
 from app.core.catalogue import BackgroundTask
 from app.core.database import Database
-from app.core.errors import UnknownIdError
 from app.core.events import RetriesRequested
 from app.core.logging import get_logger
 from app.core.periodic import Background
@@ -22,31 +20,8 @@ AT_ONCE = 10
 """How many workflows one worker runs again at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedWorkflow:
-    """A workflow that failed, when, and why."""
-
-    workflow_id: str
-    conversation_id: str
-    tenant_id: str
-    error: str | None
-    attempts: int
-    received_at: datetime
-    failed_at: datetime
-    retry_requested_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class FailedWorkflows:
-    """A page of failed workflows, the oldest failure first; ``after`` asks for the next page."""
-
-    workflows: Sequence[FailedWorkflow]
-    total: int
-    after: str | None
-
-
 class Recovery:
-    """Lists what failed and runs it again, not faster than ``per_minute`` over all workers.
+    """Runs again what failed, not faster than ``per_minute`` over all workers.
 
     A request is stored; each worker looks for requests at the interval.
     """
@@ -64,43 +39,6 @@ class Recovery:
         self._background = background
         self.per_minute = per_minute
         self._interval_seconds = interval_seconds
-
-    async def failed(self, limit: int, after: str | None = None) -> FailedWorkflows:
-        """Failed workflows that follow the one named ``after``. Raises UnknownIdError."""
-        order = (WorkflowInstance.updated_at, WorkflowInstance.id)
-        is_failed = WorkflowInstance.status == WorkflowStatus.FAILED
-        page = (
-            select(
-                WorkflowInstance.id,
-                WorkflowInstance.conversation_id,
-                WorkflowInstance.tenant_id,
-                WorkflowInstance.error,
-                WorkflowInstance.attempt,
-                WorkflowInstance.created_at,
-                WorkflowInstance.updated_at,
-                WorkflowInstance.retry_requested_at,
-            )
-            .where(is_failed)
-            .order_by(*order)
-            .limit(limit + 1)
-        )
-        async with self._database.reading() as session:
-            if after is not None:
-                last = (
-                    await session.execute(
-                        select(WorkflowInstance.updated_at).where(WorkflowInstance.id == after)
-                    )
-                ).scalar_one_or_none()
-                if last is None:
-                    raise UnknownIdError(f"no workflow {after}", "after")
-                page = page.where(tuple_(*order) > tuple_(last, after))
-            total = await session.scalar(
-                select(func.count()).select_from(WorkflowInstance).where(is_failed)
-            )
-            rows = [FailedWorkflow(*row) for row in await session.execute(page)]
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return FailedWorkflows(rows, total or 0, rows[-1].workflow_id if more else None)
 
     async def request(self, since: datetime, reason: str | None) -> int:
         """Have all that failed since then run again; gives how many. Asking twice runs none twice.

@@ -1,7 +1,7 @@
 """Time as it is asked for: durations, moments, calendar days and weeks, steps.
 
 Everything about ranges of time is decided here, by calendar arithmetic in a zone. Which stored
-buckets fill a range is `app.services.rollups.ranges`.
+buckets fill a range is `app.services.rollups.coverage`.
 """
 
 import re
@@ -58,9 +58,9 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time, Unix seconds. ``text`` is how it was asked for, None for a default.
+    """A point in time, Unix seconds.
 
-    ``parameter`` is the one that it was given with: errors name it.
+    ``text`` is how it was asked for and ``field`` in which parameter; None for a default.
 
     A time relative to now means "about then": it may be moved to where figures are kept. One that
     was given is meant.
@@ -68,7 +68,7 @@ class Moment:
 
     at: int
     text: str | None = None
-    parameter: str = ""
+    field: str | None = None
 
     @property
     def is_given(self) -> bool:

@@ -28,13 +28,13 @@ class WorkerState:
         self._metrics = metrics
 
     def __call__(self) -> dict[str, Any]:
-        """The state, ready for JSON: Unix seconds, bytes, ratios of one CPU, counts.
+        """The state, ready for JSON: seconds, bytes, ratios of one CPU, counts.
 
         None is what this worker doesn't know.
         """
         waiting = self._backlog.waiting if self._backlog.is_known else None
         return {
-            "started": self._runtime.started,
+            "uptime_seconds": self._runtime.uptime_seconds,
             "cpu_ratio": self._runtime.cpu_ratio,
             "memory_bytes": self._runtime.memory_bytes,
             "loop_lag_seconds": self._runtime.lag_seconds,

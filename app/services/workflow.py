@@ -64,10 +64,11 @@ from app.services.escalation_triggers import Trigger, find_trigger
 from app.services.escalations import escalation_opened, open_once
 from app.services.metrics_service import MetricsService
 from app.services.outbound import has_been_sent
-from app.services.payment_plans import PaymentPlan, proposed, validate
-from app.services.plan_detection import store_once
+from app.services.payment_plans import store_once
+from app.services.plan_extraction import PaymentPlan, proposed, validate
 from app.services.routing import route_answer
 from app.services.step_record import StepRecord
+from app.services.workflow_reports import WorkflowReport, WorkflowState
 
 log = get_logger(__name__)
 
@@ -111,16 +112,6 @@ class SMS:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowReport:
-    """A workflow with its steps, oldest first, the AI's latest answer and what is sent."""
-
-    workflow: WorkflowInstance
-    steps: list[WorkflowStep]
-    response: QueuedResponse | None
-    outbound: OutboundMessage | None
-
-
 class Workflows:
     """Runs workflows and tells where they are."""
 
@@ -142,7 +133,7 @@ class Workflows:
         self._announcements = announcements
         self._metrics = metrics
 
-    async def receive(self, sms: SMS) -> WorkflowInstance:
+    async def receive(self, sms: SMS) -> WorkflowState:
         """Take a text in and run its workflow to where it waits or ends.
 
         The same message is run once, however often it is delivered: its workflow is given back as
@@ -153,10 +144,10 @@ class Workflows:
         correlation.identify(workflow_id=workflow.id)
         if not is_new:
             log.event(SMSRepeated())
-            return workflow
-        return await self._run(workflow)
+            return WorkflowState.of(workflow)
+        return WorkflowState.of(await self._run(workflow))
 
-    async def retry(self, workflow_id: str, reason: str | None) -> WorkflowInstance:
+    async def retry(self, workflow_id: str, reason: str | None) -> WorkflowState:
         """Run a failed workflow again. Raises UnknownIdError or ConflictError.
 
         A text that it had decided on is sent as it was, under the same key: the tenant may have it
@@ -178,7 +169,7 @@ class Workflows:
                     f"only a failed workflow can be retried; this one is {workflow.status}",
                     "workflow_id",
                 )
-        return await self.run_again(workflow, reason)
+        return WorkflowState.of(await self.run_again(workflow, reason))
 
     async def run_again(self, workflow: WorkflowInstance, reason: str | None) -> WorkflowInstance:
         """Run a workflow that was claimed for it; gives it as it is afterwards."""
@@ -217,7 +208,7 @@ class Workflows:
             outbound = await session.scalar(
                 select(OutboundMessage).where(OutboundMessage.workflow_id == workflow.id)
             )
-            return WorkflowReport(workflow, list(steps), response, outbound)
+            return WorkflowReport.of(workflow, steps, response, outbound)
 
     async def _open(self, sms: SMS) -> tuple[WorkflowInstance, bool]:
         known_message = select(WorkflowInstance).where(WorkflowInstance.message_key == sms.key)

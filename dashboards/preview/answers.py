@@ -131,10 +131,12 @@ class Asking:
         return Answers(
             span,
             step or step_seconds(span.seconds, width, self.scrape),
-            tuple(series),
-            tuple(exemplars),
-            tuple(mark for mark in marks if mark.end >= span.start and mark.start <= span.end),
-            tuple(failures),
+            series=tuple(series),
+            exemplars=tuple(exemplars),
+            marks=tuple(
+                mark for mark in marks if mark.end >= span.start and mark.start <= span.end
+            ),
+            failures=tuple(failures),
         )
 
     def _series(self, target: Target, expr: str, span: Span, step: int) -> Iterator[Series]:

@@ -134,21 +134,21 @@ def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
     return Dashboard(
         name,
         str(document.get("uid") or name),
-        str(document["title"]),
-        str(document.get("description") or ""),
-        _range_seconds(str((document.get("time") or {}).get("from", ""))),
-        {
+        title=str(document["title"]),
+        description=str(document.get("description") or ""),
+        range_seconds=_range_seconds(str((document.get("time") or {}).get("from", ""))),
+        variables={
             str(variable["name"]): _chosen(variable)
             for variable in variables
             if variable["type"] not in ("datasource", "adhoc")
         },
-        {
+        variable_queries={
             str(variable["name"]): str(variable.get("query") or "")
             for variable in variables
             if variable["type"] == "query"
         },
-        tuple(_annotations(annotations)),
-        tuple(_rows(document["panels"])),
+        annotations=tuple(_annotations(annotations)),
+        rows=tuple(_rows(document["panels"])),
     )
 
 
@@ -202,23 +202,23 @@ def _panel(document: Mapping[str, Any]) -> Panel:
     return Panel(
         str(document.get("title") or ""),
         str(document["type"]),
-        Place(int(place["x"]), int(place["y"]), int(place["w"]), int(place["h"])),
-        tuple(
+        place=Place(int(place["x"]), int(place["y"]), int(place["w"]), int(place["h"])),
+        targets=tuple(
             _target(target, document.get("datasource"))
             for target in document.get("targets") or ()
             if not target.get("hide")
         ),
-        document.get("options") or {},
-        FieldConfig.read(document.get("fieldConfig") or {}),
-        tuple(
+        options=document.get("options") or {},
+        fields=FieldConfig.read(document.get("fieldConfig") or {}),
+        transformations=tuple(
             Transformation(str(each["id"]), each.get("options") or {})
             for each in document.get("transformations") or ()
             if not each.get("disabled")
         ),
-        _seconds(document.get("timeFrom")),
-        _seconds(document.get("timeShift")),
-        _seconds(document.get("interval")),
-        int(document.get("maxDataPoints") or 0),
+        own_range_seconds=_seconds(document.get("timeFrom")),
+        shift_seconds=_seconds(document.get("timeShift")),
+        min_step_seconds=_seconds(document.get("interval")),
+        max_points=int(document.get("maxDataPoints") or 0),
     )
 
 
@@ -226,12 +226,12 @@ def _target(document: Mapping[str, Any], datasource: Any) -> Target:
     return Target(
         str(document.get("refId") or "A"),
         str(document.get("expr") or ""),
-        str(document.get("legendFormat") or ""),
-        bool(document.get("instant")) and not document.get("range"),
-        str(document.get("format") or "time_series"),
-        bool(document.get("exemplar")),
-        _seconds(document.get("interval")),
-        _type(document.get("datasource") or datasource),
+        legend=str(document.get("legendFormat") or ""),
+        instant=bool(document.get("instant")) and not document.get("range"),
+        format=str(document.get("format") or "time_series"),
+        exemplars=bool(document.get("exemplar")),
+        min_step_seconds=_seconds(document.get("interval")),
+        datasource=_type(document.get("datasource") or datasource),
     )
 
 

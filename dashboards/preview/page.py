@@ -166,7 +166,7 @@ def _draw_annotations(surface: Surface, dashboard: Dashboard, x: float) -> None:
     for annotation in dashboard.annotations:
         colour = surface.theme.colour(annotation.colour)
         for begin in (0, 6):
-            surface.line(x, 47 + begin, x, 51 + begin, colour, 2)
+            surface.line(x, 47 + begin, to_x=x, to_y=51 + begin, colour=colour, width=2)
         surface.text(x + 7, 54, annotation.name, size=SMALL_SIZE, colour=surface.theme.quiet_text)
         x += 7 + text_width(annotation.name, SMALL_SIZE) + 18
 

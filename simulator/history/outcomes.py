@@ -7,7 +7,7 @@ from random import Random
 from app.core.catalogue import PlanResult, Route
 from app.core.config import PaymentPlanLimits, Routing
 from app.services.escalation_triggers import Trigger, find_trigger
-from app.services.payment_plans import proposed, validate
+from app.services.plan_extraction import proposed, validate
 from app.services.routing import route_answer
 from simulator.ai_provider import CONFIDENCES
 from simulator.tenants import SIMULATED, Sender

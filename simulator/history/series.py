@@ -199,7 +199,14 @@ def _requests(workload: Workload, metric: Metric) -> Iterator[Series]:
             labels = {"http_request_method": "POST", route_label: route, status_label: status}
             yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
             if counts is not broken:
-                yield from _durations(workload, metric, labels, counts, duration, Read.OVER_1M)
+                yield from _durations(
+                    workload,
+                    metric,
+                    labels=labels,
+                    counts=counts,
+                    duration=duration,
+                    read=Read.OVER_1M,
+                )
 
 
 def _ai_calls(workload: Workload, metric: Metric) -> Iterator[Series]:
@@ -211,7 +218,14 @@ def _ai_calls(workload: Workload, metric: Metric) -> Iterator[Series]:
         labels = {**called, "outcome": outcome}
         yield _counter(workload, metric.count, counts, labels, Read.OVER_1M)
     labels = {**called, "outcome": Outcome.SUCCESS}
-    yield from _durations(workload, metric, labels, workload.answered, _ANSWERED, Read.OVER_1M)
+    yield from _durations(
+        workload,
+        metric,
+        labels=labels,
+        counts=workload.answered,
+        duration=_ANSWERED,
+        read=Read.OVER_1M,
+    )
 
 
 def _steps(workload: Workload, metric: Metric) -> Iterator[Series]:

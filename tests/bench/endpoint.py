@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from pydantic import BaseModel
+import orjson
 from starlette.types import ASGIApp, Message
 
 from app.core import catalogue
@@ -103,24 +103,20 @@ def _scrapes() -> None:
         )
 
 
-class _State(BaseModel):
-    figures: dict[str, float]
-
-
 async def _readers() -> None:
     number = 0
 
-    async def overview() -> _State:
+    async def snapshot() -> bytes:
         nonlocal number
         number += 1
-        return _State(figures={f"figure_{key}": key + number for key in range(200)})
+        return orjson.dumps({f"figure_{key}": key + number for key in range(200)})
 
-    broadcast = Broadcast(overview, Instruments(), 0.1, 15)
+    broadcast = Broadcast(snapshot, Instruments(), 0.1, 15)
     seen = [0] * READERS
     before = resource.getrusage(resource.RUSAGE_SELF)
 
     async def read(reader: int) -> None:
-        async for event in broadcast.events(None):
+        async for event in broadcast.events(None, lambda: True):
             seen[reader] += event.count(b"event: ")
             if seen[reader] >= EVENTS:
                 return

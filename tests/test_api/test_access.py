@@ -1,7 +1,6 @@
 """Who may hand in texts, read conversations and decide: each token only what it is for."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -10,9 +9,8 @@ from sqlalchemy import select
 
 from app.assembly import Orchestrator
 from app.core.config import MetricsAccess, Settings
-from app.core.observability import Observability
-from app.main import create_app, observed
 from app.models import ApprovalAudit, EscalationEvent
+from tests.application import application
 from tests.sms import SMS
 from tests.test_api.test_bad_input import POSTS
 from tests.upstreams import ScriptedUpstreams
@@ -56,20 +54,6 @@ async def serving(
     access = MetricsAccess(tokens_file=tokens, open_on_loopback=True)
     async with application(settings.model_copy(update={"metrics_access": access})) as made:
         yield made
-
-
-@asynccontextmanager
-async def application(
-    settings: Settings, address: str = "10.0.0.9"
-) -> AsyncIterator[tuple[httpx.AsyncClient, Orchestrator]]:
-    observability = Observability("orchestrator")
-    app = create_app(settings, observability)
-    transport = httpx.ASGITransport(observed(app, observability), client=(address, 40000))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://o") as client,
-    ):
-        yield client, app.state.orchestrator
 
 
 async def test_a_stranger_can_t_text_tenants_decide_or_read(

@@ -5,18 +5,17 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from app.api import access
+from app.api import access, metrics
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
 from app.core.environment import SettingsError
 from app.core.instrumentation import Instruments
-from app.core.observability import Observability
-from app.main import create_app, observed
-from app.services.metrics_report import MetricsReport
+from tests.application import application
 from tests.captured_logs import captured_logs
 from tests.clock import Clock
 
@@ -51,13 +50,7 @@ def serving(settings: Settings) -> Callable[..., object]:
         address: str = "10.0.0.9", **section: object
     ) -> AsyncIterator[httpx.AsyncClient]:
         own = settings.model_copy(update={"metrics_access": MetricsAccess.model_validate(section)})
-        observability = Observability("orchestrator")
-        app = create_app(own, observability)
-        transport = httpx.ASGITransport(observed(app, observability), client=(address, 40000))
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://o") as client,
-        ):
+        async with application(own, address) as (client, _):
             yield client
 
     return made
@@ -168,14 +161,14 @@ async def test_who_asks_too_often_is_told_when_to_come_back(serving, tokens: Pat
 
 async def test_the_same_question_is_computed_once(serving, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     computed = 0
-    overview = MetricsReport.overview
+    answered = metrics.overview_answer
 
-    async def counted(self: MetricsReport, *args: object) -> object:
+    async def counted(*args: Any) -> object:
         nonlocal computed
         computed += 1
-        return await overview(self, *args)  # type: ignore[arg-type]
+        return await answered(*args)
 
-    monkeypatch.setattr(MetricsReport, "overview", counted)
+    monkeypatch.setattr(metrics, "overview_answer", counted)
     async with serving("127.0.0.1", open_on_loopback=True, cache_seconds=60) as client:
         answers = await asyncio.gather(*(client.get(PATHS[1]) for _ in range(50)))
         assert computed == 1

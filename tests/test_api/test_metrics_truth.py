@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from app.schemas.metrics import SECTIONS
-from app.services import metrics_ranges
+from app.services import range_figures, range_queries
 from app.services.measures import MEASURES
 from tests.not_empty import not_empty
 from tests.sms import sms
@@ -93,7 +93,7 @@ async def test_a_store_that_fails_halfway_leaves_empty_cells(
     client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await send(client, 1)
-    monkeypatch.setattr(metrics_ranges, "WINDOW", 5)
+    monkeypatch.setattr(range_figures, "WINDOW", 5)
     store = type(app.state.orchestrator.report._rollups._store)
     read, reads, before_it_fails = store.read, 0, 1
 
@@ -237,13 +237,13 @@ async def test_the_heaviest_question_is_worked_out_beside_the_loop(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = set()
-    evaluate = metrics_ranges.evaluate
+    evaluate = range_figures.evaluate
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         threads.add(threading.get_ident())
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(metrics_ranges, "evaluate", watched)
+    monkeypatch.setattr(range_figures, "evaluate", watched)
     for path in ("", "/series", "/export"):
         params = {"from": "-30m", "step": "1m"}
         assert (await client.get(URL + path, params=params)).status_code == 200
@@ -255,7 +255,7 @@ async def test_groups_count_for_what_one_answer_may_hold(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await send(client, 1)
-    monkeypatch.setattr(metrics_ranges, "MAX_VALUES", 120)
+    monkeypatch.setattr(range_queries, "MAX_VALUES", 120)
     params = {"metrics": "workflows.step_time", "from": "-60m", "step": "1m"}
     assert (await client.get(URL, params=params)).status_code == 200
     refused = await client.get(URL, params=params | {"group_by": "step,status"})

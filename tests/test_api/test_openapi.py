@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.not_empty import not_empty
+from tests.project import ROOT
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 
@@ -50,6 +51,16 @@ def test_what_is_refused_known_or_too_much_is_declared(app: FastAPI) -> None:
         assert kinds <= set(paths[path]["get"]["responses"]["200"]["content"]), path
     waiting = paths["/orchestrate/responses/waiting"]["get"]
     assert "needs `act`" in waiting["description"]
+
+
+def test_each_endpoint_is_in_the_list_of_endpoints(app: FastAPI) -> None:
+    listed = (ROOT / "docs/domain.md").read_text(encoding="utf-8")
+    endpoints = [
+        f"| `{method.upper()} {path}` |"
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    ]
+    assert [endpoint for endpoint in not_empty(endpoints) if endpoint not in listed] == []
 
 
 async def test_head_is_answered_as_get_without_a_body(

@@ -16,11 +16,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.__main__ import _prepare_databases
 from app.assembly import Orchestrator
+from app.core import catalogue
+from app.core.catalogue import BackgroundTask
 from app.core.config import ASYNC_DRIVERS, Settings, SettingsError, load_settings
 from app.core.database import Database
+from app.core.instrumentation import Instruments
+from app.core.periodic import Background
 from tests.sms import SMS
 from tests.stopped_postgresql import stopped
-from tests.waiting import eventually
+from tests.waiting import eventually, until
 
 TIMEOUT = 0.4
 A_WHILE = 25.0
@@ -198,6 +202,11 @@ async def test_the_log_of_sqlite_is_bounded_again_once_a_long_reader_is_done(
     await write(6)
     assert wal.stat().st_size > 5_000_000  # SQLite can't do without what the reader still sees
     assert not await database.checkpoint()
+    # An alert sees that it is held, as it sees any task that fails.
+    instruments = Instruments()
+    looking_after = asyncio.create_task(database.run(Background(instruments)))
+    await until(lambda: failed_checkpoints(instruments) == 1)
+    looking_after.cancel()
     reader.close()
     assert await database.checkpoint()
     assert wal.stat().st_size <= 256 * 1024
@@ -205,6 +214,13 @@ async def test_the_log_of_sqlite_is_bounded_again_once_a_long_reader_is_done(
     await database.checkpoint()
     assert wal.stat().st_size <= 256 * 1024
     await database.close()
+
+
+def failed_checkpoints(instruments: Instruments) -> float | None:
+    instruments.recorder.drain()
+    return instruments.registry.get_sample_value(
+        catalogue.BACKGROUND_TASK_FAILURES.name, {"task": BackgroundTask.CHECKPOINT}
+    )
 
 
 def test_connections_that_cannot_work_are_refused_with_the_fix(

@@ -83,6 +83,7 @@ def test_no_file_is_read_or_written_in_the_encoding_of_the_locale() -> None:
         ("alerts", "rules", "--environment", "staging", "--output", "{folder}/rules"),
         ("alerts", "notifications", "--secrets", "{folder}", "--output", "{folder}/alerts.yml"),
         ("app.core.events_reference", "--check"),
+        ("app.core.settings_reference", "--check"),
         ("dashboards", "diff", "{root}/grafana/dashboards", "{root}/grafana/dashboards"),
         ("app", "--help"),
         ("simulator", "--help"),

@@ -63,7 +63,16 @@ def watched(*thresholds: tuple[Comparison, float, Severity]) -> Signal:
         unit=Unit.RATIO,
         source=Record("job:share:ratio", "vector(1)"),
         thresholds=tuple(
-            Threshold("A", comparison, value, severity, Team.PLATFORM, "", "", "")
+            Threshold(
+                "A",
+                comparison,
+                value,
+                severity=severity,
+                team=Team.PLATFORM,
+                summary="",
+                description="",
+                action="",
+            )
             for comparison, value, severity in thresholds
         ),
     )

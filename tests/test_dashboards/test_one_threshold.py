@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import yaml
 
@@ -11,9 +12,9 @@ from alerts.rules import rule_files
 from alerts.signals import groups, slo
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-from app.services.alert_limits import Now, limits
 from app.services.objectives import objectives
 from app.services.rollups import Totals
+from app.services.threshold_states import Now, threshold_states
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
 from tests.not_empty import not_empty
@@ -43,9 +44,9 @@ def drawn(values: Thresholds) -> Iterator[tuple[tuple[str, str], str]]:
 
 def states(values: Thresholds) -> Iterator[tuple[str, str]]:
     """Each threshold of the endpoint, by its name."""
-    now = Now(Totals(), 0, 1, {}, 0, 40 * 3600)
-    for each in limits(values, now):
-        yield each.name, each.model_dump_json()
+    now = Now(Totals(), 0, instances=1, breakers={}, waiting=0, oldest_waiting_seconds=40 * 3600)
+    for each in threshold_states(values, now):
+        yield each.name, json.dumps(asdict(each))
 
 
 def changed(
@@ -95,7 +96,11 @@ def test_every_limit_of_the_endpoint_is_one_of_the_alert_it_names() -> None:
         for signal in group.signals
         for threshold in signal.thresholds
     }
-    for limit in not_empty(limits(BEFORE, Now(Totals(), 0, 1, {}, 0, 0))):
+    for limit in not_empty(
+        threshold_states(
+            BEFORE, Now(Totals(), 0, instances=1, breakers={}, waiting=0, oldest_waiting_seconds=0)
+        )
+    ):
         for severity, value in ((Severity.TICKET, limit.warning), (Severity.PAGE, limit.critical)):
             found = alerts.get((limit.alert, severity))
             assert (found is None) == (value is None), limit

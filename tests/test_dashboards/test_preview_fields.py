@@ -129,7 +129,17 @@ class TestTables:
 
         series = (one("A", "x", 1), one("A", "y", 2), one("B", "y", 3), one("B", "z", 4))
         targets = [
-            Target(ref, "up", "", True, "table", False, 0, "prometheus") for ref in ("A", "B")
+            Target(
+                ref,
+                "up",
+                legend="",
+                instant=True,
+                format="table",
+                exemplars=False,
+                min_step_seconds=0,
+                datasource="prometheus",
+            )
+            for ref in ("A", "B")
         ]
         return Answers(SPAN, 15, series), targets
 

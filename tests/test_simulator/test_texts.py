@@ -8,7 +8,7 @@ from app.core.catalogue import EscalationType, PlanResult
 from app.core.config import PaymentPlanLimits
 from app.schemas.orchestrate import SMSReceived
 from app.services.escalation_triggers import find_trigger
-from app.services.payment_plans import PaymentPlan, proposed, validate
+from app.services.plan_extraction import PaymentPlan, proposed, validate
 from simulator.tenants import SIMULATED, Sender
 from simulator.texts import ai_answer, hostile_message, tenant_message
 from tests.not_empty import not_empty

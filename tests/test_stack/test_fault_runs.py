@@ -154,12 +154,12 @@ def observation(
     return Observation(
         "ai_down",
         1000,
-        1300,
-        [Spell(alert(name), began, ended) for name, began, ended in spells],
-        notices,
-        frozenset(map(alert, inhibited)),
-        frozenset(map(alert, remaining)),
-        0.5,
+        off=1300,
+        spells=[Spell(alert(name), began, ended) for name, began, ended in spells],
+        notices=notices,
+        inhibited=frozenset(map(alert, inhibited)),
+        remaining=frozenset(map(alert, remaining)),
+        load=0.5,
     )
 
 
@@ -226,7 +226,15 @@ def test_the_table_fits_a_screen() -> None:
     names = {name for each in EXPECTED.values() for name in each.notified | each.inhibited}
     longest = max(names, key=len)
     rows = [
-        verdict.Row(fault, longest, "1234", "1234", "1234", ("not resolved",), ("fires again",))
+        verdict.Row(
+            fault,
+            longest,
+            fires="1234",
+            notified="1234",
+            resolved="1234",
+            wrong=("not resolved",),
+            notes=("fires again",),
+        )
         for fault in FAULTS
     ]
     assert max(map(len, verdict.table(rows))) <= 100

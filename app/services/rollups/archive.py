@@ -52,10 +52,10 @@ def archives(folder: Path) -> list[Archive]:
                 Archive(
                     path,
                     int(match["resolution"]),
-                    match["kind"],
-                    date.fromisoformat(match["day"]),
-                    int(match["part"]),
-                    path.stat().st_size,
+                    kind=match["kind"],
+                    day=date.fromisoformat(match["day"]),
+                    part=int(match["part"]),
+                    size=path.stat().st_size,
                 )
             )
     return sorted(found, key=lambda archive: (archive.day, archive.resolution, archive.path.name))

@@ -99,7 +99,9 @@ class Expiry:
         after: tuple[int, str] | None = None
         found: list[dict[str, Any]] = []
         new = 0
-        with archive.Part(self._archive_dir, resolution, kind, date, names, archived) as part:
+        with archive.Part(
+            self._archive_dir, resolution, kind=kind, day=date, names=names, archived=archived
+        ) as part:
             while len(found) < ROWS_IN_A_FILE:
                 await self._renew()
                 rows = await store.page_of_day(resolution, kind, day, after, PAGE)

@@ -20,8 +20,8 @@ from app.core.facts import outbox
 from app.core.periodic import Background
 from app.services.rollups import tables
 from app.services.rollups.buckets import Cell, numbers, packed, unpacked
+from app.services.rollups.coverage import Segment
 from app.services.rollups.merging import Row, Wanted, merged
-from app.services.rollups.ranges import Segment
 from app.services.rollups.row_store import RowKey, RowStore, parsed, row_values, upsert
 from app.services.rollups.sketch import binned
 from app.services.rollups.tables import ARRAYS, KIND_OF, MINUTE, RESOLUTIONS, RowKind

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.catalogue import Kind, Metric
-from app.services.rollups.ranges import Segment
+from app.services.rollups.coverage import Segment
 from app.services.rollups.tables import ARRAYS, MINUTE, RowKind
 from app.services.rollups.totals import Total, Totals
 
@@ -97,8 +97,17 @@ def _merge_kind(
     maximums = np.full(cells, -np.inf)
     np.maximum.at(maximums, where, columns["maximums"][known])
     if kind is RowKind.SAMPLES:
-        _over_writers(used, row_of[known], where, columns, known, wanted, counts, maximums)
-    bins = _bins(columns, lengths, bin_lengths, place, cell, cells)
+        _over_writers(
+            used,
+            row_of[known],
+            where=where,
+            columns=columns,
+            known=known,
+            wanted=wanted,
+            counts=counts,
+            maximums=maximums,
+        )
+    bins = _bins(columns, lengths, bin_lengths=bin_lengths, place=place, cell=cell, cells=cells)
 
     series = list(wanted.by_number.values())
     for index in np.flatnonzero(counts):

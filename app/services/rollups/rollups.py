@@ -18,11 +18,11 @@ from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
 from app.core.periodic import Background
 from app.core.recorder import Batch
-from app.services.rollups import ranges
+from app.services.rollups import coverage
 from app.services.rollups.buckets import Bucket
+from app.services.rollups.coverage import Segment
 from app.services.rollups.facts import FactStore
 from app.services.rollups.merging import Row, Wanted, merged
-from app.services.rollups.ranges import Segment
 from app.services.rollups.row_store import RowKey, RowStore, parsed
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
@@ -246,7 +246,7 @@ class Rollups:
             found = merged(rows, composed, wanted)
             for place, (start, end) in enumerate(asked):
                 found[place].complete = end > began and all(
-                    ranges.is_filled(parts[place], start, end) for parts in composed.values()
+                    coverage.is_filled(parts[place], start, end) for parts in composed.values()
                 )
             return found
 
@@ -260,7 +260,8 @@ class Rollups:
         def composed() -> dict[RowKind, list[list[Segment]]]:
             # Their rows of all resolutions are written together: none is behind another.
             return {
-                kind: [list(ranges.composed(*each, kept[kind])) for each in asked] for kind in kept
+                kind: [list(coverage.composed(*each, kept[kind])) for each in asked]
+                for kind in kept
             }
 
         segments = await asyncio.to_thread(composed)
@@ -308,7 +309,7 @@ class Rollups:
 
         None where nothing is kept of that age.
         """
-        return ranges.finest_step(start, self._kept(_kinds(metrics)))
+        return coverage.finest_step(start, self._kept(_kinds(metrics)))
 
     def oldest_kept(self, metrics: Collection[Metric]) -> int:
         """Since when anything is kept of all ``metrics``, Unix seconds."""
@@ -317,11 +318,11 @@ class Rollups:
     def first_inexact(self, edges: Collection[int], metrics: Collection[Metric]) -> int | None:
         """The first of ``edges`` at which no range can be cut exactly any more."""
         kept = self._kept(_kinds(metrics))
-        return next((edge for edge in edges if not ranges.is_edge(edge, kept)), None)
+        return next((edge for edge in edges if not coverage.is_edge(edge, kept)), None)
 
     def aligned(self, start: int, end: int, metrics: Collection[Metric]) -> tuple[int, int]:
         """The range widened to what the resolutions kept for ``metrics`` can answer exactly."""
-        return ranges.aligned(start, end, self._kept(_kinds(metrics)))
+        return coverage.aligned(start, end, self._kept(_kinds(metrics)))
 
     async def writers(self) -> list[WriterState]:
         """The workers of all replicas that are alive. Raises SQLAlchemyError or OSError."""
@@ -331,7 +332,7 @@ class Rollups:
         settled = int(time.time()) - SETTLED_WITHIN_SECONDS
         recent = max(start, min(end, settled // MINUTE * MINUTE))
         return [
-            *ranges.composed(start, recent, kept),
+            *coverage.composed(start, recent, kept),
             *([Segment(MINUTE, recent, end)] if recent < end else []),
         ]
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.catalogue import Metric
 from app.core.database import Database
 from app.services.rollups.buckets import Arrays
+from app.services.rollups.coverage import Segment
 from app.services.rollups.merging import Row
-from app.services.rollups.ranges import Segment
 from app.services.rollups.tables import ARRAYS, RowKind
 
 _DAY = 86400

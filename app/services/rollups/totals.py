@@ -60,10 +60,10 @@ def added_up(totals: Iterable[Total]) -> Total:
     return Total(
         sum(part.count for part in parts),
         sum(part.sum for part in parts),
-        min(part.minimum for part in parts if part.minimum is not None),
-        max(part.maximum for part in parts if part.maximum is not None),
-        keys,
-        counts.astype(np.int64),
+        minimum=min(part.minimum for part in parts if part.minimum is not None),
+        maximum=max(part.maximum for part in parts if part.maximum is not None),
+        keys=keys,
+        bin_counts=counts.astype(np.int64),
     )
 
 

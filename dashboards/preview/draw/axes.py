@@ -119,7 +119,7 @@ def time_plot(
         assert its is not None
         plot.set_xlim(span.start, span.end)
         plot.set_ylim(its.low, its.high)
-    _label_times(surface, box, inner, span, axes[0], scale.has_grid)
+    _label_times(surface, box, inner=inner, span=span, axes=axes[0], has_grid=scale.has_grid)
     _label_values(surface, inner, scale, axes[0], is_right=False)
     if right:
         _label_values(surface, inner, right, axes[1], is_right=True)

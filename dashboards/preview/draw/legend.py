@@ -165,9 +165,9 @@ def _key(surface: Surface, x: float, y: float, entry: Entry) -> None:
     y -= 0.5
     if entry.is_dashed:
         for begin in (0, 8):
-            surface.line(x + begin, y, x + begin + 6, y, entry.colour, 3)
+            surface.line(x + begin, y, to_x=x + begin + 6, to_y=y, colour=entry.colour, width=3)
     else:
-        surface.line(x, y, x + 14, y, entry.colour, 4)
+        surface.line(x, y, to_x=x + 14, to_y=y, colour=entry.colour, width=4)
 
 
 def _more(surface: Surface, x: float, y: float, count: int, width: float) -> None:

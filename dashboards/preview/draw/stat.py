@@ -76,7 +76,16 @@ def _draw_one(
     if series and panel.options.get("graphMode", "area") == "area" and len(series.values) > 1:
         sparkline = box.height * 0.3
         _draw_course(surface, box.inside(top=box.height - sparkline), series, course)
-    _write(surface, box.inside(bottom=sparkline), panel, field, value, series, ink, whole_panel)
+    _write(
+        surface,
+        box.inside(bottom=sparkline),
+        panel=panel,
+        field=field,
+        value=value,
+        series=series,
+        ink=ink,
+        whole_panel=whole_panel,
+    )
 
 
 def _write(

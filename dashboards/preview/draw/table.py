@@ -66,7 +66,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
             _draw_cell(surface, Box(x, y, width, height), column, column.cells[number])
             x += width
         y += height
-        surface.line(box.x, y, box.right, y, surface.theme.grid, 1)
+        surface.line(box.x, y, to_x=box.right, to_y=y, colour=surface.theme.grid, width=1)
     if count < len(found.rows):
         surface.text(
             *(box.x + _PADDING, y + height / 2, f"… and {len(found.rows) - count} more rows"),
@@ -108,7 +108,7 @@ def _draw_header(
         _write(surface, cell, column.name, column.align, surface.theme.quiet_text)
         x += width
     bottom = box.y + _HEADER
-    surface.line(box.x, bottom, box.right, bottom, surface.theme.border, 1.5)
+    surface.line(box.x, bottom, to_x=box.right, to_y=bottom, colour=surface.theme.border, width=1.5)
 
 
 def _draw_cell(surface: Surface, box: Box, column: _Column, cell: Cell | None) -> None:

@@ -77,7 +77,9 @@ def _series(panel: Panel, answers: Answers, theme: Theme) -> list[_Drawn]:
         values = -series.values if negative else series.values
         present = series.values[~np.isnan(series.values)]
         colour = field.series_colour(index, present[-1] if len(present) else np.nan, theme)
-        found.append(_Drawn(name, field, colour, series.times, series.values, values))
+        found.append(
+            _Drawn(name, field, colour=colour, times=series.times, values=series.values, top=values)
+        )
     return found
 
 

@@ -42,7 +42,7 @@ from app.models import (
 )
 from app.services.approvals import Decision
 from app.services.rollups import FactStore, Totals
-from app.services.rollups.ranges import Segment
+from app.services.rollups.coverage import Segment
 from app.services.rollups.tables import MINUTE, RowKind
 from app.services.workflow import SMS
 from tests.length import LONG

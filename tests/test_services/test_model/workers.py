@@ -17,7 +17,7 @@ from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.escalations import Escalations
 from app.services.metrics_service import MetricsService
-from app.services.plan_detection import PlanDetection
+from app.services.payment_plans import PaymentPlans
 from app.services.recovery import Recovery
 from app.services.sweep import Sweep
 from app.services.workflow import Workflows
@@ -59,16 +59,27 @@ class Worker:
         background = Background(instruments)
         self.announcements = Announcements(database, world, metrics, CLAIM_SECONDS)
         self.workflows = Workflows(
-            settings, database, world, world, world, self.announcements, metrics
+            settings,
+            database,
+            tenants=world,
+            sms_agent=world,
+            ai=world,
+            announcements=self.announcements,
+            metrics=metrics,
         )
         wall_time = WallTime(instruments)
         self.approvals = Approvals(database, world, self.announcements, wall_time)
         self.escalations = Escalations(
             database, self.announcements, wall_time, settings.no_responses_per_minute
         )
-        self.plans = PlanDetection(settings.payment_plans, database)
+        self.plans = PaymentPlans(settings.payment_plans, database)
         self.sweep = Sweep(
-            settings, database, self.escalations, self.announcements, background, wall_time
+            settings,
+            database,
+            escalations=self.escalations,
+            announcements=self.announcements,
+            background=background,
+            wall_time=wall_time,
         )
         self.recovery = Recovery(
             database, self.workflows, background, settings.retries_per_minute, 1

@@ -31,7 +31,12 @@ class Writer:
         self.instruments = Instruments()
         self.store = Store(database)
         self.rollups = Rollups(
-            self.store, settings, self.instruments, name, METRICS, lambda: {"name": name}
+            self.store,
+            settings,
+            instruments=self.instruments,
+            writer=name,
+            metrics=METRICS,
+            state=lambda: {"name": name},
         )
 
     def receive(self, count: int = 1) -> None:

@@ -209,7 +209,9 @@ async def test_an_error_of_ours_does_not_end_the_flushing(sqlite: Database) -> N
 
     metrics = Instruments()
     settings = RollupSettings(flush_seconds=0.01)
-    worker = Rollups(Store(sqlite), settings, metrics, "w", METRICS, state)
+    worker = Rollups(
+        Store(sqlite), settings, instruments=metrics, writer="w", metrics=METRICS, state=state
+    )
     with captured_logs() as logged:
         running = asyncio.create_task(worker.run())
         await until(lambda: states > 4)

@@ -113,12 +113,12 @@ def observe(
         return Observation(
             fault,
             on,
-            off,
-            run.answers.spells(time.time() - began),
-            run.notices,
-            frozenset(run.inhibited),
-            frozenset(run.remaining()),
-            run.load,
+            off=off,
+            spells=run.answers.spells(time.time() - began),
+            notices=run.notices,
+            inhibited=frozenset(run.inhibited),
+            remaining=frozenset(run.remaining()),
+            load=run.load,
         )
 
 

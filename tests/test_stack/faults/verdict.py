@@ -117,9 +117,9 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
     return Row(
         seen.fault,
         name,
-        f"{began - seen.on:.0f}",
-        f"{min(firing) - seen.on:.0f}" if firing else "",
-        f"{max(resolved) - seen.off:.0f}" if resolved else "",
-        tuple(wrong),
-        tuple(notes),
+        fires=f"{began - seen.on:.0f}",
+        notified=f"{min(firing) - seen.on:.0f}" if firing else "",
+        resolved=f"{max(resolved) - seen.off:.0f}" if resolved else "",
+        wrong=tuple(wrong),
+        notes=tuple(notes),
     )

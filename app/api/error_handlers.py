@@ -13,7 +13,7 @@ from app.core import correlation
 from app.core.errors import ErrorCode, OrchestratorError
 from app.core.events import DatabaseFailed, FromCode, UnhandledError
 from app.core.logging import get_logger
-from app.schemas.errors import ErrorAnswer, ErrorDetail, Problem
+from app.schemas.error_answers import ErrorAnswer, ErrorDetail, Problem
 
 log = get_logger(__name__)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
-from app.services.payment_plans import PaymentPlan, proposed, validate
+from app.services.plan_extraction import PaymentPlan, proposed, validate
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Limits of alerts in the JSON endpoint: its states follow what would alert, and nothing else.
+"""Where each threshold stands: the endpoint's states follow what would alert, nothing else.
 
 "critical" is what pages somebody and "warning" what opens a ticket, if it lasts. The rules are
 generated from the same settings; Prometheus looks at every instance, this at all workers together.
@@ -10,8 +10,7 @@ from typing import Literal
 
 from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, Outcome, Route
-from app.core.thresholds import Thresholds
-from app.schemas.metrics import State, Threshold
+from app.core.thresholds import State, Thresholds
 from app.services.rollups import Total, Totals, added_up
 
 PROBES = ("/metrics", "/health", "/health/dependencies")
@@ -46,7 +45,24 @@ class Share:
         return self.part / self.whole if self.whole else None
 
 
-def limits(thresholds: Thresholds, now: Now) -> list[Threshold]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdState:
+    """A limit of ``alert``, and where its value stands; None where nothing is known of it.
+
+    Above ``warning`` a ticket is opened, above ``critical`` somebody is paged; None: never.
+    """
+
+    name: str
+    alert: str
+    description: str
+    value: float | None
+    unit: str
+    warning: float | None
+    critical: float | None
+    state: State
+
+
+def threshold_states(thresholds: Thresholds, now: Now) -> list[ThresholdState]:
     """Each limit with its value and state. Of what isn't known the state is no_data."""
     return [*_shares(thresholds, now.recent), *_gauges(thresholds, now)]
 
@@ -57,7 +73,7 @@ def worst(states: Iterable[State]) -> Literal["ok", "warning", "critical"]:
     return "critical" if "critical" in found else "warning" if "warning" in found else "ok"
 
 
-def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
+def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
     """Shares of the last 5 minutes. Few failures call nobody, whatever their share."""
 
     def share(
@@ -65,12 +81,20 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
         alert: str,
         description: str,
         found: Share,
-        warning: float | None,
-        critical: float | None,
-    ) -> Threshold:
-        value = found.ratio if recent.complete else None
-        enough = found.part >= limits.minimum_failures
-        return _limit(name, alert, description, value, "ratio", warning, critical, enough=enough)
+        *,
+        warning: float | None = None,
+        critical: float | None = None,
+    ) -> ThresholdState:
+        return _state(
+            name,
+            alert,
+            description,
+            value=found.ratio if recent.complete else None,
+            unit="ratio",
+            warning=warning,
+            critical=critical,
+            enough=found.part >= limits.minimum_failures,
+        )
 
     messages = recent.of(catalogue.SMS_PROCESSING_DURATION)
     failed = recent.of(catalogue.SMS_PROCESSING_DURATION, route=Route.FAILED)
@@ -81,24 +105,21 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
         "SMSWorkflowsFailing",
         "share of SMS whose workflow failed",
         Share(failed.count, messages.count),
-        None,
-        limits.sms_failed_ratio,
+        critical=limits.sms_failed_ratio,
     )
     yield share(
         "response_time",
         "HTTPResponsesSlow",
         f"share of requests that took longer than {limits.rollback_latency_seconds:g} s",
         Share(requests.above(limits.rollback_latency_seconds), requests.count),
-        None,
-        limits.slow_ratio,
+        critical=limits.slow_ratio,
     )
     yield share(
         "error_ratio",
         "HTTPErrorsHigh",
         "share of requests answered 5xx; releases are rolled back above the limit",
         Share(erred, requests.count),
-        None,
-        limits.rollback_error_ratio,
+        critical=limits.rollback_error_ratio,
     )
     for component in (*UPSTREAMS, Component.DATABASE):
         name, alert, warning, critical = _failing(limits, component)
@@ -107,8 +128,8 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
             alert,
             f"share of the {component.replace('_', ' ')}'s calls that failed or were refused",
             called(recent, component),
-            warning,
-            critical,
+            warning=warning,
+            critical=critical,
         )
     for component, name, alert, seconds in (
         (Component.AI_PROVIDER, "ai_slow_ratio", "AIAnswersSlow", limits.ai_slow_seconds),
@@ -123,8 +144,7 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[Threshold]:
             f"share of the {component.replace('_', ' ')}'s calls that took longer "
             f"than {seconds:g} s",
             Share(total.above(seconds), total.count),
-            limits.slow_ratio,
-            None,
+            warning=limits.slow_ratio,
         )
 
 
@@ -138,44 +158,42 @@ def _failing(
     return f"{component}_error_ratio", "UpstreamFailing", limits.upstream_error_ratio, None
 
 
-def _gauges(limits: Thresholds, now: Now) -> Iterator[Threshold]:
+def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
     capacity = limits.concurrent_sms * max(1, now.instances)
-    yield _limit(
+    yield _state(
         "concurrent_sms",
         "SMSConcurrencyHigh",
         "SMS at once, beside what is handled without getting slower",
-        now.in_flight,
-        "messages",
-        capacity * limits.concurrent_sms_warning_ratio,
-        capacity,
+        value=now.in_flight,
+        unit="messages",
+        warning=capacity * limits.concurrent_sms_warning_ratio,
+        critical=capacity,
     )
-    yield _limit(
+    yield _state(
         "approval_wait",
         "ApprovalQueueOld",
         "age of the oldest response that waits for a manager",
-        now.oldest_waiting_seconds,
-        "seconds",
-        limits.approval_wait_warning_seconds,
-        limits.approval_wait_seconds,
+        value=now.oldest_waiting_seconds,
+        unit="seconds",
+        warning=limits.approval_wait_warning_seconds,
+        critical=limits.approval_wait_seconds,
     )
-    yield _limit(
+    yield _state(
         "approval_queue",
         "ApprovalQueueLong",
         "responses that wait for a manager",
-        now.waiting,
-        "responses",
-        limits.approval_queue_length,
-        None,
+        value=now.waiting,
+        unit="responses",
+        warning=limits.approval_queue_length,
     )
     states = [state for state in now.breakers.values() if state is not None]
-    yield _limit(
+    yield _state(
         "open_breakers",
         "CircuitBreakerOpen",
         "circuit breakers that are not closed",
-        sum(state is not BreakerState.CLOSED for state in states) if states else None,
-        "breakers",
-        0,
-        None,
+        value=sum(state is not BreakerState.CLOSED for state in states) if states else None,
+        unit="breakers",
+        warning=0,
     )
 
 
@@ -199,17 +217,17 @@ def called(totals: Totals, component: Component) -> Share:
     return Share(failed, ok + failed)
 
 
-def _limit(
+def _state(
     name: str,
     alert: str,
     description: str,
+    *,
     value: float | None,
     unit: str,
-    warning: float | None,
-    critical: float | None,
-    *,
+    warning: float | None = None,
+    critical: float | None = None,
     enough: bool = True,
-) -> Threshold:
+) -> ThresholdState:
     state: State = "ok"
     if value is None:
         state = "no_data"
@@ -217,10 +235,10 @@ def _limit(
         state = "critical"
     elif enough and warning is not None and value > warning:
         state = "warning"
-    return Threshold(
+    return ThresholdState(
         name=name,
-        description=description,
         alert=alert,
+        description=description,
         value=value,
         unit=unit,
         warning=warning,
