@@ -6,8 +6,24 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.assembly import Orchestrator
+from tests.sms import sms
+from tests.upstreams import ScriptedUpstreams
+
+_RENT, _PLAN = "When is my rent due?", "Can I pay 200 a week for 8 weeks?"
+KINDS = {
+    "sent": (_RENT, 0.95),
+    "sent, with a plan": (_PLAN, 0.95),
+    "queued": (_RENT, 0.7),
+    "queued, with a plan": (_PLAN, 0.7),
+    "escalated": (_RENT, 0.1),
+    "escalated, with a plan": (_PLAN, 0.1),
+}
+"""What the tenant texts, and how sure the AI is of its answer."""
 
 _AROUND = ("begin", "commit", "rollback", "savepoint", "release")
 _CHECKS = ("", "SELECT 1")
@@ -99,3 +115,19 @@ def watch(engine: AsyncEngine) -> None:
     @event.listens_for(sync_engine, "checkout")
     def lent(adapter: Any, *_: Any) -> None:
         adapter.driver_connection.add_query_logger(logged)
+
+
+async def cost_of_an_sms(
+    orchestrator: Orchestrator,
+    client: httpx.AsyncClient,
+    upstreams: ScriptedUpstreams,
+    kind: str,
+    number: int,
+) -> Sent:
+    """What one SMS sends until its workflow rests and the managers were told."""
+    text, upstreams.confidence = KINDS[kind]
+    with counted() as sent:
+        answer = await client.post("/orchestrate/sms-received", json=sms(number, text))
+        await orchestrator.sweep._announcements.drain(60)
+    assert answer.status_code == 200, answer.text
+    return sent

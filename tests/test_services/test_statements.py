@@ -6,41 +6,14 @@ from app.assembly import Orchestrator
 from app.core.config import Settings
 from tests.not_empty import not_empty
 from tests.sms import sms
-from tests.statements import Sent, counted, watch
+from tests.statements import KINDS, cost_of_an_sms, counted, watch
 from tests.upstreams import ScriptedUpstreams
-
-RENT, PLAN = "When is my rent due?", "Can I pay 200 a week for 8 weeks?"
-KINDS = {
-    "sent": (RENT, 0.95),
-    "sent, with a plan": (PLAN, 0.95),
-    "queued": (RENT, 0.7),
-    "queued, with a plan": (PLAN, 0.7),
-    "escalated": (RENT, 0.1),
-    "escalated, with a plan": (PLAN, 0.1),
-}
-"""What the tenant texts, and how sure the AI is of its answer."""
 
 AT_MOST = {
     "sqlite": dict(zip(KINDS, (18, 20, 15, 16, 16, 17), strict=True)),
     "postgresql": dict(zip(KINDS, (13, 16, 12, 14, 14, 15), strict=True)),
 }
 """All that the driver is given: statements, BEGIN and COMMIT."""
-
-
-async def cost_of_an_sms(
-    orchestrator: Orchestrator,
-    client: httpx.AsyncClient,
-    upstreams: ScriptedUpstreams,
-    kind: str,
-    number: int,
-) -> Sent:
-    """What one SMS sends until its workflow rests and the managers were told."""
-    text, upstreams.confidence = KINDS[kind]
-    with counted() as sent:
-        answer = await client.post("/orchestrate/sms-received", json=sms(number, text))
-        await orchestrator.sweep._announcements.drain(60)
-    assert answer.status_code == 200, answer.text
-    return sent
 
 
 async def test_an_sms_takes_no_more_statements_than_it_is_allowed(
