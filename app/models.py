@@ -60,6 +60,8 @@ class OutboundState(StrEnum):
 
     UNCONFIRMED = "unconfirmed"
     """It may be with the tenant or not: only the same text may be sent, under the same key."""
+    NOT_SENT = "not_sent"
+    """It is known not to be with the tenant: another text may be sent, under another key."""
     SENT = "sent"
     """The SMS Agent has taken it."""
 
@@ -179,8 +181,9 @@ class QueuedResponse(Base):
 class OutboundMessage(Base):
     """The one text that answers an SMS, stored before it is sent.
 
-    ``id`` is the idempotency key. A workflow has one such row at most, and its text never changes:
-    so no tenant gets a second answer, whatever was lost on the way.
+    ``id`` is the idempotency key. A workflow has one such row at most. Key and text change, and
+    then together, only while it is known that the text was not sent: so no tenant gets a second
+    answer, whatever was lost on the way.
     """
 
     __tablename__ = "outbound_messages"

@@ -66,7 +66,8 @@ async def approve_response(
 ) -> ApproveAnswer:
     """Send a queued response, send a changed text instead, or escalate.
 
-    After a time-out the tenant may have the text: then only the same text is accepted again.
+    After a time-out the tenant may have the text: then only the same text is accepted again. After
+    a refusal by the SMS Agent (409) nothing was sent, and any text is accepted.
     """
     decided = await approvals.decide(
         Decision(

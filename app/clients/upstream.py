@@ -38,6 +38,9 @@ _TRANSIENT = frozenset(
 _FOR_ONE = frozenset({ErrorType.SERVER_ERROR, ErrorType.INVALID_RESPONSE})
 """Errors of an upstream that answers: they may be due to the one tenant or number asked for."""
 
+_REFUSED_OR_NOT = frozenset({408, 409, 423, 425, 499})
+"""Statuses of a request that may be under way all the same; any other 4xx is a refusal."""
+
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
 _LEAST_SECONDS = 0.001
 """An attempt with less time than this is not made: it would only count as another failure."""
@@ -60,13 +63,20 @@ class UpstreamError(Exception):
         operation: Operation,
         error_type: ErrorType,
         retry_after_seconds: float | None = None,
+        *,
+        may_be_done: bool = True,
     ) -> None:
-        """``retry_after_seconds`` is how long the upstream asked to be left alone, if it did."""
+        """``retry_after_seconds`` is how long the upstream asked to be left alone, if it did.
+
+        ``may_be_done`` is False where the upstream has surely not done what it was asked: it was
+        not asked, or it has refused.
+        """
         super().__init__(f"{component}: {operation} failed: {error_type}")
         self.component = component
         self.operation = operation
         self.error_type = error_type
         self.retry_after_seconds = retry_after_seconds
+        self.may_be_done = may_be_done
 
 
 class Breakers:
@@ -274,9 +284,17 @@ class Upstream:
             except TimeoutError:
                 raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
 
+        may_be_done = False
+
         async def attempt() -> T:
-            await self._leave_alone(operation, deadline)
-            return await self._attempt(operation, recipient, exchange)
+            nonlocal may_be_done
+            try:
+                await self._leave_alone(operation, deadline)
+                return await self._attempt(operation, recipient, exchange)
+            except UpstreamError as error:
+                # That it refuses now says nothing of the attempts before.
+                error.may_be_done = may_be_done = may_be_done or error.may_be_done
+                raise
 
         return await retrying(attempt)
 
@@ -296,7 +314,9 @@ class Upstream:
             return
         if seconds >= left:
             self._instruments.operation_failed(self.component, operation, ErrorType.RATE_LIMITED)
-            raise UpstreamError(self.component, operation, ErrorType.RATE_LIMITED, seconds)
+            raise UpstreamError(
+                self.component, operation, ErrorType.RATE_LIMITED, seconds, may_be_done=False
+            )
         await asyncio.sleep(random.uniform(seconds, min(seconds * (1 + _JITTER), left)))
 
     async def _attempt(
@@ -308,7 +328,9 @@ class Upstream:
         permit = self._breakers.enter(self.component, recipient)
         if permit is None:
             self._instruments.operation_failed(self.component, operation, ErrorType.CIRCUIT_OPEN)
-            raise UpstreamError(self.component, operation, ErrorType.CIRCUIT_OPEN)
+            raise UpstreamError(
+                self.component, operation, ErrorType.CIRCUIT_OPEN, may_be_done=False
+            )
         failure: BaseException | None = None
         try:
             with self._instruments.operation(self.component, operation):
@@ -350,7 +372,14 @@ class Upstream:
             # A quota is everybody's: the next calls wait as well.
             again_at = asyncio.get_running_loop().time() + seconds
             self._asked_again_at = max(self._asked_again_at, again_at)
-        return UpstreamError(self.component, operation, error_type, seconds)
+        status = response.status_code
+        return UpstreamError(
+            self.component,
+            operation,
+            error_type,
+            seconds,
+            may_be_done=not 400 <= status < 500 or status in _REFUSED_OR_NOT,
+        )
 
     async def health(self, seconds: float) -> str | None:
         """None if the upstream answers well within ``seconds``, or else what is wrong.

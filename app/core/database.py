@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from app.core import catalogue
+from app.core import catalogue, last_writes
 from app.core.catalogue import BackgroundTask, Component, ErrorType, Operation
 from app.core.events import WriteAheadLogHeld
 from app.core.facts import FactCounters, Transaction
 from app.core.instrumentation import Instruments
+from app.core.lent_connections import look_before_lending
 from app.core.logging import get_logger
 from app.core.periodic import Background
 
@@ -93,7 +94,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=timeout_seconds,
-            pool_pre_ping=not self._sqlite,
             # Parameters are message texts and phone numbers: they stay out of error messages.
             hide_parameters=True,
             connect_args=(
@@ -102,6 +102,8 @@ class Database:
         )
         if self._sqlite:
             _use_write_ahead_log(self.engine, wal_limit_bytes)
+        else:
+            look_before_lending(self.engine)
 
     @property
     def connections_used(self) -> int:
@@ -164,7 +166,7 @@ class Database:
                 self._writers_turn(),
                 Transaction(self.engine, expire_on_commit=False) as session,
             ):
-                session.told = []
+                session.told, session.writes = [], []
                 async with session.begin():
                     await self._connect(session)
                     if self._sqlite:
@@ -172,9 +174,11 @@ class Database:
                     yield session
                     if session.told and counters is None:
                         raise TypeError("this database has no fact_counters: nothing can be told")
-                    if session.told and counters is not None:
+                    counted = counters.counted(session.told) if counters is not None else None
+                    writes = [*session.writes, *([] if counted is None else [counted])]
+                    if writes:
                         await session.flush()
-                        await counters.store(session, session.told)
+                        await last_writes.write(await session.connection(), writes)
                 if counters is not None:
                     counters.committed(session.told)
 

@@ -13,12 +13,13 @@ from math import isfinite
 from time import time
 
 import orjson
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, insert
+from sqlalchemy import BigInteger, Column, Insert, Integer, MetaData, Table, Text, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.catalogue import Kind
 from app.core.events import Count, Event
 from app.core.instrumentation import Instruments
+from app.core.last_writes import Write
 from app.core.logging import Logger
 from app.core.recorder import Recorded
 
@@ -47,9 +48,10 @@ class Told:
 
 
 class Transaction(AsyncSession):
-    """A session that also takes the facts that its transaction makes true."""
+    """A session that also takes what its transaction does at its end: writes and facts."""
 
     told: list[Told]
+    writes: list[Write]
 
     def tell(self, log: Logger, event: Event) -> None:
         """Count ``event`` with this transaction; note and log it once that has been committed.
@@ -57,6 +59,13 @@ class Transaction(AsyncSession):
         It belongs to the SMS that is served now, whatever is served at the commit.
         """
         self.told.append(Told(log, event, copy_context()))
+
+    def write_last(self, write: Write) -> None:
+        """Do ``write`` at the end of this transaction, in one statement with the others.
+
+        No query of the transaction sees it. Two of them must not change the same row.
+        """
+        self.writes.append(write)
 
 
 class FactCounters:
@@ -66,18 +75,22 @@ class FactCounters:
         self._instruments = instruments
         self._recorded: dict[tuple[str, tuple[str, ...]], Recorded] = {}
 
-    async def store(self, session: AsyncSession, told: Iterable[Told]) -> None:
-        """Write what is told, in the session's transaction, with one statement."""
+    def counted(self, told: Iterable[Told]) -> Insert | None:
+        """The statement that counts what is told; None when there is nothing to count."""
         counts = [
             (self._series(count).series.name, count.value)
             for fact in told
             for count in fact.event.counts()
             if isfinite(count.value)
         ]
-        if counts:
-            row = {"told_at": int(time()), "counts": orjson.dumps(counts).decode()}
-            # Without RETURNING: nobody asks for the row's number.
-            await (await session.connection()).execute(insert(outbox).inline(), row)
+        if not counts:
+            return None
+        # Without RETURNING: nobody asks for the row's number.
+        return (
+            insert(outbox)
+            .inline()
+            .values(told_at=int(time()), counts=orjson.dumps(counts).decode())
+        )
 
     def committed(self, told: Iterable[Told]) -> None:
         """Note and log what is true now."""

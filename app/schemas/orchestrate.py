@@ -245,9 +245,10 @@ class WorkflowStatusAnswer(WorkflowAnswer):
     response_queue_id: str | None
     response: str | None = Field(description="the AI's answer; [erased] when its retention is over")
     outbound_text: str | None = Field(
-        description="the text that was decided on; no other one is ever sent for this message"
+        description="the text that was decided on; another one is sent for this message only where "
+        "outbound_state is not_sent"
     )
     outbound_state: OutboundState | None = Field(
-        description="unconfirmed: it may be with the tenant or not"
+        description="unconfirmed: it may be with the tenant or not; not_sent: it is known not to be"
     )
     steps: list[StepAnswer]

@@ -18,6 +18,7 @@ from app.core.database import Database
 from app.core.events import Identifier, ManagerNotified, NotificationFailed
 from app.core.logging import get_logger
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, WorkflowInstance, now
+from app.services.inserts import table_of
 from app.services.metrics_service import MetricsService
 from app.services.step_record import StepRecord
 
@@ -189,11 +190,11 @@ class Announcements:
                 )
             return
         async with self._database.writing() as session:
-            await session.execute(
-                update(table)
+            session.write_last(
+                update(table_of(table))
                 .where(table.id == reference, table.notified_at.is_(None))
                 .values(notified_at=now())
             )
             if workflow_id:
-                await steps.store(session)
+                steps.store(session)
             session.tell(log, ManagerNotified(reference=Identifier(reference)))

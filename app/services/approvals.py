@@ -1,6 +1,7 @@
 """Managers' decisions on queued responses."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
 from app.core import correlation
-from app.core.catalogue import ApprovalAction, Detection, EscalationType, Severity
+from app.core.catalogue import ApprovalAction, Detection, ErrorType, EscalationType, Severity
 from app.core.database import Database
 from app.core.errors import ConflictError, UnavailableError, UnknownIdError
 from app.core.events import (
@@ -29,12 +30,14 @@ from app.models import (
     QueueStatus,
     WorkflowInstance,
     WorkflowStatus,
+    new_id,
     now,
 )
 from app.services.announcements import Announcements
 from app.services.conversations import lock_conversation
 from app.services.escalations import escalation_opened, open_once, take_over
-from app.services.outbound import has_been_sent
+from app.services.inserts import inserted, table_of
+from app.services.outbound import has_been_sent, is_known_not_to_be_sent, replaces
 
 log = get_logger(__name__)
 
@@ -72,6 +75,21 @@ class Decided:
     status: WorkflowStatus
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A response that one decision has for itself, until somebody gives it up.
+
+    ``at`` tells it from a later claim of the same response. ``is_first`` is whether no other call
+    has used the key of ``outbound`` before.
+    """
+
+    response: QueuedResponse
+    workflow: WorkflowInstance
+    outbound: OutboundMessage
+    at: datetime
+    is_first: bool
+
+
 class Approvals:
     """Carries decisions out, each response once."""
 
@@ -90,17 +108,18 @@ class Approvals:
     async def decide(self, decision: Decision) -> Decided:
         """Send, send the changed text, or escalate; gives what it came to.
 
-        Raises UnknownIdError; ConflictError when the response was decided before, or another text
-        may be with the tenant already; UnavailableError when it isn't known that the text was
-        taken: the response then waits as before, for the same text.
+        Raises UnknownIdError; ConflictError when the response was decided before, another text may
+        be with the tenant already, or the SMS Agent refuses the text; UnavailableError when it does
+        not answer. After the last two the response waits as before: for any text where nothing was
+        sent, else for the same one.
         """
         if decision.action is ApprovalAction.ESCALATE:
             return await self._escalate(decision)
-        response, workflow, outbound = await self._claim(decision)
+        claim = await self._claim(decision)
         # The lines and calls from here on belong to the SMS that is answered.
-        with correlation.continuing(workflow.correlation_id):
-            _identify(workflow)
-            return await self._send(decision, response, workflow, outbound)
+        with correlation.continuing(claim.workflow.correlation_id):
+            _identify(claim.workflow)
+            return await self._send(decision, claim)
 
     async def _escalate(self, decision: Decision) -> Decided:
         async with self._database.writing() as session:
@@ -129,13 +148,8 @@ class Approvals:
                 self._announcements.escalated(escalation)
         return Decided(ApprovalAction.ESCALATE, WorkflowStatus.ESCALATED)
 
-    async def _send(
-        self,
-        decision: Decision,
-        response: QueuedResponse,
-        workflow: WorkflowInstance,
-        outbound: OutboundMessage,
-    ) -> Decided:
+    async def _send(self, decision: Decision, claim: _Claim) -> Decided:
+        response, workflow, outbound = claim.response, claim.workflow, claim.outbound
         message_id = outbound.message_id
         if outbound.state is not OutboundState.SENT:
             try:
@@ -143,7 +157,7 @@ class Approvals:
                     outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
                 )
             except UpstreamError as error:
-                await self._release(response.id)
+                is_not_sent = await self._release(claim, may_be_sent=error.may_be_done)
                 log.event(
                     ResponseNotSent(
                         response_queue_id=Identifier(response.id),
@@ -151,6 +165,16 @@ class Approvals:
                         error_type=error.error_type,
                     )
                 )
+                if is_not_sent and error.error_type is ErrorType.CLIENT_ERROR:
+                    raise ConflictError(
+                        "the SMS Agent refuses this text or number, and nothing was sent; decide "
+                        "again with another text (modified_text), or escalate",
+                        "response_queue_id",
+                    ) from error
+                if is_not_sent:
+                    raise UnavailableError(
+                        f"nothing was sent; decide again, with this text or another: {error}"
+                    ) from error
                 raise UnavailableError(
                     f"not known to be sent; the same decision can be made again, and the tenant "
                     f"gets the text once: {error}"
@@ -161,7 +185,7 @@ class Approvals:
         async with self._database.writing() as session:
             await lock_conversation(self._database, session, workflow.conversation_id)
             # The text is with the tenant, whatever has become of the response meanwhile.
-            await session.execute(has_been_sent(outbound.id, message_id))
+            session.write_last(has_been_sent(outbound.id, message_id))
             answered = await session.execute(
                 update(QueuedResponse)
                 .where(
@@ -174,15 +198,15 @@ class Approvals:
             )
             is_answered = answered.scalar_one_or_none() is not None
             if is_answered:
-                await session.execute(
-                    update(WorkflowInstance)
+                session.write_last(
+                    update(table_of(WorkflowInstance))
                     .where(
                         WorkflowInstance.id == workflow.id,
                         WorkflowInstance.status == WorkflowStatus.AWAITING_APPROVAL,
                     )
                     .values(status=WorkflowStatus.SENT, updated_at=now())
                 )
-                session.add(_audit(decision, action, outbound.text))
+                session.write_last(inserted(_audit(decision, action, outbound.text)))
                 session.tell(log, self._decided(response, action))
         if not is_answered:
             raise ConflictError(
@@ -199,42 +223,39 @@ class Approvals:
             response_queue_id=Identifier(response.id), waited_seconds=round(waited, 1)
         )
 
-    async def _claim(
-        self, decision: Decision
-    ) -> tuple[QueuedResponse, WorkflowInstance, OutboundMessage]:
+    async def _claim(self, decision: Decision) -> _Claim:
         """Take the response for this decision, and store the text with its key."""
+        claimed_at = now()
         async with self._database.writing() as session:
             response, workflow = await self._waiting(session, decision.response_queue_id)
-            text = decision.text or response.text
-            outbound = await session.scalar(
+            before = await session.scalar(
                 select(OutboundMessage).where(OutboundMessage.workflow_id == workflow.id)
             )
-            if outbound is None:
-                outbound = OutboundMessage(
-                    id=response.id,
-                    workflow_id=workflow.id,
-                    response_queue_id=response.id,
-                    phone_number=workflow.phone_number,
-                    text=text,
-                    state=OutboundState.UNCONFIRMED,
-                )
-                session.add(outbound)
-            elif outbound.text != text:
-                raise ConflictError(
-                    "another text was on its way before, and the tenant may have it; send exactly "
-                    "that one (outbound_text in the workflow's status), or escalate",
-                    "response_queue_id",
-                )
-            await session.execute(
-                update(QueuedResponse)
+            text = decision.text or response.text
+            if before is not None and before.state is not OutboundState.NOT_SENT:
+                if before.text != text:
+                    raise ConflictError(
+                        "another text was on its way before, and the tenant may have it; send "
+                        "exactly that one (outbound_text in the workflow's status), or escalate",
+                        "response_queue_id",
+                    )
+                outbound, is_first = before, False
+            else:
+                outbound, is_first = _outbound(response, workflow, text), True
+                if before is None:
+                    session.write_last(inserted(outbound))
+                else:
+                    outbound.id = new_id()
+                    session.write_last(replaces(before.id, outbound))
+            session.write_last(
+                update(table_of(QueuedResponse))
                 .where(
                     QueuedResponse.id == response.id,
                     QueuedResponse.status == QueueStatus.PENDING,
                 )
-                .values(status=QueueStatus.SENDING, updated_at=now())
-                .execution_options(synchronize_session=False)
+                .values(status=QueueStatus.SENDING, updated_at=claimed_at)
             )
-            return response, workflow, outbound
+        return _Claim(response, workflow, outbound, claimed_at, is_first)
 
     async def _waiting(
         self, session: AsyncSession, response_queue_id: str
@@ -264,16 +285,28 @@ class Approvals:
             )
         return response, workflow
 
-    async def _release(self, response_queue_id: str) -> None:
+    async def _release(self, claim: _Claim, *, may_be_sent: bool) -> bool:
+        """Let the response be decided again; gives whether the text is known not to be sent."""
+        is_not_sent = False
         async with self._database.writing() as session:
-            await session.execute(
+            await lock_conversation(self._database, session, claim.workflow.conversation_id)
+            released = await session.execute(
                 update(QueuedResponse)
                 .where(
-                    QueuedResponse.id == response_queue_id,
+                    QueuedResponse.id == claim.response.id,
                     QueuedResponse.status == QueueStatus.SENDING,
+                    # A later claim is somebody else's, who may be sending.
+                    QueuedResponse.updated_at == claim.at,
                 )
                 .values(status=QueueStatus.PENDING, updated_at=now())
+                .returning(QueuedResponse.id)
+                .execution_options(synchronize_session=False)
             )
+            is_released = released.scalar_one_or_none() is not None
+            if is_released and claim.is_first and not may_be_sent:
+                session.write_last(is_known_not_to_be_sent(claim.outbound.id))
+                is_not_sent = True
+        return is_not_sent
 
 
 def _identify(workflow: WorkflowInstance) -> None:
@@ -281,6 +314,17 @@ def _identify(workflow: WorkflowInstance) -> None:
         tenant_id=workflow.tenant_id,
         conversation_id=workflow.conversation_id,
         workflow_id=workflow.id,
+    )
+
+
+def _outbound(response: QueuedResponse, workflow: WorkflowInstance, text: str) -> OutboundMessage:
+    return OutboundMessage(
+        id=response.id,
+        workflow_id=workflow.id,
+        response_queue_id=response.id,
+        phone_number=workflow.phone_number,
+        text=text,
+        state=OutboundState.UNCONFIRMED,
     )
 
 

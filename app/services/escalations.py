@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Exists, func, or_, select, update
+from sqlalchemy import Exists, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -23,6 +23,7 @@ from app.models import (
 )
 from app.services.announcements import Announcements
 from app.services.conversations import conversation_key, lock_conversation
+from app.services.inserts import insert_unless, table_of
 
 log = get_logger(__name__)
 
@@ -87,6 +88,11 @@ class Escalations:
             escalation, is_new = await open_once(session, wanted)
             if workflow and await take_over(session, workflow.id, escalation.id) and is_new:
                 escalation.workflow_id = workflow.id
+                session.write_last(
+                    update(table_of(EscalationEvent))
+                    .where(EscalationEvent.id == escalation.id)
+                    .values(workflow_id=workflow.id)
+                )
             origin = workflow.correlation_id if workflow else ""
             if is_new:
                 with correlation.continuing(origin):
@@ -155,7 +161,9 @@ class Escalations:
                 )
                 if not await take_over(session, workflow_id, escalation.id, older_than):
                     if is_new:
-                        await session.delete(escalation)
+                        await session.execute(
+                            delete(EscalationEvent).where(EscalationEvent.id == escalation.id)
+                        )
                     continue
                 taken += 1
                 if is_new:
@@ -241,24 +249,20 @@ async def open_once(session: AsyncSession, wanted: EscalationEvent) -> tuple[Esc
     the conversation.
     """
     severities = list(Severity)
-    known = await session.scalar(
-        select(EscalationEvent)
-        .where(
-            EscalationEvent.conversation_id == wanted.conversation_id,
-            EscalationEvent.type == wanted.type,
-            EscalationEvent.severity.in_(severities[severities.index(wanted.severity) :]),
-            EscalationEvent.resolved_at.is_(None),
-        )
-        .order_by(EscalationEvent.created_at)
-        .limit(1)
+    same = (
+        EscalationEvent.conversation_id == wanted.conversation_id,
+        EscalationEvent.type == wanted.type,
+        EscalationEvent.severity.in_(severities[severities.index(wanted.severity) :]),
+        EscalationEvent.resolved_at.is_(None),
     )
-    if known is not None:
-        return known, False
     # The worker that opens it announces it in a moment.
     wanted.notify_claimed_at = now()
-    session.add(wanted)
-    await session.flush()
-    return wanted, True
+    if await insert_unless(session, wanted, select(EscalationEvent.id).where(*same).exists()):
+        return wanted, True
+    known = await session.scalars(
+        select(EscalationEvent).where(*same).order_by(EscalationEvent.created_at).limit(1)
+    )
+    return known.one(), False
 
 
 async def is_being_answered(session: AsyncSession, workflow_id: str) -> bool:

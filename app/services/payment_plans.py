@@ -13,6 +13,7 @@ from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPla
 from app.core.logging import get_logger
 from app.models import PaymentPlanAttempt
 from app.services.conversations import lock_conversation
+from app.services.inserts import insert_unless
 from app.services.plan_extraction import proposed, validate
 
 log = get_logger(__name__)
@@ -67,18 +68,14 @@ async def store_once(session: AsyncSession, attempt: PaymentPlanAttempt) -> Paym
 
     The transaction has locked the conversation.
     """
-    known = await session.scalar(
-        select(PaymentPlanAttempt)
-        .where(
-            PaymentPlanAttempt.conversation_id == attempt.conversation_id,
-            PaymentPlanAttempt.weekly_dollars == attempt.weekly_dollars,
-            PaymentPlanAttempt.weeks.is_not_distinct_from(attempt.weeks),
-        )
-        .order_by(PaymentPlanAttempt.created_at)
-        .limit(1)
+    same = (
+        PaymentPlanAttempt.conversation_id == attempt.conversation_id,
+        PaymentPlanAttempt.weekly_dollars == attempt.weekly_dollars,
+        PaymentPlanAttempt.weeks.is_not_distinct_from(attempt.weeks),
     )
-    if known is not None:
-        return known
-    session.add(attempt)
-    await session.flush()
-    return attempt
+    if await insert_unless(session, attempt, select(PaymentPlanAttempt.id).where(*same).exists()):
+        return attempt
+    known = await session.scalars(
+        select(PaymentPlanAttempt).where(*same).order_by(PaymentPlanAttempt.created_at).limit(1)
+    )
+    return known.one()

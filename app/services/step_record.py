@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.catalogue import Step, StepStatus
 from app.core.events import StepCompleted, StepFailed, StepSkipped
+from app.core.facts import Transaction
+from app.core.last_writes import Rows
 from app.core.logging import get_logger
 from app.models import WorkflowStep, now
+from app.services.inserts import table_of
 from app.services.metrics_service import STEP_TYPES, MetricsService
 
 log = get_logger(__name__)
@@ -24,12 +24,11 @@ class StepRecord:
         self._metrics = metrics
         self._ended: list[dict[str, object]] = []
 
-    async def store(self, session: AsyncSession) -> None:
+    def store(self, session: Transaction) -> None:
         """Insert the steps that have ended; a transaction that fails leaves none behind."""
-        await session.flush()
-        # Not as objects: nobody asks for their numbers, so that one statement stores them all.
-        connection = await session.connection()
-        await connection.execute(insert(WorkflowStep).inline(), self._ended)
+        if self._ended:
+            # Not as objects: nobody asks for their numbers, so that one statement stores them all.
+            session.write_last(Rows(table_of(WorkflowStep), self._ended))
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:

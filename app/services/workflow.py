@@ -62,6 +62,7 @@ from app.services.announcements import Announcements
 from app.services.conversations import conversation_key, lock_conversation
 from app.services.escalation_triggers import Trigger, find_trigger
 from app.services.escalations import escalation_opened, open_once
+from app.services.inserts import insert_unless, inserted, table_of
 from app.services.metrics_service import MetricsService
 from app.services.outbound import has_been_sent
 from app.services.payment_plans import store_once
@@ -211,36 +212,35 @@ class Workflows:
             return WorkflowReport.of(workflow, steps, response, outbound)
 
     async def _open(self, sms: SMS) -> tuple[WorkflowInstance, bool]:
-        known_message = select(WorkflowInstance).where(WorkflowInstance.message_key == sms.key)
+        same_message = [WorkflowInstance.message_key == sms.key]
         if sms.message_id is None:
             since = now() - timedelta(seconds=self._settings.duplicate_window_seconds)
-            known_message = known_message.where(WorkflowInstance.created_at > since)
+            same_message.append(WorkflowInstance.created_at > since)
+        workflow = WorkflowInstance(
+            message_key=sms.key,
+            conversation_id=sms.conversation_id,
+            tenant_id=sms.tenant_id,
+            phone_number=sms.phone_number,
+            content=sms.content,
+            correlation_id=correlation.current(),
+            status=WorkflowStatus.PROCESSING,
+            attempt=1,
+        )
         async with self._database.writing() as session:
             await self._database.lock(session, sms.key, conversation_key(sms.conversation_id))
-            known = await session.scalar(known_message.limit(1))
-            if known:
-                return known, False
+            is_known = select(WorkflowInstance.id).where(*same_message).exists()
+            if not await insert_unless(session, workflow, is_known):
+                known = select(WorkflowInstance).where(*same_message).limit(1)
+                return (await session.scalars(known)).one(), False
             # The tenant has answered: what was sent before has done its work.
-            await session.execute(
-                update(WorkflowInstance)
+            session.write_last(
+                update(table_of(WorkflowInstance))
                 .where(
                     WorkflowInstance.conversation_id == sms.conversation_id,
                     WorkflowInstance.status == WorkflowStatus.SENT,
                 )
                 .values(status=WorkflowStatus.COMPLETED, updated_at=now())
             )
-            workflow = WorkflowInstance(
-                message_key=sms.key,
-                conversation_id=sms.conversation_id,
-                tenant_id=sms.tenant_id,
-                phone_number=sms.phone_number,
-                content=sms.content,
-                correlation_id=correlation.current(),
-                status=WorkflowStatus.PROCESSING,
-                attempt=1,
-            )
-            session.add(workflow)
-            await session.flush()
             correlation.identify(workflow_id=workflow.id)
             session.tell(log, SMSReceived())
         return workflow, True
@@ -356,9 +356,8 @@ class Workflows:
             if plan and decision.plan_result is PlanResult.VALID:
                 workflow.agreed_plan_id = plan.id
             await self._still_running(session, workflow)
-            session.add(response)
-            await session.flush()
-            session.add(outbound)
+            session.write_last(inserted(response))
+            session.write_last(inserted(outbound))
             _tell_of_plan(session, plan, is_new=is_new_plan)
         return outbound, answer.confidence
 
@@ -372,7 +371,7 @@ class Workflows:
                 )
         async with self._database.writing() as session:
             # The text is with the tenant, whatever has become of the workflow meanwhile.
-            await session.execute(has_been_sent(outbound.id, message_id))
+            session.write_last(has_been_sent(outbound.id, message_id))
             sent = await self._move(
                 session,
                 workflow,
@@ -382,8 +381,8 @@ class Workflows:
                 error=None,
             )
             if sent:
-                await session.execute(
-                    update(QueuedResponse)
+                session.write_last(
+                    update(table_of(QueuedResponse))
                     .where(
                         QueuedResponse.id == outbound.response_queue_id,
                         QueuedResponse.status == QueueStatus.SENDING,
@@ -392,7 +391,7 @@ class Workflows:
                 )
                 if await _agree(session, workflow.agreed_plan_id):
                     session.tell(log, PaymentPlanAutoApproved())
-                await steps.store(session)
+                steps.store(session)
                 session.tell(log, ResponseAutoSent(confidence=round(confidence, 3)))
                 _tell_of_end(session, run, Route.AUTO_SENT, confidence)
         if not sent:
@@ -402,6 +401,7 @@ class Workflows:
         """Store the answer that a person must look at, then tell the managers."""
         workflow, answer, route = run.workflow, decision.answer, decision.route
         response = QueuedResponse(
+            id=new_id(),
             workflow_id=workflow.id,
             text=answer.text,
             confidence=answer.confidence,
@@ -417,22 +417,21 @@ class Workflows:
                 escalation, is_new = await open_once(
                     session, _escalation(workflow, decision.trigger)
                 )
-            moved = await self._move(
-                session,
-                workflow,
-                _STATUS_AFTER[route],
-                route=route,
-                confidence=answer.confidence,
-                error=None,
-                escalation_id=escalation.id if escalation else None,
-            )
-            if not moved:
-                raise _GivenUpError
-            plan, is_new_plan = await self._store_plan(session, run, decision)
             with run.steps.running(_STEP_OF[route]):
-                session.add(response)
-                await session.flush()
-            await run.steps.store(session)
+                moved = await self._move(
+                    session,
+                    workflow,
+                    _STATUS_AFTER[route],
+                    route=route,
+                    confidence=answer.confidence,
+                    error=None,
+                    escalation_id=escalation.id if escalation else None,
+                )
+                if not moved:
+                    raise _GivenUpError
+                session.write_last(inserted(response))
+            plan, is_new_plan = await self._store_plan(session, run, decision)
+            run.steps.store(session)
             _tell_of_plan(session, plan, is_new=is_new_plan)
             if escalation and is_new:
                 session.tell(log, escalation_opened(escalation))
@@ -487,7 +486,7 @@ class Workflows:
                 session, run.workflow, WorkflowStatus.FAILED, route=Route.FAILED, error=error
             )
             if failed:
-                await run.steps.store(session)
+                run.steps.store(session)
                 session.tell(log, failure)
                 _tell_of_retry(session, run, Route.FAILED)
 

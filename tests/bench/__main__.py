@@ -13,6 +13,7 @@ from tests.bench import (
     logs,
     rollups,
     rule_evaluation,
+    statements,
 )
 
 BENCHMARKS = {
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "instruments": instruments,
     "rollups": rollups,
     "logs": logs,
+    "statements": statements,
     "concurrent_sms": concurrent_sms,
     "rules": rule_evaluation,
     "dashboards": dashboard_queries,

@@ -1,4 +1,7 @@
-"""100 SMS at once against the simulator at its normal latencies, beside one at a time."""
+"""100 SMS at once against the simulator at its normal latencies, beside one at a time.
+
+On SQLite and PostgreSQL, with 1 and with 4 workers.
+"""
 
 import asyncio
 import itertools
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench.databases import new_databases
 from tests.test_logs.conftest import processes
 
 AT_ONCE = 100
@@ -16,17 +20,24 @@ ROUNDS = 5
 
 
 async def run() -> None:
-    """Print the times with 1 and with 4 workers, the two loads interleaved."""
+    """Print the times on each database with each number of workers, the two loads interleaved."""
     print(
-        f"{'workers':>7} {'at once':>7} {'SMS':>5} {'errors':>6} {'p50':>8} {'p99':>8} {'max':>8}"
+        f"{'database':10} {'workers':>7} {'at once':>7} {'SMS':>5} {'errors':>6}"
+        f" {'p50':>8} {'p99':>8} {'max':>8}"
     )
-    for workers in (1, 4):
-        with tempfile.TemporaryDirectory() as folder:
-            async with processes(Path(folder), traffic_per_minute=0, workers=workers) as both:
-                await _compare(both.app, workers)
+    for workers, database in itertools.product((1, 4), ("sqlite", "postgresql")):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            async with (
+                new_databases(folder) as urls,
+                processes(
+                    folder, traffic_per_minute=0, workers=workers, database_url=urls[database]
+                ) as both,
+            ):
+                await _compare(both.app, database, workers)
 
 
-async def _compare(client: httpx.AsyncClient, workers: int) -> None:
+async def _compare(client: httpx.AsyncClient, database: str, workers: int) -> None:
     numbers = itertools.count()
     await _send(client, numbers, 20)
     alone: list[float] = []
@@ -39,10 +50,11 @@ async def _compare(client: httpx.AsyncClient, workers: int) -> None:
         done = sorted(s for s in seconds if s == s)
         p99 = done[int(len(done) * 0.99)]
         print(
-            f"{workers:>7} {at_once:>7} {len(seconds):>5} {len(seconds) - len(done):>6}"
+            f"{database:10} {workers:>7} {at_once:>7} {len(seconds):>5}"
+            f" {len(seconds) - len(done):>6}"
             f" {_ms(statistics.median(done))} {_ms(p99)} {_ms(done[-1])}"
         )
-    print(f"{'':>7} ratio of the medians: {_median(together) / _median(alone):.2f}")
+    print(f"{'':18} ratio of the medians: {_median(together) / _median(alone):.2f}")
 
 
 async def _send(

@@ -88,14 +88,14 @@ async def test_a_text_that_cannot_be_sent_waits_as_before(
 ) -> None:
     upstreams.fail("sms", 400)
     refused = await decide(client, queued, "approve")
-    assert refused.status_code == 503
+    assert refused.status_code == 409
     # The SMS Agent was called under the ID of the SMS; the answer is about the manager's request.
     own = refused.headers["X-Correlation-ID"]
     assert refused.json()["error"]["correlation_id"] == own
     last_path, last_headers, _ = upstreams.requests[-1]
     assert last_path == "/sms/send"
     assert last_headers["x-correlation-id"] != own
-    assert refused.json()["error"]["code"] == "ORC_003"
+    assert refused.json()["error"]["code"] == "ORC_002"
     assert (await decide(client, queued, "approve")).status_code == 200
 
 

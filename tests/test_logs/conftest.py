@@ -46,9 +46,14 @@ async def observed(tmp_path: Path) -> AsyncIterator[Observed]:
 
 @asynccontextmanager
 async def processes(
-    tmp_path: Path, *, traffic_per_minute: float, workers: int = 1, app_port: int | None = None
+    tmp_path: Path,
+    *,
+    traffic_per_minute: float,
+    workers: int = 1,
+    app_port: int | None = None,
+    database_url: str | None = None,
 ) -> AsyncIterator[Observed]:
-    """Both, started and stopped as their users do."""
+    """Both, started and stopped as their users do; without ``database_url`` on a SQLite file."""
     folder, database = tmp_path / "logs", tmp_path / "orchestrator.db"
     async with simulator(folder, traffic_per_minute, app_port, tmp_path) as ready:
         urls = {f"{name.upper()}_URL": ready[name] for name in SIMULATED_UPSTREAMS[:-1]}
@@ -56,7 +61,7 @@ async def processes(
         async with serving_process(
             tmp_path / "app.out",
             ready["sms_agent"],
-            f"sqlite:///{database}",
+            database_url or f"sqlite:///{database}",
             workers=workers,
             LOGS__FOLDER=str(folder),
             LOG_HASH_KEY="the tests' key",

@@ -102,6 +102,96 @@ async def test_after_a_lost_receipt_a_changed_text_is_not_sent(
     assert (audit.text, audit.action) == (text, "approve")
 
 
+async def test_a_text_that_the_agent_refuses_is_shortened_and_the_short_one_is_sent_once(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    """The agent finds the text too long: nothing is with the tenant, and the manager may change it.
+
+    It goes out under a key of its own: under the old one, the agent may only say again what it has
+    said.
+    """
+    queued = await _queued(client, upstreams)
+    upstreams.fail("sms", 400)
+    refused = await _decide(client, queued, "modify", modified_text="Far too long.")
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert "refuses" in error["message"]
+    assert "modified_text" in error["message"]
+    assert (await _status(client))["outbound_state"] == "not_sent"
+    shortened = await _decide(client, queued, "modify", modified_text="Short.")
+    assert shortened.status_code == 200
+    assert (await _decide(client, queued, "modify", modified_text="Short.")).status_code == 409
+    assert [body["content"] for body in upstreams.sent] == ["Far too long.", "Short."]
+    assert len({key for key, _ in _what_the_agent_took(upstreams)}) == 2
+    status = await _status(client)
+    assert (status["outbound_text"], status["outbound_state"]) == ("Short.", "sent")
+    async with orchestrator.database.reading() as session:
+        audit = (await session.scalars(select(ApprovalAudit))).one()
+    assert (audit.text, audit.action) == ("Short.", "modify")
+
+
+@pytest.mark.parametrize("status", [408, 409, 500])
+async def test_what_is_no_refusal_leaves_the_text_as_it_is(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, status: int
+) -> None:
+    queued = await _queued(client, upstreams)
+    upstreams.fail("sms", *[status] * 4)
+    assert (await _decide(client, queued, "approve")).status_code == 503
+    upstreams.statuses.clear()
+    changed = await _decide(client, queued, "modify", modified_text="Another text.")
+    assert changed.status_code == 409
+    assert "may have it" in changed.json()["error"]["message"]
+    assert (await _decide(client, queued, "approve")).status_code == 200
+    assert len(_what_the_agent_took(upstreams)) == 1
+
+
+@pytest.mark.parametrize("in_one_call", [True, False])
+async def test_a_refusal_takes_nothing_back_that_was_on_its_way_before(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, in_one_call: bool
+) -> None:
+    """The tenant may have the text of the first attempt, whatever the agent says of the next."""
+    queued = await _queued(client, upstreams)
+    if in_one_call:
+        upstreams.fail("sms", 502)
+    else:
+        upstreams.bodies["sms"] = GARBLED
+        assert (await _decide(client, queued, "approve")).status_code == 503
+        del upstreams.bodies["sms"]
+    upstreams.fail("sms", 400)
+    assert (await _decide(client, queued, "approve")).status_code == 503
+    changed = await _decide(client, queued, "modify", modified_text="Another text.")
+    assert changed.status_code == 409
+    assert (await _status(client))["outbound_state"] == "unconfirmed"
+    assert len(_what_the_agent_took(upstreams)) == 1
+
+
+async def test_a_decision_that_took_too_long_leaves_the_next_one_alone(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
+) -> None:
+    """It is given up, another manager decides, and only then the agent refuses the first call."""
+    queued = await _queued(client, upstreams)
+    upstreams.hanging.add("sms")
+    upstreams.fail("sms", 400)
+    first_agent = upstreams.hang
+    stalled = asyncio.create_task(_decide(client, queued, "approve"))
+    await until(lambda: len(upstreams.sent) == 1)
+    async with orchestrator.database.writing() as session:
+        earlier = now() - timedelta(hours=1)
+        await session.execute(update(QueuedResponse).values(updated_at=earlier))
+    await orchestrator.sweep.sweep()
+    upstreams.hang = asyncio.Event()
+    deciding = asyncio.create_task(_decide(client, queued, "approve"))
+    await until(lambda: len(upstreams.sent) == 2)
+    first_agent.set()
+    assert (await stalled).status_code == 503
+    # The second decision is still being carried out, and is nobody else's to make.
+    escalated = await _decide(client, queued, "escalate")
+    assert escalated.status_code == 409
+    upstreams.hang.set()
+    assert (await deciding).status_code == 200
+    assert len(_what_the_agent_took(upstreams)) == 1
+
+
 async def test_the_text_is_stored_before_the_agent_is_called(
     client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
 ) -> None:

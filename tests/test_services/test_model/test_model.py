@@ -367,6 +367,8 @@ class Model(RuleBasedStateMachine):
         # The agent has taken what was stored, and nothing else.
         for key, (phone_number, text) in self.world.delivered.items():
             assert (outbound[key].phone_number, outbound[key].text) == (phone_number, text)
+        not_sent = {k for k, each in outbound.items() if each.state is OutboundState.NOT_SENT}
+        assert not not_sent & set(self.world.delivered)
         confirmed = {key for key, each in outbound.items() if each.state is OutboundState.SENT}
         assert confirmed <= set(self.world.delivered)
 
@@ -383,9 +385,11 @@ class Model(RuleBasedStateMachine):
         assert len(audited) == len(audits)
         decided = {each.id for each in responses.values() if each.status in (_DECIDED | _ESCALATED)}
         assert set(audited) <= decided
+        keys = {each.response_queue_id: each.id for each in outbound.values()}
         for response in responses.values():
             if response.status in _DECIDED:
-                _audited(response, audited[response.id], self.world.delivered[response.id][1])
+                delivered = self.world.delivered[keys[response.id]][1]
+                _audited(response, audited[response.id], delivered)
 
         # The same trouble is one escalation, and it is told once.
         same = Counter(

@@ -19,6 +19,8 @@ class Reply(StrEnum):
     """It does what it is asked, and nobody learns of it."""
     TIMES_OUT = "times_out"
     """It does nothing."""
+    REFUSES = "refuses"
+    """It says that it does nothing; of a call before it says nothing."""
 
 
 class World:
@@ -54,14 +56,14 @@ class World:
     ) -> str:
         reply = self.replies.popleft() if self.replies else Reply.WORKS
         await passing()
-        if reply is Reply.TIMES_OUT:
-            raise _timeout(Component.SMS_AGENT, Operation.SEND_SMS)
+        if reply in (Reply.TIMES_OUT, Reply.REFUSES):
+            raise _error(Component.SMS_AGENT, Operation.SEND_SMS, reply)
         known = self.delivered.setdefault(idempotency_key, (phone_number, content))
         if known != (phone_number, content):
             self.changed_texts.append(idempotency_key)
         await passing()
         if reply is Reply.REPLY_LOST:
-            raise _timeout(Component.SMS_AGENT, Operation.SEND_SMS)
+            raise _error(Component.SMS_AGENT, Operation.SEND_SMS, reply)
         return f"message of {idempotency_key}"
 
     async def notify(self, _kind: str, reference: str, _conversation_id: str) -> str:
@@ -73,7 +75,7 @@ class World:
         reply = self.replies.popleft() if self.replies else Reply.WORKS
         await passing()
         if reply is not Reply.WORKS:
-            raise _timeout(component, operation)
+            raise _error(component, operation, reply)
 
 
 def marker(content: str) -> str:
@@ -81,5 +83,7 @@ def marker(content: str) -> str:
     return content.split(" ", 1)[0]
 
 
-def _timeout(component: Component, operation: Operation) -> UpstreamError:
+def _error(component: Component, operation: Operation, reply: Reply) -> UpstreamError:
+    if reply is Reply.REFUSES:
+        return UpstreamError(component, operation, ErrorType.CLIENT_ERROR, may_be_done=False)
     return UpstreamError(component, operation, ErrorType.TIMEOUT)
