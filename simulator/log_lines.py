@@ -118,7 +118,9 @@ def _conclusion(rng: Random, milliseconds: float) -> list[Event]:
         route = Route.QUEUED
         waiting = Identifier(f"{rng.getrandbits(128):032x}")
         events.append(ResponseQueued(response_queue_id=waiting, confidence=confidence))
-    events.append(SMSRouted(route=route, duration_ms=milliseconds, confidence=confidence))
+    events.append(
+        SMSRouted(attempt=1, route=route, duration_ms=milliseconds, confidence=confidence)
+    )
     path = FromCode("/orchestrate/sms-received")
     events.append(
         Request(method=FromCode("POST"), route=path, status=200, duration_ms=milliseconds + 2)

@@ -509,7 +509,8 @@ SMS_PROCESSING_DURATION = Metric(
     "orchestrator_sms_processing_duration_seconds",
     Kind.HISTOGRAM,
     unit="seconds",
-    help="Time from accepting an SMS until it is sent, queued, escalated or failed, by route.",
+    help="Time from accepting an SMS until it is sent, queued, escalated or failed, by route. "
+    "Each SMS counts once: what is run again counts as a retry.",
     labels=(Label("route", _values(Route)),),
     buckets=REQUEST_SECONDS,
 )

@@ -87,8 +87,11 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _processed(route: Route, duration_ms: float) -> Count:
-    return Count(catalogue.SMS_PROCESSING_DURATION, (route,), duration_ms / 1000)
+def _processed(attempt: int, route: Route, duration_ms: float) -> tuple[Count, ...]:
+    """A message is processed once, by its first run; what is run again is a retry."""
+    if attempt > 1:
+        return ()
+    return (Count(catalogue.SMS_PROCESSING_DURATION, (route,), duration_ms / 1000),)
 
 
 def _retried(route: Route) -> Count:
@@ -368,13 +371,14 @@ class ResponseQueued(Event):
 class SMSRouted(Event):
     """An SMS was sent, queued or escalated, `duration_ms` after its workflow began to run."""
 
+    attempt: int
     route: Route
     duration_ms: float
     confidence: float
 
     def counts(self) -> tuple[Count, ...]:
         return (
-            _processed(self.route, self.duration_ms),
+            *_processed(self.attempt, self.route, self.duration_ms),
             Count(catalogue.AI_RESPONSES, (self.route,)),
             Count(catalogue.AI_CONFIDENCE, (), self.confidence),
         )
@@ -383,22 +387,24 @@ class SMSRouted(Event):
 class WorkflowFailed(Event, level=logging.WARNING):
     """The workflow was given up after its retries; it can be run again."""
 
+    attempt: int
     error_type: ErrorType
     component: Component
     duration_ms: float
 
     def counts(self) -> tuple[Count, ...]:
-        return (_processed(Route.FAILED, self.duration_ms),)
+        return _processed(self.attempt, Route.FAILED, self.duration_ms)
 
 
 class WorkflowBroken(Event, level=logging.ERROR):
     """The workflow met an error that nobody expected: a defect."""
 
+    attempt: int
     error_type: FromCode
     duration_ms: float
 
     def counts(self) -> tuple[Count, ...]:
-        return (_processed(Route.FAILED, self.duration_ms),)
+        return _processed(self.attempt, Route.FAILED, self.duration_ms)
 
 
 class WorkflowRetried(Event):
@@ -418,8 +424,9 @@ class WorkflowInterrupted(Event, level=logging.WARNING):
     duration_ms: float
 
     def counts(self) -> tuple[Count, ...]:
-        processed = _processed(Route.FAILED, self.duration_ms)
-        return (processed, _retried(Route.FAILED)) if self.attempt > 1 else (processed,)
+        if self.attempt > 1:
+            return (_retried(Route.FAILED),)
+        return _processed(self.attempt, Route.FAILED, self.duration_ms)
 
 
 class WorkflowsInterrupted(Event, level=logging.WARNING):

@@ -64,11 +64,11 @@ class Distribution(BaseModel):
 
 
 class Volume(BaseModel):
-    """SMS received, brought to their end, and failed."""
+    """SMS received, processed and failed; each counts once, also when it is run again."""
 
     received: int
-    processed: int = Field(description="SMS whose workflow has ended, failed ones included")
-    failed: int
+    processed: int = Field(description="SMS whose first run has ended, failed ones included")
+    failed: int = Field(description="SMS whose first run failed; see workflows for those run again")
 
 
 class Approvals(BaseModel):

@@ -169,9 +169,14 @@ MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
         _count("sms.received", "SMS accepted", catalogue.SMS_RECEIVED),
-        _count("sms.processed", "SMS sent, queued, escalated or failed", _SMS, "route"),
-        _count("sms.failed", "SMS whose workflow failed", _SMS, route=Route.FAILED),
-        _distribution("response_time.message", "from accepting an SMS to its end", _SMS, "route"),
+        _count("sms.processed", "SMS whose first run has ended", _SMS, "route"),
+        _count("sms.failed", "SMS whose first run failed", _SMS, route=Route.FAILED),
+        _distribution(
+            "response_time.message",
+            "from accepting an SMS to the end of its first run",
+            _SMS,
+            "route",
+        ),
         *RESPONSE_TIMES.values(),
         _distribution("response_time.http", "time of a request", _REQUESTS, *_REQUEST_LABELS),
         _count("ai.responses", "answers of the AI", catalogue.AI_RESPONSES, "route"),

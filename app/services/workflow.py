@@ -261,6 +261,7 @@ class Workflows:
                 run,
                 str(error),
                 WorkflowFailed(
+                    attempt=workflow.attempt,
                     error_type=error.error_type,
                     component=error.component,
                     duration_ms=run.milliseconds,
@@ -273,7 +274,11 @@ class Workflows:
             await self._fail(
                 run,
                 name,
-                WorkflowBroken(error_type=FromCode(name), duration_ms=run.milliseconds),
+                WorkflowBroken(
+                    attempt=workflow.attempt,
+                    error_type=FromCode(name),
+                    duration_ms=run.milliseconds,
+                ),
             )
             raise
         return workflow
@@ -574,7 +579,12 @@ def _tell_of_plan(session: Transaction, plan: PaymentPlanAttempt | None, *, is_n
 def _tell_of_end(session: Transaction, run: _Run, route: Route, confidence: float) -> None:
     session.tell(
         log,
-        SMSRouted(route=route, duration_ms=run.milliseconds, confidence=round(confidence, 3)),
+        SMSRouted(
+            attempt=run.workflow.attempt,
+            route=route,
+            duration_ms=run.milliseconds,
+            confidence=round(confidence, 3),
+        ),
     )
     _tell_of_retry(session, run, route)
 

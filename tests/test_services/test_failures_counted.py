@@ -189,6 +189,21 @@ async def test_after_an_outage_one_call_runs_all_again_that_failed_since(
     await eventually(counted)
 
 
+async def test_a_message_is_processed_once_however_often_it_is_run(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.bodies["v1"] = b"{}"
+    workflow = (await client.post("/orchestrate/sms-received", json=SMS)).json()["workflow_id"]
+    await client.post(f"/orchestrate/retry/{workflow}")
+    del upstreams.bodies["v1"]
+    sent = await client.post(f"/orchestrate/retry/{workflow}")
+    assert sent.json()["status"] == "sent"
+    said = (await client.get("/orchestrate/metrics")).json()
+    assert said["sms"]["last_hour"] == {"received": 1, "processed": 1, "failed": 1}
+    workflows = said["workflows"]["last_hour"]
+    assert (workflows["retries"], workflows["recoveries"]) == (2, 1)
+
+
 async def test_all_workers_together_run_again_not_more_than_the_pace_allows(
     client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
 ) -> None:

@@ -54,7 +54,7 @@ WAITED = {catalogue.APPROVALS: 1.0, catalogue.APPROVAL_WAIT_DURATION: 90.0}
 FACTS: list[tuple[Event, dict[Metric, float]]] = [
     (SMSReceived(), {catalogue.SMS_RECEIVED: 1}),
     (
-        SMSRouted(route=Route.QUEUED, duration_ms=1500.0, confidence=0.75),
+        SMSRouted(attempt=1, route=Route.QUEUED, duration_ms=1500.0, confidence=0.75),
         {
             catalogue.SMS_PROCESSING_DURATION: 1.5,
             catalogue.AI_RESPONSES: 1,
@@ -63,17 +63,24 @@ FACTS: list[tuple[Event, dict[Metric, float]]] = [
     ),
     (
         WorkflowFailed(
-            error_type=ErrorType.TIMEOUT, component=Component.SMS_AGENT, duration_ms=500.0
+            attempt=1,
+            error_type=ErrorType.TIMEOUT,
+            component=Component.SMS_AGENT,
+            duration_ms=500.0,
         ),
         {catalogue.SMS_PROCESSING_DURATION: 0.5},
     ),
     (
-        WorkflowBroken(error_type=FromCode("KeyError"), duration_ms=500.0),
+        WorkflowBroken(attempt=1, error_type=FromCode("KeyError"), duration_ms=500.0),
         {catalogue.SMS_PROCESSING_DURATION: 0.5},
     ),
     (
         WorkflowInterrupted(attempt=2, duration_ms=500.0),
-        {catalogue.SMS_PROCESSING_DURATION: 0.5, catalogue.WORKFLOW_RETRIES: 1},
+        {catalogue.WORKFLOW_RETRIES: 1},
+    ),
+    (
+        WorkflowInterrupted(attempt=1, duration_ms=500.0),
+        {catalogue.SMS_PROCESSING_DURATION: 0.5},
     ),
     (WorkflowRetried(route=Route.QUEUED, reason_given=True), {catalogue.WORKFLOW_RETRIES: 1}),
     (ResponseApproved(response_queue_id=ID, waited_seconds=90.0), WAITED),
@@ -160,7 +167,7 @@ def test_nothing_is_raised_whatever_is_told(instruments: Instruments) -> None:
     odd = cast("Any", "odd")
     committed(
         instruments,
-        SMSRouted(route=odd, duration_ms=float("nan"), confidence=float("-inf")),
+        SMSRouted(attempt=1, route=odd, duration_ms=float("nan"), confidence=float("-inf")),
         EscalationOpened(escalation_id=ID, type=odd, severity=odd, detection=odd),
     )
     assert exposed(instruments, catalogue.SMS_PROCESSING_DURATION) == 0

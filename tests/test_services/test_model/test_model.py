@@ -421,8 +421,18 @@ class Model(RuleBasedStateMachine):
                 each.resolved_at is not None for each in escalations.values()
             ),
             catalogue.SMS_PROCESSING_DURATION: sum(
-                each.attempt - (each.status is WorkflowStatus.PROCESSING)
+                each.attempt > 1 or each.status is not WorkflowStatus.PROCESSING
                 for each in workflows.values()
+            ),
+            catalogue.WORKFLOW_RETRIES: sum(
+                each.attempt - 1
+                for each in workflows.values()
+                if each.status is not WorkflowStatus.PROCESSING
+            )
+            + sum(
+                each.attempt - 2
+                for each in workflows.values()
+                if each.status is WorkflowStatus.PROCESSING and each.attempt > 1
             ),
         }
         totals = self.loop.run(_counted(self.database))
