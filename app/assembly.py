@@ -105,7 +105,7 @@ async def running_orchestrator(
         instruments=instruments,
         writer=writer,
         metrics=[metric for metric in rolled_up() if metric not in FACTS],
-        state=WorkerState(observability.runtime, database, breakers, backlog, metrics),
+        state=WorkerState(observability.runtime, database, breakers, metrics),
         facts=facts,
     )
     urls = {
@@ -186,7 +186,7 @@ async def running_orchestrator(
                 zone=settings.zone,
                 database=database,
                 dependencies=DependencyProbe(database, upstreams, breakers),
-                report=MetricsReport(settings, rollups),
+                report=MetricsReport(settings, rollups, backlog.counted),
                 range_planner=RangePlanner(rollups),
                 range_figures=RangeFigures(rollups),
                 workflows=workflows,

@@ -8,7 +8,7 @@ from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Component, Detection, Outcome, Route
 from app.schemas import metrics as schema
 from app.services.measures import MEASURES, distribution, evaluate
-from app.services.metrics_report import MetricsReport, OfferedMeasure
+from app.services.metrics_report import OF_WAITING, MetricsReport, OfferedMeasure
 from app.services.overview import Overview, answered
 from app.services.rollups import Total, Totals
 from app.services.time_ranges import HOUR
@@ -24,14 +24,16 @@ async def overview_answer(
 ) -> schema.MetricsAnswer:
     """The overview, or these sections of it.
 
-    When the store does not answer all is null, but for the health, which says so.
+    When the store does not answer all is null, but for the health, which says so. When only the
+    database of the business does not, what waits is null.
     """
     as_of = datetime.now(UTC).replace(microsecond=0)
     if not sections:
         return schema.MetricsAnswer.model_construct(complete=True, as_of=as_of)
     found = await report.overview(sections)
     return schema.MetricsAnswer.model_construct(
-        complete=found.unreadable is None,
+        complete=found.unreadable is None
+        and (found.waiting is not None or OF_WAITING.isdisjoint(sections)),
         as_of=as_of,
         **{name: _SECTIONS[name](found) for name in schema.SECTIONS if name in sections},
     )
@@ -153,19 +155,18 @@ def _escalations(totals: Totals) -> schema.Escalations:
 
 
 def _open_escalations(found: Overview) -> dict[str, int] | None:
-    told = found.told("open_escalations")
-    largest: dict[str, int] = {}
-    for counts in told:
-        for severity, count in counts.items():
-            largest[severity] = max(largest.get(severity, 0), int(count))
-    return largest if told else None
+    if found.waiting is None:
+        return None
+    return {str(severity): count for severity, count in found.waiting.escalations.items()}
 
 
 def _approval_queue(found: Overview) -> schema.ApprovalQueue | None:
-    length, age = found.largest("queue_length"), found.largest("queue_oldest_age_seconds")
-    if length is None or age is None:
+    if found.waiting is None:
         return None
-    return schema.ApprovalQueue(length=int(length), oldest_age_seconds=round(age, 1))
+    return schema.ApprovalQueue(
+        length=found.waiting.responses,
+        oldest_age_seconds=round(found.waiting.oldest_seconds, 1),
+    )
 
 
 def _payment_plans(totals: Totals) -> schema.PaymentPlans:

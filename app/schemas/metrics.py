@@ -365,7 +365,7 @@ class MetricsAnswer(BaseModel):
     A section is null while nothing is known of it.
     """
 
-    complete: bool = Field(description="false: the figures could not be read, so they are null")
+    complete: bool = Field(description="false: not all could be read, and what could not is null")
     as_of: datetime = Field(description="what was counted until then is in it")
     last_hour: LastHour | None = None
     today: Today | None = None

@@ -3,7 +3,6 @@
 Every worker counts, because any of them may be the only one; they all find the same.
 """
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -53,7 +52,6 @@ class Backlog:
         self._database = database
         self._interval_seconds = interval_seconds
         self.waiting = Waiting()
-        self._counted_at: float | None = None
         self._wall_time = WallTime(instruments)
         sampled = instruments.sampled
         sampled(catalogue.APPROVAL_QUEUE_LENGTH, read=lambda: self.waiting.responses)
@@ -68,12 +66,6 @@ class Backlog:
             oldest = partial(self._oldest, severity)
             sampled(catalogue.ESCALATIONS_OLDEST_AGE, severity, read=oldest)
 
-    @property
-    def is_known(self) -> bool:
-        """Whether what waits has been counted lately: the last three times did not all fail."""
-        at = self._counted_at
-        return at is not None and time.monotonic() - at < 3 * self._interval_seconds + 10
-
     def _open(self, severity: Severity) -> int:
         return self.waiting.escalations[severity]
 
@@ -85,7 +77,11 @@ class Backlog:
         await self._background.every(BackgroundTask.BACKLOG, self._interval_seconds, self.count)
 
     async def count(self) -> None:
-        """Do it once. Raises SQLAlchemyError or OSError."""
+        """Do it once, for the gauges. Raises SQLAlchemyError or OSError."""
+        self.waiting = await self.counted()
+
+    async def counted(self) -> Waiting:
+        """What waits at this moment. Raises SQLAlchemyError or OSError."""
         queue = select(func.count(), func.min(QueuedResponse.created_at)).where(
             QueuedResponse.status == QueueStatus.PENDING
         )
@@ -113,7 +109,7 @@ class Backlog:
                 continue
             counts[known] = count
             ages[known] = self._age(opened)
-        self.waiting = Waiting(
+        return Waiting(
             responses,
             self._age(oldest),
             failed=failures,
@@ -121,7 +117,6 @@ class Backlog:
             escalations=counts,
             oldest_escalation_seconds=ages,
         )
-        self._counted_at = time.monotonic()
 
     def _age(self, since: datetime | None) -> float:
         return self._wall_time.seconds(since, now()) if since else 0.0

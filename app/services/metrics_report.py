@@ -1,7 +1,8 @@
 """Reads what `GET /orchestrate/metrics` says without being asked anything."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
 from app.core.config import Settings
+from app.services.backlog import Waiting
 from app.services.measures import MEASURES, Measure, rolled_up
 from app.services.objectives import Objectives, ObjectiveStatus
 from app.services.overview import Overview
@@ -28,6 +30,8 @@ from app.services.time_ranges import (
 
 RECENT = 5 * MINUTE
 BASELINE_WEEKS = 4
+OF_WAITING = {"approval_queue", "escalations_open", "thresholds", "health"}
+"""Sections that say what waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,12 @@ class OfferedMeasure:
 class MetricsReport:
     """Makes the overview from one reading of the rollups."""
 
-    def __init__(self, settings: Settings, rollups: Rollups) -> None:
+    def __init__(
+        self, settings: Settings, rollups: Rollups, count_waiting: Callable[[], Awaitable[Waiting]]
+    ) -> None:
         self._settings = settings
         self._rollups = rollups
+        self._count_waiting = count_waiting
         self._metrics = list(rolled_up())
         self._objectives = Objectives(settings.thresholds, rollups)
 
@@ -108,7 +115,12 @@ class MetricsReport:
             workers = await self._rollups.writers()
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnreadableError(str(getattr(error, "orig", error))) from error
-        return self._overview(totals, same_hours, workers, slos)
+        waiting = None
+        if not OF_WAITING.isdisjoint(sections):
+            # The figures need not wait for a database that does not answer.
+            with suppress(SQLAlchemyError, OSError):
+                waiting = await self._count_waiting()
+        return self._overview(totals, same_hours, workers, slos, waiting=waiting)
 
     def _overview(
         self,
@@ -117,6 +129,7 @@ class MetricsReport:
         workers: Sequence[WriterState] | None = None,
         slos: Sequence[ObjectiveStatus] | None = None,
         *,
+        waiting: Waiting | None = None,
         unreadable: str | None = None,
     ) -> Overview:
         """What was read; of totals that are missing nothing is known."""
@@ -135,6 +148,7 @@ class MetricsReport:
             same_hours=same_hours,
             workers=workers,
             slos=slos,
+            waiting=waiting,
             unreadable=unreadable,
         )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, Route
 from app.core.thresholds import State, Thresholds
+from app.services.backlog import Waiting
 from app.services.objectives import ObjectiveStatus
 from app.services.rollups import StoreHealth, Total, Totals, WriterState, added_up
 from app.services.threshold_states import Now, ThresholdState, called, threshold_states, worst
@@ -30,7 +31,8 @@ class Overview:
     """Everything the overview is made of; ``unreadable`` says why nothing is known.
 
     The last hour is the minute that runs and the 59 before it, ``recent`` the last 5 of them.
-    ``last_minutes`` (5), ``last_full_hour`` and ``last_day`` are whole ones.
+    ``last_minutes`` (5), ``last_full_hour`` and ``last_day`` are whole ones. ``waiting`` is None
+    where the database did not say.
     """
 
     thresholds: Thresholds
@@ -45,6 +47,7 @@ class Overview:
     same_hours: Sequence[Totals] = ()
     workers: Sequence[WriterState] | None = None
     slos: Sequence[ObjectiveStatus] | None = None
+    waiting: Waiting | None = None
     unreadable: str | None = None
 
     @property
@@ -83,8 +86,8 @@ class Overview:
                 in_flight=self.added("in_flight"),
                 instances=len({worker.host for worker in self.workers or ()}),
                 breakers=self.breakers,
-                waiting=self.largest("queue_length"),
-                oldest_waiting_seconds=self.largest("queue_oldest_age_seconds"),
+                waiting=self.waiting.responses if self.waiting else None,
+                oldest_waiting_seconds=self.waiting.oldest_seconds if self.waiting else None,
             ),
         )
 

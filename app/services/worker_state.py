@@ -6,7 +6,6 @@ from app.clients.upstream import Breakers
 from app.core.catalogue import UPSTREAMS
 from app.core.database import Database
 from app.core.runtime import RuntimeSampler
-from app.services.backlog import Backlog
 from app.services.metrics_service import MetricsService
 
 
@@ -18,13 +17,11 @@ class WorkerState:
         runtime: RuntimeSampler,
         database: Database,
         breakers: Breakers,
-        backlog: Backlog,
         metrics: MetricsService,
     ) -> None:
         self._runtime = runtime
         self._database = database
         self._breakers = breakers
-        self._backlog = backlog
         self._metrics = metrics
 
     def __call__(self) -> dict[str, Any]:
@@ -32,7 +29,6 @@ class WorkerState:
 
         None is what this worker doesn't know.
         """
-        waiting = self._backlog.waiting if self._backlog.is_known else None
         return {
             "uptime_seconds": self._runtime.uptime_seconds,
             "cpu_ratio": self._runtime.cpu_ratio,
@@ -42,7 +38,4 @@ class WorkerState:
             "breakers": {upstream: self._breakers.state(upstream) for upstream in UPSTREAMS},
             "db_connections_used": self._database.connections_used,
             "db_connections_max": self._database.connections_max,
-            "queue_length": waiting.responses if waiting else None,
-            "queue_oldest_age_seconds": waiting.oldest_seconds if waiting else None,
-            "open_escalations": waiting.escalations if waiting else None,
         }

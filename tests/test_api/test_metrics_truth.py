@@ -13,8 +13,10 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from app.assembly import Orchestrator
 from app.schemas.metrics import SECTIONS
 from app.services import range_figures, range_queries
 from app.services.measures import MEASURES
@@ -298,3 +300,20 @@ async def test_an_escalation_s_resolution_is_told_by_severity(client: httpx.Asyn
     answer = (await client.get(URL)).json()["escalations"]["last_hour"]
     found = answer["resolution_time_by_severity"]
     assert {severity: each["count"] for severity, each in found.items()} == {"high": 1, "low": 1}
+
+
+async def test_what_waits_for_a_manager_is_told_at_once(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, orchestrator: Orchestrator
+) -> None:
+    upstreams.confidence = 0.7
+    asked = {"metrics": "approval_queue,escalations_open"}
+    assert (await client.get(URL, params=asked)).json()["approval_queue"]["length"] == 0
+    await send(client, *range(1, 7))
+    queue = (await client.get(URL, params=asked)).json()["approval_queue"]
+    assert queue["length"] == 6
+    assert queue["oldest_age_seconds"] > 0
+    async with orchestrator.database.writing() as session:
+        await session.execute(text("DROP TABLE escalation_events"))
+    unknown = (await client.get(URL, params=asked)).json()
+    assert (unknown["approval_queue"], unknown["escalations_open"]) == (None, None)
+    assert unknown["complete"] is False
