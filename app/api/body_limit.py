@@ -35,4 +35,4 @@ class BodyLimitMiddleware:
 
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
-            raise HTTPException(413, f"the body may have at most {self._max_bytes} bytes")
+            raise HTTPException(413, f"body: it may have at most {self._max_bytes} bytes")

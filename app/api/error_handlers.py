@@ -1,14 +1,12 @@
 """Every error becomes one shape: code, message, field, correlation ID."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from app.api.problems import UNREADABLE_BODY, problems_of
 from app.core import correlation
 from app.core.errors import ErrorCode, OrchestratorError
 from app.core.events import DatabaseFailed, FromCode, UnhandledError
@@ -28,17 +26,28 @@ def add_error_handlers(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(RequestValidationError)
-    async def validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        # Only place and rule: what was sent may be personal data.
-        problems = [_problem(e) for e in error.errors()]
+    async def validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = problems_of(request, error.errors())
         first = problems[0]
-        message = f"{first.field}: {first.message}" if first.field else first.message
+        message = f"{first.field}: {first.message}"
         return _answer(422, ErrorCode.VALIDATION, message, first.field, problems)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        answer = _answer(error.status_code, ErrorCode.VALIDATION, str(error.detail), None)
+        message, field = str(error.detail), None
+        if error.status_code == 400:
+            # FastAPI's, of a body that its parser gives up on.
+            message, field = UNREADABLE_BODY, "body"
+        elif error.status_code == 404:
+            message = "there is no such address; /docs lists all"
+        elif error.status_code == 405:
+            message = f"this address takes {(error.headers or {}).get('Allow', 'another method')}"
+        elif error.status_code == 413:
+            field = "body"
+        answer = _answer(error.status_code, ErrorCode.VALIDATION, message, field)
         answer.headers.update(error.headers or {})
+        if "GET" in (allowed := answer.headers.get("Allow", "").split(", ")):
+            answer.headers["Allow"] = ", ".join(["HEAD", *allowed])
         return answer
 
     @app.exception_handler(SQLAlchemyError)
@@ -50,18 +59,6 @@ def add_error_handlers(app: FastAPI) -> None:
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         log.event(UnhandledError(), error)
         return _answer(500, ErrorCode.WORKFLOW, "an unexpected error; it was logged", None)
-
-
-def _problem(error: Mapping[str, Any]) -> Problem:
-    # A rule about several fields says itself which of them to change.
-    field = error.get("ctx", {}).get("field") or _field(error["loc"])
-    return Problem(field=field, message=error["msg"].removeprefix("Value error, "))
-
-
-def _field(location: tuple[int | str, ...]) -> str | None:
-    """The field in the request's own words: without "body" before it."""
-    names = [str(part) for part in location if part != "body" and not isinstance(part, int)]
-    return ".".join(names) or (str(location[0]) if location else None)
 
 
 def _answer(

@@ -1,6 +1,6 @@
 """Requests and answers of the orchestration endpoints."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import (
@@ -46,6 +46,13 @@ def _written(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("must be a text such as 2026-03-01T09:30:00Z")
     return value
+
+
+def _of_this_century(value: datetime) -> datetime:
+    # What lies further away has no time in UTC, or none that a database can hold.
+    if not 2000 <= value.year <= datetime.now(UTC).year + 1:
+        raise ValueError("use a time from the year 2000 to a year from now")
+    return value.astimezone(UTC)
 
 
 Identifier = Annotated[
@@ -209,9 +216,11 @@ class RetryWorkflow(_Request):
 class RetryFailed(_Request):
     """Which failed workflows are run again, and why."""
 
-    since: Annotated[AwareDatetime, BeforeValidator(_written)] = Field(
-        description="those that failed at this time or later; with a time zone",
-        examples=["2026-03-01T09:30:00Z"],
+    since: Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_of_this_century)] = (
+        Field(
+            description="those that failed at this time or later; with a time zone",
+            examples=["2026-03-01T09:30:00Z"],
+        )
     )
     reason: Note | None = None
 

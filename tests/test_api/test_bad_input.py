@@ -140,10 +140,59 @@ async def test_an_oversized_body(client: httpx.AsyncClient, announced: bool) -> 
 
 
 async def test_no_such_route_and_no_such_method(client: httpx.AsyncClient) -> None:
-    assert error_of(await client.get("/nowhere"))["message"] == "Not Found"
+    nowhere = error_of(await client.get("/nowhere"))
+    assert nowhere["message"] == "there is no such address; /docs lists all"
     wrong_method = await client.get("/orchestrate/escalate")
     assert wrong_method.status_code == 405
     assert wrong_method.headers["Allow"] == "POST"
+    assert error_of(wrong_method)["message"] == "this address takes POST"
+    assert (await client.delete("/health")).headers["Allow"] == "HEAD, GET"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        (
+            "/orchestrate/approve-response",
+            {**APPROVE, "manger_id": "m"},
+            "manger_id: unknown field; did you mean manager_id?",
+        ),
+        (RETRY, {"raeson": "up"}, "raeson: unknown field; did you mean reason?"),
+        ("/orchestrate/sms-received", {}, "tenant_id: it is missing"),
+        (
+            "/orchestrate/sms-received",
+            SMS | {"content": ""},
+            "content: it needs 1 or more characters",
+        ),
+        ("/orchestrate/sms-received", SMS | {"content": 5}, "content: it must be a text"),
+        ("/orchestrate/sms-received", [], "body: send one JSON object"),
+        (
+            "/orchestrate/retry-failed",
+            {"since": "9999-12-31T23:59:59-12:00"},
+            "since: use a time from the year 2000 to a year from now",
+        ),
+    ],
+)
+async def test_it_says_in_plain_words_what_to_change(
+    client: httpx.AsyncClient, path: str, body: object, message: str
+) -> None:
+    response = await client.post(path, json=body)
+    assert (response.status_code, error_of(response)["message"]) == (422, message)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_wrong_number_in_a_list_s_address(client: httpx.AsyncClient) -> None:
+    error = error_of(await client.get("/orchestrate/responses/waiting", params={"limit": "many"}))
+    assert (error["field"], error["message"]) == ("limit", "limit: it must be a whole number")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_body_that_no_parser_can_read(client: httpx.AsyncClient) -> None:
+    path = "/orchestrate/sms-received"
+    error = error_of(await client.post(path, content=b"[" * 30_000, headers=JSON))
+    assert error["field"] == "body"
+    assert "send one JSON object" in error["message"]
 
 
 json_values = st.recursive(
