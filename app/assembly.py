@@ -37,7 +37,7 @@ from app.services.metrics_report import MetricsReport
 from app.services.metrics_service import MetricsService
 from app.services.plan_detection import PlanDetection
 from app.services.recovery import Recovery
-from app.services.rollups import Expiry, FactStore, Rollups, Store
+from app.services.rollups import Consolidation, Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
@@ -101,6 +101,7 @@ async def running_orchestrator(
     )
     store, facts, writer = Store(rollup_database), FactStore(database), new_id()
     expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
+    consolidation = Consolidation(rollup_database, store, settings.rollups)
     rollups = Rollups(
         store,
         settings.rollups,
@@ -156,6 +157,7 @@ async def running_orchestrator(
         for work in (
             rollups.run(),
             expiry.run(periodic),
+            consolidation.run(periodic),
             sweep.run(),
             recovery.run(),
             backlog.run(),
