@@ -13,6 +13,7 @@ from tests.bench import (
     logs,
     rollups,
     rule_evaluation,
+    writers,
 )
 
 BENCHMARKS = {
@@ -20,6 +21,7 @@ BENCHMARKS = {
     "endpoint": endpoint,
     "instruments": instruments,
     "rollups": rollups,
+    "writers": writers,
     "logs": logs,
     "concurrent_sms": concurrent_sms,
     "rules": rule_evaluation,

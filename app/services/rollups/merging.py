@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.core.catalogue import Kind, Metric
 from app.services.rollups.buckets import Arrays
 from app.services.rollups.ranges import Segment
-from app.services.rollups.tables import ARRAYS, MINUTE, RowKind
+from app.services.rollups.tables import ARRAYS, KIND_OF, MINUTE, RowKind
 from app.services.rollups.totals import Total, Totals
 
 DENSE_LIMIT = 4_000_000
@@ -41,6 +41,16 @@ class Wanted:
     """The series to add up: their metric and labels by number."""
 
     by_number: Mapping[int, tuple[Metric, Mapping[str, str]]]
+
+    def of(self, kind: RowKind) -> "Wanted":
+        """Those that rows of this kind hold."""
+        return Wanted(
+            {
+                number: (metric, labels)
+                for number, (metric, labels) in self.by_number.items()
+                if KIND_OF[metric.kind] is kind
+            }
+        )
 
     def places(self) -> Ints:
         """For each number its place among the wanted, or -1."""
@@ -105,12 +115,13 @@ def merged(
         answers = answers or [Totals() for _ in ranges]
         of_kind = [row for row in rows if row.kind == kind]
         positions = _positions(of_kind, ranges)
+        its = wanted.of(kind)
         # As many ranges at once as leave the sketches' bins in one flat array.
-        at_once = max(1, DENSE_LIMIT // (max(1, len(wanted.by_number)) * _TYPICAL_WIDTH))
+        at_once = max(1, DENSE_LIMIT // (max(1, len(its.by_number)) * _TYPICAL_WIDTH))
         for first in range(0, len(ranges), at_once):
             some = slice(first, first + at_once)
-            if any(positions[some]) and wanted.by_number:
-                _merge_kind(of_kind, positions[some], wanted, kind, answers[some])
+            if any(positions[some]) and its.by_number:
+                _merge_kind(of_kind, positions[some], its, kind, answers[some])
     return answers
 
 
@@ -230,11 +241,11 @@ def _bins(
     width = int(keys.max()) - lowest + 1
     code = cell_of_bin * width + (keys - lowest)
     if cells * width <= DENSE_LIMIT:
-        dense = np.bincount(code, counts, cells * width).astype(np.int64).reshape(cells, width)
+        dense = np.bincount(code, counts, cells * width).reshape(cells, width)
 
         def from_dense(index: int) -> tuple[Ints, Ints]:
             filled = np.flatnonzero(dense[index])
-            return filled + lowest, dense[index][filled]
+            return filled + lowest, dense[index][filled].astype(np.int64)
 
         return from_dense
     unique, inverse = np.unique(code, return_inverse=True)

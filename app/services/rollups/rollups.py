@@ -249,8 +249,7 @@ class Rollups:
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 await self._flush_what_is_new()
-                rows = await self._store.read(wanted_rows)
-                wanted = Wanted(await self._store.numbers(metrics))
+                rows, wanted = await self._store.read(wanted_rows, metrics)
                 began = await self._first_start()
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnreadableError(_reason(error)) from error

@@ -90,8 +90,15 @@ class RowStore:
 
     async def numbers(self, metrics: Iterable[Metric]) -> dict[int, tuple[Metric, dict[str, str]]]:
         """The series of ``metrics`` that the store knows, by number: metric and labels."""
+        async with self._database.reading() as session:
+            return await self.numbers_in(session, metrics)
+
+    async def numbers_in(
+        self, session: AsyncSession, metrics: Iterable[Metric]
+    ) -> dict[int, tuple[Metric, dict[str, str]]]:
+        """The same, as the session sees it."""
         wanted = {metric.name: metric for metric in metrics}
-        names = await self.names()
+        names = await self.names_in(session)
         for number in names.keys() - self._parsed.keys():
             self._parsed[number] = parsed(names[number])
         return {

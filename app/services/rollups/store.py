@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.catalogue import Metric
 from app.core.database import Database
 from app.migrations import ROLLUPS, upgrade
 from app.services.rollups import tables
 from app.services.rollups.buckets import Cell, Snapshot, numbers, packed, unpacked
-from app.services.rollups.merging import Row
+from app.services.rollups.merging import Row, Wanted
 from app.services.rollups.ranges import Segment
 from app.services.rollups.row_store import RowKey, RowStore, insert_into, row_values, upsert
 from app.services.rollups.running import Running, decoded, encoded
@@ -124,8 +125,10 @@ class Store(RowStore):
         # In one order: the consolidated rows that writers make out of date are locked in it.
         await upsert(session, self.rows, sorted(values, key=_place))
 
-    async def read(self, asked: Sequence[tuple[RowKind, Segment]]) -> list[Row]:
-        """The rows of all writers, of these kinds in these segments.
+    async def read(
+        self, asked: Sequence[tuple[RowKind, Segment]], metrics: Iterable[Metric]
+    ) -> tuple[list[Row], Wanted]:
+        """The rows of all writers, of these kinds in these segments, and the series of ``metrics``.
 
         Of buckets that are consolidated the one row. The minutes that run are in rows of each
         resolution, so that any way to make up a range finds them.
@@ -145,10 +148,11 @@ class Store(RowStore):
                     )
                 )
             ).all()
+            wanted = Wanted(await self.numbers_in(session, metrics))
         for minute, value in running:
             for kind, arrays in decoded(value).items():
                 found += (Row(r, kind, minute // r * r, arrays) for r in tables.RESOLUTIONS)
-        return found
+        return found, wanted
 
     async def forget(self, writer: str) -> None:
         """Say that ``writer`` has ended, with everything written."""
