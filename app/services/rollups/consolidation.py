@@ -20,12 +20,12 @@ from app.core.config import RollupSettings
 from app.core.database import Database
 from app.core.periodic import Background
 from app.services.rollups.merging import added_up
-from app.services.rollups.row_store import parsed, upsert
 from app.services.rollups.rollups import (
     DEAD_AFTER_SECONDS,
     SETTLED_WITHIN_SECONDS,
     kept_since,
 )
+from app.services.rollups.row_store import parsed, upsert
 from app.services.rollups.store import Store
 from app.services.rollups.tables import ARRAYS, MINUTE, RESOLUTIONS, RowKind, consolidated
 

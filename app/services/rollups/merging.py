@@ -74,7 +74,7 @@ def added_up(
     bin_lengths = np.array([len(row["bin_places"]) // 4 for row in rows], np.int64)
     series, place = np.unique(columns["series"], return_inverse=True)
     size = len(series)
-    counts = np.bincount(place, columns["counts"], size)
+    counts: Floats | Ints = np.bincount(place, columns["counts"], size)
     maximums = np.full(size, -np.inf)
     np.maximum.at(maximums, place, columns["maximums"])
     minimums = np.full(size, np.inf)
@@ -214,7 +214,7 @@ def _over_writers(
     np.maximum.at(maximums, at, largest_sum[is_summed])
 
 
-def _sampled(longest: Floats, together: Floats, lengths: Ints | int) -> Floats:
+def _sampled(longest: Floats, together: Floats | Ints, lengths: Ints | int) -> Floats:
     """For how long gauges were sampled, in buckets of ``lengths`` seconds."""
     followed = np.maximum(longest, np.minimum(together, lengths))
     return np.where(np.equal(lengths, MINUTE), longest, followed)
