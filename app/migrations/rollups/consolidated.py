@@ -15,7 +15,7 @@ down_revision = "version_row_ends"
 # less than what the trigger has seen. The key is that of `Database.lock`.
 _POSTGRESQL = (
     """
-    CREATE FUNCTION rollup_rows_are_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION rollup_rows_are_written() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         PERFORM pg_advisory_xact_lock_shared(hashtextextended('consolidate rollups', 0));
         RETURN NULL;
@@ -26,7 +26,7 @@ _POSTGRESQL = (
     FOR EACH STATEMENT EXECUTE FUNCTION rollup_rows_are_written()
     """,
     """
-    CREATE FUNCTION rollup_rows_were_written() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION rollup_rows_were_written() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         UPDATE rollup_consolidated SET is_current = false
         WHERE resolution = NEW.resolution AND kind = NEW.kind
@@ -39,7 +39,7 @@ _POSTGRESQL = (
     FOR EACH ROW EXECUTE FUNCTION rollup_rows_were_written()
     """,
     """
-    CREATE FUNCTION rollup_writers_still_count() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION rollup_writers_still_count() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RETURN NULL;
     END $$
