@@ -105,6 +105,20 @@ def pytest_runtestloop() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[pytest.TestReport]:
+    """Look for no garbage while a failure is described.
+
+    Python 3.11 loses count of the depth where a greenlet is collected while it parses a file, and
+    the whole run ended with an internal error in place of the failure.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
     """Distribute the tests our way."""

@@ -29,6 +29,8 @@ async def serving_process(
         "PORT": str(port),
         "WORKERS": str(workers),
         "DATABASE_URL": database_url,
+        # No test may fail because the machine is slow.
+        "DATABASE_TIMEOUT_SECONDS": "60",
         "COLLECTIONS_MONITOR_URL": upstreams_url,
         "SMS_AGENT_URL": upstreams_url,
         "NOTIFICATION_SERVICE_URL": upstreams_url,

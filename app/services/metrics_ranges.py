@@ -171,15 +171,17 @@ class MetricsRanges:
     def _bounds(self, query: RangeQuery, metrics: Sequence[Metric]) -> tuple[int, int]:
         start = query.start.at // MINUTE * MINUTE
         end = -(-query.end.at // MINUTE) * MINUTE
+        field = query.start.parameter or "from"
         if start >= end:
-            raise InvalidRequestError("from: it must be before to", "from")
+            other = query.end.parameter or "to"
+            raise InvalidRequestError(f"{field}: it must be before {other}", field)
         next_minute = _next_minute()
         if start >= next_minute:
-            raise InvalidRequestError("from: it must not be in the future", "from")
+            raise InvalidRequestError(f"{field}: it must not be in the future", field)
         if self._rollups.finest_step(start, metrics) is None:
             oldest = utc(self._rollups.oldest_kept(metrics))
             raise InvalidRequestError(
-                f"from: figures are kept since {oldest}; ask from then on", "from"
+                f"{field}: figures are kept since {oldest}; ask from then on", field
             )
         # What has not begun has nothing to tell.
         end = min(end, next_minute)
@@ -189,9 +191,10 @@ class MetricsRanges:
     def _check_given(self, query: RangeQuery, start: int, end: int) -> None:
         next_minute = _next_minute()
         metrics = _metrics(query.measures)
-        for field, moment, found in (("from", query.start, start), ("to", query.end, end)):
+        for moment, found in ((query.start, start), (query.end, end)):
+            field = moment.parameter
             asked = moment.at // MINUTE * MINUTE
-            if field == "to":
+            if moment is query.end:
                 asked = min(-(-moment.at // MINUTE) * MINUTE, next_minute)
             if moment.is_given and asked != found:
                 finest = self._rollups.finest_step(found, metrics) or 0

@@ -60,12 +60,15 @@ class Duration:
 class Moment:
     """A point in time, Unix seconds. ``text`` is how it was asked for, None for a default.
 
+    ``parameter`` is the one that it was given with: errors name it.
+
     A time relative to now means "about then": it may be moved to where figures are kept. One that
     was given is meant.
     """
 
     at: int
     text: str | None = None
+    parameter: str = ""
 
     @property
     def is_given(self) -> bool:
@@ -89,15 +92,15 @@ def moment(text: str, field: str, now: int, zone: ZoneInfo) -> Moment:
     ISO times without an offset are in ``zone``. Raises InvalidRequestError.
     """
     if text == "now":
-        return Moment(now, text)
+        return Moment(now, text, field)
     if text.startswith("-"):
-        return Moment(max(OLDEST, now - duration(text[1:], field).seconds), text)
+        return Moment(max(OLDEST, now - duration(text[1:], field).seconds), text, field)
     seconds = _unix(text) if _UNIX.fullmatch(text) else _iso(text, field, zone)
     if not OLDEST <= seconds <= now + 366 * DAY:
         raise InvalidRequestError(
             f"{field}={text[:40]!r}: use a time from the year 2000 to a year from now", field
         )
-    return Moment(seconds, text)
+    return Moment(seconds, text, field)
 
 
 def _unix(text: str) -> int:

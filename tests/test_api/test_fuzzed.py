@@ -88,18 +88,20 @@ ODD = ("", "x", "-1", "1e9", "\0", "é", "' OR 1=1", "-9999999d", "2026-02-30", 
 async def test_each_refusal_names_the_parameter_and_nothing_breaks(
     client: httpx.AsyncClient, app: FastAPI
 ) -> None:
-    asked = 0
-    for path, method, operation in not_empty(operations(app.openapi())):
-        parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
-        for parameter, value in not_empty(itertools.product(parameters, ODD)):
-            asked += 1
-            answer = await client.request(method, path, params={parameter["name"]: value})
-            assert answer.status_code in (200, 404, 422), (path, parameter["name"], value)
-            if answer.status_code != 200:
-                error = answer.json()["error"]
-                assert error["field"].split(".")[-1] == parameter["name"], (path, value, error)
-                assert len(error["message"]) > len(error["field"])
-    assert asked > len(ODD) * 10
+    parameters = [
+        (path, method, parameter["name"])
+        for path, method, operation in operations(app.openapi())
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    ]
+    assert len(parameters) > 10
+    for (path, method, name), value in not_empty(itertools.product(parameters, ODD)):
+        answer = await client.request(method, path, params={name: value})
+        assert answer.status_code in (200, 404, 422), (path, name, value)
+        if answer.status_code != 200:
+            error = answer.json()["error"]
+            assert error["field"].split(".")[-1] == name, (path, value, error)
+            assert len(error["message"]) > len(error["field"])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

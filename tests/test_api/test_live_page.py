@@ -69,8 +69,10 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
-async def service_in(folder: Path, **settings: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that has received one SMS."""
+async def service_in(
+    folder: Path, token: str = "", **settings: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A service that has received one SMS, sent with this token."""
     settings |= {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
     database = f"sqlite:///{folder}/orchestrator.db"
     upstreams = ScriptedUpstreams()
@@ -78,9 +80,11 @@ async def service_in(folder: Path, **settings: str) -> AsyncIterator[httpx.Async
         serving(upstreams.app()) as url,
         serving_process(folder / "log", url, database, **settings) as client,
     ):
-        assert (
-            await client.post("/orchestrate/sms-received", json=sms(1, "You idiots!"))
-        ).is_success
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = await client.post(
+            "/orchestrate/sms-received", json=sms(1, "You idiots!"), headers=headers
+        )
+        assert answer.is_success
         yield client
 
 
@@ -221,15 +225,16 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
 
 
 async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_path: Path) -> None:
-    (tokens := tmp_path / "tokens").write_text("people:a-token-0123456789\n")
+    token = "a-token-0123456789"
+    (tokens := tmp_path / "tokens").write_text(f"people:{token} metrics receive\n")
     settings = {
         "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
         "METRICS_ACCESS__TOKENS_FILE": str(tokens),
     }
-    async with service_in(tmp_path, **settings) as service:
+    async with service_in(tmp_path, token, **settings) as service:
         await page.goto(f"{service.base_url}{LIVE}")
         field = page.get_by_label("Access token")
-        for given, expected in (("wrong", "refused"), ("a-token-0123456789", "")):
+        for given, expected in (("wrong", "refused"), (token, "")):
             await field.fill(given)
             await page.get_by_role("button").click()
             if expected:

@@ -157,7 +157,9 @@ async def test_a_call_that_is_tried_again_says_so_under_the_same_id(observed: Ob
         assert (await task).status_code == 200
     lines = observed.lines(Filters(identity="message-again-1"))
     first = next(line for line in lines if line["event"] == "operation_retried")
-    assert (first["component"], first["attempt"], first["wait_seconds"]) == ("sms_agent", 2, 1)
+    assert (first["component"], first["attempt"]) == ("sms_agent", 2)
+    # A second, a quarter of it more or less, so that not all come back at once.
+    assert 0.75 <= first["wait_seconds"] <= 1.25
     assert [line["event"] for line in lines if line.get("step") == "message_history"] == [
         "step_completed"
     ]

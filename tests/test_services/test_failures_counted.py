@@ -181,7 +181,12 @@ async def test_after_an_outage_one_call_runs_all_again_that_failed_since(
     page = (await client.get("/orchestrate/workflows/failed")).json()
     assert [each["tenant_id"] for each in page["items"]] == ["tenant-1"]
     assert len(upstreams.sent) == 3
-    assert await summed(client, "orchestrator_workflow_retries_total", result="recovered") == 3
+
+    async def counted() -> bool:
+        retries = "orchestrator_workflow_retries_total"
+        return await summed(client, retries, result="recovered") == 3
+
+    await eventually(counted)
 
 
 async def test_all_workers_together_run_again_not_more_than_the_pace_allows(

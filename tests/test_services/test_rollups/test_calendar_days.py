@@ -37,7 +37,8 @@ async def hourly(writer: Made, clock: Clock, start: int, end: int) -> Writer:
 def days(measure: object, zone: str, start: str, end: str, step: Duration) -> RangeQuery:
     named = ZoneInfo(zone)
     first, last = (
-        Moment(start_of_day(datetime.fromisoformat(day).date(), named), day) for day in (start, end)
+        Moment(start_of_day(datetime.fromisoformat(day).date(), named), day, name)
+        for day, name in ((start, "from"), (end, "to"))
     )
     return RangeQuery((measure,), first, last, named, step)  # type: ignore[arg-type]
 
@@ -90,7 +91,8 @@ async def test_a_week_before_is_a_week_of_the_calendar(writer: Made, clock: Cloc
     worker = await hourly(writer, clock, began, began + 14 * DAY)
     ranges, zone = MetricsRanges(worker.rollups), ZoneInfo("Europe/Berlin")
     monday, tuesday = (
-        Moment(start_of_day(datetime(2026, 10, day).date(), zone), "given") for day in (26, 27)
+        Moment(start_of_day(datetime(2026, 10, day).date(), zone), "given", name)
+        for day, name in ((26, "from"), (27, "to"))
     )
     asked = RangeQuery((COUNTED,), monday, tuesday, zone, compare=Duration(1, "w"))
     prepared = await ranges.prepared(asked)
