@@ -19,7 +19,7 @@ from app.core.catalogue import BackgroundTask, Kind
 from app.core.config import RollupSettings
 from app.core.database import Database
 from app.core.periodic import Background
-from app.services.rollups.merging import added_up
+from app.services.rollups.merging import as_one_row
 from app.services.rollups.rollups import (
     DEAD_AFTER_SECONDS,
     SETTLED_WITHIN_SECONDS,
@@ -162,7 +162,7 @@ def _added_up(
             elif gauge.merge == "livesum":
                 summed.add(number)
     for start, rows in found.items():
-        arrays = added_up(rows, resolution, summed)
+        arrays = as_one_row(rows, resolution, summed)
         yield {
             "resolution": resolution,
             "kind": kind.value,

@@ -59,7 +59,7 @@ class Wanted:
         return table
 
 
-def added_up(
+def as_one_row(
     rows: Sequence[Mapping[str, bytes]], resolution: int, summed: Collection[int] = ()
 ) -> Arrays:
     """The rows of all writers in one bucket as one row; reading it gives what reading them does.
