@@ -37,7 +37,7 @@ from app.services.payment_plans import PaymentPlans
 from app.services.range_figures import RangeFigures
 from app.services.range_queries import RangePlanner
 from app.services.recovery import Recovery
-from app.services.rollups import Expiry, FactStore, Rollups, Store
+from app.services.rollups import Consolidation, Expiry, FactStore, Rollups, Store
 from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
@@ -99,6 +99,7 @@ async def running_orchestrator(
     )
     store, facts, writer = Store(rollup_database), FactStore(database), new_id()
     expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
+    consolidation = Consolidation(rollup_database, store, settings.rollups)
     rollups = Rollups(
         store,
         settings.rollups,
@@ -171,6 +172,7 @@ async def running_orchestrator(
         for work in (
             rollups.run(),
             expiry.run(periodic),
+            consolidation.run(periodic),
             sweep.run(),
             recovery.run(),
             backlog.run(),

@@ -176,6 +176,7 @@ class BackgroundTask(StrEnum):
     CHECKPOINT = "checkpoint"
     ROLLUP_FLUSH = "rollup_flush"
     ROLLUP_EXPIRY = "rollup_expiry"
+    ROLLUP_CONSOLIDATION = "rollup_consolidation"
     FACT_FOLDING = "fact_folding"
     WORKER_SNAPSHOT = "worker_snapshot"
     LOG_METRICS = "log_metrics"

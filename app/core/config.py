@@ -379,8 +379,8 @@ class Settings(OwnSettings):
         None,
         ge=1,
         description="database connections that a replica may open in total: all its workers, for "
-        "the business tables and the rollups together; by default 7 for each worker. All replicas "
-        "together must fit into max_connections of PostgreSQL",
+        "the business tables and the rollups together; by default 7 for each worker. 10 "
+        "replicas open 10 times as many, which must fit into max_connections of PostgreSQL",
     )
     database_timeout_seconds: Seconds = Field(
         5,

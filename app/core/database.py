@@ -32,6 +32,9 @@ TIMEOUT_SECONDS = 5.0
 _ANSWER_SECONDS = 0.5
 """What the server's own limit leaves for its error to arrive before the client gives up."""
 
+_IDLE_STEPS = 3
+"""Steps for which a transaction may stand still before the server ends it."""
+
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Size to which SQLite's write-ahead log is cut back once nobody reads from it any more."""
 
@@ -318,7 +321,11 @@ def _bounded(seconds: float) -> dict[str, Any]:
         "timeout": seconds,
         "command_timeout": seconds + _ANSWER_SECONDS,
         "connection_class": _AbortingConnection,
-        "server_settings": {"statement_timeout": str(int(seconds * 1000))},
+        "server_settings": {
+            "statement_timeout": str(int(seconds * 1000)),
+            # A process that stands still in a transaction loses it: others wait for its locks.
+            "idle_in_transaction_session_timeout": str(int(_IDLE_STEPS * seconds * 1000)),
+        },
     }
 
 

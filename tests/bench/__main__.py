@@ -14,6 +14,7 @@ from tests.bench import (
     rollups,
     rule_evaluation,
     statements,
+    writers,
 )
 
 BENCHMARKS = {
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "endpoint": endpoint,
     "instruments": instruments,
     "rollups": rollups,
+    "writers": writers,
     "logs": logs,
     "statements": statements,
     "concurrent_sms": concurrent_sms,

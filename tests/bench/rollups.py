@@ -89,7 +89,7 @@ async def _compare(databases: dict[int, Database]) -> None:
 async def _remember(database: Database) -> None:
     """A day of events into one worker, written every ten minutes."""
     rollups = Rollups(Store(database), SETTINGS, Instruments(), "writer", METRICS)
-    series = [*_series()]
+    series = [*series_of_a_busy_service()]
     rng = random.Random(1)
     each = EVENTS_A_DAY // 1440 // len(series) + 1
     start = int(time.time()) // DAY * DAY - DAY
@@ -142,12 +142,13 @@ def _bucket(seed: int, events: int) -> Bucket:
     rng = random.Random(seed)
     bucket = Bucket()
     bucket.collect(
-        Batch(series, [rng.lognormvariate(-1, 1) for _ in range(events)]) for series in _series()
+        Batch(series, [rng.lognormvariate(-1, 1) for _ in range(events)])
+        for series in series_of_a_busy_service()
     )
     return bucket
 
 
-def _series() -> Iterator[Series]:
+def series_of_a_busy_service() -> Iterator[Series]:
     """As many series of each kind as a busy service has, from the catalogue."""
     for kind, count in SERIES.items():
         metrics = [metric for metric in METRICS if metric.kind is kind]

@@ -1,5 +1,6 @@
 """Rollups: exact counts, sums and sketches in SQL, at four resolutions (docs/rollups.md)."""
 
+from app.services.rollups.consolidation import Consolidation
 from app.services.rollups.expiry import Expiry
 from app.services.rollups.facts import FactStore
 from app.services.rollups.rollups import Rollups, StoreHealth, StoreUnreadableError
@@ -10,6 +11,7 @@ from app.services.rollups.totals import Total, Totals, added_up
 __all__ = [
     "MINUTE",
     "RESOLUTIONS",
+    "Consolidation",
     "Expiry",
     "FactStore",
     "Rollups",

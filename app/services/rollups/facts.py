@@ -101,8 +101,8 @@ class FactStore(RowStore):
         )
         async with self._database.snapshot() as session:
             told = [(told_at, counts) for told_at, counts in await session.execute(unfolded)]
-            rows = await self._read(session, wanted_rows)
-            names = dict(await self._known(session))
+            rows = await self._read(session, wanted_rows, self.rows)
+            names = dict(await self.names_in(session))
 
         by_name = {metric.name: metric for metric in metrics}
 
@@ -123,7 +123,7 @@ class FactStore(RowStore):
 
     async def _add(self, session: AsyncSession, cells: Cells) -> None:
         """Add to the rows; the transaction has them for itself."""
-        ids = {name: number for number, name in (await self._known(session)).items()}
+        ids = {name: number for number, name in (await self.names_in(session)).items()}
         ids |= await self._number(session, {n for by in cells.values() for n in by} - ids.keys())
         wholes: dict[tuple[int, str, int], dict[int, Cell]] = {}
         for (minute, kind), by_series in cells.items():

@@ -1,6 +1,6 @@
 """Rows of arrays added up: every range at once, with numpy, whatever the number of rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.catalogue import Kind, Metric
+from app.services.rollups.buckets import Arrays
 from app.services.rollups.coverage import Segment
-from app.services.rollups.tables import ARRAYS, MINUTE, RowKind
+from app.services.rollups.tables import ARRAYS, KIND_OF, MINUTE, RowKind
 from app.services.rollups.totals import Total, Totals
 
 DENSE_LIMIT = 4_000_000
@@ -18,7 +19,11 @@ DENSE_LIMIT = 4_000_000
 _TYPICAL_WIDTH = 1500
 """Bins between the shortest and the longest of all durations, at 1 %: 10 µs to a day."""
 
+_KEY_BITS, _KEY_OFFSET = 16, 2**15
+"""What makes one number of a place and a bin."""
+
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,66 @@ class Wanted:
 
     by_number: Mapping[int, tuple[Metric, Mapping[str, str]]]
 
+    def of(self, kind: RowKind) -> "Wanted":
+        """Those that rows of this kind hold."""
+        return Wanted(
+            {
+                number: (metric, labels)
+                for number, (metric, labels) in self.by_number.items()
+                if KIND_OF[metric.kind] is kind
+            }
+        )
+
     def places(self) -> Ints:
         """For each number its place among the wanted, or -1."""
         table = np.full(max(self.by_number, default=0) + 1, -1, np.int64)
         table[list(self.by_number)] = np.arange(len(self.by_number))
         return table
+
+
+def as_one_row(
+    rows: Sequence[Mapping[str, bytes]], resolution: int, summed: Collection[int] = ()
+) -> Arrays:
+    """The rows of all writers in one bucket as one row; reading it gives what reading them does.
+
+    ``summed`` are the numbers of gauges that are summed over workers, see `_over_writers`.
+    """
+    columns = {
+        name: np.frombuffer(b"".join([row[name] for row in rows]), dtype)
+        for name, dtype in ARRAYS.items()
+    }
+    lengths = np.array([len(row["series"]) // 4 for row in rows], np.int64)
+    bin_lengths = np.array([len(row["bin_places"]) // 4 for row in rows], np.int64)
+    series, place = np.unique(columns["series"], return_inverse=True)
+    size = len(series)
+    counts: Floats | Ints = np.bincount(place, columns["counts"], size)
+    maximums = np.full(size, -np.inf)
+    np.maximum.at(maximums, place, columns["maximums"])
+    minimums = np.full(size, np.inf)
+    np.minimum.at(minimums, place, columns["minimums"])
+    is_summed = np.isin(series, [*summed])
+    if is_summed.any():
+        longest = np.zeros(size)
+        np.maximum.at(longest, place, columns["counts"])
+        counts = np.where(is_summed, _sampled(longest, counts, resolution), counts)
+        largest_sum = np.bincount(place, columns["maximums"], size)
+        maximums = np.where(is_summed, largest_sum, maximums)
+
+    first = np.cumsum(lengths) - lengths
+    of_bin = place[np.repeat(first, bin_lengths) + columns["bin_places"]]
+    keys = columns["bin_keys"].astype(np.int64) + _KEY_OFFSET
+    codes, code = np.unique((of_bin << _KEY_BITS) + keys, return_inverse=True)
+    arrays: dict[str, NDArray[Any]] = {
+        "series": series,
+        "counts": counts,
+        "sums": np.bincount(place, columns["sums"], size),
+        "minimums": minimums,
+        "maximums": maximums,
+        "bin_places": codes >> _KEY_BITS,
+        "bin_keys": (codes & ((1 << _KEY_BITS) - 1)) - _KEY_OFFSET,
+        "bin_counts": np.bincount(code, columns["bin_counts"], len(codes)),
+    }
+    return {name: arrays[name].astype(dtype).tobytes() for name, dtype in ARRAYS.items()}
 
 
 def merged(
@@ -55,12 +115,13 @@ def merged(
         answers = answers or [Totals() for _ in ranges]
         of_kind = [row for row in rows if row.kind == kind]
         positions = _positions(of_kind, ranges)
+        its = wanted.of(kind)
         # As many ranges at once as leave the sketches' bins in one flat array.
-        at_once = max(1, DENSE_LIMIT // (max(1, len(wanted.by_number)) * _TYPICAL_WIDTH))
+        at_once = max(1, DENSE_LIMIT // (max(1, len(its.by_number)) * _TYPICAL_WIDTH))
         for first in range(0, len(ranges), at_once):
             some = slice(first, first + at_once)
-            if any(positions[some]) and wanted.by_number:
-                _merge_kind(of_kind, positions[some], wanted, kind, answers[some])
+            if any(positions[some]) and its.by_number:
+                _merge_kind(of_kind, positions[some], its, kind, answers[some])
     return answers
 
 
@@ -149,9 +210,7 @@ def _over_writers(
     np.maximum.at(longest, inverse, columns["counts"][known])
     together = np.bincount(inverse, columns["counts"][known])
     lengths = resolutions[unique // cells]
-    sampled = np.where(
-        lengths == MINUTE, longest, np.maximum(longest, np.minimum(together, lengths))
-    )
+    sampled = _sampled(longest, together, lengths)
     largest_sum = np.bincount(inverse, columns["maximums"][known])
     size = len(wanted.by_number)
     summed = np.array([metric.merge == "livesum" for metric, _ in wanted.by_number.values()])
@@ -162,6 +221,12 @@ def _over_writers(
     at = (unique % cells)[is_summed]
     np.add.at(counts, at, sampled[is_summed].astype(np.int64))
     np.maximum.at(maximums, at, largest_sum[is_summed])
+
+
+def _sampled(longest: Floats, together: Floats | Ints, lengths: Ints | int) -> Floats:
+    """For how long gauges were sampled, in buckets of ``lengths`` seconds."""
+    followed = np.maximum(longest, np.minimum(together, lengths))
+    return np.where(np.equal(lengths, MINUTE), longest, followed)
 
 
 def _bins(
@@ -185,11 +250,11 @@ def _bins(
     width = int(keys.max()) - lowest + 1
     code = cell_of_bin * width + (keys - lowest)
     if cells * width <= DENSE_LIMIT:
-        dense = np.bincount(code, counts, cells * width).astype(np.int64).reshape(cells, width)
+        dense = np.bincount(code, counts, cells * width).reshape(cells, width)
 
         def from_dense(index: int) -> tuple[Ints, Ints]:
             filled = np.flatnonzero(dense[index])
-            return filled + lowest, dense[index][filled]
+            return filled + lowest, dense[index][filled].astype(np.int64)
 
         return from_dense
     unique, inverse = np.unique(code, return_inverse=True)

@@ -24,6 +24,7 @@ from app.services.rollups.coverage import Segment
 from app.services.rollups.facts import FactStore
 from app.services.rollups.merging import Row, Wanted, merged
 from app.services.rollups.row_store import RowKey, RowStore, parsed
+from app.services.rollups.running import Running
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
@@ -97,6 +98,7 @@ class Rollups:
         self._minute: int | None = None
         self._closed_until = 0
         self._open = Bucket()
+        self._open_is_written = True
         self._coarse: dict[int, tuple[int, Bucket]] = {}
         self._unwritten: dict[RowKey, Bucket] = {}
         self._ended: set[str] = set()
@@ -123,7 +125,7 @@ class Rollups:
                     self._begin_epoch()
                 self._minute = minute
             self._open.collect(kept)
-            self._unwritten[self._key(MINUTE, minute)] = self._open
+            self._open_is_written = False
 
     async def flush(self) -> None:
         """Write what has changed. Raises SQLAlchemyError or OSError, and then keeps it."""
@@ -138,12 +140,17 @@ class Rollups:
                 writer, ended, self._ended = self._writer_id, self._ended, set()
                 # Of this moment: other threads go on counting in the minute that runs.
                 snapshots = {key: [*bucket.snapshots()] for key, bucket in unwritten.items()}
+                running = None
+                if self._minute is not None:
+                    running = Running(self._minute, [*self._open.snapshots()])
+                self._open_is_written = True
             try:
                 state = self._state()
                 async with asyncio.timeout(STORE_SECONDS):
-                    await self._store.write(snapshots, writer, settled, state, ended)
+                    await self._store.write(snapshots, writer, settled, state, ended, running)
             except BaseException as error:
                 with self._changing:
+                    self._open_is_written = self._minute is None
                     self._unwritten = unwritten | self._unwritten
                     self._ended |= ended
                     lost = self._give_up_oldest()
@@ -155,6 +162,14 @@ class Rollups:
                 raise
             self._durations.note(time.perf_counter() - started)
             self._failed_since = self._reason = None
+
+    async def _flush_what_is_new(self) -> None:
+        """`flush`, unless all that has been noted is written."""
+        self._recorder.drain()
+        with self._changing:
+            is_written = self._open_is_written and not self._unwritten and not self._ended
+        if not is_written or self._reason is not None or self._flushing.locked():
+            await self.flush()
 
     async def finish(self) -> None:
         """Write everything, the minute that runs included, and end. Raises as `flush` does."""
@@ -187,9 +202,7 @@ class Rollups:
     def health(self) -> StoreHealth:
         """How the store does, from the last flush."""
         with self._changing:
-            unwritten = sum(
-                bucket.events for key, bucket in self._unwritten.items() if key.resolution == MINUTE
-            )
+            unwritten = sum(bucket.events for bucket in self._unwritten_minutes().values())
         return StoreHealth(
             self._reason is None, self._reason, self._failed_since, unwritten, self._lost_events
         )
@@ -235,9 +248,8 @@ class Rollups:
         wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                await self.flush()
-                rows = await self._store.read(wanted_rows)
-                wanted = Wanted(await self._store.numbers(metrics))
+                await self._flush_what_is_new()
+                rows, wanted = await self._store.read(wanted_rows, metrics)
                 began = await self._first_start()
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnreadableError(_reason(error)) from error
@@ -341,23 +353,15 @@ class Rollups:
 
         Whole days of UTC expire, as in `Expiry`.
         """
-        now = int(time.time())
-        return {
-            resolution: int(now - min(getattr(days, kind) for kind in kinds) * _DAY) // _DAY * _DAY
-            for resolution, days in retentions(self._settings).items()
-        }
+        return kept_since(self._settings, kinds)
 
     def _from_memory(
         self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
     ) -> list[Totals]:
         wanted_metrics = {metric.name: metric for metric in metrics}
         with self._changing:
-            minutes = {
-                key.bucket_start: bucket
-                for key, bucket in self._unwritten.items()
-                if key.resolution == MINUTE
-            }
-            snapshots = [(s, start) for start, b in minutes.items() for s in b.snapshots()]
+            minutes = self._unwritten_minutes()
+            snapshots = [(s, key.bucket_start) for key, b in minutes.items() for s in b.snapshots()]
         names = sorted({name for snapshot, _ in snapshots for name in snapshot.names})
         ids = {name: number for number, name in enumerate(names)}
         rows = [Row(MINUTE, s.kind.value, start, s.row(ids)) for s, start in snapshots]
@@ -384,10 +388,17 @@ class Rollups:
     def _key(self, resolution: int, start: int) -> RowKey:
         return RowKey(self._writer_id, resolution, start)
 
+    def _unwritten_minutes(self) -> dict[RowKey, Bucket]:
+        minutes = {key: b for key, b in self._unwritten.items() if key.resolution == MINUTE}
+        if self._minute is not None and not self._open_is_written:
+            minutes[self._key(MINUTE, self._minute)] = self._open
+        return minutes
+
     def _close_minute(self) -> None:
-        """Add the minute that has ended to the longer buckets it lies in."""
+        """Make a row of the minute that has ended, and add it to the longer buckets it lies in."""
         if self._minute is None:
             return
+        self._unwritten[self._key(MINUTE, self._minute)] = self._open
         for resolution in COARSE:
             start = self._minute // resolution * resolution
             running = self._coarse.get(resolution)
@@ -398,6 +409,7 @@ class Rollups:
         self._closed_until = self._minute + MINUTE
         self._minute = None
         self._open = Bucket()
+        self._open_is_written = True
 
     def _begin_epoch(self) -> None:
         """The clock was set back: go on as another writer, so that no row is overwritten."""
@@ -428,6 +440,15 @@ class Rollups:
             self._logged_at = time.monotonic()
             # The store holds no personal data, so neither do its driver's errors.
             log.event(RollupFlushFailed(reason=FromCode(self._reason)))
+
+
+def kept_since(settings: RollupSettings, kinds: Collection[RowKind]) -> dict[int, int]:
+    """Since when each resolution is kept, Unix seconds, for the kind that expires first."""
+    now = int(time.time())
+    return {
+        resolution: int(now - min(getattr(days, kind) for kind in kinds) * _DAY) // _DAY * _DAY
+        for resolution, days in retentions(settings).items()
+    }
 
 
 def retentions(settings: RollupSettings) -> dict[int, Retention]:

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, func, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,16 +57,14 @@ class RowStore:
     async def prepare(self) -> None:
         """Make sure that the tables are there."""
 
-    async def read(self, asked: Sequence[tuple[RowKind, Segment]]) -> list[Row]:
-        """The rows of all writers, of these kinds in these segments."""
-        await self.prepare()
-        async with self._database.reading() as session:
-            return await self._read(session, asked)
-
     async def _read(
-        self, session: AsyncSession, asked: Sequence[tuple[RowKind, Segment]]
+        self,
+        session: AsyncSession,
+        asked: Sequence[tuple[RowKind, Segment]],
+        rows: Table,
+        *conditions: ColumnElement[bool],
     ) -> list[Row]:
-        rows = self.rows
+        """What a table of arrays holds of these kinds in these segments."""
         columns = [rows.c.resolution, rows.c.kind, rows.c.bucket_start]
         arrays = [rows.c[name] for name in ARRAYS]
         # One range of the primary key each.
@@ -66,6 +74,7 @@ class RowStore:
                 rows.c.kind == kind.value,
                 rows.c.bucket_start >= segment.start,
                 rows.c.bucket_start < segment.end,
+                *conditions,
             )
             for kind, segment in asked
         ]
@@ -81,8 +90,15 @@ class RowStore:
 
     async def numbers(self, metrics: Iterable[Metric]) -> dict[int, tuple[Metric, dict[str, str]]]:
         """The series of ``metrics`` that the store knows, by number: metric and labels."""
+        async with self._database.reading() as session:
+            return await self.numbers_in(session, metrics)
+
+    async def numbers_in(
+        self, session: AsyncSession, metrics: Iterable[Metric]
+    ) -> dict[int, tuple[Metric, dict[str, str]]]:
+        """The same, as the session sees it."""
         wanted = {metric.name: metric for metric in metrics}
-        names = await self.names()
+        names = await self.names_in(session)
         for number in names.keys() - self._parsed.keys():
             self._parsed[number] = parsed(names[number])
         return {
@@ -94,9 +110,10 @@ class RowStore:
     async def names(self) -> dict[int, str]:
         """Every series that the store knows, by number."""
         async with self._database.reading() as session:
-            return await self._known(session)
+            return await self.names_in(session)
 
-    async def _known(self, session: AsyncSession) -> dict[int, str]:
+    async def names_in(self, session: AsyncSession) -> dict[int, str]:
+        """The same, as the session sees it."""
         table = self.series_names
         # They only ever become more, though not in the order of their numbers.
         if await session.scalar(select(func.count()).select_from(table)) != len(self._names):

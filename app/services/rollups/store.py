@@ -3,23 +3,24 @@
 import os
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.catalogue import Metric
 from app.core.database import Database
 from app.migrations import ROLLUPS, upgrade
 from app.services.rollups import tables
 from app.services.rollups.buckets import Cell, Snapshot, numbers, packed, unpacked
+from app.services.rollups.coverage import Segment
+from app.services.rollups.merging import Row, Wanted
 from app.services.rollups.row_store import RowKey, RowStore, insert_into, row_values, upsert
+from app.services.rollups.running import Running, decoded, encoded
 from app.services.rollups.tables import RowKind
-
-_DAY = 86400
-_AT_ONCE = 400
-"""Values in one IN or INSERT: SQLite takes a bounded number of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Store(RowStore):
         self._prepared = False
         self._ids: dict[str, int] = {}
         self._started = time.time()
+        self._minute_in_rows: tuple[str, int] | None = None
 
     async def prepare(self) -> None:
         """Bring the tables to their newest revision. Raises SchemaError, which is an OSError."""
@@ -56,45 +58,101 @@ class Store(RowStore):
         settled_until: int,
         state: Mapping[str, Any],
         ended: Collection[str] = (),
+        running: Running | None = None,
     ) -> None:
-        """Write these buckets, that ``writer`` is alive and others have ``ended``, or nothing.
+        """Write these buckets, that ``writer`` is alive and others have ended, or nothing.
 
-        Everything that a writer has ever counted must be written when it ends.
+        ``running`` is all of the minute that runs, which is in none of ``buckets``. Everything that
+        a writer has ever counted must be written when it ends.
         """
         await self.prepare()
-        names = {
-            name
-            for snapshots in buckets.values()
-            for snapshot in snapshots
-            for name in snapshot.names
-        }
+        snapshots = [snapshot for some in buckets.values() for snapshot in some]
+        snapshots += running.snapshots if running else ()
+        names = {name for snapshot in snapshots for name in snapshot.names}
         async with self._database.writing() as session:
-            # The heartbeat first: it makes who settles for this writer wait, see `settle`.
-            await upsert(
+            ids = self._ids | await self._number(session, names - self._ids.keys())
+            in_rows = running and (writer, running.minute) == self._minute_in_rows
+            is_known = await self._update_writer(
                 session,
-                tables.writers,
+                writer,
+                {
+                    **_heartbeat(settled_until, state),
+                    **_running_values(None if in_rows else running, ids),
+                },
+            )
+            if not is_known:
+                # New, or settled by somebody who has made a row of the minute. There it is written
+                # from now on until it ends, also when this transaction fails: never in two places.
+                self._minute_in_rows = (writer, running.minute) if running else None
+                in_rows = running is not None
+                await self._add_writer(session, writer, _heartbeat(settled_until, state))
+            if in_rows and running:
+                key = RowKey(writer, tables.MINUTE, running.minute)
+                buckets = {**buckets, key: running.snapshots}
+            await self._write_rows(
+                session,
                 [
-                    {
-                        "id": writer,
-                        "host": socket.gethostname()[:255],
-                        "pid": os.getpid(),
-                        "started": self._started,
-                        "last_seen": time.time(),
-                        "settled_until": settled_until,
-                        "state": dict(state),
-                    }
+                    row_values(key, snapshot.kind, snapshot.row(ids))
+                    for key, snapshots in buckets.items()
+                    for snapshot in snapshots
                 ],
             )
-            ids = self._ids | await self._number(session, names - self._ids.keys())
-            values = [
-                row_values(key, snapshot.kind, snapshot.row(ids))
-                for key, snapshots in buckets.items()
-                for snapshot in snapshots
-            ]
-            await upsert(session, tables.rows, values)
             await _forget(session, ended)
         # Not before the commit: numbers that were rolled back are given to others.
         self._ids = ids
+
+    async def _update_writer(
+        self, session: AsyncSession, writer: str, values: Mapping[str, Any]
+    ) -> bool:
+        """Whether the writer is known. Before its rows: who settles for it waits, see `settle`."""
+        table = tables.writers
+        connection = await session.connection()
+        result = await connection.execute(update(table).where(table.c.id == writer).values(values))
+        return result.rowcount > 0
+
+    async def _add_writer(
+        self, session: AsyncSession, writer: str, values: Mapping[str, Any]
+    ) -> None:
+        about = {
+            "id": writer,
+            "host": socket.gethostname()[:255],
+            "pid": os.getpid(),
+            "started": self._started,
+        }
+        await upsert(session, tables.writers, [{**about, **_running_values(None, {}), **values}])
+
+    async def _write_rows(self, session: AsyncSession, values: list[dict[str, Any]]) -> None:
+        # In one order: the consolidated rows that writers make out of date are locked in it.
+        await upsert(session, self.rows, sorted(values, key=_place))
+
+    async def read(
+        self, asked: Sequence[tuple[RowKind, Segment]], metrics: Iterable[Metric]
+    ) -> tuple[list[Row], Wanted]:
+        """The rows of all writers, of these kinds in these segments, and the series of ``metrics``.
+
+        Of buckets that are consolidated the one row. The minutes that run are in rows of each
+        resolution, so that any way to make up a range finds them.
+        """
+        await self.prepare()
+        rows = tables.consolidated
+        # As of one moment: a minute that ends goes from one table to the other.
+        async with self._database.snapshot() as session:
+            found = await self._read(session, asked, rows, rows.c.is_current)
+            missing = _gaps(asked, found)
+            found += await self._read(session, missing, self.rows)
+            table = tables.writers
+            running = (
+                await session.execute(
+                    select(table.c.running_minute, table.c.running).where(
+                        table.c.running.is_not(None)
+                    )
+                )
+            ).all()
+            wanted = Wanted(await self.numbers_in(session, metrics))
+        for minute, value in running:
+            for kind, arrays in decoded(value).items():
+                found += (Row(r, kind, minute // r * r, arrays) for r in tables.RESOLUTIONS)
+        return found, wanted
 
     async def forget(self, writer: str) -> None:
         """Say that ``writer`` has ended, with everything written."""
@@ -138,7 +196,7 @@ class Store(RowStore):
         await self.prepare()
         table = tables.writers
         gone = (
-            select(table.c.id, table.c.settled_until)
+            select(table.c.id, table.c.settled_until, table.c.running_minute, table.c.running)
             .where(table.c.last_seen < seen_before)
             .order_by(table.c.id)
         )
@@ -148,9 +206,15 @@ class Store(RowStore):
         async with self._database.writing() as session:
             # Locked: what is read here must not be older than what its writer has written.
             found = (await session.execute(gone.with_for_update())).all()
-            for writer, settled_until in found:
+            for writer, settled_until, minute, running in found:
+                if running is not None:
+                    key = RowKey(writer, tables.MINUTE, minute)
+                    its_rows = [
+                        row_values(key, kind, arrays) for kind, arrays in decoded(running).items()
+                    ]
+                    await self._write_rows(session, its_rows)
                 await self._settle_writer(session, writer, settled_until, coarse)
-            await _forget(session, [writer for writer, _ in found])
+            await _forget(session, [writer.id for writer in found])
         return len(found)
 
     async def _settle_writer(
@@ -184,10 +248,44 @@ class Store(RowStore):
                 row_values(key, kind, numbers([*cells]) | packed([*cells.values()]))
                 for (key, kind), cells in sums.items()
             ]
-            await upsert(session, rows, values)
+            await self._write_rows(session, values)
             finer = resolution
 
 
 async def _forget(session: AsyncSession, writers: Collection[str]) -> None:
+    """Everything that they have counted is in rows."""
     if writers:
-        await session.execute(delete(tables.writers).where(tables.writers.c.id.in_(writers)))
+        its = tables.writers.c.id.in_(writers)
+        # The database keeps who has a minute that is not in a row yet.
+        await session.execute(update(tables.writers).where(its).values(_running_values(None, {})))
+        await session.execute(delete(tables.writers).where(its))
+
+
+def _heartbeat(settled_until: int, state: Mapping[str, Any]) -> dict[str, Any]:
+    return {"last_seen": time.time(), "settled_until": settled_until, "state": dict(state)}
+
+
+def _running_values(running: Running | None, ids: Mapping[str, int]) -> dict[str, Any]:
+    if running is None:
+        return {"running_minute": None, "running": None}
+    return {"running_minute": running.minute, "running": encoded(running.snapshots, ids)}
+
+
+def _place(values: Mapping[str, Any]) -> tuple[int, str, int]:
+    return (values["resolution"], values["kind"], values["bucket_start"])
+
+
+def _gaps(
+    asked: Sequence[tuple[RowKind, Segment]], found: Sequence[Row]
+) -> list[tuple[RowKind, Segment]]:
+    """What of the segments is in none of the rows."""
+    starts: dict[tuple[str, int], list[int]] = {}
+    for row in found:
+        starts.setdefault((row.kind, row.resolution), []).append(row.bucket_start)
+    gaps: list[tuple[RowKind, Segment]] = []
+    for kind, (resolution, start, end) in asked:
+        its = sorted(s for s in starts.get((kind, resolution), ()) if start <= s < end)
+        for before, after in pairwise([start - resolution, *its, end]):
+            if before + resolution < after:
+                gaps.append((kind, Segment(resolution, before + resolution, after)))
+    return gaps

@@ -12,13 +12,16 @@ import numpy as np
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    text,
 )
 
 from app.core import facts
@@ -78,24 +81,52 @@ def _series(name: str, of: MetaData) -> Table:
     )
 
 
-def _rows(name: str, of: MetaData) -> Table:
-    return Table(
-        name,
-        of,
-        # The order of the key is that of the question: a resolution, a kind, a range of time.
+def _bucket() -> tuple[Column[Any], ...]:
+    # The order of the key is that of the question: a resolution, a kind, a range of time.
+    return (
         Column("resolution", Integer, primary_key=True, autoincrement=False, comment="seconds"),
         Column("kind", String(10), primary_key=True),
         Column(
             "bucket_start", BigInteger, primary_key=True, autoincrement=False, comment="Unix time"
         ),
-        Column("writer", String(32), primary_key=True),
-        *(Column(column, LargeBinary, nullable=False) for column in ARRAYS),
-        sqlite_with_rowid=False,
     )
+
+
+def _arrays() -> tuple[Column[Any], ...]:
+    return tuple(Column(name, LargeBinary, nullable=False) for name in ARRAYS)
+
+
+def _rows(name: str, of: MetaData) -> Table:
+    writer = Column("writer", String(32), primary_key=True)
+    return Table(name, of, *_bucket(), writer, *_arrays(), sqlite_with_rowid=False)
 
 
 series_names = _series("rollup_series", metadata)
 rows = _rows("rollup_rows", metadata)
+
+# Triggers of the database keep `is_current` true to its name, see
+# app/migrations/rollups/consolidated.py.
+consolidated = Table(
+    "rollup_consolidated",
+    metadata,
+    *_bucket(),
+    Column(
+        "is_current",
+        Boolean,
+        nullable=False,
+        comment="false once a row of the bucket was written after it",
+    ),
+    *_arrays(),
+    Index(
+        "ix_rollup_consolidated_out_of_date",
+        "resolution",
+        "kind",
+        "bucket_start",
+        sqlite_where=text("NOT is_current"),
+        postgresql_where=text("NOT is_current"),
+    ),
+)
+"""The rows of all writers in a bucket that has ended, added up. They are still there."""
 
 fact_series = _series("fact_series", facts.metadata)
 fact_rows = _rows("fact_rows", facts.metadata)
@@ -116,7 +147,10 @@ writers = Table(
         comment="minutes before this are in the writer's rows of every resolution",
     ),
     Column("state", JSON, nullable=False),
+    Column("running_minute", BigInteger, comment="Unix time"),
+    Column("running", LargeBinary, comment="what it has counted in it"),
 )
+"""A minute is in `running` while it runs, and in a row once it has ended: never in both."""
 
 leases = Table(
     "rollup_leases",

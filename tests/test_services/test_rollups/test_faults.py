@@ -174,7 +174,7 @@ async def test_a_table_locked_in_postgresql_is_not_waited_for(
     other = await asyncpg.connect(postgresql_url)
     worker.receive(3)
     try:
-        await other.execute("BEGIN; LOCK TABLE rollup_rows IN ACCESS EXCLUSIVE MODE")
+        await other.execute("BEGIN; LOCK TABLE rollup_writers IN ACCESS EXCLUSIVE MODE")
         with monkeypatch.context() as patched:
             patched.setattr(rollups, "STORE_SECONDS", 0.3)
             with pytest.raises(TimeoutError):
