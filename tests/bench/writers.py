@@ -262,7 +262,7 @@ async def _flushes(folder: Path, server: str, clock: Clock) -> None:
             async def position(other: asyncpg.Connection = other) -> int:
                 return int(await other.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
 
-            await _flush("PostgreSQL", database, clock, position, is_in_rows, other)
+            await _flush("PostgreSQL", database, clock, position, is_in_rows, other=other)
 
 
 def _never_cut(connection: Any, _record: Any) -> None:
@@ -275,6 +275,7 @@ async def _flush(
     clock: Clock,
     log: Callable[[], Awaitable[int]],
     is_in_rows: bool,
+    *,
     other: asyncpg.Connection | None = None,
 ) -> None:
     """``is_in_rows``: also the minute that runs, as after a worker stood still."""
@@ -282,10 +283,10 @@ async def _flush(
     rollups = Rollups(
         store,
         SETTINGS.rollups,
-        Instruments(),
-        "writer",
-        MEASURED,
-        lambda: {"started": 1.0, "memory_bytes": 100_000_000, "in_flight": 3},
+        instruments=Instruments(),
+        writer="writer",
+        metrics=MEASURED,
+        state=lambda: {"started": 1.0, "memory_bytes": 100_000_000, "in_flight": 3},
     )
     await rollups.flush()
     rng = random.Random(1)
