@@ -86,11 +86,11 @@ class PaymentPlan:
             clause = _CLAUSE_END.split(before)[-1]
             if _AGO.match(after) or _NOT_PROPOSED.search(clause) or _TOO_MUCH.search(after):
                 continue
-            is_offered = bool(_OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause))
+            is_offered = _OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause)
             return cls(
                 _weekly_dollars(amount),
                 _weeks(_DURATION.search(after) or _DURATION.search(before)),
-                is_offered and not _DOUBTFUL.search(clause),
+                bool(is_offered) and not _DOUBTFUL.search(clause),
             )
         return None
 
@@ -120,6 +120,12 @@ def proposed(message: str, answer: str | None) -> PaymentPlan | None:
     if from_message.weeks is None and from_answer.weekly_dollars == from_message.weekly_dollars:
         return replace(from_message, weeks=from_answer.weeks)
     return from_message
+
+
+def named_in(answer: str) -> PaymentPlan | None:
+    """The plan that an answer to a tenant names, and that the tenant may take as offered."""
+    named = PaymentPlan.found_in(answer)
+    return replace(named, is_offered=True) if named else None
 
 
 def validate(

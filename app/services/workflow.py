@@ -66,7 +66,7 @@ from app.services.inserts import insert_unless, inserted, table_of
 from app.services.metrics_service import MetricsService
 from app.services.outbound import has_been_sent
 from app.services.payment_plans import store_once
-from app.services.plan_extraction import PaymentPlan, proposed, validate
+from app.services.plan_extraction import PaymentPlan, named_in, proposed, validate
 from app.services.routing import route_answer
 from app.services.step_record import StepRecord
 from app.services.workflow_reports import WorkflowReport, WorkflowState
@@ -318,13 +318,15 @@ class Workflows:
         result = validate(plan, limits, arrears) if plan else None
         trigger = find_trigger(workflow.content, result)
         # What the AI offers of its own is no tenant's plan, but goes out within the limits only.
-        offer = plan or PaymentPlan.found_in(answer.text)
+        offer = plan or named_in(answer.text)
         route = route_answer(
             answer.confidence,
             trigger,
             validate(offer, limits, arrears) if offer else None,
             self._settings.routing,
         )
+        if route is Route.AUTO_SENT and await self._is_overtaken(workflow):
+            route = Route.QUEUED
         if plan is None:
             steps.skipped(Step.PAYMENT_PLAN)
         for other in _STEP_OF.keys() - {route}:
@@ -334,6 +336,25 @@ class Workflows:
             return await self._decide_to_send(run, decision)
         await self._hand_over(run, decision)
         return None
+
+    async def _is_overtaken(self, workflow: WorkflowInstance) -> bool:
+        """Whether a later text of the tenant has been answered since this one failed.
+
+        An answer to the earlier one may say the opposite by now: a manager looks at it.
+        """
+        if workflow.attempt == 1:
+            return False
+        later = (
+            select(WorkflowInstance.id)
+            .where(
+                WorkflowInstance.conversation_id == workflow.conversation_id,
+                WorkflowInstance.created_at > workflow.created_at,
+                WorkflowInstance.status.not_in((WorkflowStatus.PROCESSING, WorkflowStatus.FAILED)),
+            )
+            .limit(1)
+        )
+        async with self._database.reading() as session:
+            return await session.scalar(later) is not None
 
     async def _decide_to_send(
         self, run: "_Run", decision: "_Decision"

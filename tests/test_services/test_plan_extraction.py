@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
-from app.services.plan_extraction import PaymentPlan, proposed, validate
+from app.services.plan_extraction import PaymentPlan, named_in, proposed, validate
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,9 @@ def test_a_plan_beside_what_was_paid_is_found(text: str, dollars: float) -> None
     plan = PaymentPlan.found_in(text)
     assert plan is not None
     assert plan.weekly_dollars == dollars
+
+
+def test_what_the_ai_has_written_down_is_held_against_the_limits_too() -> None:
+    plan = named_in("Thank you. I have noted $50 a week for 20 weeks")
+    assert plan == PaymentPlan(50, 20)
+    assert validate(plan, LIMITS, None) is PlanResult.INVALID

@@ -293,3 +293,16 @@ async def test_two_messages_with_the_same_words_are_two_where_the_provider_says_
     assert again["workflow_id"] == first["workflow_id"]
     assert second["workflow_id"] != first["workflow_id"]
     assert len(upstreams.sent) == 2
+
+
+async def test_an_answer_that_comes_after_a_later_one_is_looked_at_by_a_manager(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.bodies["v1"] = GARBLED
+    failed = await _receive(client, content="Shall I pay by card?")
+    del upstreams.bodies["v1"]
+    later = await _receive(client, content="Forget it, I have paid in cash")
+    assert (failed["status"], later["status"]) == ("failed", "sent")
+    again = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
+    assert again["status"] == "awaiting_approval"
+    assert len(_what_the_agent_took(upstreams)) == 1
