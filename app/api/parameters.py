@@ -25,7 +25,8 @@ async def only_known_parameters(request: Request) -> None:
         if name not in known:
             there_are = f"there are {', '.join(known)}" if known else "this address has none"
             hint = did_you_mean(name[:60], known, otherwise=there_are)
-            raise InvalidRequestError(f"{name[:60]}: unknown parameter; {hint}", name[:60])
+            called = name[:60] or "a parameter without a name"
+            raise InvalidRequestError(f"{called}: unknown parameter; {hint}", name[:60])
         if times > 1:
             raise InvalidRequestError(f"{name}: it is given {times} times; give it once", name)
 

@@ -275,6 +275,11 @@ class Approvals:
             .where(QueuedResponse.id == response_queue_id)
         )
         response, workflow = found.one()
+        if response.status is QueueStatus.SENDING:
+            raise ConflictError(
+                "this response is being sent; if that is cut off, it will be listed as waiting again",
+                "response_queue_id",
+            )
         if response.status is not QueueStatus.PENDING:
             raise ConflictError(
                 f"this response is {response.status}, no longer pending", "response_queue_id"

@@ -112,9 +112,26 @@ def _iso(text: str, field: str, zone: ZoneInfo) -> int:
     try:
         # A "+" that nobody has encoded arrives as a space.
         parsed = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d$)", "+", text, count=1))
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).timestamp())
+        if parsed.tzinfo is None:
+            _check_once(parsed, f"{field}={text[:40]!r}", field, zone)
+            parsed = parsed.replace(tzinfo=zone)
+        return int(parsed.timestamp())
     except (ValueError, OverflowError):
         raise InvalidRequestError(f"{field}={text[:40]!r}: {_WAYS} -6h", field) from None
+
+
+def _check_once(time: datetime, given: str, field: str, zone: ZoneInfo) -> None:
+    """Refuse a local time that the clocks skip or show twice. Raises InvalidRequestError."""
+    offsets = [time.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)]
+    if offsets[0] == offsets[1]:
+        return
+    # With a skipped hour, the first offset is the one before the change.
+    skipped = (offsets[0] or timedelta()) < (offsets[1] or timedelta())
+    what = "skip this time" if skipped else "show this time twice"
+    written = [time.replace(tzinfo=zone, fold=fold).isoformat()[-6:] for fold in (0, 1)]
+    raise InvalidRequestError(
+        f"{given}: the clocks of {zone} {what}; end it with {written[0]} or {written[1]}", field
+    )
 
 
 def zone_named(name: str, field: str) -> ZoneInfo:

@@ -1,6 +1,7 @@
 """Questions about time: zones, days that are longer or shorter, relative times, steps."""
 
 import itertools
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -102,6 +103,21 @@ def test_what_is_no_instant_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         moment(text, "from", 10**9, UTC)
     assert refused.value.field == "from"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-03-29T02:30", "skip this time; end it with +01:00 or +02:00"),
+        ("2026-10-25T02:30", "show this time twice; end it with +02:00 or +01:00"),
+    ],
+)
+def test_a_time_that_comes_twice_or_never_is_not_guessed(text: str, said: str) -> None:
+    with pytest.raises(InvalidRequestError, match=re.escape(said)) as refused:
+        moment(text, "from", at("2026-11-23T12:00:00+00:00"), BERLIN)
+    assert refused.value.field == "from"
+    offset = said[-6:]
+    assert moment(text + offset, "from", at("2026-11-23T12:00:00+00:00"), BERLIN).at > 0
 
 
 def test_a_zone_has_its_name() -> None:
