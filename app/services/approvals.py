@@ -277,7 +277,7 @@ class Approvals:
         response, workflow = found.one()
         if response.status is QueueStatus.SENDING:
             raise ConflictError(
-                "this response is being sent; if that is cut off, it will be listed as waiting again",
+                "this response is being sent; if that fails, it will be listed as waiting again",
                 "response_queue_id",
             )
         if response.status is not QueueStatus.PENDING:

@@ -99,12 +99,12 @@ async def test_a_store_that_fails_halfway_leaves_empty_cells(
     store = type(app.state.orchestrator.report._rollups._store)
     read, reads, before_it_fails = store.read, 0, 1
 
-    async def read_once(self: Any, asked: Any) -> Any:
+    async def read_once(self: Any, *asked: Any) -> Any:
         nonlocal reads
         reads += 1
         if reads > before_it_fails:
             raise OperationalError("", {}, Exception("the disk is gone"))
-        return await read(self, asked)
+        return await read(self, *asked)
 
     monkeypatch.setattr(store, "read", read_once)
     params = {"metrics": "sms.received", "from": "-10m", "step": "1m"}
