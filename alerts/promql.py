@@ -26,7 +26,7 @@ def at_most(metric: Metric, limit: float, setting: str) -> str:
     if limit not in metric.buckets:
         bounds = ", ".join(f"{bound:g}" for bound in metric.buckets)
         raise ValueError(
-            f"{setting}={limit:g} is no bucket bound of {metric.name}, so the share within it "
+            f"{setting}={limit:g} is not a bucket bound of {metric.name}, so the share within it "
             f"can't be exact; use one of {bounds}"
         )
     return f'le="{float(limit)}"'

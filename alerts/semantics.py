@@ -126,7 +126,7 @@ class Semantics:
         name = node.vector_selector.name or ""
         is_counter = self._is_counter(name)
         if within in _RATES and not is_counter and name in self._labels:
-            yield f"{within}({name}): that is no counter; use delta() or deriv() of a gauge"
+            yield f"{within}({name}): that is not a counter; use delta() or deriv() of a gauge"
         if within in _OF_GAUGES and is_counter:
             yield f"{within}({name}): a counter, whose restart looks like a fall; use rate()"
         if within in _RATES and node.range.total_seconds() < self._shortest:

@@ -4,10 +4,12 @@ import argparse
 import errno
 import functools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from alerts import replay_command
 from app.core.environment import without_service_addresses
@@ -63,8 +65,15 @@ def _explained(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line: make takes none of the options that a usage would list."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, re.sub(r"^argument (-\S+: )?", "", message) + "\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m stack",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -287,13 +296,13 @@ def _preview(options: Sequence[str]) -> int:
     # Only this command needs what draws.
     from dashboards.preview import command
 
-    parser = argparse.ArgumentParser(prog="make preview")
+    parser = _Parser(prog="make preview")
     command.add_arguments(parser)
     return _asking_prometheus(parser, command.run, options)
 
 
 def _replay(options: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="make replay")
+    parser = _Parser(prog="make replay")
     replay_command.add_arguments(parser)
     return _asking_prometheus(parser, replay_command.run, options)
 

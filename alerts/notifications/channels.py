@@ -70,7 +70,7 @@ class Secrets:
     def found_in(cls, folder: Path) -> Self:
         """Those in ``folder``. Raises ValueError for a missing folder and for an empty file."""
         if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder; create it and put the secret files there")
+            raise ValueError(f"{folder} is not a folder; create it and put the secret files there")
         present = [name for name in known_files() if (folder / name).is_file()]
         for name in present:
             if not (folder / name).stat().st_size:

@@ -54,7 +54,7 @@ def revision(checkout: Path, name: str) -> Revision:
         return _in_folder(folder, name)
     elsewhere = "`git branch --all` and `git log` list them"
     hint = did_you_mean(name, _references(checkout), otherwise=elsewhere)
-    raise ValueError(f"{name}: git knows no such revision, and there is no such folder; {hint}")
+    raise ValueError(f"{name}: neither a revision of git nor a folder; {hint}")
 
 
 def working_tree(checkout: Path) -> Revision:
@@ -142,7 +142,7 @@ def _dashboard(text: bytes) -> Document:
         raise ValueError(f"is not valid JSON: {error}; fix it or run `make generate`") from None
     panels = document.get("panels", []) if isinstance(document, dict) else None
     if not isinstance(panels, list) or not all(isinstance(panel, dict) for panel in panels):
-        raise ValueError("is no dashboard: it has to be an object with a list of panels")
+        raise ValueError("is not a dashboard: it has to be an object with a list of panels")
     return dict(document)
 
 
@@ -152,8 +152,8 @@ def _rule_file(text: bytes) -> Document:
     whole = isinstance(groups, list) and all(map(_is_group, groups))
     if not whole:
         raise ValueError(
-            "is no rule file: it has to have groups, each with a name and rules, and each rule a "
-            "record or an alert, and an expr"
+            "is not a rule file: it has to have groups, each with a name and rules, and each rule "
+            "a record or an alert, and an expr"
         )
     return document
 

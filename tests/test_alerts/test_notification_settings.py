@@ -210,7 +210,7 @@ def test_what_can_t_be_used_is_named_and_nothing_written(
     assert (code, err) == (1, f"{secrets}/smtp_password is empty; fill it, or remove it\n")
     code, _, err = run(f"--secrets {secrets}/none --output {output}")
     assert code == 1
-    assert f"{secrets}/none is no folder" in err
+    assert f"{secrets}/none is not a folder" in err
     assert not output.exists()
 
 

@@ -676,9 +676,9 @@ class TestSides:
 
     def test_unknown_revision_is_named_with_the_mend(self, checkout: Checkout) -> None:
         checkout.git("branch", "release")
-        with pytest.raises(ValueError, match=r"relaese: .* no such revision.* mean release\?"):
+        with pytest.raises(ValueError, match=r"relaese: neither a revision.* mean release\?"):
             checkout.said("relaese")
-        with pytest.raises(ValueError, match=r"zzz: .*no such folder; `git branch --all`"):
+        with pytest.raises(ValueError, match=r"zzz: .*nor a folder; `git branch --all`"):
             checkout.said("HEAD", "zzz")
 
     def test_folder_without_any_is_named(self, checkout: Checkout, tmp_path: Path) -> None:
@@ -695,9 +695,9 @@ class TestSides:
         ("file", "text", "problem"),
         [
             ("grafana/dashboards/overview.json", "{", "is not valid JSON: .*line 1.*make generate"),
-            ("grafana/dashboards/overview.json", "[]", "is no dashboard"),
+            ("grafana/dashboards/overview.json", "[]", "is not a dashboard"),
             ("prometheus/rules/sms.yml", "a: [", "is not valid YAML: .*line.*make generate"),
-            ("prometheus/rules/sms.yml", "groups: [{name: a}]", "is no rule file"),
+            ("prometheus/rules/sms.yml", "groups: [{name: a}]", "is not a rule file"),
             ("prometheus/rules/sms.yml", "\x00", "is not valid YAML"),
         ],
     )
