@@ -45,7 +45,7 @@ def problems_of(request: Request, errors: Iterable[Mapping[str, Any]]) -> list[P
 
 
 def _problem(error: Mapping[str, Any], known: list[str]) -> Problem:
-    context = error.get("ctx", {})
+    context = {name: _written(value) for name, value in error.get("ctx", {}).items()}
     # A rule about several fields says itself which of them to change.
     field = context.get("field") or _field(error["loc"])
     if error["type"] == "extra_forbidden":
@@ -55,6 +55,10 @@ def _problem(error: Mapping[str, Any], known: list[str]) -> Problem:
     words = _WORDS.get(error["type"])
     message = words.format(**context) if words else error["msg"].removeprefix("Value error, ")
     return Problem(field=field, message=message)
+
+
+def _written(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _field(location: tuple[int | str, ...]) -> str:
