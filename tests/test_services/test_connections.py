@@ -14,7 +14,7 @@ from tests.upstreams import ScriptedUpstreams
 MESSAGES = 60
 
 
-@pytest.mark.parametrize(("workers", "allowed"), [(1, 3), (2, 6), (2, 11)])
+@pytest.mark.parametrize(("workers", "allowed"), [(1, 3), (2, 6)])
 async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
     postgresql_url: str,
     upstreams: ScriptedUpstreams,
