@@ -11,6 +11,9 @@ from app.core.logging import get_logger
 
 log = get_logger(__name__)
 
+LATER_SECONDS = 60.0
+"""When work that can wait begins."""
+
 
 class Background:
     """The background tasks of one worker: none ends before it is cancelled, each failure counts."""
@@ -37,6 +40,13 @@ class Background:
                 await asyncio.wait([round_])
                 raise
             await asyncio.sleep(seconds)
+
+    async def every_beginning_later(
+        self, task: BackgroundTask, seconds: float, work: Callable[[], Awaitable[object]]
+    ) -> None:
+        """The same, but not at once: a worker that starts has its first requests to answer."""
+        await asyncio.sleep(min(seconds, LATER_SECONDS))
+        await self.every(task, seconds, work)
 
     async def _round(self, task: BackgroundTask, work: Callable[[], Awaitable[object]]) -> None:
         try:

@@ -79,9 +79,9 @@ class Erasure:
 
     async def run(self) -> None:
         """Erase until cancelled."""
-        # Not at once: a worker that starts has its first requests to answer.
-        await asyncio.sleep(self._interval_seconds)
-        await self._background.every(BackgroundTask.ERASURE, self._interval_seconds, self.erase)
+        await self._background.every_beginning_later(
+            BackgroundTask.ERASURE, self._interval_seconds, self.erase
+        )
 
     async def erase(self) -> int:
         """Do it once; gives how many rows of workflows and escalations were erased.

@@ -4,7 +4,6 @@ Every worker sweeps. What one takes, it takes in a transaction that looks at it 
 done twice, and rows that another one has are passed over.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -53,9 +52,7 @@ class Sweep:
     async def run(self) -> None:
         """Sweep at the interval until cancelled."""
         interval = self._settings.sweep_interval_seconds
-        # Not at once: a worker that starts has its first requests to answer.
-        await asyncio.sleep(interval)
-        await self._background.every(BackgroundTask.SWEEP, interval, self.sweep)
+        await self._background.every_beginning_later(BackgroundTask.SWEEP, interval, self.sweep)
 
     async def sweep(self) -> None:
         """Do it once; what fails in one part keeps no other from being done."""

@@ -56,7 +56,7 @@ class Consolidation:
 
     async def run(self, background: Background) -> None:
         """Consolidate until cancelled."""
-        await background.every(
+        await background.every_beginning_later(
             BackgroundTask.ROLLUP_CONSOLIDATION, INTERVAL_SECONDS, self.consolidate_many_writers
         )
 

@@ -59,7 +59,7 @@ class Expiry:
 
     async def run(self, background: Background) -> None:
         """Expire until cancelled; what fails is logged and tried at the next time."""
-        await background.every(
+        await background.every_beginning_later(
             BackgroundTask.ROLLUP_EXPIRY,
             self._settings.expiry_interval_seconds,
             self._try_to_expire,
