@@ -332,14 +332,14 @@ async def test_the_service_erases_by_itself_and_goes_on_after_a_failure(
 ) -> None:
     parts: Orchestrator = erasing_all_the_time.state.orchestrator
     failures = [OperationalError("", {}, Exception()), LookupError("a defect")]
-    real = parts.erasure.erase
+    real = Erasure._erase_batch
 
-    async def failing() -> int:
+    async def failing(self: Erasure, *rows: Any) -> int:
         if failures:
             raise failures.pop()
-        return await real()
+        return await real(self, *rows)
 
-    monkeypatch.setattr(parts.erasure, "erase", failing)
+    monkeypatch.setattr(Erasure, "_erase_batch", failing)
     await Old().store(parts.database)
 
     async def erased() -> bool:
