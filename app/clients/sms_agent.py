@@ -3,8 +3,10 @@
 from typing import Literal
 from urllib.parse import quote
 
+from httpx import Response
 from pydantic import BaseModel
 
+from app.clients.acceptance import accepted_id
 from app.clients.upstream import Upstream
 from app.core.catalogue import Operation
 
@@ -22,12 +24,6 @@ class Conversation(BaseModel):
     messages: list[Message]
 
 
-class Accepted(BaseModel):
-    """A text that the SMS Agent has taken over."""
-
-    message_id: str
-
-
 class SMSAgent:
     """Client of the SMS Agent."""
 
@@ -42,29 +38,32 @@ class SMSAgent:
             Operation.GET_CONVERSATION,
             "GET",
             f"/conversations/{quote(phone_number, safe='')}",
-            Conversation.model_validate_json,
+            lambda response: Conversation.model_validate_json(response.content),
             recipient=phone_number,
         )
 
     async def send(
         self, phone_number: str, content: str, conversation_id: str, idempotency_key: str
-    ) -> str:
-        """Send a text and give its message id. Raises UpstreamError.
+    ) -> str | None:
+        """Send a text and give its message ID, None if the agent gives none that can be kept.
 
-        A repeated call with the same key does not send the text twice.
+        A repeated call with the same key does not send the text twice. Raises UpstreamError.
         """
+
+        def message_id(response: Response) -> str | None:
+            return accepted_id(response, "message_id")
+
         body = {
             "phone_number": phone_number,
             "content": content,
             "conversation_id": conversation_id,
         }
-        accepted = await self._upstream.call(
+        return await self._upstream.call(
             Operation.SEND_SMS,
             "POST",
             "/sms/send",
-            Accepted.model_validate_json,
+            message_id,
             recipient=phone_number,
             json=body,
             headers={"Idempotency-Key": idempotency_key},
         )
-        return accepted.message_id
