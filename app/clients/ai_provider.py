@@ -99,7 +99,7 @@ class AIProvider:
             Operation.CHAT_COMPLETION,
             "POST",
             "/v1/chat/completions",
-            lambda response: _Completion.model_validate_json(response.content),
+            lambda answered: _Completion.model_validate_json(answered.body),
             recipient=tenant.tenant_id,
             json={
                 "model": self._model,

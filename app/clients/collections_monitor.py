@@ -3,10 +3,9 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from httpx import Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from app.clients.upstream import Upstream
+from app.clients.upstream import Answered, Upstream
 from app.core.catalogue import Operation
 
 
@@ -36,8 +35,8 @@ class CollectionsMonitor:
     async def tenant(self, tenant_id: str) -> Tenant:
         """The rent account of ``tenant_id``. Raises UpstreamError."""
 
-        def account(response: Response) -> Tenant:
-            found = Tenant.model_validate_json(response.content)
+        def account(answered: Answered) -> Tenant:
+            found = Tenant.model_validate_json(answered.body)
             if found.tenant_id != tenant_id:
                 raise ValueError("this is the account of another tenant")
             return found

@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from httpx import Response
-
 from app.clients.acceptance import accepted_id
-from app.clients.upstream import Upstream
+from app.clients.upstream import Answered, Upstream
 from app.core.catalogue import Operation
 
 
@@ -24,8 +22,8 @@ class NotificationService:
         Gives the ID of the notification, None if the service gives none that can be kept.
         """
 
-        def notification_id(response: Response) -> str | None:
-            return accepted_id(response, "notification_id")
+        def notification_id(answered: Answered) -> str | None:
+            return accepted_id(answered, "notification_id")
 
         subject = {
             "approval": "A response waits for your approval",

@@ -3,11 +3,10 @@
 from typing import Literal
 from urllib.parse import quote
 
-from httpx import Response
 from pydantic import BaseModel
 
 from app.clients.acceptance import accepted_id
-from app.clients.upstream import Upstream
+from app.clients.upstream import Answered, Upstream
 from app.core.catalogue import Operation
 
 
@@ -38,7 +37,7 @@ class SMSAgent:
             Operation.GET_CONVERSATION,
             "GET",
             f"/conversations/{quote(phone_number, safe='')}",
-            lambda response: Conversation.model_validate_json(response.content),
+            lambda answered: Conversation.model_validate_json(answered.body),
             recipient=phone_number,
         )
 
@@ -50,8 +49,8 @@ class SMSAgent:
         A repeated call with the same key does not send the text twice. Raises UpstreamError.
         """
 
-        def message_id(response: Response) -> str | None:
-            return accepted_id(response, "message_id")
+        def message_id(answered: Answered) -> str | None:
+            return accepted_id(answered, "message_id")
 
         body = {
             "phone_number": phone_number,

@@ -4,6 +4,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -41,12 +42,23 @@ _FOR_ONE = frozenset({ErrorType.SERVER_ERROR, ErrorType.INVALID_RESPONSE})
 _REFUSED_OR_NOT = frozenset({408, 409, 423, 425, 499})
 """Statuses of a request that may be under way all the same; any other 4xx is a refusal."""
 
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+"""More than any upstream has to say; the rest is not read."""
+
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
 _LEAST_SECONDS = 0.001
 """An attempt with less time than this is not made: it would only count as another failure."""
 
 _JITTER = 0.25
 """Share by which a wait is longer or shorter, so that calls do not come back all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an upstream has answered to a call that succeeded."""
+
+    status: int
+    body: bytes
 
 
 class UpstreamError(Exception):
@@ -232,7 +244,7 @@ class Upstream:
         operation: Operation,
         method: str,
         path: str,
-        parse: Callable[[httpx.Response], T],
+        parse: Callable[[Answered], T],
         *,
         recipient: str | None = None,
         json: Mapping[str, Any] | None = None,
@@ -361,14 +373,15 @@ class Upstream:
         operation: Operation,
         method: str,
         path: str,
-        parse: Callable[[httpx.Response], T],
+        parse: Callable[[Answered], T],
         recipient: str | None,
         json: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> T:
         sent = {**correlation.context().headers, **(headers or {})}
         try:
-            response = await self._http.request(method, path, json=json, headers=sent)
+            async with self._http.stream(method, path, json=json, headers=sent) as response:
+                body = await self._body(operation, response)
         except httpx.TimeoutException:
             raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
         except httpx.HTTPError:
@@ -376,11 +389,19 @@ class Upstream:
         if not response.is_success:
             raise self._refusal(operation, recipient, response)
         try:
-            parsed = parse(response)
+            parsed = parse(Answered(response.status_code, body))
         except ValueError:  # its text quotes the body
             raise UpstreamError(self.component, operation, ErrorType.INVALID_RESPONSE) from None
         self._patience[operation].succeeded()
         return parsed
+
+    async def _body(self, operation: Operation, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > LARGEST_ANSWER_BYTES:
+                raise UpstreamError(self.component, operation, ErrorType.INVALID_RESPONSE)
+        return bytes(body)
 
     def _refusal(
         self, operation: Operation, recipient: str | None, response: httpx.Response

@@ -199,7 +199,7 @@ async def test_an_agent_that_says_200_and_nothing_of_the_text_has_not_taken_it_f
 async def test_an_endless_text_of_the_history_is_cut_before_the_ai_gets_it(
     client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    history = {"messages": [{"direction": "inbound", "content": "x" * 1_000_000 + "\0"}] * 20}
+    history = {"messages": [{"direction": "inbound", "content": "x" * 100_000 + "\0"}] * 20}
     upstreams.answers["conversations"] = answering(json.dumps(history))
     assert await receive(client) == "sent"
     (asked,) = [body for path, _, body in upstreams.requests if path.startswith("/v1/")]
