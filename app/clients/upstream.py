@@ -344,7 +344,9 @@ class Upstream:
             raise UpstreamError(
                 self.component, operation, ErrorType.RATE_LIMITED, seconds, may_be_done=False
             )
-        await asyncio.sleep(random.uniform(seconds, min(seconds * (1 + _JITTER), left)))
+        # Not up to the deadline: the call itself takes time as well.
+        latest = min(seconds * (1 + _JITTER), (seconds + left) / 2)
+        await asyncio.sleep(random.uniform(seconds, latest))
 
     async def _attempt(
         self,
