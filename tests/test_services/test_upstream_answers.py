@@ -3,10 +3,15 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import Request, Response
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from app.assembly import Orchestrator
@@ -18,6 +23,7 @@ from app.models import (
     QueuedResponse,
     now,
 )
+from tests.length import LONG
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
@@ -325,3 +331,71 @@ async def test_instalments_beyond_all_numbers_are_stored_and_answered(
     )
     assert answer.status_code == 200, answer.text
     assert 0 < answer.json()["weekly_dollars"] < 1e9
+
+
+# Whatever they answer
+
+ANSWERS = {
+    "monitor": {"tenant_id": "tenant-1", "name": "x", "arrears_dollars": 10, "weeks_overdue": 1},
+    "conversations": {"messages": [{"direction": "inbound", "content": "earlier"}]},
+    "v1": {
+        "choices": [
+            {
+                "message": {"content": "30 a week for 8 weeks"},
+                "logprobs": {"content": [{"logprob": -0.01}]},
+                "finish_reason": "stop",
+            }
+        ]
+    },
+    "sms": {"message_id": "m1"},
+    "notifications": {"notification_id": "n1"},
+}
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.sampled_from(["\0", "a\0b", "x" * 5000, "\u200b", 10**400, -(10**400), 1e308, [], {}, [[]]]),
+)
+
+
+def paths(value: object) -> list[tuple[object, ...]]:
+    """The place of everything in ``value``, itself included."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return [(), *((key, *rest) for key, inner in pairs for rest in paths(inner))]
+    return [()]
+
+
+def changed(value: Any, path: tuple[object, ...], new: object) -> Any:
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], new)
+    return copy
+
+
+@given(data=st.data(), number=st.uuids())
+@hypothesis_settings(
+    max_examples=500 if LONG else 40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+async def test_no_answer_of_an_upstream_is_a_500_or_leaves_an_sms_nowhere(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, data: st.DataObject, number: UUID
+) -> None:
+    segment = data.draw(st.sampled_from(sorted(ANSWERS)))
+    path = data.draw(st.sampled_from(paths(ANSWERS[segment])))
+    body = json.dumps(changed(ANSWERS[segment], path, data.draw(odd)))
+    status = data.draw(st.sampled_from([200, 202]))
+    upstreams.answers = {
+        name: answering(json.dumps(answer), 202) for name, answer in ANSWERS.items()
+    } | {segment: answering(body, status)}
+    sms = SMS | {"conversation_id": str(number), "message_id": str(number), "content": PLAN}
+    answer = await client.post("/orchestrate/sms-received", json=sms)
+    assert answer.status_code == 200, (segment, body, answer.text)
+    assert answer.json()["status"] in ("sent", "awaiting_approval", "escalated", "failed")
+    shown = await client.get(f"/orchestrate/workflow/{number}/status")
+    assert shown.status_code == 200, (segment, body, shown.text)
+    # One that fails for several tenants would open the breaker of all.
+    assert "circuit_open" not in str(shown.json()["error"])
