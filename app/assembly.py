@@ -90,25 +90,6 @@ async def running_orchestrator(
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
     breakers = Breakers(settings.calls, instruments)
-    periodic, wall_time = Background(instruments), WallTime(instruments)
-    backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
-    rollup_database = Database(
-        settings.rollup_database,
-        pool_size=settings.rollup_pool_size,
-        timeout_seconds=min(ROLLUPS_TIMEOUT_SECONDS, settings.database_timeout_seconds),
-    )
-    store, facts, writer = Store(rollup_database), FactStore(database), new_id()
-    expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
-    consolidation = Consolidation(rollup_database, store, settings.rollups)
-    rollups = Rollups(
-        store,
-        settings.rollups,
-        instruments=instruments,
-        writer=writer,
-        metrics=[metric for metric in rolled_up() if metric not in FACTS],
-        state=WorkerState(observability.runtime, database, breakers, metrics),
-        facts=facts,
-    )
     urls = {
         Component.COLLECTIONS_MONITOR: settings.collections_monitor_url,
         Component.SMS_AGENT: settings.sms_agent_url,
@@ -128,6 +109,31 @@ async def running_orchestrator(
         )
         for component, url in urls.items()
     }
+    periodic, wall_time = Background(instruments), WallTime(instruments)
+    backlog = Backlog(database, instruments, settings.backlog_interval_seconds)
+    rollup_database = Database(
+        settings.rollup_database,
+        pool_size=settings.rollup_pool_size,
+        timeout_seconds=min(ROLLUPS_TIMEOUT_SECONDS, settings.database_timeout_seconds),
+    )
+    store, facts, writer = Store(rollup_database), FactStore(database), new_id()
+    expiry = Expiry(store, [store, facts], settings.rollups, settings.rollup_archive_dir, writer)
+    consolidation = Consolidation(rollup_database, store, settings.rollups)
+    rollups = Rollups(
+        store,
+        settings.rollups,
+        instruments=instruments,
+        writer=writer,
+        metrics=[metric for metric in rolled_up() if metric not in FACTS],
+        state=WorkerState(
+            observability.runtime,
+            database,
+            breakers=breakers,
+            upstreams=upstreams,
+            metrics=metrics,
+        ),
+        facts=facts,
+    )
     sms_agent = SMSAgent(upstreams[Component.SMS_AGENT])
     announcements = Announcements(
         database,

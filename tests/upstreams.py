@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,8 @@ class ScriptedUpstreams:
     statuses: dict[str, list[int]] = field(default_factory=dict)
     """HTTP statuses that the next calls of a path's first segment get, in order."""
     bodies: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, Callable[[Request], Response]] = field(default_factory=dict)
+    """What a path's first segment answers, whatever else is set."""
     hang: asyncio.Event = field(default_factory=asyncio.Event)
     hanging: set[str] = field(default_factory=set)
     requests: list[tuple[str, dict[str, str], dict[str, object]]] = field(default_factory=list)
@@ -59,6 +61,8 @@ class ScriptedUpstreams:
                 status = self.statuses[segment].pop(0)
                 if status >= 400:
                     return Response(status_code=status)
+            if segment in self.answers:
+                return self.answers[segment](request)
             if segment in self.bodies:
                 return Response(self.bodies[segment], media_type="application/json")
             return await call_next(request)
@@ -85,7 +89,10 @@ class ScriptedUpstreams:
 
         @app.post("/v1/chat/completions")
         async def complete() -> dict[str, object]:
-            choice: dict[str, object] = {"message": {"role": "assistant", "content": self.answer}}
+            choice: dict[str, object] = {
+                "message": {"role": "assistant", "content": self.answer},
+                "finish_reason": "stop",
+            }
             if self.confidence is not None:
                 token = {"token": "t", "logprob": math.log(self.confidence)}
                 choice["logprobs"] = {"content": [token, token]}

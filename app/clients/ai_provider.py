@@ -2,19 +2,33 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from app.clients.collections_monitor import Tenant
 from app.clients.sms_agent import Conversation
 from app.clients.upstream import Upstream
 from app.core.catalogue import Operation
 from app.core.config import PaymentPlanLimits
+from app.core.sms_text import LONGEST, has_control_characters, is_blank
 
 TEMPERATURE = 0.7
 MAX_TOKENS = 200
 HISTORY_MESSAGES = 10
-"""How many earlier messages the model is shown."""
+"""How many earlier messages the model is shown, each up to the length of an SMS."""
+
+_LEAST_LOGPROB = -1e6
+"""What is less than any provider sends for a token it has chosen."""
+
+_WHOLE = "stop"
+"""Why a text ended that is neither cut off nor filtered."""
+
+
+def _to_be_sent(text: str) -> str:
+    if is_blank(text) or has_control_characters(text):
+        raise ValueError("must be a text that a tenant can read")
+    return text
 
 
 class _Token(BaseModel):
@@ -26,12 +40,29 @@ class _Logprobs(BaseModel):
 
 
 class _Reply(BaseModel):
-    content: str = Field(min_length=1)
+    content: Annotated[str, Field(max_length=LONGEST), AfterValidator(_to_be_sent)]
 
 
 class _Choice(BaseModel):
     message: _Reply
     logprobs: _Logprobs | None = None
+    finish_reason: str | None = None
+
+    @property
+    def logprobs_of_tokens(self) -> list[float]:
+        """The natural logarithm of each token's probability, as the provider sends it."""
+        tokens = self.logprobs and self.logprobs.content
+        return [token.logprob for token in tokens or ()]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model has said all that it would.
+
+        Where the provider does not say why it ended, a text of all allowed tokens was cut off.
+        """
+        if self.finish_reason is None:
+            return len(self.logprobs_of_tokens) < MAX_TOKENS
+        return self.finish_reason == _WHOLE
 
 
 class _Completion(BaseModel):
@@ -68,7 +99,7 @@ class AIProvider:
             Operation.CHAT_COMPLETION,
             "POST",
             "/v1/chat/completions",
-            _Completion.model_validate_json,
+            lambda answered: _Completion.model_validate_json(answered.body),
             recipient=tenant.tenant_id,
             json={
                 "model": self._model,
@@ -80,7 +111,7 @@ class AIProvider:
             headers=self._headers,
         )
         choice = completion.choices[0]
-        return Answer(choice.message.content, _confidence(choice.logprobs))
+        return Answer(choice.message.content, _confidence(choice))
 
 
 def _prompt(
@@ -88,8 +119,8 @@ def _prompt(
 ) -> list[dict[str, str]]:
     situation = (
         "You answer text messages about overdue rent: friendly, short, in plain words. "
-        f"The tenant owes {_known(tenant.arrears_dollars, '$')} and is "
-        f"{_known(tenant.weeks_overdue)} weeks overdue. "
+        f"The tenant owes {_amount(tenant.arrears_dollars)} and is "
+        f"{_number(tenant.weeks_overdue)} weeks overdue. "
         f"A payment plan may run for at most {limits.max_weeks} weeks "
         f"at ${limits.min_weekly_dollars:g} a week or more."
     )
@@ -97,21 +128,32 @@ def _prompt(
     earlier = history.messages[-HISTORY_MESSAGES:]
     return [
         {"role": "system", "content": situation},
-        *({"role": roles[message.direction], "content": message.content} for message in earlier),
+        *(
+            {"role": roles[message.direction], "content": message.content[:LONGEST]}
+            for message in earlier
+        ),
         {"role": "user", "content": content},
     ]
 
 
-def _known(value: float | None, unit: str = "") -> str:
-    return "an unknown number of" if value is None else f"{unit}{value:g}"
+def _amount(dollars: float | None) -> str:
+    return "an unknown amount" if dollars is None else f"${dollars:.2f}".removesuffix(".00")
 
 
-def _confidence(logprobs: _Logprobs | None) -> float:
+def _number(number: int | None) -> str:
+    return "an unknown number of" if number is None else str(number)
+
+
+def _confidence(choice: _Choice) -> float:
     """The geometric mean of the token probabilities.
 
-    A provider that sends none gives no reason to trust its answer: 0, so that a person looks.
+    It is 0, so that a person looks, where there is no reason to trust the answer: the provider
+    sends no probabilities or what are none, or the text is not whole.
     """
-    if logprobs is None or not logprobs.content:
+    logprobs = choice.logprobs_of_tokens
+    # Not a number compares with nothing.
+    if not all(_LEAST_LOGPROB <= logprob <= 0 for logprob in logprobs):
         return 0.0
-    mean = math.fsum(token.logprob for token in logprobs.content) / len(logprobs.content)
-    return min(1.0, math.exp(min(mean, 0.0)))
+    if not logprobs or not choice.is_whole:
+        return 0.0
+    return math.exp(math.fsum(logprobs) / len(logprobs))

@@ -2,16 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
-
-from app.clients.upstream import Upstream
+from app.clients.acceptance import accepted_id
+from app.clients.upstream import Answered, Upstream
 from app.core.catalogue import Operation
-
-
-class Notified(BaseModel):
-    """A notification that the service has taken over."""
-
-    notification_id: str
 
 
 class NotificationService:
@@ -23,8 +16,15 @@ class NotificationService:
 
     async def notify(
         self, kind: Literal["approval", "escalation"], reference: str, conversation_id: str
-    ) -> str:
-        """Tell the managers about a queued response or an escalation. Raises UpstreamError."""
+    ) -> str | None:
+        """Tell the managers about a queued response or an escalation. Raises UpstreamError.
+
+        Gives the ID of the notification, None if the service gives none that can be kept.
+        """
+
+        def notification_id(answered: Answered) -> str | None:
+            return accepted_id(answered, "notification_id")
+
         subject = {
             "approval": "A response waits for your approval",
             "escalation": "A conversation was escalated",
@@ -37,12 +37,11 @@ class NotificationService:
             "kind": kind,
             "reference": reference,
         }
-        notified = await self._upstream.call(
+        return await self._upstream.call(
             Operation.SEND_NOTIFICATION,
             "POST",
             "/notifications/send",
-            Notified.model_validate_json,
+            notification_id,
             recipient=conversation_id,
             json=body,
         )
-        return notified.notification_id

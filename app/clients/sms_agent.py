@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from app.clients.upstream import Upstream
+from app.clients.acceptance import accepted_id
+from app.clients.upstream import Answered, Upstream
 from app.core.catalogue import Operation
 
 
@@ -22,12 +23,6 @@ class Conversation(BaseModel):
     messages: list[Message]
 
 
-class Accepted(BaseModel):
-    """A text that the SMS Agent has taken over."""
-
-    message_id: str
-
-
 class SMSAgent:
     """Client of the SMS Agent."""
 
@@ -42,29 +37,32 @@ class SMSAgent:
             Operation.GET_CONVERSATION,
             "GET",
             f"/conversations/{quote(phone_number, safe='')}",
-            Conversation.model_validate_json,
+            lambda answered: Conversation.model_validate_json(answered.body),
             recipient=phone_number,
         )
 
     async def send(
         self, phone_number: str, content: str, conversation_id: str, idempotency_key: str
-    ) -> str:
-        """Send a text and give its message id. Raises UpstreamError.
+    ) -> str | None:
+        """Send a text and give its message ID, None if the agent gives none that can be kept.
 
-        A repeated call with the same key does not send the text twice.
+        A repeated call with the same key does not send the text twice. Raises UpstreamError.
         """
+
+        def message_id(answered: Answered) -> str | None:
+            return accepted_id(answered, "message_id")
+
         body = {
             "phone_number": phone_number,
             "content": content,
             "conversation_id": conversation_id,
         }
-        accepted = await self._upstream.call(
+        return await self._upstream.call(
             Operation.SEND_SMS,
             "POST",
             "/sms/send",
-            Accepted.model_validate_json,
+            message_id,
             recipient=phone_number,
             json=body,
             headers={"Idempotency-Key": idempotency_key},
         )
-        return accepted.message_id

@@ -4,11 +4,11 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -18,6 +18,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from app.clients.breaker import CircuitBreaker, Permit
+from app.clients.patience import Patience
 from app.clients.retry_after import seconds_asked_for
 from app.core import catalogue, correlation
 from app.core.catalogue import BreakerState, Component, ErrorType, Operation
@@ -41,12 +42,23 @@ _FOR_ONE = frozenset({ErrorType.SERVER_ERROR, ErrorType.INVALID_RESPONSE})
 _REFUSED_OR_NOT = frozenset({408, 409, 423, 425, 499})
 """Statuses of a request that may be under way all the same; any other 4xx is a refusal."""
 
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+"""More than any upstream has to say; the rest is not read."""
+
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
 _LEAST_SECONDS = 0.001
 """An attempt with less time than this is not made: it would only count as another failure."""
 
 _JITTER = 0.25
 """Share by which a wait is longer or shorter, so that calls do not come back all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an upstream has answered to a call that succeeded."""
+
+    status: int
+    body: bytes
 
 
 class UpstreamError(Exception):
@@ -123,7 +135,7 @@ class Breakers:
         if error is None or error_type is ErrorType.CLIENT_ERROR:
             breaker.succeeded(permit)
         elif error_type is ErrorType.RATE_LIMITED:
-            # It answers, so a half-open breaker may close. `_leave_alone` paces the calls.
+            # It answers, so a half-open breaker may close. `Patience` paces the calls.
             breaker.answered(permit)
         elif not isinstance(error, UpstreamError):
             breaker.gave_up(permit)
@@ -197,7 +209,8 @@ class Upstream:
         self._retries = instruments.counter(catalogue.OPERATION_RETRIES)
         self._waits = calls.retry_waits_seconds
         self._timeout = calls.timeout_seconds
-        self._asked_again_at = 0.0
+        self._longest_patience = calls.longest_retry_after_seconds
+        self._patience: dict[Operation, Patience] = {}
         self._http = httpx.AsyncClient(
             base_url=base_url,
             # A limit for silence only; `call` limits the whole.
@@ -215,7 +228,8 @@ class Upstream:
         )
 
     def declare(self, operation: Operation) -> None:
-        """Expose the metrics of ``operation`` at zero from the start."""
+        """Say that ``operation`` will be called, and expose its metrics at zero from the start."""
+        self._patience[operation] = Patience(self._longest_patience)
         for outcome in (catalogue.Outcome.SUCCESS, catalogue.Outcome.ERROR):
             durations = self._instruments.histogram(catalogue.OPERATION_DURATION)
             durations.child(self.component, operation, outcome)
@@ -230,7 +244,7 @@ class Upstream:
         operation: Operation,
         method: str,
         path: str,
-        parse: Callable[[bytes], T],
+        parse: Callable[[Answered], T],
         *,
         recipient: str | None = None,
         json: Mapping[str, Any] | None = None,
@@ -240,10 +254,10 @@ class Upstream:
 
         The time-out is for all of it: attempts, their waits and an answer that trickles in.
         ``recipient`` is the tenant or number that the call is for: errors for one of them only do
-        not open the breaker.
+        not open the breaker, and what it was asked to wait for does not stop the others.
 
-        ``parse`` turns the body into the result and raises pydantic's ValidationError on a body
-        that is not what was agreed.
+        ``parse`` turns the answer into the result and raises ValueError (pydantic's is one) on
+        what was not agreed.
         """
 
         def retried(state: RetryCallState) -> None:
@@ -279,7 +293,13 @@ class Upstream:
             try:
                 async with asyncio.timeout_at(deadline):
                     return await self._exchange(
-                        operation, method, path=path, parse=parse, json=json, headers=headers
+                        operation,
+                        method,
+                        path=path,
+                        parse=parse,
+                        recipient=recipient,
+                        json=json,
+                        headers=headers,
                     )
             except TimeoutError:
                 raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
@@ -289,7 +309,7 @@ class Upstream:
         async def attempt() -> T:
             nonlocal may_be_done
             try:
-                await self._leave_alone(operation, deadline)
+                await self._leave_alone(operation, recipient, deadline)
                 return await self._attempt(operation, recipient, exchange)
             except UpstreamError as error:
                 # That it refuses now says nothing of the attempts before.
@@ -306,10 +326,17 @@ class Upstream:
             return jittered
         return max(jittered, asked_for_seconds + planned * random.uniform(0, _JITTER))
 
-    async def _leave_alone(self, operation: Operation, deadline: float) -> None:
+    @property
+    def seconds_asked_for(self) -> float:
+        """How long it has asked everybody to leave one of its operations alone; 0 if it has not."""
+        return max((each.seconds_for_everybody for each in self._patience.values()), default=0.0)
+
+    async def _leave_alone(
+        self, operation: Operation, recipient: str | None, deadline: float
+    ) -> None:
         """Wait until the time that the upstream asked for, if that is before ``deadline``."""
         left = deadline - asyncio.get_running_loop().time()
-        seconds = self._asked_again_at - asyncio.get_running_loop().time()
+        seconds = self._patience[operation].seconds(recipient)
         if seconds <= 0:
             return
         if seconds >= left:
@@ -317,7 +344,9 @@ class Upstream:
             raise UpstreamError(
                 self.component, operation, ErrorType.RATE_LIMITED, seconds, may_be_done=False
             )
-        await asyncio.sleep(random.uniform(seconds, min(seconds * (1 + _JITTER), left)))
+        # Not up to the deadline: the call itself takes time as well.
+        latest = min(seconds * (1 + _JITTER), (seconds + left) / 2)
+        await asyncio.sleep(random.uniform(seconds, latest))
 
     async def _attempt(
         self,
@@ -346,32 +375,46 @@ class Upstream:
         operation: Operation,
         method: str,
         path: str,
-        parse: Callable[[bytes], T],
+        parse: Callable[[Answered], T],
+        recipient: str | None,
         json: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> T:
         sent = {**correlation.context().headers, **(headers or {})}
         try:
-            response = await self._http.request(method, path, json=json, headers=sent)
+            async with self._http.stream(method, path, json=json, headers=sent) as response:
+                body = await self._body(operation, response)
         except httpx.TimeoutException:
             raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
         except httpx.HTTPError:
             raise UpstreamError(self.component, operation, ErrorType.CONNECTION) from None
         if not response.is_success:
-            raise self._refusal(operation, response)
+            raise self._refusal(operation, recipient, response)
         try:
-            return parse(response.content)
-        except ValidationError:  # its text quotes the body
+            parsed = parse(Answered(response.status_code, body))
+        except ValueError:  # its text quotes the body
             raise UpstreamError(self.component, operation, ErrorType.INVALID_RESPONSE) from None
+        self._patience[operation].succeeded()
+        return parsed
 
-    def _refusal(self, operation: Operation, response: httpx.Response) -> UpstreamError:
+    async def _body(self, operation: Operation, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > LARGEST_ANSWER_BYTES:
+                raise UpstreamError(self.component, operation, ErrorType.INVALID_RESPONSE)
+        return bytes(body)
+
+    def _refusal(
+        self, operation: Operation, recipient: str | None, response: httpx.Response
+    ) -> UpstreamError:
         error_type, seconds = _error_type(response.status_code), None
         if response.status_code in _ASKS_FOR_PATIENCE:
             seconds = seconds_asked_for(response.headers.get("Retry-After"))
-        if seconds is not None and error_type is ErrorType.RATE_LIMITED:
-            # A quota is everybody's: the next calls wait as well.
-            again_at = asyncio.get_running_loop().time() + seconds
-            self._asked_again_at = max(self._asked_again_at, again_at)
+        if seconds is not None:
+            seconds = min(seconds, self._longest_patience)
+            if error_type is ErrorType.RATE_LIMITED:
+                self._patience[operation].asked(recipient, seconds)
         status = response.status_code
         return UpstreamError(
             self.component,

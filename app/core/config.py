@@ -133,6 +133,11 @@ class Calls(Section):
         description="waits between attempts, each up to a quarter longer or shorter by chance; one "
         "retry for each wait. Retry-After of the upstream is kept if it is longer",
     )
+    longest_retry_after_seconds: Seconds = Field(
+        60,
+        description="how long an upstream is left alone at most, whatever its Retry-After asks; "
+        "then a call is tried again",
+    )
     breaker_reset_seconds: Seconds = Field(60, description="how long an open breaker refuses calls")
     collections_monitor_breaker_failures: int = Field(
         5, ge=1, description="failures in a row that open its circuit breaker"

@@ -168,13 +168,16 @@ class Dependency(BaseModel):
     """One dependency, by what its calls of the last 5 minutes gave."""
 
     state: Literal["ok", "failing", "unused", "unknown"] = Field(
-        description="failing: its breaker is open, or most calls failed"
+        description="failing: its breaker is open, it asked not to be called, or most calls failed"
     )
     breaker: BreakerState | None = Field(
         description="the worst state over all workers; the database has no breaker"
     )
-    calls: int | None
-    errors: int | None
+    calls: int | None = Field(description="those that ended, and those refused before they began")
+    errors: int | None = Field(description="those of the calls that failed or were refused")
+    asked_to_wait_until: datetime | None = Field(
+        None, description="it answered 429 with Retry-After; no call is made before this"
+    )
 
 
 class RollupStore(BaseModel):

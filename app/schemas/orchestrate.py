@@ -25,6 +25,7 @@ from app.core.catalogue import (
     StepStatus,
     StepType,
 )
+from app.core.sms_text import LONGEST, is_blank
 from app.models import OutboundState, WorkflowStatus
 
 
@@ -36,7 +37,7 @@ def _storable(value: str) -> str:
 
 
 def _said(value: str) -> str:
-    if not value.strip():
+    if is_blank(value):
         raise ValueError("must not be blank")
     return _storable(value)
 
@@ -59,7 +60,7 @@ Identifier = Annotated[
     str,
     Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"),
 ]
-Text = Annotated[str, Field(min_length=1, max_length=1600), AfterValidator(_said)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_said)]
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
 PhoneNumber = Annotated[
     str, Field(pattern=r"^\+?[0-9]{7,15}$", description="digits, with or without a leading +")

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import BreakerState, Component
 from app.core.database import Database
+from app.models import now
 
 
 @dataclass(frozen=True, slots=True)
 class DependencyState:
     """Whether a dependency is up; ``reason`` says what is wrong, None where it is up.
 
-    The database has no breaker.
+    One that has asked not to be called isn't up, whatever it answers to a look at its health. The
+    database has no breaker.
     """
 
     up: bool
@@ -38,7 +41,15 @@ class DependencyProbe:
             *(upstream.health(seconds) for upstream in self._upstreams.values()),
         )
         found = {Component.DATABASE: DependencyState(database is None, database)}
-        for component, reason in zip(self._upstreams, upstreams, strict=True):
+        for component, told in zip(self._upstreams, upstreams, strict=True):
+            reason = told or _asked_to_wait(self._upstreams[component])
             breaker = self._breakers.state(component)
             found[component] = DependencyState(reason is None, reason, breaker)
         return found
+
+
+def _asked_to_wait(upstream: Upstream) -> str | None:
+    if not (seconds := upstream.seconds_asked_for):
+        return None
+    until = now() + timedelta(seconds=seconds)
+    return f"asked to be left alone until {until:%Y-%m-%dT%H:%M:%SZ}"

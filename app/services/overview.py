@@ -1,7 +1,9 @@
 """The overview: what was read of now, today and this week, and what is judged of it."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,12 +20,17 @@ _WORST = (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED)
 
 @dataclass(frozen=True, slots=True)
 class DependencyUse:
-    """A dependency, by what its calls of the last 5 minutes gave; None is what isn't known."""
+    """A dependency, by what its calls of the last 5 minutes gave; None is what isn't known.
+
+    A call that was refused before it was made counts as a call that failed.
+    ``asked_to_wait_until`` is when it may be called again, if it has asked not to be.
+    """
 
     state: Literal["ok", "failing", "unused", "unknown"]
     breaker: BreakerState | None
     calls: int | None
     errors: int | None
+    asked_to_wait_until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,12 @@ class Overview:
             found[component] = next((s for s in _WORST if s in its), None)
         return found
 
+    def _asked_to_wait_until(self, component: Component) -> datetime | None:
+        """The latest time that a worker was told; None where it is over, or none was told."""
+        told = [(state.get("asked_to_wait_until") or {}).get(component) for state in self.states]
+        latest = max((until for until in told if until is not None), default=0.0)
+        return datetime.fromtimestamp(latest, UTC) if latest > time.time() else None
+
     @cached_property
     def threshold_states(self) -> list[ThresholdState]:
         """Where each limit of an alert stands."""
@@ -113,13 +126,16 @@ class Overview:
 
     def _dependency(self, component: Component) -> DependencyUse:
         breaker = self.breakers.get(component)
+        waits_until = self._asked_to_wait_until(component)
         if not self.recent.complete:
-            return DependencyUse("unknown", breaker, None, None)
-        total = self.recent.of(catalogue.OPERATION_DURATION, component=component)
+            return DependencyUse("unknown", breaker, None, None, waits_until)
         found = called(self.recent, component)
-        is_failing = breaker is BreakerState.OPEN or 2 * found.part > found.whole
+        is_refusing = breaker is BreakerState.OPEN or waits_until is not None
+        is_failing = is_refusing or 2 * found.part > found.whole
         state: Literal["ok", "failing", "unused"] = "ok" if found.whole else "unused"
-        return DependencyUse("failing" if is_failing else state, breaker, total.count, found.part)
+        return DependencyUse(
+            "failing" if is_failing else state, breaker, found.whole, found.part, waits_until
+        )
 
     def _alarms(self, dependency: DependencyUse) -> bool:
         """Whether it fails for sure: one call of one that failed calls nobody."""

@@ -14,7 +14,7 @@ from app.core.logging import get_logger
 from app.models import PaymentPlanAttempt
 from app.services.conversations import lock_conversation
 from app.services.inserts import insert_unless
-from app.services.plan_extraction import proposed, validate
+from app.services.plan_extraction import held_against, proposed
 
 log = get_logger(__name__)
 
@@ -46,7 +46,7 @@ class PaymentPlans:
             async with self._database.writing() as session:
                 session.tell(log, PaymentPlanNotFound())
             return None
-        result: PlanResult = validate(plan, self._limits, arrears_dollars=None)
+        result = held_against(plan, self._limits)
         attempt = PaymentPlanAttempt(
             conversation_id=conversation_id,
             tenant_id=tenant_id,

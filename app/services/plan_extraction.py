@@ -21,6 +21,9 @@ _DURATION = re.compile(
 _LONGEST_WEEKS = 9999
 """A longer duration is as far out of bounds as this one."""
 
+_MOST_DOLLARS = 9_999_999.0
+"""A larger amount is as far beyond any rent as this one; a longer number is no float."""
+
 _CLAUSE_END = re.compile(r"[.?!;,\n]\s|\b(?:and|but|so|then)\b", re.IGNORECASE)
 _AGO = re.compile(r"\s*(?:ago|back|earlier|before)\b", re.IGNORECASE)
 
@@ -97,7 +100,8 @@ class PaymentPlan:
 
 def _weekly_dollars(amount: re.Match[str]) -> float:
     period = (amount["period"] or amount["adverb"] or "week").lower()
-    return round(float(amount["amount"].replace(",", "")) / _WEEKS_PER[period], 2)
+    dollars = min(float(amount["amount"].replace(",", "")), _MOST_DOLLARS)
+    return round(dollars / _WEEKS_PER[period], 2)
 
 
 def _weeks(duration: re.Match[str] | None) -> int | None:
@@ -131,10 +135,23 @@ def named_in(answer: str) -> PaymentPlan | None:
 def validate(
     plan: PaymentPlan, limits: PaymentPlanLimits, arrears_dollars: float | None
 ) -> PlanResult:
+    """As `held_against`; and a plan needs review that may not cover the tenant's arrears.
+
+    Nobody knows that where the arrears are not known (None).
+    """
+    result = held_against(plan, limits)
+    if result is not PlanResult.VALID:
+        return result
+    covered = plan.weekly_dollars * (plan.weeks or 0)
+    is_covered = arrears_dollars is not None and covered >= arrears_dollars
+    return PlanResult.VALID if is_covered else PlanResult.NEEDS_REVIEW
+
+
+def held_against(plan: PaymentPlan, limits: PaymentPlanLimits) -> PlanResult:
     """``invalid`` breaks a limit; ``needs_review`` leaves open what a person must judge.
 
-    That is: the text may not be an offer, no duration was named, or the instalments do not cover
-    the arrears.
+    That is: the text may not be an offer, or no duration was named. What the tenant owes is not
+    looked at.
     """
     if not plan.is_offered:
         return PlanResult.NEEDS_REVIEW
@@ -144,6 +161,4 @@ def validate(
         return PlanResult.NEEDS_REVIEW
     if not 1 <= plan.weeks <= limits.max_weeks:
         return PlanResult.INVALID
-    if arrears_dollars is not None and plan.weekly_dollars * plan.weeks < arrears_dollars:
-        return PlanResult.NEEDS_REVIEW
     return PlanResult.VALID

@@ -1,9 +1,11 @@
 """What one worker is up to now, as it tells the others with each flush of its rollups."""
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from app.clients.upstream import Breakers
-from app.core.catalogue import UPSTREAMS
+from app.clients.upstream import Breakers, Upstream
+from app.core.catalogue import UPSTREAMS, Component
 from app.core.database import Database
 from app.core.runtime import RuntimeSampler
 from app.services.metrics_service import MetricsService
@@ -17,15 +19,17 @@ class WorkerState:
         runtime: RuntimeSampler,
         database: Database,
         breakers: Breakers,
+        upstreams: Mapping[Component, Upstream],
         metrics: MetricsService,
     ) -> None:
         self._runtime = runtime
         self._database = database
         self._breakers = breakers
+        self._upstreams = upstreams
         self._metrics = metrics
 
     def __call__(self) -> dict[str, Any]:
-        """The state, ready for JSON: seconds, bytes, ratios of one CPU, counts.
+        """The state, ready for JSON: seconds, bytes, ratios of one CPU, counts, Unix times.
 
         None is what this worker doesn't know.
         """
@@ -36,6 +40,11 @@ class WorkerState:
             "loop_lag_seconds": self._runtime.lag_seconds,
             "in_flight": self._metrics.in_flight,
             "breakers": {upstream: self._breakers.state(upstream) for upstream in UPSTREAMS},
+            "asked_to_wait_until": {
+                component: time.time() + seconds
+                for component, upstream in self._upstreams.items()
+                if (seconds := upstream.seconds_asked_for)
+            },
             "db_connections_used": self._database.connections_used,
             "db_connections_max": self._database.connections_max,
         }

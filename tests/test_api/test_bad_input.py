@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from app.assembly import Orchestrator
 from app.models import Base
 from tests.length import LONG
+from tests.not_empty import not_empty
 from tests.sms import SMS
 
 APPROVE = {"response_queue_id": "unknown", "action": "approve", "manager_id": "manager-1"}
@@ -221,3 +222,41 @@ async def test_whatever_is_sent_is_no_500(
 def _json(value: object) -> str:
     # Python's own dialect, with NaN and lone surrogates: a client may send either.
     return json.dumps(value)
+
+
+TEXTS = {
+    "/orchestrate/sms-received": ("content", "tenant_id", "conversation_id", "message_id"),
+    "/orchestrate/approve-response": ("response_queue_id", "approved_text", "manager_id"),
+    "/orchestrate/escalate": ("conversation_id", "reason"),
+    "/orchestrate/payment-plan-detected": ("message_content", "ai_response", "tenant_id"),
+    "/orchestrate/escalations/unknown/resolve": ("note", "manager_id"),
+    "/orchestrate/retry/unknown": ("reason",),
+}
+
+
+@pytest.mark.parametrize("character", [r"\u0000", r"\ud800"], ids=["NUL", "surrogate"])
+async def test_a_character_that_no_database_stores_is_refused_where_it_stands(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, character: str
+) -> None:
+    for path, fields in TEXTS.items():
+        for field in not_empty(fields):
+            whole = json.dumps(POSTS[path] | {field: "a#b"}).replace("#", character)
+            response = await client.post(path, content=whole, headers=JSON)
+            assert response.status_code == 422, (path, field, response.text)
+            assert error_of(response)["field"] == field
+    assert await rows(orchestrator) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("blank", ["\u200b", " \u2060\ufeff ", "\u3164", "\u200e\u00ad"])
+async def test_a_text_in_which_nothing_is_seen_is_blank(
+    client: httpx.AsyncClient, blank: str
+) -> None:
+    for path, field in (
+        ("/orchestrate/sms-received", "content"),
+        ("/orchestrate/approve-response", "approved_text"),
+        ("/orchestrate/payment-plan-detected", "message_content"),
+    ):
+        response = await client.post(path, json=POSTS[path] | {field: blank})
+        assert response.status_code == 422, (path, response.text)
+        assert error_of(response)["message"] == f"{field}: must not be blank"

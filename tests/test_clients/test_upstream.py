@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from app.clients.breaker import CircuitBreaker
 from app.clients.sms_agent import SMSAgent
-from app.clients.upstream import Breakers, Upstream, UpstreamError
+from app.clients.upstream import LARGEST_ANSWER_BYTES, Breakers, Upstream, UpstreamError
 from app.core.catalogue import BreakerState, Component, ErrorType
 from app.core.config import Calls
 from app.core.observability import Observability
@@ -217,14 +217,17 @@ async def test_a_retry_comes_no_sooner_than_asked_for(form: str) -> None:
 async def test_a_retry_asked_for_after_the_deadline_is_not_waited_for() -> None:
     upstream = Agent()
     upstream.answer = _failing(429, Retry_After="3600")
+    calls = _calls(retry_waits_seconds=(0, 0, 0), timeout_seconds=30)
     async with (
         serving(upstream.app()) as url,
-        calling(url, _calls(retry_waits_seconds=(0, 0, 0))) as (agent, _),
+        calling(url, calls) as (agent, _),
     ):
         assert await _outcome(agent, NUMBERS[0]) is ErrorType.RATE_LIMITED
-        # The others are spared the call as well: the upstream has said when to come back.
+        # It may be a limit of this number only.
         assert await _outcome(agent, NUMBERS[1]) is ErrorType.RATE_LIMITED
-    assert len(upstream.asked) == 1
+        # The others are spared the call: the upstream has said when to come back.
+        assert await _outcome(agent, NUMBERS[2]) is ErrorType.RATE_LIMITED
+    assert upstream.asked == NUMBERS[:2]
 
 
 async def test_a_wrong_retry_after_is_as_none() -> None:
@@ -321,3 +324,28 @@ def test_a_bad_number_as_the_probe_does_not_keep_the_others_out() -> None:
     assert good
     breaker.succeeded(good)
     assert breaker.state is BreakerState.CLOSED
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                writer.write(b" " * 65_536)
+                sent += 65_536
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(pour, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, calling(f"http://127.0.0.1:{port}", _calls()) as (agent, _):
+        assert await _outcome(agent, NUMBERS[0]) is ErrorType.INVALID_RESPONSE
+    # What lies in the buffers of the sockets comes on top.
+    assert sent < LARGEST_ANSWER_BYTES + 32 * 1024 * 1024

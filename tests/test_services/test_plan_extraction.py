@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
-from app.services.plan_extraction import PaymentPlan, named_in, proposed, validate
+from app.services.plan_extraction import (
+    PaymentPlan,
+    held_against,
+    named_in,
+    proposed,
+    validate,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,8 @@ LIMITS = PaymentPlanLimits()
 @pytest.mark.parametrize(
     ("plan", "arrears", "result"),
     [
-        (PaymentPlan(25, 12), None, PlanResult.VALID),
+        (PaymentPlan(25, 12), None, PlanResult.NEEDS_REVIEW),
+        (PaymentPlan(25, 12), 0, PlanResult.VALID),
         (PaymentPlan(25, 12), 300, PlanResult.VALID),
         (PaymentPlan(25, 12), 300.01, PlanResult.NEEDS_REVIEW),
         (PaymentPlan(25, None), None, PlanResult.NEEDS_REVIEW),
@@ -87,6 +94,16 @@ LIMITS = PaymentPlanLimits()
 )
 def test_validated(plan: PaymentPlan, arrears: float | None, result: PlanResult) -> None:
     assert validate(plan, LIMITS, arrears) is result
+
+
+def test_a_plan_of_which_nobody_asked_whether_it_covers_the_arrears() -> None:
+    assert held_against(PaymentPlan(25, 12), LIMITS) is PlanResult.VALID
+    assert held_against(PaymentPlan(25, 13), LIMITS) is PlanResult.INVALID
+
+
+def test_a_number_beyond_all_numbers_is_a_large_one() -> None:
+    plan = PaymentPlan.found_in(f"I can pay 999{',999' * 300} a week for 8 weeks")
+    assert plan == PaymentPlan(9_999_999, 8)
 
 
 WORDS = st.sampled_from(
