@@ -93,6 +93,14 @@ class Overview:
         """Whether the store behind the figures fails."""
         return not self.store.is_up or self.unreadable is not None
 
+    @property
+    def is_unwritable(self) -> bool:
+        """Whether a worker has found that the database can be read but not written.
+
+        Most of its calls may be queries, which go on.
+        """
+        return bool(self.told("database_unwritable"))
+
     @cached_property
     def dependencies(self) -> dict[Component, DependencyUse]:
         """Each dependency, by its calls."""
@@ -115,11 +123,14 @@ class Overview:
         total = self.recent.of(catalogue.OPERATION_DURATION, component=component)
         found = called(self.recent, component)
         is_failing = breaker is BreakerState.OPEN or 2 * found.part > found.whole
+        is_failing |= component is Component.DATABASE and self.is_unwritable
         state: Literal["ok", "failing", "unused"] = "ok" if found.whole else "unused"
         return DependencyUse("failing" if is_failing else state, breaker, total.count, found.part)
 
     def _alarms(self, dependency: DependencyUse) -> bool:
         """Whether it fails for sure: one call of one that failed calls nobody."""
+        if dependency is self.dependencies[Component.DATABASE] and self.is_unwritable:
+            return True
         enough = (dependency.errors or 0) >= self.thresholds.minimum_failures
         return dependency.state == "failing" and (enough or dependency.breaker is BreakerState.OPEN)
 

@@ -40,6 +40,7 @@ class WorkerState:
             "loop_lag_seconds": self._runtime.lag_seconds,
             "in_flight": self._metrics.in_flight,
             "breakers": {upstream: self._breakers.state(upstream) for upstream in UPSTREAMS},
+            "database_unwritable": self._database.failed_writes.reason,
             "db_connections_used": self._database.connections_used,
             "db_connections_max": self._database.connections_max,
             "queue_length": waiting.responses if waiting else None,
