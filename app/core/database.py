@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from app.core import catalogue, last_writes
 from app.core.catalogue import BackgroundTask, Component, ErrorType, Operation
 from app.core.database_errors import (
+    LOCKED,
     DatabaseLockedError,
     DatabaseSilentError,
     DatabaseUnreachableError,
@@ -51,12 +52,15 @@ WRITE_CHECK_SECONDS = 5.0
 _LOCK_WAIT_SECONDS = 1.0
 """How long such a try waits for SQLite's lock: less than a probe may take."""
 
+_PAGES_TRIED = 100
+"""Pages that such a try writes: about what one SMS needs."""
+
 _STATEMENTS = {operation.value: operation for operation in Operation}
 
 
 _NEW_PAGES = (
     "CREATE TABLE orchestrator_write_check AS "
-    "SELECT repeat('x', 1000) AS filling FROM generate_series(1, 100)"
+    f"SELECT repeat('x', 4000) AS filling FROM generate_series(1, {2 * _PAGES_TRIED})"
 )
 
 
@@ -201,6 +205,8 @@ class Database:
                         await last_writes.write(await session.connection(), writes)
                 if counters is not None:
                     counters.committed(session.told)
+        # On a disk that is nearly full, small writes go through between the others.
+        self.failed_writes.clear_if(LOCKED.reason)
 
     @asynccontextmanager
     async def _writers_turn(self) -> AsyncIterator[None]:
@@ -226,7 +232,6 @@ class Database:
             if trouble and trouble.stops_writing_only:
                 self.failed_writes.note(trouble.reason)
             raise
-        self.failed_writes.clear()
 
     async def _connect(self, session: AsyncSession, **options: Any) -> None:
         """Take a connection: the wait for one, a new one and the check of an old one together."""
@@ -279,7 +284,7 @@ class Database:
     async def health(self, seconds: float) -> str | None:
         """None if it answers a query within ``seconds``, or else what is wrong.
 
-        If the last write failed, it must take one too. The answer comes in that time even when the
+        If a write failed lately, it must take one too. The answer comes in that time even when the
         query can't be given up as fast.
         """
         ends = monotonic() + seconds
@@ -316,15 +321,18 @@ class Database:
         with self._noting_failed_writes(), _silence_as_error():
             async with self._writers_turn(), self.engine.connect() as connection:
                 if self._sqlite:
+                    version = (await connection.execute(text("PRAGMA user_version"))).scalar()
                     async with self._lock_wait(connection, _LOCK_WAIT_SECONDS):
-                        await connection.execute(text("BEGIN IMMEDIATE"))
-                        version = (await connection.execute(text("PRAGMA user_version"))).scalar()
-                        await connection.execute(text(f"PRAGMA user_version={version}"))
-                        await connection.commit()
+                        # Each adds a page to the log: there must be room for more than one.
+                        for _ in range(_PAGES_TRIED):
+                            await connection.execute(text("BEGIN IMMEDIATE"))
+                            await connection.execute(text(f"PRAGMA user_version={version}"))
+                            await connection.commit()
                 else:
                     # New pages are what a full disk has no room for; nothing of it is kept.
                     await connection.execute(text(_NEW_PAGES))
                     await connection.rollback()
+        self.failed_writes.clear()
 
     def _probed(self, probe: asyncio.Task[None]) -> None:
         self._probes.discard(probe)

@@ -57,7 +57,7 @@ def database_trouble(error: BaseException) -> DatabaseTrouble | None:
     if isinstance(error, DatabaseSilentError):
         return _SILENT
     if isinstance(error, DatabaseLockedError):
-        return _LOCKED
+        return LOCKED
     if isinstance(error, PoolTimeoutError):
         return _BUSY
     if isinstance(error, DBAPIError):
@@ -101,7 +101,7 @@ _LOST = _unreachable("the connection was lost")
 _BUSY = DatabaseTrouble(
     "can't be asked: all connections to it are in use", "all connections to it are in use"
 )
-_LOCKED = DatabaseTrouble(
+LOCKED = DatabaseTrouble(
     "is locked by somebody else", "database is locked", stops_writing_only=True
 )
 _HELD = DatabaseTrouble("holds what this needs for somebody else", "database is locked")
@@ -111,8 +111,8 @@ _IO = _unwritable("disk I/O error", "try again when its disk is well")
 _NO_MEMORY = DatabaseTrouble("can't be used: it has no memory left", "out of memory")
 
 _BY_SQLITE_CODE = {
-    sqlite3.SQLITE_BUSY: _LOCKED,
-    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_IOERR: _IO,

@@ -1,4 +1,4 @@
-"""Whether the last write to a database failed, as all workers of a machine know it.
+"""Whether a database can't be written, as all workers of a machine know it.
 
 Reading goes on when a disk is full, so only writes tell. Which worker a failed one was in is
 chance; without a word to the others they would say that all is well.
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class FailedWrites:
-    """Why the last write failed, shared by the workers through ``file``; None keeps it here."""
+    """Why a write failed lately, shared by the workers through ``file``; None keeps it here."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -17,7 +17,7 @@ class FailedWrites:
 
     @property
     def reason(self) -> str | None:
-        """Why; None when the last write went through, or there was none."""
+        """Why; None when all is well, as far as is known."""
         if self._file is None:
             return self._reason
         try:
@@ -32,9 +32,15 @@ class FailedWrites:
             with suppress(OSError):
                 self._file.write_text(reason, encoding="utf-8")
 
+    def clear_if(self, reason: str) -> None:
+        """What ``reason`` says is over."""
+        is_noted = self._reason if self._file is None else self._file.exists()
+        if is_noted and self.reason == reason:
+            self.clear()
+
     def clear(self) -> None:
-        """A write went through."""
+        """It can be written again."""
         self._reason = None
-        if self._file is not None and self._file.exists():
+        if self._file is not None:
             with suppress(OSError):
                 self._file.unlink(missing_ok=True)
