@@ -243,6 +243,8 @@ class Database:
                 await session.connection(**options)
         except OSError as error:  # TimeoutError is one
             self.when_unreachable()
+            if isinstance(error, TimeoutError):
+                raise DatabaseSilentError("no connection in time") from None
             raise DatabaseUnreachableError(f"no connection: {type(error).__name__}") from error
 
     async def lock(self, session: AsyncSession, *keys: str) -> None:

@@ -1,6 +1,7 @@
 """What tenants and whoever is on call are promised when the database fails under the service."""
 
 import asyncio
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.programs import answers, running
 from tests.project import ROOT
 from tests.serving_process import serving_process
 from tests.sms import sms
-from tests.stopped_postgresql import stopped
+from tests.stopped_postgresql import resume, stopped
 from tests.test_services.test_workers import workers
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
@@ -117,15 +118,8 @@ class TestPostgreSQLHangs:
             ):
                 await until(lambda: "the database does not answer in time" in log.read_text())
                 assert "ORCHESTRATOR_DATABASE_URL" in log.read_text()
-                for halted in reversed(_halted(folder)):
-                    halted.resume()
+                resume(folder)
                 await answers(process, client, "/health", log)
-
-
-def _halted(folder: Path) -> list[psutil.Process]:
-    pid = int((folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
-    postmaster = psutil.Process(pid)
-    return [postmaster, *postmaster.children(recursive=True)]
 
 
 @pytest.mark.parametrize(
@@ -203,3 +197,43 @@ async def test_a_database_that_somebody_holds_locked_is_not_called_up(
             return await in_metrics(client) == "ok"
 
         await eventually(well_again)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_database_whose_files_can_not_grow_is_not_called_up(
+    tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
+) -> None:
+    wal = f"{make_url(database_url).database}-wal"
+    async with serving_process(
+        tmp_path / "app.log", upstreams.url, database_url, workers=2
+    ) as client:
+        assert await served(client, 1)
+        before = [psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE) for pid in workers()]
+        for pid in workers():
+            psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (os.path.getsize(wal), before[0][1]))
+        number = 1
+
+        async def refused() -> bool:
+            nonlocal number
+            number += 1
+            answer = await client.post(RECEIVE, json=sms(number))
+            said = answer.text
+            return answer.status_code == 503 and (
+                "the database can't be written: disk I/O error; try again when its disk is well"
+                in said
+            )
+
+        await eventually(refused)
+        for _ in range(10):
+            answer = await client.get("/health/dependencies")
+            assert answer.status_code == 503
+            reason = answer.json()["dependencies"]["database"]["reason"]
+            assert reason == "it can be read, but not written: disk I/O error"
+        for pid in workers():
+            psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, before[0])
+
+        async def up_again() -> bool:
+            return (await client.get("/health/dependencies")).status_code == 200
+
+        await eventually(up_again)
+        await eventually(lambda: served(client, number + 1))
