@@ -209,8 +209,9 @@ async def test_a_database_whose_files_can_not_grow_is_not_called_up(
     ) as client:
         assert await served(client, 1)
         before = [psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE) for pid in workers()]
+        grown = await asyncio.to_thread(os.path.getsize, wal)
         for pid in workers():
-            psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (os.path.getsize(wal), before[0][1]))
+            psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (grown, before[0][1]))
         number = 1
 
         async def refused() -> bool:
