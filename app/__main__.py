@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 
 import uvicorn
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -139,10 +139,13 @@ async def _prepare_databases(settings: Settings) -> None:
 
 
 def _words(error: Exception) -> str:
-    """What the driver says, or what we make of it where that is no words for a person."""
+    """What the database says and what that means, or how it could not be reached."""
     trouble = database_trouble(error)
-    said = reason_of(error)
-    return f"{said}: the database {trouble.state}" if trouble else said
+    if trouble is None:
+        return reason_of(error)
+    if isinstance(error, DBAPIError | sqlite3.Error):
+        return f"{reason_of(error)}: the database {trouble.state}"
+    return f"the database {trouble.state}"
 
 
 async def _prepare(settings: Settings, database: Database, history: History) -> str | None:
@@ -158,7 +161,7 @@ async def _prepare(settings: Settings, database: Database, history: History) -> 
 
 def _tell(shown: str, reason: str, waited: float) -> None:
     print(
-        f"{shown}: waiting for it to start with ({waited:.0f} s so far): the database {reason}",
+        f"{shown}: the database {reason}; waiting for it, {waited:.0f} s so far",
         file=sys.stderr,
         flush=True,
     )

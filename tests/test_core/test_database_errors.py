@@ -10,10 +10,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from app.assembly import Orchestrator
+from app.core import catalogue
 from app.core.config import ASYNC_DRIVERS
-from app.core.database import Database
+from app.core.database import Database, instrument_database
 from app.core.database_errors import DatabaseTrouble, database_trouble
 from app.core.failed_writes import FailedWrites
+from app.core.instrumentation import Instruments
 from app.services.worklists import Worklists
 from tests.sms import SMS
 
@@ -96,6 +98,19 @@ async def test_what_can_not_be_reached(url: str, state: str, passes: bool) -> No
     assert (trouble.state, trouble.passes) == (state, passes)
     database = database_at(url)
     assert await database.health(60) == state
+    await database.close()
+
+
+async def test_a_connection_that_can_not_be_made_is_counted(instruments: Instruments) -> None:
+    database = database_at("postgresql://u@127.0.0.1:1/o")
+    instrument_database(database, instruments)
+    assert await database.health(60) is not None
+    instruments.recorder.drain()
+    failed = instruments.registry.get_sample_value(
+        catalogue.OPERATION_ERRORS.name,
+        {"component": "database", "operation": "other", "error_type": "database"},
+    )
+    assert failed == 1
     await database.close()
 
 
