@@ -9,7 +9,7 @@ import socket
 import sqlite3
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 
@@ -35,9 +35,10 @@ class DatabaseLockedError(SQLAlchemyError):
 class DatabaseTrouble:
     """What is wrong with the database.
 
-    ``state`` goes after "the database", ``reason`` is a part of it that stands alone, ``advice``
-    says what whoever asked can do. ``passes`` is whether it may be over without a change to the
-    settings; ``stops_writing_only`` is whether what is there can still be read.
+    ``state`` goes after "the database"; ``reason`` is a part of it that stands alone, "" where only
+    the driver's own words say more. ``advice`` says what whoever asked can do. ``passes`` is
+    whether it may be over without a change to the settings; ``stops_writing_only`` is whether what
+    is there can still be read.
     """
 
     state: str
@@ -62,8 +63,19 @@ def database_trouble(error: BaseException) -> DatabaseTrouble | None:
         return _BUSY
     if isinstance(error, DBAPIError):
         found = _of_driver(error.orig) if error.orig else None
-        return found or (_LOST if error.connection_invalidated else None)
+        if found is None and error.connection_invalidated:
+            return _LOST
+        return found or (_UNEXPLAINED if _is_by_class(error) else None)
     return _of_driver(error)
+
+
+def _is_by_class(error: DBAPIError) -> bool:
+    """Whether the driver says only by the error's class that it is the database's."""
+    has_number = any(
+        isinstance(getattr(error.orig, name, None), str | int)
+        for name in ("sqlstate", "sqlite_errorcode")
+    )
+    return isinstance(error, OperationalError | InterfaceError) and not has_number
 
 
 def _of_driver(error: BaseException) -> DatabaseTrouble | None:
@@ -98,6 +110,7 @@ def _refused(reason: str) -> DatabaseTrouble:
 
 _SILENT = DatabaseTrouble("does not answer in time", "no answer in time")
 _LOST = _unreachable("the connection was lost")
+_UNEXPLAINED = DatabaseTrouble("has failed", "")
 _BUSY = DatabaseTrouble(
     "can't be asked: all connections to it are in use", "all connections to it are in use"
 )

@@ -443,7 +443,8 @@ def retentions(settings: RollupSettings) -> dict[int, Retention]:
 
 def _reason(error: BaseException) -> str:
     """What is wrong with the store; the driver's own words where we have none."""
-    if isinstance(error, SQLAlchemyError) and (trouble := database_trouble(error)):
+    trouble = database_trouble(error) if isinstance(error, SQLAlchemyError) else None
+    if trouble and trouble.reason:
         return trouble.reason
     return str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
 
