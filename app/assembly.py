@@ -18,15 +18,16 @@ from app.core.config import Settings
 from app.core.database import Database, instrument_database
 from app.core.events import FromCode, RollupsLost
 from app.core.facts import FactCounters
+from app.core.failed_writes import FailedWrites
 from app.core.logging import get_logger
 from app.core.observability import Observability
 from app.core.periodic import Background
 from app.core.wall_time import WallTime
-from app.migrations import BUSINESS, upgrade
 from app.models import new_id
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
+from app.services.database_start import DatabaseStart
 from app.services.dependency_probe import DependencyProbe
 from app.services.erasure import Erasure
 from app.services.escalations import Escalations
@@ -61,6 +62,7 @@ class Orchestrator:
 
     zone: ZoneInfo
     database: Database
+    start: DatabaseStart
     dependencies: DependencyProbe
     report: MetricsReport
     range_planner: RangePlanner
@@ -81,11 +83,13 @@ async def running_orchestrator(
 ) -> AsyncIterator[Orchestrator]:
     """Start every part, and stop them all at the end, with the counts written."""
     instruments = observability.instruments
+    shared = settings.worker_metrics_dir
     database = Database(
         settings.database,
         pool_size=settings.database_pool_size,
         fact_counters=FactCounters(instruments),
         timeout_seconds=settings.database_timeout_seconds,
+        failed_writes=FailedWrites(shared and shared / "database-unwritable"),
     )
     instrument_database(database, instruments)
     metrics = MetricsService(settings, instruments)
@@ -171,19 +175,20 @@ async def running_orchestrator(
         settings.retries_per_minute,
         settings.recovery_interval_seconds,
     )
-    await upgrade(database, BUSINESS)
+    start = DatabaseStart(database)
+    await start.begin()
     erasure = Erasure(settings, database, periodic)
     background = [
         asyncio.create_task(work)
         for work in (
             rollups.run(),
-            expiry.run(periodic),
-            consolidation.run(periodic),
-            sweep.run(),
-            recovery.run(),
-            backlog.run(),
-            erasure.run(),
-            facts.run(periodic),
+            start.then(sweep.run),
+            start.then(recovery.run),
+            start.then(backlog.run),
+            start.then(erasure.run),
+            start.then(lambda: facts.run(periodic)),
+            start.then(lambda: expiry.run(periodic)),
+            start.then(lambda: consolidation.run(periodic)),
             database.run(periodic),
             rollup_database.run(periodic),
         )
@@ -193,7 +198,8 @@ async def running_orchestrator(
             yield Orchestrator(
                 zone=settings.zone,
                 database=database,
-                dependencies=DependencyProbe(database, upstreams, breakers),
+                start=start,
+                dependencies=DependencyProbe(database, start, upstreams, breakers),
                 report=MetricsReport(settings, rollups, backlog.counted),
                 range_planner=RangePlanner(rollups),
                 range_figures=RangeFigures(rollups),
@@ -207,6 +213,7 @@ async def running_orchestrator(
                 worklists=Worklists(database),
             )
     finally:
+        await start.stop()
         await announcements.drain(DRAIN_SECONDS)
         for task in background:
             task.cancel()

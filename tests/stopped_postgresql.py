@@ -8,18 +8,24 @@ from pathlib import Path
 import psutil
 
 
-def _processes(pid: int) -> list[psutil.Process]:
+def _processes(folder: Path) -> list[psutil.Process]:
+    pid = int((folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
     postmaster = psutil.Process(pid)
     return [postmaster, *postmaster.children(recursive=True)]
+
+
+def resume(folder: Path) -> None:
+    """Let the server go on before the end of the block."""
+    for process in reversed(_processes(folder)):
+        process.resume()
 
 
 @contextmanager
 def stopped(folder: Path) -> Iterator[None]:
     """The server of the data ``folder`` stands still within the block, with all its backends."""
-    pid = int((folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
     halted = []
     try:
-        for process in _processes(pid):
+        for process in _processes(folder):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGSTOP)
                 halted.append(process)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.api.access import Caller
 from app.assembly import Orchestrator
+from app.core.errors import UnavailableError
 from app.core.observability import Observability
 from app.services.approvals import Approvals
 from app.services.broadcast import Broadcast
@@ -32,6 +33,18 @@ def _part(of: Callable[[Orchestrator], S]) -> Callable[[Request], Coroutine[Any,
     return part
 
 
+def _working(of: Callable[[Orchestrator], S]) -> Callable[[Request], Coroutine[Any, Any, S]]:
+    """A part that is of no use before the worker has begun its work: until then it is 503."""
+
+    async def part(request: Request) -> S:
+        orchestrator: Orchestrator = request.app.state.orchestrator
+        if reason := orchestrator.start.waits_for:
+            raise UnavailableError(f"the database {reason}; try again")
+        return of(orchestrator)
+
+    return part
+
+
 async def _observability(request: Request) -> Observability:
     observability: Observability = request.app.state.observability
     return observability
@@ -47,17 +60,17 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-TheApprovals = Annotated[Approvals, Depends(_part(lambda parts: parts.approvals))]
+TheApprovals = Annotated[Approvals, Depends(_working(lambda parts: parts.approvals))]
 TheBroadcast = Annotated[Broadcast, Depends(_broadcast)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 TheDependencyProbe = Annotated[DependencyProbe, Depends(_part(lambda parts: parts.dependencies))]
-TheEscalations = Annotated[Escalations, Depends(_part(lambda parts: parts.escalations))]
+TheEscalations = Annotated[Escalations, Depends(_working(lambda parts: parts.escalations))]
 TheObservability = Annotated[Observability, Depends(_observability)]
-ThePaymentPlans = Annotated[PaymentPlans, Depends(_part(lambda parts: parts.plans))]
+ThePaymentPlans = Annotated[PaymentPlans, Depends(_working(lambda parts: parts.plans))]
 TheRangeFigures = Annotated[RangeFigures, Depends(_part(lambda parts: parts.range_figures))]
 TheRangePlanner = Annotated[RangePlanner, Depends(_part(lambda parts: parts.range_planner))]
-TheRecovery = Annotated[Recovery, Depends(_part(lambda parts: parts.recovery))]
+TheRecovery = Annotated[Recovery, Depends(_working(lambda parts: parts.recovery))]
 TheReport = Annotated[MetricsReport, Depends(_part(lambda parts: parts.report))]
-TheWorkflows = Annotated[Workflows, Depends(_part(lambda parts: parts.workflows))]
-TheWorklists = Annotated[Worklists, Depends(_part(lambda parts: parts.worklists))]
+TheWorkflows = Annotated[Workflows, Depends(_working(lambda parts: parts.workflows))]
+TheWorklists = Annotated[Worklists, Depends(_working(lambda parts: parts.worklists))]
 TheZone = Annotated[ZoneInfo, Depends(_part(lambda parts: parts.zone))]

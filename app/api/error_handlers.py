@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.problems import UNREADABLE_BODY, problems_of
 from app.core import correlation
+from app.core.database_errors import database_trouble
 from app.core.errors import ErrorCode, OrchestratorError
 from app.core.events import DatabaseFailed, FromCode, UnhandledError
 from app.core.logging import get_logger
@@ -51,9 +52,14 @@ def add_error_handlers(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(SQLAlchemyError)
-    async def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        log.event(DatabaseFailed(error_type=FromCode(type(error).__name__)), error)
-        return _answer(503, ErrorCode.WORKFLOW, "the database does not answer, try again", None)
+    async def database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        trouble = database_trouble(error)
+        if trouble is None:  # a defect of ours, such as a value that no column takes
+            return await unexpected(request, error)
+        kind, reason = FromCode(type(error).__name__), FromCode(trouble.state)
+        log.event(DatabaseFailed(error_type=kind, reason=reason), error)
+        message = f"the database {trouble.state}; {trouble.advice}"
+        return _answer(503, ErrorCode.WORKFLOW, message, None)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:

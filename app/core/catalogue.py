@@ -174,6 +174,7 @@ class BackgroundTask(StrEnum):
     BACKLOG = "backlog"
     ERASURE = "erasure"
     CHECKPOINT = "checkpoint"
+    WRITE_CHECK = "write_check"
     ROLLUP_FLUSH = "rollup_flush"
     ROLLUP_EXPIRY = "rollup_expiry"
     ROLLUP_CONSOLIDATION = "rollup_consolidation"

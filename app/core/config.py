@@ -392,6 +392,12 @@ class Settings(OwnSettings):
         description="limit of each step of a query: to get a connection, a statement, a commit, a "
         "lock; beyond it the answer is 503",
     )
+    database_start_wait_seconds: float = Field(
+        60,
+        ge=0,
+        description="how long a start waits for a database that does not answer, before it ends "
+        "with an error. Once started, workers wait without end",
+    )
     rollup_database_url: DatabaseUrl | None = Field(
         None,
         description="store of the JSON metrics; by default a file beside the SQLite database, "

@@ -1,10 +1,10 @@
 """The database: an async engine that is timed and counted, and its two kinds of session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -12,13 +12,21 @@ from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core import catalogue, last_writes
 from app.core.catalogue import BackgroundTask, Component, ErrorType, Operation
+from app.core.database_errors import (
+    LOCKED,
+    DatabaseLockedError,
+    DatabaseSilentError,
+    DatabaseUnreachableError,
+    database_trouble,
+)
 from app.core.events import WriteAheadLogHeld
 from app.core.facts import FactCounters, Transaction
+from app.core.failed_writes import FailedWrites
 from app.core.instrumentation import Instruments
 from app.core.lent_connections import look_before_lending
 from app.core.logging import get_logger
@@ -41,13 +49,22 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_SECONDS = 30.0
 """How often it is looked whether it is over that size."""
 
+WRITE_CHECK_SECONDS = 5.0
+"""How often a database that could not be written is tried again when nobody else writes."""
+
+_LOCK_WAIT_SECONDS = 1.0
+"""How long such a try waits for SQLite's lock: less than a probe may take."""
+
+_PAGES_TRIED = 100
+"""Pages that such a try writes: about what one SMS needs."""
+
 _STATEMENTS = {operation.value: operation for operation in Operation}
 
 
-class DatabaseSilentError(SQLAlchemyError):
-    """The database did not answer in time; a commit may or may not have come through."""
-
-    is_loggable = True
+_NEW_PAGES = (
+    "CREATE TABLE orchestrator_write_check AS "
+    f"SELECT repeat('x', 4000) AS filling FROM generate_series(1, {2 * _PAGES_TRIED})"
+)
 
 
 class WriteAheadLogHeldError(Exception):
@@ -82,8 +99,15 @@ class Database:
         timeout_seconds: float = TIMEOUT_SECONDS,
         wal_limit_bytes: int = WAL_LIMIT_BYTES,
         fact_counters: FactCounters | None = None,
+        failed_writes: FailedWrites | None = None,
     ) -> None:
-        """``fact_counters`` count what transactions tell; without them none can tell anything."""
+        """``fact_counters`` count what transactions tell; without them none can tell anything.
+
+        ``failed_writes`` is where workers tell each other that the database can't be written.
+        """
+        self.failed_writes = failed_writes or FailedWrites(None)
+        self.when_unreachable: Callable[[], None] = lambda: None
+        """Called when no connection could be made."""
         self._fact_counters = fact_counters
         self._sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout_seconds
@@ -164,7 +188,7 @@ class Database:
         refused the lock could only be started over. Raises SQLAlchemyError.
         """
         counters = self._fact_counters
-        with _silence_as_error():
+        with self._noting_failed_writes(), _silence_as_error():
             async with (
                 self._writers_turn(),
                 Transaction(self.engine, expire_on_commit=False) as session,
@@ -184,18 +208,33 @@ class Database:
                         await last_writes.write(await session.connection(), writes)
                 if counters is not None:
                     counters.committed(session.told)
+        # On a disk that is nearly full, small writes go through between the others.
+        self.failed_writes.clear_if(LOCKED.reason)
 
     @asynccontextmanager
     async def _writers_turn(self) -> AsyncIterator[None]:
         if not self._sqlite:
             yield
             return
-        async with asyncio.timeout(self._timeout):
-            await self._one_writer.acquire()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._one_writer.acquire()
+        except TimeoutError:
+            raise DatabaseLockedError("other writers hold the database") from None
         try:
             yield
         finally:
             self._one_writer.release()
+
+    @contextmanager
+    def _noting_failed_writes(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            trouble = database_trouble(error)
+            if trouble and trouble.stops_writing_only:
+                self.failed_writes.note(trouble.reason)
+            raise
 
     async def _connect(self, session: AsyncSession, **options: Any) -> None:
         """Take a connection: the wait for one, a new one and the check of an old one together."""
@@ -206,7 +245,10 @@ class Database:
             async with asyncio.timeout(self._timeout):
                 await session.connection(**options)
         except OSError as error:  # TimeoutError is one
-            raise DatabaseSilentError(f"no connection: {type(error).__name__}") from None
+            self.when_unreachable()
+            if isinstance(error, TimeoutError):
+                raise DatabaseSilentError("no connection in time") from None
+            raise DatabaseUnreachableError(f"no connection: {type(error).__name__}") from error
 
     async def lock(self, session: AsyncSession, *keys: str) -> None:
         """Serialise transactions that use the same keys until they end.
@@ -247,9 +289,20 @@ class Database:
     async def health(self, seconds: float) -> str | None:
         """None if it answers a query within ``seconds``, or else what is wrong.
 
-        The answer comes in that time even when the query can't be given up as fast.
+        If a write failed lately, it must take one too. The answer comes in that time even when the
+        query can't be given up as fast.
         """
-        probe = asyncio.create_task(self._ping())
+        ends = monotonic() + seconds
+        unread = await self._wrong_within(seconds, self._ping())
+        if unread is not None or self.failed_writes.reason is None:
+            return unread
+        await self._wrong_within(ends - monotonic(), self.try_to_write())
+        # Somebody else may have written meanwhile.
+        reason = self.failed_writes.reason
+        return None if reason is None else f"it can be read, but not written: {reason}"
+
+    async def _wrong_within(self, seconds: float, work: Coroutine[Any, Any, None]) -> str | None:
+        probe = asyncio.create_task(work)
         self._probes.add(probe)
         probe.add_done_callback(self._probed)
         done, _ = await asyncio.wait({probe}, timeout=seconds)
@@ -261,11 +314,30 @@ class Database:
             return None
         if isinstance(error, DatabaseSilentError):
             return f"did not answer within {self._timeout:g} s"
-        return f"can't be used ({type(error).__name__})"
+        trouble = database_trouble(error)
+        return trouble.state if trouble else f"can't be used ({type(error).__name__})"
 
     async def _ping(self) -> None:
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
+
+    async def try_to_write(self) -> None:
+        """Write something that changes nothing. Raises SQLAlchemyError when it can't be written."""
+        with self._noting_failed_writes(), _silence_as_error():
+            async with self._writers_turn(), self.engine.connect() as connection:
+                if self._sqlite:
+                    version = (await connection.execute(text("PRAGMA user_version"))).scalar()
+                    async with self._lock_wait(connection, _LOCK_WAIT_SECONDS):
+                        # Each adds a page to the log: there must be room for more than one.
+                        for _ in range(_PAGES_TRIED):
+                            await connection.execute(text("BEGIN IMMEDIATE"))
+                            await connection.execute(text(f"PRAGMA user_version={version}"))
+                            await connection.commit()
+                else:
+                    # New pages are what a full disk has no room for; nothing of it is kept.
+                    await connection.execute(text(_NEW_PAGES))
+                    await connection.rollback()
+        self.failed_writes.clear()
 
     def _probed(self, probe: asyncio.Task[None]) -> None:
         self._probes.discard(probe)
@@ -282,23 +354,43 @@ class Database:
         if self._wal.stat().st_size <= self._wal_limit:
             return True
         with _silence_as_error():
-            async with self._writers_turn(), self.engine.connect() as connection:
+            async with (
+                self._writers_turn(),
+                self.engine.connect() as connection,
                 # A reader is not waited for: writers would wait as long.
-                await connection.execute(text("PRAGMA busy_timeout=0"))
-                try:
-                    result = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-                    is_busy = bool(result.scalar_one_or_none())
-                finally:
-                    milliseconds = int(self._timeout * 1000)
-                    await connection.execute(text(f"PRAGMA busy_timeout={milliseconds}"))
+                self._lock_wait(connection, 0),
+            ):
+                result = await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                is_busy = bool(result.scalar_one_or_none())
         return not is_busy
 
+    @asynccontextmanager
+    async def _lock_wait(self, connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+        """SQLite waits so long for a lock within the block."""
+        await connection.execute(text(f"PRAGMA busy_timeout={int(seconds * 1000)}"))
+        try:
+            yield
+        finally:
+            await connection.execute(text(f"PRAGMA busy_timeout={int(self._timeout * 1000)}"))
+
     async def run(self, background: Background) -> None:
-        """Look after SQLite's write-ahead log until cancelled."""
-        if self._wal is not None:
-            await background.every(
-                BackgroundTask.CHECKPOINT, CHECKPOINT_SECONDS, self._keep_log_short
+        """Look after SQLite's write-ahead log, and after failed writes, until cancelled."""
+        checks = background.every(BackgroundTask.WRITE_CHECK, WRITE_CHECK_SECONDS, self._check)
+        if self._wal is None:
+            await checks
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(checks)
+            group.create_task(
+                background.every(
+                    BackgroundTask.CHECKPOINT, CHECKPOINT_SECONDS, self._keep_log_short
+                )
             )
+
+    async def _check(self) -> None:
+        """Without this, nobody would see that it can be written again until somebody writes."""
+        if self.failed_writes.reason is not None:
+            await self.try_to_write()
 
     async def _keep_log_short(self) -> None:
         """What can't be cut back is a failure of the task, so that an alert sees it."""
@@ -362,6 +454,12 @@ def instrument_database(database: Database, instruments: Instruments) -> None:
     instruments.sampled(catalogue.DB_CLIENT_CONNECTION_MAX, read=lambda: database.connections_max)
     operations = instruments.histogram(catalogue.OPERATION_DURATION)
     operations.child(Component.DATABASE, Operation.SELECT, catalogue.Outcome.SUCCESS)
+
+    def unreachable() -> None:
+        with instruments.contained():
+            instruments.operation_failed(Component.DATABASE, Operation.OTHER, ErrorType.DATABASE)
+
+    database.when_unreachable = unreachable
 
     @event.listens_for(sync_engine, "before_cursor_execute")
     def started(

@@ -214,6 +214,26 @@ class DatabaseFailed(Event, level=logging.ERROR):
     """A request could not be answered because the database failed."""
 
     error_type: FromCode
+    reason: FromCode
+
+
+class DatabaseAwaited(Event, level=logging.WARNING):
+    """A worker can't start its work before its database can be used; it goes on trying."""
+
+    reason: FromCode
+    waited_seconds: float
+
+
+class DatabaseAnswered(Event):
+    """A worker that waited for its database has begun its work."""
+
+    waited_seconds: float
+
+
+class StartRefused(Event, level=logging.CRITICAL):
+    """A worker can't work with its database, and waiting would not help: the service ends."""
+
+    reason: FromCode
 
 
 class RollupFlushFailed(Event, level=logging.WARNING):

@@ -10,6 +10,18 @@ still make the old tables when the models have new ones.
 """
 
 from app.migrations.history import BUSINESS, ROLLUPS, History
-from app.migrations.upgrade import NOTHING, SchemaError, reason_of, upgrade
+from app.migrations.upgrade import NOTHING, SchemaError, SchemaLockedError, reason_of, upgrade
+from app.migrations.waiting import passing_reason, waiting
 
-__all__ = ["BUSINESS", "NOTHING", "ROLLUPS", "History", "SchemaError", "reason_of", "upgrade"]
+__all__ = [
+    "BUSINESS",
+    "NOTHING",
+    "ROLLUPS",
+    "History",
+    "SchemaError",
+    "SchemaLockedError",
+    "passing_reason",
+    "reason_of",
+    "upgrade",
+    "waiting",
+]

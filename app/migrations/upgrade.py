@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.core.database import Database
+from app.core.database_errors import DatabaseSilentError
 from app.migrations.history import BASELINE, History
 from app.migrations.recognition import differences, is_empty
 
@@ -42,6 +43,10 @@ class SchemaError(OSError):
     """
 
 
+class SchemaLockedError(SchemaError):
+    """Another process upgrades the database, or holds it locked, for too long."""
+
+
 async def upgrade(
     database: Database, history: History, *, wait_seconds: float = WAIT_SECONDS
 ) -> str | None:
@@ -52,7 +57,8 @@ async def upgrade(
 
     Raises SchemaError when a newer release has upgraded the database, its tables are of no known
     release, another process upgrades it for longer than ``wait_seconds``, or a revision fails.
-    Raises SQLAlchemyError or OSError when the database doesn't answer.
+    Of these, SchemaLockedError is about the other process. Raises SQLAlchemyError or another
+    OSError when the database doesn't answer.
     """
     try:
         async with asyncio.timeout(wait_seconds), database.engine.connect() as connection:
@@ -60,9 +66,7 @@ async def upgrade(
             if await connection.run_sync(history.revision_of) == history.newest:
                 return None
     except TimeoutError as error:
-        raise SchemaError(
-            f"the database has given no answer for {wait_seconds:g} s; is its server up and well?"
-        ) from error
+        raise DatabaseSilentError("the database gave no answer in time") from error
     async with _alone(database.engine.url, wait_seconds) as connection:
         return await connection.run_sync(_upgrade, history)
 
@@ -155,7 +159,7 @@ async def _alone(url: URL, wait_seconds: float) -> AsyncIterator[AsyncConnection
             except DBAPIError as error:
                 if not _is_taken(error):
                     raise
-                raise SchemaError(
+                raise SchemaLockedError(
                     f"another process has been upgrading this database for {wait_seconds:g} s, or "
                     "somebody holds it locked; start again when it is done"
                 ) from error

@@ -9,6 +9,7 @@ from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import BreakerState, Component
 from app.core.database import Database
 from app.models import now
+from app.services.database_start import DatabaseStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,14 @@ class DependencyProbe:
     """Asks the database and every upstream at once."""
 
     def __init__(
-        self, database: Database, upstreams: Mapping[Component, Upstream], breakers: Breakers
+        self,
+        database: Database,
+        start: DatabaseStart,
+        upstreams: Mapping[Component, Upstream],
+        breakers: Breakers,
     ) -> None:
         self._database = database
+        self._start = start
         self._upstreams = upstreams
         self._breakers = breakers
 
@@ -40,6 +46,8 @@ class DependencyProbe:
             self._database.health(seconds),
             *(upstream.health(seconds) for upstream in self._upstreams.values()),
         )
+        # It may answer and still be of no use, as when its tables are being upgraded.
+        database = database or self._start.waits_for
         found = {Component.DATABASE: DependencyState(database is None, database)}
         for component, told in zip(self._upstreams, upstreams, strict=True):
             reason = told or _asked_to_wait(self._upstreams[component])

@@ -109,6 +109,14 @@ class Overview:
         """Whether the store behind the figures fails."""
         return not self.store.is_up or self.unreadable is not None
 
+    @property
+    def is_unwritable(self) -> bool:
+        """Whether a worker has found that the database can be read but not written.
+
+        Most of its calls may be queries, which go on.
+        """
+        return bool(self.told("database_unwritable"))
+
     @cached_property
     def dependencies(self) -> dict[Component, DependencyUse]:
         """Each dependency, by its calls."""
@@ -131,6 +139,7 @@ class Overview:
             return DependencyUse("unknown", breaker, None, None, waits_until)
         found = called(self.recent, component)
         is_refusing = breaker is BreakerState.OPEN or waits_until is not None
+        is_refusing |= component is Component.DATABASE and self.is_unwritable
         is_failing = is_refusing or 2 * found.part > found.whole
         state: Literal["ok", "failing", "unused"] = "ok" if found.whole else "unused"
         return DependencyUse(
@@ -139,6 +148,8 @@ class Overview:
 
     def _alarms(self, dependency: DependencyUse) -> bool:
         """Whether it fails for sure: one call of one that failed calls nobody."""
+        if dependency is self.dependencies[Component.DATABASE] and self.is_unwritable:
+            return True
         enough = (dependency.errors or 0) >= self.thresholds.minimum_failures
         return dependency.state == "failing" and (enough or dependency.breaker is BreakerState.OPEN)
 

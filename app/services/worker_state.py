@@ -45,6 +45,7 @@ class WorkerState:
                 for component, upstream in self._upstreams.items()
                 if (seconds := upstream.seconds_asked_for)
             },
+            "database_unwritable": self._database.failed_writes.reason,
             "db_connections_used": self._database.connections_used,
             "db_connections_max": self._database.connections_max,
         }

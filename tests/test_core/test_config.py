@@ -128,7 +128,8 @@ def test_the_rollups_are_beside_the_database(database_url: str, rollups: str) ->
     ],
 )
 def test_the_program_says_so_and_stops(variable: str, value: str, said: str) -> None:
-    result = python_m("app", variables={variable: value})
+    at_once = {"ORCHESTRATOR_DATABASE_START_WAIT_SECONDS": "0"}
+    result = python_m("app", variables=at_once | {variable: value})
     assert result.returncode == 2
     assert variable in result.stderr
     assert said in result.stderr

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask, Metric
 from app.core.config import Retention, RollupSettings
+from app.core.database_errors import database_trouble
 from app.core.events import FromCode, RollupFlushBroken, RollupFlushFailed
 from app.core.instrumentation import Instruments
 from app.core.logging import get_logger
@@ -462,7 +463,10 @@ def retentions(settings: RollupSettings) -> dict[int, Retention]:
 
 
 def _reason(error: BaseException) -> str:
-    """The driver's words, without the statement."""
+    """What is wrong with the store; the driver's own words where we have none."""
+    trouble = database_trouble(error) if isinstance(error, SQLAlchemyError) else None
+    if trouble and trouble.reason:
+        return trouble.reason
     return str(getattr(error, "orig", error)) or f"no answer in {STORE_SECONDS:.0f} s"
 
 
