@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from app.clients.collections_monitor import Tenant
 from app.clients.sms_agent import Conversation
@@ -31,8 +31,13 @@ def _to_be_sent(text: str) -> str:
     return text
 
 
+def _probability(value: object) -> object:
+    # What is no number has no probability; the text is read by a person then.
+    return value if type(value) in (int, float) else math.nan
+
+
 class _Token(BaseModel):
-    logprob: float
+    logprob: Annotated[float, BeforeValidator(_probability)]
 
 
 class _Logprobs(BaseModel):

@@ -20,7 +20,7 @@ class Tenant(BaseModel):
     tenant_id: str
     name: str | None = None
     arrears_dollars: Annotated[
-        float | None, Field(allow_inf_nan=False, le=1e9), AfterValidator(_known)
+        float | None, Field(strict=True, allow_inf_nan=False, le=1e9), AfterValidator(_known)
     ] = None
     weeks_overdue: Annotated[int | None, Field(le=10_000), AfterValidator(_known)] = None
 

@@ -54,6 +54,10 @@ _DOUBTFUL = _any(
     r"don'?t|do not|never",
     "she|he|they|neighbou?r|flatmate|roommate|brother|sister|mother|father|mum|dad|friend",
 )
+_IN_JEST = _any(
+    r"wish|if only|as if|why (?:would|should|do)|kidding|joking|jokes?|laugh\w*|lol|haha\w*",
+    "yeah right|no thanks|no chance|dream on",
+)
 _SAYS_NOTHING = re.compile(
     r"[\W_]*(?:(?:hi|hello|hey|ok|okay|yes|sure|please|maybe|just|only|pay|paying|say|of)\b[\W_]*)*",
     re.IGNORECASE,
@@ -90,10 +94,11 @@ class PaymentPlan:
             if _AGO.match(after) or _NOT_PROPOSED.search(clause) or _TOO_MUCH.search(after):
                 continue
             is_offered = _OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause)
+            is_doubtful = _DOUBTFUL.search(clause) or _IN_JEST.search(text)
             return cls(
                 _weekly_dollars(amount),
                 _weeks(_DURATION.search(after) or _DURATION.search(before)),
-                bool(is_offered) and not _DOUBTFUL.search(clause),
+                bool(is_offered) and not is_doubtful,
             )
         return None
 

@@ -53,6 +53,10 @@ def test_the_tenant_is_heard_before_the_ai() -> None:
     [
         "Do I have to find 100 a week for 8 weeks?",
         "I don't want to pay 100 a week for 8 weeks",
+        "If only I could pay 100 a week for 8 weeks",
+        "why would I pay 100 a week for 8 weeks",
+        "100 a week for 8 weeks? lol no",
+        "100 a week for 8 weeks, are you kidding me",
         "My brother would pay 100 a week for 8 weeks",
         "It says 100 a week for 8 weeks in the letter",
     ],

@@ -80,6 +80,7 @@ async def test_a_whole_answer_that_the_ai_is_sure_of_is_sent(
     "logprobs",
     [
         *("[NaN]", "[-0.01,NaN]", "[Infinity]", "[-Infinity]", "[5]", "[-0.01,0.5]", "[1e999]"),
+        *("[false]", '["-0.01"]', "[null]", "[[]]"),
         "[-1e308,-1e308,-1e308]",  # a sum that no float can hold
         "[true]",
     ],
@@ -247,7 +248,9 @@ def tenant(
 
 
 @on_sqlite
-@pytest.mark.parametrize("arrears", ["NaN", "Infinity", "-Infinity", "1e999", "1e300"])
+@pytest.mark.parametrize(
+    "arrears", ["NaN", "Infinity", "-Infinity", "1e999", "1e300", "true", '"5"']
+)
 async def test_arrears_that_are_no_amount_agree_to_no_plan(
     client: httpx.AsyncClient, upstreams: ScriptedUpstreams, arrears: str
 ) -> None:
