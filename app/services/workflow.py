@@ -64,7 +64,7 @@ from app.services.escalation_triggers import Trigger, find_trigger
 from app.services.escalations import escalation_opened, open_once
 from app.services.inserts import insert_unless, inserted, table_of
 from app.services.metrics_service import MetricsService
-from app.services.outbound import has_been_sent
+from app.services.outbound import has_been_sent, is_known_not_to_be_sent, replaces
 from app.services.payment_plans import store_once
 from app.services.plan_extraction import PaymentPlan, named_in, proposed, validate
 from app.services.routing import route_answer
@@ -284,11 +284,25 @@ class Workflows:
         return workflow
 
     async def _process(self, run: "_Run") -> None:
-        text = await self._text_decided_on(run.workflow) if run.workflow.attempt > 1 else None
-        if text is None:
-            text = await self._decide(run)
-        if text is not None:
+        decided = await self._text_decided_on(run.workflow) if run.workflow.attempt > 1 else None
+        if decided is not None:
+            await self._take_up(run, *decided)
+        elif (text := await self._decide(run)) is not None:
             await self._send(run, *text)
+
+    async def _take_up(self, run: "_Run", outbound: OutboundMessage, confidence: float) -> None:
+        """Send what an earlier run was about to send, as it was."""
+        if outbound.state is not OutboundState.SENT and await self._is_overtaken(run.workflow):
+            await self._leave_to_a_manager(run, outbound, confidence)
+            return
+        if outbound.state is OutboundState.NOT_SENT:
+            refused_key = outbound.id
+            outbound.id = run.new_key = new_id()
+            outbound.state = OutboundState.UNCONFIRMED
+            async with self._database.writing() as session:
+                await self._still_running(session, run.workflow)
+                session.write_last(replaces(refused_key, outbound))
+        await self._send(run, outbound, confidence)
 
     async def _text_decided_on(
         self, workflow: WorkflowInstance
@@ -384,6 +398,7 @@ class Workflows:
             await self._still_running(session, workflow)
             session.write_last(inserted(response))
             session.write_last(inserted(outbound))
+            run.new_key = outbound.id
             _tell_of_plan(session, plan, is_new=is_new_plan)
         return outbound, answer.confidence
 
@@ -391,10 +406,14 @@ class Workflows:
         workflow, steps = run.workflow, run.steps
         message_id = outbound.message_id
         if outbound.state is not OutboundState.SENT:
-            with steps.running(Step.SEND_SMS):
-                message_id = await self._sms_agent.send(
-                    outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
-                )
+            try:
+                with steps.running(Step.SEND_SMS):
+                    message_id = await self._sms_agent.send(
+                        outbound.phone_number, outbound.text, workflow.conversation_id, outbound.id
+                    )
+            except UpstreamError as error:
+                run.is_refused = outbound.id == run.new_key and not error.may_be_done
+                raise
         async with self._database.writing() as session:
             # The text is with the tenant, whatever has become of the workflow meanwhile.
             session.write_last(has_been_sent(outbound.id, message_id))
@@ -422,6 +441,46 @@ class Workflows:
                 _tell_of_end(session, run, Route.AUTO_SENT, confidence)
         if not sent:
             raise _GivenUpError
+
+    async def _leave_to_a_manager(
+        self, run: "_Run", outbound: OutboundMessage, confidence: float
+    ) -> None:
+        """Have a manager decide on a text that may be too late by now."""
+        workflow = run.workflow
+        async with self._database.writing() as session:
+            with run.steps.running(Step.QUEUE_FOR_APPROVAL):
+                moved = await self._move(
+                    session,
+                    workflow,
+                    WorkflowStatus.AWAITING_APPROVAL,
+                    route=Route.QUEUED,
+                    confidence=confidence,
+                    error=None,
+                )
+                if not moved:
+                    raise _GivenUpError
+                response = (
+                    await session.scalars(
+                        update(QueuedResponse)
+                        .where(QueuedResponse.id == outbound.response_queue_id)
+                        .values(
+                            status=QueueStatus.PENDING,
+                            updated_at=now(),
+                            # This worker announces it in a moment.
+                            notify_claimed_at=now(),
+                        )
+                        .returning(QueuedResponse)
+                    )
+                ).one()
+            run.steps.store(session)
+            session.tell(
+                log,
+                ResponseQueued(
+                    response_queue_id=Identifier(response.id), confidence=round(confidence, 3)
+                ),
+            )
+            _tell_of_end(session, run, Route.QUEUED, confidence)
+        self._announcements.response_queued(response, workflow.conversation_id)
 
     async def _hand_over(self, run: "_Run", decision: "_Decision") -> None:
         """Store the answer that a person must look at, then tell the managers."""
@@ -513,6 +572,8 @@ class Workflows:
             )
             if failed:
                 run.steps.store(session)
+                if run.is_refused and run.new_key:
+                    session.write_last(is_known_not_to_be_sent(run.new_key))
                 session.tell(log, failure)
                 _tell_of_retry(session, run, Route.FAILED)
 
@@ -573,12 +634,18 @@ class _Decision:
 
 
 class _Run:
-    """One run of a workflow, and how long it has taken."""
+    """One run of a workflow, and how long it has taken.
+
+    ``new_key`` is that of a text which no earlier run has tried to send, ``is_refused`` whether
+    that is known not to be sent.
+    """
 
     def __init__(self, workflow: WorkflowInstance, steps: StepRecord, reason_given: bool) -> None:
         self.workflow = workflow
         self.reason_given = reason_given
         self.steps = steps
+        self.new_key: str | None = None
+        self.is_refused = False
         self._started = perf_counter()
 
     @property

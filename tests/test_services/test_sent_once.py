@@ -1,6 +1,7 @@
 """A tenant gets one text for one message, whatever is lost, repeated or done at the same moment."""
 
 import asyncio
+from collections import defaultdict
 from datetime import timedelta
 
 import httpx
@@ -306,3 +307,44 @@ async def test_an_answer_that_comes_after_a_later_one_is_looked_at_by_a_manager(
     again = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
     assert again["status"] == "awaiting_approval"
     assert len(_what_the_agent_took(upstreams)) == 1
+
+
+async def test_a_text_that_may_be_too_late_waits_for_a_manager_and_goes_out_once(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.answer = "Card is fine"
+    upstreams.bodies["sms"] = GARBLED  # the agent has taken it, its answer is lost
+    failed = await _receive(client, content="Shall I pay by card?")
+    del upstreams.bodies["sms"]
+    upstreams.answer = "Thanks for the cash"
+    await _receive(client, content="Forget it, I have paid in cash")
+    again = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
+    assert again["status"] == "awaiting_approval"
+    waiting = (await client.get("/orchestrate/responses/waiting")).json()["items"]
+    (response,) = [each["response_queue_id"] for each in waiting]
+    assert (await _decide(client, response, "modify", modified_text="Too late")).status_code == 409
+    assert (await _decide(client, response, "approve")).status_code == 200
+    keys = defaultdict(set)
+    for key, text in _what_the_agent_took(upstreams):
+        keys[text].add(key)
+    assert {text: len(found) for text, found in keys.items()} == {
+        "Card is fine": 1,
+        "Thanks for the cash": 1,
+    }
+
+
+async def test_a_text_that_is_refused_is_known_not_to_be_sent_and_goes_out_under_a_new_key(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    upstreams.fail("sms", 400)
+    failed = await _receive(client)
+    assert (failed["status"], (await _status(client))["outbound_state"]) == ("failed", "not_sent")
+    again = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
+    assert again["status"] == "sent"
+    assert (await _status(client))["outbound_state"] == "sent"
+    (refused, _), (sent, _) = [
+        (headers["idempotency-key"], body)
+        for path, headers, body in upstreams.requests
+        if path == "/sms/send"
+    ]
+    assert refused != sent
