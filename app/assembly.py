@@ -24,7 +24,7 @@ from app.core.observability import Observability
 from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.models import new_id
-from app.services.announcements import Announcements
+from app.services.announcements import CLAIM_MARGIN_SECONDS, Announcements
 from app.services.approvals import Approvals
 from app.services.backlog import Backlog
 from app.services.database_start import DatabaseStart
@@ -48,9 +48,6 @@ log = get_logger(__name__)
 
 ROLLUPS_TIMEOUT_SECONDS = 2.0
 """How long a step of the rollups waits for a store that is locked or stopped; they try again."""
-
-CLAIM_MARGIN_SECONDS = 30.0
-"""How much longer than its call a claim on an announcement lasts."""
 
 DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
@@ -143,7 +140,7 @@ async def running_orchestrator(
         database,
         NotificationService(upstreams[Component.NOTIFICATION_SERVICE]),
         metrics,
-        settings.calls.longest_seconds + CLAIM_MARGIN_SECONDS,
+        settings.calls.timeout_seconds + CLAIM_MARGIN_SECONDS,
     )
     workflows = Workflows(
         settings,

@@ -159,12 +159,6 @@ class Calls(Section):
             raise ValueError("retry_waits_seconds must not be negative")
         return self
 
-    @property
-    def longest_seconds(self) -> float:
-        """How long a call takes at most, with all its attempts and waits."""
-        attempts = len(self.retry_waits_seconds) + 1
-        return self.timeout_seconds * attempts + sum(self.retry_waits_seconds)
-
 
 class Links(Section):
     """Where the links in alerts lead."""

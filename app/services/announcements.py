@@ -24,6 +24,9 @@ from app.services.step_record import StepRecord
 
 log = get_logger(__name__)
 
+CLAIM_MARGIN_SECONDS = 30.0
+"""How much longer than its call a claim lasts: on an announcement, on a manager's decision."""
+
 BATCH = 100
 """How many missed announcements of a kind one sweep makes up for."""
 

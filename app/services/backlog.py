@@ -86,7 +86,9 @@ class Backlog:
             QueuedResponse.status == QueueStatus.PENDING
         )
         failed = select(func.count(), func.min(WorkflowInstance.updated_at)).where(
-            WorkflowInstance.status == WorkflowStatus.FAILED
+            WorkflowInstance.status == WorkflowStatus.FAILED,
+            # What is erased can't be run again.
+            WorkflowInstance.erased_at.is_(None),
         )
         # Plain text: a severity that this release doesn't know must not hide the others.
         severity_text = type_coerce(EscalationEvent.severity, String)

@@ -18,7 +18,7 @@ from app.core.logging import get_logger
 from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
-from app.services.announcements import Announcements
+from app.services.announcements import CLAIM_MARGIN_SECONDS, Announcements
 from app.services.escalations import Escalations
 
 log = get_logger(__name__)
@@ -70,6 +70,9 @@ class Sweep:
     async def _give_up_interrupted(self) -> None:
         """Let work be run again that a crash cut off, and count it as failed."""
         cutoff = now() - timedelta(seconds=self._settings.interrupted_after_seconds)
+        # A decision is one call; its manager is waiting to be told what has become of it.
+        longest_call = self._settings.calls.timeout_seconds + CLAIM_MARGIN_SECONDS
+        decision_cutoff = max(cutoff, now() - timedelta(seconds=longest_call))
         interrupted = (
             select(WorkflowInstance.id)
             .where(
@@ -83,7 +86,7 @@ class Sweep:
             .join(WorkflowInstance, WorkflowInstance.id == QueuedResponse.workflow_id)
             .where(
                 QueuedResponse.status == QueueStatus.SENDING,
-                QueuedResponse.updated_at < cutoff,
+                QueuedResponse.updated_at < decision_cutoff,
                 WorkflowInstance.status == WorkflowStatus.AWAITING_APPROVAL,
             )
             .with_for_update(skip_locked=True, of=QueuedResponse)

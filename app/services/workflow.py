@@ -16,8 +16,10 @@ from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
 from app.core import correlation
 from app.core.catalogue import (
+    Component,
     Detection,
     EscalationType,
+    Operation,
     PlanResult,
     Route,
     Severity,
@@ -339,7 +341,9 @@ class Workflows:
             validate(offer, limits, arrears) if offer else None,
             self._settings.routing,
         )
-        if route is Route.AUTO_SENT and await self._is_overtaken(workflow):
+        if route is Route.AUTO_SENT and (
+            _may_have_been_sent(workflow) or await self._is_overtaken(workflow)
+        ):
             route = Route.QUEUED
         if plan is None:
             steps.skipped(Step.PAYMENT_PLAN)
@@ -680,6 +684,15 @@ def _tell_of_end(session: Transaction, run: _Run, route: Route, confidence: floa
 def _tell_of_retry(session: Transaction, run: _Run, route: Route) -> None:
     if run.workflow.attempt > 1:
         session.tell(log, WorkflowRetried(route=route, reason_given=run.reason_given))
+
+
+def _may_have_been_sent(workflow: WorkflowInstance) -> bool:
+    """Whether an earlier release failed as it sent a text, which it did not store: nobody knows it.
+
+    This one stores it before, and has it taken up again.
+    """
+    sending = f"{Component.SMS_AGENT}: {Operation.SEND_SMS} "
+    return workflow.attempt > 1 and (workflow.error or "").startswith(sending)
 
 
 def _claim_to_retry(workflow_id: str) -> ReturningUpdate[str]:

@@ -142,7 +142,9 @@ class Worklists:
         return await self._part(
             FailedWorkflow,
             entries,
-            WorkflowInstance.status == WorkflowStatus.FAILED,
+            # What is erased can't be run again.
+            (WorkflowInstance.status == WorkflowStatus.FAILED)
+            & WorkflowInstance.erased_at.is_(None),
             (WorkflowInstance.updated_at, WorkflowInstance.id),
             limit=limit,
             after=after,

@@ -156,7 +156,7 @@ def test_a_longer_period_has_a_larger_budget_to_spend() -> None:
 
 
 def test_a_limit_between_two_buckets_is_refused_with_the_choice() -> None:
-    with pytest.raises(ValueError, match=r"sms_latency_seconds=2.2 is no bucket .* 1.5, 2, 3"):
+    with pytest.raises(ValueError, match=r"sms_latency_seconds=2.2 is not a bucket .* 1.5, 2, 3"):
         rule_files(Thresholds(sms_latency_seconds=2.2), Links())
 
 

@@ -194,6 +194,7 @@ async def test_a_failed_text_that_was_erased_is_not_answered(
     assert refused.status_code == 409
     assert "erased" in refused.text
     assert upstreams.sent == []
+    assert (await client.get("/orchestrate/workflows/failed")).json()["total"] == 0
 
 
 Change = Callable[["Old"], None]

@@ -348,3 +348,19 @@ async def test_a_text_that_is_refused_is_known_not_to_be_sent_and_goes_out_under
         if path == "/sms/send"
     ]
     assert refused != sent
+
+
+async def test_a_text_of_an_earlier_release_that_may_be_with_the_tenant_is_not_followed_by_another(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, orchestrator: Orchestrator
+) -> None:
+    upstreams.bodies["v1"] = GARBLED
+    failed = await _receive(client)
+    del upstreams.bodies["v1"]
+    async with orchestrator.database.writing() as session:
+        # As a release left it that stored no text before it sent it.
+        await session.execute(
+            update(WorkflowInstance).values(error="sms_agent: send_sms failed: timeout")
+        )
+    again = (await client.post(f"/orchestrate/retry/{failed['workflow_id']}")).json()
+    assert again["status"] == "awaiting_approval"
+    assert _what_the_agent_took(upstreams) == set()
