@@ -23,6 +23,7 @@ from app.api.range_answer import range_answer
 from app.api.routing import CachedRoute, GuardedRoute, ScrapeRoute
 from app.core.errors import InvalidRequestError
 from app.schemas.error_answers import ErrorAnswer
+from app.schemas.forms import JSON_OR_CSV
 from app.schemas.metrics import SECTIONS, Measures, MetricsAnswer, Series
 from app.services import measures as selection
 from app.services import time_ranges
@@ -229,7 +230,7 @@ async def orchestrate_metrics(
 async def series(
     figures: TheRangeFigures,
     query: TheQuestion,
-    format: Annotated[str, Query(pattern="^(json|csv)$", description="json or csv")] = "json",
+    format: Annotated[str, Query(pattern=JSON_OR_CSV, description="json or csv")] = "json",
 ) -> Response:
     """Time series ready to plot: flat rows of time, measure, labels and values, oldest first.
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from app.core.nearest import did_you_mean
 from app.schemas.error_answers import Problem
+from app.schemas.forms import IDENTIFIER, JSON_OR_CSV, PHONE_NUMBER
 
 UNREADABLE_BODY = "body: it can't be read as JSON; send one JSON object"
 
@@ -27,6 +28,10 @@ _WORDS = {
     "float_parsing": "it must be a number",
     "float_type": "it must be a number",
     "bool_parsing": "it must be true or false",
+    "enum": "use {expected}",
+    "literal_error": "use {expected}",
+    "datetime_from_date_parsing": "use a time such as 2026-03-01T09:30:00Z",
+    "datetime_parsing": "use a time such as 2026-03-01T09:30:00Z",
     "timezone_aware": "it needs a time zone, such as 2026-03-01T09:30:00Z",
     "string_too_short": "it needs {min_length} or more characters",
     "string_too_long": "it may have {max_length} characters at most",
@@ -36,6 +41,14 @@ _WORDS = {
     "less_than": "it must be less than {lt}",
 }
 """Our words by pydantic's type of error; its own ones for any other."""
+
+
+_FORMS = {
+    IDENTIFIER: "it may hold letters, digits and . _ : @ - and begins with a letter or a digit",
+    PHONE_NUMBER: "it needs 7 to 15 digits, with or without a leading +",
+    JSON_OR_CSV: "use json or csv",
+}
+"""What each pattern of a field asks for."""
 
 
 def problems_of(request: Request, errors: Iterable[Mapping[str, Any]]) -> list[Problem]:
@@ -52,7 +65,7 @@ def _problem(error: Mapping[str, Any], known: list[str]) -> Problem:
         name = str(error["loc"][-1])[:60]
         hint = did_you_mean(name, known, otherwise=f"there are {', '.join(known)}")
         return Problem(field=field, message=f"unknown field; {hint}")
-    words = _WORDS.get(error["type"])
+    words = _WORDS.get(error["type"]) or _FORMS.get(str(context.get("pattern")))
     message = words.format(**context) if words else error["msg"].removeprefix("Value error, ")
     return Problem(field=field, message=message)
 

@@ -27,6 +27,7 @@ from app.core.catalogue import (
 )
 from app.core.sms_text import LONGEST, is_blank
 from app.models import OutboundState, WorkflowStatus
+from app.schemas.forms import IDENTIFIER, PHONE_NUMBER
 
 
 def _storable(value: str) -> str:
@@ -58,12 +59,12 @@ def _of_this_century(value: datetime) -> datetime:
 
 Identifier = Annotated[
     str,
-    Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"),
+    Field(min_length=1, max_length=128, pattern=IDENTIFIER),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_said)]
 Note = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
 PhoneNumber = Annotated[
-    str, Field(pattern=r"^\+?[0-9]{7,15}$", description="digits, with or without a leading +")
+    str, Field(pattern=PHONE_NUMBER, description="digits, with or without a leading +")
 ]
 
 ManagerId = Annotated[

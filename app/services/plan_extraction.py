@@ -8,14 +8,16 @@ from typing import Self
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
 
-_MONEY = r"(?<![\w.,])\$?\s*(?P<amount>\d{1,6}(?:,\d{3})*(?:\.\d{1,2})?)\s*(?:\$|dollars?|bucks)?"
+_MONEY = (
+    r"(?<![\w.,€£-])\$?\s*(?P<amount>\d{1,6}(?:,\d{3})*(?:\.\d{1,2})?)\s*(?:\$|dollars?|bucks)?"
+)
 _PERIOD = (
     r"(?:a|an|per|each|every|/)\s*(?P<period>week|wk|fortnight|month)"
     r"|(?P<adverb>week|fortnight|month)ly|pw\b"
 )
 _AMOUNT = re.compile(rf"{_MONEY}\s*(?:{_PERIOD})", re.IGNORECASE)
 _DURATION = re.compile(
-    r"\b(?:for|over|in|within|x|next)\s*(?:the\s+next\s+)?(?P<number>\d+)\s*(?P<unit>week|wk|month)",
+    r"\b(?:for|over|within|x|next)\s*(?:the\s+next\s+)?(?P<number>\d+)\s*(?P<unit>week|wk|month)",
     re.IGNORECASE,
 )
 _LONGEST_WEEKS = 9999
@@ -58,6 +60,12 @@ _IN_JEST = _any(
     r"wish|if only|as if|why (?:would|should|do)|kidding|joking|jokes?|laugh\w*|lol|haha\w*",
     "yeah right|no thanks|no chance|dream on",
 )
+_ON_CONDITION = _any("if you|unless|provided|as long as|on condition")
+_DECLINES = _any(
+    r"can'?t|cannot|can not|unable to|not able to|won'?t|not accept|decline",
+    r"sorry,? (?:but|we|no|that)",
+    "unfortunately|not possible|not enough",
+)
 _SAYS_NOTHING = re.compile(
     r"[\W_]*(?:(?:hi|hello|hey|ok|okay|yes|sure|please|maybe|just|only|pay|paying|say|of)\b[\W_]*)*",
     re.IGNORECASE,
@@ -84,6 +92,7 @@ class PaymentPlan:
         Fortnightly and monthly instalments are turned into weekly ones.
         """
         amounts = list(_AMOUNT.finditer(text))
+        plans = []
         begin = 0
         for amount, following in zip_longest(amounts, amounts[1:]):
             # What stands between an amount and the next is about this one.
@@ -94,13 +103,19 @@ class PaymentPlan:
             if _AGO.match(after) or _NOT_PROPOSED.search(clause) or _TOO_MUCH.search(after):
                 continue
             is_offered = _OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause)
-            is_doubtful = _DOUBTFUL.search(clause) or _IN_JEST.search(text)
-            return cls(
-                _weekly_dollars(amount),
-                _weeks(_DURATION.search(after) or _DURATION.search(before)),
-                bool(is_offered) and not is_doubtful,
+            plans.append(
+                cls(
+                    _weekly_dollars(amount),
+                    _weeks(_DURATION.search(after) or _DURATION.search(before)),
+                    bool(is_offered) and not _DOUBTFUL.search(clause),
+                )
             )
-        return None
+        if not plans:
+            return None
+        # Of several amounts nobody knows which is meant.
+        is_one = len({plan.weekly_dollars for plan in plans}) == 1
+        is_meant = is_one and not _IN_JEST.search(text) and not _ON_CONDITION.search(text)
+        return replace(plans[0], is_offered=plans[0].is_offered and is_meant)
 
 
 def _weekly_dollars(amount: re.Match[str]) -> float:
@@ -120,9 +135,11 @@ def _weeks(duration: re.Match[str] | None) -> int | None:
 def proposed(message: str, answer: str | None) -> PaymentPlan | None:
     """The plan of the tenant, completed by what the AI's answer says; None if there is none.
 
-    What the answer alone offers is nobody's proposal yet.
+    What the answer alone offers is nobody's proposal yet, and what it declines is not agreed.
     """
     from_message = PaymentPlan.found_in(message)
+    if from_message is not None and answer and _DECLINES.search(answer):
+        return replace(from_message, is_offered=False)
     from_answer = PaymentPlan.found_in(answer) if answer else None
     if from_message is None or from_answer is None:
         return from_message

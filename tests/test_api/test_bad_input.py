@@ -169,6 +169,16 @@ async def test_no_such_route_and_no_such_method(client: httpx.AsyncClient) -> No
         ("/orchestrate/sms-received", SMS | {"content": 5}, "content: it must be a text"),
         ("/orchestrate/sms-received", [], "body: send one JSON object"),
         (
+            "/orchestrate/sms-received",
+            SMS | {"phone_number": "call me"},
+            "phone_number: it needs 7 to 15 digits, with or without a leading +",
+        ),
+        (
+            "/orchestrate/escalate",
+            ESCALATE | {"severity": "huge"},
+            "severity: use 'low', 'medium', 'high' or 'critical'",
+        ),
+        (
             "/orchestrate/retry-failed",
             {"since": "9999-12-31T23:59:59-12:00"},
             "since: use a time from the year 2000 to a year from now",

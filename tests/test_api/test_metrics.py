@@ -260,7 +260,7 @@ def blocks_from(file: Path, blocks: Path) -> subprocess.CompletedProcess[str]:
         ("", {"from": ""}, "from", "ISO 8601"),
         ("", {"to": ""}, "to", "ISO 8601"),
         ("/series", {"step": ""}, "step", "such as 5m"),
-        ("/series", {"format": "xml"}, "format", "json|csv"),
+        ("/series", {"format": "xml"}, "format", "json or csv"),
         ("/series", {"metrics": "today"}, "metrics", "did you mean"),
         ("/export", {"format": "xls"}, "format", "'csv', 'ndjson', 'parquet'"),
     ],

@@ -56,6 +56,8 @@ def test_the_tenant_is_heard_before_the_ai() -> None:
         "If only I could pay 100 a week for 8 weeks",
         "why would I pay 100 a week for 8 weeks",
         "100 a week for 8 weeks? lol no",
+        "can I pay 100 a week for 8 weeks? actually make it 10 a week",
+        "I can pay 100 a week for 8 weeks if you waive the other 3000",
         "100 a week for 8 weeks, are you kidding me",
         "My brother would pay 100 a week for 8 weeks",
         "It says 100 a week for 8 weeks in the letter",
@@ -65,6 +67,16 @@ def test_what_may_be_no_offer_is_read_by_a_person(text: str) -> None:
     plan = PaymentPlan.found_in(text)
     assert plan == PaymentPlan(100, 8, is_offered=False)
     assert validate(plan, LIMITS, None) is PlanResult.NEEDS_REVIEW
+
+
+def test_a_plan_that_the_answer_declines_is_read_by_a_person() -> None:
+    plan = proposed("can I pay 100 a week for 8 weeks?", "No, we can't accept that.")
+    assert plan == PaymentPlan(100, 8, is_offered=False)
+
+
+def test_a_beginning_is_no_duration() -> None:
+    found = PaymentPlan.found_in("can I pay 50 a week starting in 3 weeks")
+    assert found == PaymentPlan(50, None)
 
 
 def test_each_amount_has_its_own_duration() -> None:
@@ -165,6 +177,8 @@ def test_what_is_written_is_what_is_found(weekly: int, weeks: int) -> None:
         "I make 500 a week",
         "my wage is 600 a week",
         "1e9 a week",
+        "can I pay 20-30 a week for 8 weeks",
+        "\u20ac100 a week for 8 weeks",
     ],
 )
 def test_what_was_paid_or_is_refused_is_no_plan(text: str) -> None:
