@@ -48,27 +48,36 @@ _NOT_PROPOSED = _any(
     r"rent (?:is|was|went)|costs?|owes?",
 )
 _TOO_MUCH = _any("too much", "too high", "too expensive", "not possible", "impossible")
-_OFFERS = _any(
-    r"can|could|may|might|will|i'?ll|would|let me|how about|what about|want to|like to",
-    "happy to|able to|offer|propose|suggest|manage|afford|agree|plan|instalments?|payments?",
+_HELLO = r"(?:(?:hi|hello|hey|ok|okay|yes|sure|please|maybe|well|thanks|sorry)\b[\W_]*)*"
+_SOFTLY = r"(?:(?:please|just|only|maybe|probably|at least|definitely)\s+)*"
+_PAY = (
+    r"(?:(?:pay|paying|do|manage|afford|make|give you|offer|send|cover)\b\s*)?"
+    r"(?:start(?:ing)? (?:with|paying)\s+)?(?:you\s+)?(?:back\s+)?"
+    r"(?:payments? of\s*|instalments? of\s*)?(?:(?:only|just|about|around)\s*)?"
 )
-_DOUBTFUL = _any(
-    r"don'?t|do not|never",
-    "she|he|they|neighbou?r|flatmate|roommate|brother|sister|mother|father|mum|dad|friend",
+_OFFER = re.compile(
+    rf"[\W_]*{_HELLO}(?:for \d+ (?:weeks|months)\s+)?(?:"
+    rf"(?:can|could|may|might|shall) (?:i|we)\s+{_SOFTLY}{_PAY}"
+    rf"|(?:(?:i|we)\s+)?(?:can|could|will|may)\s+{_SOFTLY}{_PAY}"
+    rf"|i'?ll\s+{_SOFTLY}{_PAY}|let me\s+{_PAY}"
+    rf"|i(?:'?d| would)? (?:like|want) to\s+{_PAY}|i(?:'?m| am) (?:able|happy) to\s+{_PAY}"
+    rf"|(?:would|how about|what about)\s*|would you (?:accept|take|agree to)\s*"
+    rf"|is it ok(?:ay)? (?:if i|to) {_PAY}"
+    r"|(?:my |a )?(?:payment )?(?:plan|offer|proposal)\b(?: is| of)?\W*"
+    rf"|{_PAY})[\W_]*",
+    re.IGNORECASE,
 )
-_IN_JEST = _any(
-    r"wish|if only|as if|why (?:would|should|do)|kidding|joking|jokes?|laugh\w*|lol|haha\w*",
-    "yeah right|no thanks|no chance|dream on",
+"""All that a clause may say before the amount, for the tenant plainly to mean it."""
+
+_TAKEN_BACK = re.compile(
+    r"\b(?:if(?! (?:that|it|this|possible|ok))|unless|provided|as long as|on condition|when|waive"
+    r"|no|nope|not|cannot|can'?t|never|wish|as if|kidding|joking|jokes?|laugh\w*|lol|haha\w*)\b",
+    re.IGNORECASE,
 )
-_ON_CONDITION = _any("if you|unless|provided|as long as|on condition")
 _DECLINES = _any(
     r"can'?t|cannot|can not|unable to|not able to|won'?t|not accept|decline",
     r"sorry,? (?:but|we|no|that)",
     "unfortunately|not possible|not enough",
-)
-_SAYS_NOTHING = re.compile(
-    r"[\W_]*(?:(?:hi|hello|hey|ok|okay|yes|sure|please|maybe|just|only|pay|paying|say|of)\b[\W_]*)*",
-    re.IGNORECASE,
 )
 _WEEKS_PER = {"week": 1.0, "wk": 1.0, "fortnight": 2.0, "month": 52 / 12}
 
@@ -102,20 +111,19 @@ class PaymentPlan:
             clause = _CLAUSE_END.split(before)[-1]
             if _AGO.match(after) or _NOT_PROPOSED.search(clause) or _TOO_MUCH.search(after):
                 continue
-            is_offered = _OFFERS.search(clause) or _SAYS_NOTHING.fullmatch(clause)
+            is_offered = _OFFER.fullmatch(clause) and not _TAKEN_BACK.search(after)
             plans.append(
                 cls(
                     _weekly_dollars(amount),
                     _weeks(_DURATION.search(after) or _DURATION.search(before)),
-                    bool(is_offered) and not _DOUBTFUL.search(clause),
+                    bool(is_offered),
                 )
             )
         if not plans:
             return None
         # Of several amounts nobody knows which is meant.
         is_one = len({plan.weekly_dollars for plan in plans}) == 1
-        is_meant = is_one and not _IN_JEST.search(text) and not _ON_CONDITION.search(text)
-        return replace(plans[0], is_offered=plans[0].is_offered and is_meant)
+        return replace(plans[0], is_offered=plans[0].is_offered and is_one)
 
 
 def _weekly_dollars(amount: re.Match[str]) -> float:
