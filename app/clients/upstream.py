@@ -77,8 +77,11 @@ class UpstreamError(Exception):
         retry_after_seconds: float | None = None,
         *,
         may_be_done: bool = True,
+        hung_up: bool = False,
     ) -> None:
         """``retry_after_seconds`` is how long the upstream asked to be left alone, if it did.
+
+        ``hung_up`` is True where it was reached and ended the connection in place of an answer.
 
         ``may_be_done`` is False where the upstream has surely not done what it was asked: it was
         not asked, or it has refused.
@@ -89,6 +92,7 @@ class UpstreamError(Exception):
         self.error_type = error_type
         self.retry_after_seconds = retry_after_seconds
         self.may_be_done = may_be_done
+        self.hung_up = hung_up
 
 
 class Breakers:
@@ -139,7 +143,7 @@ class Breakers:
             breaker.answered(permit)
         elif not isinstance(error, UpstreamError):
             breaker.gave_up(permit)
-        elif error_type in _FOR_ONE:
+        elif error_type in _FOR_ONE or error.hung_up:
             breaker.failed_for_one(permit)
         else:
             breaker.failed(permit)
@@ -386,8 +390,13 @@ class Upstream:
                 body = await self._body(operation, response)
         except httpx.TimeoutException:
             raise UpstreamError(self.component, operation, ErrorType.TIMEOUT) from None
-        except httpx.HTTPError:
-            raise UpstreamError(self.component, operation, ErrorType.CONNECTION) from None
+        except httpx.HTTPError as error:
+            raise UpstreamError(
+                self.component,
+                operation,
+                ErrorType.CONNECTION,
+                hung_up=not isinstance(error, httpx.ConnectError),
+            ) from None
         if not response.is_success:
             raise self._refusal(operation, recipient, response)
         try:

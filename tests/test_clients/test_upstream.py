@@ -9,7 +9,7 @@ from time import monotonic, time
 
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from app.clients.breaker import CircuitBreaker
 from app.clients.sms_agent import SMSAgent
@@ -156,6 +156,27 @@ async def test_a_bad_number_leaves_every_other_tenant_served() -> None:
     ):
         for _ in range(5):
             assert await _outcome(agent, bad) is ErrorType.SERVER_ERROR
+        assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
+        assert await _outcome(agent, NUMBERS[1]) is None
+
+
+def _hung_up(number: str) -> Response:
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ConnectionAbortedError
+
+    return StreamingResponse(half()) if number == NUMBERS[0] else _history()
+
+
+async def test_a_number_at_which_the_upstream_hangs_up_is_not_everybody_s_trouble() -> None:
+    upstream = Agent()
+    upstream.answer = _hung_up
+    async with (
+        serving(upstream.app()) as url,
+        calling(url, _calls()) as (agent, breakers),
+    ):
+        for _ in range(5):
+            assert await _outcome(agent, NUMBERS[0]) is ErrorType.CONNECTION
         assert breakers.state(Component.SMS_AGENT) is BreakerState.CLOSED
         assert await _outcome(agent, NUMBERS[1]) is None
 
