@@ -381,7 +381,7 @@ def changed(value: Any, path: tuple[object, ...], new: object) -> Any:
 
 @given(data=st.data(), number=st.uuids())
 @hypothesis_settings(
-    max_examples=500 if LONG else 40,
+    max_examples=500 if LONG else 15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_no_answer_of_an_upstream_is_a_500_or_leaves_an_sms_nowhere(

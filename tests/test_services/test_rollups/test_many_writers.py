@@ -17,6 +17,7 @@ from app.services.rollups.rollups import COARSE, DEAD_AFTER_SECONDS
 from app.services.rollups.tables import MINUTE
 from app.services.rollups.totals import Total
 from tests.clock import Clock
+from tests.length import LONG
 from tests.test_services.test_rollups.conftest import METRICS, NOON, Writer, database_at
 from tests.test_services.test_rollups.test_writing import stored
 from tests.waiting import eventually
@@ -252,7 +253,7 @@ async def test_nothing_is_consolidated_while_a_writer_is_in_the_middle_of_its_ro
     await database.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(30 if LONG else 3))
 async def test_whatever_happens_in_whatever_order_each_sms_is_counted_once(
     writer: Made, clock: Clock, database: Database, seed: int
 ) -> None:
