@@ -192,8 +192,8 @@ class Access:
             raise UnauthorizedError(
                 "send `Authorization: Bearer` with a token of this service"
                 if self._tokens
-                else f"closed: set {_SETTING} to a file of tokens, or set "
-                "ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK=true lets this machine in"
+                else f"nobody may ask yet: set {_SETTING} to a file of tokens. To let "
+                "in this machine alone, set ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK=true"
             )
         if not caller.may(scope):
             self._unauthorized.note()

@@ -466,7 +466,10 @@ class Workflows:
                 response = (
                     await session.scalars(
                         update(QueuedResponse)
-                        .where(QueuedResponse.id == outbound.response_queue_id)
+                        .where(
+                            QueuedResponse.id == outbound.response_queue_id,
+                            QueuedResponse.status == QueueStatus.SENDING,
+                        )
                         .values(
                             status=QueueStatus.PENDING,
                             updated_at=now(),
