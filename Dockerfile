@@ -28,6 +28,7 @@ RUN mkdir /prometheus && chown 65534:65534 /prometheus
 COPY --from=prometheus /bin/prometheus /bin/promtool /usr/local/bin/
 COPY --from=stack-packages /opt/venv /opt/venv
 WORKDIR /srv
+COPY asgi_observability asgi_observability
 COPY app app
 COPY simulator simulator
 COPY alerts alerts
@@ -46,6 +47,7 @@ RUN mkdir /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator \
  && chown 10001:10001 /var/lib/orchestrator /var/lib/simulator /var/log/orchestrator
 COPY --from=app-packages /opt/venv /opt/venv
 WORKDIR /srv
+COPY asgi_observability asgi_observability
 COPY app app
 COPY simulator simulator
 COPY alerts/runbooks alerts/runbooks

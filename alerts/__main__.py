@@ -15,7 +15,7 @@ from alerts.rules import rule_files
 from alerts.signals import groups
 from app.core.config import load_settings
 from app.core.environment import SettingsError
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools.mutation import survivors
 from prometheus_tools.toolchain import ToolMissing
 

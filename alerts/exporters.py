@@ -8,8 +8,8 @@ expose. ``job`` and ``instance`` come with scraping. A made-up past is marked by
 from collections.abc import Iterator
 
 from app.core import catalogue
-from app.core.catalogue import Kind, Label, Metric
 from app.core.synthetic_history import SYNTHETIC_HISTORY as SYNTHETIC_HISTORY
+from asgi_observability.metric import Kind, Label, Metric
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""

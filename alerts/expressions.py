@@ -11,8 +11,8 @@ from promql_parser import MatchOp, VectorSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
 from alerts.model import Record
-from app.core.catalogue import Metric
-from app.core.nearest import did_you_mean
+from asgi_observability.metric import Metric
+from asgi_observability.nearest import did_you_mean
 
 TARGET_LABELS = frozenset({"job", "instance"})
 """Labels that scraping adds to every series."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.core.events import Event
+from asgi_observability.event import Event
 
 SINCE = "30m"
 """Longer than any alert is pending, so that what began it is among the lines."""

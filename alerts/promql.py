@@ -1,6 +1,6 @@
 """PromQL that every signal needs, written once."""
 
-from app.core.catalogue import Metric
+from asgi_observability.metric import Metric
 
 
 def or_zero(part: str, whole: str) -> str:

@@ -13,7 +13,7 @@ from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusAPI, PrometheusError
 from prometheus_tools.replay import Difference, Fired, NoDataError, Replay, Replayed, differences

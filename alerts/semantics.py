@@ -26,7 +26,7 @@ from promql_parser import (
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
 from alerts.model import Record
-from app.core.catalogue import Kind
+from asgi_observability.metric import Kind
 
 SAMPLES_PER_RANGE = 4
 """Scrape intervals in a range, so that one failed scrape, or a late one, leaves a rate."""

@@ -21,7 +21,6 @@ from app.core.config import ENV_PREFIX, Settings, load_settings
 from app.core.database import Database
 from app.core.database_errors import database_trouble
 from app.core.environment import SettingsError
-from app.core.utf8 import begin_in_utf8
 from app.migrations import (
     BUSINESS,
     NOTHING,
@@ -32,6 +31,7 @@ from app.migrations import (
     upgrade,
     waiting,
 )
+from asgi_observability.utf8 import begin_in_utf8
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that it is never us who hang up on a request."""

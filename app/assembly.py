@@ -16,12 +16,9 @@ from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import FACTS, Component
 from app.core.config import Settings
 from app.core.database import Database, instrument_database
-from app.core.events import FromCode, RollupsLost
+from app.core.events import RollupsLost
 from app.core.facts import FactCounters
 from app.core.failed_writes import FailedWrites
-from app.core.logging import get_logger
-from app.core.observability import Observability
-from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.models import new_id
 from app.services.announcements import CLAIM_MARGIN_SECONDS, Announcements
@@ -43,6 +40,10 @@ from app.services.sweep import Sweep
 from app.services.worker_state import WorkerState
 from app.services.workflow import Workflows
 from app.services.worklists import Worklists
+from asgi_observability.background import Background
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
+from asgi_observability.observability import Observability
 
 log = get_logger(__name__)
 

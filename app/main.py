@@ -25,14 +25,15 @@ from app.api.openapi import DocumentedAPI
 from app.api.parameters import only_known_parameters
 from app.assembly import running_orchestrator
 from app.core.config import Settings, load_settings
-from app.core.events import FromCode, HashKeyMissing, ServiceStarted
-from app.core.logging import configure_logging, get_logger
-from app.core.middleware import ObservabilityMiddleware
-from app.core.observability import Observability
+from app.core.events import ServiceStarted
+from app.core.instrumentation import orchestrator_observability
+from app.core.logging import configure_logging
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
+from asgi_observability.middleware import ObservabilityMiddleware
+from asgi_observability.observability import Observability
 
 log = get_logger(__name__)
-
-SERVICE = "orchestrator"
 
 
 def create_app(settings: Settings, observability: Observability) -> FastAPI:
@@ -92,15 +93,11 @@ def observed(app: FastAPI, observability: Observability) -> ASGIApp:
 def create() -> ASGIApp:
     """The factory that each worker of the server calls."""
     settings = load_settings()
-    configure_logging(SERVICE, settings.environment, settings.log_options)
-    if settings.log_hash_key is None:
-        fix = "set ORCHESTRATOR_LOG_HASH_KEY, or put log_hash_key into the folder of secrets"
-        log.event(HashKeyMissing(fix=FromCode(fix)))
-    observability = Observability(
-        SERVICE,
+    configure_logging(settings)
+    observability = orchestrator_observability(
+        settings.environment,
         settings.worker_metrics_dir,
         log_levels=settings.logs.levels,
         slow_operation_seconds=settings.logs.slow_operation_seconds,
-        environment=settings.environment,
     )
     return observed(create_app(settings, observability), observability)

@@ -20,11 +20,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, make_url
 
 from app.core.database import Database
-from app.core.nearest import did_you_mean
 from app.migrations import BUSINESS, ROLLUPS, History, upgrade
 from app.migrations.history import LONGEST_NAME
 from app.models import Base, UtcDateTime
 from app.services import rollups
+from asgi_observability.nearest import did_you_mean
 
 TABLES: dict[str, tuple[History, MetaData]] = {
     "business": (BUSINESS, Base.metadata),

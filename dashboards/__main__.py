@@ -9,7 +9,7 @@ from alerts import generated, paths
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.utf8 import begin_in_utf8
 from dashboards import lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff

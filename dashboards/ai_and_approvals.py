@@ -6,8 +6,9 @@ from alerts.model import Dashboard, Unit
 from alerts.promql import quantile
 from alerts.signals import business, growth, operations, throughput
 from app.core import catalogue
-from app.core.catalogue import Component, Outcome
+from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
+from asgi_observability.catalogue import Outcome
 from dashboards.grafana import Panel
 from dashboards.house_style import (
     Colour,

@@ -6,9 +6,10 @@ from alerts.model import Dashboard, Unit
 from alerts.promql import seconds
 from alerts.signals import business, throughput
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, EscalationType, Metric, PlanResult, Route
+from app.core.catalogue import ApprovalAction, EscalationType, PlanResult, Route
 from app.core.catalogue import Severity as Urgency
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 from dashboards.ai_and_approvals import decisions_that_approve, sent_at_once
 from dashboards.grafana import Panel
 from dashboards.house_style import (

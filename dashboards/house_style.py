@@ -18,16 +18,10 @@ from grafanalib import core
 from alerts.exporters import NODE_TIME, SYNTHETIC_HISTORY
 from alerts.model import Comparison, Dashboard, Record, Severity, Signal, Threshold, Unit
 from app.core import catalogue
-from app.core.catalogue import (
-    ApprovalAction,
-    BreakerState,
-    Metric,
-    Outcome,
-    PlanResult,
-    Route,
-    StepStatus,
-)
+from app.core.catalogue import ApprovalAction, BreakerState, PlanResult, Route, StepStatus
 from app.core.catalogue import Severity as Urgency
+from asgi_observability.catalogue import Outcome
+from asgi_observability.metric import Metric
 from dashboards import grafana
 from dashboards.grafana import Panel
 

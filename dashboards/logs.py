@@ -4,8 +4,8 @@ from grafanalib import core
 
 from alerts.model import Dashboard, Unit
 from alerts.signals import runtime
-from app.core import catalogue, events
-from app.core.events import all_events
+from app.core import catalogue
+from app.core.events import declared
 from dashboards import grafana
 from dashboards.house_style import (
     INSTANCES,
@@ -54,7 +54,7 @@ def logs_dashboard() -> core.Dashboard:
 
 def _events() -> list[str]:
     """The events of the service, not those of whoever else adopts the layer."""
-    return sorted(each.name for each in all_events() if each.__module__ == events.__name__)
+    return sorted(event.name for event in declared())
 
 
 def _lines_of(level: str) -> str:

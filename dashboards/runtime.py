@@ -7,8 +7,8 @@ from alerts.model import Dashboard, Unit
 from alerts.signals import node, operations
 from alerts.signals import runtime as process
 from app.core import catalogue
-from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 from dashboards.grafana import Panel
 from dashboards.house_style import (
     INSTANCES,

@@ -5,8 +5,10 @@ from grafanalib import core
 from alerts.model import Dashboard, Record, Unit
 from alerts.signals import http, operations, sms
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Component, Metric, Outcome, StepStatus
+from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
+from asgi_observability.catalogue import Outcome
+from asgi_observability.metric import Metric
 from dashboards.grafana import Panel
 from dashboards.house_style import (
     INSTANCES,

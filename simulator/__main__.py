@@ -8,9 +8,10 @@ import sys
 import uvloop
 
 from app.core.environment import SettingsError
-from app.core.events import FromCode
-from app.core.logging import LogOptions, configure_logging, get_logger
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.event import FromCode
+from asgi_observability.logging import LogOptions, configure_logging, get_logger
+from asgi_observability.resource import Resource
+from asgi_observability.utf8 import begin_in_utf8
 from simulator.events import Ready, Stopping
 from simulator.settings import Settings, load_settings
 from simulator.simulation import running
@@ -38,7 +39,7 @@ def main() -> int:
             stdout=settings.log_format,
             folder=settings.log_folder,
         )
-        configure_logging("simulator", "development", options)
+        configure_logging(Resource("simulator", environment="development"), options)
         uvloop.run(_simulate(settings))
     except OSError as error:
         print(f"The simulator can't run: {error}", file=sys.stderr)

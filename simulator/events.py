@@ -2,7 +2,7 @@
 
 import logging
 
-from app.core.events import Event, FromCode
+from asgi_observability.event import Event, FromCode
 
 
 class Ready(Event):

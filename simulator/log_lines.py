@@ -10,26 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from app.core import correlation
-from app.core import logging as logs
 from app.core.catalogue import Component, Operation, PlanResult, Route, Step
 from app.core.events import (
     AIAnswered,
-    Event,
-    FromCode,
-    Identifier,
-    OperationCompleted,
-    OperationFailed,
     OperationRetried,
     PaymentPlanDetected,
     PaymentPlanValidated,
-    Request,
     ResponseAutoSent,
     ResponseQueued,
     SMSReceived,
     SMSRouted,
     StepCompleted,
 )
+from asgi_observability import correlation
+from asgi_observability import logging as logs
+from asgi_observability.event import Event, FromCode, Identifier
+from asgi_observability.events import OperationCompleted, OperationFailed, Request
+from asgi_observability.resource import Resource
 from simulator.latency import Latency
 from simulator.tenants import SIMULATED, Sender
 
@@ -55,7 +52,7 @@ def write(
 ) -> list[str]:
     """Write at least ``lines`` lines into files in ``folder``; gives the correlation IDs."""
     options = logs.LogOptions(folder=folder, stdout="off", queue_bytes=QUEUE_BYTES)
-    logs.configure_logging("orchestrator", "production", options)
+    logs.configure_logging(Resource("orchestrator", environment="production"), options)
     pipeline = logs.pipeline()
     (writer,) = pipeline.writers
     ids = []

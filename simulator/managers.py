@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from app.core.catalogue import ApprovalAction
-from app.core.events import FromCode
-from app.core.logging import get_logger
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 from simulator.events import ManagerFailed
 from simulator.notification_service import Notification
 from simulator.tenants import is_simulated

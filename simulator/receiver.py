@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.core.events import FromCode
-from app.core.logging import get_logger
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 from simulator.events import NotificationNotStored, NotificationUnreadable
 
 log = get_logger(__name__)

@@ -8,9 +8,9 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from app.core import correlation
-from app.core.events import FromCode
-from app.core.logging import get_logger
+from asgi_observability import correlation
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 from simulator.events import UpstreamCalled
 from simulator.faults import ADDED_LATENCY_SECONDS, ERROR_SHARE, ActiveFaults, Effect, Upstream
 from simulator.latency import Latency

@@ -7,9 +7,9 @@ from random import Random
 
 import httpx
 
-from app.core import correlation
-from app.core.events import FromCode
-from app.core.logging import get_logger
+from asgi_observability import correlation
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 from simulator.events import SMSFailed
 from simulator.faults import HOSTILE_MESSAGES, HOSTILE_SHARE, ActiveFaults
 from simulator.rhythm import Arrivals, rhythm

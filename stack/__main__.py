@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from alerts import replay_command
 from app.core.environment import without_service_addresses
-from app.core.levels import level_name
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.levels import level_name
+from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
 from stack import compose, grafana, metrics_tokens, operators, ownership, processes, simulation
 from stack.backend import Backend, ComponentStatus, StackError

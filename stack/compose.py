@@ -159,7 +159,16 @@ class ComposeBackend:
         """Run the log query tool in the app's container, which has its files and its key."""
         _require_compose()
         terminal = [] if sys.stdout.isatty() else ["--no-TTY"]
-        command = ["docker", "compose", "exec", *terminal, "app", "python", "-m", "app.logs"]
+        command = [
+            "docker",
+            "compose",
+            "exec",
+            *terminal,
+            "app",
+            "python",
+            "-m",
+            "app.logs",
+        ]
         return subprocess.run(
             [*command, *arguments], cwd=self._root, env=self._environment, check=False
         ).returncode

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from app.core.nearest import nearest
+from asgi_observability.nearest import nearest
 from stack.ports import OFFSET, PORTS
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"

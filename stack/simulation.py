@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 from stack.backend import StackError
 
 DECIDED_WITHIN_SECONDS = 150

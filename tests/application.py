@@ -7,7 +7,7 @@ import httpx
 
 from app.assembly import Orchestrator
 from app.core.config import Settings
-from app.core.observability import Observability
+from app.core.instrumentation import orchestrator_observability
 from app.main import create_app, observed
 
 
@@ -16,7 +16,7 @@ async def application(
     settings: Settings, address: str = "10.0.0.9"
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Orchestrator]]:
     """A client at ``address``, and the parts behind the API."""
-    observability = Observability("orchestrator")
+    observability = orchestrator_observability()
     app = create_app(settings, observability)
     transport = httpx.ASGITransport(observed(app, observability), client=(address, 40000))
     async with (

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.core import logging as logs
-from app.core.log_sampling import Sampling
-from app.core.log_writer import Writer
+from asgi_observability import logging as logs
+from asgi_observability.log_sampling import Sampling
+from asgi_observability.log_writer import Writer
 
 
 class Memory:

@@ -19,12 +19,14 @@ from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
 from app.assembly import Orchestrator
-from app.core import correlation
-from app.core import logging as logs
 from app.core.config import Calls, MetricsAccess, Settings
-from app.core.instrumentation import Instruments
-from app.core.observability import Observability
+from app.core.instrumentation import orchestrator_observability
 from app.main import create_app, observed
+from asgi_observability import correlation
+from asgi_observability import logging as logs
+from asgi_observability.instruments import Instruments
+from asgi_observability.observability import Observability
+from asgi_observability.resource import Resource
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
 from tests import costs, personal_data, run_end, traced
@@ -62,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def configure_test_logs() -> None:
     """Log as a service would, into the folder that is searched for personal data in the end."""
     options = logs.LogOptions(level="debug", stdout="off", folder=personal_data.LOG_FOLDER)
-    logs.configure_logging("tests", "test", options)
+    logs.configure_logging(Resource("tests", environment="test"), options)
 
 
 @pytest.fixture(autouse=True)
@@ -231,7 +233,7 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
 
 @pytest.fixture
 def observability() -> Observability:
-    return Observability("orchestrator")
+    return orchestrator_observability()
 
 
 @pytest.fixture

@@ -16,7 +16,13 @@ import pytest
 
 import app
 
-FOLDERS = ("tests/test_api/", "tests/test_core/", "tests/test_logs/", "tests/test_services/")
+FOLDERS = (
+    "tests/test_api/",
+    "tests/test_asgi_observability/",
+    "tests/test_core/",
+    "tests/test_logs/",
+    "tests/test_services/",
+)
 
 _WANTED = float(os.environ.get("PYTEST_COVERAGE") or 0)
 _REACHED = pytest.StashKey[float]()

@@ -13,7 +13,7 @@ from alerts.model import Team
 from alerts.notifications.mail import Addresses, MailServer, Sender
 from alerts.notifications.working_hours import END_OF_DAY, MIDNIGHT, WEEK, Clock, Days
 from app.core.environment import OwnSettings, OwnVariables
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
 

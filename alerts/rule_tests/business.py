@@ -8,8 +8,9 @@ from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import JOB, Universe, Values, share
 from alerts.signals import business
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, Metric, Route
+from app.core.catalogue import ApprovalAction, Route
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _HOUR, _DAY = 3600, 86400
 

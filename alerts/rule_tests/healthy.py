@@ -12,7 +12,9 @@ from alerts import exporters
 from alerts.model import Group, Severity
 from alerts.rule_tests.universe import JOB, selector
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Kind, Metric, Outcome, Route, StepStatus
+from app.core.catalogue import BreakerState, Route, StepStatus
+from asgi_observability.catalogue import Outcome
+from asgi_observability.metric import Kind, Metric
 
 _STEP = 15
 _BEGIN, _RESTART, _END = 20, 160, 300

@@ -11,8 +11,8 @@ from alerts.rule_tests.universe import (
     share,
 )
 from alerts.signals import monitoring
-from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _TARGET = ("job", "instance")
 _GROUP = (*_TARGET, "rule_group")

@@ -6,8 +6,10 @@ from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import Universe, Values, or_zero, share
 from alerts.signals import operations
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Metric, Outcome
+from app.core.catalogue import BreakerState
 from app.core.thresholds import Thresholds
+from asgi_observability.catalogue import Outcome
+from asgi_observability.metric import Metric
 
 _DURATION, _ERRORS = catalogue.OPERATION_DURATION, catalogue.OPERATION_ERRORS.name
 _CALL, _COMPONENT = ("job", "component", "operation"), ("job", "component")

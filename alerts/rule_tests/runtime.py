@@ -7,8 +7,8 @@ from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import JOB, LAST_PACE, Universe, Values
 from alerts.signals import runtime
 from app.core import catalogue
-from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _BY = ("job", "instance")
 _DAY = 86400

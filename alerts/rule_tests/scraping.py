@@ -6,8 +6,8 @@ from alerts import exporters
 from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import Universe, Values, share
 from alerts.signals import scraping
-from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _TARGET = ("job", "instance")
 _DAY = 86400

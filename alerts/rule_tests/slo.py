@@ -19,8 +19,9 @@ from alerts.rule_tests.universe import (
 )
 from alerts.signals import slo
 from app.core import catalogue
-from app.core.catalogue import Metric, Route, Step, StepStatus, StepType
+from app.core.catalogue import Route, Step, StepStatus, StepType
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 OBJECTIVE = "job_slo:slo_objective:ratio"
 CALM = "calm"

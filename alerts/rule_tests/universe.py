@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate, groupby
 
-from app.core.catalogue import Kind, Metric
+from asgi_observability.metric import Kind, Metric
 
 Labels = tuple[tuple[str, str], ...]
 Values = dict[Labels, float]

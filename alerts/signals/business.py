@@ -15,11 +15,10 @@ from alerts.model import (
 )
 from alerts.promql import quantile, ratio
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, Metric, Route
+from app.core.catalogue import ApprovalAction, Route
 from app.core.catalogue import Severity as Urgency
 from app.core.events import (
     AIAnswered,
-    BackgroundTaskFailed,
     EscalationOpened,
     NotificationFailed,
     PaymentPlanDetected,
@@ -28,6 +27,8 @@ from app.core.events import (
     ResponseNotSent,
 )
 from app.core.thresholds import Thresholds
+from asgi_observability.events import BackgroundTaskFailed
+from asgi_observability.metric import Metric
 
 _RESPONSES = catalogue.AI_RESPONSES
 _CONFIDENCE = catalogue.AI_CONFIDENCE

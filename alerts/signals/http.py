@@ -15,8 +15,9 @@ from alerts.model import (
 )
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
 from app.core import catalogue
-from app.core.events import DatabaseFailed, OperationRetried, OperationSlow, UnhandledError
+from app.core.events import DatabaseFailed, OperationRetried
 from app.core.thresholds import Thresholds
+from asgi_observability.events import OperationSlow, UnhandledError
 
 _COUNT = catalogue.HTTP_SERVER_REQUEST_DURATION.count
 _BUCKET = catalogue.HTTP_SERVER_REQUEST_DURATION.bucket

@@ -18,8 +18,8 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import or_zero, ratio
-from app.core.catalogue import Metric
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _PROMETHEUS = f'{exporters.UP.name}{{job="prometheus"}}'
 _RULES = "job, instance, rule_group"

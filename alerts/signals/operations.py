@@ -15,9 +15,11 @@ from alerts.model import (
 )
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Component, Outcome
-from app.core.events import BreakerChanged, DatabaseFailed, OperationFailed, OperationSlow
+from app.core.catalogue import BreakerState, Component
+from app.core.events import BreakerChanged, DatabaseFailed
 from app.core.thresholds import Thresholds
+from asgi_observability.catalogue import Outcome
+from asgi_observability.events import OperationFailed, OperationSlow
 
 _DURATION = catalogue.OPERATION_DURATION
 _ERRORS = catalogue.OPERATION_ERRORS.name

@@ -15,17 +15,10 @@ from alerts.model import (
 )
 from alerts.promql import quantile, ratio, seconds
 from app.core import catalogue
-from app.core.catalogue import Metric
-from app.core.events import (
-    BackgroundTaskFailed,
-    LinesDropped,
-    RollupFlushBroken,
-    RollupFlushFailed,
-    RollupsLost,
-    ServiceStarted,
-    UncaughtException,
-)
+from app.core.events import RollupFlushBroken, RollupFlushFailed, RollupsLost, ServiceStarted
 from app.core.thresholds import Thresholds
+from asgi_observability.events import BackgroundTaskFailed, LinesDropped, UncaughtException
+from asgi_observability.metric import Metric
 
 _TARGET = "job, instance"
 _WORKERS = catalogue.PROCESS_WORKERS.name

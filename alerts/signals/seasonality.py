@@ -28,14 +28,9 @@ from alerts.promql import ratio
 from alerts.signals import sms, throughput
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction
-from app.core.events import (
-    OperationSlow,
-    ResponseApproved,
-    ResponseEscalated,
-    ResponseModified,
-    SMSReceived,
-)
+from app.core.events import ResponseApproved, ResponseEscalated, ResponseModified, SMSReceived
 from app.core.thresholds import Thresholds
+from asgi_observability.events import OperationSlow
 
 WEEKS = (1, 2, 3, 4)
 """The past weeks that are asked."""

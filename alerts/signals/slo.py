@@ -24,14 +24,9 @@ from alerts.promql import at_most, ratio, seconds
 from alerts.signals.http import ROUTE, SERVED, STATUS
 from app.core import catalogue
 from app.core.catalogue import Component, Route, Step, StepStatus
-from app.core.events import (
-    DatabaseFailed,
-    OperationFailed,
-    OperationRetried,
-    OperationSlow,
-    UnhandledError,
-)
+from app.core.events import DatabaseFailed, OperationRetried
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
+from asgi_observability.events import OperationFailed, OperationSlow, UnhandledError
 
 _ON = ("job", "slo")
 _TRIED = (StepStatus.COMPLETED, StepStatus.FAILED)

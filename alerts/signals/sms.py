@@ -16,8 +16,9 @@ from alerts.model import (
 from alerts.promql import or_zero, quantile, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import Route
-from app.core.events import OperationSlow, WorkflowBroken, WorkflowFailed
+from app.core.events import WorkflowBroken, WorkflowFailed
 from app.core.thresholds import Thresholds
+from asgi_observability.events import OperationSlow
 
 _DURATION = catalogue.SMS_PROCESSING_DURATION
 _COUNT = _DURATION.count

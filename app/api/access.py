@@ -22,10 +22,11 @@ from app.core.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
-from app.core.events import FromCode, MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
-from app.core.instrumentation import Instruments
-from app.core.logging import get_logger
-from app.core.nearest import did_you_mean
+from app.core.events import MetricsClosed, MetricsTokensNotRead, MetricsTokensRead
+from asgi_observability.event import FromCode
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
+from asgi_observability.nearest import did_you_mean
 
 log = get_logger(__name__)
 

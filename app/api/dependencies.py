@@ -9,7 +9,6 @@ from fastapi import Depends, Request
 from app.api.access import Caller
 from app.assembly import Orchestrator
 from app.core.errors import UnavailableError
-from app.core.observability import Observability
 from app.services.approvals import Approvals
 from app.services.broadcast import Broadcast
 from app.services.dependency_probe import DependencyProbe
@@ -21,6 +20,7 @@ from app.services.range_queries import RangePlanner
 from app.services.recovery import Recovery
 from app.services.workflow import Workflows
 from app.services.worklists import Worklists
+from asgi_observability.observability import Observability
 
 S = TypeVar("S")
 

@@ -7,12 +7,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app.api.problems import UNREADABLE_BODY, problems_of
-from app.core import correlation
 from app.core.database_errors import database_trouble
 from app.core.errors import ErrorCode, OrchestratorError
-from app.core.events import DatabaseFailed, FromCode, UnhandledError
-from app.core.logging import get_logger
+from app.core.events import DatabaseFailed
 from app.schemas.error_answers import ErrorAnswer, ErrorDetail, Problem
+from asgi_observability import correlation
+from asgi_observability.event import FromCode
+from asgi_observability.events import UnhandledError
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

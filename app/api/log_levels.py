@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Request, Response
 from app.api.dependencies import TheObservability
 from app.api.routing import OperatorRoute
 from app.core.errors import UnknownIdError
-from app.core.log_levels import LevelChange, UnknownLoggerError
-from app.core.logging import known_loggers, level_of
 from app.schemas.error_answers import ErrorAnswer
 from app.schemas.log_levels import ChangedLevel, ChangeLevel, LogLevelsAnswer
+from asgi_observability.log_levels import LevelChange, UnknownLoggerError
+from asgi_observability.logging import known_loggers, level_of
 
 router = APIRouter(
     prefix="/orchestrate/log-levels",

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, Component, Detection, Outcome, Route
+from app.core.catalogue import ApprovalAction, Component, Detection, Route
 from app.schemas import metrics as schema
 from app.services.measures import MEASURES, distribution, evaluate
 from app.services.metrics_report import OF_WAITING, MetricsReport, OfferedMeasure
 from app.services.overview import Overview, answered
 from app.services.rollups import Total, Totals
 from app.services.time_ranges import HOUR
+from asgi_observability.catalogue import Outcome
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.core.errors import InvalidRequestError
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 
 
 async def only_known_parameters(request: Request) -> None:

@@ -10,9 +10,9 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from app.core.nearest import did_you_mean
 from app.schemas.error_answers import Problem
 from app.schemas.forms import IDENTIFIER, JSON_OR_CSV, PHONE_NUMBER
+from asgi_observability.nearest import did_you_mean
 
 UNREADABLE_BODY = "body: it can't be read as JSON; send one JSON object"
 

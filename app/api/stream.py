@@ -12,10 +12,10 @@ from app.api.dependencies import TheBroadcast
 from app.api.overview_answer import overview_answer
 from app.api.routing import GuardedRoute, access_of
 from app.core.config import MetricsAccess
-from app.core.instrumentation import Instruments
 from app.core.stopping import called_on_stop
 from app.services.broadcast import Broadcast
 from app.services.metrics_report import MetricsReport
+from asgi_observability.instruments import Instruments
 
 router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"], route_class=GuardedRoute)
 page_router = APIRouter(prefix="/orchestrate/metrics", tags=["metrics"])

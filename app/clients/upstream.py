@@ -20,12 +20,15 @@ from tenacity.stop import stop_base
 from app.clients.breaker import CircuitBreaker, Permit
 from app.clients.patience import Patience
 from app.clients.retry_after import seconds_asked_for
-from app.core import catalogue, correlation
+from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, ErrorType, Operation
 from app.core.config import Calls
-from app.core.events import BreakerChanged, FromCode, OperationRetried
-from app.core.instrumentation import Instruments
-from app.core.logging import get_logger
+from app.core.events import BreakerChanged, OperationRetried
+from asgi_observability import correlation
+from asgi_observability.catalogue import Outcome
+from asgi_observability.event import FromCode
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -234,7 +237,7 @@ class Upstream:
     def declare(self, operation: Operation) -> None:
         """Say that ``operation`` will be called, and expose its metrics at zero from the start."""
         self._patience[operation] = Patience(self._longest_patience)
-        for outcome in (catalogue.Outcome.SUCCESS, catalogue.Outcome.ERROR):
+        for outcome in (Outcome.SUCCESS, Outcome.ERROR):
             durations = self._instruments.histogram(catalogue.OPERATION_DURATION)
             durations.child(self.component, operation, outcome)
         for error_type in ErrorType:

@@ -3,89 +3,16 @@
 Instruments, recording rules, alerts, dashboards, the metrics reference and the JSON endpoint take
 names, labels and allowed values from here. A metric named by a string anywhere else is a defect.
 
-Two families share the catalogue. Metrics without the ``orchestrator_`` prefix belong to the
-instrumentation layer and mean the same in any service that adopts it; HTTP and pool metrics follow
-the OpenTelemetry semantic conventions in their Prometheus spelling. ``orchestrator_`` metrics count
-what this business does.
+Metrics without the ``orchestrator_`` prefix mean the same in any service. Those of the layer are
+declared in `asgi_observability.catalogue`; here are the label values that the orchestrator knows.
+``orchestrator_`` metrics count what this business does.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from enum import StrEnum
 
-OTHER = "other"
-"""What a label value outside its closed set is folded into."""
-
-
-class Kind(StrEnum):
-    """Prometheus metric types in use."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label and the closed set of values it may take.
-
-    ``values`` is None where the set is bounded by something other than this file (route templates,
-    the release's version); the instrument that uses such a label has to bound it.
-    """
-
-    name: str
-    values: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric as it is exposed.
-
-    ``name`` carries its unit and, on counters, ``_total``. ``buckets`` are upper bounds in
-    ``unit``. ``merge`` says how a gauge of several live workers becomes one number.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    help: str
-    labels: tuple[Label, ...] = ()
-    buckets: tuple[float, ...] = ()
-    merge: str = "livesum"
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        return tuple(label.name for label in self.labels)
-
-    @property
-    def series_names(self) -> tuple[str, ...]:
-        """The names under which Prometheus stores this metric."""
-        if self.kind is Kind.HISTOGRAM:
-            return tuple(f"{self.name}_{part}" for part in ("bucket", "sum", "count"))
-        return (self.name,)
-
-    @property
-    def bucket(self) -> str:
-        """The histogram's bucket series."""
-        return f"{self.name}_bucket"
-
-    @property
-    def sum(self) -> str:
-        """The histogram's sum series."""
-        return f"{self.name}_sum"
-
-    @property
-    def count(self) -> str:
-        """The histogram's count series."""
-        return f"{self.name}_count"
-
-    def label(self, name: str) -> Label:
-        """The label called ``name``; KeyError names the metric when it has none."""
-        for label in self.labels:
-            if label.name == name:
-                return label
-        raise KeyError(f"{self.name} has no label {name!r}; it has {', '.join(self.label_names)}")
-
+from asgi_observability import catalogue as layer
+from asgi_observability.metric import OTHER, Kind, Label, Metric, limited_to, values_of
 
 # --- Label values that code and rules share ------------------------------------------------------
 
@@ -121,14 +48,6 @@ class Operation(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     OTHER = OTHER
-
-
-class Outcome(StrEnum):
-    """How an operation ended."""
-
-    SUCCESS = "success"
-    ERROR = "error"
-    CANCELLED = "cancelled"
 
 
 class ErrorType(StrEnum):
@@ -179,8 +98,6 @@ class BackgroundTask(StrEnum):
     ROLLUP_EXPIRY = "rollup_expiry"
     ROLLUP_CONSOLIDATION = "rollup_consolidation"
     FACT_FOLDING = "fact_folding"
-    WORKER_SNAPSHOT = "worker_snapshot"
-    LOG_METRICS = "log_metrics"
 
 
 class StepType(StrEnum):
@@ -252,77 +169,48 @@ class PlanResult(StrEnum):
     INVALID = "invalid"
 
 
-def _values(members: type[StrEnum]) -> tuple[str, ...]:
-    return tuple(member.value for member in members)
-
-
-HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
-COMPONENT = Label("component", (*_values(Component), OTHER))
+COMPONENT = Label("component", (*values_of(Component), OTHER))
 UPSTREAM_COMPONENT = Label("component", tuple(c.value for c in UPSTREAMS))
-OPERATION = Label("operation", _values(Operation))
-
-# --- Buckets, in seconds -------------------------------------------------------------------------
-# The promises of the service (2 s an SMS, 5 s to roll a release back) are bucket bounds, so that
-# the share of requests within a promise is exact instead of interpolated.
-
-REQUEST_SECONDS = (
-    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75),
-    *(1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
-)
-# From a SQLite read to the 30 s after which an HTTP call times out.
-OPERATION_SECONDS = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.0, 5.0, 10.0, 30.0),
-)
+OPERATION = Label("operation", values_of(Operation))
 
 # A minute to a week; 36 h is the longest a tenant may wait for a person.
 HOURS_SECONDS = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 36 * 3600, 72 * 3600, 168 * 3600)
 
-# --- The instrumentation layer -------------------------------------------------------------------
+# --- The instrumentation layer, with what the orchestrator calls and does ------------------------
 
-HTTP_SERVER_REQUEST_DURATION = Metric(
-    "http_server_request_duration_seconds",
-    Kind.HISTOGRAM,
-    unit="seconds",
-    help="Time from a request to the end of its response, or to its first chunk where it is "
-    "streamed.",
-    labels=(
-        Label("http_request_method", HTTP_METHODS),
-        Label("http_route"),
-        Label("http_response_status_code"),
-    ),
-    buckets=REQUEST_SECONDS,
+HTTP_SERVER_REQUEST_DURATION = layer.HTTP_SERVER_REQUEST_DURATION
+HTTP_SERVER_STREAM_DURATION = layer.HTTP_SERVER_STREAM_DURATION
+HTTP_SERVER_ACTIVE_REQUESTS = layer.HTTP_SERVER_ACTIVE_REQUESTS
+HTTP_SERVER_HEADERS_REFUSED = layer.HTTP_SERVER_HEADERS_REFUSED
+OPERATION_DURATION = limited_to(
+    layer.OPERATION_DURATION, component=values_of(Component), operation=values_of(Operation)
 )
-HTTP_SERVER_STREAM_DURATION = Metric(
-    "http_server_stream_duration_seconds",
-    Kind.HISTOGRAM,
-    unit="seconds",
-    help="Time from the first chunk of a streamed response to its end.",
-    labels=(Label("http_route"), Label("outcome", _values(Outcome))),
-    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
+OPERATION_ERRORS = limited_to(
+    layer.OPERATION_ERRORS,
+    component=values_of(Component),
+    operation=values_of(Operation),
+    error_type=values_of(ErrorType),
 )
-HTTP_SERVER_ACTIVE_REQUESTS = Metric(
-    "http_server_active_requests",
-    Kind.GAUGE,
-    "requests",
-    "Requests being served now.",
+PROCESS_WORKERS = layer.PROCESS_WORKERS
+PROCESS_CPU = layer.PROCESS_CPU
+PROCESS_MEMORY = layer.PROCESS_MEMORY
+PROCESS_START_TIME = layer.PROCESS_START_TIME
+PROCESS_OPEN_FDS = layer.PROCESS_OPEN_FDS
+EVENT_LOOP_LAG = layer.EVENT_LOOP_LAG
+BUILD_INFO = layer.BUILD_INFO
+LABEL_OVERFLOWS = layer.LABEL_OVERFLOWS
+INSTRUMENTATION_ERRORS = layer.INSTRUMENTATION_ERRORS
+BACKGROUND_TASK_FAILURES = limited_to(
+    layer.BACKGROUND_TASK_FAILURES, task=(*values_of(BackgroundTask), *layer.BACKGROUND_TASKS)
 )
-OPERATION_DURATION = Metric(
-    "operation_duration_seconds",
-    Kind.HISTOGRAM,
-    unit="seconds",
-    help="Duration of one operation on a component; each attempt of a retried call is counted "
-    "separately.",
-    labels=(COMPONENT, OPERATION, Label("outcome", _values(Outcome))),
-    buckets=OPERATION_SECONDS,
-)
-OPERATION_ERRORS = Metric(
-    "operation_errors_total",
-    Kind.COUNTER,
-    "errors",
-    "Failed operations by type of error, including calls that an open breaker refused.",
-    (COMPONENT, OPERATION, Label("error_type", _values(ErrorType))),
-)
+LOG_LINES = layer.LOG_LINES
+LOG_LINES_DROPPED = layer.LOG_LINES_DROPPED
+LOG_WRITE_ERRORS = layer.LOG_WRITE_ERRORS
+LOG_QUEUE_BYTES = layer.LOG_QUEUE_BYTES
+
+NARROWED = (OPERATION_DURATION, OPERATION_ERRORS, BACKGROUND_TASK_FAILURES)
+"""Metrics of the layer whose label values the orchestrator knows."""
+
 OPERATION_RETRIES = Metric(
     "operation_retries_total",
     Kind.COUNTER,
@@ -335,14 +223,14 @@ CIRCUIT_BREAKER_STATE = Metric(
     Kind.GAUGE,
     "workers",
     "Workers whose breaker for this upstream is in this state.",
-    (UPSTREAM_COMPONENT, Label("state", _values(BreakerState))),
+    (UPSTREAM_COMPONENT, Label("state", values_of(BreakerState))),
 )
 CIRCUIT_BREAKER_TRANSITIONS = Metric(
     "circuit_breaker_transitions_total",
     Kind.COUNTER,
     "transitions",
     "Changes of a breaker into this state.",
-    (UPSTREAM_COMPONENT, Label("state", _values(BreakerState))),
+    (UPSTREAM_COMPONENT, Label("state", values_of(BreakerState))),
 )
 DB_CLIENT_CONNECTION_COUNT = Metric(
     "db_client_connection_count",
@@ -356,72 +244,6 @@ DB_CLIENT_CONNECTION_MAX = Metric(
     Kind.GAUGE,
     "connections",
     "Database connections the pool may open.",
-)
-PROCESS_WORKERS = Metric(
-    "process_workers",
-    Kind.GAUGE,
-    "workers",
-    "Workers that are running.",
-)
-PROCESS_CPU = Metric(
-    "process_cpu_seconds_total",
-    Kind.COUNTER,
-    "seconds",
-    "User and system CPU time of all workers.",
-)
-PROCESS_MEMORY = Metric(
-    "process_resident_memory_bytes",
-    Kind.GAUGE,
-    "bytes",
-    "Resident memory of all workers.",
-)
-PROCESS_START_TIME = Metric(
-    "process_start_time_seconds",
-    Kind.GAUGE,
-    "seconds",
-    "Start of the oldest worker since the Unix epoch; uptime is time() minus this.",
-    merge="livemin",
-)
-PROCESS_OPEN_FDS = Metric(
-    "process_open_fds",
-    Kind.GAUGE,
-    "descriptors",
-    "Open file descriptors of all workers.",
-)
-EVENT_LOOP_LAG = Metric(
-    "event_loop_lag_seconds",
-    Kind.HISTOGRAM,
-    "seconds",
-    "How late the event loop runs a timer; every request waits this much longer.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
-)
-BUILD_INFO = Metric(
-    "build_info",
-    Kind.GAUGE,
-    "info",
-    "Always 1; its labels say which release runs.",
-    (Label("service"), Label("environment"), Label("version"), Label("python_version")),
-    merge="livemax",
-)
-LABEL_OVERFLOWS = Metric(
-    "instrumentation_label_overflows_total",
-    Kind.COUNTER,
-    "values",
-    "Label values outside their declared set, counted as 'other'.",
-    (Label("label"),),
-)
-INSTRUMENTATION_ERRORS = Metric(
-    "instrumentation_errors_total",
-    Kind.COUNTER,
-    "errors",
-    "Errors inside the instrumentation itself; each lost a measurement, none failed a request.",
-)
-BACKGROUND_TASK_FAILURES = Metric(
-    "background_task_failures_total",
-    Kind.COUNTER,
-    "failures",
-    "Rounds of a background task, or rows in one, that failed; the next round tries again.",
-    (Label("task", _values(BackgroundTask)),),
 )
 ROLLUP_FLUSH_FAILURES = Metric(
     "rollup_flush_failures_total",
@@ -464,40 +286,6 @@ METRICS_REQUESTS_REFUSED = Metric(
     (Label("reason", ("unauthorized", "rate_limited")),),
 )
 
-LOG_LINES = Metric(
-    "log_lines_total",
-    Kind.COUNTER,
-    "lines",
-    "Lines logged, by level.",
-    (Label("level", ("debug", "info", "warning", "error", "critical")),),
-)
-LOG_LINES_DROPPED = Metric(
-    "log_lines_dropped_total",
-    Kind.COUNTER,
-    "lines",
-    "Lines not written: skipped by sampling, lost to a full queue, or impossible to encode.",
-    (Label("reason", ("sampled", "queue_full", "broken")),),
-)
-LOG_WRITE_ERRORS = Metric(
-    "log_write_errors_total",
-    Kind.COUNTER,
-    "errors",
-    "Failed attempts to write lines; each is tried again.",
-    (Label("sink", ("stdout", "file")),),
-)
-LOG_QUEUE_BYTES = Metric(
-    "log_queue_bytes",
-    Kind.GAUGE,
-    "bytes",
-    "Lines that wait to be written, of all workers.",
-)
-HTTP_SERVER_HEADERS_REFUSED = Metric(
-    "http_server_headers_refused_total",
-    Kind.COUNTER,
-    "headers",
-    "Headers for correlation that were not well formed and were replaced or ignored.",
-    (Label("header", ("x_correlation_id", "x_request_id", "traceparent", "tracestate")),),
-)
 
 # --- The business --------------------------------------------------------------------------------
 
@@ -513,8 +301,8 @@ SMS_PROCESSING_DURATION = Metric(
     unit="seconds",
     help="Time from accepting an SMS until it is sent, queued, escalated or failed, by route. "
     "Each SMS counts once: what is run again counts as a retry.",
-    labels=(Label("route", _values(Route)),),
-    buckets=REQUEST_SECONDS,
+    labels=(Label("route", values_of(Route)),),
+    buckets=layer.REQUEST_SECONDS,
 )
 SMS_IN_FLIGHT = Metric(
     "orchestrator_sms_in_flight",
@@ -535,11 +323,11 @@ WORKFLOW_STEP_DURATION = Metric(
     unit="seconds",
     help="Duration of one workflow step, its retries included.",
     labels=(
-        Label("step", _values(Step)),
-        Label("step_type", _values(StepType)),
-        Label("status", _values(StepStatus)),
+        Label("step", values_of(Step)),
+        Label("step_type", values_of(StepType)),
+        Label("status", values_of(StepStatus)),
     ),
-    buckets=OPERATION_SECONDS,
+    buckets=layer.OPERATION_SECONDS,
 )
 WORKFLOW_RETRIES = Metric(
     "orchestrator_workflow_retries_total",
@@ -568,14 +356,14 @@ APPROVALS = Metric(
     Kind.COUNTER,
     "decisions",
     "Managers' decisions on queued responses.",
-    (Label("action", _values(ApprovalAction)),),
+    (Label("action", values_of(ApprovalAction)),),
 )
 APPROVAL_WAIT_DURATION = Metric(
     "orchestrator_approval_wait_duration_seconds",
     Kind.HISTOGRAM,
     unit="seconds",
     help="Time from queueing a response to a manager's decision.",
-    labels=(Label("action", _values(ApprovalAction)),),
+    labels=(Label("action", values_of(ApprovalAction)),),
     buckets=HOURS_SECONDS,
 )
 APPROVAL_QUEUE_LENGTH = Metric(
@@ -611,7 +399,7 @@ ESCALATIONS_OPEN = Metric(
     Kind.GAUGE,
     "escalations",
     "Escalations that nobody has resolved yet.",
-    (Label("severity", _values(Severity)),),
+    (Label("severity", values_of(Severity)),),
     merge="livemax",
 )
 ESCALATIONS_OLDEST_AGE = Metric(
@@ -619,7 +407,7 @@ ESCALATIONS_OLDEST_AGE = Metric(
     Kind.GAUGE,
     "seconds",
     "How long the oldest open escalation has been open; 0 when none is.",
-    (Label("severity", _values(Severity)),),
+    (Label("severity", values_of(Severity)),),
     merge="livemax",
 )
 ESCALATIONS = Metric(
@@ -628,9 +416,9 @@ ESCALATIONS = Metric(
     "escalations",
     "Escalations opened.",
     (
-        Label("type", _values(EscalationType)),
-        Label("severity", _values(Severity)),
-        Label("detection", _values(Detection)),
+        Label("type", values_of(EscalationType)),
+        Label("severity", values_of(Severity)),
+        Label("detection", values_of(Detection)),
     ),
 )
 ESCALATION_RESOLUTION_DURATION = Metric(
@@ -638,7 +426,7 @@ ESCALATION_RESOLUTION_DURATION = Metric(
     Kind.HISTOGRAM,
     unit="seconds",
     help="Time from opening an escalation to a manager closing it.",
-    labels=(Label("type", _values(EscalationType)), Label("severity", _values(Severity))),
+    labels=(Label("type", values_of(EscalationType)), Label("severity", values_of(Severity))),
     buckets=HOURS_SECONDS,
 )
 PAYMENT_PLANS = Metric(
@@ -646,7 +434,7 @@ PAYMENT_PLANS = Metric(
     Kind.COUNTER,
     "plans",
     "Payment plans found, by the result of their validation.",
-    (Label("result", _values(PlanResult)),),
+    (Label("result", values_of(PlanResult)),),
 )
 PAYMENT_PLAN_DETECTIONS = Metric(
     "orchestrator_payment_plan_detections_total",
@@ -678,17 +466,6 @@ FACTS = (
     PAYMENT_PLANS_AUTO_APPROVED,
 )
 """The metrics that facts of the business count in; the others are measured."""
-
-
-def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:
-    """``metric`` with other allowed label values, for a service that has its own.
-
-    ``other`` is always among them. KeyError names a label that the metric does not have.
-    """
-    own = {name: Label(name, (*allowed, OTHER)) for name, allowed in values.items()}
-    for name in own:
-        metric.label(name)
-    return replace(metric, labels=tuple(own.get(label.name, label) for label in metric.labels))
 
 
 def metrics() -> Iterator[Metric]:

@@ -32,16 +32,16 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
-from app.core.correlation import Strategy
 from app.core.environment import OwnSettings, OwnVariables, SettingsError
-from app.core.events import all_events
+from app.core.events import declared
 from app.core.levels import Level
-from app.core.log_files import Keeping
-from app.core.log_sampling import Sampling
-from app.core.logging import LogOptions
-from app.core.nearest import did_you_mean
 from app.core.sections import BaseUrl, Days, Ratio, Seconds, Section
 from app.core.thresholds import Thresholds
+from asgi_observability.correlation import Strategy
+from asgi_observability.log_files import Keeping
+from asgi_observability.log_sampling import Sampling
+from asgi_observability.logging import LogOptions
+from asgi_observability.nearest import did_you_mean
 
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
@@ -217,7 +217,7 @@ def _one_of(names: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-_EVENTS = tuple(event.name for event in all_events())
+_EVENTS = tuple(event.name for event in declared())
 _OPERATIONS = (*(component.value for component in Component), "default")
 
 

@@ -27,10 +27,11 @@ from app.core.database_errors import (
 from app.core.events import WriteAheadLogHeld
 from app.core.facts import FactCounters, Transaction
 from app.core.failed_writes import FailedWrites
-from app.core.instrumentation import Instruments
 from app.core.lent_connections import look_before_lending
-from app.core.logging import get_logger
-from app.core.periodic import Background
+from asgi_observability.background import Background
+from asgi_observability.catalogue import Outcome
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 
@@ -453,7 +454,7 @@ def instrument_database(database: Database, instruments: Instruments) -> None:
     instruments.sampled(connections, "idle", read=lambda: database.connections_idle)
     instruments.sampled(catalogue.DB_CLIENT_CONNECTION_MAX, read=lambda: database.connections_max)
     operations = instruments.histogram(catalogue.OPERATION_DURATION)
-    operations.child(Component.DATABASE, Operation.SELECT, catalogue.Outcome.SUCCESS)
+    operations.child(Component.DATABASE, Operation.SELECT, Outcome.SUCCESS)
 
     def unreachable() -> None:
         with instruments.contained():

@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.core.nearest import nearest
+from asgi_observability.nearest import nearest
 
 
 class SettingsError(ValueError):

@@ -3,41 +3,30 @@
 log = get_logger(__name__)
 log.event(SMSRouted(route=Route.QUEUED, duration_ms=812.0))
 
-docs/log-events.md is made from here (`make generate`), and a test fails when code logs anything
-else. The first two families belong to the instrumentation layer and mean the same in any service
-that adopts it; the others are what this business does.
-
-A field is a number, an enum, an `Identifier` or `FromCode`: what a client sends in other fields
-has no type here, so it cannot be written by mistake.
+docs/log-events.md is made from here and from the layer's events (`make generate`), and a test fails
+when code logs anything else.
 """
 
 import logging
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import ClassVar, NamedTuple, NewType, dataclass_transform
+from typing import NamedTuple
 
 from app.core import catalogue
 from app.core.catalogue import (
     ApprovalAction,
-    BackgroundTask,
     BreakerState,
     Component,
     Detection,
     ErrorType,
     EscalationType,
-    Metric,
     PlanResult,
     Route,
     Severity,
     Step,
 )
-
-Identifier = NewType("Identifier", str)
-"""An ID that may come from a client: written as it is, or hashed if it doesn't look like one."""
-
-FromCode = NewType("FromCode", str)
-"""A string of the program or its configuration, never of a client: a template, a class's name."""
+from asgi_observability import events as layer
+from asgi_observability.event import Event, FromCode, Identifier, all_events
+from asgi_observability.metric import Metric
 
 
 class Count(NamedTuple):
@@ -48,43 +37,15 @@ class Count(NamedTuple):
     value: float = 1.0
 
 
-@dataclass_transform(kw_only_default=True)
-class Event:
-    """What can be logged. A subclass is a dataclass; its docstring says what has happened.
+class Fact(Event):
+    """What happened in the business and says in ``counts`` what it counts.
 
-    A fact of the business says what it counts in ``counts``; it is told in the transaction that
-    makes it true (`app.core.facts`), and not logged by itself.
-
-    ``name`` is the class's name in snake case. ``level`` is a standard one, such as
-    `logging.WARNING`. Sampling may have a rate for each value of the field ``sampled_by``.
+    It is told in the transaction that makes it true (`app.core.facts`), and not logged by itself.
     """
 
-    name: ClassVar[str]
-    level: ClassVar[int]
-    sampled_by: ClassVar[str]
-    identifiers: ClassVar[tuple[str, ...]]
-
-    def __init_subclass__(cls, level: int = logging.INFO, sampled_by: str = "") -> None:
-        cls.name = _snake_case(cls.__name__)
-        cls.level = level
-        cls.sampled_by = sampled_by
-        dataclass(kw_only=True)(cls)
-        cls.identifiers = tuple(f.name for f in fields(cls) if f.type is Identifier)  # type: ignore[arg-type]
-
     def counts(self) -> tuple[Count, ...]:
-        """What it adds to which metrics; nothing for what is only logged."""
-        return ()
-
-
-def all_events(of: type[Event] = Event) -> Iterator[type[Event]]:
-    """Every declared event, in the order of declaration."""
-    for event in of.__subclasses__():
-        yield event
-        yield from all_events(event)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+        """What it adds to which metrics."""
+        raise NotImplementedError
 
 
 def _processed(attempt: int, route: Route, duration_ms: float) -> tuple[Count, ...]:
@@ -106,59 +67,7 @@ def _decided(action: ApprovalAction, waited_seconds: float) -> tuple[Count, ...]
     )
 
 
-# --- The layer: requests and operations -----------------------------------------------------------
-
-
-class Request(Event):
-    """A request was answered. For a stream: its first part was sent."""
-
-    method: FromCode
-    route: FromCode
-    status: int
-    duration_ms: float
-
-
-class QuietRequest(Event, level=logging.DEBUG):
-    """A routine request of a machine, such as a scrape, was answered."""
-
-    method: FromCode
-    route: FromCode
-    status: int
-    duration_ms: float
-
-
-class OperationCompleted(Event, sampled_by="component"):
-    """A call to an upstream, a statement or another timed operation succeeded."""
-
-    component: FromCode
-    operation: FromCode
-    duration_ms: float
-
-
-class OperationSlow(Event, level=logging.WARNING):
-    """An operation succeeded, but took longer than its threshold."""
-
-    component: FromCode
-    operation: FromCode
-    duration_ms: float
-    threshold_ms: float
-
-
-class OperationFailed(Event, level=logging.WARNING):
-    """An operation failed, or an open breaker refused it at once."""
-
-    component: FromCode
-    operation: FromCode
-    duration_ms: float
-    error_type: FromCode
-
-
-class OperationCancelled(Event):
-    """An operation was stopped, because its client left or the service stops."""
-
-    component: FromCode
-    operation: FromCode
-    duration_ms: float
+# --- Operations -----------------------------------------------------------
 
 
 class OperationRetried(Event, level=logging.WARNING):
@@ -171,37 +80,13 @@ class OperationRetried(Event, level=logging.WARNING):
     error_type: FromCode
 
 
-# --- The layer: the service itself ----------------------------------------------------------------
+# --- The service itself ----------------------------------------------------------------
 
 
 class ServiceStarted(Event):
     """A worker answers requests at this address."""
 
     address: FromCode
-
-
-class UnhandledError(Event, level=logging.ERROR):
-    """A request ended in an error that nobody expected: a defect."""
-
-
-class UncaughtException(Event, level=logging.CRITICAL):
-    """An exception ended a thread or the whole process."""
-
-
-class LinesDropped(Event, level=logging.ERROR):
-    """Lines have been lost since the last such event: the sink is full, slow or closed."""
-
-    lines: int
-    sink: FromCode
-    reason: FromCode
-
-
-class LogLevelChanged(Event, level=logging.WARNING):
-    """Somebody changed a logger's level while the service runs, or the change has ended."""
-
-    changed_logger: FromCode
-    changed_level: FromCode
-    changed_by: FromCode
 
 
 class HashKeyMissing(Event, level=logging.WARNING):
@@ -269,13 +154,6 @@ class RollupsNotExpired(Event, level=logging.WARNING):
     reason: FromCode
 
 
-class BackgroundTaskFailed(Event, level=logging.ERROR):
-    """A background task failed, or left out a row that it can't read; it goes on."""
-
-    task: BackgroundTask
-    error_type: FromCode
-
-
 class StreamNotComputed(Event, level=logging.ERROR):
     """The metrics stream could not be computed this time; its readers got no change."""
 
@@ -308,7 +186,7 @@ class PersonalDataErased(Event):
 # --- The business: one SMS ------------------------------------------------------------------------
 
 
-class SMSReceived(Event):
+class SMSReceived(Fact):
     """A tenant's text was accepted and its workflow starts."""
 
     def counts(self) -> tuple[Count, ...]:
@@ -345,21 +223,21 @@ class AIAnswered(Event):
     confidence: float
 
 
-class PaymentPlanDetected(Event):
+class PaymentPlanDetected(Fact):
     """A payment plan was found in a message."""
 
     def counts(self) -> tuple[Count, ...]:
         return (Count(catalogue.PAYMENT_PLAN_DETECTIONS, ("found",)),)
 
 
-class PaymentPlanNotFound(Event, level=logging.DEBUG):
+class PaymentPlanNotFound(Fact, level=logging.DEBUG):
     """A message was looked through, and there was no payment plan in it."""
 
     def counts(self) -> tuple[Count, ...]:
         return (Count(catalogue.PAYMENT_PLAN_DETECTIONS, ("none",)),)
 
 
-class PaymentPlanValidated(Event):
+class PaymentPlanValidated(Fact):
     """A payment plan that was found has been checked against the limits."""
 
     result: PlanResult
@@ -368,7 +246,7 @@ class PaymentPlanValidated(Event):
         return (Count(catalogue.PAYMENT_PLANS, (self.result,)),)
 
 
-class PaymentPlanAutoApproved(Event):
+class PaymentPlanAutoApproved(Fact):
     """A valid payment plan was confirmed to the tenant without a manager."""
 
     def counts(self) -> tuple[Count, ...]:
@@ -388,7 +266,7 @@ class ResponseQueued(Event):
     confidence: float
 
 
-class SMSRouted(Event):
+class SMSRouted(Fact):
     """An SMS was sent, queued or escalated, `duration_ms` after its workflow began to run."""
 
     attempt: int
@@ -404,7 +282,7 @@ class SMSRouted(Event):
         )
 
 
-class WorkflowFailed(Event, level=logging.WARNING):
+class WorkflowFailed(Fact, level=logging.WARNING):
     """The workflow was given up after its retries; it can be run again."""
 
     attempt: int
@@ -416,7 +294,7 @@ class WorkflowFailed(Event, level=logging.WARNING):
         return _processed(self.attempt, Route.FAILED, self.duration_ms)
 
 
-class WorkflowBroken(Event, level=logging.ERROR):
+class WorkflowBroken(Fact, level=logging.ERROR):
     """The workflow met an error that nobody expected: a defect."""
 
     attempt: int
@@ -427,7 +305,7 @@ class WorkflowBroken(Event, level=logging.ERROR):
         return _processed(self.attempt, Route.FAILED, self.duration_ms)
 
 
-class WorkflowRetried(Event):
+class WorkflowRetried(Fact):
     """A failed workflow was run again; `route` is `failed` when that did not help."""
 
     route: Route
@@ -437,7 +315,7 @@ class WorkflowRetried(Event):
         return (_retried(self.route),)
 
 
-class WorkflowInterrupted(Event, level=logging.WARNING):
+class WorkflowInterrupted(Fact, level=logging.WARNING):
     """A workflow was given up because its run was cut off; it can be run again."""
 
     attempt: int
@@ -466,7 +344,7 @@ class RetriesRequested(Event):
 # --- The business: managers, escalations, upstreams -----------------------------------------------
 
 
-class ResponseApproved(Event):
+class ResponseApproved(Fact):
     """A manager sent the AI's answer as it was."""
 
     response_queue_id: Identifier
@@ -476,7 +354,7 @@ class ResponseApproved(Event):
         return _decided(ApprovalAction.APPROVE, self.waited_seconds)
 
 
-class ResponseModified(Event):
+class ResponseModified(Fact):
     """A manager sent another text than the AI's."""
 
     response_queue_id: Identifier
@@ -486,7 +364,7 @@ class ResponseModified(Event):
         return _decided(ApprovalAction.MODIFY, self.waited_seconds)
 
 
-class ResponseEscalated(Event):
+class ResponseEscalated(Fact):
     """A manager escalated instead of answering."""
 
     response_queue_id: Identifier
@@ -504,7 +382,7 @@ class ResponseNotSent(Event, level=logging.WARNING):
     error_type: ErrorType
 
 
-class EscalationOpened(Event):
+class EscalationOpened(Fact):
     """A conversation needs a person."""
 
     escalation_id: Identifier
@@ -516,7 +394,7 @@ class EscalationOpened(Event):
         return (Count(catalogue.ESCALATIONS, (self.type, self.severity, self.detection)),)
 
 
-class EscalationResolved(Event):
+class EscalationResolved(Fact):
     """A manager closed an escalation."""
 
     escalation_id: Identifier
@@ -547,3 +425,9 @@ class BreakerChanged(Event, level=logging.WARNING):
 
     component: Component
     state: BreakerState
+
+
+def declared() -> Iterator[type[Event]]:
+    """Every event of the orchestrator and its layer, in the order of declaration."""
+    places = (layer.__name__, __name__)
+    return (event for event in all_events() if event.__module__ in places)

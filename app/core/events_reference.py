@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import fields
 from enum import EnumMeta
 
-from app.core import events
-from app.core.events import FromCode, Identifier, all_events
+from app.core.events import declared
 from app.core.generated_document import written_or_checked
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.event import FromCode, Identifier
+from asgi_observability.utf8 import begin_in_utf8
 
 _HEAD = """\
 # Events of the log
 
-Made from `app/core/events.py` by `make generate`. Every line also has `timestamp`, `level`,
-`event`, `logger`, `service`, `version` and `environment`. If they are known, it has
-`correlation_id`, `request_id`, `trace_id`, `tenant_id`, `conversation_id` and `workflow_id`. A
-sampled line has its `weight`, and a line about an exception its `exception`.
+Made from `app/core/events.py` and the layer's events by `make generate`. Every line also has
+`timestamp`, `level`, `event`, `logger`, `service`, `version` and `environment`. If they are known,
+it has `correlation_id`, `request_id`, `trace_id`, `tenant_id`, `conversation_id` and
+`workflow_id`. A sampled line has its `weight`, and a line about an exception its `exception`.
 """
 
 
@@ -29,9 +29,7 @@ def reference() -> str:
 def _rows() -> Iterator[str]:
     yield "| event | level | when | fields |"
     yield "| --- | --- | --- | --- |"
-    for event in all_events():
-        if event.__module__ != events.__name__:
-            continue
+    for event in declared():
         when = " ".join((event.__doc__ or "").split())
         shown = ", ".join(f"`{field.name}` {_type(field.type)}" for field in fields(event))  # type: ignore[arg-type]
         level = logging.getLevelName(event.level).lower()

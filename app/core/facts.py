@@ -16,12 +16,13 @@ import orjson
 from sqlalchemy import BigInteger, Column, Insert, Integer, MetaData, Table, Text, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.catalogue import Kind
-from app.core.events import Count, Event
-from app.core.instrumentation import Instruments
+from app.core.events import Count, Fact
 from app.core.last_writes import Write
-from app.core.logging import Logger
-from app.core.recorder import Recorded
+from asgi_observability.event import Event
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import Logger
+from asgi_observability.metric import Kind
+from asgi_observability.recorder import Recorded
 
 metadata = MetaData()
 """The tables of the business database."""
@@ -68,6 +69,10 @@ class Transaction(AsyncSession):
         self.writes.append(write)
 
 
+def _counts(event: Event) -> tuple[Count, ...]:
+    return event.counts() if isinstance(event, Fact) else ()
+
+
 class FactCounters:
     """Counts what transactions tell: in their outbox, then in the instruments and the log."""
 
@@ -80,7 +85,7 @@ class FactCounters:
         counts = [
             (self._series(count).series.name, count.value)
             for fact in told
-            for count in fact.event.counts()
+            for count in _counts(fact.event)
             if isfinite(count.value)
         ]
         if not counts:
@@ -99,7 +104,7 @@ class FactCounters:
 
     def _note(self, fact: Told) -> None:
         with self._instruments.contained():
-            for count in fact.event.counts():
+            for count in _counts(fact.event):
                 self._series(count).note(count.value)
         fact.log.event(fact.event)
 

@@ -1,17 +1,12 @@
-"""Log levels as people write them: `warn` is `warning`, and capitals don't matter."""
+"""Log levels in settings and requests, as people write them (`asgi_observability.levels`)."""
 
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator
 
-_OTHER_NAMES = {"warn": "warning", "err": "error", "crit": "critical", "fatal": "critical"}
+from asgi_observability.levels import level_name
+
 T = TypeVar("T")
-
-
-def level_name(text: str) -> str:
-    """The level that is meant; what is no level stays as it is, to be refused."""
-    name = text.strip().lower()
-    return _OTHER_NAMES.get(name, name)
 
 
 def _named(value: T) -> T | str:

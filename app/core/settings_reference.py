@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from app.core.config import ENV_PREFIX, Settings
 from app.core.generated_document import written_or_checked
 from app.core.sections import Section
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.utf8 import begin_in_utf8
 
 _HEAD = f"""\
 # Settings of the orchestrator

@@ -1,6 +1,6 @@
 """What tells a made-up past from a real one."""
 
-from app.core.catalogue import Kind, Metric
+from asgi_observability.metric import Kind, Metric
 
 SYNTHETIC_HISTORY = Metric(
     "synthetic_history",

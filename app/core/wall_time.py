@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.core import catalogue
-from app.core.instrumentation import Instruments
+from asgi_observability.instruments import Instruments
 
 
 class WallTime:

@@ -1,1 +1,1 @@
-"""Searches the log files: `python -m app.logs --help`. May import core."""
+"""The orchestrator's log, asked: `python -m app.logs`."""

@@ -12,15 +12,16 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 
 from app.clients.notification_service import NotificationService
 from app.clients.upstream import UpstreamError
-from app.core import correlation
 from app.core.catalogue import Step
 from app.core.database import Database
-from app.core.events import Identifier, ManagerNotified, NotificationFailed
-from app.core.logging import get_logger
+from app.core.events import ManagerNotified, NotificationFailed
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, WorkflowInstance, now
 from app.services.inserts import table_of
 from app.services.metrics_service import MetricsService
 from app.services.step_record import StepRecord
+from asgi_observability import correlation
+from asgi_observability.event import Identifier
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -8,18 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
-from app.core import correlation
 from app.core.catalogue import ApprovalAction, Detection, ErrorType, EscalationType, Severity
 from app.core.database import Database
 from app.core.errors import ConflictError, UnavailableError, UnknownIdError
-from app.core.events import (
-    Identifier,
-    ResponseApproved,
-    ResponseEscalated,
-    ResponseModified,
-    ResponseNotSent,
-)
-from app.core.logging import get_logger
+from app.core.events import ResponseApproved, ResponseEscalated, ResponseModified, ResponseNotSent
 from app.core.wall_time import WallTime
 from app.models import (
     ApprovalAudit,
@@ -38,6 +30,9 @@ from app.services.conversations import lock_conversation
 from app.services.escalations import escalation_opened, open_once, take_over
 from app.services.inserts import inserted, table_of
 from app.services.outbound import has_been_sent, is_known_not_to_be_sent, replaces
+from asgi_observability import correlation
+from asgi_observability.event import Identifier
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -12,8 +12,6 @@ from sqlalchemy import String, func, select, type_coerce
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask, Severity
 from app.core.database import Database
-from app.core.instrumentation import Instruments
-from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
@@ -23,6 +21,8 @@ from app.models import (
     WorkflowStatus,
     now,
 )
+from asgi_observability.background import Background
+from asgi_observability.instruments import Instruments
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import orjson
 
 from app.core import catalogue
 from app.core.events import StreamNotComputed
-from app.core.instrumentation import Instruments
-from app.core.logging import get_logger
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

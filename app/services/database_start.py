@@ -8,9 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.database import Database
 from app.core.database_errors import database_trouble
-from app.core.events import DatabaseAnswered, DatabaseAwaited, FromCode, StartRefused
-from app.core.logging import get_logger
+from app.core.events import DatabaseAnswered, DatabaseAwaited, StartRefused
 from app.migrations import BUSINESS, SchemaError, passing_reason, upgrade, waiting
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -29,8 +29,6 @@ from app.core.catalogue import BackgroundTask
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.events import PersonalDataErased
-from app.core.logging import get_logger
-from app.core.periodic import Background
 from app.models import (
     Base,
     EscalationEvent,
@@ -41,6 +39,8 @@ from app.models import (
     now,
 )
 from app.services.personal_columns import KEYS, TEXTS
+from asgi_observability.background import Background
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

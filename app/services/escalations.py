@@ -6,12 +6,10 @@ from sqlalchemy import Exists, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.core import correlation
 from app.core.catalogue import Detection, EscalationType, Severity
 from app.core.database import Database
 from app.core.errors import ConflictError, UnknownIdError
-from app.core.events import EscalationOpened, EscalationResolved, Identifier
-from app.core.logging import get_logger
+from app.core.events import EscalationOpened, EscalationResolved
 from app.core.wall_time import WallTime
 from app.models import (
     EscalationEvent,
@@ -24,6 +22,9 @@ from app.models import (
 from app.services.announcements import Announcements
 from app.services.conversations import conversation_key, lock_conversation
 from app.services.inserts import insert_unless, table_of
+from asgi_observability import correlation
+from asgi_observability.event import Identifier
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from app.core.catalogue import Kind, Metric
 from app.core.errors import UnavailableError
 from app.services.measures import MEASURES
 from app.services.range_figures import RangeFigures, Step, Window
 from app.services.range_queries import Prepared
 from app.services.rollups import Total
+from asgi_observability.metric import Kind, Metric
 
 LABELS = tuple(sorted({label for measure in MEASURES.values() for label in measure.group_by}))
 COLUMNS = (

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core import catalogue
-from app.core.catalogue import UPSTREAMS, ApprovalAction, Component, Metric, Route
+from app.core.catalogue import UPSTREAMS, ApprovalAction, Component, Route
 from app.core.errors import InvalidRequestError
-from app.core.nearest import did_you_mean
 from app.services.rollups import Total, Totals
+from asgi_observability.metric import Metric
+from asgi_observability.nearest import did_you_mean
 
 
 class MeasureKind(StrEnum):

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core import catalogue
-from app.core.catalogue import (
-    OTHER,
-    Kind,
-    Step,
-    StepStatus,
-    StepType,
-)
+from app.core.catalogue import Step, StepStatus, StepType
 from app.core.config import Settings
-from app.core.instrumentation import Instruments
+from asgi_observability.instruments import Instruments
+from asgi_observability.metric import OTHER, Kind
 
 STEP_TYPES = {
     Step.TENANT_CONTEXT: StepType.API_CALL,
@@ -29,8 +24,8 @@ STEP_TYPES = {
 class MetricsService:
     """What is measured of the business; its facts are counted as they are told (`app.core.facts`).
 
-    What happens is noted and handed on later (`app.core.recorder`), so no method blocks, and none
-    raises into its caller.
+    What happens is noted and handed on later (`asgi_observability.recorder`), so no method blocks,
+    and none raises into its caller.
     """
 
     def __init__(self, settings: Settings, instruments: Instruments) -> None:

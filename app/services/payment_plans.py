@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import correlation
 from app.core.catalogue import PlanResult
 from app.core.config import PaymentPlanLimits
 from app.core.database import Database
 from app.core.events import PaymentPlanDetected, PaymentPlanNotFound, PaymentPlanValidated
-from app.core.logging import get_logger
 from app.models import PaymentPlanAttempt
 from app.services.conversations import lock_conversation
 from app.services.inserts import insert_unless
 from app.services.plan_extraction import held_against, proposed
+from asgi_observability import correlation
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from app.core.catalogue import Metric
 from app.core.errors import UnavailableError
 from app.services.measures import Measure, Value, evaluate
 from app.services.range_queries import Prepared, unreadable
 from app.services.rollups import Rollups, StoreUnreadableError, Totals
+from asgi_observability.metric import Metric
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from app.core.catalogue import Metric
 from app.core.errors import InvalidRequestError, UnavailableError
 from app.services.measures import Measure
 from app.services.rollups import Rollups, StoreUnreadableError
@@ -19,6 +18,7 @@ from app.services.time_ranges import (
     spelled,
     utc,
 )
+from asgi_observability.metric import Metric
 
 MAX_POINTS = 11_000
 """Points of one series in one answer, as in Prometheus."""

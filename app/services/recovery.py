@@ -9,10 +9,10 @@ from sqlalchemy import func, select, update
 from app.core.catalogue import BackgroundTask
 from app.core.database import Database
 from app.core.events import RetriesRequested
-from app.core.logging import get_logger
-from app.core.periodic import Background
 from app.models import WorkflowInstance, WorkflowStatus, now
 from app.services.workflow import Workflows, run_again_values
+from asgi_observability.background import Background
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

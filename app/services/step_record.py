@@ -8,10 +8,10 @@ from app.core.catalogue import Step, StepStatus
 from app.core.events import StepCompleted, StepFailed, StepSkipped
 from app.core.facts import Transaction
 from app.core.last_writes import Rows
-from app.core.logging import get_logger
 from app.models import WorkflowStep, now
 from app.services.inserts import table_of
 from app.services.metrics_service import STEP_TYPES, MetricsService
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

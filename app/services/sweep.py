@@ -9,17 +9,17 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from app.core import correlation
 from app.core.catalogue import BackgroundTask, Route
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.events import WorkflowInterrupted, WorkflowsInterrupted
-from app.core.logging import get_logger
-from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.models import QueuedResponse, QueueStatus, WorkflowInstance, WorkflowStatus, now
 from app.services.announcements import CLAIM_MARGIN_SECONDS, Announcements
 from app.services.escalations import Escalations
+from asgi_observability import correlation
+from asgi_observability.background import Background
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

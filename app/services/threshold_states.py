@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.core import catalogue
-from app.core.catalogue import UPSTREAMS, BreakerState, Component, Outcome, Route
+from app.core.catalogue import UPSTREAMS, BreakerState, Component, Route
 from app.core.thresholds import State, Thresholds
 from app.services.rollups import Total, Totals, added_up
+from asgi_observability.catalogue import Outcome
 
 PROBES = ("/metrics", "/health", "/health/dependencies")
 """Routes that are asked however few people use the service."""

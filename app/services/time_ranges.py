@@ -12,7 +12,7 @@ from datetime import time as time_of_day
 from zoneinfo import ZoneInfo, available_timezones
 
 from app.core.errors import InvalidRequestError
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

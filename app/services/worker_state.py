@@ -7,8 +7,8 @@ from typing import Any
 from app.clients.upstream import Breakers, Upstream
 from app.core.catalogue import UPSTREAMS, Component
 from app.core.database import Database
-from app.core.runtime import RuntimeSampler
 from app.services.metrics_service import MetricsService
+from asgi_observability.runtime import RuntimeSampler
 
 
 class WorkerState:

@@ -14,7 +14,6 @@ from app.clients.ai_provider import AIProvider, Answer
 from app.clients.collections_monitor import CollectionsMonitor
 from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import UpstreamError
-from app.core import correlation
 from app.core.catalogue import (
     Component,
     Detection,
@@ -30,8 +29,6 @@ from app.core.database import Database
 from app.core.errors import ConflictError, UnknownIdError
 from app.core.events import (
     AIAnswered,
-    FromCode,
-    Identifier,
     PaymentPlanAutoApproved,
     PaymentPlanDetected,
     PaymentPlanNotFound,
@@ -46,7 +43,6 @@ from app.core.events import (
     WorkflowRetried,
 )
 from app.core.facts import Transaction
-from app.core.logging import get_logger
 from app.models import (
     EscalationEvent,
     OutboundMessage,
@@ -72,6 +68,9 @@ from app.services.plan_extraction import PaymentPlan, named_in, proposed, valida
 from app.services.routing import route_answer
 from app.services.step_record import StepRecord
 from app.services.workflow_reports import WorkflowReport, WorkflowState
+from asgi_observability import correlation
+from asgi_observability.event import FromCode, Identifier
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from alerts import paths
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 
 WORKING_TREE = "the working tree"
 

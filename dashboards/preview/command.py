@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alerts import paths
 from alerts.prometheus_config import scrape_seconds
-from app.core.nearest import did_you_mean
+from asgi_observability.nearest import did_you_mean
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview import index, page
 from dashboards.preview.answers import Asking, Span

@@ -6,7 +6,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.catalogue import Metric
+from asgi_observability.metric import Metric
 from simulator.history.past import Past
 from simulator.history.series import KNOWN, Read, Series, all_series
 from simulator.history.workload import Workload

@@ -13,10 +13,7 @@ from app.core.catalogue import (
     Component,
     Detection,
     EscalationType,
-    Kind,
-    Metric,
     Operation,
-    Outcome,
     PlanResult,
     Route,
     Step,
@@ -24,6 +21,8 @@ from app.core.catalogue import (
     StepType,
 )
 from app.core.synthetic_history import SYNTHETIC_HISTORY
+from asgi_observability.catalogue import Outcome
+from asgi_observability.metric import Kind, Metric
 from simulator import ai_provider, collections_monitor, sms_agent
 from simulator.history.latencies import LogNormal
 from simulator.history.workload import Counts, Workload

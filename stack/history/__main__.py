@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from app.core.utf8 import begin_in_utf8
+from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError

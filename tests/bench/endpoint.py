@@ -18,11 +18,10 @@ from starlette.types import ASGIApp, Message
 
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
-from app.core.exposition import exposition
-from app.core.instrumentation import Instruments
-from app.core.observability import Observability
+from app.core.instrumentation import orchestrator_instruments, orchestrator_observability
 from app.main import create_app
 from app.services.broadcast import Broadcast
+from asgi_observability.exposition import exposition
 from tests.bench.layer import request_scope
 
 ROUNDS, REQUESTS, READERS, EVENTS = 15, 200, 500, 30
@@ -45,7 +44,7 @@ async def _from_cache() -> None:
             database_url=f"sqlite:///{folder}/orchestrator.db", metrics_access=access
         )
         with redirect_stdout(NOWHERE):
-            app = create_app(settings, Observability("bench"))
+            app = create_app(settings, orchestrator_observability())
 
             @app.get("/empty")
             async def empty() -> dict[str, str]:
@@ -88,7 +87,7 @@ async def _request(app: ASGIApp, path: str) -> None:
 
 def _scrapes() -> None:
     for series in (1_000, 10_000):
-        instruments = Instruments()
+        instruments = orchestrator_instruments()
         requests = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
         buckets = len(catalogue.REQUEST_SECONDS) + 3
         for number in range(series // buckets):
@@ -111,7 +110,7 @@ async def _readers() -> None:
         number += 1
         return orjson.dumps({f"figure_{key}": key + number for key in range(200)})
 
-    broadcast = Broadcast(snapshot, Instruments(), 0.1, 15)
+    broadcast = Broadcast(snapshot, orchestrator_instruments(), 0.1, 15)
     seen = [0] * READERS
     before = resource.getrusage(resource.RUSAGE_SELF)
 

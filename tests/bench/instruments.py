@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.core import catalogue
 from app.core.catalogue import Component, Detection, EscalationType, Operation, Severity
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
+from asgi_observability.instruments import Instruments
 
 ROUNDS = 15
 CALLS = 5000
@@ -21,7 +22,7 @@ ESCALATION = (EscalationType.HOSTILE_LANGUAGE, Severity.HIGH, Detection.AUTO)
 
 async def run() -> None:
     """Print each variant's median of rounds that were run in turn, and its ratio to its peer."""
-    instruments = Instruments()
+    instruments = orchestrator_instruments()
     registry = CollectorRegistry()
     counter = Counter("approvals", "Peer.", ["action"], registry=registry)
     histogram = Histogram("calls_seconds", "Peer.", ["component", "operation"], registry=registry)

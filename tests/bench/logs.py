@@ -26,13 +26,15 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.core import correlation
-from app.core import logging as logs
-from app.core.events import FromCode, Request
-from app.core.log_sampling import Sampling
-from app.core.log_writer import Writer
-from app.core.middleware import ObservabilityMiddleware
-from app.core.observability import Observability
+from app.core.instrumentation import orchestrator_observability
+from asgi_observability import correlation
+from asgi_observability import logging as logs
+from asgi_observability.event import FromCode
+from asgi_observability.events import Request
+from asgi_observability.log_sampling import Sampling
+from asgi_observability.log_writer import Writer
+from asgi_observability.middleware import ObservabilityMiddleware
+from asgi_observability.resource import Resource
 from simulator import log_lines
 from tests.bench.layer import request_scope
 from tests.bench.variants import routes
@@ -140,7 +142,7 @@ def _through_structlog() -> Callable[[], None]:
 
 
 def _declared() -> Callable[[], None]:
-    logs.configure_logging("bench", "test", logs.LogOptions(stdout="off"))
+    logs.configure_logging(Resource("bench", environment="test"), logs.LogOptions(stdout="off"))
     constants = {"service": "bench", "version": "0.1.0", "environment": "test"}
     logs._pipeline = logs.Pipeline(constants, Sampling(), [Writer(Nowhere(), 64 * 1024 * 1024)])
     log = logs.get_logger("bench")
@@ -163,7 +165,7 @@ async def _stall() -> None:
     sink, process = Nowhere(), psutil.Process()
     writer = Writer(sink, 256 * 1024)
     logs._pipeline = logs.Pipeline({"service": "bench"}, Sampling(), [writer])
-    app = ObservabilityMiddleware(routes(FastAPI(), 1), Observability("bench").instruments)
+    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_observability().instruments)
     logs._named("access").threshold = logging.INFO
     scope = request_scope("/r0/items/1")
 
@@ -233,7 +235,14 @@ def _ask(folder: Path, state: str, identity: str) -> None:
         "slower than 2 s": ["find", "--slower-than", "2s"],
     }
     for question, arguments in questions.items():
-        command = [sys.executable, "-m", "app.logs", *arguments, "--in", str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "app.logs",
+            *arguments,
+            "--in",
+            str(folder),
+        ]
         times, said = [], ""
         for _ in range(3):
             started = time.perf_counter()

@@ -13,15 +13,15 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from app.core import catalogue
-from app.core.catalogue import Kind, Metric
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
-from app.core.instrumentation import Instruments
-from app.core.recorder import Batch, Series
+from app.core.instrumentation import orchestrator_instruments
 from app.services.rollups import MINUTE, RESOLUTIONS, Rollups, Store
 from app.services.rollups.buckets import Bucket, Snapshot
 from app.services.rollups.rollups import retentions
 from app.services.rollups.row_store import RowKey
+from asgi_observability.metric import Kind, Metric
+from asgi_observability.recorder import Batch, Series
 
 WRITERS = 4
 SERIES = {Kind.COUNTER: 80, Kind.HISTOGRAM: 25, Kind.GAUGE: 15}
@@ -66,7 +66,7 @@ async def _compare(databases: dict[int, Database]) -> None:
         ],
     }
     readers = {
-        days: Rollups(Store(database), SETTINGS, Instruments(), "reader", METRICS)
+        days: Rollups(Store(database), SETTINGS, orchestrator_instruments(), "reader", METRICS)
         for days, database in databases.items()
     }
     milliseconds: dict[tuple[str, int], list[float]] = {}
@@ -87,7 +87,7 @@ async def _compare(databases: dict[int, Database]) -> None:
 
 async def _remember(database: Database) -> None:
     """A day of events into one worker, written every ten minutes."""
-    rollups = Rollups(Store(database), SETTINGS, Instruments(), "writer", METRICS)
+    rollups = Rollups(Store(database), SETTINGS, orchestrator_instruments(), "writer", METRICS)
     series = [*series_of_a_busy_service()]
     rng = random.Random(1)
     each = EVENTS_A_DAY // 1440 // len(series) + 1

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import httpx
 
-from app.core import logging as logs
 from app.core.config import Calls, MetricsAccess, Settings
-from app.core.observability import Observability
+from app.core.instrumentation import orchestrator_observability
 from app.main import create_app
+from asgi_observability import logging as logs
+from asgi_observability.resource import Resource
 from tests.bench.databases import new_databases
 from tests.statements import KINDS, cost_of_an_sms, watch
 from tests.upstreams import ScriptedUpstreams, serving
@@ -16,7 +17,9 @@ from tests.upstreams import ScriptedUpstreams, serving
 
 async def run() -> None:
     """Print the counts on each kind of database."""
-    logs.configure_logging("bench", "test", logs.LogOptions(level="error", stdout="off"))
+    logs.configure_logging(
+        Resource("bench", environment="test"), logs.LogOptions(level="error", stdout="off")
+    )
     print(f"{'':32} {'statements':>10} {'BEGIN etc.':>10} {'together':>8} {'round trips':>11}")
     with tempfile.TemporaryDirectory() as folder:
         async with new_databases(Path(folder)) as urls:
@@ -36,7 +39,7 @@ async def _print_costs(database: str, url: str) -> None:
             metrics_access=MetricsAccess(open_on_loopback=True),
             calls=Calls(retry_waits_seconds=(0, 0, 0)),
         )
-        app = create_app(settings, Observability("orchestrator"))
+        app = create_app(settings, orchestrator_observability())
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

@@ -14,8 +14,8 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_exporter import PrometheusMiddleware
 
-from app.core.logging import Logger, NamedLogger
-from app.core.observability import observed
+from asgi_observability.logging import Logger, NamedLogger
+from asgi_observability.observability import observed
 
 OUTPUT = open(os.devnull, "wb", buffering=0)  # noqa: SIM115 - open as long as the process
 

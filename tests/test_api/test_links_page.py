@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from app.core.config import MetricsAccess, Settings
-from app.core.observability import Observability
 from app.main import create_app
+from asgi_observability.observability import Observability
 from tests.browser import chromium
 from tests.not_empty import not_empty
 from tests.serving_process import serving_process

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from app.core.config import LogSettings, Settings
-from app.core.logging import level_of
-from app.logs.files import find_files
-from app.logs.filters import Filters
-from app.logs.query import Query
+from asgi_observability.log_query.files import find_files
+from asgi_observability.log_query.filters import Filters
+from asgi_observability.log_query.query import Query
+from asgi_observability.logging import level_of
 from tests.captured_logs import captured_logs
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams

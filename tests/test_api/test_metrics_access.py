@@ -14,7 +14,7 @@ from app.api import access, metrics
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
 from app.core.environment import SettingsError
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from tests.application import application
 from tests.captured_logs import captured_logs
 from tests.clock import Clock
@@ -138,7 +138,7 @@ def test_a_file_that_can_t_be_used_is_refused_at_start(
 ) -> None:
     (file := tmp_path / "tokens").write_text(content)
     with pytest.raises(SettingsError, match="TOKENS_FILE") as refused:
-        access.Access(MetricsAccess(tokens_file=file), Instruments())
+        access.Access(MetricsAccess(tokens_file=file), orchestrator_instruments())
     assert hint in str(refused.value)
     with pytest.raises(SettingsError, match="can't be read"):
         access.Tokens(tmp_path / "missing", "TOKENS_FILE")

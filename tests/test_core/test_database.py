@@ -20,8 +20,9 @@ from app.core import catalogue, lent_connections
 from app.core.catalogue import BackgroundTask
 from app.core.config import ASYNC_DRIVERS, Settings, SettingsError, load_settings
 from app.core.database import Database
-from app.core.instrumentation import Instruments
-from app.core.periodic import Background
+from app.core.instrumentation import orchestrator_instruments
+from asgi_observability.background import Background
+from asgi_observability.instruments import Instruments
 from tests.sms import SMS
 from tests.stopped_postgresql import stopped
 from tests.waiting import eventually, until
@@ -236,7 +237,7 @@ async def test_the_log_of_sqlite_is_bounded_again_once_a_long_reader_is_done(
     assert wal.stat().st_size > 5_000_000  # SQLite can't do without what the reader still sees
     assert not await database.checkpoint()
     # An alert sees that it is held, as it sees any task that fails.
-    instruments = Instruments()
+    instruments = orchestrator_instruments()
     looking_after = asyncio.create_task(database.run(Background(instruments)))
     await until(lambda: failed_checkpoints(instruments) == 1)
     looking_after.cancel()

@@ -15,8 +15,8 @@ from app.core.config import ASYNC_DRIVERS
 from app.core.database import Database, instrument_database
 from app.core.database_errors import DatabaseTrouble, database_trouble
 from app.core.failed_writes import FailedWrites
-from app.core.instrumentation import Instruments
 from app.services.worklists import Worklists
+from asgi_observability.instruments import Instruments
 from tests.sms import SMS
 
 TEXT = "my rent, please"

@@ -17,11 +17,19 @@ from typing import Any
 import pytest
 import structlog
 
-from app.core import correlation, log_exceptions
-from app.core import logging as logs
-from app.core.events import Event, FromCode, Identifier, OperationCompleted, Request, UnhandledError
-from app.core.log_sampling import Sampling, weight
-from app.core.logging import LogOptions, configure_logging, get_logger, level_of, set_levels
+from asgi_observability import correlation, log_exceptions
+from asgi_observability import logging as logs
+from asgi_observability.event import Event, FromCode, Identifier
+from asgi_observability.events import OperationCompleted, Request, UnhandledError
+from asgi_observability.log_sampling import Sampling, weight
+from asgi_observability.logging import (
+    LogOptions,
+    configure_logging,
+    get_logger,
+    level_of,
+    set_levels,
+)
+from asgi_observability.resource import Resource
 from tests.captured_logs import captured_logs
 from tests.conftest import configure_test_logs
 from tests.not_empty import not_empty
@@ -41,10 +49,10 @@ def printed(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     before = """
 import asyncio, logging, sys, threading, warnings
 from pathlib import Path
-from app.core import logging as logs
+from asgi_observability import logging as logs
 from app.core.events import *
-from app.core.log_sampling import Sampling
-from app.core.logging import LogOptions, configure_logging, get_logger
+from asgi_observability.log_sampling import Sampling
+from asgi_observability.logging import LogOptions, configure_logging, get_logger
 """
     return subprocess.run(
         [sys.executable, "-c", before + script, *arguments],
@@ -95,7 +103,7 @@ def test_nothing_bypasses_the_pipe() -> None:
     done = printed("""
 logging.getLogger("greedy").addHandler(logging.StreamHandler(sys.stdout))
 logging.getLogger("greedy").propagate = False
-configure_logging("billing", "test", LogOptions())
+configure_logging(Resource("billing", environment="test"), LogOptions())
 logging.getLogger("greedy").warning("a library with a handler of its own")
 warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
 warnings.simplefilter("always")
@@ -129,7 +137,7 @@ def test_uvicorn_logs_through_it_and_not_its_access_lines() -> None:
 import uvicorn
 async def app(scope, receive, send):
     pass
-configure_logging("billing", "test", LogOptions())
+configure_logging(Resource("billing", environment="test"), LogOptions())
 server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
 async def serve():
     task = asyncio.create_task(server.serve())
@@ -171,7 +179,7 @@ def test_an_exception_is_structured_frames_without_values() -> None:
 
 def test_messages_of_exceptions_are_a_setting_for_development() -> None:
     script = """
-configure_logging("billing", "test", LogOptions(exception_messages={}))
+configure_logging(Resource("billing", environment="test"), LogOptions(exception_messages={}))
 try:
     raise ValueError(f"bad {{sys.argv[0]}}")
 except ValueError as error:
@@ -210,7 +218,7 @@ def test_a_long_chain_of_deep_exceptions_fits_into_one_line() -> None:
 
 def test_people_get_plain_text() -> None:
     done = printed("""
-configure_logging("billing", "development", LogOptions(stdout="console"))
+configure_logging(Resource("billing", environment="development"), LogOptions(stdout="console"))
 get_logger("x").event(Request(method="GET", route="/x", status=200, duration_ms=1.5))
 get_logger("x").info("said", count=3)
 """)
@@ -225,7 +233,7 @@ get_logger("x").info("said", count=3)
 @pytest.mark.usefixtures("_configured_again")
 def test_levels_of_single_loggers_and_of_libraries(tmp_path: Path) -> None:
     options = LogOptions(level="warning", levels={"app.clients": "debug"}, stdout="off")
-    configure_logging("billing", "test", options)
+    configure_logging(Resource("billing", environment="test"), options)
     get_logger("app.clients.upstream")
     get_logger("app.services")
     assert level_of("app.clients.upstream") == "debug"
@@ -240,7 +248,9 @@ def test_levels_of_single_loggers_and_of_libraries(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_configured_again")
 def test_debug_of_the_service_is_not_debug_of_every_library() -> None:
-    configure_logging("billing", "test", LogOptions(level="debug", stdout="off"))
+    configure_logging(
+        Resource("billing", environment="test"), LogOptions(level="debug", stdout="off")
+    )
     assert level_of("app.anything") == "debug"
     assert not logging.getLogger("aiosqlite").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("sqlalchemy.engine.Engine").isEnabledFor(logging.INFO)
@@ -291,7 +301,7 @@ def test_sampling_keeps_requests_whole_and_says_what_a_line_stands_for() -> None
 def test_the_same_requests_are_kept_everywhere() -> None:
     """Another process, with its own hash seed, decides alike."""
     script = """
-from app.core.correlation import Context
+from asgi_observability.correlation import Context
 print([n for n in range(300) if Context(f"request-{n}").position < 0.1])
 """
     first, second = (

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from app.core import events
-from app.core.events import Event, FromCode, Identifier, all_events
 from app.core.events_reference import reference
+from asgi_observability import events as layer
+from asgi_observability.event import Event, FromCode, Identifier
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
-DECLARED = {event.__name__: event for event in all_events() if event.__module__ == events.__name__}
-SOURCES = sorted((ROOT / "app").rglob("*.py"))
+MODULES = (layer, events)
+DECLARED = {event.__name__: event for event in events.declared()}
+SOURCES = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "asgi_observability").rglob("*.py")])
 TREES = {source: ast.parse(source.read_text()) for source in SOURCES}
 METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"log", "_log", "logger", "_logger"}
@@ -54,11 +56,17 @@ def test_every_logger_is_one_of_ours() -> None:
         and ast.unparse(node.func) in ("structlog.get_logger", "logging.getLogger")
     ]
     # It is where they come from.
-    assert set(others) == {Path("app/core/logging.py")}, "use app.core.logging.get_logger"
+    assert set(others) == {Path("asgi_observability/logging.py")}, (
+        "use asgi_observability.logging.get_logger"
+    )
 
 
 def test_every_declared_event_is_logged_somewhere() -> None:
-    text = "\n".join(source.read_text() for source in SOURCES if source != Path(events.__file__))
+    text = "\n".join(
+        source.read_text()
+        for source in SOURCES
+        if source not in {Path(module.__file__) for module in MODULES}
+    )
     unused = {name for name in DECLARED if name not in text}
     assert not unused, f"declared, but nobody logs them: {sorted(unused)}"
 

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.assembly import Orchestrator
 from app.core import catalogue
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.core.wall_time import WallTime
 from app.models import EscalationEvent, QueuedResponse, now
 from tests.sms import SMS
@@ -21,7 +21,7 @@ BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def test_less_than_nothing_is_nothing_and_counted(
     seconds: float, expected: float, counted: int
 ) -> None:
-    instruments = Instruments()
+    instruments = orchestrator_instruments()
     wall_time = WallTime(instruments)
     assert wall_time.seconds(BEGAN, BEGAN + timedelta(seconds=seconds)) == expected
     instruments.recorder.drain()

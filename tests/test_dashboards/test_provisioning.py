@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from app.core import correlation
 from app.core.config import LogSettings
 from app.core.events import SMSReceived
-from app.core.logging import get_logger
+from asgi_observability import correlation
+from asgi_observability.logging import get_logger
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.project import ROOT

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.logs.files import find_files
-from app.logs.filters import Filters
-from app.logs.query import Line, Query
+from asgi_observability.log_query.files import find_files
+from asgi_observability.log_query.filters import Filters
+from asgi_observability.log_query.query import Line, Query
 from tests import personal_data
 from tests.programs import running
 from tests.project import ROOT

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import personal_data
 from app.logs.__main__ import main
+from asgi_observability import personal_data
 
 NOW = datetime.now(UTC)
 SMS = "01a209b3-f687-7a33-a8b2-a463ea317405"

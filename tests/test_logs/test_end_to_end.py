@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from app.core import correlation
-from app.logs.filters import Filters
-from app.logs.query import Line
+from asgi_observability import correlation
+from asgi_observability.log_query.filters import Filters
+from asgi_observability.log_query.query import Line
 from tests.free_port import free_port
 from tests.length import LONG
 from tests.not_empty import not_empty

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from app.core import catalogue
 from app.core.catalogue import Detection, EscalationType, Severity
 from app.core.database import Database
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.migrations import BUSINESS, upgrade
 from app.models import EscalationEvent, now
 from app.services.backlog import Backlog
@@ -30,7 +30,7 @@ async def test_the_oldest_open_escalation_of_each_severity_is_known(tmp_path: Pa
     database = Database(
         make_url(f"sqlite+aiosqlite:///{tmp_path / 'orchestrator.db'}"), pool_size=1
     )
-    instruments = Instruments()
+    instruments = orchestrator_instruments()
     backlog = Backlog(database, instruments, interval_seconds=1)
     try:
         await upgrade(database, BUSINESS)

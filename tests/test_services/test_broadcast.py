@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import catalogue
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.services.broadcast import Broadcast
+from asgi_observability.instruments import Instruments
 from tests.not_empty import not_empty
 from tests.waiting import until
 
@@ -53,7 +54,7 @@ def source() -> Source:
 
 @pytest.fixture
 def instruments() -> Instruments:
-    return Instruments()
+    return orchestrator_instruments()
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_what_a_client_shows_is_what_the_server_says_null_included(
     states: list[Any], data: st.DataObject
 ) -> None:
     """Whatever the states, wherever it leaves and comes back."""
-    broadcast = Broadcast(Source().snapshot, Instruments(), 3600, 3600)
+    broadcast = Broadcast(Source().snapshot, orchestrator_instruments(), 3600, 3600)
 
     async def follow() -> None:
         shown, last_id = None, None

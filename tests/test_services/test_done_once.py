@@ -9,7 +9,6 @@ from sqlalchemy import func, select, text, update
 
 from app.assembly import Orchestrator
 from app.core.catalogue import Severity
-from app.core.observability import Observability
 from app.models import (
     EscalationEvent,
     QueuedResponse,
@@ -18,6 +17,7 @@ from app.models import (
     now,
 )
 from app.services.backlog import Backlog
+from asgi_observability.observability import Observability
 from tests.exposed import summed
 from tests.not_empty import not_empty
 from tests.sms import SMS, sms

@@ -17,9 +17,7 @@ from app.assembly import Orchestrator
 from app.core.catalogue import ApprovalAction, Detection, EscalationType, Severity
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.instrumentation import Instruments
-from app.core.observability import Observability
-from app.core.periodic import Background
+from app.core.instrumentation import orchestrator_instruments
 from app.main import create_app
 from app.migrations import BUSINESS, upgrade
 from app.models import (
@@ -35,6 +33,8 @@ from app.models import (
 from app.services import erasure
 from app.services.erasure import ERASED, Erasure
 from app.services.personal_columns import COUNTED, KEPT, KEYS, TEXTS
+from asgi_observability.background import Background
+from asgi_observability.observability import Observability
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.sms import SMS
@@ -133,7 +133,7 @@ async def test_of_many_long_texts_nothing_stays_in_the_file(
         old.response.text = f"{PERSONAL['text']} " * (1 + number * 11)
         await old.store(database)
     assert PERSONAL["text"].encode() in bytes_of(address)
-    assert await Erasure(settings, database, Background(Instruments())).erase() == 80
+    assert await Erasure(settings, database, Background(orchestrator_instruments())).erase() == 80
     assert PERSONAL["text"].encode() not in bytes_of(address)
     await database.close()
 
@@ -299,7 +299,10 @@ async def test_many_are_erased_in_batches_and_by_several_workers_each_once(
     for number in range(20):
         await Old(number).store(orchestrator.database)
     databases = [Database(settings.database, pool_size=1) for _ in range(3)]
-    workers = [Erasure(settings, database, Background(Instruments())) for database in databases]
+    workers = [
+        Erasure(settings, database, Background(orchestrator_instruments()))
+        for database in databases
+    ]
     with captured_logs() as logged:
         erased = await asyncio.gather(*(worker.erase() for worker in workers))
         # A worker that found another one erasing left it to that one.
@@ -357,7 +360,10 @@ async def test_without_a_retention_everything_is_kept(
     await Old().store(orchestrator.database)
     before = await content_of(database_url)
     kept = settings.model_copy(update={"personal_data_retention_days": None})
-    assert await Erasure(kept, orchestrator.database, Background(Instruments())).erase() == 0
+    assert (
+        await Erasure(kept, orchestrator.database, Background(orchestrator_instruments())).erase()
+        == 0
+    )
     assert without(await content_of(database_url)) == without(before)
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.assembly import Orchestrator
-from app.core.observability import Observability
 from app.models import (
     PaymentPlanAttempt,
     WorkflowInstance,
@@ -18,6 +17,7 @@ from app.models import (
 )
 from app.services.backlog import Backlog
 from app.services.workflow import Workflows
+from asgi_observability.observability import Observability
 from tests.exposed import summed
 from tests.not_empty import not_empty
 from tests.sms import SMS, sms

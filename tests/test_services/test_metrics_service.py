@@ -13,7 +13,6 @@ from app.core.catalogue import (
     Detection,
     ErrorType,
     EscalationType,
-    Metric,
     PlanResult,
     Route,
     Severity,
@@ -24,9 +23,7 @@ from app.core.config import Settings
 from app.core.events import (
     EscalationOpened,
     EscalationResolved,
-    Event,
-    FromCode,
-    Identifier,
+    Fact,
     PaymentPlanAutoApproved,
     PaymentPlanDetected,
     PaymentPlanNotFound,
@@ -40,14 +37,16 @@ from app.core.events import (
     WorkflowFailed,
     WorkflowInterrupted,
     WorkflowRetried,
-    all_events,
 )
 from app.core.facts import FactCounters, Told
-from app.core.instrumentation import Instruments
-from app.core.logging import get_logger
-from app.core.recorder import Batch
+from app.core.instrumentation import orchestrator_instruments
 from app.services.measures import rolled_up
 from app.services.metrics_service import MetricsService
+from asgi_observability.event import Event, FromCode, Identifier, all_events
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
+from asgi_observability.metric import Kind, Metric
+from asgi_observability.recorder import Batch
 
 ID = Identifier("0123456789abcdef")
 WAITED = {catalogue.APPROVALS: 1.0, catalogue.APPROVAL_WAIT_DURATION: 90.0}
@@ -113,12 +112,12 @@ FACTS: list[tuple[Event, dict[Metric, float]]] = [
 
 @pytest.fixture
 def instruments() -> Instruments:
-    return Instruments()
+    return orchestrator_instruments()
 
 
 def exposed(instruments: Instruments, metric: Metric) -> float:
     """The sum over a metric's series: of its counts, or of what a histogram observed."""
-    name = metric.sum if metric.kind is catalogue.Kind.HISTOGRAM else metric.name
+    name = metric.sum if metric.kind is Kind.HISTOGRAM else metric.name
     return sum(
         sample.value
         for family in instruments.registry.collect()
@@ -134,7 +133,7 @@ def committed(instruments: Instruments, *events: Event) -> None:
 
 
 def test_every_fact_is_here() -> None:
-    counting = {event for event in all_events() if event.counts is not Event.counts}
+    counting = {event for event in all_events() if issubclass(event, Fact)}
     assert counting == {type(event) for event, _ in FACTS}
 
 

@@ -11,8 +11,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.core import catalogue
-from app.core.catalogue import ApprovalAction, Kind, Route
+from app.core.catalogue import ApprovalAction, Route
 from app.core.synthetic_history import SYNTHETIC_HISTORY
+from asgi_observability.metric import Kind, Metric
 from simulator.history.openmetrics import write
 from simulator.history.past import Incident, Past, five_weeks
 from simulator.history.series import KNOWN, UP, all_series
@@ -35,7 +36,7 @@ def between(workload: Workload, start: datetime, end: datetime) -> np.ndarray:
     return (workload.times >= start.timestamp()) & (workload.times < end.timestamp())
 
 
-def text_of(past: Past, metrics: frozenset[catalogue.Metric] = KNOWN, **options: timedelta) -> str:
+def text_of(past: Past, metrics: frozenset[Metric] = KNOWN, **options: timedelta) -> str:
     output = io.StringIO()
     write(past, output, metrics, **options)
     return output.getvalue()

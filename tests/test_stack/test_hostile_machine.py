@@ -124,7 +124,15 @@ def test_another_encoding_than_utf8(tmp_path: Path) -> None:
     (tmp_path / "orchestrator-1.jsonl").write_text(line, "utf-8")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "app.logs", "find", "--ndjson", "--in", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "app.logs",
+            "find",
+            "--ndjson",
+            "--in",
+            str(tmp_path),
+        ],
         cwd=ROOT,
         env={**os.environ, **ascii_only},
         capture_output=True,

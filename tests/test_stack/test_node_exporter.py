@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from alerts import exporters
-from app.core.catalogue import Metric
+from asgi_observability.metric import Metric
 from prometheus_tools.toolchain import locate
 from stack import node_exporter
 from tests.free_port import free_port

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.core.catalogue import Kind
-from app.core.recorder import Batch, Series
 from app.services.rollups.sketch import binned
 from app.services.rollups.tables import ARRAYS, KIND_OF, RowKind
+from asgi_observability.metric import Kind
+from asgi_observability.recorder import Batch, Series
 
 
 @dataclass(slots=True)

@@ -15,10 +15,9 @@ import numpy as np
 from sqlalchemy import delete, func, select
 
 from app.core import catalogue
-from app.core.catalogue import BackgroundTask, Kind
+from app.core.catalogue import BackgroundTask
 from app.core.config import RollupSettings
 from app.core.database import Database
-from app.core.periodic import Background
 from app.services.rollups.merging import as_one_row
 from app.services.rollups.rollups import (
     DEAD_AFTER_SECONDS,
@@ -28,6 +27,8 @@ from app.services.rollups.rollups import (
 from app.services.rollups.row_store import parsed, upsert
 from app.services.rollups.store import Store
 from app.services.rollups.tables import ARRAYS, MINUTE, RESOLUTIONS, RowKind, consolidated
+from asgi_observability.background import Background
+from asgi_observability.metric import Kind
 
 LOCK = "consolidate rollups"
 """Taken alone here and shared by who writes rows, in a trigger of PostgreSQL."""

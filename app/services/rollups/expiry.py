@@ -17,14 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.catalogue import BackgroundTask
 from app.core.config import RollupSettings
-from app.core.events import FromCode, RollupsArchived, RollupsNotExpired
-from app.core.logging import get_logger
-from app.core.periodic import Background
+from app.core.events import RollupsArchived, RollupsNotExpired
 from app.services.rollups import archive
 from app.services.rollups.rollups import retentions
 from app.services.rollups.row_store import RowStore
 from app.services.rollups.store import Store
 from app.services.rollups.tables import RowKind
+from asgi_observability.background import Background
+from asgi_observability.event import FromCode
+from asgi_observability.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -14,10 +14,9 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import catalogue
-from app.core.catalogue import BackgroundTask, Kind, Metric
+from app.core.catalogue import BackgroundTask
 from app.core.database import Database
 from app.core.facts import outbox
-from app.core.periodic import Background
 from app.services.rollups import tables
 from app.services.rollups.buckets import Cell, numbers, packed, unpacked
 from app.services.rollups.coverage import Segment
@@ -26,6 +25,8 @@ from app.services.rollups.row_store import RowKey, RowStore, parsed, row_values,
 from app.services.rollups.sketch import binned
 from app.services.rollups.tables import ARRAYS, KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
+from asgi_observability.background import Background
+from asgi_observability.metric import Kind, Metric
 
 WRITER = "facts"
 """Stands for a worker in the rows: they are everybody's."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.catalogue import Kind, Metric
 from app.services.rollups.buckets import Arrays
 from app.services.rollups.coverage import Segment
 from app.services.rollups.tables import ARRAYS, KIND_OF, MINUTE, RowKind
 from app.services.rollups.totals import Total, Totals
+from asgi_observability.metric import Kind, Metric
 
 DENSE_LIMIT = 4_000_000
 """Sketch bins added up in one flat array; beyond it they are sorted instead."""

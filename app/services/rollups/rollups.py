@@ -11,14 +11,10 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import catalogue
-from app.core.catalogue import BackgroundTask, Metric
+from app.core.catalogue import BackgroundTask
 from app.core.config import Retention, RollupSettings
 from app.core.database_errors import database_trouble
-from app.core.events import FromCode, RollupFlushBroken, RollupFlushFailed
-from app.core.instrumentation import Instruments
-from app.core.logging import get_logger
-from app.core.periodic import Background
-from app.core.recorder import Batch
+from app.core.events import RollupFlushBroken, RollupFlushFailed
 from app.services.rollups import coverage
 from app.services.rollups.buckets import Bucket
 from app.services.rollups.coverage import Segment
@@ -29,6 +25,12 @@ from app.services.rollups.running import Running
 from app.services.rollups.store import Store, WriterState
 from app.services.rollups.tables import KIND_OF, MINUTE, RESOLUTIONS, RowKind
 from app.services.rollups.totals import Totals
+from asgi_observability.background import Background
+from asgi_observability.event import FromCode
+from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
+from asgi_observability.metric import Metric
+from asgi_observability.recorder import Batch
 
 log = get_logger(__name__)
 

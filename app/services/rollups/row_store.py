@@ -20,12 +20,12 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.catalogue import Metric
 from app.core.database import Database
 from app.services.rollups.buckets import Arrays
 from app.services.rollups.coverage import Segment
 from app.services.rollups.merging import Row
 from app.services.rollups.tables import ARRAYS, RowKind
+from asgi_observability.metric import Metric
 
 _DAY = 86400
 _AT_ONCE = 400

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.catalogue import Metric
 from app.core.database import Database
 from app.migrations import ROLLUPS, upgrade
 from app.services.rollups import tables
@@ -21,6 +20,7 @@ from app.services.rollups.merging import Row, Wanted
 from app.services.rollups.row_store import RowKey, RowStore, insert_into, row_values, upsert
 from app.services.rollups.running import Running, decoded, encoded
 from app.services.rollups.tables import RowKind
+from asgi_observability.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)

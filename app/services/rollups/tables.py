@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from app.core import facts
-from app.core.catalogue import Kind
+from asgi_observability.metric import Kind
 
 RESOLUTIONS = (86400, 3600, 300, 60)
 """Bucket lengths in seconds, the longest first; all divide by the next."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.catalogue import OTHER, Metric
 from app.services.rollups.sketch import key_of, quantile
+from asgi_observability.metric import OTHER, Metric
 
 
 def _no_bins() -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import OrchestratorError
 from app.core.facts import FactCounters
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.migrations import BUSINESS, upgrade
 from app.models import (
     ApprovalAudit,
@@ -81,7 +81,7 @@ class Model(RuleBasedStateMachine):
         super().__init__()
         MovableTime.offset = timedelta()
         self.world = World()
-        self.instruments = Instruments()
+        self.instruments = orchestrator_instruments()
         self.messages: dict[str, SMS] = {}
         self.was_killed = False
         self.latest = timedelta()
@@ -521,7 +521,7 @@ def test_no_tenant_gets_two_texts_and_no_message_is_lost(
     monkeypatch.setattr(app.models, "datetime", MovableTime)
     config = Settings(database_url=database_url, no_responses_per_minute=100_000)
     with asyncio.Runner() as loop:
-        counters = FactCounters(Instruments())
+        counters = FactCounters(orchestrator_instruments())
         database = Database(config.database, pool_size=10, fact_counters=counters)
         loop.run(upgrade(database, BUSINESS))
         try:

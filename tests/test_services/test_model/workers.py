@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.facts import Transaction
-from app.core.instrumentation import Instruments
-from app.core.periodic import Background
 from app.core.wall_time import WallTime
 from app.services.announcements import Announcements
 from app.services.approvals import Approvals
@@ -21,6 +19,8 @@ from app.services.payment_plans import PaymentPlans
 from app.services.recovery import Recovery
 from app.services.sweep import Sweep
 from app.services.workflow import Workflows
+from asgi_observability.background import Background
+from asgi_observability.instruments import Instruments
 from tests.test_services.test_model.life import Killed, Life, passing
 
 CLAIM_SECONDS = 157.0

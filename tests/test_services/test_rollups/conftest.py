@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from sqlalchemy.engine import make_url
 
-from app.core import catalogue, recorder
+from app.core import catalogue
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.facts import FactCounters
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.services.rollups import Rollups, Store, rollups
+from asgi_observability import recorder
 from tests.clock import Clock
 
 METRICS = [
@@ -28,7 +29,7 @@ class Writer:
     """One worker: its instruments and its rollups."""
 
     def __init__(self, database: Database, name: str, settings: RollupSettings) -> None:
-        self.instruments = Instruments()
+        self.instruments = orchestrator_instruments()
         self.store = Store(database)
         self.rollups = Rollups(
             self.store,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import catalogue
 from app.core.config import RollupSettings
 from app.core.database import Database
-from app.core.instrumentation import Instruments
+from app.core.instrumentation import orchestrator_instruments
 from app.migrations import ROLLUPS, SchemaError
 from app.services.rollups import Rollups, Store, rollups, tables
 from tests.captured_logs import captured_logs
@@ -207,7 +207,7 @@ async def test_an_error_of_ours_does_not_end_the_flushing(sqlite: Database) -> N
         states += 1
         return {"ratio": 1 // (states - 2)}
 
-    metrics = Instruments()
+    metrics = orchestrator_instruments()
     settings = RollupSettings(flush_seconds=0.01)
     worker = Rollups(
         Store(sqlite), settings, instruments=metrics, writer="w", metrics=METRICS, state=state

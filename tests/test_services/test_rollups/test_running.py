@@ -3,12 +3,12 @@
 import random
 
 from app.core import catalogue
-from app.core.catalogue import Kind
-from app.core.recorder import Batch, Series
 from app.services.rollups.buckets import Bucket, unpacked
 from app.services.rollups.running import decoded, encoded
 from app.services.rollups.sketch import ZERO_KEY
 from app.services.rollups.tables import KIND_OF
+from asgi_observability.metric import Kind
+from asgi_observability.recorder import Batch, Series
 from tests.not_empty import not_empty
 
 

@@ -1,0 +1,209 @@
+"""The correlation ID and what else every log line and upstream call of a request carries.
+
+One immutable record in one context variable: tasks and `asyncio.to_thread` take it along by
+themselves, `carried` gives it to other threads.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from functools import wraps
+from types import MappingProxyType
+from typing import Literal, ParamSpec, Self, TypeVar
+from zlib import crc32
+
+import orjson
+from uuid_utils import uuid4, uuid7
+
+from asgi_observability.personal_data import identifier, is_identifier
+
+HEADER = "X-Correlation-ID"
+REQUEST_ID_HEADER = "X-Request-ID"
+TRACEPARENT_HEADER = "traceparent"
+TRACESTATE_HEADER = "tracestate"
+
+Strategy = Literal["uuid7", "uuid4"]
+"""How new IDs are made; those of version 7 sort by time."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# https://www.w3.org/TR/trace-context/#traceparent-header: version 00 ends after the flags, later
+# ones may go on; IDs of zeros only are none.
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
+    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
+)
+_TRACESTATE = re.compile(r"[ -~]{1,512}")
+
+
+class Context:
+    """What belongs to one request, or to one round of background work.
+
+    ``correlation_id`` follows the SMS. ``request_id`` is set where the request that does the work
+    has another ID, such as a manager's who approves an answer. ``identifiers`` are safe to log.
+    """
+
+    # One is made for every request: what most don't have is left to the class.
+    traceparent = ""
+    tracestate = ""
+    request_id = ""
+    identifiers: Mapping[str, str] = MappingProxyType({})
+    _fields: bytes | None = None
+    _position: float | None = None
+
+    def __init__(self, correlation_id: str = "") -> None:
+        self.correlation_id = correlation_id
+
+    def traced(self, traceparent: str, tracestate: str) -> Self:
+        """The same, begun by a caller that is traced."""
+        self.traceparent, self.tracestate = traceparent, tracestate
+        return self
+
+    def followed_by(
+        self, correlation_id: str, request_id: str, identifiers: Mapping[str, str]
+    ) -> "Context":
+        """A context that goes on from this one."""
+        context = Context(correlation_id).traced(self.traceparent, self.tracestate)
+        context.request_id, context.identifiers = request_id, identifiers
+        return context
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's ID; empty without a trace."""
+        return self.traceparent[3:35]
+
+    @property
+    def position(self) -> float:
+        """Where in 0..1 the correlation ID lies: sampling keeps what lies below its rate.
+
+        Every event's rate is compared with the same number, so that of a request either all is
+        kept or what is more important than the rest. Without an ID it is 0.
+        """
+        if self._position is None:
+            self._position = crc32(self.correlation_id.encode()) / 2**32
+        return self._position
+
+    def as_dict(self) -> dict[str, str]:
+        """The fields of a log line."""
+        fields = {
+            "correlation_id": self.correlation_id,
+            "request_id": self.request_id,
+            "trace_id": self.trace_id,
+        }
+        return {name: value for name, value in fields.items() if value} | dict(self.identifiers)
+
+    @property
+    def fields(self) -> bytes:
+        """The same as JSON, each with a comma before it; serialised once for all lines."""
+        if self._fields is None:
+            if self.identifiers or self.traceparent or self.request_id or not self.correlation_id:
+                inner = orjson.dumps(self.as_dict())[1:-1]
+                self._fields = b"," + inner if inner else b""
+            else:
+                self._fields = b',"correlation_id":' + orjson.dumps(self.correlation_id)
+        return self._fields
+
+    @property
+    def exemplar(self) -> dict[str, str]:
+        """The labels that lead from a metric's exemplar to the logs; at most 128 characters."""
+        labels = {"correlation_id": self.correlation_id, "trace_id": self.trace_id}
+        return {name: value for name, value in labels.items() if value}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every upstream call sends."""
+        values = {
+            HEADER: self.correlation_id,
+            TRACEPARENT_HEADER: self.traceparent,
+            TRACESTATE_HEADER: self.tracestate,
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+NO_CONTEXT = Context()
+_current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
+
+
+def new_id(strategy: Strategy = "uuid7") -> str:
+    """A new correlation ID: a UUID as RFC 9562 has it."""
+    return str(uuid7() if strategy == "uuid7" else uuid4())
+
+
+def is_well_formed(offered: str) -> bool:
+    """Whether a caller's ID may be used: 8 to 64 letters, digits, dots, dashes or underscores.
+
+    Anything else could forge log lines or be echoed into headers. It has to be an identifier, for
+    it will be in every log line: a telephone number or a name is none.
+    """
+    return bool(_WELL_FORMED.fullmatch(offered)) and is_identifier(offered)
+
+
+def is_traceparent(offered: str) -> bool:
+    """Whether ``offered`` is a `traceparent` of W3C Trace Context."""
+    return bool(_TRACEPARENT.fullmatch(offered))
+
+
+def is_tracestate(offered: str) -> bool:
+    """Whether ``offered`` can be passed on as `tracestate`."""
+    return bool(_TRACESTATE.fullmatch(offered))
+
+
+def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:
+    """Begin a new context for this task and what it starts."""
+    context = Context(correlation_id)
+    _current.set(context.traced(traceparent, tracestate) if traceparent else context)
+
+
+def identify(**identifiers: str | None) -> None:
+    """Add ``tenant_id=`` and the like to every further line of this task and what it starts."""
+    known = _current.get()
+    added = {name: identifier(value) for name, value in identifiers.items() if value}
+    _current.set(
+        known.followed_by(known.correlation_id, known.request_id, {**known.identifiers, **added})
+    )
+
+
+@contextmanager
+def continuing(correlation_id: str) -> Iterator[None]:
+    """Work on behalf of an earlier request, whose ID its lines and calls carry.
+
+    The ID of the request that does the work is ``request_id`` meanwhile.
+    """
+    known = _current.get()
+    if not correlation_id or correlation_id == known.correlation_id:
+        yield
+        return
+    token = _current.set(
+        known.followed_by(
+            correlation_id, known.request_id or known.correlation_id, known.identifiers
+        )
+    )
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def carried(function: Callable[P, R]) -> Callable[P, R]:
+    """``function`` with the context of now, wherever it is called: for threads of a pool."""
+    context = copy_context()
+
+    @wraps(function)
+    def in_context(*args: P.args, **kwargs: P.kwargs) -> R:
+        # A copy each time: a context can be entered by one thread at a time.
+        return context.copy().run(function, *args, **kwargs)
+
+    return in_context
+
+
+def context() -> Context:
+    """The current context; `NO_CONTEXT` outside of any."""
+    return _current.get()
+
+
+def current() -> str:
+    """The current correlation ID; empty outside a request."""
+    return _current.get().correlation_id

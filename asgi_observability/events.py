@@ -1,0 +1,88 @@
+"""The layer's own events: they mean the same in every service that adopts it."""
+
+import logging
+
+from asgi_observability.event import Event, FromCode
+
+
+class Request(Event):
+    """A request was answered. For a stream: its first part was sent."""
+
+    method: FromCode
+    route: FromCode
+    status: int
+    duration_ms: float
+
+
+class QuietRequest(Event, level=logging.DEBUG):
+    """A routine request of a machine, such as a scrape, was answered."""
+
+    method: FromCode
+    route: FromCode
+    status: int
+    duration_ms: float
+
+
+class OperationCompleted(Event, sampled_by="component"):
+    """A call to an upstream, a statement or another timed operation succeeded."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+
+
+class OperationSlow(Event, level=logging.WARNING):
+    """An operation succeeded, but took longer than its threshold."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+    threshold_ms: float
+
+
+class OperationFailed(Event, level=logging.WARNING):
+    """An operation failed, or an open breaker refused it at once."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+    error_type: FromCode
+
+
+class OperationCancelled(Event):
+    """An operation was stopped, because its client left or the service stops."""
+
+    component: FromCode
+    operation: FromCode
+    duration_ms: float
+
+
+class UnhandledError(Event, level=logging.ERROR):
+    """A request ended in an error that nobody expected: a defect."""
+
+
+class UncaughtException(Event, level=logging.CRITICAL):
+    """An exception ended a thread or the whole process."""
+
+
+class LinesDropped(Event, level=logging.ERROR):
+    """Lines have been lost since the last such event: the sink is full, slow or closed."""
+
+    lines: int
+    sink: FromCode
+    reason: FromCode
+
+
+class LogLevelChanged(Event, level=logging.WARNING):
+    """Somebody changed a logger's level while the service runs, or the change has ended."""
+
+    changed_logger: FromCode
+    changed_level: FromCode
+    changed_by: FromCode
+
+
+class BackgroundTaskFailed(Event, level=logging.ERROR):
+    """A background task failed, or left out a row that it can't read; it goes on."""
+
+    task: FromCode
+    error_type: FromCode

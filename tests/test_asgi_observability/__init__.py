@@ -1,0 +1,1 @@
+"""Tests of the instrumentation layer, asgi_observability/."""

@@ -1,0 +1,225 @@
+"""Files: rotated, compressed, expired, reopened, and shared with other processes."""
+
+import fcntl
+import gzip
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asgi_observability import log_files
+from asgi_observability.log_files import Housekeeper, Keeping, RotatingFile
+from tests.not_empty import not_empty
+from tests.waiting import until
+
+KEEPING = Keeping(rotate_bytes=1000, retention_days=7, max_total_bytes=100_000)
+
+
+def written(folder: Path) -> list[str]:
+    """The lines of all files, whatever became of them."""
+    lines: list[str] = []
+    for file in list_of(folder):
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        lines += data.decode().splitlines()
+    return lines
+
+
+def list_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jsonl*"))
+
+
+async def compressed(folder: Path, files: int) -> None:
+    """Wait until that many are compressed and only the one that is written is not.
+
+    Before, a file may be there twice, or go away between being listed and being read.
+    """
+    await until(lambda: len(list(folder.glob("*.gz"))) == files)
+    await until(lambda: len(list(folder.glob("*.jsonl"))) == 1)
+
+
+def put(file: RotatingFile, *lines: str) -> None:
+    for line in not_empty(lines):
+        data = memoryview(f"{line}\n".encode())
+        assert file.write(data) == len(data)
+
+
+async def test_a_full_file_is_rotated_and_compressed(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    wanted = [f"{number:099}" for number in range(35)]
+    put(file, *wanted)
+    await compressed(tmp_path, files=3)
+    assert sorted(written(tmp_path)) == wanted
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in list_of(tmp_path)}
+    assert len(modes) == 1
+    assert not modes.pop() & stat.S_IRWXO, "others may not read logs"
+    file.close()
+
+
+async def test_a_new_day_begins_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    put(file, "today")
+    tomorrow = time.time() + 86_400
+    monkeypatch.setattr(log_files.time, "time", lambda: tomorrow)
+    put(file, "tomorrow")
+    assert file.path.read_text() == "tomorrow\n"
+    await compressed(tmp_path, files=1)
+    assert sorted(written(tmp_path)) == ["today", "tomorrow"]
+    file.close()
+
+
+async def test_a_line_is_never_parted_between_files(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    half = memoryview(b"x" * 990)
+    assert file.write(half) == 990  # all that a full disk took of a line
+    put(file, "the rest of it")
+    put(file, "the next")
+    await compressed(tmp_path, files=1)
+    assert sorted(written(tmp_path)) == ["the next", "x" * 990 + "the rest of it"]
+    file.close()
+
+
+def test_what_is_old_or_too_much_goes(tmp_path: Path) -> None:
+    now = time.time()
+    for number, days in enumerate((1, 2, 3, 6, 8)):
+        file = tmp_path / f"billing-2026112{number}T000000.000000Z-1.jsonl.gz"
+        file.write_bytes(os.urandom(30_000))
+        os.utime(file, (now, now - days * 86_400))
+    Housekeeper(tmp_path, KEEPING).keep_house()
+    # Eight days are too old; of the rest the youngest three are 90 kB, a fourth would be too much.
+    kept = sorted(file.name[8:17] for file in tmp_path.glob("*.gz"))
+    assert kept == ["20261120T", "20261121T", "20261122T"]
+
+
+def test_what_a_killed_process_left_is_compressed_and_what_lives_is_not(tmp_path: Path) -> None:
+    left = tmp_path / "billing-99999.jsonl"
+    left.write_text("of a killed one\n")
+    (tmp_path / "billing-20261123T140000.123456Z-7.jsonl.new").write_bytes(b"interrupted")
+    with (tmp_path / "billing-4711.jsonl").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        other.write("of a living one\n")
+        other.flush()
+        Housekeeper(tmp_path, KEEPING).keep_house()
+        assert [file.name for file in tmp_path.glob("*.jsonl")] == ["billing-4711.jsonl"]
+    (compressed,) = tmp_path.glob("*.gz")
+    assert gzip.decompress(compressed.read_bytes()) == b"of a killed one\n"
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_what_others_keep_there_stays_theirs(tmp_path: Path) -> None:
+    theirs = ("customers.jsonl", "moved-by-logrotate.jsonl", "draft.new", "backup.jsonl.gz")
+    for name in theirs:
+        (tmp_path / name).write_text("theirs")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "billing-4711.jsonl").write_text("ours\n")
+    Housekeeper(tmp_path, KEEPING).keep_house()
+    assert {(tmp_path / name).read_text() for name in theirs} == {"theirs"}
+    assert not (tmp_path / "billing-4711.jsonl").exists()
+
+
+def test_one_housekeeper_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "billing-99999.jsonl").write_text("left\n")
+    with (tmp_path / ".housekeeping").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Housekeeper(tmp_path, KEEPING).keep_house()
+    assert (tmp_path / "billing-99999.jsonl").exists()
+
+
+def test_a_folder_that_went_away_comes_back(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path / "logs", "billing", KEEPING)
+    put(file, "before")
+    file.path.rename(tmp_path / "moved")
+    put(file, "still there")
+    file.reopen()
+    put(file, "after")
+    assert (tmp_path / "moved").read_text() == "before\nstill there\n"
+    assert file.path.read_text() == "after\n"
+    file.close()
+
+
+SERVICE = """
+import sys, threading
+from pathlib import Path
+from asgi_observability.resource import Resource
+from asgi_observability.logging import LogOptions, configure_logging, flush, get_logger
+options = LogOptions(folder=Path(sys.argv[1]), stdout="off")
+configure_logging(Resource("billing", environment="test"), options)
+log = get_logger("app.x")
+for line in sys.stdin:
+    number = int(line)
+    log.info("counted", number=number)
+    assert flush()
+    print(number, flush=True)
+"""
+
+
+def test_sighup_opens_the_file_anew(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVICE, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stdin
+        assert service.stdout
+
+        def log(number: int) -> None:
+            assert service.stdin
+            assert service.stdout
+            service.stdin.write(f"{number}\n")
+            service.stdin.flush()
+            assert int(service.stdout.readline()) == number
+
+        log(1)
+        current = tmp_path / f"billing-{service.pid}.jsonl"
+        current.rename(tmp_path / "moved-by-logrotate.jsonl")
+        service.send_signal(signal.SIGHUP)
+        log(2)
+        log(3)
+        service.stdin.close()
+        assert service.wait(60) == 0
+    moved = [json.loads(each) for each in (tmp_path / "moved-by-logrotate.jsonl").open()]
+    after = [json.loads(each) for each in current.open()]
+    assert [line["number"] for line in moved + after] == [1, 2, 3]
+    assert moved[0]["number"] == 1
+    assert after[-1]["number"] == 3
+
+
+def test_a_disk_that_is_full_stops_nobody(tmp_path: Path) -> None:
+    """A real limit of the kernel's: files of this process may not grow beyond 20 kB."""
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from asgi_observability import logging as logs
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+options = logs.LogOptions(folder=Path(sys.argv[1]), stdout="off", queue_bytes=100_000)
+logs.configure_logging(Resource("billing", environment="test"), options)
+log = logs.get_logger("app.x")
+(writer,) = logs.pipeline().writers
+logged = 0
+while logged < 5000 or not writer.write_errors:
+    log.info("counted", number=logged)
+    logged += 1
+    if not writer.write_errors:
+        writer.flush(0.05)
+assert writer.dropped > 0, "the queue is bounded"
+queued = writer.queued_bytes
+assert 0 < queued <= 100_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert writer.flush(30)
+print(logged - writer.dropped)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in written(tmp_path)]
+    assert len(lines) == int(done.stdout)
+    numbers = [line["number"] for line in lines]
+    assert numbers == list(range(len(numbers))), "the newest lines are the ones that are dropped"
