@@ -54,10 +54,10 @@ class Family(Generic[Child]):
         "_allowed",
         "_children",
         "_family",
-        "_metric",
         "_overflows",
         "_recorder",
         "_series",
+        "metric",
     )
 
     def __init__(
@@ -67,7 +67,7 @@ class Family(Generic[Child]):
         overflows: "Callable[[str], None] | None",
         recorder: Recorder,
     ) -> None:
-        self._metric = metric
+        self.metric = metric
         self._family: Child = family
         self._overflows = overflows
         self._recorder = recorder
@@ -99,14 +99,14 @@ class Family(Generic[Child]):
 
     def bind_all(self) -> None:
         """Expose every combination of closed labels at zero, so that increases are seen from 0."""
-        for values in product(*(label.values or () for label in self._metric.labels)):
+        for values in product(*(label.values or () for label in self.metric.labels)):
             self.child(*values)
 
     def _record(self, values: tuple[str, ...]) -> Recorded:
         folded = self._folded(values)
         if folded not in self._series:
             feed = _feed(self._bind(folded))
-            series = Series(self._metric, folded)
+            series = Series(self.metric, folded)
             self._series[folded] = self._recorder.recorded(series, feed)
         return self._series[folded]
 
@@ -119,8 +119,8 @@ class Family(Generic[Child]):
     def _folded(self, values: tuple[str, ...]) -> tuple[str, ...]:
         if values in self._children:
             return values
-        if len(values) != len(self._metric.labels):
-            raise ValueError(f"{self._metric.name} takes {self._metric.label_names}")
+        if len(values) != len(self.metric.labels):
+            raise ValueError(f"{self.metric.name} takes {self.metric.label_names}")
         return tuple(self._fold(*pair) for pair in enumerate(values))
 
     def _fold(self, position: int, value: str) -> str:
@@ -128,7 +128,7 @@ class Family(Generic[Child]):
         full = len(self._children) >= MAX_CHILDREN
         if (full and allowed is None) or (allowed is not None and value not in allowed):
             if self._overflows:
-                self._overflows(self._metric.labels[position].name)
+                self._overflows(self.metric.labels[position].name)
             return OTHER
         # A plain string: an enum member would be exposed under its Python name.
         return str(value)
@@ -247,6 +247,11 @@ class Instruments:
         for series, read in self._samples:
             with self.contained():
                 series.note(read())
+
+    def merge_of(self, name: str) -> str:
+        """How the values that several workers have of a metric become one."""
+        family = self._families.get(name)
+        return family.metric.merge if family else "livesum"
 
     @contextmanager
     def contained(self) -> Iterator[None]:

@@ -19,14 +19,11 @@ import psutil
 from prometheus_client import Metric as Family
 from prometheus_client.samples import Exemplar, Sample
 
-from asgi_observability import catalogue
 from asgi_observability.background import Background
 from asgi_observability.instruments import Instruments
-from asgi_observability.metric import Kind
 
 SNAPSHOT_SECONDS = 1.0
 
-_MERGES = {metric.name: metric.merge for metric in catalogue.metrics() if metric.kind is Kind.GAUGE}
 _COMBINE: dict[str, Callable[[Iterable[float]], float]] = {
     "livesum": sum,
     "livemin": min,
@@ -39,6 +36,7 @@ class Workers:
 
     def __init__(self, instruments: Instruments, folder: Path) -> None:
         self._registry = instruments.registry
+        self._merge_of = instruments.merge_of
         self._background = Background(instruments)
         self._folder = folder
         self._departed = folder / "departed.json"
@@ -70,7 +68,7 @@ class Workers:
             live = [_read(file) for file in others if file not in dead]
             departed = _read(self._departed)
         own = [_packed(family) for family in self._registry.collect()]
-        return [_family(packed) for packed in _merged([own, *live, departed])]
+        return [_family(packed) for packed in _merged([own, *live, departed], self._merge_of)]
 
     def _bury(self, files: list[Path]) -> None:
         """Keep what dead workers counted, for counters must not go back; forget their gauges."""
@@ -81,7 +79,7 @@ class Workers:
         # Before the sum is written: a crash between the two loses, but never counts twice.
         for file in files:
             file.unlink()
-        _write(self._departed, list(_merged(counted)))
+        _write(self._departed, list(_merged(counted, self._merge_of)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -115,13 +113,13 @@ def _family(packed: Packed) -> Family:
     return family
 
 
-def _merged(workers: list[list[Packed]]) -> Iterator[Packed]:
+def _merged(workers: list[list[Packed]], merge_of: Callable[[str], str]) -> Iterator[Packed]:
     families: dict[str, list[Packed]] = {}
     for worker in workers:
         for family in worker:
             families.setdefault(family["name"], []).append(family)
     for name, parts in families.items():
-        combine = _COMBINE[_MERGES.get(name, "livesum")]
+        combine = _COMBINE[merge_of(name)]
         samples: dict[tuple[str, ...], list[Any]] = {}
         for part in parts:
             for sample in part["samples"]:

@@ -196,6 +196,7 @@ def test_a_disk_that_is_full_stops_nobody(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from asgi_observability import logging as logs
+from asgi_observability.resource import Resource
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 options = logs.LogOptions(folder=Path(sys.argv[1]), stdout="off", queue_bytes=100_000)

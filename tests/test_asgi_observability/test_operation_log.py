@@ -53,7 +53,7 @@ def test_failures_say_why(instruments: Instruments) -> None:
             pass
     assert [(line["event"], line.get("error_type")) for line in lines] == [
         ("operation_failed", "timeout"),
-        ("operation_failed", "other"),
+        ("operation_failed", "ZeroDivisionError"),
         ("operation_failed", "circuit_open"),
         ("operation_completed", None),
     ]

@@ -50,9 +50,10 @@ def printed(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 import asyncio, logging, sys, threading, warnings
 from pathlib import Path
 from asgi_observability import logging as logs
-from app.core.events import *
+from asgi_observability.events import *
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.logging import LogOptions, configure_logging, get_logger
+from asgi_observability.resource import Resource
 """
     return subprocess.run(
         [sys.executable, "-c", before + script, *arguments],
