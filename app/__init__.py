@@ -1,6 +1,6 @@
 """The SMS orchestrator: the service that this project monitors.
 
-Imports only packages from outside and itself. Inside, imports go down only: main, api, assembly,
+Imports only packages from outside, the layer (`asgi_observability`) and itself. Inside, imports go down only: main, api, assembly,
 services, clients, models and schemas, logs, core.
 """
 

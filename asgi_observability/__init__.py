@@ -1,1 +1,4 @@
-"""Metrics, logs and correlation IDs for ASGI services; nothing in it knows one of them."""
+"""The instrumentation layer: metrics, logs and correlation IDs for any ASGI service.
+
+A distribution of its own (pyproject.toml beside this file). It imports nothing of this project.
+"""
