@@ -1,0 +1,1 @@
+"""A shop whose package has the name that half of all services have."""
