@@ -8,6 +8,7 @@ from tests.bench import (
     concurrent_sms,
     dashboard_queries,
     endpoint,
+    footprint,
     instruments,
     layer,
     logs,
@@ -19,6 +20,7 @@ from tests.bench import (
 
 BENCHMARKS = {
     "layer": layer,
+    "footprint": footprint,
     "endpoint": endpoint,
     "instruments": instruments,
     "rollups": rollups,
