@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts soak bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -109,7 +109,10 @@ test: check ## make check, then the tests, on real components; needs no running 
 
 # For what is too slow for each change, or needs a Docker engine.
 test-all: LONG_TESTS := 1
-test-all: test test-lts test-compose test-faults mutate bench ## make test in its long form, and all other tests
+test-all: test test-lts test-compose test-faults soak mutate bench ## make test in its long form, and all other tests
+
+soak: $(VENV)/dev ## the layer under load and faults; MINUTES=60
+	$(RUN) -m tests.soak --minutes $(or $(MINUTES),60)
 
 test-compose: $(VENV)/dev ## run docker-compose.yml, with stand-ins for missing images
 	$(RUN) -m pytest tests/test_stack/compose -s
