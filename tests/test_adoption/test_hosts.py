@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets import connect
 
 from tests.not_empty import not_empty
 from tests.test_adoption.hosting import (
@@ -110,7 +111,6 @@ async def test_a_preloaded_shop_counts_in_every_fork(tmp_path: Path) -> None:
 async def test_mounts_sub_apps_middleware_streams_and_sockets_are_told_apart(
     tmp_path: Path,
 ) -> None:
-    websockets = pytest.importorskip("websockets")
     async with hosted("library", UVICORN, tmp_path) as host:
         client = host.client
         queue = await client.get("/desks/3/queue", headers={"Accept-Encoding": "gzip"})
@@ -124,7 +124,7 @@ async def test_mounts_sub_apps_middleware_streams_and_sockets_are_told_apart(
             await client.get("/static/none.py")
             assert (await client.get("/desks/3/news")).text.count("data:") == 3
         port = client.base_url.port
-        async with websockets.connect(f"ws://127.0.0.1:{port}/chat/garden") as socket:
+        async with connect(f"ws://127.0.0.1:{port}/chat/garden") as socket:
             await socket.send("hello")
             assert await socket.recv() == "hello"
             await socket.send("bye")
