@@ -21,6 +21,7 @@ from app.core.config import MetricsAccess, Settings
 from app.core.instrumentation import orchestrator_instruments, orchestrator_observability
 from app.main import create_app
 from app.services.broadcast import Broadcast
+from asgi_observability import catalogue as layer
 from asgi_observability.exposition import exposition
 from tests.bench.layer import request_scope
 
@@ -89,7 +90,7 @@ def _scrapes() -> None:
     for series in (1_000, 10_000):
         instruments = orchestrator_instruments()
         requests = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
-        buckets = len(catalogue.REQUEST_SECONDS) + 3
+        buckets = len(layer.REQUEST_SECONDS) + 3
         for number in range(series // buckets):
             requests.series("GET", f"/route-{number}", "200").note(0.1)
         seconds = []

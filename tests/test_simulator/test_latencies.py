@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from app.core import catalogue
+from asgi_observability import catalogue as layer
 from simulator import ai_provider, collections_monitor, sms_agent
 from simulator.history.latencies import LogNormal
 
@@ -18,7 +18,7 @@ def test_what_an_sms_takes_is_what_its_calls_take() -> None:
     drawn = np.array([sum(call.draw(rng) for call in calls) + 0.03 for _ in range(DRAWN)])
     total = LogNormal.total(calls, 0.03)
     assert total.mean == pytest.approx(drawn.mean(), rel=0.02)
-    bounds = catalogue.REQUEST_SECONDS
+    bounds = layer.REQUEST_SECONDS
     buckets = np.bincount(np.searchsorted(bounds, drawn), minlength=len(bounds) + 1)
     assert total.shares(bounds) == pytest.approx(buckets / DRAWN, abs=0.02)
     # The median, and what nine in ten stay below.
