@@ -93,14 +93,7 @@ class Past:
         return self.messages_per_minute * grown * usual
 
 
-def five_weeks(
-    end: datetime,
-    seed: int = 0,
-    step: timedelta = timedelta(seconds=30),
-    instance: str = INSTANCE,
-    watched: Mapping[str, str] | None = None,
-    messages_per_minute: float = 60,
-) -> Past:
+def five_weeks(end: datetime) -> Past:
     """Five weeks as they go: growth, a holiday in the third, two restarts, three incidents.
 
     The incidents are in the fifth week, on workdays, each on a day of its own: 60 % of the SMS
@@ -112,7 +105,6 @@ def five_weeks(
     drop, refusals, slowness = [day for day in days_before if day.weekday() < 5][:3]
     return Past(
         end=end,
-        step=step,
         holidays=(drop - timedelta(weeks=2),),
         incidents=(
             Incident(IncidentKind.VOLUME, _at(drop, 13), timedelta(hours=3), 0.4),
@@ -120,10 +112,6 @@ def five_weeks(
             Incident(IncidentKind.LATENCY, _at(slowness, 15), timedelta(hours=2), 3.0),
         ),
         restarts=(end - timedelta(days=26, hours=5), end - timedelta(days=9, hours=14)),
-        messages_per_minute=messages_per_minute,
-        seed=seed,
-        instance=instance,
-        watched=watched or {},
     )
 
 

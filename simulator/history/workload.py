@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
 
@@ -16,39 +16,20 @@ from simulator.managers import APPROVED_AT_ONCE, DECISIONS, LATER_SECONDS, PAUSE
 
 Counts = NDArray[np.int64]
 """How many, in each step."""
-EscalationKind = tuple[EscalationType, Severity]
 Key = TypeVar("Key")
 
-LOOKED_AT_SECONDS = 300
-"""Prometheus sees a sample for five minutes, so what is read over weeks is read this often."""
-
+_SAME_TRAFFIC_SECONDS = 300
+"""To work out the traffic of a moment takes longer than to draw from it."""
 _FAILED_SHARE = 0.0008
 _NOT_APPROVED = 1 - DECISIONS[ApprovalAction.APPROVE]
 
 
 class Workload:
-    """Counts by step of ``past``, drawn from its traffic.
+    """Counts by step of ``past``, drawn from its traffic."""
 
-    The last part, ``recent``, has every step. Before it there are only those that somebody reads:
-    in each five minutes, counted back from the end, the ``places`` 0, 1 and the last. That is the
-    least with which a rate over a minute or over five is right every five minutes: Prometheus
-    extends a rate to the beginning of its range where no more is missing there than lies between
-    two samples.
-    """
-
-    def __init__(self, past: Past, recent: timedelta) -> None:
+    def __init__(self, past: Past) -> None:
         self.past = past
-        step = past.step_seconds
-        every = np.asarray(past.timestamps(), dtype=np.int64)
-        back = np.arange(len(every) - 1, -1, -1)
-        period = max(1, LOOKED_AT_SECONDS // step)
-        self.last_place = period - 1
-        is_recent = back * step < recent.total_seconds()
-        kept = is_recent | np.isin(back % period, (0, min(1, period - 1), self.last_place))
-        self.times = every[kept]
-        self.is_recent = is_recent[kept]
-        self.places = back[kept] % period
-        self.seconds = np.diff(self.times, prepend=every[0] - step)
+        self.times = np.asarray(past.timestamps(), dtype=np.int64)
         self.slowness = self._factor(IncidentKind.LATENCY)
         self.restarts = np.searchsorted(self.times, [int(r.timestamp()) for r in past.restarts])
 
@@ -63,12 +44,11 @@ class Workload:
     @cached_property
     def received(self) -> Counts:
         """SMS accepted."""
-        # The traffic of a moment holds for five minutes: to work it out takes longer than to draw.
-        marks, of_mark = np.unique(self.times // LOOKED_AT_SECONDS, return_inverse=True)
-        moments = [datetime.fromtimestamp(int(mark) * LOOKED_AT_SECONDS, UTC) for mark in marks]
+        marks, of_mark = np.unique(self.times // _SAME_TRAFFIC_SECONDS, return_inverse=True)
+        moments = [datetime.fromtimestamp(mark * _SAME_TRAFFIC_SECONDS, UTC) for mark in marks]
         per_minute = np.array([self.past.traffic(moment) for moment in moments])[of_mark]
-        expected = per_minute * self._factor(IncidentKind.VOLUME) * self.seconds / 60
-        return self.rng("received").poisson(expected)
+        per_step = per_minute * self.past.step_seconds / 60
+        return self.rng("received").poisson(per_step * self._factor(IncidentKind.VOLUME))
 
     @cached_property
     def failed(self) -> Counts:
@@ -81,18 +61,17 @@ class Workload:
         return self.received - self.failed
 
     @cached_property
-    def outcomes(self) -> list[tuple[Outcome, Counts]]:
-        """Answered SMS by what became of them."""
-        ways = outcomes()
-        drawn = self.rng("outcomes").multinomial(self.answered, [way.share for way in ways])
-        return list(zip(ways, drawn.T, strict=True))
+    def _outcomes(self) -> list[tuple[Outcome, Counts]]:
+        shares = outcomes()
+        drawn = self.rng("outcomes").multinomial(self.answered, list(shares.values()))
+        return list(zip(shares, drawn.T, strict=True))
 
-    def by(self, what: Callable[[Outcome], Key]) -> dict[Key, Counts]:
-        """Answered SMS by something of their outcome."""
+    def by(self, what: Callable[[Outcome], Key | None]) -> dict[Key, Counts]:
+        """Answered SMS by something of their outcome, without those of which it is None."""
         found: dict[Key, Counts] = {}
-        for way, counts in self.outcomes:
-            key = what(way)
-            found[key] = found[key] + counts if key in found else counts
+        for way, counts in self._outcomes:
+            if (key := what(way)) is not None:
+                found[key] = found[key] + counts if key in found else counts
         return found
 
     @cached_property
@@ -122,11 +101,11 @@ class Workload:
         }
 
     @cached_property
-    def escalated(self) -> dict[EscalationKind, Counts]:
+    def escalated(self) -> dict[tuple[EscalationType, Severity], Counts]:
         """Escalations by type and severity."""
         asked = EscalationType.MANAGER_REQUEST, Severity.MEDIUM
-        found = {kind: counts for kind, counts in self.by(_escalation).items() if kind}
-        return {asked: self.decisions[ApprovalAction.ESCALATE], **found}
+        by_manager = self.decisions[ApprovalAction.ESCALATE]
+        return {asked: by_manager, **self.by(lambda way: way.escalated)}
 
     def _factor(self, kind: IncidentKind) -> NDArray[np.float64]:
         """By what the incidents of this kind multiply what is usual, in each step."""
@@ -143,12 +122,3 @@ class Workload:
         total = np.interp(then, self.times, np.cumsum(counts), left=0).astype(np.int64)
         moved: Counts = np.diff(total, prepend=0)
         return moved
-
-
-def _escalation(way: Outcome) -> EscalationKind | None:
-    if way.route is not Route.ESCALATED:
-        return None
-    if way.trigger:
-        return way.trigger.type, way.trigger.severity
-    # Then it was the low confidence.
-    return EscalationType.LOW_CONFIDENCE, Severity.LOW

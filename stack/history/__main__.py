@@ -10,6 +10,7 @@ makes none. The exit code is also 0 if no history can be made, so that the stack
 import argparse
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,8 +92,8 @@ def _past(options: argparse.Namespace) -> Past:
     }
     if "orchestrator" not in watched:
         raise ValueError(f"--targets {options.targets}: no orchestrator.yml in it")
-    return five_weeks(
-        datetime.fromtimestamp(end - end % STEP_SECONDS, UTC),
+    return replace(
+        five_weeks(datetime.fromtimestamp(end - end % STEP_SECONDS, UTC)),
         seed=options.seed,
         instance=watched["orchestrator"],
         watched=watched,

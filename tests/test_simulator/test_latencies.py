@@ -7,7 +7,8 @@ import pytest
 
 from app.core import catalogue
 from simulator import ai_provider, collections_monitor, sms_agent
-from simulator.history.latencies import LogNormal
+from simulator.history.scatter import Scatter
+from simulator.latency import Latency
 
 DRAWN = 20_000
 
@@ -16,7 +17,7 @@ def test_what_an_sms_takes_is_what_its_calls_take() -> None:
     rng = Random(1)
     calls = [collections_monitor.LATENCY, sms_agent.LATENCY, ai_provider.LATENCY, sms_agent.LATENCY]
     drawn = np.array([sum(call.draw(rng) for call in calls) + 0.03 for _ in range(DRAWN)])
-    total = LogNormal.total(calls, 0.03)
+    total = Scatter.of_calls(*calls, own_seconds=0.03)
     assert total.mean == pytest.approx(drawn.mean(), rel=0.02)
     bounds = catalogue.REQUEST_SECONDS
     buckets = np.bincount(np.searchsorted(bounds, drawn), minlength=len(bounds) + 1)
@@ -27,6 +28,6 @@ def test_what_an_sms_takes_is_what_its_calls_take() -> None:
 
 
 def test_three_times_as_slow_is_three_times_as_long() -> None:
-    usual, bounds = LogNormal(0.4, 1.3), (0.2, 0.4, 0.8)
-    slow = usual.shares([3 * bound for bound in bounds], slowness=3)
+    usual, bounds = Scatter.of_calls(Latency(0.4, 1.3)), (0.2, 0.4, 0.8)
+    slow = usual.shares([3 * bound for bound in bounds], factor=3)
     assert slow == pytest.approx(usual.shares(bounds))
