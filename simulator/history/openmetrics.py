@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.catalogue import Metric
-from simulator.history.past import Past
+from simulator.history.past import JOB, Past
 from simulator.history.series import KNOWN, Read, all_series
 from simulator.history.workload import Workload
 
@@ -23,17 +23,16 @@ def write(
     output: TextIO,
     metrics: frozenset[Metric] = KNOWN,
     recent: timedelta = RECENT,
-) -> int:
-    """Write ``metrics`` of ``past``; returns the number of samples.
+) -> None:
+    """Write ``metrics`` of ``past``.
 
     The ``recent`` part has every step; before it, each five minutes have the samples that what
     reads the metric over weeks needs. ValueError names a metric of which no history can be made.
     """
     workload = Workload(past)
-    target = {"job": past.job, "instance": past.instance}
+    target = {"job": JOB, "instance": past.targets[JOB]}
     kept = {read: _kept(workload, read, recent) for read in Read}
     stamps = {read: [f" {at}\n" for at in workload.times[kept[read]].tolist()] for read in Read}
-    samples = 0
     before = ""
     for name, labels, values, read in all_series(workload, metrics):
         if name != before:
@@ -44,9 +43,7 @@ def write(
         selector = f"{name}{{{written}}} "
         lines = zip(values[kept[read]].tolist(), stamps[read], strict=True)
         output.write("".join([f"{selector}{value}{at}" for value, at in lines]))
-        samples += len(stamps[read])
     output.write("# EOF\n")
-    return samples
 
 
 def _kept(workload: Workload, read: Read, recent: timedelta) -> NDArray[np.bool_]:
@@ -64,4 +61,5 @@ def _kept(workload: Workload, read: Read, recent: timedelta) -> NDArray[np.bool_
         Read.AGE: [*range(0, _SEEN_SECONDS, 60)],
     }
     back = workload.times[-1] - workload.times
-    return (back < recent.total_seconds()) | np.isin(back % _SEEN_SECONDS, seconds[read])
+    is_recent: NDArray[np.bool_] = back < recent.total_seconds()
+    return is_recent | np.isin(back % _SEEN_SECONDS, seconds[read])

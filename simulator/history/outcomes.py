@@ -1,6 +1,6 @@
 """What becomes of the simulated tenants' messages while no fault is on."""
 
-from collections import Counter
+from collections import defaultdict
 from random import Random
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ from simulator.texts import ai_answer, tenant_message
 
 _MESSAGES = 4_000
 """So many are tried that a share is right within 1 %."""
+_FAILED_SHARE = 0.0008
+"""Of the messages, those that the AI doesn't answer."""
 
 
 class Outcome(NamedTuple):
-    """One of the ways that an answered SMS can go; ``escalated`` says as what, if it was."""
+    """One of the ways that an SMS can go; ``escalated`` says as what, if it was."""
 
     plan: PlanResult | None
     escalated: tuple[EscalationType, Severity] | None
@@ -26,13 +28,13 @@ class Outcome(NamedTuple):
 
 
 def outcomes() -> dict[Outcome, float]:
-    """Every way, and the share of the answered SMS that go it.
+    """Every way, and the share of the SMS that go it.
 
     They are not written down but found out, with the simulator's texts and the orchestrator's rules
     in their default settings: a past with other shares would end in a step where real time begins.
     """
     rng, limits, routing = Random(0), PaymentPlanLimits(), Routing()
-    shares: Counter[Outcome] = Counter()
+    shares = defaultdict(float, {Outcome(None, None, Route.FAILED): _FAILED_SHARE})
     for _ in range(_MESSAGES):
         tenant = Sender(rng.randrange(SIMULATED)).tenant
         text = tenant_message(rng, tenant)
@@ -47,5 +49,5 @@ def outcomes() -> dict[Outcome, float]:
         for share, low, high in CONFIDENCES:
             route = route_answer((low + high) / 2, trigger, plan, routing)
             escalated = cause if route is Route.ESCALATED else None
-            shares[Outcome(plan, escalated, route)] += share / _MESSAGES
-    return dict(shares)
+            shares[Outcome(plan, escalated, route)] += share * (1 - _FAILED_SHARE) / _MESSAGES
+    return shares

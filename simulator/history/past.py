@@ -10,6 +10,7 @@ from simulator.rhythm import rhythm
 HOLIDAY_TRAFFIC = 0.8
 """Traffic of a public holiday, of a Sunday's."""
 
+JOB = "orchestrator"
 INSTANCE = "127.0.0.1:8000"
 """The orchestrator's address in the local stack."""
 
@@ -47,8 +48,8 @@ class Past:
 
     ``messages_per_minute`` is the mean rate of SMS at the end; ``weekly_growth`` is by how much a
     week has more than the one before, 0.03 for 3 %. Times are in UTC. The same ``seed`` gives the
-    same past; leaving metrics out of it changes none of the others. ``watched`` are the instances
-    of the other jobs: all that is known of them is that they were up.
+    same past; leaving metrics out of it changes none of the others. ``targets`` are the instances
+    by job: of those that are not the orchestrator, all that is known is that they were up.
     """
 
     end: datetime
@@ -60,9 +61,7 @@ class Past:
     incidents: tuple[Incident, ...] = ()
     restarts: tuple[datetime, ...] = ()
     seed: int = 0
-    job: str = "orchestrator"
-    instance: str = INSTANCE
-    watched: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=lambda: {JOB: INSTANCE})
 
     def __post_init__(self) -> None:
         if self.messages_per_minute < 0:

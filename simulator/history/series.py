@@ -8,21 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core import catalogue
-from app.core.catalogue import (
-    Component,
-    Detection,
-    EscalationType,
-    Kind,
-    Label,
-    Metric,
-    Operation,
-    Outcome,
-    PlanResult,
-    Route,
-    Step,
-    StepStatus,
-    StepType,
-)
+from app.core.catalogue import Kind, Label, Metric, Route
 from app.core.synthetic_history import SYNTHETIC_HISTORY
 from simulator import ai_provider, collections_monitor, sms_agent
 from simulator.history.scatter import Scatter
@@ -123,8 +109,8 @@ def _table(workload: Workload) -> Iterator[_Row]:
     past, routed = workload.past, workload.routed
 
     yield _Row(SYNTHETIC_HISTORY, (), 1)
-    for job, instance in {**past.watched, past.job: past.instance}.items():
-        yield _Row(UP, (job, instance), 1)
+    for target in past.targets.items():
+        yield _Row(UP, target, 1)
     yield _Row(catalogue.PROCESS_START_TIME, (), _started(workload))
     yield _Row(catalogue.SMS_CAPACITY, (), _CAPACITY)
     # Little's law: as many as arrive in the time that one takes.
@@ -141,16 +127,15 @@ def _table(workload: Workload) -> Iterator[_Row]:
         yield _Row(request, ("POST", route, "200"), asked - broken, seconds)
         yield _Row(request, ("POST", route, "500"), broken)
 
-    asked_ai = Component.AI_PROVIDER, Operation.CHAT_COMPLETION
+    answered, failed = workload.received - routed[Route.FAILED], routed[Route.FAILED]
     ai_seconds = Scatter.of_calls(ai_provider.LATENCY)
     call = catalogue.OPERATION_DURATION
-    yield _Row(call, (*asked_ai, Outcome.SUCCESS), workload.answered, ai_seconds)
-    yield _Row(call, (*asked_ai, Outcome.ERROR), workload.failed)
-    step, by_ai = catalogue.WORKFLOW_STEP_DURATION, (Step.AI_RESPONSE, StepType.AI_PROCESSING)
-    sending = Step.SEND_SMS, StepType.API_CALL
-    yield _Row(step, (*by_ai, StepStatus.COMPLETED), workload.answered)
-    yield _Row(step, (*by_ai, StepStatus.FAILED), workload.failed)
-    yield _Row(step, (*sending, StepStatus.COMPLETED), routed[Route.AUTO_SENT])
+    yield _Row(call, ("ai_provider", "chat_completion", "success"), answered, ai_seconds)
+    yield _Row(call, ("ai_provider", "chat_completion", "error"), failed)
+    step = catalogue.WORKFLOW_STEP_DURATION
+    yield _Row(step, ("ai_response", "ai_processing", "completed"), answered)
+    yield _Row(step, ("ai_response", "ai_processing", "failed"), failed)
+    yield _Row(step, ("send_sms", "api_call", "completed"), routed[Route.AUTO_SENT])
 
     special = {Route.AUTO_SENT: sent, Route.FAILED: Scatter.of_calls(_GIVEN_UP)}
     for route, counts in routed.items():
@@ -159,25 +144,26 @@ def _table(workload: Workload) -> Iterator[_Row]:
         if route is not Route.FAILED:
             yield _Row(catalogue.AI_RESPONSES, (route,), counts)
     confidence = Scatter(lambda rng: ai_provider.draw_confidence(rng, low=False))
-    yield _Row(catalogue.AI_CONFIDENCE, (), workload.answered, confidence)
+    yield _Row(catalogue.AI_CONFIDENCE, (), answered, confidence)
 
     for action, counts in workload.decisions.items():
         yield _Row(catalogue.APPROVALS, (action,), counts)
     for (kind, severity), counts in workload.escalated.items():
-        detection = Detection.MANUAL if kind is EscalationType.MANAGER_REQUEST else Detection.AUTO
+        detection = "manual" if kind is catalogue.EscalationType.MANAGER_REQUEST else "auto"
         yield _Row(catalogue.ESCALATIONS, (kind, severity, detection), counts)
     plans = workload.by(lambda way: way.plan)
     for result, counts in plans.items():
         yield _Row(catalogue.PAYMENT_PLANS, (result,), counts)
     found = sum(plans.values())
     yield _Row(catalogue.PAYMENT_PLAN_DETECTIONS, ("found",), found)
-    yield _Row(catalogue.PAYMENT_PLAN_DETECTIONS, ("none",), workload.answered - found)
-    confirmed = workload.by(lambda way: (way.plan, way.route))[PlanResult.VALID, Route.AUTO_SENT]
-    yield _Row(catalogue.PAYMENT_PLANS_AUTO_APPROVED, (), confirmed)
+    yield _Row(catalogue.PAYMENT_PLAN_DETECTIONS, ("none",), answered - found)
+    confirmed = workload.by(lambda way: (way.plan, way.route))
+    by_itself = confirmed[catalogue.PlanResult.VALID, Route.AUTO_SENT]
+    yield _Row(catalogue.PAYMENT_PLANS_AUTO_APPROVED, (), by_itself)
 
 
 def _series(workload: Workload, row: _Row) -> Iterator[Series]:
-    metric, counts = row.metric, row.values
+    metric, counts = row.metric, np.asarray(row.values)
     labels, read = dict(zip(metric.label_names, row.labels, strict=True)), READ[metric]
     if metric.kind is Kind.GAUGE:
         yield Series(metric.name, labels, np.broadcast_to(counts, workload.times.shape), read)

@@ -20,8 +20,6 @@ Key = TypeVar("Key")
 
 _SAME_TRAFFIC_SECONDS = 300
 """To work out the traffic of a moment takes longer than to draw from it."""
-_FAILED_SHARE = 0.0008
-_NOT_APPROVED = 1 - DECISIONS[ApprovalAction.APPROVE]
 
 
 class Workload:
@@ -51,33 +49,23 @@ class Workload:
         return self.rng("received").poisson(per_step * self._factor(IncidentKind.VOLUME))
 
     @cached_property
-    def failed(self) -> Counts:
-        """Workflows that failed because the AI didn't answer."""
-        return self.some("failed", self.received, _FAILED_SHARE)
-
-    @cached_property
-    def answered(self) -> Counts:
-        """SMS for which the AI has written an answer."""
-        return self.received - self.failed
-
-    @cached_property
     def _outcomes(self) -> list[tuple[Outcome, Counts]]:
         shares = outcomes()
-        drawn = self.rng("outcomes").multinomial(self.answered, list(shares.values()))
+        drawn = self.rng("outcomes").multinomial(self.received, list(shares.values()))
         return list(zip(shares, drawn.T, strict=True))
 
     def by(self, what: Callable[[Outcome], Key | None]) -> dict[Key, Counts]:
-        """Answered SMS by something of their outcome, without those of which it is None."""
+        """SMS by something of their outcome, without those of which it is None."""
         found: dict[Key, Counts] = {}
         for way, counts in self._outcomes:
             if (key := what(way)) is not None:
-                found[key] = found[key] + counts if key in found else counts
+                found[key] = found.get(key, 0) + counts
         return found
 
     @cached_property
     def routed(self) -> dict[Route, Counts]:
         """SMS by where they ended, failed ones included."""
-        return {**self.by(lambda way: way.route), Route.FAILED: self.failed}
+        return self.by(lambda way: way.route)
 
     @cached_property
     def decided(self) -> Counts:
@@ -90,15 +78,12 @@ class Workload:
     def decisions(self) -> dict[ApprovalAction, Counts]:
         """Decisions by action."""
         usual = DECISIONS[ApprovalAction.APPROVE]
-        share = np.minimum(usual * self._factor(IncidentKind.APPROVAL), 1)
-        approved = self.some("approved", self.decided, share)
-        rest = self.decided - approved
-        modified = self.some("modified", rest, DECISIONS[ApprovalAction.MODIFY] / _NOT_APPROVED)
-        return {
-            ApprovalAction.APPROVE: approved,
-            ApprovalAction.MODIFY: modified,
-            ApprovalAction.ESCALATE: rest - modified,
-        }
+        approve = np.minimum(usual * self._factor(IncidentKind.APPROVAL), 1)
+        others = (1 - approve) / (1 - usual)
+        shares = {action: share * others for action, share in DECISIONS.items()}
+        shares[ApprovalAction.APPROVE] = approve
+        drawn = self.rng("decisions").multinomial(self.decided, np.transpose([*shares.values()]))
+        return dict(zip(shares, drawn.T, strict=True))
 
     @cached_property
     def escalated(self) -> dict[tuple[EscalationType, Severity], Counts]:

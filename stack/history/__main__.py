@@ -10,6 +10,7 @@ makes none. The exit code is also 0 if no history can be made, so that the stack
 import argparse
 import os
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +23,13 @@ from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.scratch import ScratchError
 from prometheus_tools.toolchain import ToolMissing, locate
-from simulator.history.past import Past, five_weeks
+from simulator.history.past import JOB, five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
 
 STEP_SECONDS = 30
+TARGETS_HELP = "what Prometheus scrapes: a file for each job, such as prometheus/targets"
 
 
 def main() -> int:
@@ -40,7 +42,14 @@ def main() -> int:
         # Before the first line of progress: where a tool has to be fetched, that is told as well.
         for tool in ("prometheus", "promtool"):
             locate(tool)
-        fill(options.data, _past(options))
+        end = options.end or int(time.time())
+        past = replace(
+            five_weeks(datetime.fromtimestamp(end - end % STEP_SECONDS, UTC)),
+            seed=options.seed,
+            targets=_targets(options.targets),
+            messages_per_minute=options.per_minute,
+        )
+        fill(options.data, past)
     except StackError as error:
         parser.error(str(error))
     except (OSError, ValueError, BlocksError, PrometheusError, ScratchError, ToolMissing) as error:
@@ -62,43 +71,24 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder"
-    )
-    parser.add_argument(
-        "--targets",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="what Prometheus scrapes: a file for each job, such as prometheus/targets",
-    )
-    parser.add_argument(
-        "--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)"
-    )
-    parser.add_argument(
-        "--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)"
-    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder")
+    add("--targets", type=Path, required=True, metavar="FOLDER", help=TARGETS_HELP)
+    add("--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)")
+    add("--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)")
+    add("--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)")
     return parser
 
 
-def _past(options: argparse.Namespace) -> Past:
-    end = options.end or int(datetime.now(UTC).timestamp())
-    watched = {
+def _targets(folder: Path) -> dict[str, str]:
+    """The instance of each job, of a file for each."""
+    found = {
         file.stem: str(yaml.safe_load(file.read_text(encoding="utf-8"))[0]["targets"][0])
-        for file in sorted(options.targets.glob("*.yml"))
+        for file in sorted(folder.glob("*.yml"))
     }
-    if "orchestrator" not in watched:
-        raise ValueError(f"--targets {options.targets}: no orchestrator.yml in it")
-    return replace(
-        five_weeks(datetime.fromtimestamp(end - end % STEP_SECONDS, UTC)),
-        seed=options.seed,
-        instance=watched["orchestrator"],
-        watched=watched,
-        messages_per_minute=options.per_minute,
-    )
+    if JOB not in found:
+        raise ValueError(f"--targets {folder}: no {JOB}.yml in it")
+    return found
 
 
 if __name__ == "__main__":

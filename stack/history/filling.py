@@ -19,14 +19,8 @@ from stack.history.due import MAKING
 
 _FAR_SECONDS = 300
 """Between two evaluations of a rule: the most that Prometheus sees without a gap."""
-_WEEK_SECONDS = 7 * 86400
 _DAY_SECONDS = 86400
-"""In the last day there are all records; before it those of rules about weeks."""
-_NEAR_SECONDS = 6 * 3600
-"""Where what is added up over hours is evaluated as often as live, so that each part weighs the
-same; and the rest often enough for a picture.
-"""
-_SHOWN_SECONDS = 60
+_LIVE_SECONDS = 6 * 3600
 _WEEKS = re.compile(r"\[\d+w\]")
 
 
@@ -72,28 +66,23 @@ def _hourly(rule: RecordingRule) -> RecordingRule:
 
 
 def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
-    """Up to the very end: the last records are seen until the live ones are there.
+    """When which rules are evaluated.
 
-    The weeks are worked out side by side.
+    Those about weeks in all of it, and in the last day the others as well. At its end it is as
+    often as live: what is added up over hours has to weigh the same. It goes up to the very end,
+    for the last records are seen until the live ones are there.
     """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
-    day, near = max(start, end - _DAY_SECONDS), max(start, end - _NEAR_SECONDS)
-    about_weeks = frozenset(
-        rules.closure(
-            name
-            for name, written in rules.records.items()
-            if all(rule.interval >= _FAR_SECONDS for rule in written)
-        )
+    day, live = max(start, end - _DAY_SECONDS), max(start, end - _LIVE_SECONDS)
+    seldom = (
+        name
+        for name, written in rules.records.items()
+        if all(rule.interval >= _FAR_SECONDS for rule in written)
     )
-    added_up = frozenset(rules.read_over_time())
     return [
-        *(
-            Stretch(since, min(since + _WEEK_SECONDS, day) - 1, _FAR_SECONDS, end, about_weeks)
-            for since in range(start, day, _WEEK_SECONDS)
-        ),
-        Stretch(day, near, _FAR_SECONDS, end),
-        Stretch(near + 1, end, origin=end, only=added_up),
-        Stretch(near + 1, end, _SHOWN_SECONDS, end, frozenset(rules.records) - added_up),
+        Stretch(start, day - 1, _FAR_SECONDS, end, frozenset(rules.closure(seldom))),
+        Stretch(day, live, _FAR_SECONDS, end),
+        Stretch(live + 1, end, origin=end),
     ]
 
 
