@@ -14,8 +14,6 @@ JOB = "orchestrator"
 INSTANCE = "127.0.0.1:8000"
 """The orchestrator's address in the local stack."""
 
-_SUNDAY = 6
-
 
 class IncidentKind(StrEnum):
     """What an incident multiplies."""
@@ -87,7 +85,7 @@ class Past:
         grown: float = (1 + self.weekly_growth) ** -weeks_left
         usual = rhythm(moment)
         if moment.date() in self.holidays:
-            sunday = moment + timedelta(days=_SUNDAY - moment.weekday())
+            sunday = moment + timedelta(days=6 - moment.weekday())
             usual = HOLIDAY_TRAFFIC * rhythm(sunday)
         return self.messages_per_minute * grown * usual
 

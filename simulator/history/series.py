@@ -1,7 +1,6 @@
 """The series of a past: one table of what each metric counts, and how closely it is read."""
 
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,53 +14,42 @@ from simulator.history.scatter import Scatter
 from simulator.history.workload import Workload
 from simulator.latency import Latency
 
-UP = Metric(
-    "up",
-    Kind.GAUGE,
-    "bool",
-    "1 where the last scrape of a target worked.",
-    (Label("job"), Label("instance")),
-)
+Places = tuple[int, ...]
+"""Which samples of each five minutes are read over weeks; 0 is the last one, -1 the first."""
+
+UP = Metric("up", Kind.GAUGE, "bool", "Was it scraped?", (Label("job"), Label("instance")))
 """What Prometheus adds to the series of each target."""
 
-_CAPACITY = 100
 _OWN_SECONDS = 0.03
 """What the orchestrator takes for an SMS itself, its statements included."""
-_GIVEN_UP = Latency(8.5, 1.2)
-"""The AI's tries with the waits between them."""
 
+_NOW = (0,)
+"""Its value is read, or a rate over hours."""
+_OVER_5M = (0, -1)
+"""A rate over five minutes: the two samples at its ends make it right."""
+_OVER_1M = (0, 1, -1)
+"""Over one minute as well: Prometheus extends it by as much as lies between two samples."""
+_AGE = tuple(range(0, 300, 2))
+"""How old the last sample is: every second one."""
 
-class Read(Enum):
-    """How a metric is read over weeks, every five minutes."""
-
-    NOW = auto()
-    """Its value, or a rate over hours: one sample is enough."""
-    OVER_5M = auto()
-    """A rate over five minutes: that takes one at each end of them."""
-    OVER_1M = auto()
-    """Over one minute as well."""
-    AGE = auto()
-    """How old its last sample is: that takes one each minute."""
-
-
-READ: Mapping[Metric, Read] = {
-    SYNTHETIC_HISTORY: Read.NOW,
-    UP: Read.AGE,
-    catalogue.PROCESS_START_TIME: Read.NOW,
-    catalogue.HTTP_SERVER_REQUEST_DURATION: Read.OVER_1M,
-    catalogue.OPERATION_DURATION: Read.OVER_1M,
-    catalogue.SMS_RECEIVED: Read.OVER_1M,
-    catalogue.SMS_PROCESSING_DURATION: Read.OVER_5M,
-    catalogue.SMS_IN_FLIGHT: Read.NOW,
-    catalogue.SMS_CAPACITY: Read.NOW,
-    catalogue.WORKFLOW_STEP_DURATION: Read.OVER_5M,
-    catalogue.AI_RESPONSES: Read.NOW,
-    catalogue.AI_CONFIDENCE: Read.OVER_5M,
-    catalogue.APPROVALS: Read.NOW,
-    catalogue.ESCALATIONS: Read.NOW,
-    catalogue.PAYMENT_PLANS: Read.NOW,
-    catalogue.PAYMENT_PLAN_DETECTIONS: Read.NOW,
-    catalogue.PAYMENT_PLANS_AUTO_APPROVED: Read.NOW,
+READ: Mapping[Metric, Places] = {
+    SYNTHETIC_HISTORY: _NOW,
+    UP: _AGE,
+    catalogue.PROCESS_START_TIME: _NOW,
+    catalogue.HTTP_SERVER_REQUEST_DURATION: _OVER_1M,
+    catalogue.OPERATION_DURATION: _OVER_1M,
+    catalogue.SMS_RECEIVED: _OVER_1M,
+    catalogue.SMS_PROCESSING_DURATION: _OVER_5M,
+    catalogue.SMS_IN_FLIGHT: _NOW,
+    catalogue.SMS_CAPACITY: _NOW,
+    catalogue.WORKFLOW_STEP_DURATION: _OVER_5M,
+    catalogue.AI_RESPONSES: _NOW,
+    catalogue.AI_CONFIDENCE: _OVER_5M,
+    catalogue.APPROVALS: _NOW,
+    catalogue.ESCALATIONS: _NOW,
+    catalogue.PAYMENT_PLANS: _NOW,
+    catalogue.PAYMENT_PLAN_DETECTIONS: _NOW,
+    catalogue.PAYMENT_PLANS_AUTO_APPROVED: _NOW,
 }
 KNOWN = frozenset(READ)
 """The metrics of which a history can be made."""
@@ -73,7 +61,7 @@ class Series(NamedTuple):
     name: str
     labels: Mapping[str, str]
     values: NDArray[Any]
-    read: Read
+    read: Places
 
 
 class _Row(NamedTuple):
@@ -112,7 +100,7 @@ def _table(workload: Workload) -> Iterator[_Row]:
     for target in past.targets.items():
         yield _Row(UP, target, 1)
     yield _Row(catalogue.PROCESS_START_TIME, (), _started(workload))
-    yield _Row(catalogue.SMS_CAPACITY, (), _CAPACITY)
+    yield _Row(catalogue.SMS_CAPACITY, (), 100)
     # Little's law: as many as arrive in the time that one takes.
     running = workload.received / past.step_seconds * sent.mean * workload.slowness
     yield _Row(catalogue.SMS_IN_FLIGHT, (), workload.rng("in flight").poisson(running))
@@ -137,7 +125,8 @@ def _table(workload: Workload) -> Iterator[_Row]:
     yield _Row(step, ("ai_response", "ai_processing", "failed"), failed)
     yield _Row(step, ("send_sms", "api_call", "completed"), routed[Route.AUTO_SENT])
 
-    special = {Route.AUTO_SENT: sent, Route.FAILED: Scatter.of_calls(_GIVEN_UP)}
+    # Failed are those for which the AI was tried three times, with waits between.
+    special = {Route.AUTO_SENT: sent, Route.FAILED: Scatter.of_calls(Latency(8.5, 1.2))}
     for route, counts in routed.items():
         seconds = special.get(route, processed)
         yield _Row(catalogue.SMS_PROCESSING_DURATION, (route,), counts, seconds)

@@ -18,9 +18,6 @@ Counts = NDArray[np.int64]
 """How many, in each step."""
 Key = TypeVar("Key")
 
-_SAME_TRAFFIC_SECONDS = 300
-"""To work out the traffic of a moment takes longer than to draw from it."""
-
 
 class Workload:
     """Counts by step of ``past``, drawn from its traffic."""
@@ -42,9 +39,8 @@ class Workload:
     @cached_property
     def received(self) -> Counts:
         """SMS accepted."""
-        marks, of_mark = np.unique(self.times // _SAME_TRAFFIC_SECONDS, return_inverse=True)
-        moments = [datetime.fromtimestamp(mark * _SAME_TRAFFIC_SECONDS, UTC) for mark in marks]
-        per_minute = np.array([self.past.traffic(moment) for moment in moments])[of_mark]
+        moments = (datetime.fromtimestamp(at, UTC) for at in self.times.tolist())
+        per_minute = np.array([self.past.traffic(moment) for moment in moments])
         per_step = per_minute * self.past.step_seconds / 60
         return self.rng("received").poisson(per_step * self._factor(IncidentKind.VOLUME))
 

@@ -1,10 +1,9 @@
 """Makes five weeks of synthetic history for a Prometheus that has never run.
 
-It does nothing for a Prometheus that has run. The history ends now, and the simulator's traffic
-continues it with the same rate, targets and behaviour. It has the rhythm of day and week, growth of
-3 % a week, a public holiday and two restarts. In the fifth week it has three incidents: SMS
-missing, few approvals, slow processing. The metric synthetic_history is 1 during it. HISTORY=off
-makes none. The exit code is also 0 if no history can be made, so that the stack still starts.
+It does nothing for one that has run. The history ends now, and the simulator's traffic continues it
+with the same rate, targets and behaviour. The metric synthetic_history is 1 during it; the rest is
+in docs/history.md. HISTORY=off makes none. The exit code is also 0 if no history can be made, so
+that the stack still starts.
 """
 
 import argparse
@@ -29,12 +28,21 @@ from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
 
 STEP_SECONDS = 30
-TARGETS_HELP = "what Prometheus scrapes: a file for each job, such as prometheus/targets"
 
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m stack.history",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder")
+    add("--targets", type=Path, required=True, metavar="FOLDER", help="such as prometheus/targets")
+    add("--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)")
+    add("--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)")
+    add("--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)")
     options = parser.parse_args()
     try:
         if not is_wanted(os.environ) or not is_due(options.data):
@@ -63,21 +71,6 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stack.history",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder")
-    add("--targets", type=Path, required=True, metavar="FOLDER", help=TARGETS_HELP)
-    add("--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)")
-    add("--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)")
-    add("--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)")
-    return parser
 
 
 def _targets(folder: Path) -> dict[str, str]:

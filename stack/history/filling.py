@@ -3,8 +3,6 @@
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,26 +26,26 @@ def fill(data: Path, past: Past) -> None:
     """Give the unused Prometheus of ``data`` the metrics of ``past`` and the records of its rules.
 
     They are in one block, for Prometheus warns of blocks that overlap. It appears at the end:
-    interrupted, the next call begins anew. Prints a line for each part. Raises OSError,
-    BlocksError, PrometheusError, ScratchError and ToolMissing.
+    interrupted, the next call begins anew. Raises OSError, BlocksError, PrometheusError,
+    ScratchError and ToolMissing.
     """
+    began = time.monotonic()
+    print(f"  {'history':<14}synthetic, since {past.start:%Y-%m-%d}", end=" ", flush=True)
     making = data / MAKING
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     text, storage = making / "history.om", making / "storage"
     try:
-        with _timed(f"metrics since {past.start:%Y-%m-%d}"):
-            with text.open("w", encoding="utf-8") as output:
-                write(past, output)
-            blocks.create(text, storage)
-        with _timed("records of the rules"):
-            rules = _rules()
-            evaluate(rules, rules.records, storage, text, _stretches(past, rules))
-        with _timed("a block of both"):
-            for block in blocks.create(text, making / "finished"):
-                block.rename(data / block.name)
+        with text.open("w", encoding="utf-8") as output:
+            write(past, output)
+        blocks.create(text, storage)
+        rules = _rules()
+        evaluate(rules, rules.records, storage, text, _stretches(past, rules))
+        for block in blocks.create(text, making / "finished"):
+            block.rename(data / block.name)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+    print(f"{time.monotonic() - began:6.1f} s", flush=True)
 
 
 def _rules() -> Rulebook:
@@ -84,11 +82,3 @@ def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
         Stretch(day, live, _FAR_SECONDS, end),
         Stretch(live + 1, end, origin=end),
     ]
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"  {'history':<14}{what:<28}", end=" ", flush=True)
-    yield
-    print(f"{time.monotonic() - began:4.1f} s", flush=True)
