@@ -366,6 +366,19 @@ def test_the_table_says_what_a_change_makes_of_it() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_young_stacks_many_alerts_without_data_are_one_line() -> None:
+    reasons = {f"Alert{number}": f"there is no series{number} in this time" for number in range(11)}
+    found = Replayed([], reasons, set())
+    short = replay_command.report(found, found, end=90_000, is_changed=False)
+    assert short.splitlines() == [
+        "nothing would have fired",
+        "alerts that can't be replayed: 11 (VERBOSE=1 or --verbose says why)",
+    ]
+    long = replay_command.report(found, found, end=90_000, is_changed=False, is_verbose=True)
+    for alert, reason in reasons.items():
+        assert f"{alert}: can't be replayed: {reason}" in long.splitlines()
+
+
 def test_alerts_known_in_part_are_counted_and_named_on_demand() -> None:
     names = {f"AnAlertWithALongName{number}" for number in range(40)}
     found = Replayed([], {}, names)
