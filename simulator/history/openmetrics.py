@@ -19,10 +19,7 @@ _SEEN_SECONDS = 300
 
 
 def write(
-    past: Past,
-    output: TextIO,
-    metrics: frozenset[Metric] = KNOWN,
-    recent: timedelta = RECENT,
+    past: Past, output: TextIO, metrics: frozenset[Metric] = KNOWN, recent: timedelta = RECENT
 ) -> None:
     """Write ``metrics`` of ``past``.
 

@@ -17,8 +17,6 @@ from stack.history.due import MAKING
 
 _FAR_SECONDS = 300
 """Between two evaluations of a rule: the most that Prometheus sees without a gap."""
-_DAY_SECONDS = 86400
-_LIVE_SECONDS = 6 * 3600
 _WEEKS = re.compile(r"\[\d+w\]")
 
 
@@ -66,12 +64,12 @@ def _hourly(rule: RecordingRule) -> RecordingRule:
 def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
     """When which rules are evaluated.
 
-    Those about weeks in all of it, and in the last day the others as well. At its end it is as
-    often as live: what is added up over hours has to weigh the same. It goes up to the very end,
-    for the last records are seen until the live ones are there.
+    Those about weeks in all of it; in the last day all of them; in the last hours as often as live,
+    because what is added up over hours has to weigh the same. It goes up to the very end: the last
+    records are seen until the live ones are there.
     """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
-    day, live = max(start, end - _DAY_SECONDS), max(start, end - _LIVE_SECONDS)
+    day, live = (max(start, end - hours * 3600) for hours in (24, 6))
     seldom = (
         name
         for name, written in rules.records.items()
