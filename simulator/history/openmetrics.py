@@ -43,6 +43,7 @@ def write(
 def _kept(workload: Workload, places: Places, recent: timedelta) -> NDArray[np.bool_]:
     """Which steps are written."""
     back = np.arange(len(workload.times) - 1, -1, -1)
-    period = max(1, _SEEN_SECONDS // workload.past.step_seconds)
-    is_recent: NDArray[np.bool_] = back < recent / workload.past.step
+    step = workload.past.step_seconds
+    period = max(1, _SEEN_SECONDS // step)
+    is_recent: NDArray[np.bool_] = back * step < recent.total_seconds()
     return is_recent | np.isin(back % period, np.array(places) % period)

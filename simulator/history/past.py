@@ -10,6 +10,7 @@ from simulator.rhythm import rhythm
 HOLIDAY_TRAFFIC = 0.8
 """Traffic of a public holiday, of a Sunday's."""
 
+STEP_SECONDS = 30
 JOB = "orchestrator"
 INSTANCE = "127.0.0.1:8000"
 """The orchestrator's address in the local stack."""
@@ -52,7 +53,7 @@ class Past:
 
     end: datetime
     duration: timedelta = timedelta(days=35)
-    step: timedelta = timedelta(seconds=30)
+    step_seconds: int = STEP_SECONDS
     messages_per_minute: float = 60
     weekly_growth: float = 0.03
     holidays: tuple[date, ...] = ()
@@ -68,10 +69,6 @@ class Past:
     @property
     def start(self) -> datetime:
         return self.end - self.duration
-
-    @property
-    def step_seconds(self) -> int:
-        return int(self.step.total_seconds())
 
     def timestamps(self) -> range:
         """When samples were taken, seconds since the epoch: multiples of the step."""

@@ -1,4 +1,4 @@
-"""How values scatter: what share of them is in each bucket of a histogram, and their mean."""
+"""How values scatter over the buckets of a histogram."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -26,7 +26,12 @@ class Scatter:
         """What several calls take together, and the caller's ``own_seconds``."""
         return cls(lambda rng: sum(each.draw(rng) for each in latencies) + own_seconds)
 
-    def shares(self, bounds: Sequence[float], factor: float = 1) -> NDArray[np.float64]:
-        """The share in each bucket, and above, of values that are ``factor`` times as high."""
-        buckets = np.searchsorted(bounds, self._values * factor)
-        return np.bincount(buckets, minlength=len(bounds) + 1) / _DRAWS
+    def buckets(self, bounds: Sequence[float], factor: float = 1) -> NDArray[np.float64]:
+        """Of values ``factor`` times as high: the share in each bucket, and above, and their mean.
+
+        The mean is 0 where there are none.
+        """
+        values = self._values * factor
+        places = np.searchsorted(bounds, values)
+        counts, sums = (np.bincount(places, of, len(bounds) + 1) for of in (None, values))
+        return np.array([counts / _DRAWS, sums / np.maximum(counts, 1)])

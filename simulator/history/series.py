@@ -146,9 +146,9 @@ def _table(workload: Workload) -> Iterator[_Row]:
     found = sum(plans.values())
     yield _Row(catalogue.PAYMENT_PLAN_DETECTIONS, ("found",), found)
     yield _Row(catalogue.PAYMENT_PLAN_DETECTIONS, ("none",), answered - found)
-    confirmed = workload.by(lambda way: (way.plan, way.route))
-    by_itself = confirmed[catalogue.PlanResult.VALID, Route.AUTO_SENT]
-    yield _Row(catalogue.PAYMENT_PLANS_AUTO_APPROVED, (), by_itself)
+    is_confirmed = (catalogue.PlanResult.VALID, Route.AUTO_SENT)
+    confirmed = workload.by(lambda way: (way.plan, way.route))[is_confirmed]
+    yield _Row(catalogue.PAYMENT_PLANS_AUTO_APPROVED, (), confirmed)
 
 
 def _series(workload: Workload, row: _Row) -> Iterator[Series]:
@@ -163,11 +163,12 @@ def _series(workload: Workload, row: _Row) -> Iterator[Series]:
         return
     # An incident makes what takes time slower, and nothing else.
     factor = workload.slowness if metric.unit == "seconds" else np.ones(len(workload.times))
-    added = np.round(counts * row.measured.mean * factor, 6)
-    yield Series(metric.sum, labels, _total(workload, added), read)
     factors, of_step = np.unique(factor, return_inverse=True)
-    shares = np.array([row.measured.shares(metric.buckets, each) for each in factors])[of_step]
+    buckets = np.array([row.measured.buckets(metric.buckets, each) for each in factors])
+    shares, means = buckets[of_step, 0], buckets[of_step, 1]
     in_buckets = workload.rng(" ".join((metric.name, *row.labels))).multinomial(counts, shares)
+    sums = np.round((in_buckets * means).sum(axis=1), 6)
+    yield Series(metric.sum, labels, _total(workload, sums), read)
     below = np.cumsum(in_buckets, axis=1).T
     bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
     # Of the buckets that are always empty only the last: the others would tell nothing.

@@ -22,12 +22,10 @@ from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.scratch import ScratchError
 from prometheus_tools.toolchain import ToolMissing, locate
-from simulator.history.past import JOB, five_weeks
+from simulator.history.past import JOB, STEP_SECONDS, five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
-
-STEP_SECONDS = 30
 
 
 def main() -> int:
@@ -65,7 +63,7 @@ def main() -> int:
             f"\nno history: {error}\n"
             "The stack starts without it. To make it later: make down, delete Prometheus's data, "
             "make up.\n"
-            f"It needs 400 MB in {options.data} for half a minute. HISTORY=off makes none.",
+            f"It needs 1.1 GB in {options.data} for half a minute. HISTORY=off makes none.",
             file=sys.stderr,
         )
     except KeyboardInterrupt:

@@ -35,7 +35,6 @@ SLOW = Incident(IncidentKind.LATENCY, END - timedelta(hours=10), timedelta(hours
 PAST = Past(
     end=END,
     duration=timedelta(days=1),
-    step=timedelta(seconds=30),
     incidents=(SLOW,),
     restarts=(END - timedelta(hours=9, minutes=40),),
 )

@@ -21,8 +21,7 @@ from simulator.history.workload import Workload
 from tests.not_empty import not_empty
 
 END = datetime(2026, 11, 24, 12, tzinfo=UTC)
-STEP = timedelta(minutes=5)
-FIVE_WEEKS = replace(five_weeks(END), seed=1, step=STEP)
+FIVE_WEEKS = replace(five_weeks(END), seed=1, step_seconds=300)
 METRICS = {name: metric for metric in KNOWN for name in metric.series_names}
 TARGETS = {JOB: INSTANCE, "node": "here:9100", "prometheus": "here:9090"}
 
@@ -190,7 +189,7 @@ HOUR = Past(END, duration=timedelta(hours=1), seed=3, targets=TARGETS)
 def test_it_is_openmetrics() -> None:
     # Of one moment: the parser wants the samples of a histogram in the order of time, promtool not.
     at = END + timedelta(seconds=10)
-    moment = Past(at, duration=HOUR.step, step=HOUR.step, targets=TARGETS)
+    moment = Past(at, duration=timedelta(seconds=30), targets=TARGETS)
     assert list(moment.timestamps()) == [END.timestamp()]
     families = list(text_string_to_metric_families(text_of(moment)))
     names = {sample.name for family in families for sample in family.samples}
@@ -255,7 +254,7 @@ def test_a_rate_has_two_samples_wherever_it_is_looked_at() -> None:
 
 @pytest.mark.parametrize("step", [15, 60, 300])
 def test_weeks_in_other_steps_are_read_every_five_minutes_too(step: int) -> None:
-    past = Past(END, duration=timedelta(hours=2), step=timedelta(seconds=step))
+    past = Past(END, duration=timedelta(hours=2), step_seconds=step)
     for series in (catalogue.SMS_RECEIVED.name, SYNTHETIC_HISTORY.name):
         times = {at for at, _ in samples_of(text_of(past, recent=timedelta(0)), series)}
         end = int(END.timestamp())

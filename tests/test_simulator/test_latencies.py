@@ -21,13 +21,19 @@ def test_what_an_sms_takes_is_what_its_calls_take() -> None:
     assert total.mean == pytest.approx(drawn.mean(), rel=0.02)
     bounds = catalogue.REQUEST_SECONDS
     buckets = np.bincount(np.searchsorted(bounds, drawn), minlength=len(bounds) + 1)
-    assert total.shares(bounds) == pytest.approx(buckets / DRAWN, abs=0.02)
+    shares, means = total.buckets(bounds)
+    assert shares == pytest.approx(buckets / DRAWN, abs=0.02)
+    assert (shares * means).sum() == pytest.approx(total.mean)
     # The median, and what nine in ten stay below.
     for share in (0.5, 0.9):
-        assert total.shares([float(np.quantile(drawn, share))])[0] == pytest.approx(share, abs=0.02)
+        (below, _), _ = total.buckets([float(np.quantile(drawn, share))])
+        assert below == pytest.approx(share, abs=0.02)
 
 
 def test_three_times_as_slow_is_three_times_as_long() -> None:
     usual, bounds = Scatter.of_calls(Latency(0.4, 1.3)), (0.2, 0.4, 0.8)
-    slow = usual.shares([3 * bound for bound in bounds], factor=3)
-    assert slow == pytest.approx(usual.shares(bounds))
+    shares, means = usual.buckets([3 * bound for bound in bounds], factor=3)
+    usual_shares, usual_means = usual.buckets(bounds)
+    assert shares == pytest.approx(usual_shares)
+    assert means == pytest.approx(3 * usual_means)
+    assert (usual_means > (0, *bounds)).all()
