@@ -142,7 +142,7 @@ nothing-runs:
 	@echo "nothing runs here; make up starts the stack" >&2; exit 1
 
 # What `make up` would refuse after installing, it refuses before.
-refuse_early = $(if $(filter up,$(MAKECMDGOALS)),$(PYTHON) -B -m stack.open_files)
+refuse_early = $(if $(filter up,$(MAKECMDGOALS)),$(or $(wildcard $(RUN)),$(PYTHON)) -B -m stack.open_files)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
