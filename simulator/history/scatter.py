@@ -27,10 +27,7 @@ class Scatter:
         return cls(lambda rng: sum(each.draw(rng) for each in latencies) + own_seconds)
 
     def buckets(self, bounds: Sequence[float], factor: float = 1) -> NDArray[np.float64]:
-        """Of values ``factor`` times as high: the share in each bucket, and above, and their mean.
-
-        The mean is 0 where there are none.
-        """
+        """Each bucket's share of values ``factor`` times as high, and their mean; 0 for none."""
         values = self._values * factor
         places = np.searchsorted(bounds, values)
         counts, sums = (np.bincount(places, of, len(bounds) + 1) for of in (None, values))
