@@ -144,9 +144,13 @@ clean: ## delete what was installed, measured and kept; asks first, YES=1 doesn'
 nothing-runs:
 	@echo "nothing runs here; make up starts the stack" >&2; exit 1
 
+# What `make up` would refuse after installing, it refuses before.
+refuse_early = $(if $(filter up,$(MAKECMDGOALS)),$(or $(wildcard $(RUN)),$(PYTHON)) -B -m stack.open_files)
+
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 …"; exit 1; }
+	@$(refuse_early)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	@echo "making $(VENV)"
@@ -156,6 +160,7 @@ $(VENV)/python:
 
 # Each holds everything of the one before it.
 $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
+	@$(refuse_early)
 	@set -o pipefail; \
 	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off --no-compile \
 	    --require-hashes -r requirements/$*.txt \

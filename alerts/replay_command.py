@@ -77,7 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="evaluate at most this often: faster for weeks, but short firings are missed",
     )
     parser.add_argument(
-        "--verbose", action="store_true", help="name the alerts whose data begins within the time"
+        "--verbose",
+        action="store_true",
+        help="name the alerts that can't be replayed, or only in part, and say why",
     )
     parser.add_argument(
         "--timeout",
@@ -124,7 +126,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"{time_range.written(start)} to {time_range.written(end)}: {error}", file=sys.stderr)
         return 1
     _clear_progress()
-    print(report(usual, replayed, end, is_changed=is_changed, is_verbose=options.verbose))
+    # Whoever names alerts wants to know all about them.
+    is_verbose = options.verbose or bool(options.alert)
+    print(report(usual, replayed, end, is_changed=is_changed, is_verbose=is_verbose))
     return 0
 
 
@@ -157,6 +161,8 @@ def report(
         gone = sum(d.after is None for d in found)
         lines.append(f"with the change: {more} more (+), {gone} no more (-)")
     notes = [f"{alert}: can't be replayed: {reason}" for alert, reason in after.untold.items()]
+    if len(notes) > 1 and not is_verbose:
+        notes = [f"alerts that can't be replayed: {len(notes)} (VERBOSE=1 or --verbose says why)"]
     if after.partly:
         which = (
             ", ".join(sorted(after.partly))

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import resource
 import shlex
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack import open_files
 from stack.backend import StackError
 from stack.processes import MARK
 
@@ -24,9 +24,6 @@ STARTED_AFTER_SECONDS = 10
 LOG_BYTES = 10 * 1024 * 1024
 STOP_SECONDS = 35
 """The app finishes the requests under way, for 30 s at most."""
-
-NEEDED_FILES = 1024
-"""Open files of one process."""
 
 _UNIX_PATH_LIMIT = 100
 _SOCKET = "STACK_SOCKET"
@@ -69,7 +66,8 @@ class Supervisor:
 
     def launch(self, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
         """Start it, with ``programs`` known but not started; it will stop them in this order."""
-        _require_files()
+        if few_files := open_files.refusal():
+            raise StackError(few_files)
         self._config.parent.mkdir(parents=True, exist_ok=True)
         for program in programs:
             self._write_start(program)
@@ -190,7 +188,7 @@ def _configuration(programs: Sequence[Program]) -> str:
             "pidfile": "run/supervisord.pid",
             "childlogdir": "logs",
             "silent": "true",
-            "minfds": NEEDED_FILES,
+            "minfds": open_files.NEEDED,
         },
     }
     for position, program in enumerate(programs):
@@ -229,17 +227,6 @@ def _text(sections: Mapping[str, Mapping[str, object]]) -> str:
 
 def _start_script(program: Program) -> str:
     return f"run/start-{program.name}.sh"
-
-
-def _require_files() -> None:
-    """Raise StackError where this shell's limit of open files is too low for the components."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < NEEDED_FILES:
-        raise StackError(
-            f"a process may open only {most} files here, and the stack needs {NEEDED_FILES}.\n"
-            f"Raise the limit (`ulimit -Hn {NEEDED_FILES}` as root, or nofile in "
-            "/etc/security/limits.conf) and type make up again."
-        )
 
 
 class _Transport(xmlrpc.client.Transport):

@@ -7,55 +7,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asgi_observability.metric import Metric
-from simulator.history.past import Past
-from simulator.history.series import KNOWN, Read, Series, all_series
+from simulator.history.past import JOB, Past
+from simulator.history.series import KNOWN, READ, Places, all_series
 from simulator.history.workload import Workload
 
 RECENT = timedelta(hours=6)
 """As far back as dashboards show rates over a minute by default."""
 
+_SEEN_SECONDS = 300
+"""Prometheus sees a sample for so long, so what is read over weeks is read this often."""
+
 
 def write(
-    past: Past,
-    output: TextIO,
-    metrics: frozenset[Metric] = KNOWN,
-    recent: timedelta = RECENT,
-) -> int:
-    """Write ``metrics`` of ``past``; returns the number of samples.
+    past: Past, output: TextIO, metrics: frozenset[Metric] = KNOWN, recent: timedelta = RECENT
+) -> None:
+    """Write ``metrics`` of ``past``.
 
-    The ``recent`` part has every step; before it, each five minutes have the one to three samples
-    that what reads the series over weeks needs. ValueError names a metric of which no history can
-    be made.
+    The ``recent`` part has every step; before it, each five minutes have the samples that what
+    reads the metric over weeks needs. ValueError names a metric of which no history can be made.
     """
-    workload = Workload(past, recent)
-    target = {"job": past.job, "instance": past.instance}
-    kept = {read: _kept(workload, read) for read in Read}
-    samples = 0
-    before = ""
-    for series in all_series(workload, metrics):
-        if series.name != before:
-            # Blocks keep no types, and of a histogram there may be its count only.
-            output.write(f"# TYPE {series.name} unknown\n")
-            before = series.name
-        steps, stamps = kept[series.read]
-        output.write(_lines(series, target, series.values[steps].tolist(), stamps))
-        samples += len(stamps)
+    workload = Workload(past)
+    target = {"job": JOB, "instance": past.targets[JOB]}
+    kept = {read: _kept(workload, read, recent) for read in READ.values()}
+    stamps = {
+        read: [f" {at}\n" for at in workload.times[each].tolist()] for read, each in kept.items()
+    }
+    for name, labels, values, read in all_series(workload, metrics):
+        written = ",".join(f'{label}="{value}"' for label, value in {**target, **labels}.items())
+        selector = f"{name}{{{written}}} "
+        lines = zip(values[kept[read]].tolist(), stamps[read], strict=True)
+        output.write("".join([f"{selector}{value}{at}" for value, at in lines]))
     output.write("# EOF\n")
-    return samples
 
 
-def _kept(workload: Workload, read: Read) -> tuple[NDArray[np.int64], list[str]]:
-    """Positions of the steps that are written, and the ends of their lines."""
-    if read is Read.AGE:
-        first, last = int(workload.times[0]), int(workload.times[-1])
-        minutes = range(last - (last - first) // 60 * 60, last + 1, 60)
-        return np.zeros(len(minutes), dtype=np.int64), [f" {second}\n" for second in minutes]
-    places = {Read.NOW: (0,), Read.OVER_5M: (0, workload.last_place)}
-    kept = workload.is_recent | np.isin(workload.places, places.get(read, workload.places))
-    return np.flatnonzero(kept), [f" {second}\n" for second in workload.times[kept].tolist()]
-
-
-def _lines(series: Series, target: dict[str, str], values: list[float], stamps: list[str]) -> str:
-    labels = ",".join(f'{name}="{value}"' for name, value in {**target, **series.labels}.items())
-    selector = f"{series.name}{{{labels}}} "
-    return "".join([f"{selector}{v}{at}" for v, at in zip(values, stamps, strict=True)])
+def _kept(workload: Workload, places: Places, recent: timedelta) -> NDArray[np.bool_]:
+    """Which steps are written."""
+    back = np.arange(len(workload.times) - 1, -1, -1)
+    step = workload.past.step_seconds
+    period = max(1, _SEEN_SECONDS // step)
+    is_recent: NDArray[np.bool_] = back * step < recent.total_seconds()
+    return is_recent | np.isin(back % period, np.array(places) % period)

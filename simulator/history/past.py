@@ -10,10 +10,10 @@ from simulator.rhythm import rhythm
 HOLIDAY_TRAFFIC = 0.8
 """Traffic of a public holiday, of a Sunday's."""
 
+STEP_SECONDS = 30
+JOB = "orchestrator"
 INSTANCE = "127.0.0.1:8000"
 """The orchestrator's address in the local stack."""
-
-_SUNDAY = 6
 
 
 class IncidentKind(StrEnum):
@@ -47,22 +47,20 @@ class Past:
 
     ``messages_per_minute`` is the mean rate of SMS at the end; ``weekly_growth`` is by how much a
     week has more than the one before, 0.03 for 3 %. Times are in UTC. The same ``seed`` gives the
-    same past; leaving metrics out of it changes none of the others. ``watched`` are the instances
-    of the other jobs: all that is known of them is that they were up.
+    same past; leaving metrics out of it changes none of the others. ``targets`` are the instances
+    by job: of those that are not the orchestrator, all that is known is that they were up.
     """
 
     end: datetime
     duration: timedelta = timedelta(days=35)
-    step: timedelta = timedelta(seconds=30)
+    step_seconds: int = STEP_SECONDS
     messages_per_minute: float = 60
     weekly_growth: float = 0.03
     holidays: tuple[date, ...] = ()
     incidents: tuple[Incident, ...] = ()
     restarts: tuple[datetime, ...] = ()
     seed: int = 0
-    job: str = "orchestrator"
-    instance: str = INSTANCE
-    watched: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=lambda: {JOB: INSTANCE})
 
     def __post_init__(self) -> None:
         if self.messages_per_minute < 0:
@@ -71,10 +69,6 @@ class Past:
     @property
     def start(self) -> datetime:
         return self.end - self.duration
-
-    @property
-    def step_seconds(self) -> int:
-        return int(self.step.total_seconds())
 
     def timestamps(self) -> range:
         """When samples were taken, seconds since the epoch: multiples of the step."""
@@ -88,19 +82,12 @@ class Past:
         grown: float = (1 + self.weekly_growth) ** -weeks_left
         usual = rhythm(moment)
         if moment.date() in self.holidays:
-            sunday = moment + timedelta(days=_SUNDAY - moment.weekday())
+            sunday = moment + timedelta(days=6 - moment.weekday())
             usual = HOLIDAY_TRAFFIC * rhythm(sunday)
         return self.messages_per_minute * grown * usual
 
 
-def five_weeks(
-    end: datetime,
-    seed: int = 0,
-    step: timedelta = timedelta(seconds=30),
-    instance: str = INSTANCE,
-    watched: Mapping[str, str] | None = None,
-    messages_per_minute: float = 60,
-) -> Past:
+def five_weeks(end: datetime) -> Past:
     """Five weeks as they go: growth, a holiday in the third, two restarts, three incidents.
 
     The incidents are in the fifth week, on workdays, each on a day of its own: 60 % of the SMS
@@ -112,7 +99,6 @@ def five_weeks(
     drop, refusals, slowness = [day for day in days_before if day.weekday() < 5][:3]
     return Past(
         end=end,
-        step=step,
         holidays=(drop - timedelta(weeks=2),),
         incidents=(
             Incident(IncidentKind.VOLUME, _at(drop, 13), timedelta(hours=3), 0.4),
@@ -120,10 +106,6 @@ def five_weeks(
             Incident(IncidentKind.LATENCY, _at(slowness, 15), timedelta(hours=2), 3.0),
         ),
         restarts=(end - timedelta(days=26, hours=5), end - timedelta(days=9, hours=14)),
-        messages_per_minute=messages_per_minute,
-        seed=seed,
-        instance=instance,
-        watched=watched or {},
     )
 
 

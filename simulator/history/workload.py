@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
 
@@ -16,39 +16,15 @@ from simulator.managers import APPROVED_AT_ONCE, DECISIONS, LATER_SECONDS, PAUSE
 
 Counts = NDArray[np.int64]
 """How many, in each step."""
-EscalationKind = tuple[EscalationType, Severity]
 Key = TypeVar("Key")
-
-LOOKED_AT_SECONDS = 300
-"""Prometheus sees a sample for five minutes, so what is read over weeks is read this often."""
-
-_FAILED_SHARE = 0.0008
-_NOT_APPROVED = 1 - DECISIONS[ApprovalAction.APPROVE]
 
 
 class Workload:
-    """Counts by step of ``past``, drawn from its traffic.
+    """Counts by step of ``past``, drawn from its traffic."""
 
-    The last part, ``recent``, has every step. Before it there are only those that somebody reads:
-    in each five minutes, counted back from the end, the ``places`` 0, 1 and the last. That is the
-    least with which a rate over a minute or over five is right every five minutes: Prometheus
-    extends a rate to the beginning of its range where no more is missing there than lies between
-    two samples.
-    """
-
-    def __init__(self, past: Past, recent: timedelta) -> None:
+    def __init__(self, past: Past) -> None:
         self.past = past
-        step = past.step_seconds
-        every = np.asarray(past.timestamps(), dtype=np.int64)
-        back = np.arange(len(every) - 1, -1, -1)
-        period = max(1, LOOKED_AT_SECONDS // step)
-        self.last_place = period - 1
-        is_recent = back * step < recent.total_seconds()
-        kept = is_recent | np.isin(back % period, (0, min(1, period - 1), self.last_place))
-        self.times = every[kept]
-        self.is_recent = is_recent[kept]
-        self.places = back[kept] % period
-        self.seconds = np.diff(self.times, prepend=every[0] - step)
+        self.times = np.asarray(past.timestamps(), dtype=np.int64)
         self.slowness = self._factor(IncidentKind.LATENCY)
         self.restarts = np.searchsorted(self.times, [int(r.timestamp()) for r in past.restarts])
 
@@ -63,42 +39,29 @@ class Workload:
     @cached_property
     def received(self) -> Counts:
         """SMS accepted."""
-        # The traffic of a moment holds for five minutes: to work it out takes longer than to draw.
-        marks, of_mark = np.unique(self.times // LOOKED_AT_SECONDS, return_inverse=True)
-        moments = [datetime.fromtimestamp(int(mark) * LOOKED_AT_SECONDS, UTC) for mark in marks]
-        per_minute = np.array([self.past.traffic(moment) for moment in moments])[of_mark]
-        expected = per_minute * self._factor(IncidentKind.VOLUME) * self.seconds / 60
-        return self.rng("received").poisson(expected)
+        moments = (datetime.fromtimestamp(at, UTC) for at in self.times.tolist())
+        per_minute = np.array([self.past.traffic(moment) for moment in moments])
+        per_step = per_minute * self.past.step_seconds / 60
+        return self.rng("received").poisson(per_step * self._factor(IncidentKind.VOLUME))
 
     @cached_property
-    def failed(self) -> Counts:
-        """Workflows that failed because the AI didn't answer."""
-        return self.some("failed", self.received, _FAILED_SHARE)
+    def _outcomes(self) -> list[tuple[Outcome, Counts]]:
+        shares = outcomes()
+        drawn = self.rng("outcomes").multinomial(self.received, list(shares.values()))
+        return list(zip(shares, drawn.T, strict=True))
 
-    @cached_property
-    def answered(self) -> Counts:
-        """SMS for which the AI has written an answer."""
-        return self.received - self.failed
-
-    @cached_property
-    def outcomes(self) -> list[tuple[Outcome, Counts]]:
-        """Answered SMS by what became of them."""
-        ways = outcomes()
-        drawn = self.rng("outcomes").multinomial(self.answered, [way.share for way in ways])
-        return list(zip(ways, drawn.T, strict=True))
-
-    def by(self, what: Callable[[Outcome], Key]) -> dict[Key, Counts]:
-        """Answered SMS by something of their outcome."""
+    def by(self, what: Callable[[Outcome], Key | None]) -> dict[Key, Counts]:
+        """SMS by something of their outcome, without those of which it is None."""
         found: dict[Key, Counts] = {}
-        for way, counts in self.outcomes:
-            key = what(way)
-            found[key] = found[key] + counts if key in found else counts
+        for way, counts in self._outcomes:
+            if (key := what(way)) is not None:
+                found[key] = found.get(key, 0) + counts
         return found
 
     @cached_property
     def routed(self) -> dict[Route, Counts]:
         """SMS by where they ended, failed ones included."""
-        return {**self.by(lambda way: way.route), Route.FAILED: self.failed}
+        return self.by(lambda way: way.route)
 
     @cached_property
     def decided(self) -> Counts:
@@ -111,22 +74,19 @@ class Workload:
     def decisions(self) -> dict[ApprovalAction, Counts]:
         """Decisions by action."""
         usual = DECISIONS[ApprovalAction.APPROVE]
-        share = np.minimum(usual * self._factor(IncidentKind.APPROVAL), 1)
-        approved = self.some("approved", self.decided, share)
-        rest = self.decided - approved
-        modified = self.some("modified", rest, DECISIONS[ApprovalAction.MODIFY] / _NOT_APPROVED)
-        return {
-            ApprovalAction.APPROVE: approved,
-            ApprovalAction.MODIFY: modified,
-            ApprovalAction.ESCALATE: rest - modified,
-        }
+        approve = np.minimum(usual * self._factor(IncidentKind.APPROVAL), 1)
+        others = (1 - approve) / (1 - usual)
+        shares = {action: share * others for action, share in DECISIONS.items()}
+        shares[ApprovalAction.APPROVE] = approve
+        drawn = self.rng("decisions").multinomial(self.decided, np.transpose([*shares.values()]))
+        return dict(zip(shares, drawn.T, strict=True))
 
     @cached_property
-    def escalated(self) -> dict[EscalationKind, Counts]:
+    def escalated(self) -> dict[tuple[EscalationType, Severity], Counts]:
         """Escalations by type and severity."""
         asked = EscalationType.MANAGER_REQUEST, Severity.MEDIUM
-        found = {kind: counts for kind, counts in self.by(_escalation).items() if kind}
-        return {asked: self.decisions[ApprovalAction.ESCALATE], **found}
+        by_manager = self.decisions[ApprovalAction.ESCALATE]
+        return {asked: by_manager, **self.by(lambda way: way.escalated)}
 
     def _factor(self, kind: IncidentKind) -> NDArray[np.float64]:
         """By what the incidents of this kind multiply what is usual, in each step."""
@@ -143,12 +103,3 @@ class Workload:
         total = np.interp(then, self.times, np.cumsum(counts), left=0).astype(np.int64)
         moved: Counts = np.diff(total, prepend=0)
         return moved
-
-
-def _escalation(way: Outcome) -> EscalationKind | None:
-    if way.route is not Route.ESCALATED:
-        return None
-    if way.trigger:
-        return way.trigger.type, way.trigger.severity
-    # Then it was the low confidence.
-    return EscalationType.LOW_CONFIDENCE, Severity.LOW

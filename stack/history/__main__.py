@@ -1,15 +1,16 @@
 """Makes five weeks of synthetic history for a Prometheus that has never run.
 
-It does nothing for a Prometheus that has run. The history ends now, and the simulator's traffic
-continues it with the same rate, targets and behaviour. It has the rhythm of day and week, growth of
-3 % a week, a public holiday and two restarts. In the fifth week it has three incidents: SMS
-missing, few approvals, slow processing. The metric synthetic_history is 1 during it. HISTORY=off
-makes none. The exit code is also 0 if no history can be made, so that the stack still starts.
+It does nothing for one that has run. The history ends now, and the simulator's traffic continues it
+with the same rate, targets and behaviour. The metric synthetic_history is 1 during it; the rest is
+in docs/history.md. HISTORY=off makes none. The exit code is also 0 if no history can be made, so
+that the stack still starts.
 """
 
 import argparse
 import os
 import sys
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,17 +22,25 @@ from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.scratch import ScratchError
 from prometheus_tools.toolchain import ToolMissing, locate
-from simulator.history.past import Past, five_weeks
+from simulator.history.past import JOB, STEP_SECONDS, five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
 from stack.history.filling import fill
 
-STEP_SECONDS = 30
-
 
 def main() -> int:
     """The command line; returns the exit code."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m stack.history",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder")
+    add("--targets", type=Path, required=True, metavar="FOLDER", help="such as prometheus/targets")
+    add("--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)")
+    add("--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)")
+    add("--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)")
     options = parser.parse_args()
     try:
         if not is_wanted(os.environ) or not is_due(options.data):
@@ -39,7 +48,14 @@ def main() -> int:
         # Before the first line of progress: where a tool has to be fetched, that is told as well.
         for tool in ("prometheus", "promtool"):
             locate(tool)
-        fill(options.data, _past(options))
+        end = options.end or int(time.time())
+        past = replace(
+            five_weeks(datetime.fromtimestamp(end - end % STEP_SECONDS, UTC)),
+            seed=options.seed,
+            targets=_targets(options.targets),
+            messages_per_minute=options.per_minute,
+        )
+        fill(options.data, past)
     except StackError as error:
         parser.error(str(error))
     except (OSError, ValueError, BlocksError, PrometheusError, ScratchError, ToolMissing) as error:
@@ -47,7 +63,7 @@ def main() -> int:
             f"\nno history: {error}\n"
             "The stack starts without it. To make it later: make down, delete Prometheus's data, "
             "make up.\n"
-            f"It needs 400 MB in {options.data} for half a minute. HISTORY=off makes none.",
+            f"It needs 1.1 GB in {options.data} for half a minute. HISTORY=off makes none.",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
@@ -55,49 +71,15 @@ def main() -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stack.history",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="FOLDER", help="Prometheus's data folder"
-    )
-    parser.add_argument(
-        "--targets",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="what Prometheus scrapes: a file for each job, such as prometheus/targets",
-    )
-    parser.add_argument(
-        "--per-minute", type=float, default=60, metavar="N", help="mean rate of SMS (60)"
-    )
-    parser.add_argument(
-        "--end", type=time_range.moment, metavar="TIME", help="such as 2026-11-24T12:00Z (now)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another seed gives other data (0)"
-    )
-    return parser
-
-
-def _past(options: argparse.Namespace) -> Past:
-    end = options.end or int(datetime.now(UTC).timestamp())
-    watched = {
+def _targets(folder: Path) -> dict[str, str]:
+    """The instance of each job, of a file for each."""
+    found = {
         file.stem: str(yaml.safe_load(file.read_text(encoding="utf-8"))[0]["targets"][0])
-        for file in sorted(options.targets.glob("*.yml"))
+        for file in sorted(folder.glob("*.yml"))
     }
-    if "orchestrator" not in watched:
-        raise ValueError(f"--targets {options.targets}: no orchestrator.yml in it")
-    return five_weeks(
-        datetime.fromtimestamp(end - end % STEP_SECONDS, UTC),
-        seed=options.seed,
-        instance=watched["orchestrator"],
-        watched=watched,
-        messages_per_minute=options.per_minute,
-    )
+    if JOB not in found:
+        raise ValueError(f"--targets {folder}: no {JOB}.yml in it")
+    return found
 
 
 if __name__ == "__main__":

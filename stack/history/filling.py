@@ -3,8 +3,6 @@
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +17,6 @@ from stack.history.due import MAKING
 
 _FAR_SECONDS = 300
 """Between two evaluations of a rule: the most that Prometheus sees without a gap."""
-_WEEK_SECONDS = 7 * 86400
-_DAY_SECONDS = 86400
-"""In the last day there are all records; before it those of rules about weeks."""
-_NEAR_SECONDS = 6 * 3600
-"""Where what is added up over hours is evaluated as often as live, so that each part weighs the
-same; and the rest often enough for a picture.
-"""
-_SHOWN_SECONDS = 60
 _WEEKS = re.compile(r"\[\d+w\]")
 
 
@@ -34,26 +24,26 @@ def fill(data: Path, past: Past) -> None:
     """Give the unused Prometheus of ``data`` the metrics of ``past`` and the records of its rules.
 
     They are in one block, for Prometheus warns of blocks that overlap. It appears at the end:
-    interrupted, the next call begins anew. Prints a line for each part. Raises OSError,
-    BlocksError, PrometheusError, ScratchError and ToolMissing.
+    interrupted, the next call begins anew. Raises OSError, BlocksError, PrometheusError,
+    ScratchError and ToolMissing.
     """
+    began = time.monotonic()
+    print(f"  {'history':<14}synthetic, since {past.start:%Y-%m-%d}", end=" ", flush=True)
     making = data / MAKING
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     text, storage = making / "history.om", making / "storage"
     try:
-        with _timed(f"metrics since {past.start:%Y-%m-%d}"):
-            with text.open("w", encoding="utf-8") as output:
-                write(past, output)
-            blocks.create(text, storage)
-        with _timed("records of the rules"):
-            rules = _rules()
-            evaluate(rules, rules.records, storage, text, _stretches(past, rules))
-        with _timed("a block of both"):
-            for block in blocks.create(text, making / "finished"):
-                block.rename(data / block.name)
+        with text.open("w", encoding="utf-8") as output:
+            write(past, output)
+        blocks.create(text, storage)
+        rules = _rules()
+        evaluate(rules, rules.records, storage, text, _stretches(past, rules))
+        for block in blocks.create(text, making / "finished"):
+            block.rename(data / block.name)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+    print(f"{time.monotonic() - began:6.1f} s", flush=True)
 
 
 def _rules() -> Rulebook:
@@ -72,34 +62,21 @@ def _hourly(rule: RecordingRule) -> RecordingRule:
 
 
 def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
-    """Up to the very end: the last records are seen until the live ones are there.
+    """When which rules are evaluated.
 
-    The weeks are worked out side by side.
+    Those about weeks in all of it; in the last day all of them; in the last hours as often as live,
+    because what is added up over hours has to weigh the same. It goes up to the very end: the last
+    records are seen until the live ones are there.
     """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
-    day, near = max(start, end - _DAY_SECONDS), max(start, end - _NEAR_SECONDS)
-    about_weeks = frozenset(
-        rules.closure(
-            name
-            for name, written in rules.records.items()
-            if all(rule.interval >= _FAR_SECONDS for rule in written)
-        )
+    day, live = (max(start, end - hours * 3600) for hours in (24, 6))
+    seldom = (
+        name
+        for name, written in rules.records.items()
+        if all(rule.interval >= _FAR_SECONDS for rule in written)
     )
-    added_up = frozenset(rules.read_over_time())
     return [
-        *(
-            Stretch(since, min(since + _WEEK_SECONDS, day) - 1, _FAR_SECONDS, end, about_weeks)
-            for since in range(start, day, _WEEK_SECONDS)
-        ),
-        Stretch(day, near, _FAR_SECONDS, end),
-        Stretch(near + 1, end, origin=end, only=added_up),
-        Stretch(near + 1, end, _SHOWN_SECONDS, end, frozenset(rules.records) - added_up),
+        Stretch(start, day - 1, _FAR_SECONDS, end, frozenset(rules.closure(seldom))),
+        Stretch(day, live, _FAR_SECONDS, end),
+        Stretch(live + 1, end, origin=end),
     ]
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"  {'history':<14}{what:<28}", end=" ", flush=True)
-    yield
-    print(f"{time.monotonic() - began:4.1f} s", flush=True)

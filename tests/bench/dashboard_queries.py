@@ -34,7 +34,6 @@ GOAL_SECONDS = 0.3
 PAST = timedelta(hours=3)
 SHOWN = timedelta(hours=1)
 STEP_SECONDS = 15
-EVERY = timedelta(seconds=30)
 """Between two samples."""
 ROUNDS = 5
 _INSTANCE = re.compile(re.escape(f'instance="{INSTANCE}"'))
@@ -116,7 +115,7 @@ def _median(rounds: Iterator[Opened]) -> Opened:
 
 def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: Rulebook) -> int:
     """The past of as many instances, with its records, as blocks; returns the series."""
-    past = Past(end, duration=PAST, step=EVERY)
+    past = Past(end, duration=PAST)
     one, all_of_them = folder / "one.om", folder / "all.om"
     with one.open("w", encoding="utf-8") as output:
         write(past, output, recent=PAST)

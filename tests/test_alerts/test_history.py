@@ -5,7 +5,7 @@ alerts replayed over the last ten days.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,7 +85,7 @@ def five_weeks_known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FiveW
     rules = rulebook(texts, default_interval=EVERY)
     names = {*anomalies(rules), "SMSHalved"}
     read = {n for rule in rules.alerts if rule.name in names for n in series_names(rule.expr)}
-    past = five_weeks(END, seed=5)
+    past = replace(five_weeks(END), seed=5)
     with (folder / "history.om").open("w", encoding="utf-8") as output:
         write(past, output, READ)
     data = folder / "data"

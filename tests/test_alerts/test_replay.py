@@ -35,7 +35,6 @@ SLOW = Incident(IncidentKind.LATENCY, END - timedelta(hours=10), timedelta(hours
 PAST = Past(
     end=END,
     duration=timedelta(days=1),
-    step=timedelta(seconds=30),
     incidents=(SLOW,),
     restarts=(END - timedelta(hours=9, minutes=40),),
 )
@@ -364,6 +363,19 @@ def test_the_table_says_what_a_change_makes_of_it() -> None:
     assert "with the change: 1 more (+), 1 no more (-)" in text
     assert "Gone: can't be replayed: x x" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_young_stacks_many_alerts_without_data_are_one_line() -> None:
+    reasons = {f"Alert{number}": f"there is no series{number} in this time" for number in range(11)}
+    found = Replayed([], reasons, set())
+    short = replay_command.report(found, found, end=90_000, is_changed=False)
+    assert short.splitlines() == [
+        "nothing would have fired",
+        "alerts that can't be replayed: 11 (VERBOSE=1 or --verbose says why)",
+    ]
+    long = replay_command.report(found, found, end=90_000, is_changed=False, is_verbose=True)
+    for alert, reason in reasons.items():
+        assert f"{alert}: can't be replayed: {reason}" in long.splitlines()
 
 
 def test_alerts_known_in_part_are_counted_and_named_on_demand() -> None:

@@ -28,14 +28,13 @@ from tests.project import ROOT, command_line
 
 END = datetime(2026, 11, 24, 12, 3, 30, tzinfo=UTC)
 _END = int(END.timestamp())
-WATCHED = {"prometheus": "here:9090", "alertmanager": "here:9093", "node": "here:9100"}
-PAST = Past(
-    END,
-    duration=timedelta(hours=30),
-    messages_per_minute=120,
-    instance="app:1234",
-    watched=WATCHED,
-)
+TARGETS = {
+    "orchestrator": "app:1234",
+    "prometheus": "here:9090",
+    "alertmanager": "here:9093",
+    "node": "here:9100",
+}
+PAST = Past(END, duration=timedelta(hours=30), messages_per_minute=120, targets=TARGETS)
 _WEEKS_BEGAN = _END - 29 * 3600
 _DAY_BEGAN = _END - 23 * 3600
 """Before it there are the records of rules about weeks only."""
@@ -81,7 +80,7 @@ def test_all_of_it_is_one_block(data: Path) -> None:
 def test_the_same_end_and_seed_make_the_same_bytes_also_after_one_was_killed(
     tmp_path: Path,
 ) -> None:
-    past = Past(END, duration=timedelta(hours=1), watched=WATCHED)
+    past = Past(END, duration=timedelta(hours=1), targets=TARGETS)
     one, killed = tmp_path / "one", tmp_path / "killed"
     # What it leaves behind when it can't tidy up.
     (killed / MAKING / "storage").mkdir(parents=True)

@@ -75,12 +75,17 @@ def test_bad_input_is_named(checkout: Checkout, variables: tuple[str, ...], said
     assert said in _refused(checkout, "up", *variables)
 
 
-def test_few_open_files(checkout: Checkout) -> None:
-    few = ("bash", "-c", 'ulimit -Sn 200; ulimit -Hn 200; exec "$@"', "-")
-    refused = checkout.make("up", f"{OFFSET}={free_offset()}", prefix=few)
+@pytest.mark.parametrize("installed", [True, False])
+def test_few_open_files(checkout: Checkout, tmp_path: Path, installed: bool) -> None:
+    few = ("bash", "-c", 'ulimit -Sn 64; ulimit -Hn 64; exec "$@"', "-")
+    venv = () if installed else (f"VENV={tmp_path}/venv",)
+    refused = checkout.make("up", f"{OFFSET}={free_offset()}", *venv, prefix=few)
     assert refused.returncode != 0
-    assert "may open only 200 files here, and the stack needs 1024" in refused.stderr
+    assert "may open only 64 files here, and the stack needs 1024" in refused.stderr
     assert "Traceback" not in refused.stderr
+    # Nothing was installed in order to refuse.
+    assert "installed" not in refused.stdout
+    assert not (tmp_path / "venv").exists()
 
 
 def test_a_file_in_the_way_of_the_state(checkout: Checkout, tmp_path: Path) -> None:

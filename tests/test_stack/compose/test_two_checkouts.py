@@ -12,15 +12,16 @@ import pytest
 from stack import clean, metrics_tokens
 from stack.backend import StackError
 from stack.compose import ComposeBackend
+from stack.ports import OFFSET
 from tests.not_empty import not_empty
 from tests.test_stack.compose import images
 from tests.test_stack.compose.conftest import inspect_services
 from tests.test_stack.compose.packages import run
+from tests.test_stack.free_offsets import free_offset
 
 NEEDED = {"app", "postgres", "simulator"}
 LEFT_OUT = ("alertmanager", "grafana", "history", "node-exporter", "prometheus")
 DEAD_PROXY = "http://127.0.0.1:9"
-FREE_OFFSETS = ("31000", "33000")
 
 
 def _stack(checkout: Path, variables: dict[str, str]) -> ComposeBackend:
@@ -53,12 +54,13 @@ def test_side_by_side(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    first = _stack(two[0], {"PORT_OFFSET": FREE_OFFSETS[0]})
+    offset, other_offset = free_offset(), free_offset()
+    first = _stack(two[0], {OFFSET: str(offset)})
     first.up()
     (tmp_path / "moved").mkdir()
     # By now the images' layers are known, and nothing has to be fetched.
     _use_a_dead_proxy(tmp_path / "docker", monkeypatch)
-    second = _stack(two[1], {"PORT_OFFSET": FREE_OFFSETS[1]})
+    second = _stack(two[1], {OFFSET: str(other_offset)})
     second.up()
     assert first.project != second.project
     assert first.project.startswith("sms-")
@@ -73,7 +75,7 @@ def test_side_by_side(
     after = inspect_services(second.project)
     assert {n: c["Id"] for n, c in after.items()} == {n: c["Id"] for n, c in before.items()}
     urls = {status.name: status.url for status in again.status()}
-    app = f"http://127.0.0.1:{8000 + int(FREE_OFFSETS[1])}"
+    app = f"http://127.0.0.1:{8000 + other_offset}"
     assert urls["app"] == app
     sms = {
         "tenant_id": "tenant-1",
