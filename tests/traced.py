@@ -30,7 +30,6 @@ UNTRACED = (
     "tests/test_services/test_failures_counted.py",
     "tests/test_services/test_killed.py",
     "tests/test_services/test_model/",
-    "tests/test_services/test_rollups/test_many_writers.py",
     "tests/test_services/test_rollups/test_processes.py",
     "tests/test_services/test_sent_once.py",
     "tests/test_services/test_statements.py",
