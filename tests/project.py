@@ -11,6 +11,18 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).parents[1]
 
+_UNINSTALLED = ROOT / "tests" / "uninstalled"
+
+
+def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for a program of the project, with ``variables`` on top.
+
+    The program is to find what a service has: the tools of the tests have brought packages that its
+    libraries would import, which takes a tenth of a second of each start.
+    """
+    path = os.pathsep.join(filter(None, [str(_UNINSTALLED), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path} | (variables or {})
+
 
 def python_m(
     *arguments: str, variables: Mapping[str, str] | None = None
@@ -22,7 +34,7 @@ def python_m(
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env=os.environ | (variables or {}),
+        env=environment(variables),
         capture_output=True,
         text=True,
         timeout=300,
@@ -39,8 +51,8 @@ def command_line(
     """
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     argv = patch.object(sys, "argv", [main.__module__, *arguments])
-    environment = patch.dict(os.environ, variables or {})
-    with argv, environment, redirect_stdout(out), redirect_stderr(err):
+    changed = patch.dict(os.environ, variables or {})
+    with argv, changed, redirect_stdout(out), redirect_stderr(err):
         try:
             code = main()
         except SystemExit as ended:

@@ -61,7 +61,7 @@ def command(folder: Path, test: str, *options: str) -> list[str]:
     file = folder / "test_it.py"
     file.write_text(test)
     return [
-        *(sys.executable, "-m", "pytest", "-v", "-p", "tests.conftest", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", "-v", "-p", "tests.session", "-p", "no:cacheprovider"),
         *(f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={folder}", *options, str(file)),
     ]
 

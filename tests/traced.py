@@ -1,7 +1,7 @@
 """Which lines of `app` the tests run, traced where that is cheap.
 
 With PYTEST_COVERAGE=90 in the environment a run fails when they are less than 90 %. Tracing makes
-Python half as slow again. So only tests that call the code directly are traced: of those that run
+Python nearly twice as slow. So only tests that call the code directly are traced: of those that run
 on both databases the ones on SQLite, and of several cases the first that a process comes to.
 """
 
@@ -23,6 +23,26 @@ FOLDERS = (
     "tests/test_logs/",
     "tests/test_services/",
 )
+
+UNTRACED = (
+    "tests/test_api/test_bad_input.py",
+    "tests/test_api/test_fuzzed.py",
+    "tests/test_api/test_live_page.py",
+    "tests/test_logs/test_end_to_end.py",
+    "tests/test_services/test_connections.py",
+    "tests/test_services/test_database_outages.py",
+    "tests/test_services/test_done_once.py",
+    "tests/test_services/test_exactness.py",
+    "tests/test_services/test_failures_counted.py",
+    "tests/test_services/test_killed.py",
+    "tests/test_services/test_model/",
+    "tests/test_services/test_rollups/test_processes.py",
+    "tests/test_services/test_sent_once.py",
+    "tests/test_services/test_statements.py",
+    "tests/test_services/test_upstream_answers.py",
+    "tests/test_services/test_workers.py",
+)
+"""Of these, tests that go again and again through lines of others, or run other processes."""
 
 _WANTED = float(os.environ.get("PYTEST_COVERAGE") or 0)
 _REACHED = pytest.StashKey[float]()
@@ -57,7 +77,11 @@ _traced: set[str] = set()
 
 def is_cheap(nodeid: str) -> bool:
     """Whether it is cheap to learn from this test which lines run."""
-    return nodeid.startswith(FOLDERS) and "[postgresql" not in nodeid
+    return (
+        nodeid.startswith(FOLDERS)
+        and not nodeid.startswith(UNTRACED)
+        and "[postgresql" not in nodeid
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

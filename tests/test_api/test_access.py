@@ -34,9 +34,9 @@ HOLDERS = {
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """Access does not depend on the database."""
-    return f"sqlite:///{tmp_path}/orchestrator.db"
+    return sqlite_url
 
 
 def bearer(holder: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -12,15 +12,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
+from app.core.config import Settings
+from tests.application import served
 from tests.browser import chromium
 from tests.not_empty import not_empty
-from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams, serving
 
 # Machines may be slow: only what never comes is a failure.
 expect.set_options(timeout=60_000)
 
+UPSTREAMS = ("collections_monitor", "sms_agent", "notification_service", "ai_provider")
 LIVE = "/orchestrate/metrics/live"
 WALL: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -70,16 +72,25 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 @asynccontextmanager
 async def service_in(
-    folder: Path, *, provider_token: str = "", **settings: str
+    folder: Path, *, provider_token: str = "", **access: object
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that has received one SMS, from a provider that has this token."""
-    settings |= {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.2"}
-    database = f"sqlite:///{folder}/orchestrator.db"
+    """A service that has received one SMS, from a provider that has this token.
+
+    ``access`` is what its settings have in place of an access for everybody here.
+    """
+    access = {"open_on_loopback": True, "stream_interval_seconds": 0.2, **access}
     upstreams = ScriptedUpstreams()
-    async with (
-        serving(upstreams.app()) as url,
-        serving_process(folder / "log", url, database, **settings) as client,
-    ):
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serving(upstreams.app()))
+        settings = Settings.model_validate(
+            {
+                "database_url": f"sqlite:///{folder}/orchestrator.db",
+                "database_timeout_seconds": 60,
+                "metrics_access": access,
+                **{f"{name}_url": url for name in UPSTREAMS},
+            }
+        )
+        client = await stack.enter_async_context(served(settings))
         headers = {"Authorization": f"Bearer {provider_token}"} if provider_token else {}
         received = await client.post(
             "/orchestrate/sms-received", json=sms(1, "You idiots!"), headers=headers
@@ -207,9 +218,8 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
     page: Page, tmp_path: Path
 ) -> None:
     is_dead = asyncio.Event()
-    heartbeat = {"METRICS_ACCESS__STREAM_HEARTBEAT_SECONDS": "0.2"}
     async with (
-        service_in(tmp_path, **heartbeat) as service,
+        service_in(tmp_path, stream_heartbeat_seconds=0.2) as service,
         line_to(service, is_dead) as url,
     ):
         await page.goto(f"{url}{LIVE}")
@@ -228,12 +238,11 @@ async def test_a_token_is_asked_for_and_kept_for_the_session(page: Page, tmp_pat
     (tokens := tmp_path / "tokens").write_text(
         "people:a-token-0123456789\nprovider:another-token-0123456789 receive\n"
     )
-    settings = {
-        "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
-        "METRICS_ACCESS__TOKENS_FILE": str(tokens),
-    }
     async with service_in(
-        tmp_path, provider_token="another-token-0123456789", **settings
+        tmp_path,
+        provider_token="another-token-0123456789",
+        open_on_loopback=False,
+        tokens_file=tokens,
     ) as service:
         await page.goto(f"{service.base_url}{LIVE}")
         field = page.get_by_label("Access token")

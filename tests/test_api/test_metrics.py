@@ -265,6 +265,7 @@ def blocks_from(file: Path, blocks: Path) -> subprocess.CompletedProcess[str]:
         ("/export", {"format": "xls"}, "format", "'csv', 'ndjson', 'parquet'"),
     ],
 )
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_can_t_be_answered_is_refused_by_name(
     client: httpx.AsyncClient, path: str, params: dict[str, str], field: str, hint: str
 ) -> None:

@@ -36,9 +36,9 @@ def tokens(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """Access does not depend on the database."""
-    return f"sqlite:///{tmp_path}/orchestrator.db"
+    return sqlite_url
 
 
 @pytest.fixture

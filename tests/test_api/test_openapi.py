@@ -1,22 +1,21 @@
 """What `/docs` knows, and HEAD: with real HTTP, as a probe and a browser ask."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.core.config import Settings
+from tests.application import served
 from tests.not_empty import not_empty
 from tests.project import ROOT
-from tests.serving_process import serving_process
-from tests.upstreams import ScriptedUpstreams
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """The document does not depend on the database."""
-    return f"sqlite:///{tmp_path}/orchestrator.db"
+    return sqlite_url
 
 
 def test_docs_can_send_the_token_that_each_route_needs(app: FastAPI) -> None:
@@ -63,11 +62,8 @@ def test_each_endpoint_is_in_the_list_of_endpoints(app: FastAPI) -> None:
     assert [endpoint for endpoint in not_empty(endpoints) if endpoint not in listed] == []
 
 
-async def test_head_is_answered_as_get_without_a_body(
-    tmp_path: Path, upstreams: ScriptedUpstreams
-) -> None:
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
-    async with serving_process(tmp_path / "log", upstreams.url, database) as client:
+async def test_head_is_answered_as_get_without_a_body(settings: Settings) -> None:
+    async with served(settings) as client:
         for path in (
             "/health",
             "/metrics",

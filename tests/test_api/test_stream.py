@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from app.core.config import MetricsAccess, Settings
+from tests.application import served
 from tests.serving_process import serving_process
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
 
 URL = "/orchestrate/metrics/stream"
-INTERVAL = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.1"}
 
 
 async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str, Any]]:
@@ -27,12 +29,20 @@ async def events(response: httpx.Response) -> AsyncIterator[tuple[str, str, Any]
             fields = {}
 
 
-async def test_an_sms_shows_within_moments_and_a_reader_can_come_back(
-    tmp_path: Path, upstreams: ScriptedUpstreams
-) -> None:
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """A stream does not depend on the database."""
+    return sqlite_url
+
+
+def with_access(settings: Settings, **changed: object) -> Settings:
+    access = settings.metrics_access.model_dump() | {"stream_interval_seconds": 0.1} | changed
+    return settings.model_copy(update={"metrics_access": MetricsAccess.model_validate(access)})
+
+
+async def test_an_sms_shows_within_moments_and_a_reader_can_come_back(settings: Settings) -> None:
     async with (
-        serving_process(tmp_path / "log", upstreams.url, database, **INTERVAL) as client,
+        served(with_access(settings)) as client,
         asyncio.timeout(60),
     ):
         async with client.stream("GET", URL) as response:
@@ -55,21 +65,16 @@ async def test_an_sms_shows_within_moments_and_a_reader_can_come_back(
 
 
 async def test_a_token_that_is_taken_away_ends_its_streams_and_no_others(
-    tmp_path: Path, upstreams: ScriptedUpstreams
+    tmp_path: Path, settings: Settings
 ) -> None:
     (tokens := tmp_path / "tokens").write_text(f"staying:{'s' * 20}\nleaving:{'l' * 20}\n")
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
-    settings = {
-        **INTERVAL,
-        "METRICS_ACCESS__TOKENS_FILE": str(tokens),
-        "METRICS_ACCESS__STREAM_HEARTBEAT_SECONDS": "3600",
-    }
+    changed = with_access(settings, tokens_file=tokens, stream_heartbeat_seconds=3600)
 
     def bearer(letter: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {letter * 20}"}
 
     async with (
-        serving_process(tmp_path / "log", upstreams.url, database, **settings) as client,
+        served(changed) as client,
         asyncio.timeout(60),
         client.stream("GET", URL, headers=bearer("l")) as leaving,
         client.stream("GET", URL, headers=bearer("s")) as staying,
@@ -87,9 +92,9 @@ async def test_a_token_that_is_taken_away_ends_its_streams_and_no_others(
 
 
 async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(
-    tmp_path: Path, upstreams: ScriptedUpstreams
+    tmp_path: Path, upstreams: ScriptedUpstreams, sqlite_url: str
 ) -> None:
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
+    interval = {"METRICS_ACCESS__STREAM_INTERVAL_SECONDS": "0.1"}
     log = tmp_path / "log"
     ended = asyncio.Event()
 
@@ -98,7 +103,7 @@ async def test_a_stop_ends_the_streams_instead_of_waiting_for_them(
             pass
         ended.set()
 
-    async with serving_process(log, upstreams.url, database, **INTERVAL) as client:
+    async with serving_process(log, upstreams.url, sqlite_url, **interval) as client:
         request = client.build_request("GET", URL)
         response = await client.send(request, stream=True)
         reading = asyncio.create_task(read_on(response))

@@ -134,6 +134,7 @@ async def test_the_schema_of_a_newer_release_is_refused_in_words(
     assert await tables_of(database_url) == before
 
 
+@pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
 async def test_the_service_says_why_it_does_not_start(database_url: str, tmp_path: Path) -> None:
     newer = and_then(BUSINESS, tmp_path, "pass")
     await upgraded(database_url, newer)

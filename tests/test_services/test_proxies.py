@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app.core.config import Settings, load_settings
@@ -124,7 +125,7 @@ def test_a_proxy_that_is_no_url_is_refused_and_not_quoted(
 async def test_the_simulator_calls_the_orchestrator_directly(
     surrounding_proxy: RecordingProxy, upstreams: ScriptedUpstreams
 ) -> None:
-    app = ScriptedUpstreams().app()
+    app = FastAPI()
     received = asyncio.Event()
 
     @app.post("/orchestrate/sms-received")

@@ -14,7 +14,7 @@ from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
 
-WORKERS = 3
+WORKERS = 2
 CLOSED = {"component": "sms_agent", "state": "closed"}
 
 

@@ -14,7 +14,7 @@ from stack.backend import ComponentStatus
 from stack.native import NativeBackend
 from stack.ports import PORTS
 from stack.processes import MARK
-from tests.project import ROOT
+from tests.project import ROOT, environment
 from tests.test_stack.free_ports import free_ports
 from tests.test_stack.journey import Addresses
 
@@ -69,7 +69,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],
             cwd=ROOT,
-            env=_without_ports(os.environ) | own | self.variables,
+            env=_without_ports(environment()) | own | self.variables,
             capture_output=True,
             text=True,
             timeout=300,

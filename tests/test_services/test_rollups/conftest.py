@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -10,10 +11,11 @@ from app.core import catalogue
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.facts import FactCounters
-from app.core.instrumentation import orchestrator_instruments
+from app.migrations import BUSINESS, ROLLUPS
 from app.services.rollups import Rollups, Store, rollups
 from asgi_observability import recorder
 from tests.clock import Clock
+from tests.prepared_databases import SQLiteTemplates
 
 METRICS = [
     catalogue.SMS_RECEIVED,
@@ -82,8 +84,23 @@ def database_at(
 
 
 @pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_templates: SQLiteTemplates) -> str:
+    """A new SQLite database that has all tables, as on PostgreSQL."""
+    sqlite_templates.copy(file := tmp_path / "orchestrator.db", BUSINESS, ROLLUPS)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = database_at(database_url, pool_size=2)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def empty_database(empty_database_url: str) -> AsyncIterator[Database]:
+    """A database without tables."""
+    database = database_at(empty_database_url, pool_size=2)
     yield database
     await database.close()
 

@@ -188,7 +188,8 @@ async def test_a_table_locked_in_postgresql_is_not_waited_for(
     await database.close()
 
 
-async def test_a_store_of_another_release_gets_no_tables(database: Database) -> None:
+async def test_a_store_of_another_release_gets_no_tables(empty_database: Database) -> None:
+    database = empty_database
     async with database.engine.begin() as connection:
         await connection.run_sync(tables.schema_versions.create)
         await connection.execute(insert(tables.schema_versions).values(id=1, version=99))

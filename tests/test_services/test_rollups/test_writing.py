@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select, text
 
 from app.core import catalogue
+from app.core.config import RollupSettings
 from app.core.database import Database
 from app.migrations import ROLLUPS
-from app.services.rollups import tables
+from app.services.rollups import rollups, tables
 from app.services.rollups.buckets import unpacked
 from app.services.rollups.rollups import COARSE, SETTLED_WITHIN_SECONDS
 from tests.clock import Clock
@@ -47,10 +48,12 @@ async def test_writers_are_added_up_and_a_repeated_flush_counts_once(
 
 
 async def test_workers_that_start_together_create_the_tables_once(
-    writer: Made, database: Database
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await asyncio.gather(*(writer(str(number)).rollups.flush() for number in range(5)))
-    async with database.reading() as session:
+    monkeypatch.setattr(rollups, "STORE_SECONDS", 60)
+    workers = [Writer(empty_database, str(number), RollupSettings()) for number in range(5)]
+    await asyncio.gather(*(worker.rollups.flush() for worker in workers))
+    async with empty_database.reading() as session:
         (await session.execute(text(f"SELECT * FROM {ROLLUPS.version_table}"))).one()
         assert len((await session.scalars(select(tables.writers.c.id))).all()) == 5
 
