@@ -11,6 +11,7 @@ from app.core import catalogue
 from app.core.config import ASYNC_DRIVERS, RollupSettings
 from app.core.database import Database
 from app.core.facts import FactCounters
+from app.core.instrumentation import orchestrator_instruments
 from app.migrations import BUSINESS, ROLLUPS
 from app.services.rollups import Rollups, Store, rollups
 from asgi_observability import recorder
