@@ -73,6 +73,13 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
+class FieldHashed(Event, level=logging.DEBUG):
+    """A field of an undeclared line is not written as it is; said once for each field."""
+
+    field: FromCode
+    reason: FromCode
+
+
 class LogLevelChanged(Event, level=logging.WARNING):
     """Somebody changed a logger's level while the service runs, or the change has ended."""
 

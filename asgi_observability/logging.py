@@ -26,13 +26,14 @@ import orjson
 import structlog
 
 from asgi_observability import correlation
-from asgi_observability.event import Event
-from asgi_observability.events import UncaughtException
-from asgi_observability.log_exceptions import is_constant_of, keywords_of, place_of, structured
+from asgi_observability.event import Event, FromCode
+from asgi_observability.events import FieldHashed, UncaughtException
+from asgi_observability.log_exceptions import constants_of, is_constant_of, place_of, structured
 from asgi_observability.log_files import Keeping, RotatingFile
 from asgi_observability.log_sampling import Sampling, weight
 from asgi_observability.log_writer import StandardOutput, Writer
-from asgi_observability.personal_data import identifier, is_keyword, loggable, use_key
+from asgi_observability.personal_data import hashed, use_key
+from asgi_observability.privacy import Mode, Privacy
 from asgi_observability.resource import Resource
 
 MAX_LINE_BYTES = 4096
@@ -48,7 +49,6 @@ WITHHELD = "message_withheld"
 _ADDRESS_SAID = re.compile(r"Uvicorn running on %s://(\[%s\]|%s):%d \(Press CTRL\+C to quit\)")
 
 _OFF = logging.CRITICAL + 1
-_PLAIN_WORDS = frozenset({"http", "https"})
 
 
 LEVEL_NAMES: dict[int, str] = {
@@ -69,7 +69,8 @@ class LogOptions:
     Workers that share standard output share ``workers_dir``, so that their lines don't mix.
     ``hash_key`` keeps the hashes of personal identifiers the same from process to process.
     ``exception_messages`` writes the messages of all exceptions, which may quote anything: for
-    development.
+    development. How much of undeclared lines is written is ``privacy`` and, by name,
+    ``safe_fields`` (`asgi_observability.privacy`).
     """
 
     level: str = "info"
@@ -82,6 +83,8 @@ class LogOptions:
     workers_dir: Path | None = None
     hash_key: str = ""
     exception_messages: bool = False
+    privacy: Mode = "strict"
+    safe_fields: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -146,7 +149,6 @@ class Logger(structlog.BoundLoggerBase):
                 fields={**self._context, **fields},
                 error=error,
                 caller=caller,
-                bound={*self._context},
             )
 
 
@@ -160,8 +162,11 @@ class Pipeline:
         json: Sequence[Writer] = (),
         *,
         exception_messages: bool = False,
+        privacy: Privacy | None = None,
     ) -> None:
-        self._structured = partial(structured, with_messages=exception_messages)
+        self._privacy = privacy or Privacy()
+        with_messages = exception_messages or self._privacy.shows_messages
+        self._structured = partial(structured, with_messages=with_messages)
         self._constants = dict(constants)
         self._sampling = sampling
         self._json = tuple(json)
@@ -197,7 +202,7 @@ class Pipeline:
             if rate < 1.0 and context.position >= rate:
                 self.counts.sampled += 1
                 return
-            if error is None and not kind.identifiers:
+            if error is None and event.is_as_declared:
                 body = orjson.dumps(event)
             else:
                 body = self._body(event, error)
@@ -217,18 +222,15 @@ class Pipeline:
         fields: Mapping[str, Any],
         error: BaseException | None,
         caller: FrameType,
-        bound: set[str],
     ) -> None:
         """Write what of an undeclared line can't be personal."""
         try:
-            keywords = keywords_of(caller.f_code) | {name for name in bound if is_keyword(name)}
-            safe = {
-                name if name in keywords else identifier(name): loggable(value)
-                for name, value in fields.items()
-            }
+            constants = constants_of(caller.f_code)
+            safe = self._privacy.fields(fields, constants)
             if not is_constant_of(caller.f_code, event):
-                event = _withheld(event, safe, caller)
+                event = self._withheld(event, safe, caller)
             self._safe(logger.name, level, event, safe, error)
+            self._tell_what_is_hashed()
         except Exception:
             self.counts.broken += 1
 
@@ -238,11 +240,11 @@ class Pipeline:
             template, caller = str(record.msg), _caller(record)
             safe: dict[str, Any] = {}
             if caller and is_constant_of(caller.f_code, template):
-                event = _filled(template, record.args)
+                event = _filled(template, record.args, self._privacy, caller)
             elif record.name == "uvicorn.error" and _ADDRESS_SAID.fullmatch(template):
                 event = _message(record)
             else:
-                event = _withheld(_message(record), safe, caller)
+                event = self._withheld(_message(record), safe, caller)
             self._safe(record.name, record.levelno, event, safe, _exception(record.exc_info))
         except Exception:
             self.counts.broken += 1
@@ -268,6 +270,22 @@ class Pipeline:
             line = self._shortened(name, level, event, error)
         self._write(line, level)
 
+    def _withheld(self, message: str, fields: dict[str, Any], caller: FrameType | None) -> str:
+        """Take note of a message that may hold anything by its hash and where it came from."""
+        if self._privacy.shows_messages:
+            return message
+        fields["message"] = hashed(message)
+        if caller:
+            fields["logged_at"] = place_of(caller.f_code, caller.f_lineno)
+        return WITHHELD
+
+    def _tell_what_is_hashed(self) -> None:
+        """Say once of each field why it is not written as it is: at debug, where that is read."""
+        own = _named(__name__)
+        if own.threshold <= logging.DEBUG:
+            for name, reason in self._privacy.untold():
+                self.event(own, FieldHashed(field=FromCode(name), reason=FromCode(reason)), None)
+
     def close(self) -> None:
         """Write everything that waits, and stop."""
         for writer in self.writers:
@@ -275,8 +293,8 @@ class Pipeline:
 
     def _body(self, event: Event, error: BaseException | None) -> bytes:
         body = dict(vars(event))
-        for name in event.identifiers:
-            body[name] = identifier(body[name])
+        for name in event.undecided():
+            body[name] = self._privacy.declared(name, body[name])
         if error is not None:
             body["exception"] = self._structured(error)
         return orjson.dumps(body)
@@ -376,7 +394,13 @@ def configure_logging(resource: Resource, options: LogOptions) -> None:
     constants = {name: value for name, value in asdict(resource).items() if value}
     before, _pipeline = (
         _pipeline,
-        Pipeline(constants, options.sampling, json, exception_messages=options.exception_messages),
+        Pipeline(
+            constants,
+            options.sampling,
+            json,
+            exception_messages=options.exception_messages,
+            privacy=Privacy(options.privacy, options.safe_fields),
+        ),
     )
     before.close()
     if options.stdout == "console":
@@ -524,25 +548,14 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
 
 
-def _filled(template: str, arguments: Any) -> str:
+def _filled(template: str, arguments: Any, privacy: Privacy, caller: FrameType) -> str:
     """``template`` with what of its arguments can't be personal."""
     if not arguments:
         return template
+    written = partial(privacy.argument, constants=constants_of(caller.f_code))
     if isinstance(arguments, Mapping):
-        return template % {name: _argument(value) for name, value in arguments.items()}
-    return template % tuple(_argument(value) for value in arguments)
-
-
-def _argument(value: object) -> Any:
-    return value if value in _PLAIN_WORDS else loggable(value)
-
-
-def _withheld(message: str, fields: dict[str, Any], caller: FrameType | None) -> str:
-    """Take note of a message that may hold anything by its hash and where it came from."""
-    fields["message"] = identifier(message)
-    if caller:
-        fields["logged_at"] = place_of(caller.f_code, caller.f_lineno)
-    return WITHHELD
+        return template % {name: written(value) for name, value in arguments.items()}
+    return template % tuple(map(written, arguments))
 
 
 def _exception(exc_info: Any) -> BaseException | None:
