@@ -25,7 +25,7 @@ from uuid import UUID
 from asgi_observability.code_names import bare_class_name
 from asgi_observability.nearest import did_you_mean
 from asgi_observability.personal_data import hashed, identifier, is_field_name, is_identifier
-from asgi_observability.secrets_in_text import SECRET, is_secrets_name, shown_url
+from asgi_observability.secrets_in_text import SECRET, is_secrets_name, without_logins
 
 Mode = Literal["strict", "fields", "off"]
 T = TypeVar("T")
@@ -52,6 +52,7 @@ _QUANTITY = re.compile(
     r"(?:.*_)?(?:bytes|size|count|total|rows|lines|length|seconds|minutes|hours|days|ms|us|ns)"
 )
 
+_UNDECLARED = "nobody declared it; if it holds nothing personal, name it in safe_fields"
 _NAMELESS = "argument"
 
 
@@ -116,7 +117,7 @@ class Privacy:
         Each string counts as an identifier, whatever the field is called.
         """
         if isinstance(value, str) and not isinstance(value, Enum):
-            return shown_url(value) if self.mode == "off" else identifier("".join((value,)))
+            return without_logins(value) if self.mode == "off" else identifier("".join((value,)))
         if isinstance(value, list | tuple):
             return [self.declared(name, each) for each in value[:MAX_VALUES]]
         return self.written(name, value)[0]
@@ -132,14 +133,14 @@ class Privacy:
 
     def _text(self, name: str, text: str, constants: frozenset[str]) -> tuple[str, str]:
         if self.mode == "off":
-            return shown_url(text), ""
+            return without_logins(text), ""
         if not text or text in constants or name in self._safe:
             return text, ""
         if self.mode == "fields" or _is_ids_name(name):
             if is_identifier(text):
                 return text, ""
             return hashed(text), "it does not have the shape of an identifier"
-        return hashed(text), f"nobody declared it: add {name!r} to safe_fields to see it"
+        return hashed(text), _UNDECLARED
 
 
 class _Walk:

@@ -30,9 +30,10 @@ _ABOUT = frozenset(
 )
 
 # Greedy: a password may hold what should have been escaped.
-_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*:/?/?)(?P<login>[^\s\"'<>]*)@")
+_LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*:/{0,2})(?P<login>.*)@", re.DOTALL)
+_LOGIN_IN_TEXT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<login>[^\s\"'<>]*)@")
 _USER = re.compile(r"[A-Za-z0-9_.\-]+(?=:)")
-_PARAMETER = re.compile(r"(?P<name>[A-Za-z0-9_.\-]+)=(?P<value>[^&;\s\"']+)")
+_PARAMETER = re.compile(r"(?P<name>[A-Za-z0-9_.\-]+)=(?P<value>[^&;]+)")
 
 
 @lru_cache(maxsize=2048)
@@ -50,22 +51,31 @@ def is_secrets_name(name: str) -> bool:
 
 
 def shown_url(url: object) -> str:
-    """A URL, or a text with URLs in it, without passwords and tokens. It never raises.
+    """A URL without its password or token, whether it can be parsed or not. Never raises.
 
-    Everything that shows an address uses it, for a URL that can't be parsed holds a password too.
+    Everything that shows an address uses it: what is no URL at all may be a password by mistake.
     """
     text = str(url)
-    if "@" in text:
-        text = _LOGIN.sub(_without_login, text)
-    if "=" in text:
-        text = _PARAMETER.sub(_without_value, text)
-    return text
+    if ":" not in text:
+        return SECRET
+    shown = _LOGIN.sub(_without_login, text, count=1)
+    return _PARAMETER.sub(_without_value, shown)
+
+
+def without_logins(text: str) -> str:
+    """A text without the passwords of the URLs in it."""
+    return _LOGIN_IN_TEXT.sub(_without_login, text) if "@" in text else text
 
 
 def _without_login(found: re.Match[str]) -> str:
-    # Without a colon it may be a token.
-    user = _USER.match(found["login"])
-    return f"{found['scheme']}{user[0] + ':' if user else ''}***@"
+    scheme, login = found["scheme"], found["login"]
+    if scheme.startswith("sqlite"):
+        return found[0]  # a path of a file
+    if user := _USER.match(login):
+        return f"{scheme}{user[0]}:***@"
+    # Databases have users without a password; elsewhere it may be a token.
+    is_user = "sql" in scheme and _USER.match(f"{login}:")
+    return f"{scheme}{login}@" if is_user and ":" not in login else f"{scheme}***@"
 
 
 def _without_value(found: re.Match[str]) -> str:
