@@ -32,6 +32,7 @@ _PARTS = re.compile(
         _ALONE.format(part)
         for part in (
             rf"(?P<uuid>{_UUID})",
+            r"(?P<amazon>1-[0-9a-f]{8}-[0-9a-f]{24})",
             r"(?P<ulid>0(?:[0-9A-HJKMNP-TV-Z]{25}|[0-9a-hjkmnp-tv-z]{25}))",
             # Twenty-seven of base 62, the first part a time: it begins with a digit until 2051.
             r"(?P<ksuid>[0-9](?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])[A-Za-z0-9]{26})",
@@ -63,16 +64,23 @@ _SERIAL = re.compile(
     r"[0-9]{7,8}|(?:19|20)[0-9]{2}[._:\-][0-9]{1,3}|(?:19|20)[0-9]{2}([._:\-])[01][0-9]\1[0-3][0-9]"
 )
 
-_SMALL = re.compile(r"[A-Za-z]{1,2}[0-9]{1,6}|[0-9]{1,6}[A-Za-z]{1,2}")
+_SMALL = re.compile(r"[A-Za-z]{1,2}[0-9]{1,6}|[0-9]{1,6}[A-Za-z]{1,2}|sha[0-9]{1,3}|md5")
 _HEX = re.compile(r"[0-9a-f]{4,}|[0-9A-F]{4,}")
 # Kubernetes makes the ends of its names of these: no vowels, so that no words come about.
 _KUBERNETES = re.compile(r"(?=[a-z]*[0-9])[bcdfghjklmnpqrstvwxz2456789]{5,10}")
 _LETTERS = re.compile("[A-Za-z]+")
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
-_SPOKEN = re.compile(r"(?=.*[aeiouyAEIOUY])(?:[A-Z]?[a-z]{3,}|[A-Z]{4,})")
+# Of letters in both cases that are drawn, more look like a word of four letters.
+_SPOKEN = re.compile(r"(?=.*[aeiouyAEIOUY])(?:[A-Z]?[a-z]{4,}|[A-Z]{5,})")
+_SPOKEN_IN_ONE_CASE = re.compile(r"(?=.*[aeiouyAEIOUY])(?:[a-z]{4,}|[A-Z]{4,})")
 _HUMP = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _GROUP = re.compile("[A-Za-z]+|[0-9]+")
 
+# An address on the internet is somebody's, too.
+_INTERNET_ADDRESS = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?"
+    r"|(?=.*::)[0-9a-fA-F:]*(?::[0-9.]{7,15})?|(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}"
+)
 _IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{11,30}")
 _CREDENTIAL = re.compile(
     r"(?i:sk|pk|rk|ghp|gho|ghs|ghu|github_pat|glpat|xox[a-z]|akia|asia|bearer|basic|token|key)"
@@ -99,6 +107,7 @@ def _is_identifier(text: str) -> bool:
     rest = _PARTS.sub(_cut, text)
     return (
         not _CREDENTIAL.fullmatch(text)
+        and not _INTERNET_ADDRESS.fullmatch(text)
         and not _LOOKS_DRAWN.search(rest)
         and (rest != text or any("0" <= each <= "9" for each in text))
         and not _is_iban(re.sub(r"[._:\-]", "", rest))
@@ -179,7 +188,8 @@ def _is_short_part(part: str) -> bool:
         # Ada, Bea, Deb and Fae are hexadecimal, too.
         return len(groups) > 2 or max(len(each) for each in groups if each.isalpha()) < 3
     humps = _HUMP.findall(part)
-    return len(part) >= 8 and len(humps) >= 4 and not any(map(_SPOKEN.fullmatch, humps))
+    spoken = _SPOKEN_IN_ONE_CASE if part.islower() or part.isupper() else _SPOKEN
+    return len(part) >= 8 and len(humps) >= 4 and not any(map(spoken.fullmatch, humps))
 
 
 def _is_iban(text: str) -> bool:
