@@ -9,7 +9,7 @@ from typing import Annotated, Any, NewType, Optional, Union, cast
 import pytest
 
 from asgi_observability import event as declaring
-from asgi_observability.event import Event, Identifier
+from asgi_observability.event import Event, FromCode, Identifier
 from asgi_observability.logging import get_logger
 from tests.captured_logs import captured_logs
 
