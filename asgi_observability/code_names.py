@@ -15,7 +15,7 @@ MAX_KNOWN = 2000
 """Files that are remembered."""
 
 _ROOTS = ("/site-packages/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/")
-_WITHOUT_FILE = re.compile(r"<string>|<stdin>|<frozen [a-z_.]{1,40}>")
+_FROZEN = re.compile(r"<frozen (?P<name>[a-z_.]{1,40})>")
 # At most four digits: more could be part of a telephone number.
 _NAME = re.compile(r"(?!(?:[^0-9]*[0-9]){5})(?:[A-Za-z_][A-Za-z0-9_]{0,79}|<[a-z]{1,12}>)")
 
@@ -29,7 +29,10 @@ def file_name(code: CodeType) -> str:
         return _known_files[path]
     except KeyError:
         pass
-    if _WITHOUT_FILE.fullmatch(path):
+    if path == "<string>" and sys.argv[:1] == ["-c"]:
+        return path
+    frozen = _FROZEN.fullmatch(path)
+    if frozen and frozen["name"].partition(".")[0] in sys.stdlib_module_names:
         return path
     if not _is_of_a_module(path):
         return MADE_AT_RUN_TIME
@@ -38,10 +41,15 @@ def file_name(code: CodeType) -> str:
     return _short(path)
 
 
+def is_in_source(code: CodeType) -> bool:
+    """Whether ``code`` was written and not put together at run time."""
+    return file_name(code) != MADE_AT_RUN_TIME
+
+
 def function_name(code: CodeType) -> str:
     """The function, with the class or function that it stands in."""
-    made = file_name(code) == MADE_AT_RUN_TIME or not _is_written(code.co_qualname)
-    return MADE_AT_RUN_TIME if made else code.co_qualname
+    is_written = is_in_source(code) and _is_written(code.co_qualname)
+    return code.co_qualname if is_written else MADE_AT_RUN_TIME
 
 
 def class_name(cls: type) -> str:
@@ -51,7 +59,7 @@ def class_name(cls: type) -> str:
     """
     try:
         for each in type.__dict__["__mro__"].__get__(cls):
-            if _is_in_source(each):
+            if _is_class_in_source(each):
                 module = each.__module__
                 return (
                     each.__qualname__ if module == "builtins" else f"{module}.{each.__qualname__}"
@@ -66,7 +74,7 @@ def bare_class_name(cls: type) -> str:
     return class_name(cls).rpartition(".")[2]
 
 
-def _is_in_source(cls: type) -> bool:
+def _is_class_in_source(cls: type) -> bool:
     module, qualname = cls.__module__, cls.__qualname__
     if module not in sys.modules or not _is_written(qualname):
         return False
@@ -85,9 +93,14 @@ def _is_written(qualname: str) -> bool:
 
 def _is_of_a_module(path: str) -> bool:
     for module in list(sys.modules.values()):
-        # From its dictionary: a module may have a __getattr__ that does anything.
-        file = getattr(module, "__dict__", {}).get("__file__")
-        if file == path or (file and type(file) is str and os.path.abspath(file) == path):
+        try:
+            # From its dictionary: a module may have a __getattr__ that imports others.
+            file = vars(module).get("__file__")
+        except Exception:
+            continue
+        if type(file) is not str:
+            continue
+        if file == path or (not os.path.isabs(file) and os.path.abspath(file) == path):
             return True
     return False
 

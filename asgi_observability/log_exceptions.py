@@ -19,7 +19,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any
 
-from asgi_observability.code_names import class_name, file_name, function_name
+from asgi_observability.code_names import class_name, file_name, function_name, is_in_source
 from asgi_observability.personal_data import hashed
 
 MAX_CHAINED = 5
@@ -59,7 +59,10 @@ def structured(
 
 
 def is_constant_of(code: CodeType, text: str) -> bool:
-    """Whether ``text`` stands in ``code`` as it is, and so was not put together from data."""
+    """Whether ``text`` stands in ``code`` as it is, and so was not put together from data.
+
+    Code that was itself put together has no constants.
+    """
     return text in _known(code)[1]
 
 
@@ -73,8 +76,9 @@ def _known(code: CodeType) -> tuple[CodeType, frozenset[str], frozenset[str]]:
     try:
         return _known_code[id(code)]
     except KeyError:
-        strings = frozenset(each for each in code.co_consts if type(each) is str)
-        groups = (each for each in code.co_consts if type(each) in (tuple, frozenset))
+        constants = code.co_consts if is_in_source(code) else ()
+        strings = frozenset(each for each in constants if type(each) is str)
+        groups = (each for each in constants if type(each) in (tuple, frozenset))
         names = frozenset(name for group in groups for name in group if type(name) is str)
         # The code is kept with them, so that nothing else can get its number.
         found = code, strings, strings | names
@@ -162,7 +166,7 @@ def _of_the_system(error: OSError) -> str:
     """What the operating system or OpenSSL said; their numbers are not each other's."""
     match error:
         case ssl.SSLError():
-            reason = error.reason
+            reason = getattr(error, "reason", None)
             return reason if type(reason) is str and _SSL_REASON.fullmatch(reason) else ""
         case socket.gaierror() | socket.herror():
             return _ADDRESS_ERRORS.get(error.errno, "") if type(error.errno) is int else ""
