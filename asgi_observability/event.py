@@ -64,8 +64,11 @@ class Event:
 
         Types are not checked when an event is made, and a number may turn out to be a text.
         """
-        values = vars(self)
-        return all(values[name].__class__ in classes for name, classes in self._plain.items())
+        values = self.__dict__
+        for name, classes in self._plain.items():  # noqa: SIM110 - a generator takes twice the time
+            if values[name].__class__ not in classes:
+                return False
+        return True
 
     def undecided(self) -> Iterator[str]:
         """The fields whose values have to be looked at before they are written."""

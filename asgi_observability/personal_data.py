@@ -9,6 +9,7 @@ a string in the shape of an identifier (`asgi_observability.identifier_shapes`).
 import hmac
 import re
 import secrets
+from functools import lru_cache
 
 from asgi_observability import identifier_shapes
 
@@ -56,6 +57,7 @@ def is_correlation_id(text: str) -> bool:
     return identifier_shapes.is_nanoid(text) or identifier_shapes.is_trace_header(text)
 
 
+@lru_cache(maxsize=2048)
 def is_field_name(text: str) -> bool:
     """Whether ``text`` is a name as programs give them to fields, which is never hashed."""
     return len(text) <= MAX_FIELD_NAME and bool(_FIELD_NAME.fullmatch(text))
