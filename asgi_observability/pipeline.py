@@ -166,7 +166,7 @@ class Pipeline:
         template = _text(said.template)
         if said.is_ours:
             event = filled(template, said.arguments, lambda value: value)
-        elif code and is_constant_of(code, template):
+        elif not template or (code and is_constant_of(code, template)):
             event = filled(template, said.arguments, _writable_argument)
         else:
             event = WITHHELD
@@ -267,6 +267,8 @@ def _text(template: object) -> str:
     """The message of a line; some hand over an object that puts it together."""
     if isinstance(template, str):
         return template
+    if template is None:
+        return ""
     try:
         return str(template)
     except Exception:
