@@ -73,10 +73,18 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
-class FieldHashed(Event, level=logging.DEBUG):
-    """A field of an undeclared line is not written as it is; said once for each field."""
+class LogSourceLost(Event, level=logging.WARNING):
+    """The host has configured anew what the layer had taken over: such lines go elsewhere now."""
 
-    field: FromCode
+    source: FromCode
+    fix: FromCode
+
+
+class FieldHashed(Event, level=logging.DEBUG):
+    """Values of a field are hashed, and why; said once for each field."""
+
+    hashed_logger: FromCode
+    hashed_field: FromCode
     reason: FromCode
 
 

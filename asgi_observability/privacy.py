@@ -41,9 +41,6 @@ MAX_DEPTH = 8
 MAX_VALUES = 2000
 """Of one field: more don't fit into a line."""
 
-MAX_TOLD = 500
-"""Fields of which is kept whether it was told that they are hashed."""
-
 LEFT_OUT = "[left out]"
 
 _LARGEST_JSON = 2**63
@@ -72,38 +69,36 @@ class Privacy:
             )
         self.mode: Mode = mode
         self._safe = frozenset(safe_fields)
-        self._untold: dict[str, str] = {}
-        self._told: set[str] = set()
 
     @property
     def shows_messages(self) -> bool:
         """Whether messages that were put together from data are written."""
         return self.mode == "off"
 
-    def fields(
-        self, given: Mapping[str, object], constants: frozenset[str] = frozenset()
-    ) -> dict[str, object]:
-        """What of the fields of a line may be written: always something that JSON can hold.
+    def name(self, name: object, constants: frozenset[str] = frozenset()) -> str:
+        """The name of a field, which is never hashed: a number or a sentence used as one is data.
 
         ``constants`` are the strings and names that stand in the code that logs.
         """
-        return {
-            self._name(name, constants): self.field(name, value, constants)
-            for name, value in given.items()
-        }
-
-    def field(self, name: str, value: object, constants: frozenset[str] = frozenset()) -> object:
-        """What may be written of the field ``name``."""
-        value, reason = self.written(name, value, constants)
-        if reason and name not in self._told and len(self._told) < MAX_TOLD:
-            self._told.add(name)
-            self._untold[name if is_field_name(name) else hashed(name)] = reason
-        return value
+        text = name if type(name) is str else _text_of(name)
+        known = self.mode == "off" or text in constants or is_field_name(text)
+        return text if known or text in self._safe else identifier(text)
 
     def written(
         self, name: str, value: object, constants: frozenset[str] = frozenset()
     ) -> tuple[object, str]:
-        """What may be written of the field ``name``, and why that is not the value itself."""
+        """What may be written of the field ``name``, and why that is not the value itself.
+
+        It is always something that JSON can hold. The reason is empty for a value as it is.
+        """
+        if value is None or value is True or value is False:
+            return value, ""
+        if not is_secrets_name(name):  # the usual kinds, without the rest
+            kind = value.__class__
+            if kind is str and value in constants:
+                return value, ""
+            if kind is int and -LARGEST_NUMBER < value < LARGEST_NUMBER:  # type: ignore[operator]
+                return value, ""
         walk = _Walk(self, constants)
         return walk.field(name, value, 0), walk.reason
 
@@ -121,15 +116,6 @@ class Privacy:
         if isinstance(value, list | tuple):
             return [self.declared(name, each) for each in value[:MAX_VALUES]]
         return self.written(name, value)[0]
-
-    def untold(self) -> Iterator[tuple[str, str]]:
-        """Fields that were hashed or replaced for the first time since the last call, with why."""
-        while self._untold:
-            yield self._untold.popitem()
-
-    def _name(self, name: str, constants: frozenset[str]) -> str:
-        known = self.mode == "off" or name in constants or is_field_name(name)
-        return name if known or name in self._safe else identifier(name)
 
     def _text(self, name: str, text: str, constants: frozenset[str]) -> tuple[str, str]:
         if self.mode == "off":
