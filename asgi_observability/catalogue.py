@@ -31,6 +31,13 @@ OPERATION_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 30.0),
 )
 
+CLOSE_CODES = (
+    *(str(code) for code in (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011)),
+    *("1012", "1013", "1014", "1015", "application", "refused", OTHER),
+)
+"""How a WebSocket ended. "application" are the codes from 3000 on, which a client may choose;
+"refused" is one that was never accepted."""
+
 BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime")
 """What the layer itself does again and again."""
 
@@ -70,6 +77,27 @@ HTTP_SERVER_HEADERS_REFUSED = Metric(
     "headers",
     "Headers for correlation that were not well formed and were replaced or ignored.",
     (Label("header", ("x_correlation_id", "x_request_id", "traceparent", "tracestate")),),
+)
+WEBSOCKET_ACTIVE = Metric(
+    "websocket_active_connections",
+    Kind.GAUGE,
+    "connections",
+    "WebSockets that are open now.",
+)
+WEBSOCKET_DURATION = Metric(
+    "websocket_connection_duration_seconds",
+    Kind.HISTOGRAM,
+    unit="seconds",
+    help="Time from a WebSocket's handshake to its end, by the code it was closed with.",
+    labels=(Label("http_route"), Label("close_code", CLOSE_CODES)),
+    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0),
+)
+WEBSOCKET_MESSAGES = Metric(
+    "websocket_messages_total",
+    Kind.COUNTER,
+    "messages",
+    "Messages over WebSockets, by direction.",
+    (Label("http_route"), Label("direction", ("received", "sent"))),
 )
 OPERATION_DURATION = Metric(
     "operation_duration_seconds",

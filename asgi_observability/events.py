@@ -23,6 +23,22 @@ class QuietRequest(Event, level=logging.DEBUG):
     duration_ms: float
 
 
+class WebSocketOpened(Event):
+    """A WebSocket was accepted."""
+
+    route: FromCode
+
+
+class WebSocketClosed(Event):
+    """A WebSocket has ended, or was refused. Its messages are counted from the server's side."""
+
+    route: FromCode
+    close_code: FromCode
+    duration_ms: float
+    received: int
+    sent: int
+
+
 class OperationCompleted(Event, sampled_by="component"):
     """A call to an upstream, a statement or another timed operation succeeded."""
 

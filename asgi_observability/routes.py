@@ -60,12 +60,15 @@ class Routes:
             if methods:
                 yield found.template, frozenset(methods)
 
-    def template(self, scope: Scope, path: str, root_path: str) -> str:
-        """The template of the route that served ``scope``, which came in with these paths."""
+    def template(self, scope: Scope, path: str, root_path: str) -> tuple[str, bool]:
+        """The template of the route that served ``scope``, which came in with these paths.
+
+        And whether each request has it that the same route serves (`matched_by`).
+        """
         matched = matched_by(scope)
         if matched is None:
             # No route at all, or a middleware that hands on a copy of the scope.
-            return self._by_path(scope, path, root_path) or UNMATCHED
+            return self._by_path(scope, path, root_path) or UNMATCHED, False
         found = self._found.get(id(matched)) or self._looked_up(matched)
         if found.is_mount:
             # An older mark of the mount may hide what its application found.
@@ -73,8 +76,8 @@ class Routes:
             if inner and not inner.is_mount:
                 found = inner
         if found.is_ambiguous:
-            return self._by_path(scope, path, root_path) or found.template
-        return found.template
+            return self._by_path(scope, path, root_path) or found.template, False
+        return found.template, id(matched) in self._found and found.route is matched
 
     def _looked_up(self, route: object) -> Found:
         if self._looked < MAX_DEPTH * MAX_DEPTH:
