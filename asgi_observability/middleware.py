@@ -5,7 +5,8 @@ does an unhandled 500 still get its correlation ID and its count.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -156,8 +157,8 @@ class Correlation:
 class ObservabilityMiddleware:
     """Correlation ID, metrics by route template and one access line per request.
 
-    ``before`` answers some paths itself, such as `/metrics`; ``excluded`` paths and templates are
-    neither counted nor logged, ``quiet`` templates are logged at debug.
+    ``excluded`` paths and templates are neither counted nor logged, ``quiet`` templates are logged
+    at debug.
     """
 
     def __init__(
@@ -168,7 +169,6 @@ class ObservabilityMiddleware:
         *,
         correlating: Correlation | None = None,
         routes: Routes | None = None,
-        before: Callable[[Scope], ASGIApp | None] | None = None,
         excluded: Iterable[str] = (),
         quiet: Iterable[str] = QUIET_ROUTES,
     ) -> None:
@@ -177,7 +177,6 @@ class ObservabilityMiddleware:
         self.websockets = WebSockets(instruments)
         self.count_error = instruments.count_error
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
-        self._before = before
         self._excluded = frozenset(excluded)
         self._quiet = frozenset(quiet)
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
@@ -199,8 +198,7 @@ class ObservabilityMiddleware:
             if _MARK not in scope:  # it is within another application that is observed
                 scope[_MARK] = True
                 raw_id = self._correlation.bind(scope)
-                if self._before is not None:
-                    app = self._before(scope) or app
+                app = self.answered_before(scope) or app
                 exchange = Exchange(self, scope, receive, send, raw_id)
         except Exception:  # a scope that no server sends
             self.count_error()
@@ -221,7 +219,19 @@ class ObservabilityMiddleware:
             if not exchange.is_over:
                 exchange.returned()
 
+    def answered_before(self, scope: Scope) -> ASGIApp | None:
+        """What answers ``scope`` in place of the application, if anything does."""
+        return None
+
+    def around_lifespan(self) -> AbstractAsyncContextManager[None]:
+        """What runs as long as the application does."""
+        return nullcontext()
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with self.around_lifespan():
+                await self.app(scope, receive, send)
+            return
         conversation = None
         try:
             if scope["type"] == "websocket" and _MARK not in scope:

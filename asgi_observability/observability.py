@@ -1,32 +1,19 @@
-"""The layer as a service adopts it.
-
-api = FastAPI()
-app = observed(api, service="billing", operations={"bank": ["charge"]})
-
-gives structured logs with correlation IDs, HTTP metrics by route template, `GET /metrics`, and
-`observability_of(api).instruments` for timers and metrics of the service's own.
-"""
+"""What watches one process: its instruments, what samples them, and who it shares them with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
 
-from asgi_observability import catalogue
 from asgi_observability.background import Background
-from asgi_observability.correlation import Strategy
 from asgi_observability.exposition import exposition
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
-from asgi_observability.logging import LogOptions, configure_logging
-from asgi_observability.metric import Metric, limited_to
-from asgi_observability.middleware import ObservabilityMiddleware
+from asgi_observability.metric import Metric
 from asgi_observability.operation_log import OperationLog
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import RuntimeSampler
@@ -79,63 +66,3 @@ class Observability:
         accept = request.headers.get("accept", "")
         body, content_type = await asyncio.to_thread(exposition, source, accept)
         return Response(body, headers={"Content-Type": content_type})
-
-
-def observed(
-    app: FastAPI,
-    *,
-    service: str,
-    operations: Mapping[str, Iterable[str]],
-    environment: str = "development",
-    logs: LogOptions | None = None,
-    slow_operation_seconds: Mapping[str, float] | None = None,
-    id_strategy: Strategy = "uuid7",
-    workers_dir: Path | None = None,
-) -> ASGIApp:
-    """``app`` within the layer; serve what this returns, once per worker.
-
-    ``operations`` names what the service times, by component: ``{"mailer": ["send"]}``;
-    ``slow_operation_seconds`` from when on that is slow, by component or ``component.operation``.
-
-    Several workers on a machine share ``workers_dir``, an empty folder that exists; each of them
-    then answers `GET /metrics` for all.
-    """
-    logs = replace(logs or LogOptions(), workers_dir=workers_dir)
-    resource = Resource(service, app.version, environment)
-    configure_logging(resource, logs)
-    observability = app.state.observability = Observability(
-        resource,
-        workers_dir,
-        narrowed=_narrowed(operations),
-        log_levels=logs.levels,
-        slow_operation_seconds=slow_operation_seconds,
-    )
-    app.add_api_route("/metrics", observability.exposition, include_in_schema=False)
-    return _Observed(app, observability, id_strategy)
-
-
-def _narrowed(operations: Mapping[str, Iterable[str]]) -> Iterator[Metric]:
-    named = {"component": [*operations], "operation": {*chain(*operations.values())}}
-    for metric in (catalogue.OPERATION_DURATION, catalogue.OPERATION_ERRORS):
-        yield limited_to(metric, **named)
-
-
-def observability_of(app: FastAPI) -> Observability:
-    """What `observed` has given to ``app``. Raises AttributeError before that."""
-    found: Observability = app.state.observability
-    return found
-
-
-class _Observed:
-    """The application in the middleware, with the layer's background work as long as it runs."""
-
-    def __init__(self, app: FastAPI, observability: Observability, id_strategy: Strategy) -> None:
-        self._app = ObservabilityMiddleware(app, observability.instruments, id_strategy)
-        self._observability = observability
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
-            return
-        async with self._observability.running():
-            await self._app(scope, receive, send)
