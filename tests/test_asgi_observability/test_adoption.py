@@ -137,7 +137,7 @@ async def test_an_unhandled_error_is_logged_once_with_the_id_and_at_error() -> N
 
 
 async def test_5xx_lines_are_never_sampled() -> None:
-    from asgi_observability.log_sampling import Sampling  # noqa: PLC0415
+    from asgi_observability.log_sampling import Sampling
 
     app = FastAPI()
     observed(app)
@@ -413,8 +413,8 @@ async def test_a_scope_that_no_server_sends_reaches_the_application() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         reached.append(scope)
 
-    from asgi_observability.instruments import Instruments  # noqa: PLC0415
-    from asgi_observability.middleware import ObservabilityMiddleware  # noqa: PLC0415
+    from asgi_observability.instruments import Instruments
+    from asgi_observability.middleware import ObservabilityMiddleware
 
     layer = ObservabilityMiddleware(application, Instruments())
 
@@ -428,7 +428,7 @@ async def test_a_scope_that_no_server_sends_reaches_the_application() -> None:
 def test_a_websocket_is_watched_from_its_handshake_to_its_close_code() -> None:
     app = FastAPI()
     watched = observed(app)
-    from fastapi import WebSocket  # noqa: PLC0415
+    from fastapi import WebSocket
 
     @app.websocket("/rooms/{room}")
     async def room(websocket: WebSocket, room: str) -> None:
