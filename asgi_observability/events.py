@@ -86,3 +86,23 @@ class BackgroundTaskFailed(Event, level=logging.ERROR):
 
     task: FromCode
     error_type: FromCode
+
+
+class MetricNameTaken(Event, level=logging.WARNING):
+    """A metric of the host's is left out, because there is another of that name already."""
+
+    metric: FromCode
+
+
+class HostCollectorFailed(Event, level=logging.WARNING):
+    """A collector of the host's failed or took too long: scrapes lack its metrics."""
+
+    collector: FromCode
+    error_type: FromCode
+
+
+class MetricMisused(Event, level=logging.WARNING):
+    """A metric was noted with labels that it does not have: these notes are lost."""
+
+    metric: FromCode
+    problem: FromCode
