@@ -41,6 +41,8 @@ CLOSE_CODES = (
 BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime")
 """What the layer itself does again and again."""
 
+# An alert on the share of errors looks for their increase: the first must have a zero before it.
+OUTCOME = Label("outcome", values_of(Outcome), companions=(Outcome.ERROR.value,))
 COMPONENT = Label("component")
 OPERATION = Label("operation")
 
@@ -53,7 +55,7 @@ HTTP_SERVER_REQUEST_DURATION = Metric(
     labels=(
         Label("http_request_method", HTTP_METHODS),
         Label("http_route"),
-        Label("http_response_status_code"),
+        Label("http_response_status_code", companions=("500",)),
     ),
     buckets=REQUEST_SECONDS,
 )
@@ -105,7 +107,7 @@ OPERATION_DURATION = Metric(
     unit="seconds",
     help="Duration of one operation on a component; each attempt of a retried call is counted "
     "separately.",
-    labels=(COMPONENT, OPERATION, Label("outcome", values_of(Outcome))),
+    labels=(COMPONENT, OPERATION, OUTCOME),
     buckets=OPERATION_SECONDS,
 )
 OPERATION_ERRORS = Metric(

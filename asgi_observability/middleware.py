@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
+from asgi_observability.cells import Recorded
 from asgi_observability.correlation import Context, Strategy
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
@@ -19,7 +20,6 @@ from asgi_observability.exchange import Exchange
 from asgi_observability.instruments import Instruments
 from asgi_observability.logging import get_logger
 from asgi_observability.metric import OTHER
-from asgi_observability.recorder import Recorded
 from asgi_observability.request_line import RequestLine, level_of
 from asgi_observability.routes import UNMATCHED, Routes, matched_by
 from asgi_observability.websocket import Conversation, WebSockets

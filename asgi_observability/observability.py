@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_observability.background import Background
-from asgi_observability.exposition import exposition
+from asgi_observability.exposition import Exposer
+from asgi_observability.host_registries import host_family
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
@@ -17,6 +18,7 @@ from asgi_observability.metric import Metric
 from asgi_observability.operation_log import OperationLog
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import RuntimeSampler
+from asgi_observability.snapshot import FamilySnapshot
 from asgi_observability.workers import Workers
 
 LOOK_SECONDS = 1.0
@@ -39,6 +41,7 @@ class Observability:
         self._log_metrics = LogMetrics(self.instruments)
         self.runtime = RuntimeSampler(self.instruments, resource)
         self.workers = Workers(self.instruments, workers_dir) if workers_dir else None
+        self._exposer = Exposer(self._snapshot)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -62,7 +65,12 @@ class Observability:
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""
-        source = self.workers or self.instruments.registry
-        accept = request.headers.get("accept", "")
-        body, content_type = await asyncio.to_thread(exposition, source, accept)
-        return Response(body, headers={"Content-Type": content_type})
+        answer = await self._exposer.answer(
+            request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
+        )
+        return Response(answer.body, headers=answer.headers)
+
+    def _snapshot(self) -> list[FamilySnapshot]:
+        if self.workers is None:
+            return self.instruments.snapshot()
+        return [host_family(family) for family in self.workers.collect()]
