@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from asgi_observability import catalogue, correlation
 from asgi_observability.correlation import Strategy
 from asgi_observability.lifetime import Lifetime
-from asgi_observability.logging import LogOptions, configure_logging
+from asgi_observability.log_options import LogOptions
+from asgi_observability.logging import configure_logging
 from asgi_observability.metric import Metric
 from asgi_observability.middleware import QUIET_ROUTES, Correlation, ObservabilityMiddleware
 from asgi_observability.observability import Observability

@@ -18,7 +18,7 @@ from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
 from asgi_observability.exchange import Exchange
 from asgi_observability.instruments import Instruments
-from asgi_observability.logging import get_logger
+from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
 from asgi_observability.request_line import RequestLine, level_of
 from asgi_observability.routes import UNMATCHED, Routes, matched_by

@@ -9,10 +9,11 @@ import logging
 import orjson
 
 from asgi_observability import correlation
-from asgi_observability import logging as logs
+from asgi_observability import logger as loggers
 from asgi_observability.event import Event
 from asgi_observability.log_sampling import weight
-from asgi_observability.logging import LEVEL_NAMES, NamedLogger, Pipeline
+from asgi_observability.logger import NamedLogger
+from asgi_observability.pipeline import Pipeline
 
 
 class RequestLine:
@@ -35,7 +36,7 @@ class RequestLine:
         """Log it, unless a level or sampling leaves it out."""
         if self._level < self._logger.threshold:
             return
-        pipeline = logs._pipeline
+        pipeline = loggers.pipeline()
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
         context = correlation.context()
@@ -43,19 +44,18 @@ class RequestLine:
             pipeline.counts.sampled += 1
             return
         line = b'{"timestamp":"%b%b%b%b%.1f}\n' % (
-            pipeline._now(),
+            pipeline.now(),
             self._head,
             context.fields,
             self._tail,
             seconds * 1000,
         )
-        pipeline._write(line, self._level)
+        pipeline.write(line, self._level)
 
     def _prepare(self, pipeline: Pipeline) -> None:
         """Make what is the same in all lines, as ``pipeline`` writes them."""
-        rate = pipeline._sampling.rate(self._kind.name, self._level)
-        name = LEVEL_NAMES[self._level]
-        self._head = pipeline._constant_part(self._logger.name, name, self._kind.name)
+        rate = pipeline.sampling.rate(self._kind.name, self._level)
+        self._head = pipeline.head(self._logger.name, self._level, self._kind.name)
         if rate < 1.0:
             self._head += b',"weight":%b' % orjson.dumps(weight(rate))
         self._tail = b",%b," % orjson.dumps(self._fields)[1:-1] + b'"duration_ms":'

@@ -95,7 +95,7 @@ def without_line(app: FastAPI) -> ASGIApp:
     observe(app, service="bench")
     app.middleware_stack = layer = app.build_middleware_stack()
     # A logger that nobody turns on: levels belong to the process, and others here do log.
-    layer._log = Logger(NamedLogger("off"), (), {})  # type: ignore[attr-defined]
+    layer._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
     return app
 
 

@@ -37,10 +37,9 @@ async def client(log: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def written(log: Path) -> list[dict[str, object]]:
-    """Every whole line, the server's own included; each has to be JSON."""
-    return [
-        json.loads(line) for line in log.read_text().splitlines(keepends=True) if line[-1:] == "\n"
-    ]
+    """Every whole line of the layer's; the server's own are beside them, as it writes them."""
+    lines = log.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line[0] == "{" and line[-1:] == "\n"]
 
 
 async def samples(client: httpx.AsyncClient) -> dict[tuple[str, tuple[str, ...]], float]:
