@@ -86,32 +86,26 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Pass on a part of the response; the application calls it."""
         kind = message["type"]
+        is_last = False
         if kind == "http.response.body":
-            if message.get("more_body"):
-                if not self._is_stream:
-                    self._goes_on(message)
-                await self._pass_on(message)
-                return
-            await self._pass_on(message)
-            if not self.is_over:
-                # Here and not when the application returns: background tasks come after it.
-                self._ended(self.status)
-            return
-        if kind == "http.response.start":
+            if not message.get("more_body"):
+                is_last = True
+            elif not self._is_stream:
+                self._goes_on(message)
+        elif kind == "http.response.start":
             self._starts(message)
-        await self._pass_on(message)
-        if kind == "http.response.pathsend" and not self.is_over:
-            # The server sends the file, all of it.
-            self._ended(self.status)
-        elif kind == "http.response.zerocopysend" and not message.get("more_body"):
-            self._ended(self.status)
-
-    async def _pass_on(self, message: Message) -> None:
+        elif kind == "http.response.pathsend":
+            is_last = True  # the server sends the file, all of it
+        elif kind == "http.response.zerocopysend":
+            is_last = not message.get("more_body")
         try:
             await self._send(message)
         except OSError:  # what servers raise when nobody is there any more
             self._has_left = True
             raise
+        if is_last and not self.is_over:
+            # Here and not when the application returns: background tasks come after it.
+            self._ended(self.status)
 
     def _starts(self, message: Message) -> None:
         try:

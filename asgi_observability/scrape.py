@@ -27,9 +27,10 @@ class Scrape:
     def is_asked_by(self, scope: Scope) -> bool:
         """Whether ``scope`` asks for it."""
         path: str = scope["path"]
-        if not path.endswith(self.path_format):
-            return False
-        return path_below(path, scope.get("root_path", "")) == self.path_format
+        if path == self.path_format:
+            return True
+        root_path = scope.get("root_path")
+        return bool(root_path) and path_below(path, root_path) == self.path_format
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self
