@@ -76,12 +76,16 @@ class Context:
 
     @property
     def trace_id(self) -> str:
-        """The trace of the span that is active, else the request's; empty without a trace."""
-        return tracing.active_trace_id() or self._span_trace or self.traceparent[3:35]
+        """The trace of the span that is active, or was last here; else the caller's, or empty."""
+        self.keep_trace()
+        return self._span_trace or self.traceparent[3:35]
 
     def keep_trace(self) -> None:
         """Remember the active span's trace for what is logged after the span has ended."""
-        self._span_trace = tracing.active_trace_id()
+        active = tracing.active_trace_id()
+        # What belongs to no request or round would have the trace of whatever came before.
+        if active or not self.correlation_id:
+            self._span_trace = active
 
     @property
     def position(self) -> float:

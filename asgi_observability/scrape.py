@@ -29,7 +29,7 @@ class Scrape:
         path: str = scope["path"]
         if path == self.path_format:
             return True
-        root_path = scope.get("root_path")
+        root_path: str = scope.get("root_path", "")
         return bool(root_path) and path_below(path, root_path) == self.path_format
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,10 +1,12 @@
 """`observe` in place: whoever runs the application, in whatever way, is watched."""
 
+import sys
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request
+from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
@@ -16,9 +18,13 @@ from starlette.types import Receive, Scope, Send
 import asgi_observability as obs
 from asgi_observability import correlation
 from asgi_observability.adoption import WatchedApp
+from asgi_observability.event import FromCode
+from asgi_observability.events import QuietRequest
+from asgi_observability.logger import get_logger
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 
+GET = FromCode("GET")
 HTTP = "http_server_request_duration_seconds_count"
 
 
@@ -423,6 +429,41 @@ async def test_a_scope_that_no_server_sends_reaches_the_application() -> None:
     for scope in ({"type": "http"}, {"type": "websocket"}, {"type": "http", "headers": [1]}):
         await layer(scope, nothing, nothing)
     assert len(reached) == 3
+
+
+async def test_the_active_spans_trace_is_in_lines_and_exemplars(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Spans are real with the SDK only; its contexts and what makes one active are the API's.
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", sys.modules["opentelemetry.trace"])
+    span = trace.NonRecordingSpan(
+        trace.SpanContext(0x1234 << 112, 7, is_remote=False, trace_flags=trace.TraceFlags(1))
+    )
+    app = FastAPI()
+    observed(app)
+
+    class Traced:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            with trace.use_span(span):
+                await self.app(scope, receive, send)
+
+    app.add_middleware(Traced)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        get_logger("host").event(QuietRequest(method=GET, route=GET, status=200, duration_ms=1))
+        raise RuntimeError("a bug")
+
+    with captured_logs() as lines:
+        await asked(app, "/broken")
+    kinds = {line["event"] for line in lines if line.get("trace_id") == f"{0x1234 << 112:032x}"}
+    assert kinds >= {"request", "unhandled_error"}
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    exposed = (await asked(app, "/metrics", headers=accept)).text
+    assert f'trace_id="{0x1234 << 112:032x}"' in exposed
 
 
 def test_a_websocket_is_watched_from_its_handshake_to_its_close_code() -> None:
