@@ -31,7 +31,7 @@ OPERATION_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 30.0),
 )
 
-BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime")
+BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime", "event_loop")
 """What the layer itself does again and again."""
 
 COMPONENT = Label("component")
@@ -93,6 +93,14 @@ PROCESS_WORKERS = Metric(
     "workers",
     "Workers that are running.",
 )
+PROCESS_WORKERS_APART = Metric(
+    "process_workers_apart",
+    Kind.GAUGE,
+    "workers",
+    "Workers at the same address whose counts are missing here, or old because the folder that they "
+    "share can't be used.",
+    merge="livemax",
+)
 PROCESS_CPU = Metric(
     "process_cpu_seconds_total",
     Kind.COUNTER,
@@ -152,6 +160,23 @@ BACKGROUND_TASK_FAILURES = Metric(
     "failures",
     "Rounds of a background task, or rows in one, that failed; the next round tries again.",
     (Label("task"),),
+)
+BACKGROUND_TASK_LAST_ROUND = Metric(
+    "background_task_last_round_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "When the last round of a background task ended, well or not, since the Unix epoch; of the "
+    "worker whose round is the longest ago.",
+    (Label("task"),),
+    merge="livemin",
+)
+BACKGROUND_TASK_INTERVAL = Metric(
+    "background_task_interval_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long a background task waits between two rounds.",
+    (Label("task"),),
+    merge="livemax",
 )
 LOG_LINES = Metric(
     "log_lines_total",

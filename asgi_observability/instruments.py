@@ -29,8 +29,10 @@ from prometheus_client import Metric as PrometheusMetric
 
 from asgi_observability import catalogue
 from asgi_observability.catalogue import Outcome
+from asgi_observability.forking import in_each_child
 from asgi_observability.metric import OTHER, Metric
 from asgi_observability.operation_log import OperationLog
+from asgi_observability.snapshot import FamilySnapshot, HistogramRow
 from asgi_observability.recorder import Exemplar, Feed, Recorded, Recorder, Series
 
 MAX_CHILDREN = 2000
@@ -101,6 +103,31 @@ class Family(Generic[Child]):
         """Expose every combination of closed labels at zero, so that increases are seen from 0."""
         for values in product(*(label.values or () for label in self.metric.labels)):
             self.child(*values)
+
+    def snapshot(self) -> FamilySnapshot:
+        """Every series as it is now."""
+        metric = self.metric
+        rows: dict[tuple[str, ...], float | HistogramRow] = {}
+        for values, child in tuple(self._children.items()):
+            if isinstance(child, Histogram):
+                counts = [int(bucket.get()) for bucket in child._buckets]
+                rows[values] = HistogramRow(counts, child._sum.get())
+            else:
+                rows[values] = child._value.get()
+        return FamilySnapshot(
+            *(metric.name, metric.kind.value, metric.help, metric.unit, metric.label_names),
+            *(metric.buckets, metric.merge, rows),
+        )
+
+    def clear(self) -> None:
+        """Set every series to zero."""
+        for child in self._children.values():
+            if isinstance(child, Histogram):
+                for bucket in child._buckets:
+                    bucket.set(0)
+                child._sum.set(0)
+            else:
+                child._value.set(0)
 
     def _record(self, values: tuple[str, ...]) -> Recorded:
         folded = self._folded(values)
@@ -190,6 +217,7 @@ class Instruments:
         self._samples: list[tuple[Recorded, Callable[[], float]]] = []
         # The common end of an operation, one look-up away.
         self._succeeded: dict[tuple[str, str], Recorded] = {}
+        in_each_child(self.begin_in_child)
 
     def counter(self, metric: Metric) -> Family[Counter]:
         """The family of a counter; the same one at each call."""
@@ -248,10 +276,21 @@ class Instruments:
             with self.contained():
                 series.note(read())
 
-    def merge_of(self, name: str) -> str:
-        """How the values that several workers have of a metric become one."""
-        family = self._families.get(name)
-        return family.metric.merge if family else "livesum"
+    def snapshot(self) -> list[FamilySnapshot]:
+        """Every family as it is now."""
+        self.recorder.drain()
+        return [family.snapshot() for family in tuple(self._families.values())]
+
+    def begin_in_child(self) -> None:
+        """Count from zero in a forked process: what was counted before is the parent's to tell.
+
+        A gauge that is added up would be told twice as well; the least or the greatest of two that
+        are equal is the same.
+        """
+        self.recorder.begin_in_child()
+        for family in tuple(self._families.values()):
+            if family.metric.merge == "livesum":
+                family.clear()
 
     @contextmanager
     def contained(self) -> Iterator[None]:

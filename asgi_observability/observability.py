@@ -18,23 +18,20 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi_observability import catalogue
-from asgi_observability.background import Background
 from asgi_observability.correlation import Strategy
-from asgi_observability.exposition import exposition
+from asgi_observability.exposition import Told, exposition
 from asgi_observability.instruments import Instruments
+from asgi_observability.layer_rounds import LayerRounds
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
 from asgi_observability.logging import LogOptions, configure_logging
 from asgi_observability.metric import Metric, limited_to
 from asgi_observability.middleware import ObservabilityMiddleware
 from asgi_observability.operation_log import OperationLog
+from asgi_observability.own_thread import OwnThread
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import RuntimeSampler
 from asgi_observability.workers import Workers
-
-LOOK_SECONDS = 1.0
-"""How often counts of the log are taken over, and levels that other workers changed."""
-
 
 class Observability:
     """One worker's instruments, what samples it, and the workers it shares ``workers_dir`` with."""
@@ -51,33 +48,31 @@ class Observability:
         self.log_levels = LogLevels(log_levels or {}, workers_dir)
         self._log_metrics = LogMetrics(self.instruments)
         self.runtime = RuntimeSampler(self.instruments, resource)
-        self.workers = Workers(self.instruments, workers_dir) if workers_dir else None
+        self.workers = Workers(self.instruments, workers_dir)
+        self.rounds = LayerRounds(
+            self.instruments, self.runtime, self.workers, self.log_levels, self._log_metrics
+        )
+        self._service = resource.service
+        self._own_thread = OwnThread("observability-scrape")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
-        parts = (self.runtime, self.workers) if self.workers else (self.runtime,)
-        tasks = [asyncio.create_task(part.run()) for part in parts]
-        background = Background(self.instruments)
-        looking = background.every("log_metrics", LOOK_SECONDS, self._look)
-        tasks.append(asyncio.create_task(looking))
+        self.rounds.find_folder(self._service)
+        task = asyncio.create_task(self.rounds.run())
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _look(self) -> None:
-        with self.instruments.contained():
-            self.log_levels.look()
-            self._log_metrics.look()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.workers.leave()
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""
-        source = self.workers or self.instruments.registry
         accept = request.headers.get("accept", "")
-        body, content_type = await asyncio.to_thread(exposition, source, accept)
+        body, content_type = await self._own_thread.run(
+            lambda: exposition(Told(self.workers.families()), accept)
+        )
         return Response(body, headers={"Content-Type": content_type})
 
 

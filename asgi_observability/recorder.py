@@ -82,6 +82,10 @@ class Recorded:
         self._feed(finite, self._exemplar())
         return Batch(self.series, finite)
 
+    def take_none(self) -> None:
+        """Forget the notes."""
+        self._noted.clear()
+
     def _exemplar(self) -> Exemplar | None:
         return None
 
@@ -124,6 +128,13 @@ class Recorder:
         self._draining = RLock()
         self._minute = 0
         self.minute_end = 0.0
+        self._start_minute()
+
+    def begin_in_child(self) -> None:
+        """Forget in a forked process what the parent has noted, and who might hold the lock."""
+        self._draining = RLock()
+        for recorded in self._all:
+            recorded.take_none()
         self._start_minute()
 
     def recorded(self, series: Series, feed: Feed) -> Recorded:
