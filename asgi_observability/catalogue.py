@@ -97,7 +97,7 @@ PROCESS_WORKERS_APART = Metric(
     "process_workers_apart",
     Kind.GAUGE,
     "workers",
-    "Workers at the same address whose counts are missing here, or old because the folder that they "
+    "Workers at the same address whose counts are missing here, or old as the folder that they "
     "share can't be used.",
     merge="livemax",
 )

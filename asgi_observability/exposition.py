@@ -45,7 +45,7 @@ class Told:
                 total = 0
                 for bound, count in zip((*told.bounds, float("inf")), row.counts, strict=True):
                     total += count
-                    le = {"le": floatToGoString(bound)}
+                    le = {"le": floatToGoString(bound)}  # type: ignore[no-untyped-call]
                     family.add_sample(f"{name}_bucket", labels | le, total)
                 family.add_sample(f"{name}_count", labels, total)
                 family.add_sample(f"{name}_sum", labels, row.sum)

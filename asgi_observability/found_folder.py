@@ -46,19 +46,37 @@ def listeners_beside(port: int) -> int:
         with suppress(OSError, ValueError, IndexError):
             for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                 row = line.split()
-                is_listening = row[3] == "0A"
-                if is_listening and int(row[1].rpartition(":")[2], 16) == port:
-                    if int(row[7]) == os.geteuid():
-                        others.add(int(row[9]))
+                is_listening, user = row[3] == "0A", int(row[7])
+                at = int(row[1].rpartition(":")[2], 16)
+                if is_listening and (at, user) == (port, os.geteuid()):
+                    others.add(int(row[9]))
     return len(others - own) if others & own else 0
 
 
 def _inherited_sockets() -> Iterator[int]:
     """The inodes of bound stream sockets that nobody is at the other end of."""
+    of_parent = _sockets_of(os.getppid())
     for inode, sock in _sockets():
         with suppress(OSError):
+            if of_parent is not None and inode not in of_parent:
+                continue
             if sock.type == socket.SOCK_STREAM and sock.getsockname() and not _is_connected(sock):
                 yield inode
+
+
+def _sockets_of(pid: int) -> set[int] | None:
+    """The inodes of a process's sockets; None where this process may not look."""
+    try:
+        descriptors = [*Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return None
+    inodes = set()
+    for each in descriptors:
+        with suppress(OSError):
+            about = each.stat()
+            if stat.S_ISSOCK(about.st_mode):
+                inodes.add(about.st_ino)
+    return inodes
 
 
 def _sockets() -> Iterator[tuple[int, socket.socket]]:
@@ -91,7 +109,7 @@ def _system() -> Iterator[object]:
 
 def _base() -> Path:
     """In memory where there is such a place: what is counted there outlives no restart anyway."""
-    for name in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - see _own_folder
+    for name in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):
         if name and os.access(name, os.W_OK | os.X_OK) and Path(name).is_dir():
             return Path(name)
     return Path(tempfile.gettempdir())

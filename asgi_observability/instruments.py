@@ -32,8 +32,8 @@ from asgi_observability.catalogue import Outcome
 from asgi_observability.forking import in_each_child
 from asgi_observability.metric import OTHER, Metric
 from asgi_observability.operation_log import OperationLog
-from asgi_observability.snapshot import FamilySnapshot, HistogramRow
 from asgi_observability.recorder import Exemplar, Feed, Recorded, Recorder, Series
+from asgi_observability.snapshot import FamilySnapshot, HistogramRow
 
 MAX_CHILDREN = 2000
 """Label combinations kept per metric; further ones are folded into ``other``."""

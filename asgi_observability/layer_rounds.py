@@ -1,7 +1,6 @@
 """What the layer itself does once a second, in a service with an event loop or without one."""
 
 from asgi_observability.background import Background, Rounds
-from asgi_observability.found_folder import found_folder
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
@@ -24,9 +23,7 @@ class LayerRounds:
         log_levels: LogLevels | None = None,
         log_metrics: LogMetrics | None = None,
     ) -> None:
-        self._instruments = instruments
         self._runtime = runtime
-        self._workers = workers
         self._background = Background(instruments)
         self.thread = Rounds(self._background, SAMPLE_SECONDS)
         self.thread.add("runtime", runtime.sample)
@@ -36,18 +33,6 @@ class LayerRounds:
             self.thread.add("log_levels", log_levels.look)
         # The last one, so that it has what the others have noted.
         self.thread.add(TASK, workers.leave_snapshot)
-
-    def find_folder(self, service: str) -> None:
-        """Share a folder with the workers of the same server, if none was named. Never raises."""
-        if self._workers.folder is None:
-            try:
-                folder = found_folder(service)
-            except Exception as error:
-                self._background.failed(TASK, error)
-                self._workers.unmerged = 1
-            else:
-                if folder:
-                    self._workers.share(folder)
 
     async def run(self) -> None:
         """Do it until cancelled. A thread that has ended, or could not begin, is begun again."""

@@ -33,6 +33,7 @@ from asgi_observability.resource import Resource
 from asgi_observability.runtime import RuntimeSampler
 from asgi_observability.workers import Workers
 
+
 class Observability:
     """One worker's instruments, what samples it, and the workers it shares ``workers_dir`` with."""
 
@@ -58,7 +59,7 @@ class Observability:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
-        self.rounds.find_folder(self._service)
+        self.workers.find_folder(self._service)
         task = asyncio.create_task(self.rounds.run())
         try:
             yield
@@ -71,7 +72,7 @@ class Observability:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""
         accept = request.headers.get("accept", "")
         body, content_type = await self._own_thread.run(
-            lambda: exposition(Told(self.workers.families()), accept)
+            lambda: exposition(Told(self.workers.families(request.url.port)), accept)
         )
         return Response(body, headers={"Content-Type": content_type})
 

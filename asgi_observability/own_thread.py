@@ -15,7 +15,7 @@ class OwnThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._begin()
+        self._executor: ThreadPoolExecutor | None = None
         in_each_child(self._begin)
 
     async def run(self, call: Callable[[], Result]) -> Result:
@@ -25,4 +25,4 @@ class OwnThread:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def _begin(self) -> None:
-        self._executor: ThreadPoolExecutor | None = None
+        self._executor = None

@@ -15,10 +15,15 @@ from pathlib import Path
 
 from asgi_observability import catalogue
 from asgi_observability.background import Background
+from asgi_observability.events import WorkersApart
 from asgi_observability.forking import in_each_child
+from asgi_observability.found_folder import found_folder, listeners_beside
 from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
 from asgi_observability.snapshot import FamilySnapshot, merged
 from asgi_observability.workers_folder import Families, Others, WorkersFolder
+
+log = get_logger(__name__)
 
 TASK = "worker_snapshot"
 
@@ -30,9 +35,10 @@ class Workers:
         self._instruments = instruments
         self._background = Background(instruments)
         self._folder: WorkersFolder | None = None
-        self.unmerged = 0
-        """Workers at the same address that leave their counts elsewhere, as far as is known."""
-        self._begin()
+        self._apart = 0
+        self._writing = threading.Lock()
+        self._written: Families = []
+        self._others = Others()
         if folder:
             self.share(folder)
         in_each_child(self.begin_in_child)
@@ -46,6 +52,15 @@ class Workers:
         """From now on, share ``folder`` with others; it is made when it is first written to."""
         self._folder = WorkersFolder(folder, self._instruments.count_error)
 
+    def find_folder(self, service: str) -> None:
+        """Share a folder with the workers of the same server, if none was named. Never raises."""
+        if self._folder is None:
+            try:
+                if folder := found_folder(service):
+                    self.share(folder)
+            except Exception as error:
+                self._background.failed(TASK, error)
+
     def leave_snapshot(self) -> None:
         """Write down what this process counts. Raises OSError."""
         if self._folder:
@@ -54,14 +69,16 @@ class Workers:
                 self._folder.write(families)
                 self._written = families
 
-    def families(self) -> Families:
+    def families(self, port: int | None = None) -> Families:
         """What every process counts, added up, as any of them tells it now.
 
         Never raises; call it in a thread. What went wrong is counted, and logged as a failure of
-        the task `worker_snapshot`.
+        the task `worker_snapshot`. ``port`` is where the question came in: others that listen there
+        and share no folder are told in `process_workers_apart`.
         """
         if self._folder is None:
-            return _told_apart(self._instruments.snapshot(), self.unmerged)
+            self._look_beside(port)
+            return _told_apart(self._instruments.snapshot(), self._apart)
         has_written = self._try_to_write()
         has_read = self._try_to_read(self._folder)
         if has_written or not (self._others.live and self._written):
@@ -80,14 +97,20 @@ class Workers:
 
     def begin_in_child(self) -> None:
         """Have files of its own in a forked process; what was counted before is the parent's."""
-        self._begin()
+        self._writing = threading.Lock()
+        self._written = []
+        self._others = Others()
         if self._folder:
             self._folder.begin_in_child()
 
-    def _begin(self) -> None:
-        self._writing = threading.Lock()
-        self._written: Families = []
-        self._others = Others()
+    def _look_beside(self, port: int | None) -> None:
+        beside = 0
+        if port is not None:
+            with self._instruments.contained():
+                beside = listeners_beside(port)
+        if beside and not self._apart:
+            log.event(WorkersApart(workers=beside))
+        self._apart = beside
 
     def _try_to_write(self) -> bool:
         try:

@@ -1,5 +1,7 @@
 """A service of somebody else's that has adopted the layer as docs/adopting.md shows it."""
 
+import os
+
 from fastapi import FastAPI
 
 from asgi_observability.metric import Kind, Label, Metric
@@ -20,6 +22,12 @@ async def pay(invoice_id: int) -> dict[str, int]:
     with instruments.operation("bank", "charge"):
         instruments.counter(INVOICES).series("paper").note()
     return {"invoice": invoice_id}
+
+
+@api.get("/pid")
+async def pid() -> int:
+    """Which worker answers."""
+    return os.getpid()
 
 
 @api.get("/broken")

@@ -102,4 +102,3 @@ def worker(folder: Path, payments: int, waiting: int = 0) -> Child:
     child = Child(begin)
     assert child.ask() == "written"
     return child
-

@@ -150,7 +150,7 @@ def test_without_descriptors_for_a_while_every_loop_goes_on() -> None:
             families = workers.families()
             failures = layer.BACKGROUND_TASK_FAILURES
             return " ".join(
-                str(told(families, metric, *labels))
+                str(told(families, metric, *labels) or 0.0)
                 for metric, labels in (
                     (failures, ("runtime",)),
                     (failures, ("worker_snapshot",)),

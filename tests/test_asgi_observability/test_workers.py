@@ -1,4 +1,4 @@
-"""Several processes' metrics as one: whoever reads them gets one number, whatever ends or breaks."""
+"""Several processes' metrics as one: everybody gets one number, whatever ends or breaks."""
 
 import errno
 import os
@@ -15,6 +15,7 @@ import pytest
 from asgi_observability import catalogue
 from asgi_observability.snapshot import HistogramRow
 from asgi_observability.workers import Workers
+from tests.not_empty import not_empty
 from tests.test_asgi_observability.counting_process import (
     LARGEST,
     PAID,
@@ -27,7 +28,6 @@ from tests.test_asgi_observability.counting_process import (
     told,
     worker,
 )
-from tests.not_empty import not_empty
 
 APART = catalogue.PROCESS_WORKERS_APART
 
@@ -62,9 +62,7 @@ def test_live_workers_are_added_up_and_gauges_as_they_declare(
     assert row.counts == [0, 2, 0]
 
 
-def test_setting_the_clock_counts_nobody_again(
-    start: Callable[..., Child], tmp_path: Path
-) -> None:
+def test_setting_the_clock_counts_nobody_again(start: Callable[..., Child], tmp_path: Path) -> None:
     other, own = start(1000), Workers(counted(0), tmp_path)
     create_time = psutil.Process.create_time
     for step in (1, -1, 3600):
