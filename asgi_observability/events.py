@@ -95,3 +95,10 @@ class BackgroundTaskFailed(Event, level=logging.ERROR):
 
     task: FromCode
     error_type: FromCode
+
+
+class MetricMisused(Event, level=logging.ERROR):
+    """A metric was given labels or a number that it doesn't take; said once for each metric."""
+
+    metric: FromCode
+    problem: FromCode
