@@ -31,7 +31,10 @@ OPERATION_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 30.0),
 )
 
-BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime", "event_loop")
+BACKGROUND_TASKS = (
+    *("worker_snapshot", "log_metrics", "log_levels", "runtime", "event_loop"),
+    *("gauges", "textfile"),
+)
 """What the layer itself does again and again."""
 
 COMPONENT = Label("component")

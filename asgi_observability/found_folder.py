@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 FORGOTTEN_SECONDS = 86400.0
 """A folder in which nobody has written for so long is removed."""
@@ -33,6 +34,13 @@ def found_folder(service: str, base: Path | None = None) -> Path | None:
     folder = _own_folder(base or _base()) / hashlib.sha256(named.encode()).hexdigest()[:16]
     _remove_forgotten(folder.parent)
     return folder
+
+
+def folder_of_its_own() -> Path:
+    """A folder for one process and those that it forks. Raises OSError like `found_folder`."""
+    parent = _own_folder(_base())
+    _remove_forgotten(parent)
+    return parent / f"process-{token_hex(8)}"
 
 
 def listeners_beside(port: int) -> int:
