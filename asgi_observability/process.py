@@ -133,11 +133,11 @@ class _ObservedProcess:
         leave = os._exit
 
         def ended(status: int) -> None:
-            os._exit = leave  # type: ignore[assignment]
+            os._exit = leave
             self.end()
             leave(status)
 
-        os._exit = ended
+        os._exit = ended  # type: ignore[assignment]
 
     def _end_with_sigterm(self) -> None:
         if threading.current_thread() is not threading.main_thread():
