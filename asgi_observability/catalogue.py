@@ -37,6 +37,8 @@ BACKGROUND_TASKS = (
 )
 """What the layer itself does again and again."""
 
+# An alert on the share of errors looks for their increase: the first must have a zero before it.
+OUTCOME = Label("outcome", values_of(Outcome), companions=(Outcome.ERROR.value,))
 COMPONENT = Label("component")
 OPERATION = Label("operation")
 
@@ -49,7 +51,7 @@ HTTP_SERVER_REQUEST_DURATION = Metric(
     labels=(
         Label("http_request_method", HTTP_METHODS),
         Label("http_route"),
-        Label("http_response_status_code"),
+        Label("http_response_status_code", companions=("500",)),
     ),
     buckets=REQUEST_SECONDS,
 )
@@ -80,7 +82,7 @@ OPERATION_DURATION = Metric(
     unit="seconds",
     help="Duration of one operation on a component; each attempt of a retried call is counted "
     "separately.",
-    labels=(COMPONENT, OPERATION, Label("outcome", values_of(Outcome))),
+    labels=(COMPONENT, OPERATION, OUTCOME),
     buckets=OPERATION_SECONDS,
 )
 OPERATION_ERRORS = Metric(

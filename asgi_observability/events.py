@@ -97,8 +97,21 @@ class BackgroundTaskFailed(Event, level=logging.ERROR):
     error_type: FromCode
 
 
-class MetricMisused(Event, level=logging.ERROR):
-    """A metric was given labels or a number that it doesn't take; said once for each metric."""
+class MetricNameTaken(Event, level=logging.WARNING):
+    """A metric of the host's is left out, because there is another of that name already."""
+
+    metric: FromCode
+
+
+class HostCollectorFailed(Event, level=logging.WARNING):
+    """A collector of the host's failed or took too long: scrapes lack its metrics."""
+
+    collector: FromCode
+    error_type: FromCode
+
+
+class MetricMisused(Event, level=logging.WARNING):
+    """A metric was noted with labels that it does not have: these notes are lost."""
 
     metric: FromCode
     problem: FromCode

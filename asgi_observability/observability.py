@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi_observability import catalogue
 from asgi_observability.correlation import Strategy
-from asgi_observability.exposition import Told, exposition
+from asgi_observability.exposition import Exposer
 from asgi_observability.instruments import Instruments
 from asgi_observability.layer_rounds import LayerRounds
 from asgi_observability.log_levels import LogLevels
@@ -28,7 +28,6 @@ from asgi_observability.logging import LogOptions, configure_logging
 from asgi_observability.metric import Metric, limited_to
 from asgi_observability.middleware import ObservabilityMiddleware
 from asgi_observability.operation_log import OperationLog
-from asgi_observability.own_thread import OwnThread
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import RuntimeSampler
 from asgi_observability.workers import Workers
@@ -54,7 +53,7 @@ class Observability:
             self.instruments, self.runtime, self.workers, self.log_levels, self._log_metrics
         )
         self._service = resource.service
-        self._own_thread = OwnThread("observability-scrape")
+        self._exposer = Exposer(self.workers.families)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -70,11 +69,11 @@ class Observability:
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""
-        accept = request.headers.get("accept", "")
-        body, content_type = await self._own_thread.run(
-            lambda: exposition(Told(self.workers.families(request.url.port)), accept)
+        self.workers.port = (request.scope.get("server") or (None, None))[1]
+        answer = await self._exposer.answer(
+            request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
         )
-        return Response(body, headers={"Content-Type": content_type})
+        return Response(answer.body, headers=answer.headers)
 
 
 def observed(

@@ -21,7 +21,7 @@ from typing import Any
 
 from asgi_observability import catalogue
 from asgi_observability.background import Background, Rounds
-from asgi_observability.exposition import Told, exposition
+from asgi_observability.exposition import exposition
 from asgi_observability.forking import in_each_child
 from asgi_observability.found_folder import folder_of_its_own
 from asgi_observability.instruments import Instruments
@@ -187,13 +187,17 @@ class _Answer(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/metrics":
             self.send_error(404, explain="metrics are at /metrics")
             return
-        families = self.server.workers.families()
-        body, content_type = exposition(Told(families), self.headers.get("Accept", ""))
+        answer = exposition(
+            self.server.workers.families(),
+            self.headers.get("Accept", ""),
+            self.headers.get("Accept-Encoding", ""),
+        )
         self.send_response(200)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        for header in answer.headers.items():
+            self.send_header(*header)
+        self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer.body)
 
     def log_message(self, *_: Any) -> None:
         """Scrapes are not logged, and standard error is the host's."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from asgi_observability import catalogue
-from asgi_observability.exposition import Told, exposition
+from asgi_observability.exposition import exposition
 from asgi_observability.snapshot import FamilySnapshot
 
 WAIT_SECONDS = 2.0
@@ -62,11 +62,10 @@ class Textfile:
             for family in self._families()
             if family.name not in left_out
         ]
-        body, _ = exposition(Told(families), "")
         # The collector reads what ends in .prom.
         new = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         try:
-            new.write_bytes(body)
+            new.write_bytes(exposition(families, "").body)
             new.chmod(0o644)
             new.replace(self.path)
         finally:

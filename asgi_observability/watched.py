@@ -17,12 +17,13 @@ from enum import Enum
 from typing import Any, ClassVar, TypeVar
 
 from asgi_observability import catalogue
+from asgi_observability.cells import Recorded
 from asgi_observability.event import FromCode
 from asgi_observability.events import MetricMisused
-from asgi_observability.instruments import Family, Instruments, operation
+from asgi_observability.families import Family
+from asgi_observability.instruments import Instruments, operation
 from asgi_observability.logging import get_logger
 from asgi_observability.metric import OTHER, Kind, Label, Metric
-from asgi_observability.recorder import Recorded
 
 log = get_logger(__name__)
 

@@ -35,7 +35,10 @@ class Workers:
         self._instruments = instruments
         self._background = Background(instruments)
         self._folder: WorkersFolder | None = None
+        self.port: int | None = None
+        """Where this process is asked; others that listen there too are looked for."""
         self._apart = 0
+        self._is_copy = False
         self._writing = threading.Lock()
         self._written: Families = []
         self._others = Others()
@@ -65,24 +68,23 @@ class Workers:
         """Write down what this process counts. Raises OSError."""
         if self._folder:
             with self._writing:
-                families = self._instruments.snapshot()
+                families = self._snapshot()
                 self._folder.write(families)
                 self._written = families
 
-    def families(self, port: int | None = None) -> Families:
+    def families(self) -> Families:
         """What every process counts, added up, as any of them tells it now.
 
         Never raises; call it in a thread. What went wrong is counted, and logged as a failure of
-        the task `worker_snapshot`. ``port`` is where the question came in: others that listen there
-        and share no folder are told in `process_workers_apart`.
+        the task `worker_snapshot`.
         """
         if self._folder is None:
-            self._look_beside(port)
-            return _told_apart(self._instruments.snapshot(), self._apart)
+            self._look_beside()
+            return _told_apart(self._snapshot(), self._apart)
         has_written = self._try_to_write()
         has_read = self._try_to_read(self._folder)
         if has_written or not (self._others.live and self._written):
-            own = self._written if has_written else self._instruments.snapshot()
+            own = self._written if has_written else self._snapshot()
         else:
             # Others tell this as well, and can't know what was counted since.
             own = self._written
@@ -98,16 +100,23 @@ class Workers:
     def begin_in_child(self) -> None:
         """Have files of its own in a forked process; what was counted before is the parent's."""
         self._writing = threading.Lock()
+        self._is_copy = self._is_copy or bool(self._written)
         self._written = []
         self._others = Others()
         if self._folder:
             self._folder.begin_in_child()
 
-    def _look_beside(self, port: int | None) -> None:
+    def _snapshot(self) -> Families:
+        if self._is_copy:
+            # What the host's registries have counted is the parent's, for the most part.
+            return self._instruments.own_snapshot()
+        return self._instruments.snapshot()
+
+    def _look_beside(self) -> None:
         beside = 0
-        if port is not None:
+        if self.port is not None:
             with self._instruments.contained():
-                beside = listeners_beside(port)
+                beside = listeners_beside(self.port)
         if beside and not self._apart:
             log.event(WorkersApart(workers=beside))
         self._apart = beside

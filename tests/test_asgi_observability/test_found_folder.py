@@ -71,7 +71,8 @@ def test_workers_without_a_common_folder_are_told() -> None:
         sock.listen()
         port = sock.getsockname()[1]
         own = Workers(counted(2), None)
-        assert told(own.families(port), catalogue.PROCESS_WORKERS_APART) == 0
+        own.port = port
+        assert told(own.families(), catalogue.PROCESS_WORKERS_APART) == 0
 
         def listen() -> str:
             with socket.socket() as other:
@@ -84,7 +85,7 @@ def test_workers_without_a_common_folder_are_told() -> None:
         beside: list[socket.socket] = []
         child = worker(listen)
         assert child.ask() == "listens"
-        families = own.families(port)
+        families = own.families()
         child.kill()
     assert told(families, PAID, "card") == 2
     assert told(families, catalogue.PROCESS_WORKERS_APART) == 1
