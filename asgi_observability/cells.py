@@ -9,7 +9,7 @@ are races: there each cell would need a lock, or one copy for each thread that t
 """
 
 from bisect import bisect_left
-from math import inf
+from math import inf, nan
 from time import time
 from typing import Generic, TypeVar
 
@@ -129,7 +129,7 @@ class GaugeCell(Cell[float]):
         try:
             value = float(value)
             if -inf < value < inf:
-                self.value += value
+                self.value = value if self.value != self.value else self.value + value
                 if self.raw is not None:
                     self.recorder.keep(self.raw, self.value)
                 return
@@ -142,8 +142,8 @@ class GaugeCell(Cell[float]):
         return self.value
 
     def clear(self) -> None:
-        """Set it to zero."""
-        self.value = 0.0
+        """Set it to zero; of what is not added up, zero would be a value like any other."""
+        self.value = 0.0 if self.series.metric.merge == "livesum" else nan
 
 
 class HistogramCell(Cell[HistogramRow]):

@@ -87,6 +87,8 @@ class Instruments:
         self._host = HostRegistries(registries, self._collector_failed, self._name_taken)
         # The common end of an operation, one look-up away; names that are folded are not in it.
         self._succeeded: dict[tuple[str, str], HistogramCell] = {}
+        self.is_told = False
+        """Whether anybody was told what this process counts."""
         in_each_child(self.begin_in_child)
 
     def counter(self, metric: Metric) -> CounterFamily:
@@ -210,13 +212,13 @@ class Instruments:
     def begin_in_child(self) -> None:
         """Count from zero in a forked process: what was counted before is the parent's to tell.
 
-        A gauge that is added up would be told twice as well; the least or the greatest of two that
-        are equal is the same.
+        So are its gauges, unless it only prepares what its children do: then they set none anew.
         """
         self.recorder.begin_in_child()
         for family in [*self._families.values()]:
-            if family.metric.merge == "livesum":
+            if self.is_told or family.metric.kind is not Kind.GAUGE:
                 family.clear()
+        self.is_told = False
 
     @cached_property
     def registry(self) -> CollectorRegistry:

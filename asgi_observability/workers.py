@@ -107,6 +107,7 @@ class Workers:
             self._folder.begin_in_child()
 
     def _snapshot(self) -> Families:
+        self._instruments.is_told = True
         if self._is_copy:
             # What the host's registries have counted is the parent's, for the most part.
             return self._instruments.own_snapshot()

@@ -174,6 +174,33 @@ def test_children_of_a_preforking_server_count_for_themselves(tmp_path: Path) ->
     assert paid(master) == 350
 
 
+def test_what_a_server_prepares_before_it_forks_is_each_child_s(tmp_path: Path) -> None:
+    instruments = counted(50, waiting=4)
+    master = Workers(instruments, tmp_path)
+    child = Child(
+        lambda: (
+            lambda _: " ".join(
+                str(told(master.families(), metric, *labels))
+                for metric, labels in ((PAID, ("card",)), (WAITING, ()), (LARGEST, ()))
+            )
+        )
+    )
+    # What it counts while it is imported is in no process alone.
+    assert child.ask() == "0.0 4.0 4.0"
+    child.kill()
+
+
+def test_a_copy_does_not_go_on_telling_what_its_parent_has_set(tmp_path: Path) -> None:
+    instruments = counted(1, waiting=9)
+    parent = Workers(instruments, tmp_path)
+    assert told(parent.families(), LARGEST) == 9
+    child = Child(lambda: lambda _: str(parent.leave_snapshot()))
+    child.ask()
+    instruments.gauge(LARGEST).series().note(2)
+    assert told(parent.families(), LARGEST) == 2
+    child.kill()
+
+
 def test_a_full_disk_is_told_and_over_when_there_is_room_again(
     start: Callable[..., Child], tmp_path: Path
 ) -> None:
