@@ -38,7 +38,10 @@ CLOSE_CODES = (
 """How a WebSocket ended. "application" are the codes from 3000 on, which a client may choose;
 "refused" is one that was never accepted."""
 
-BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime")
+BACKGROUND_TASKS = (
+    *("worker_snapshot", "log_metrics", "log_levels", "runtime", "event_loop"),
+    *("gauges", "textfile"),
+)
 """What the layer itself does again and again."""
 
 # An alert on the share of errors looks for their increase: the first must have a zero before it.
@@ -123,6 +126,14 @@ PROCESS_WORKERS = Metric(
     "workers",
     "Workers that are running.",
 )
+PROCESS_WORKERS_APART = Metric(
+    "process_workers_apart",
+    Kind.GAUGE,
+    "workers",
+    "Workers at the same address whose counts are missing here, or old as the folder that they "
+    "share can't be used.",
+    merge="livemax",
+)
 PROCESS_CPU = Metric(
     "process_cpu_seconds_total",
     Kind.COUNTER,
@@ -182,6 +193,23 @@ BACKGROUND_TASK_FAILURES = Metric(
     "failures",
     "Rounds of a background task, or rows in one, that failed; the next round tries again.",
     (Label("task"),),
+)
+BACKGROUND_TASK_LAST_ROUND = Metric(
+    "background_task_last_round_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "When the last round of a background task ended, well or not, since the Unix epoch; of the "
+    "worker whose round is the longest ago.",
+    (Label("task"),),
+    merge="livemin",
+)
+BACKGROUND_TASK_INTERVAL = Metric(
+    "background_task_interval_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long a background task waits between two rounds.",
+    (Label("task"),),
+    merge="livemax",
 )
 LOG_LINES = Metric(
     "log_lines_total",

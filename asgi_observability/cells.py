@@ -9,7 +9,7 @@ are races: there each cell would need a lock, or one copy for each thread that t
 """
 
 from bisect import bisect_left
-from math import inf
+from math import inf, nan
 from time import time
 from typing import Generic, TypeVar
 
@@ -53,6 +53,10 @@ class Cell(Recorded, Generic[Row]):
         """What has been noted up to now."""
         raise NotImplementedError
 
+    def clear(self) -> None:
+        """Forget it."""
+        raise NotImplementedError
+
 
 class CounterCell(Cell[float]):
     """One series of a counter."""
@@ -80,6 +84,10 @@ class CounterCell(Cell[float]):
     def row(self) -> float:
         """What it has counted."""
         return self.value
+
+    def clear(self) -> None:
+        """Begin at zero."""
+        self.value = 0.0
 
 
 class GaugeCell(Cell[float]):
@@ -121,7 +129,7 @@ class GaugeCell(Cell[float]):
         try:
             value = float(value)
             if -inf < value < inf:
-                self.value += value
+                self.value = value if self.value != self.value else self.value + value
                 if self.raw is not None:
                     self.recorder.keep(self.raw, self.value)
                 return
@@ -132,6 +140,10 @@ class GaugeCell(Cell[float]):
     def row(self) -> float:
         """Its value."""
         return self.value
+
+    def clear(self) -> None:
+        """Set it to zero; of what is not added up, zero would be a value like any other."""
+        self.value = 0.0 if self.series.metric.merge == "livesum" else nan
 
 
 class HistogramCell(Cell[HistogramRow]):
@@ -177,3 +189,8 @@ class HistogramCell(Cell[HistogramRow]):
             # It stays until there is another, of any size.
             self._largest = -inf
         return HistogramRow(self._counts[:], self._sum, exemplar)
+
+    def clear(self) -> None:
+        """Begin without an observation."""
+        self._counts[:] = [0] * len(self._counts)
+        self._sum, self._largest, self._exemplar = 0.0, -inf, None

@@ -112,6 +112,15 @@ class LogLevelChanged(Event, level=logging.WARNING):
     changed_by: FromCode
 
 
+class WorkersApart(Event, level=logging.WARNING):
+    """Other workers listen at the same address and share no folder: each tells only its counts.
+
+    Give all of them the same `workers_dir`.
+    """
+
+    workers: int
+
+
 class BackgroundTaskFailed(Event, level=logging.ERROR):
     """A background task failed, or left out a row that it can't read; it goes on."""
 

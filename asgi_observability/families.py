@@ -127,11 +127,18 @@ class Family(Generic[_C]):
         # A copy, for another thread may make a series meanwhile.
         for values, cell in self._series.copy().items():
             pace.step()
-            rows[values] = cell.row()
+            row = cell.row()
+            if row == row:  # not a number is what nobody has set
+                rows[values] = row
         return FamilySnapshot(
             *(metric.name, metric.kind.value, metric.help, metric.unit),
             *(self._names, metric.buckets, metric.merge, rows),
         )
+
+    def clear(self) -> None:
+        """Set every series back to zero."""
+        for cell in self._series.values():
+            cell.clear()
 
     def _folded(self, values: tuple[object, ...]) -> Key:
         if len(values) != len(self._allowed):

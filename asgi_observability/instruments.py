@@ -35,6 +35,7 @@ from asgi_observability.families import (
     HistogramFamily,
     family_of,
 )
+from asgi_observability.forking import in_each_child
 from asgi_observability.host_registries import HostRegistries
 from asgi_observability.logging import get_logger
 from asgi_observability.metric import Kind, Metric
@@ -86,6 +87,9 @@ class Instruments:
         self._host = HostRegistries(registries, self._collector_failed, self._name_taken)
         # The common end of an operation, one look-up away; names that are folded are not in it.
         self._succeeded: dict[tuple[str, str], HistogramCell] = {}
+        self.is_told = False
+        """Whether anybody was told what this process counts."""
+        in_each_child(self.begin_in_child)
 
     def counter(self, metric: Metric) -> CounterFamily:
         """The family of a counter; the same one at each call."""
@@ -204,6 +208,17 @@ class Instruments:
             with self.contained():
                 families.append(family.snapshot())
         return families
+
+    def begin_in_child(self) -> None:
+        """Count from zero in a forked process: what was counted before is the parent's to tell.
+
+        So are its gauges, unless it only prepares what its children do: then they set none anew.
+        """
+        self.recorder.begin_in_child()
+        for family in [*self._families.values()]:
+            if self.is_told or family.metric.kind is not Kind.GAUGE:
+                family.clear()
+        self.is_told = False
 
     @cached_property
     def registry(self) -> CollectorRegistry:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from asgi_observability.forking import in_each_child
+
 Running = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -17,6 +19,7 @@ class Lifetime:
         self._running = running
         self._task: asyncio.Task[None] | None = None
         self.has_begun = False
+        in_each_child(self._forget)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -32,6 +35,9 @@ class Lifetime:
         """Begin now, in this event loop: no lifespan has."""
         self.has_begun = True
         self._task = asyncio.get_running_loop().create_task(self._until_cancelled())
+
+    def _forget(self) -> None:
+        self.has_begun = False  # a fork has neither the parent's event loop nor its tasks
 
     async def _until_cancelled(self) -> None:
         try:

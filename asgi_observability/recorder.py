@@ -76,6 +76,14 @@ class Recorder:
         self.minute_end = 0.0
         self._start_minute()
 
+    def begin_in_child(self) -> None:
+        """Forget in a forked process what the parent has noted, and who might hold the lock."""
+        self._draining = RLock()
+        for noted in self._kept:
+            if noted.raw is not None:
+                noted.raw.clear()
+        self._start_minute()
+
     def add(self, noted: Noted) -> None:
         """Hand on what is noted of this series too, from now on."""
         with self._draining:

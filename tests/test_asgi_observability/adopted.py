@@ -1,5 +1,7 @@
 """A service of somebody else's that has adopted the layer as docs/adopting.md shows it."""
 
+import os
+
 from fastapi import FastAPI
 
 import asgi_observability as obs
@@ -15,6 +17,12 @@ async def pay(invoice_id: int) -> dict[str, int]:
     with watched.time("bank", "charge"):
         invoices.inc(kind="paper")
     return {"invoice": invoice_id}
+
+
+@app.get("/pid")
+async def pid() -> int:
+    """Which worker answers."""
+    return os.getpid()
 
 
 @app.get("/broken")
