@@ -1,9 +1,10 @@
 """How a service adopts the layer: one call, in place."""
 
+import asyncio
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,13 @@ from asgi_observability.observability import Observability
 from asgi_observability.resource import Resource
 from asgi_observability.routes import Routes
 from asgi_observability.scrape import Scrape
+from asgi_observability.scrape_server import OwnPort
 from asgi_observability.watched import Watched
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+
+EVERYWHERE = "0.0.0.0"
+"""Where a port of its own listens."""
 
 _observed: "WeakKeyDictionary[Starlette, str]" = WeakKeyDictionary()
 
@@ -54,6 +59,7 @@ def observe(
     id_validator: Callable[[str], bool] = correlation.is_well_formed,
     metrics_path: str | None = "/metrics",
     metrics_token: str = "",
+    metrics_port: int | None = None,
     registries: Iterable[CollectorRegistry] = (),
     buckets: Iterable[float] | None = None,
     narrowed: Iterable[Metric] = (),
@@ -88,7 +94,13 @@ def observe(
         observability.instruments.include(registry)
     correlation.use_header(header)
     routes = Routes(lambda: app.routes)
-    scrape = Scrape(observability, metrics_path, metrics_token) if metrics_path else None
+    scrape = own_port = None
+    if metrics_path and metrics_port is None:
+        scrape = Scrape(observability, metrics_path, metrics_token)
+    elif metrics_path:
+        own_port = OwnPort(
+            observability.workers, EVERYWHERE, metrics_port or 0, metrics_path, metrics_token
+        )
     if scrape:
         routes.add(scrape, scrape.path_format)
     layer = _Layer(
@@ -96,6 +108,7 @@ def observe(
         Correlation(observability.instruments, header, id_generator, id_validator),
         routes,
         scrape,
+        own_port,
         exclude,
         quiet,
     )
@@ -113,6 +126,7 @@ class _Layer(ObservabilityMiddleware):
         correlating: Correlation,
         routes: Routes,
         scrape: Scrape | None,
+        own_port: OwnPort | None,
         exclude: Iterable[str],
         quiet: Iterable[str],
     ) -> None:
@@ -125,12 +139,26 @@ class _Layer(ObservabilityMiddleware):
             quiet=quiet,
         )
         self._scrape = scrape
-        self._lifetime = Lifetime(observability.running)
+        self._own_port = own_port
+        self._observability = observability
+        self._lifetime = Lifetime(self._running)
 
     def around(self, app: ASGIApp) -> "_Layer":
         """The layer with ``app`` within; it may be built more than once."""
         self.app = app
         return self
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        async with self._observability.running():
+            if self._own_port is None:
+                yield
+                return
+            self._own_port.begin()
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(self._own_port.stop)
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
         """What answers ``scope`` in place of the application."""

@@ -146,3 +146,10 @@ class MetricMisused(Event, level=logging.WARNING):
 
     metric: FromCode
     problem: FromCode
+
+
+class MetricsPortTaken(Event, level=logging.WARNING):
+    """The port for `/metrics` is taken, by another worker or a stranger; it is tried again."""
+
+    host: FromCode
+    port: int

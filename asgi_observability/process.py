@@ -14,19 +14,17 @@ import shutil
 import signal
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from asgi_observability import catalogue
 from asgi_observability.background import Background, Rounds
-from asgi_observability.exposition import exposition
 from asgi_observability.forking import in_each_child
 from asgi_observability.found_folder import folder_of_its_own
 from asgi_observability.instruments import Instruments
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import SAMPLE_SECONDS, RuntimeSampler
+from asgi_observability.scrape_server import ScrapeServer, listening
 from asgi_observability.textfile import Textfile
 from asgi_observability.watched import Watched
 from asgi_observability.workers import TASK, Workers
@@ -65,7 +63,7 @@ def observe_process(
         raise ValueError(f"textfile={str(textfile)!r}: node_exporter reads files that end in .prom")
     if any(path is not None and each.path == path for each in _observed):
         raise ValueError(f"textfile={str(textfile)!r}: this process is observed there already")
-    server = None if port is None else _listening(host, port)
+    server = None if port is None else listening(host, port)
     observed = _ObservedProcess(Resource(service, version, environment), path, server)
     _observed.append(observed)
     return Watched(observed.instruments)
@@ -75,7 +73,7 @@ class _ObservedProcess:
     """One process, or a fork of one: its instruments, its thread, and what happens at its end."""
 
     def __init__(
-        self, resource: Resource, path: Path | None, server: "_MetricsServer | None"
+        self, resource: Resource, path: Path | None, server: "ScrapeServer | None"
     ) -> None:
         self.path = path
         self.instruments = Instruments()
@@ -153,60 +151,3 @@ class _ObservedProcess:
             ending.join(END_SECONDS)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-
-
-class _MetricsServer(ThreadingHTTPServer):
-    """Answers scrapes in threads of its own."""
-
-    daemon_threads = True
-    block_on_close = False
-    workers: Workers
-
-    def begin(self, workers: Workers) -> None:
-        """Answer from now on."""
-        self.workers = workers
-        threading.Thread(
-            target=self.serve_forever, name="observability-scrape", daemon=True
-        ).start()
-
-    def close_in_child(self) -> None:
-        """A forked process must not keep the port when its parent has ended."""
-        self.socket.close()
-
-
-class _Answer(BaseHTTPRequestHandler):
-    """Answers one scrape."""
-
-    server: _MetricsServer
-    timeout = 10
-    server_version = "metrics"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        """The metrics, at their path alone."""
-        if self.path.partition("?")[0] != "/metrics":
-            self.send_error(404, explain="metrics are at /metrics")
-            return
-        answer = exposition(
-            self.server.workers.families(),
-            self.headers.get("Accept", ""),
-            self.headers.get("Accept-Encoding", ""),
-        )
-        self.send_response(200)
-        for header in answer.headers.items():
-            self.send_header(*header)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, *_: Any) -> None:
-        """Scrapes are not logged, and standard error is the host's."""
-
-
-def _listening(host: str, port: int) -> _MetricsServer:
-    try:
-        return _MetricsServer((host, port), _Answer)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"port={port}: {host}:{port} can't be had ({error.strerror}); use another"
-        ) from error

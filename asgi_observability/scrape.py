@@ -1,6 +1,5 @@
 """`/metrics`, answered before the application routes anything: nothing of its own can take it."""
 
-import hmac
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -8,6 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from asgi_observability.routes import path_below
+from asgi_observability.scrape_server import has_token
 
 if TYPE_CHECKING:
     from asgi_observability.observability import Observability
@@ -20,7 +20,7 @@ class Scrape:
 
     def __init__(self, observability: "Observability", path: str, token: str) -> None:
         self._observability = observability
-        self._token = token.encode()
+        self._token = token
         self.path_format = path
         """The template by which it is counted itself."""
 
@@ -43,17 +43,9 @@ class Scrape:
         if request.method not in _METHODS:
             allowed = ", ".join(_METHODS)
             return PlainTextResponse(f"use {allowed}\n", 405, headers={"Allow": allowed})
-        if not self._is_allowed(request):
+        if not has_token(request.headers.get("authorization", ""), self._token):
             challenge = {"WWW-Authenticate": 'Bearer realm="metrics"'}
             return PlainTextResponse(
                 "send the token as Authorization: Bearer …\n", 401, headers=challenge
             )
         return await self._observability.exposition(request)
-
-    def _is_allowed(self, request: Request) -> bool:
-        if not self._token:
-            return True
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        # In constant time: how far it is right must not be told.
-        is_same = hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token)
-        return scheme.lower() == "bearer" and is_same

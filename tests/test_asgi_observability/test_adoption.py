@@ -22,7 +22,9 @@ from asgi_observability.event import FromCode
 from asgi_observability.events import QuietRequest
 from asgi_observability.logger import get_logger
 from tests.captured_logs import captured_logs
+from tests.free_port import free_port
 from tests.not_empty import not_empty
+from tests.waiting import eventually
 
 GET = FromCode("GET")
 HTTP = "http_server_request_duration_seconds_count"
@@ -231,6 +233,21 @@ async def test_metrics_want_the_token_and_a_path_of_choice() -> None:
         assert (await asked(app, "/internal/metrics", headers=given)).status_code == status
     assert (await asked(app, "/metrics")).status_code == 404
     assert counted(watched, "/internal/metrics", 401) == 3
+
+
+async def test_metrics_at_a_port_of_their_own() -> None:
+    app, port = FastAPI(), free_port()
+    observed(app, metrics_port=port, metrics_token="s3cret")
+    with TestClient(app) as client:
+        assert client.get("/metrics").status_code == 404
+        async with httpx.AsyncClient() as outside:
+            url, token = f"http://127.0.0.1:{port}/metrics", {"Authorization": "Bearer s3cret"}
+
+            async def answers() -> bool:
+                return (await outside.get(url, headers=token)).status_code == 200
+
+            await eventually(answers)
+            assert (await outside.get(url)).status_code == 401
 
 
 async def test_what_is_excluded_is_neither_counted_nor_logged() -> None:
