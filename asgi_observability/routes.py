@@ -21,6 +21,8 @@ MAX_FOUND = 10_000
 
 MAX_DEPTH = 10
 
+_MADE_BY_ROUTERS = {"HEAD", "OPTIONS"}
+
 
 class Found(NamedTuple):
     """A route's template. ``route`` keeps its identity from being given to another."""
@@ -53,12 +55,12 @@ class Routes:
         self._found[id(route)] = Found(template, route)
 
     def templates(self) -> Iterator[tuple[str, frozenset[str]]]:
-        """Every template with its methods; without those that mounted applications don't tell."""
+        """Every template of the service's own with its methods; pages of documents are not."""
         self._look()
         for found in list(self._found.values()):
             methods = getattr(found.route, "methods", None)
-            if methods:
-                yield found.template, frozenset(methods)
+            if methods and getattr(found.route, "include_in_schema", True):
+                yield found.template, frozenset(methods) - _MADE_BY_ROUTERS
 
     def template(self, scope: Scope, path: str, root_path: str) -> tuple[str, bool]:
         """The template of the route that served ``scope``, which came in with these paths.

@@ -336,14 +336,13 @@ async def test_a_root_path_is_in_no_label(root_path: str, recwarn: pytest.Warnin
     watched = observed(app)
     transport = httpx.ASGITransport(app, root_path=root_path)
     async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
-        await client.get(f"{root_path}/items/1")
-        await client.get(f"{root_path}/mounted/things/1")
-        assert (await client.get(f"{root_path}/metrics")).status_code == 200
-    assert set(routes_counted(watched)) == {
-        "/items/{item}",
-        "/mounted/things/{thing}",
-        "/metrics",
-    }
+        # Until Starlette 0.33 the path came without the root path.
+        for prefix in {root_path, ""}:
+            await client.get(f"{prefix}/items/1")
+            await client.get(f"{prefix}/mounted/things/1")
+        assert (await client.get("/metrics")).status_code == 200
+    known = {"/items/{item}", "/mounted/things/{thing}", "/metrics"}
+    assert known <= set(routes_counted(watched)) <= {*known, "unmatched"}
 
 
 async def test_mounted_applications_of_every_kind_have_the_mounts_template(tmp_path: Any) -> None:
