@@ -3,7 +3,7 @@
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from asgi_observability.logging import configure_logging
 from asgi_observability.metric import Metric
 from asgi_observability.middleware import QUIET_ROUTES, Correlation, ObservabilityMiddleware
 from asgi_observability.observability import Observability
+from asgi_observability.privacy import Mode
 from asgi_observability.resource import Resource
 from asgi_observability.routes import Routes
 from asgi_observability.scrape import Scrape
@@ -51,8 +52,8 @@ def observe(
     version: str = "",
     environment: str = "development",
     logs: LogOptions | None = LogOptions(),  # noqa: B008 - it can't be changed
-    privacy: str | None = None,
-    safe_fields: Iterable[str] | None = None,
+    privacy: Mode | None = None,
+    safe_fields: Sequence[str] | None = None,
     replace_handlers: bool | None = None,
     header: str = correlation.HEADER,
     id_generator: Strategy | Callable[[], str] = "uuid7",
@@ -77,10 +78,13 @@ def observe(
     """
     _check(app, service, header, metrics_path, exclude=exclude, quiet=quiet)
     resource = Resource(service, version, environment)
-    chosen = {"privacy": privacy, "replace_handlers": replace_handlers}
-    chosen["safe_fields"] = None if safe_fields is None else tuple(safe_fields)  # type: ignore[assignment]
     if logs is not None:
-        given: dict[str, Any] = {name: v for name, v in chosen.items() if v is not None}
+        asked = {
+            "privacy": privacy,
+            "safe_fields": safe_fields,
+            "replace_handlers": replace_handlers,
+        }
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         logs = replace(logs, workers_dir=workers_dir, **given)
         configure_logging(resource, logs)
     observability = Observability(

@@ -33,7 +33,7 @@ def state():
     every = [logging.root, *(logging.getLogger(name) for name in sorted(NAMES))]
     return {
         "loggers": [
-            (each.name, each.level, each.propagate, each.disabled, [*each.handlers], [*each.filters])
+            (each.level, each.propagate, each.disabled, [*each.handlers], [*each.filters])
             for each in every
         ],
         "last resort": logging.lastResort,
