@@ -26,7 +26,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.core.instrumentation import orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from asgi_observability import correlation
 from asgi_observability import logging as logs
 from asgi_observability.event import FromCode
@@ -166,7 +166,7 @@ async def _stall() -> None:
     sink, process = Nowhere(), psutil.Process()
     writer = Writer(sink, 256 * 1024)
     logs.log_through(logs.Pipeline({"service": "bench"}, Sampling(), [writer]))
-    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_observability().instruments)
+    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_instruments())
     named("access").threshold = logging.INFO
     scope = request_scope("/r0/items/1")
 

@@ -14,8 +14,8 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_exporter import PrometheusMiddleware
 
+from asgi_observability import observe
 from asgi_observability.logging import Logger, NamedLogger
-from asgi_observability.observability import observed
 
 OUTPUT = open(os.devnull, "wb", buffering=0)  # noqa: SIM115 - open as long as the process
 
@@ -86,15 +86,17 @@ def bare(app: FastAPI) -> ASGIApp:
 
 def this_layer(app: FastAPI) -> ASGIApp:
     """This project's layer: id, metrics and access line."""
-    return observed(app, service="bench", operations={})
+    observe(app, service="bench")
+    return app
 
 
 def without_line(app: FastAPI) -> ASGIApp:
     """This project's layer without its access line: what the line costs."""
-    layer = observed(app, service="bench", operations={})
+    observe(app, service="bench")
+    app.middleware_stack = layer = app.build_middleware_stack()
     # A logger that nobody turns on: levels belong to the process, and others here do log.
-    layer._app._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
-    return layer
+    layer._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
+    return app
 
 
 def instrumentator(app: FastAPI) -> ASGIApp:
