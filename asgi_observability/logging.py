@@ -8,7 +8,6 @@ declared as classes; of a line that isn't one, only what can't be personal is wr
 (`asgi_observability.personal_data`).
 """
 
-import atexit
 import logging
 import re
 import signal
@@ -31,7 +30,8 @@ from asgi_observability.events import UncaughtException
 from asgi_observability.log_exceptions import is_constant_of, keywords_of, place_of, structured
 from asgi_observability.log_files import Keeping, RotatingFile
 from asgi_observability.log_sampling import Sampling, weight
-from asgi_observability.log_writer import StandardOutput, Writer
+from asgi_observability.log_standard_output import StandardOutput
+from asgi_observability.log_writer import Writer
 from asgi_observability.personal_data import identifier, is_keyword, loggable, use_key
 from asgi_observability.resource import Resource
 
@@ -552,6 +552,3 @@ def _exception(exc_info: Any) -> BaseException | None:
     if isinstance(exc_info, tuple):
         return cast("BaseException | None", exc_info[1])
     return sys.exception() if exc_info else None
-
-
-atexit.register(lambda: _pipeline.close())

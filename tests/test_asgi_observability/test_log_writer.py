@@ -199,7 +199,8 @@ def test_lines_of_several_processes_on_one_pipe_do_not_mix(tmp_path: Path) -> No
     script = """
 import sys
 from pathlib import Path
-from asgi_observability.log_writer import StandardOutput, Writer
+from asgi_observability.log_standard_output import StandardOutput
+from asgi_observability.log_writer import Writer
 writer = Writer(StandardOutput(Path(sys.argv[1])), 64 * 1024 * 1024)
 letter = sys.argv[2].encode()
 for _ in range(5000):
