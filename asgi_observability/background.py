@@ -7,7 +7,7 @@ from asgi_observability import catalogue, correlation
 from asgi_observability.event import FromCode
 from asgi_observability.events import BackgroundTaskFailed
 from asgi_observability.instruments import Instruments
-from asgi_observability.logging import get_logger
+from asgi_observability.logger import get_logger
 
 log = get_logger(__name__)
 

@@ -73,6 +73,21 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
+class LogSourceLost(Event, level=logging.WARNING):
+    """The host has configured anew what the layer had taken over: such lines go elsewhere now."""
+
+    source: FromCode
+    fix: FromCode
+
+
+class FieldHashed(Event, level=logging.DEBUG):
+    """Values of a field are hashed, and why; said once for each field."""
+
+    hashed_logger: FromCode
+    hashed_field: FromCode
+    reason: FromCode
+
+
 class LogLevelChanged(Event, level=logging.WARNING):
     """Somebody changed a logger's level while the service runs, or the change has ended."""
 

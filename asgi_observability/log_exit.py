@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from asgi_observability.log_writer import CLOSE_SECONDS, writers
@@ -17,18 +19,38 @@ from asgi_observability.log_writer import CLOSE_SECONDS, writers
 def settle_all(seconds: float = CLOSE_SECONDS) -> bool:
     """Write all that is queued; from now on each line is waited for. False when it takes longer.
 
-    For the end of a lifespan: uvicorn, asked to end by SIGTERM, afterwards ends itself by it
-    without running anything more.
+    uvicorn, asked to end by SIGTERM, ends itself by it after the lifespan, without running
+    anything more but its own last lines.
     """
     end = time.monotonic() + seconds
     settled = [writer.settle(end - time.monotonic()) for writer in writers()]
     return all(settled)
 
 
-def resume_all() -> None:
-    """Take back `settle_all`, at the begin of another lifespan."""
+@contextmanager
+def settled_afterwards() -> Iterator[None]:
+    """Around the lifespan of an application: `settle_all` when the last of them ends."""
+    global _lifespans
+    _lifespans += 1
     for writer in writers():
         writer.resume()
+    try:
+        yield
+    finally:
+        _lifespans -= 1
+        if not _lifespans:
+            settle_all()
+
+
+def settle_at_exit() -> None:
+    """Settle at the exit of the interpreter and of children of multiprocessing; once is enough."""
+    global _settles_at_exit
+    if _settles_at_exit:
+        return
+    _settles_at_exit = True
+    atexit.register(settle_all)
+    _settle_with_multiprocessing()
+    os.register_at_fork(after_in_child=_settle_with_multiprocessing)
 
 
 def settle_on_sigterm() -> None:
@@ -62,6 +84,5 @@ class _Child:
 
 
 _CHILD = _Child()
-atexit.register(settle_all)
-_settle_with_multiprocessing()
-os.register_at_fork(after_in_child=_settle_with_multiprocessing)
+_lifespans = 0
+_settles_at_exit = False

@@ -13,7 +13,7 @@ import orjson
 
 from asgi_observability.event import FromCode
 from asgi_observability.events import LogLevelChanged
-from asgi_observability.logging import get_logger, known_loggers, level_of, set_levels
+from asgi_observability.logger import get_logger, known_loggers, level_of, set_levels
 from asgi_observability.nearest import did_you_mean
 
 log = get_logger(__name__)

@@ -7,7 +7,7 @@ from asgi_observability.event import FromCode
 from asgi_observability.events import LinesDropped
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_writer import DropReason
-from asgi_observability.logging import get_logger, pipeline
+from asgi_observability.logger import get_logger, pipeline
 
 log = get_logger(__name__)
 

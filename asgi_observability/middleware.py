@@ -14,7 +14,7 @@ from asgi_observability.correlation import Strategy
 from asgi_observability.event import FromCode
 from asgi_observability.events import QuietRequest, Request
 from asgi_observability.instruments import Instruments
-from asgi_observability.logging import get_logger
+from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
 from asgi_observability.routes import UNMATCHED, route_template
 

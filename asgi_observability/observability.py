@@ -22,6 +22,7 @@ from asgi_observability.background import Background
 from asgi_observability.correlation import Strategy
 from asgi_observability.exposition import exposition
 from asgi_observability.instruments import Instruments
+from asgi_observability.log_exit import settled_afterwards
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
 from asgi_observability.logging import LogOptions, configure_logging
@@ -62,7 +63,9 @@ class Observability:
         looking = background.every("log_metrics", LOOK_SECONDS, self._look)
         tasks.append(asyncio.create_task(looking))
         try:
-            yield
+            # At once when the application has ended: its server may end the process any moment.
+            with settled_afterwards():
+                yield
         finally:
             for task in tasks:
                 task.cancel()

@@ -9,7 +9,7 @@ from asgi_observability.events import (
     OperationFailed,
     OperationSlow,
 )
-from asgi_observability.logging import get_logger
+from asgi_observability.logger import get_logger
 
 log = get_logger("operations")
 

@@ -40,11 +40,10 @@ def captured_logs(sampling: Sampling | None = None) -> Iterator[list[dict[str, A
     """The lines logged within the block; filled when it ends."""
     memory, lines = Memory(), list[dict[str, Any]]()
     writer = Writer(memory, 64 * 1024 * 1024)
-    before = logs.pipeline()
-    logs._pipeline = logs.Pipeline({"service": "tests"}, sampling or Sampling(), [writer])
+    before = logs.log_through(logs.Pipeline({"service": "tests"}, sampling or Sampling(), [writer]))
     try:
         yield lines
     finally:
-        logs._pipeline = before
+        logs.log_through(before)
         writer.close()
         lines += memory.lines

@@ -63,7 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def configure_test_logs() -> None:
     """Log as a service would, into the folder that is searched for personal data in the end."""
-    options = logs.LogOptions(level="debug", stdout="off", folder=personal_data.LOG_FOLDER)
+    options = logs.LogOptions(
+        level="debug", stdout="off", folder=personal_data.LOG_FOLDER, replace_handlers=True
+    )
     logs.configure_logging(Resource("tests", environment="test"), options)
 
 

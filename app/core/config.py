@@ -563,6 +563,7 @@ class Settings(OwnSettings):
             workers_dir=self.worker_metrics_dir,
             exception_messages=logs.exception_messages,
             hash_key=self.log_hash_key.get_secret_value() if self.log_hash_key else "",
+            replace_handlers=True,
         )
 
     @property

@@ -93,7 +93,7 @@ def without_line(app: FastAPI) -> ASGIApp:
     """This project's layer without its access line: what the line costs."""
     layer = observed(app, service="bench", operations={})
     # A logger that nobody turns on: levels belong to the process, and others here do log.
-    layer._app._log = Logger(NamedLogger("off"), (), {})  # type: ignore[attr-defined]
+    layer._app._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
     return layer
 
 

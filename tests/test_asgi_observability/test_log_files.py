@@ -308,7 +308,7 @@ import sys, threading
 from pathlib import Path
 from asgi_observability.resource import Resource
 from asgi_observability.logging import LogOptions, configure_logging, flush, get_logger
-options = LogOptions(folder=Path(sys.argv[1]), stdout="off")
+options = LogOptions(folder=Path(sys.argv[1]), stdout="off", replace_handlers=True)
 configure_logging(Resource("billing", environment="test"), options)
 log = get_logger("app.x")
 for line in sys.stdin:

@@ -58,13 +58,12 @@ def test_lost_lines_are_reported_in_a_line_of_their_own() -> None:
     writer = Writer(memory, 1000)
     writer.dropped = 7
     metrics = LogMetrics(instruments)
-    before = logs.pipeline()
-    logs._pipeline = logs.Pipeline({}, Sampling(), [writer])
+    before = logs.log_through(logs.Pipeline({}, Sampling(), [writer]))
     try:
         metrics.look()
         metrics.look()
     finally:
-        logs._pipeline = before
+        logs.log_through(before)
         writer.close()
     (line,) = memory.lines
     assert (line["event"], line["lines"], line["sink"]) == ("lines_dropped", 7, "memory")
