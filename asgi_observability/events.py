@@ -73,6 +73,12 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
+class LogHousekeepingFailed(Event, level=logging.ERROR):
+    """Log files could not be compressed or deleted; it is tried again ten minutes later."""
+
+    error_type: FromCode
+
+
 class LogSourceLost(Event, level=logging.WARNING):
     """The host has configured anew what the layer had taken over: such lines go elsewhere now."""
 

@@ -23,7 +23,13 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from asgi_observability.event import FromCode
+from asgi_observability.events import LogHousekeepingFailed
 from asgi_observability.log_own_files import COMPRESSED, CURRENT, OwnFiles
+from asgi_observability.logger import get_logger
+from asgi_observability.own_descriptor import OwnDescriptor
+
+log = get_logger(__name__)
 
 HOUSEKEEPING_SECONDS = 600
 _HALF_WRITTEN = ".new"
@@ -59,8 +65,7 @@ class RotatingFile:
         self._keeping = keeping
         self._own = OwnFiles(folder, service)
         self._own.recognise()
-        self._descriptor = -1
-        self._opened: os.stat_result | None = None
+        self._file: OwnDescriptor | None = None
         self._line_ended = True
         self._day_ends = 0.0
         self._housekeeper = Housekeeper(folder, service, keeping)
@@ -73,23 +78,14 @@ class RotatingFile:
 
     def write(self, lines: memoryview) -> int:
         """Append to the file, after rotating it if it is time. Raises OSError."""
-        # A disk that fills up takes half a line; the rest of it belongs into the same file.
-        if self._line_ended:
-            size = self._size_at_its_place()
-            if size is None:
-                self._open()
-            elif size and (
-                size + len(lines) > self._keeping.rotate_bytes or time.time() >= self._day_ends
-            ):
-                self._rotate()
-        elif self._descriptor < 0:
-            self._open()
+        file = self._file_for(lines)
         try:
-            written = os.write(self._descriptor, lines)
+            written = os.write(file.number, lines)
         except OSError as error:
             if error.errno not in _FULL:
                 self.close()
             raise
+        # A disk that fills up takes half a line; the rest of it belongs into the same file.
         self._line_ended = lines[written - 1] == _NEWLINE
         return written
 
@@ -100,37 +96,42 @@ class RotatingFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._descriptor < 0:
-            return
-        # Whoever closes all descriptors to become a daemon has closed ours; it may be another now.
-        with suppress(OSError):
-            if self._opened and os.path.samestat(os.fstat(self._descriptor), self._opened):
-                os.close(self._descriptor)
-        self._descriptor = -1
+        if self._file:
+            self._file.close()
+            self._file = None
 
-    def _open(self) -> None:
+    def _file_for(self, lines: memoryview) -> OwnDescriptor:
+        if not self._line_ended and self._file and self._file.status:
+            return self._file
+        status = self._file.status_in_place if self._file else None
+        if status is None or self._file is None:
+            return self._open()
+        is_full = status.st_size + len(lines) > self._keeping.rotate_bytes
+        if status.st_size and (is_full or time.time() >= self._day_ends):
+            return self._rotate()
+        return self._file
+
+    def _open(self) -> OwnDescriptor:
         self.close()
         with suppress(FileExistsError):
             self._folder.mkdir()
         stem = f"{self._service}-{os.getpid()}"
         stems = (f"{stem}.{number}" if number else stem for number in count())
         self._stem = next(stem for stem in stems if self._may_be_ours(stem))
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINKS
         while True:
             self._own.note(self._stem)
-            descriptor = os.open(self.path, flags, _PRIVATE)
+            file = OwnDescriptor(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE)
             # Shared, because a forked process holds the parent's lock for a moment.
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            status = os.fstat(descriptor)
+            fcntl.flock(file.number, fcntl.LOCK_SH)
             # A predecessor of our number may have left it, and a housekeeper just taken it away.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.lstat(self.path), status):
-                    break
-            os.close(descriptor)
-        self._descriptor, self._opened = descriptor, status
+            if status := file.status_in_place:
+                break
+            file.close()
+        self._file = file
         began = status.st_mtime if status.st_size else time.time()
         self._day_ends = (began // _DAY + 1) * _DAY
         self._housekeeper.start()
+        return file
 
     def _may_be_ours(self, stem: str) -> bool:
         try:
@@ -139,23 +140,14 @@ class RotatingFile:
             return True
         return stat.S_ISREG(status.st_mode) and self._own.is_noted(stem)
 
-    def _size_at_its_place(self) -> int | None:
-        """The size of our file; None when it isn't the one that has its name now."""
-        if self._descriptor < 0:
-            return None
-        with suppress(OSError):
-            status = os.fstat(self._descriptor)
-            if os.path.samestat(os.lstat(self.path), status):
-                return status.st_size
-        return None
-
-    def _rotate(self) -> None:
+    def _rotate(self) -> OwnDescriptor:
         stem = f"{self._service}-{_stamp()}-{os.getpid()}"
         self._own.note(stem)
         with suppress(FileNotFoundError):  # somebody else moved it away
             self.path.rename(self._folder / f"{stem}{CURRENT}")
-        self._open()
+        file = self._open()
         self._housekeeper.wake()
+        return file
 
 
 class Housekeeper:
@@ -207,15 +199,17 @@ class Housekeeper:
 
     def _run(self) -> None:
         while True:
-            # A full disk or a folder that is gone: the next round may find it repaired.
-            with suppress(Exception):
+            try:
                 self.keep_house()
+            except Exception as error:
+                # A full disk or a folder that is gone: the next round may find it repaired.
+                log.event(LogHousekeepingFailed(error_type=FromCode(type(error).__name__)), error)
             self._wake.wait(HOUSEKEEPING_SECONDS)
             self._wake.clear()
 
     def _compress(self, file: Path, held: int) -> None:
         """Replace ``file`` by its compressed form; readers meanwhile see the one or the other."""
-        stem = file.name.removesuffix(CURRENT)
+        stem = _stem(file)
         status = os.fstat(held)
         if not status.st_size:
             file.unlink()
@@ -247,7 +241,12 @@ class Housekeeper:
         file.unlink()
 
     def _expire(self) -> None:
-        files = [(file.stat(), file) for file in self._own.compressed()]
+        # What could not be compressed, for there was no room, takes the most of it.
+        plain = (file for file in self._own.plain() if self._own.is_rotated(_stem(file)))
+        files: list[tuple[os.stat_result, Path]] = []
+        for file in (*self._own.compressed(), *plain):
+            with suppress(FileNotFoundError):
+                files.append((file.lstat(), file))
         files.sort(key=lambda pair: pair[0].st_mtime, reverse=True)
         oldest = time.time() - self._keeping.retention_days * _DAY
         total = 0
@@ -285,6 +284,10 @@ def _left_behind(file: Path) -> Iterator[int | None]:
         yield held
     finally:
         os.close(held)
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(COMPRESSED).removesuffix(CURRENT)
 
 
 def _stamp() -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from asgi_observability.own_descriptor import OwnDescriptor
+
 WAIT_MILLISECONDS = 1000
 """How long to wait at a time for a reader, where writing doesn't wait by itself."""
 
@@ -28,7 +30,7 @@ class StandardOutput:
 
     def __init__(self, lock_file: Path | None = None) -> None:
         self._lock_file = lock_file
-        self._lock = -1
+        self._lock: OwnDescriptor | None = None
 
     def write(self, lines: memoryview) -> int:
         """Write some of ``lines`` and say how many bytes. Raises OSError.
@@ -58,31 +60,30 @@ class StandardOutput:
 
     def close(self) -> None:
         """It isn't ours; the lock is, and is opened anew at need."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         """Whether nobody else of those who share the lock writes meanwhile."""
-        if self._lock_file is None or not self._open_lock(self._lock_file):
+        lock = self._open_lock()
+        if lock is None:
             yield False
             return
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        fcntl.flock(lock.number, fcntl.LOCK_EX)
         try:
             yield True
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            fcntl.flock(lock.number, fcntl.LOCK_UN)
 
-    def _open_lock(self, path: Path) -> bool:
+    def _open_lock(self) -> OwnDescriptor | None:
         # The folder may have been removed and made again: the others lock the file that is there.
-        with suppress(OSError):
-            if self._lock >= 0 and os.path.samestat(os.fstat(self._lock), path.stat()):
-                return True
-        self.close()
-        with suppress(OSError):
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return self._lock >= 0
+        if self._lock_file and not (self._lock and self._lock.status_in_place):
+            self.close()
+            with suppress(OSError):
+                self._lock = OwnDescriptor(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+        return self._lock
 
 
 def _descriptor_of(stream: object) -> int | None:

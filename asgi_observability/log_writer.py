@@ -150,7 +150,7 @@ class Writer:
             if not self._ended.acquire(timeout=max(0.0, seconds)):
                 return
         self._closed = True
-        self.sink.close()
+        self._close_sink()
 
     def begin_in_child(self) -> None:
         """Begin anew in a forked process; what was queued is the parent's to write.
@@ -158,10 +158,7 @@ class Writer:
         The thread stays behind; the first line starts another.
         """
         self._begin()
-        try:
-            self.sink.close()
-        except Exception as error:
-            self._failed(error)
+        self._close_sink()
 
     def _begin(self) -> None:
         # Lines, and locks that are released when all lines before them are written.
@@ -266,6 +263,12 @@ class Writer:
         """Release those who wait for what is written now."""
         while self._marks:
             self._marks.pop().release()
+
+    def _close_sink(self) -> None:
+        try:
+            self.sink.close()
+        except Exception as error:
+            self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
         self.write_errors += 1

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from asgi_observability import log_files
 from asgi_observability.log_files import Housekeeper, Keeping, RotatingFile
 from asgi_observability.log_own_files import OwnFiles
 from asgi_observability.log_writer import Writer
+from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.waiting import until
 
@@ -216,6 +218,62 @@ def test_notes_of_files_that_are_gone_for_long_go_as_well(
     file.close()
 
 
+def test_a_full_disk_is_made_room_on_though_nothing_can_be_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(log_files.os, "fsync", full)
+    (tmp_path / "billing-99999.jsonl").write_text(OURS)
+    expired = [
+        tmp_path / f"billing-20261101T140000.123456Z-7.jsonl{ending}" for ending in ("", ".gz")
+    ]
+    expired[0].write_text(OURS)
+    expired[1].write_bytes(gzip.compress(OURS.encode()))
+    for file in expired:
+        os.utime(file, (0, 0))
+    with pytest.raises(OSError, match="full"):
+        Housekeeper(tmp_path, "billing", KEEPING).keep_house()
+    assert not any(file.exists() for file in expired)
+    assert not list(tmp_path.glob("*.new"))
+    assert written(tmp_path) == [OURS.rstrip()], "the young one waits"
+
+
+def test_a_housekeeper_that_failed_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = [RuntimeError("a bug"), OSError(errno.EIO, "fails"), SystemExit()]
+
+    def keep_house(_: Housekeeper) -> None:
+        raise rounds.pop(0)
+
+    monkeypatch.setattr(Housekeeper, "keep_house", keep_house)
+    monkeypatch.setattr(log_files, "HOUSEKEEPING_SECONDS", 0)
+    monkeypatch.setattr(log_files.log._logger, "threshold", 0)
+    with captured_logs() as lines, pytest.raises(SystemExit):
+        Housekeeper(tmp_path, "billing", KEEPING)._run()
+    assert [line["error_type"] for line in lines] == ["RuntimeError", "OSError"]
+    assert {line["event"] for line in lines} == {"log_housekeeping_failed"}
+
+
+def test_a_forked_worker_has_a_file_and_a_housekeeper_of_its_own(tmp_path: Path) -> None:
+    writer = Writer(RotatingFile(tmp_path, "billing", KEEPING), 1 << 20)
+    writer.put(OURS.encode())
+    assert writer.flush(60)
+    child = os.fork()
+    if not child:
+        writer.put(OURS.encode())
+        is_written = writer.flush(60)
+        own = (tmp_path / f"billing-{os.getpid()}.jsonl").read_text() == OURS
+        names = {thread.name for thread in threading.enumerate()}
+        os._exit(0 if is_written and own and "log-housekeeper" in names else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert (tmp_path / f"billing-{os.getpid()}.jsonl").read_text() == OURS
+    writer.close()
+
+
 def test_one_housekeeper_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "billing-99999.jsonl").write_text(OURS)
     with (tmp_path / ".housekeeping").open("w") as lock:
@@ -292,7 +350,8 @@ def test_a_disk_that_fails_takes_the_lines_once_it_works(
 def test_a_descriptor_that_became_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     """Whoever becomes a daemon closes all descriptors; the next file that is opened has ours."""
     file = RotatingFile(tmp_path / "logs", "billing", KEEPING)
-    descriptor = file._descriptor
+    assert file._file
+    descriptor = file._file.number
     os.close(descriptor)
     assert os.open(tmp_path / "database", os.O_RDWR | os.O_CREAT) == descriptor
     put(file, "ours")
