@@ -108,7 +108,7 @@ class _Braces:
                 return format(written, field["spec"] or "")
         except (TypeError, ValueError):
             pass  # a text where the template wants a number
-        return str(written)
+        return _text(written)
 
 
 def _by_type(conversion: str, kind: str, value: object) -> str:
@@ -119,8 +119,15 @@ def _by_type(conversion: str, kind: str, value: object) -> str:
         or (kind in _FLOATS and isinstance(value, int | float))
     )
     if not fits:
-        return str(value)
+        return _text(value)
     try:
         return f"{conversion}{kind}" % (value,)
     except (TypeError, ValueError, OverflowError):  # %c of -1, %d of infinity
+        return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
         return str(value)
+    except ValueError:  # a number of more than 4,300 digits
+        return f"<{type(value).__qualname__}>"

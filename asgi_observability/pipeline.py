@@ -166,11 +166,12 @@ class Pipeline:
         template = _text(said.template)
         if said.is_ours:
             event = filled(template, said.arguments, lambda value: value)
-        elif code and is_constant_of(code, template):
+        elif not template or (code and is_constant_of(code, template)):
             event = filled(template, said.arguments, _writable_argument)
         else:
             event = WITHHELD
-            fields["message"] = identifier(_whole(template, said.arguments))
+            # Hashed whole, so that equal messages are told by equal hashes.
+            fields["message"] = identifier(filled(template, said.arguments, _as_it_is))
             if said.caller and code:
                 fields["logged_at"] = place_of(code, said.caller.f_lineno)
         rate = self.sampling.rate(event, said.level)
@@ -267,18 +268,16 @@ def _text(template: object) -> str:
     """The message of a line; some hand over an object that puts it together."""
     if isinstance(template, str):
         return template
+    if template is None:
+        return ""
     try:
         return str(template)
     except Exception:
         return f"<{type(template).__qualname__}>"
 
 
-def _whole(template: str, arguments: Any) -> str:
-    """The message as the standard library would put it together, where it can."""
-    try:
-        return template % arguments if arguments else template
-    except Exception:
-        return template
+def _as_it_is(value: object) -> object:
+    return value if isinstance(value, int | float | str) else _text(value)
 
 
 def _writable(value: object) -> object:
