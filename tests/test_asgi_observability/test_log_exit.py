@@ -76,6 +76,31 @@ def test_the_last_lines_are_written(end: str) -> None:
     assert not done.stderr
 
 
+def test_uvicorn_that_is_asked_to_end_writes_its_last_word() -> None:
+    script = """
+import asyncio, uvicorn
+configure_logging(Resource("billing"), LogOptions(replace_handlers=True))
+
+async def app(scope, receive, send):
+    with log_exit.settled_afterwards():
+        while True:
+            kind = (await receive())["type"]
+            await send({"type": f"{kind}.complete"})
+            if kind == "lifespan.shutdown":
+                return
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+Server(uvicorn.Config(app, port=0, log_config=None)).run()
+"""
+    done = subprocess.run([sys.executable, "-c", PROCESS + script], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert '"event":"Finished server process [' in done.stdout.splitlines()[-1]
+
+
 def test_a_handler_of_the_host_stays() -> None:
     script = """
 def handle(number, frame):
