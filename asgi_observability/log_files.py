@@ -61,7 +61,6 @@ class RotatingFile:
     def __init__(self, folder: Path, service: str, keeping: Keeping) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._service = service
         self._keeping = keeping
         self._own = OwnFiles(folder, service)
         self._own.recognise()
@@ -115,7 +114,7 @@ class RotatingFile:
         self.close()
         with suppress(FileExistsError):
             self._folder.mkdir()
-        stem = f"{self._service}-{os.getpid()}"
+        stem = f"{self._own.prefix}-{os.getpid()}"
         stems = (f"{stem}.{number}" if number else stem for number in count())
         self._stem = next(stem for stem in stems if self._may_be_ours(stem))
         while True:
@@ -141,7 +140,7 @@ class RotatingFile:
         return stat.S_ISREG(status.st_mode) and self._own.is_noted(stem)
 
     def _rotate(self) -> OwnDescriptor:
-        stem = f"{self._service}-{_stamp()}-{os.getpid()}"
+        stem = f"{self._own.prefix}-{_stamp()}-{os.getpid()}"
         self._own.note(stem)
         with suppress(FileNotFoundError):  # somebody else moved it away
             self.path.rename(self._folder / f"{stem}{CURRENT}")
@@ -159,7 +158,6 @@ class Housekeeper:
 
     def __init__(self, folder: Path, service: str, keeping: Keeping) -> None:
         self._folder = folder
-        self._service = service
         self._keeping = keeping
         self._own = OwnFiles(folder, service)
         self._process = 0
@@ -215,7 +213,7 @@ class Housekeeper:
             file.unlink()
             return
         if not self._own.is_rotated(stem):
-            stem = f"{self._service}-{_stamp()}-0"
+            stem = f"{self._own.prefix}-{_stamp()}-0"
             self._own.note(stem)
             file = file.rename(self._folder / f"{stem}{CURRENT}")
         half = file.with_name(f"{file.name}{_HALF_WRITTEN}")
@@ -257,7 +255,8 @@ class Housekeeper:
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        lock = os.open(self._folder / ".housekeeping", os.O_RDWR | os.O_CREAT | _NO_LINKS, _PRIVATE)
+        # Whoever may only read it may lock it: services of other users keep house here as well.
+        lock = os.open(self._folder / ".housekeeping", os.O_RDONLY | os.O_CREAT | _NO_LINKS, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,7 +2,7 @@
 
 FOLDER/.owned/billing-4711                                  we made billing-4711.jsonl
 FOLDER/.owned/billing-20261123T140000.123456Z-4711          and what it was when it was rotated
-FOLDER/.owned/billing                                       files of older releases were noted
+FOLDER/.owned/billing.recognised                            those of older releases were noted
 
 People keep exports, backups and other services' logs in the same folder, under any name.
 """
@@ -37,6 +37,8 @@ class OwnFiles:
     """
 
     def __init__(self, folder: Path, service: str) -> None:
+        self.prefix = service.replace("/", "%2F")
+        """What the names of our files begin with."""
         self._folder = folder
         self._service = service
         self._notes = folder / _FOLDER
@@ -46,7 +48,9 @@ class OwnFiles:
     def note(self, stem: str) -> None:
         """The file called ``stem``, whatever its ending, is ours."""
         with suppress(FileExistsError):
-            self._notes.mkdir(mode=0o750)
+            self._notes.mkdir()
+            # Whoever may keep logs here may note them.
+            self._notes.chmod(stat.S_IMODE(self._folder.stat().st_mode))
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         note = os.open(self._notes / stem, flags, 0o640)
         try:
@@ -74,7 +78,8 @@ class OwnFiles:
 
         Those that are named after a process only once: `billing-2024.jsonl` may be an export.
         """
-        first_time = not self.is_noted(self._service)
+        all_noted = f"{self.prefix}.recognised"
+        first_time = not self.is_noted(all_noted)
         for ending in (CURRENT, COMPRESSED):
             for stem, path in self._named(ending):
                 if (
@@ -84,7 +89,7 @@ class OwnFiles:
                 ):
                     self.note(stem)
         if first_time:
-            self.note(self._service)
+            self.note(all_noted)
 
     def forget(self) -> None:
         """Remove the notes of files that were gone for long each time that this was called."""
@@ -108,7 +113,7 @@ class OwnFiles:
 
     def is_rotated(self, stem: str) -> bool:
         """Whether a file called ``stem`` isn't written any more."""
-        return bool(_ROTATED.fullmatch(stem.removeprefix(self._service)))
+        return bool(_ROTATED.fullmatch(stem.removeprefix(self.prefix)))
 
     def _named(self, ending: str) -> Iterator[tuple[str, Path]]:
         for path in sorted(self._folder.glob(f"*{ending}")):
@@ -118,9 +123,9 @@ class OwnFiles:
                     yield stem, path
 
     def _could_be(self, stem: str) -> bool:
-        if not stem.startswith(f"{self._service}-"):
+        if not stem.startswith(f"{self.prefix}-"):
             return False
-        is_plain = _PLAIN.fullmatch(stem.removeprefix(self._service))
+        is_plain = _PLAIN.fullmatch(stem.removeprefix(self.prefix))
         return bool(is_plain) or self.is_rotated(stem)
 
     def _has_our_line(self, path: Path) -> bool:

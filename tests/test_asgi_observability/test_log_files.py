@@ -201,6 +201,24 @@ def test_files_of_releases_that_took_no_notes_are_compressed_and_expire(tmp_path
     assert not rotated.exists()
 
 
+def test_services_in_one_folder_delete_only_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With names that begin alike, and one that would lead out of the folder."""
+    monkeypatch.setattr(Housekeeper, "start", lambda _: None)
+    services = ("billing", "billing-eu", "billing-4711", "../billing")
+    for service in services:
+        file = RotatingFile(tmp_path, service, KEEPING)
+        put(file, service)
+        file._rotate()
+        file.close()
+    assert len(written(tmp_path)) == len(services)
+    nothing = Keeping(max_total_bytes=0)
+    for number, service in enumerate(services, 1):
+        Housekeeper(tmp_path, service, nothing).keep_house()
+        assert sorted(written(tmp_path)) == sorted(services[number:])
+
+
 def test_notes_of_files_that_are_gone_for_long_go_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +232,7 @@ def test_notes_of_files_that_are_gone_for_long_go_as_well(
     assert gone.exists()
     monkeypatch.setattr("asgi_observability.log_own_files.FORGET_SECONDS", 0)
     own.forget()
-    assert {note.name for note in notes.iterdir()} == {"billing", file.path.stem}
+    assert {note.name for note in notes.iterdir()} == {"billing.recognised", file.path.stem}
     file.close()
 
 
