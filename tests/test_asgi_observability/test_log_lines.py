@@ -106,7 +106,7 @@ def by_the_standard_library(level: int, name: str, value: Any) -> None:
     logger = logging.Logger(name)
     logger.addHandler(StandardLibrary())
     record = logger.makeRecord(
-        name, level, "x", 1, value, (value, value), None, extra={"it": value}
+        name, abs(level), "x", 1, value, (value, value), None, extra={"it": value}
     )
     record.__dict__[name] = value
     logger.handle(record)
@@ -133,11 +133,10 @@ WAYS: list[Callable[[int, str, Any], None]] = [
 def test_whatever_is_logged_is_one_line_of_json(
     way: Callable[[int, str, Any], None], level: int, name: str, value: Any
 ) -> None:
-    quiet = way is by_the_standard_library and level < logging.DEBUG
     with written() as lines:
         way(level, name, value)
     assert lines.pop() == b"", "each line ends"
-    assert len(lines) == (0 if quiet else 1)
+    assert len(lines) == 1
     for line in lines:
         assert len(line) < MAX_LINE_BYTES
         fields = json.loads(line.decode("utf-8"))
