@@ -45,9 +45,10 @@ class StandardLibrary(logging.Handler):
 
 def watch() -> None:
     """Take in what reaches the root logger, beside whatever handlers there are and will be."""
-    original = logging.Logger.callHandlers
-    if getattr(original, "is_watched", False):
+    global _is_installed
+    if _is_installed:  # somebody else may have wrapped what is there now
         return
+    _is_installed, original = True, logging.Logger.callHandlers
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
@@ -57,7 +58,6 @@ def watch() -> None:
             if _is_watching and _is_for_us(self, record):
                 _take(record)
 
-    call_handlers.is_watched = True  # type: ignore[attr-defined]
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
 
 
@@ -70,6 +70,7 @@ def set_watching(*, on: bool) -> None:
 
 
 _is_watching = False
+_is_installed = False
 
 
 def _is_for_us(source: logging.Logger, record: logging.LogRecord) -> bool:
