@@ -75,9 +75,9 @@ LEVELS = st.integers(-5, 60) | st.sampled_from([10**30, -(10**30)])
 
 
 class Anything(Event):
-    """Holds what its declaration doesn't allow."""
+    """Is given what its declaration doesn't allow."""
 
-    it: Any
+    it: int
 
 
 @contextmanager
