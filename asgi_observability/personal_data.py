@@ -20,8 +20,9 @@ _DIGEST_BYTES = 8
 _HASH = re.compile(_PREFIX + r"[0-9a-f]{16}")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # As programs name fields, in snake case or camel case, with dots between them; with fewer digits
-# than a telephone number's.
-_FIELD_NAME = re.compile(r"(?!(?:[^0-9]*[0-9]){5})[a-z_][A-Za-z0-9_]*(?:\.[a-z_][A-Za-z0-9_]*)*")
+# than a telephone number's. In keys, capitals and digits are mixed.
+_NAME = r"(?:[a-z_][a-z0-9_]*|[a-z]+(?:[A-Z]{1,4}[a-z]*){1,5}[0-9]{0,2})"
+_FIELD_NAME = re.compile(rf"(?!(?:[^0-9]*[0-9]){{5}}){_NAME}(?:\.{_NAME})*")
 MAX_FIELD_NAME = 60
 
 _key = secrets.token_bytes(32)

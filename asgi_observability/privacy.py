@@ -117,6 +117,11 @@ class Privacy:
             return [self.declared(name, each) for each in value[:MAX_VALUES]]
         return self.written(name, value)[0]
 
+    def shows_number(self, name: str) -> bool:
+        """Whether a large number in the field ``name`` is written."""
+        is_quantity = _QUANTITY.fullmatch(name) is not None
+        return self.mode == "off" or name in self._safe or is_quantity
+
     def _text(self, name: str, text: str, constants: frozenset[str]) -> tuple[str, str]:
         if self.mode == "off":
             return without_logins(text), ""
@@ -185,16 +190,17 @@ class _Walk:
         return value if isinstance(value, str | int | float | None) else _text_of(value)
 
     def _number(self, name: str, value: float | Decimal) -> object:
-        if isinstance(value, Decimal):
+        if not isinstance(value, int):
             value = float(value)
-        if not math.isfinite(value):
-            return str(float(value))
-        if self._privacy.mode == "off" or name in self._privacy._safe or _QUANTITY.fullmatch(name):
-            return value if isinstance(value, float) or abs(value) < _LARGEST_JSON else str(value)
+            if not math.isfinite(value):
+                return str(value)
         if abs(value) < LARGEST_NUMBER:
             return value
+        if self._privacy.shows_number(name):
+            # JSON's readers know no larger ones.
+            return value if isinstance(value, float) or abs(value) < _LARGEST_JSON else hex(value)
         self.reason = f"from {LARGEST_NUMBER:,} on a number could be somebody's telephone number"
-        return hashed(str(value))
+        return hashed(_text_of(value))
 
     def _text(self, name: str, text: str) -> str:
         written, reason = self._privacy._text(name, text, self._constants)

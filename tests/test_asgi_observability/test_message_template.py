@@ -76,15 +76,19 @@ def test_each_conversion_gets_what_there_is(
     )
 
 
+# Not a constant of the code that logs, as in the functions below.
+NAME = "Aroha Ngata"
+
+
 def test_what_was_lost_is_written() -> None:
     with captured_logs() as lines:
         library.error("wrote %d bytes", 5_000_000)
         library.error("took %.1f s", 5_000_000.0)
-        library.error("sent to %s", ["Aroha Ngata", "order-1"])
+        library.error("sent to %s", [NAME, "order-1"])
         library.error("%d of %d", 1)
         library.error("paid", 1)
         library.error("paid {}", 3)
-        library.error("%(name)s paid %(count)d", {"name": "Aroha Ngata", "count": 3})
+        library.error("%(name)s paid %(count)d", {"name": NAME, "count": 3})
         library.error("%s and %s", Raising(), Endless())
         library.error(Raising())
     events = [line["event"].replace("hmac:", "#") for line in lines]
@@ -103,7 +107,7 @@ def test_what_was_lost_is_written() -> None:
 
 def test_extra_fields_arrive_under_their_names() -> None:
     with captured_logs() as lines:
-        library.warning("paid", extra={"orderId": "order-1", "Amount": 3, "to": "Aroha Ngata"})
+        library.warning("paid", extra={"orderId": "order-1", "Amount": 3, "to": NAME})
         library.warning("paid", extra={"level": "x", "exception": "y-1"}, stack_info=True)
         logging.LoggerAdapter(library, {"tenant": "tenant-42"}).warning("paid %s", 3)
     first, second, third = lines
