@@ -16,7 +16,7 @@ from zlib import crc32
 import orjson
 from uuid_utils import uuid4, uuid7
 
-from asgi_observability.personal_data import identifier, is_identifier
+from asgi_observability.personal_data import identifier, is_correlation_id
 
 HEADER = "X-Correlation-ID"
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -29,7 +29,6 @@ Strategy = Literal["uuid7", "uuid4"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # https://www.w3.org/TR/trace-context/#traceparent-header: version 00 ends after the flags, later
 # ones may go on; IDs of zeros only are none.
 _TRACEPARENT = re.compile(
@@ -133,12 +132,8 @@ def new_id(strategy: Strategy = "uuid7") -> str:
 
 
 def is_well_formed(offered: str) -> bool:
-    """Whether a caller's ID may be used: 8 to 64 letters, digits, dots, dashes or underscores.
-
-    Anything else could forge log lines or be echoed into headers. It has to be an identifier, for
-    it will be in every log line: a telephone number or a name is none.
-    """
-    return bool(_WELL_FORMED.fullmatch(offered)) and is_identifier(offered)
+    """Whether a caller's ID may be used: it can forge no line, and is nobody's number or name."""
+    return is_correlation_id(offered)
 
 
 def is_traceparent(offered: str) -> bool:

@@ -102,6 +102,12 @@ class LogLevelChanged(Event, level=logging.WARNING):
     changed_by: FromCode
 
 
+class LogLevelsUnreadable(Event, level=logging.WARNING):
+    """The file of changed log levels is broken: it is ignored until somebody changes a level."""
+
+    error_type: FromCode
+
+
 class BackgroundTaskFailed(Event, level=logging.ERROR):
     """A background task failed, or left out a row that it can't read; it goes on."""
 

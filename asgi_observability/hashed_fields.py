@@ -12,25 +12,13 @@ MAX_FIELDS = 2000
 _told: set[tuple[str, str]] = set()
 
 
-def explain(name: str, field: str, value: object) -> None:
-    """The field ``field`` of the logger ``name`` had a value that can't be written as it is."""
+def explain(name: str, field: str, reason: str) -> None:
+    """The field ``field`` of the logger ``name`` had a value that is not written as it is."""
     if (name, field) in _told or len(_told) >= MAX_FIELDS:
         return
     _told.add((name, field))
     log.event(
         FieldHashed(
-            hashed_logger=FromCode(name), hashed_field=FromCode(field), reason=_reason(field, value)
+            hashed_logger=FromCode(name), hashed_field=FromCode(field), reason=FromCode(reason)
         )
     )
-
-
-def _reason(field: str, value: object) -> FromCode:
-    match value:
-        case None:
-            return FromCode("the message holds data; give the data as fields of the line")
-        case str():
-            return FromCode("a text that is no identifier may be personal")
-        case int() | float():
-            return FromCode("a number this large may be a telephone number")
-        case _:
-            return FromCode("what is in it may be personal")

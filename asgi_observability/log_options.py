@@ -7,6 +7,7 @@ from typing import Literal
 
 from asgi_observability.log_files import Keeping
 from asgi_observability.log_sampling import Sampling
+from asgi_observability.privacy import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class LogOptions:
     Workers that share standard output share ``workers_dir``, so that their lines don't mix.
     ``hash_key`` keeps the hashes of personal identifiers the same from process to process.
     ``exception_messages`` writes the messages of all exceptions, which may quote anything: for
-    development.
+    development. ``privacy`` says how much of undeclared lines is written, and ``safe_fields`` which
+    of their fields hold nothing personal (`asgi_observability.privacy`).
 
     ``replace_handlers`` makes this the only log of the process: no handler of another one is left,
     and warnings, uncaught exceptions and SIGHUP (the files are opened anew) are taken as well.
@@ -37,5 +39,7 @@ class LogOptions:
     workers_dir: Path | None = None
     hash_key: str = ""
     exception_messages: bool = False
+    privacy: Mode = "strict"
+    safe_fields: tuple[str, ...] = ()
     replace_handlers: bool = False
     structlog: bool = False

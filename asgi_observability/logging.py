@@ -32,6 +32,7 @@ from asgi_observability.logger import (
 )
 from asgi_observability.personal_data import use_key
 from asgi_observability.pipeline import MAX_LINE_BYTES, Pipeline
+from asgi_observability.privacy import Privacy
 from asgi_observability.resource import Resource
 
 __all__ = [
@@ -60,11 +61,12 @@ _sources: set[str] = set()
 def configure_logging(resource: Resource, options: LogOptions) -> None:
     """Send what is logged in this process down one pipe, as far as ``options`` ask for it.
 
-    Raises OSError when the folder can't be written, ValueError for a level that does not exist and
-    ModuleNotFoundError when structlog is asked for and isn't installed.
+    Raises OSError when the folder can't be written, ValueError for a level or a mode of privacy
+    that does not exist and ModuleNotFoundError when structlog is asked for and isn't installed.
     """
     for level in (options.level, *options.levels.values()):
         level_number(level)
+    Privacy(options.privacy, options.safe_fields)
     if options.structlog and not takeover.has_structlog():
         raise ModuleNotFoundError(
             "structlog=True needs structlog: pip install 'asgi-observability[structlog]'"
@@ -122,6 +124,7 @@ def _pipeline_for(resource: Resource, options: LogOptions) -> Pipeline:
         options.sampling,
         json,
         exception_messages=options.exception_messages,
+        privacy=Privacy(options.privacy, options.safe_fields),
         explain=explain,
     )
     if options.stdout == "console":

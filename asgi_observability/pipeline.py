@@ -15,13 +15,14 @@ import orjson
 from asgi_observability import callers, correlation, json_line
 from asgi_observability.console import Console, is_terminal
 from asgi_observability.event import Event
-from asgi_observability.field_names import field_name
 from asgi_observability.levels import LEVEL_NAMES, standard_name
-from asgi_observability.log_exceptions import is_constant_of, keywords_of, place_of, structured
+from asgi_observability.log_exceptions import constants_of, is_constant_of, place_of, structured
 from asgi_observability.log_sampling import Sampling, weight
 from asgi_observability.log_writer import Writer
 from asgi_observability.message_template import filled
-from asgi_observability.personal_data import identifier, loggable
+from asgi_observability.personal_data import hashed
+from asgi_observability.privacy import Privacy
+from asgi_observability.secrets_in_text import without_logins
 from asgi_observability.undeclared import Undeclared
 
 MAX_LINE_BYTES = 4096
@@ -36,12 +37,8 @@ MAX_HEADS = 1000
 WITHHELD = "message_withheld"
 """The event of a line whose message was put together from data."""
 
-HASH_MARK = b"hmac:"
-
-_PLAIN_WORDS = frozenset({"http", "https"})
-
-Explain = Callable[[str, str, object], None]
-"""Told of a logger's field that was written as a hash, and of its value."""
+Explain = Callable[[str, str, str], None]
+"""Told of a logger's field that was not written as it is, and why."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -63,11 +60,14 @@ class Pipeline:
         json: Sequence[Writer] = (),
         *,
         exception_messages: bool = False,
+        privacy: Privacy | None = None,
         explain: Explain | None = None,
     ) -> None:
         self.sampling = sampling
         self.counts = Counts()
-        self._structured = partial(structured, with_messages=exception_messages)
+        self._privacy = privacy or Privacy()
+        with_messages = exception_messages or self._privacy.shows_messages
+        self._structured = partial(structured, with_messages=with_messages)
         self._constants = {
             name: json_line.cut(json_line.valid(value), MAX_NAME_BYTES)
             for name, value in constants.items()
@@ -105,7 +105,7 @@ class Pipeline:
             if rate < 1.0 and context.position >= rate:
                 self.counts.sampled += 1
                 return
-            if error is None and not kind.identifiers:
+            if error is None and event.is_as_declared:
                 body = json_line.dumped(event)
             else:
                 body = self._body(event, error)
@@ -133,7 +133,11 @@ class Pipeline:
         for writer in self._json:
             writer.put(line, urgent=urgent)
         if self._console:
-            self._console.put(self._for_people.shown(line), urgent=urgent)
+            try:
+                shown = self._for_people.shown(line)
+            except Exception:
+                shown = line
+            self._console.put(shown, urgent=urgent)
 
     def now(self) -> bytes:
         """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
@@ -162,16 +166,23 @@ class Pipeline:
 
     def _undeclared(self, said: Undeclared) -> None:
         code = said.caller.f_code if said.caller else None
+        constants = constants_of(code) if code else frozenset[str]()
         fields: dict[str, object] = {}
+        hidden: list[tuple[str, str]] = []
         template = _text(said.template)
         if said.is_ours:
             event = filled(template, said.arguments, lambda value: value)
         elif not template or (code and is_constant_of(code, template)):
-            event = filled(template, said.arguments, _writable_argument)
+            event = filled(
+                template, said.arguments, partial(self._privacy.argument, constants=constants)
+            )
+        elif self._privacy.shows_messages:
+            event = without_logins(filled(template, said.arguments, _as_it_is))
         else:
             event = WITHHELD
             # Hashed whole, so that equal messages are told by equal hashes.
-            fields["message"] = identifier(filled(template, said.arguments, _as_it_is))
+            fields["message"] = hashed(filled(template, said.arguments, _as_it_is))
+            hidden.append(("message", "it holds data; give the data as fields of the line"))
             if said.caller and code:
                 fields["logged_at"] = place_of(code, said.caller.f_lineno)
         rate = self.sampling.rate(event, said.level)
@@ -180,10 +191,11 @@ class Pipeline:
                 self.counts.sampled += 1
                 return
             fields["weight"] = weight(rate)
-        names = keywords_of(code) if code else frozenset[str]()
         for name, value in said.fields.items():
-            known = field_name(name, names)
-            fields[known] = _writable(value)
+            known = self._privacy.name(name, constants)
+            fields[known], reason = self._privacy.written(known, value, constants)
+            if reason:
+                hidden.append((known, reason))
         if said.with_stack:
             fields["stack"] = callers.stack(said.caller)
         if said.error is not None:
@@ -192,26 +204,14 @@ class Pipeline:
         if len(line) > MAX_LINE_BYTES:
             line = self._shortened(said.logger, said.level, event, said.error)
         self.write(line, said.level)
-        if self._explain and HASH_MARK in line:
-            self._explain_hashes(said, fields)
-
-    def _explain_hashes(self, said: Undeclared, fields: Mapping[str, object]) -> None:
-        if self._explain is None:
-            return
-        if fields.get("logged_at"):
-            self._explain(said.logger, "message", None)
-        for name, value in said.fields.items():
-            if (
-                isinstance(name, str)
-                and name in fields
-                and HASH_MARK in json_line.dumped({"": fields[name]})
-            ):
-                self._explain(said.logger, name, value)
+        if self._explain:
+            for name, reason in hidden:
+                self._explain(said.logger, name, reason)
 
     def _body(self, event: Event, error: BaseException | None) -> bytes:
         body = dict(vars(event))
-        for name in event.identifiers:
-            body[name] = identifier(body[name])
+        for name in event.undecided():
+            body[name] = self._privacy.declared(name, body[name])
         if error is not None:
             body["exception"] = self._structured(error)
         return json_line.dumped(body)
@@ -278,15 +278,3 @@ def _text(template: object) -> str:
 
 def _as_it_is(value: object) -> object:
     return value if isinstance(value, int | float | str) else _text(value)
-
-
-def _writable(value: object) -> object:
-    """What of ``value`` may be written; of one that can't be looked at, its class."""
-    try:
-        return loggable(value)
-    except Exception:
-        return f"<{type(value).__qualname__}>"
-
-
-def _writable_argument(value: object) -> object:
-    return value if isinstance(value, str) and value in _PLAIN_WORDS else _writable(value)
