@@ -28,6 +28,7 @@ from asgi_observability.events import LogHousekeepingFailed
 from asgi_observability.log_own_files import COMPRESSED, CURRENT, OwnFiles
 from asgi_observability.logger import get_logger
 from asgi_observability.own_descriptor import OwnDescriptor
+from asgi_observability.wakeup import Wakeup
 
 log = get_logger(__name__)
 
@@ -82,7 +83,7 @@ class RotatingFile:
             written = os.write(file.number, lines)
         except OSError as error:
             if error.errno not in _FULL:
-                self.close()
+                self._close_file()
             raise
         # A disk that fills up takes half a line; the rest of it belongs into the same file.
         self._line_ended = lines[written - 1] == _NEWLINE
@@ -95,6 +96,10 @@ class RotatingFile:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._housekeeper.stop()
+        self._close_file()
+
+    def _close_file(self) -> None:
         if self._file:
             self._file.close()
             self._file = None
@@ -111,7 +116,7 @@ class RotatingFile:
         return self._file
 
     def _open(self) -> OwnDescriptor:
-        self.close()
+        self._close_file()
         with suppress(FileExistsError):
             self._folder.mkdir()
         stem = f"{self._own.prefix}-{os.getpid()}"
@@ -160,21 +165,30 @@ class Housekeeper:
         self._folder = folder
         self._keeping = keeping
         self._own = OwnFiles(folder, service)
-        self._process = 0
-        self._wake = threading.Event()
+        # Of the thread that does it; without one there is none.
+        self._wakeup: Wakeup | None = None
 
     def start(self) -> None:
-        """Do it now, whenever woken, and every ten minutes; once in each process."""
-        if self._process == os.getpid():
-            return
-        self._wake = threading.Event()
-        with suppress(RuntimeError):  # there are too many threads; the next file tries again
-            threading.Thread(target=self._run, name="log-housekeeper", daemon=True).start()
-            self._process = os.getpid()
+        """Do it now, whenever woken, and every ten minutes."""
+        if self._wakeup is None:
+            self._wakeup = Wakeup()
+            try:
+                threading.Thread(
+                    target=self._run, args=(self._wakeup,), name="log-housekeeper", daemon=True
+                ).start()
+            except RuntimeError:  # there are too many threads; the next file tries again
+                self._wakeup = None
 
     def wake(self) -> None:
         """Do it soon."""
-        self._wake.set()
+        if self._wakeup:
+            self._wakeup.wake()
+
+    def stop(self) -> None:
+        """Don't do it any more, once a round that is under way is done."""
+        wakeup, self._wakeup = self._wakeup, None
+        if wakeup:
+            wakeup.wake()
 
     def keep_house(self) -> None:
         """Do it once, unless another process is at it. Raises OSError when something was left."""
@@ -195,15 +209,16 @@ class Housekeeper:
             if problem:
                 raise problem
 
-    def _run(self) -> None:
-        while True:
+    def _run(self, wakeup: Wakeup) -> None:
+        while self._wakeup is wakeup:
             try:
                 self.keep_house()
             except Exception as error:
                 # A full disk or a folder that is gone: the next round may find it repaired.
-                log.event(LogHousekeepingFailed(error_type=FromCode(type(error).__name__)), error)
-            self._wake.wait(HOUSEKEEPING_SECONDS)
-            self._wake.clear()
+                if self._wakeup is wakeup:
+                    name = FromCode(type(error).__name__)
+                    log.event(LogHousekeepingFailed(error_type=name), error)
+            wakeup.wait(HOUSEKEEPING_SECONDS)
 
     def _compress(self, file: Path, held: int) -> None:
         """Replace ``file`` by its compressed form; readers meanwhile see the one or the other."""

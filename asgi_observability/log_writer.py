@@ -2,7 +2,7 @@
 
 Whoever puts a line takes no lock, for a signal handler or a finalizer may put another at any moment
 in between: a lock that the same thread holds already would stop it for ever. So the thread is
-started with `_thread`, and woken by the release of a lock that only it acquires.
+started with `_thread`, and woken by a `Wakeup`.
 """
 
 import _thread
@@ -14,8 +14,13 @@ from collections import deque
 from enum import StrEnum
 from typing import Protocol
 
+from asgi_observability.wakeup import Wakeup
+
 FLUSH_SECONDS = 0.05
 """How long a line may wait to be written with others; an urgent one doesn't."""
+
+IDLE_SECONDS = 1.0
+"""How long no line comes until the thread looks as seldom as this; the next line wakes it."""
 
 RETRY_SECONDS = 1.0
 """How long to wait before a sink that failed is tried again."""
@@ -111,10 +116,10 @@ class Writer:
             return False  # a finalizer, run by the very thread that it would wait for
         if self._closed:
             return not self._lines and not self._batch
-        mark = _held()
+        mark = Wakeup()
         self._lines.append(mark)
         self._wake_thread()
-        return mark.acquire(timeout=max(0.0, seconds))
+        return mark.wait(seconds)
 
     def settle(self, seconds: float = CLOSE_SECONDS) -> bool:
         """Write what is queued, as `flush`, and from now on have each `put` wait for its line.
@@ -146,8 +151,8 @@ class Writer:
             self._wake_thread()
         if self._started.locked():
             self._wake_thread()
-            _release(self._stop)
-            if not self._ended.acquire(timeout=max(0.0, seconds)):
+            self._stop.wake()
+            if not self._ended.wait(seconds):
                 return
         self._closed = True
         self._close_sink()
@@ -161,16 +166,16 @@ class Writer:
         self._close_sink()
 
     def _begin(self) -> None:
-        # Lines, and locks that are released when all lines before them are written.
-        self._lines: deque[bytes | _thread.LockType] = deque()
+        # Lines, and who waits until all lines before are written.
+        self._lines: deque[bytes | Wakeup] = deque()
         self._batch = memoryview(b"")
-        self._marks: list[_thread.LockType] = []
+        self._marks: list[Wakeup] = []
         # The first is only changed by those who put, the second only by the thread.
         self._put_bytes = self._gone_bytes = 0
         self._thread = 0
         self._started = _thread.allocate_lock()
-        self._wake, self._stop, self._ended = _held(), _held(), _held()
-        # Whether ordinary lines wake the thread as well: when it isn't there, and at the end.
+        self._wake, self._stop, self._ended = Wakeup(), Wakeup(), Wakeup()
+        # Whether ordinary lines wake the thread: when it isn't there, doesn't look, or must hurry.
         self._eager = True
         self._settled = False
         self._closing = self._closed = False
@@ -186,7 +191,7 @@ class Writer:
                 self._failed(error)
                 self._started.release()
                 return
-        _release(self._wake)
+        self._wake.wake()
 
     def _await_line(self) -> None:
         try:
@@ -203,9 +208,8 @@ class Writer:
 
     def _run(self) -> None:
         self._thread = _thread.get_ident()
-        self._eager = False
-        if self._settled:
-            self._eager = True
+        self._look_by_itself()
+        seen, seen_at = 0, time.monotonic()
         while True:
             is_last = self._closing
             try:
@@ -219,11 +223,25 @@ class Writer:
             if is_last:
                 break
             # A sink that failed is left alone for a while, however urgent the next line.
-            if works:
-                self._wake.acquire(timeout=FLUSH_SECONDS)
-            else:
-                self._stop.acquire(timeout=RETRY_SECONDS)
-        self._ended.release()
+            if not works:
+                self._stop.wait(RETRY_SECONDS)
+                continue
+            if self._gone_bytes != seen:
+                seen, seen_at = self._gone_bytes, time.monotonic()
+            if self._batch or self._lines or time.monotonic() - seen_at < IDLE_SECONDS:
+                self._wake.wait(FLUSH_SECONDS)
+                continue
+            self._eager = True
+            # Whoever put a line just before didn't know that it has to wake the thread.
+            if not self._lines:
+                self._wake.wait(IDLE_SECONDS)
+            self._look_by_itself()
+        self._ended.wake()
+
+    def _look_by_itself(self) -> None:
+        self._eager = False
+        if self._settled:
+            self._eager = True
 
     def _write_queued(self) -> bool:
         if self._reopen:
@@ -262,7 +280,7 @@ class Writer:
     def _tell(self) -> None:
         """Release those who wait for what is written now."""
         while self._marks:
-            self._marks.pop().release()
+            self._marks.pop().wake()
 
     def _close_sink(self) -> None:
         try:
@@ -274,20 +292,6 @@ class Writer:
         self.write_errors += 1
         number = error.errno if isinstance(error, OSError) else None
         self.problem = os.strerror(number) if number else type(error).__name__
-
-
-def _held() -> _thread.LockType:
-    lock = _thread.allocate_lock()
-    lock.acquire()
-    return lock
-
-
-def _release(lock: _thread.LockType) -> None:
-    try:
-        if lock.locked():
-            lock.release()
-    except RuntimeError:
-        pass  # somebody else did in between
 
 
 def writers() -> list[Writer]:

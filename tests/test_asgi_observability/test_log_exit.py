@@ -35,10 +35,10 @@ atexit.register(lambda: log.info("stopped"))
 log.info("served")
 """,
     "a finalizer in the last moment": """
-class Resource:
-    def __del__(self):
-        log.info("stopped")
-sys.modules["kept"] = Resource()
+class Finalized:
+    def __del__(self, put=logging.pipeline().writers[0].put):
+        put(b'{"event":"stopped"}\\n')
+sys.modules["kept"] = Finalized()
 log.info("served")
 """,
     "a fork of multiprocessing": """

@@ -19,6 +19,7 @@ from asgi_observability import log_files
 from asgi_observability.log_files import Housekeeper, Keeping, RotatingFile
 from asgi_observability.log_own_files import OwnFiles
 from asgi_observability.log_writer import Writer
+from asgi_observability.wakeup import Wakeup
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.waiting import until
@@ -261,16 +262,20 @@ def test_a_full_disk_is_made_room_on_though_nothing_can_be_compressed(
 def test_a_housekeeper_that_failed_says_so_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds = [RuntimeError("a bug"), OSError(errno.EIO, "fails"), SystemExit()]
+    housekeeper = Housekeeper(tmp_path, "billing", KEEPING)
+    rounds = [RuntimeError("a bug"), OSError(errno.EIO, "fails")]
 
-    def keep_house(_: Housekeeper) -> None:
-        raise rounds.pop(0)
+    def keep_house() -> None:
+        if rounds:
+            raise rounds.pop(0)
+        housekeeper.stop()
 
-    monkeypatch.setattr(Housekeeper, "keep_house", keep_house)
+    monkeypatch.setattr(housekeeper, "keep_house", keep_house)
     monkeypatch.setattr(log_files, "HOUSEKEEPING_SECONDS", 0)
     monkeypatch.setattr(log_files.log._logger, "threshold", 0)
-    with captured_logs() as lines, pytest.raises(SystemExit):
-        Housekeeper(tmp_path, "billing", KEEPING)._run()
+    housekeeper._wakeup = Wakeup()
+    with captured_logs() as lines:
+        housekeeper._run(housekeeper._wakeup)
     assert [line["error_type"] for line in lines] == ["RuntimeError", "OSError"]
     assert {line["event"] for line in lines} == {"log_housekeeping_failed"}
 
@@ -320,7 +325,10 @@ def test_a_file_that_was_copied_and_cut_is_gone_on_with(tmp_path: Path) -> None:
     file.close()
 
 
-def test_a_folder_that_went_away_comes_back(tmp_path: Path) -> None:
+def test_a_folder_that_went_away_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_observability.log_writer.RETRY_SECONDS", 0.01)
     folder = tmp_path / "logs"
     file = RotatingFile(folder, "billing", KEEPING)
     put(file, "before")

@@ -1,5 +1,6 @@
 """The queue in front of a sink: it never waits, and loses only what it counts."""
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -289,6 +290,22 @@ check()
     )
 
 
+async def test_the_first_line_after_a_silence_wakes_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = Sink()
+    writer = Writer(sink, 1024 * 1024)
+    monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 0.01)
+    writer.put(b"before\n")
+    await until(lambda: writer._eager and lines_of(sink))
+    monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 3600)
+    await until(lambda: writer._eager)
+    await asyncio.sleep(0.02)  # until it waits as long as that
+    writer.put(b"after\n")
+    await until(lambda: lines_of(sink) == [b"before", b"after"])
+    writer.close()
+
+
 def test_no_exception_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asgi_observability.log_writer.RETRY_SECONDS", 0.01)
     failures = [AttributeError(), UnicodeError(), SystemExit(), MemoryError(), OSError(errno.EIO)]
@@ -335,7 +352,9 @@ def test_who_puts_at_the_same_time_exceeds_the_bound_by_a_line_each() -> None:
     writer.close()
 
 
-def test_a_settled_writer_writes_each_line_at_once_and_is_not_patient_for_ever() -> None:
+def test_a_settled_writer_writes_each_line_at_once_and_is_not_patient_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sink = Sink()
     writer = Writer(sink, 1024 * 1024)
     writer.put(b"before\n")
@@ -343,10 +362,14 @@ def test_a_settled_writer_writes_each_line_at_once_and_is_not_patient_for_ever()
     writer.put(b"after\n")
     assert lines_of(sink) == [b"before", b"after"]
     sink.open.clear()
-    began = time.monotonic()
+    monkeypatch.setattr(writer, "_patience", 0.05)
+    waits: list[float] = []
+    flush = writer.flush
+    monkeypatch.setattr(writer, "flush", lambda seconds: waits.append(seconds) or flush(seconds))
     for _ in range(100):
         writer.put(b"stalled\n")
-    assert time.monotonic() - began < 60, "each of them waited"
+    assert waits == [0.05], "each of them waited"
+    monkeypatch.undo()
     sink.open.set()
     assert writer.flush(60)
     writer.close()
