@@ -181,7 +181,7 @@ def is_safe(offered: str) -> bool:
 
 
 def begin(context: Context) -> bytes:
-    """Make ``context``, of a new ID, that of this task and what it starts; gives the ID in bytes."""
+    """Make ``context``, of a new ID, that of this task; gives the ID in bytes."""
     raw = context.correlation_id.encode()
     if not tracing.is_traced():
         # A new ID needs no escaping: what is read again and again is made at once.
