@@ -36,7 +36,8 @@ _TRACEPARENT = re.compile(
     r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
     r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
 )
-_SAFE = re.compile(r"[!-~](?:[ -~]{0,510}[!-~])?")
+# Printable ASCII that JSON needs not escape, and headers not to trim.
+_SAFE = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,510}[!#-\[\]-~])?")
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
 
 
@@ -179,9 +180,14 @@ def is_safe(offered: str) -> bool:
     return bool(_SAFE.fullmatch(offered))
 
 
-def begin(context: Context) -> None:
-    """Make ``context`` that of this task and of what it starts."""
+def begin(context: Context) -> bytes:
+    """Make ``context``, of a new ID, that of this task; gives the ID in bytes."""
+    raw = context.correlation_id.encode()
+    if not tracing.is_traced():
+        # A new ID needs no escaping: what is read again and again is made at once.
+        context._fields = b',"correlation_id":"%b"' % raw
     _current.set(context)
+    return raw
 
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:

@@ -89,6 +89,12 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
+class LogHousekeepingFailed(Event, level=logging.ERROR):
+    """Log files could not be compressed or deleted; it is tried again ten minutes later."""
+
+    error_type: FromCode
+
+
 class LogSourceLost(Event, level=logging.WARNING):
     """The host has configured anew what the layer had taken over: such lines go elsewhere now."""
 
@@ -119,6 +125,12 @@ class WorkersApart(Event, level=logging.WARNING):
     """
 
     workers: int
+
+
+class LogLevelsUnreadable(Event, level=logging.WARNING):
+    """The file of changed log levels is broken: it is ignored until somebody changes a level."""
+
+    error_type: FromCode
 
 
 class BackgroundTaskFailed(Event, level=logging.ERROR):

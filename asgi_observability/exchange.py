@@ -86,34 +86,39 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Pass on a part of the response; the application calls it."""
         kind = message["type"]
-        is_last = False
+        seconds = None
         if kind == "http.response.body":
             if not message.get("more_body"):
-                is_last = True
+                seconds = self._is_last()
             elif not self._is_stream:
                 self._goes_on(message)
         elif kind == "http.response.start":
             self._starts(message)
         elif kind == "http.response.pathsend":
-            is_last = True  # the server sends the file, all of it
-        elif kind == "http.response.zerocopysend":
-            is_last = not message.get("more_body")
+            seconds = self._is_last()  # the server sends the file, all of it
+        elif kind == "http.response.zerocopysend" and not message.get("more_body"):
+            seconds = self._is_last()
         try:
             await self._send(message)
         except OSError:  # what servers raise when nobody is there any more
             self._has_left = True
             raise
-        if is_last and not self.is_over:
+        if seconds is not None and not self.is_over:
             # Here and not when the application returns: background tasks come after it.
-            self._ended(self.status)
+            self._ended(self.status, seconds)
+
+    def _is_last(self) -> float:
+        """How long it took until the last part, in seconds; and whether anybody is there for it."""
+        seconds = perf_counter() - self._began
+        if seconds > PATIENCE_SECONDS and not self._has_left and not self._is_stream:
+            self._look_for_client()
+        return seconds
 
     def _starts(self, message: Message) -> None:
         try:
             self.status = message["status"]
             headers = self._headers = message.get("headers") or ()
             message["headers"] = self._layer.answered_headers(headers, self._raw_id)
-            if perf_counter() - self._began > PATIENCE_SECONDS and not self._has_left:
-                self._look_for_client()
             self._layer.keep_trace()
         except Exception:
             self._layer.count_error()
@@ -157,10 +162,9 @@ class Exchange:
             for name, value in self._headers
         )
 
-    def _ended(self, status: int) -> None:
+    def _ended(self, status: int, seconds: float) -> None:
         """Count it, once, by its ``status`` or as one whose client had left."""
         self.is_over = True
-        seconds = perf_counter() - self._began
         if not self._is_stream:
             self._layer.record(self, self._counted(status), seconds)
         elif self._has_left:
@@ -203,7 +207,7 @@ class Exchange:
             self.is_over = True
             self._layer.record_stream(self.route, outcome, perf_counter() - self._began)
         else:
-            self._ended(status)
+            self._ended(status, perf_counter() - self._began)
 
     def _look_for_client(self) -> None:
         """See whether the server has noticed that the client left, without waiting.

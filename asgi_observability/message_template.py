@@ -17,6 +17,7 @@ _CONVERSION = re.compile(
     r"%(?:\((?P<key>[^)]*)\))?(?P<flags>[#0\- +]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?"
     r"[hlL]?(?P<type>[diouxXeEfFgGcrsa%])"
 )
+_MAY_BE_WIDE = re.compile(r"\d\d\d|\*")
 _BRACES = re.compile(r"\{(?P<name>[A-Za-z0-9_]*)(?:![rsa])?(?::(?P<spec>[^{}]*))?\}|\{\{|\}\}")
 _INTEGERS = "diouxXc"
 _FLOATS = "eEfFgG"
@@ -37,8 +38,19 @@ def filled(template: str, arguments: object, writable: Writable) -> str:
     by_name = arguments if isinstance(arguments, Mapping) else {}
     in_order = arguments if isinstance(arguments, tuple) else (arguments,)
     if _CONVERSION.search(template):
+        if not _MAY_BE_WIDE.search(template):
+            try:
+                return template % _written(arguments, writable)
+            except (TypeError, ValueError, OverflowError, KeyError):
+                pass  # they don't fit: one after the other, then
         return _Percent(by_name, in_order, writable).filled(template)
     return _Braces(by_name, in_order, writable).filled(template)
+
+
+def _written(arguments: object, writable: Writable) -> object:
+    if isinstance(arguments, Mapping):
+        return {name: writable(value) for name, value in arguments.items()}
+    return tuple(map(writable, arguments)) if isinstance(arguments, tuple) else arguments
 
 
 class _Percent:

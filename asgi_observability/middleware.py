@@ -104,9 +104,7 @@ class Correlation:
                 offered = self._accepted(headers)
                 break
         if offered is None:
-            made = self._new_id()
-            correlation.begin(Context(made))
-            raw = made.encode()
+            raw = correlation.begin(Context(self._new_id()))
             scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
             return raw
         correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")

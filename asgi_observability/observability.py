@@ -11,6 +11,7 @@ from starlette.responses import Response
 from asgi_observability.exposition import Exposer
 from asgi_observability.instruments import Instruments
 from asgi_observability.layer_rounds import LayerRounds
+from asgi_observability.log_exit import settled_afterwards
 from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_metrics import LogMetrics
 from asgi_observability.metric import Metric
@@ -48,7 +49,9 @@ class Observability:
         self.workers.find_folder(self._service)
         task = asyncio.create_task(self.rounds.run())
         try:
-            yield
+            # At once when the application has ended: its server may end the process any moment.
+            with settled_afterwards():
+                yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -14,6 +14,9 @@ from asgi_observability.logger import get_logger
 
 log = get_logger("operations")
 
+MAX_THRESHOLDS = 2000
+"""Of operations that are remembered; whoever makes up more names has them looked up each time."""
+
 
 class OperationLog:
     """Logs each operation's duration at its event's sampling rate.
@@ -35,7 +38,8 @@ class OperationLog:
         except KeyError:
             by_component = self._slow_seconds.get(str(component), self._default)
             found = self._slow_seconds.get(f"{component}.{name}", by_component)
-            self._thresholds[component, name] = found
+            if len(self._thresholds) < MAX_THRESHOLDS:
+                self._thresholds[component, name] = found
             return found
 
     def succeeded(self, component: str, name: str, seconds: float) -> None:

@@ -133,7 +133,11 @@ class Pipeline:
         for writer in self._json:
             writer.put(line, urgent=urgent)
         if self._console:
-            self._console.put(self._for_people.shown(line), urgent=urgent)
+            try:
+                shown = self._for_people.shown(line)
+            except Exception:
+                shown = line
+            self._console.put(shown, urgent=urgent)
 
     def now(self) -> bytes:
         """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""

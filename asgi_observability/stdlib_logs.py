@@ -25,9 +25,8 @@ ACCESS_LOG = "uvicorn.access"
 """Its lines have no correlation ID, and the layer has its own for each request."""
 
 # The template once more, with colours; the task that asyncio's own records are about.
-_ATTRIBUTES = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
-    *("message", "asctime", "taskName", "color_message", "websocket"),
-}
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+_ATTRIBUTES = _STANDARD | {"message", "asctime", "taskName", "color_message", "websocket"}
 
 
 class StandardLibrary(logging.Handler):
@@ -46,19 +45,19 @@ class StandardLibrary(logging.Handler):
 
 def watch() -> None:
     """Take in what reaches the root logger, beside whatever handlers there are and will be."""
-    original = logging.Logger.callHandlers
-    if getattr(original, "is_watched", False):
+    global _is_installed
+    if _is_installed:  # somebody else may have wrapped what is there now
         return
+    _is_installed, original = True, logging.Logger.callHandlers
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         try:
             original(self, record)
         finally:
-            if _is_watching and _reaches_root(self):
+            if _is_watching and _is_for_us(self, record):
                 _take(record)
 
-    call_handlers.is_watched = True  # type: ignore[attr-defined]
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
 
 
@@ -71,25 +70,29 @@ def set_watching(*, on: bool) -> None:
 
 
 _is_watching = False
+_is_installed = False
 
 
-def _reaches_root(logger: logging.Logger) -> bool:
-    each: logging.Logger | None = logger
+def _is_for_us(source: logging.Logger, record: logging.LogRecord) -> bool:
+    each: logging.Logger | None = source
     while each and each.propagate and each.parent:
         each = each.parent
-    return each is logging.root
+    return each is logging.root and record.levelno >= logger.threshold(record.name)
 
 
 def _take(record: logging.LogRecord) -> None:
     try:
-        if record.name != ACCESS_LOG and record.levelno >= logger.threshold(record.name):
+        if record.name != ACCESS_LOG:
             logger.pipeline().undeclared(_undeclared(record))
     except Exception:
         logger.pipeline().counts.broken += 1
 
 
 def _undeclared(record: logging.LogRecord) -> Undeclared:
-    extra = {name: value for name, value in vars(record).items() if name not in _ATTRIBUTES}
+    given = vars(record)
+    extra: dict[str, object] = {}
+    if len(given) > len(_STANDARD):
+        extra = {name: value for name, value in given.items() if name not in _ATTRIBUTES}
     message: object = record.msg
     if (fields := _event_of(message)) is not None:
         message = fields.pop("event", "")
@@ -113,12 +116,12 @@ def _is_address(message: object) -> bool:
 
 def _event_of(message: object) -> dict[Any, Any] | None:
     """The fields of an event that structlog has handed to the standard library, as it does."""
-    if isinstance(message, Mapping):
-        return dict(message)
-    if isinstance(message, str) and message.startswith("{") and message.endswith("}"):
-        try:
-            read = orjson.loads(message)
-        except ValueError:
-            return None
-        return read if isinstance(read, dict) and "event" in read else None
-    return None
+    if not isinstance(message, str):
+        return dict(message) if isinstance(message, Mapping) else None
+    if not message.startswith("{") or not message.endswith("}"):
+        return None
+    try:
+        read = orjson.loads(message)
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) and "event" in read else None

@@ -89,6 +89,7 @@ def _lines() -> None:
         "log.event(…)": _declared(),
         "log.event(…), dropped by its level": _quiet(),
         "log.info(…), undeclared": _undeclared(),
+        "Writer.put(…), the queue alone": _queued(),
     }
     microseconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
@@ -159,6 +160,11 @@ def _quiet() -> Callable[[], None]:
 def _undeclared() -> Callable[[], None]:
     log = logs.get_logger("bench")
     return lambda: log.info("request", method=METHOD, route=ROUTE, status=200, duration_ms=12.3)
+
+
+def _queued() -> Callable[[], None]:
+    (writer,), line = logs.pipeline().writers, b"x" * 299 + b"\n"
+    return lambda: writer.put(line) and None
 
 
 async def _stall() -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette_exporter import PrometheusMiddleware
+from starlette_exporter import PrometheusMiddleware, handle_metrics
 
 from asgi_observability import observe
 from asgi_observability.logging import Logger, NamedLogger
@@ -101,7 +101,7 @@ def without_line(app: FastAPI) -> ASGIApp:
 
 def instrumentator(app: FastAPI) -> ASGIApp:
     """prometheus-fastapi-instrumentator."""
-    Instrumentator(registry=CollectorRegistry()).instrument(app)
+    Instrumentator(registry=CollectorRegistry()).instrument(app).expose(app)
     return app
 
 
@@ -123,6 +123,7 @@ def combination(app: FastAPI) -> ASGIApp:
 def exporter(app: FastAPI) -> ASGIApp:
     """starlette-exporter."""
     app.add_middleware(PrometheusMiddleware, group_paths=True)
+    app.add_route("/metrics", handle_metrics)
     return app
 
 

@@ -195,7 +195,7 @@ async def test_an_id_of_the_hosts_own_making_and_rule() -> None:
         correlation.use_header(correlation.HEADER)
 
 
-@pytest.mark.parametrize("made", [None, 7, "", "a\nb", "x" * 5000])
+@pytest.mark.parametrize("made", [None, 7, "", "a\nb", 'a"b', "a\\b", "x" * 5000])
 async def test_a_generator_of_ids_that_fails_does_not_fail_the_request(made: Any) -> None:
     app = FastAPI()
     observed(app, id_generator=lambda: made)

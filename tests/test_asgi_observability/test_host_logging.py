@@ -11,7 +11,6 @@ import pytest
 BEGIN = """
 import logging, logging.config, signal, sys, threading, warnings
 from pathlib import Path
-import uvicorn.config
 from asgi_observability import logging as logs
 from asgi_observability.logging import LogOptions, configure_logging, get_logger, flush
 from asgi_observability.resource import Resource
@@ -111,7 +110,8 @@ CONFIGURATIONS = {
     "dictConfig after": "OBSERVE\nlogging.config.dictConfig(HOST)",
     "basicConfig after": "OBSERVE\nlogging.basicConfig(level='INFO')",
     "nothing, so that warnings come by themselves": "OBSERVE",
-    "uvicorn's": "logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)\nOBSERVE",
+    "uvicorn's": "from uvicorn.config import LOGGING_CONFIG\n"
+    "logging.config.dictConfig(LOGGING_CONFIG)\nOBSERVE",
     "a hook": "sys.excepthook = threading.excepthook = hook\nOBSERVE",
 }
 
@@ -190,9 +190,33 @@ observe()
 get_logger("x").info("paid %s", 3, to="order-42")
 unasked = {"structlog", "fastapi", "opentelemetry", "duckdb", "structlog.dev"} & {*sys.modules}
 print(sorted(unasked))
-""".replace("import uvicorn.config", ""),
+""",
         tmp_path / "logs",
     )
     assert done.stdout == "[]\n", done.stderr
     (line,) = written(tmp_path / "logs")
     assert (line["event"], line["to"]) == ("paid 3", "order-42")
+
+
+def test_another_who_wraps_the_loggers_as_well_gets_each_record_once(tmp_path: Path) -> None:
+    """As error trackers do, before and after the layer."""
+    done = ran(
+        """
+seen = []
+def wrap():
+    original = logging.Logger.callHandlers
+    def tracked(self, record):
+        seen.append(record.getMessage())
+        original(self, record)
+    logging.Logger.callHandlers = tracked
+wrap()
+observe()
+wrap()
+observe()
+logging.getLogger("shop").warning("odd")
+assert seen == ["odd", "odd"]
+""",
+        tmp_path / "logs",
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line["event"] for line in written(tmp_path / "logs")] == ["odd"]

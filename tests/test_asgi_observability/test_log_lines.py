@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from asgi_observability import correlation
 from asgi_observability.event import Event, FromCode
+from asgi_observability.hashed_fields import explain
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.log_writer import Writer
 from asgi_observability.logger import Logger, NamedLogger, log_through, named, pipeline
 from asgi_observability.pipeline import MAX_HEADS, MAX_LINE_BYTES, Pipeline
+from asgi_observability.privacy import MODES, Mode, Privacy
 from asgi_observability.stdlib_logs import StandardLibrary
 from tests.captured_logs import Memory, captured_logs
 
@@ -81,10 +83,11 @@ class Anything(Event):
 
 
 @contextmanager
-def written() -> Iterator[list[bytes]]:
+def written(mode: Mode = "strict") -> Iterator[list[bytes]]:
     memory, lines = Memory(), list[bytes]()
     writer = Writer(memory, 64 * 1024 * 1024)
-    before = log_through(Pipeline({"service": "t" * 5000}, Sampling(), [writer]))
+    made = Pipeline({"service": "t" * 5000}, Sampling(), [writer], privacy=Privacy(mode))
+    before = log_through(made)
     try:
         yield lines
         assert pipeline().counts.broken == 0
@@ -106,7 +109,7 @@ def by_the_standard_library(level: int, name: str, value: Any) -> None:
     logger = logging.Logger(name)
     logger.addHandler(StandardLibrary())
     record = logger.makeRecord(
-        name, level, "x", 1, value, (value, value), None, extra={"it": value}
+        name, abs(level), "x", 1, value, (value, value), None, extra={"it": value}
     )
     record.__dict__[name] = value
     logger.handle(record)
@@ -129,15 +132,14 @@ WAYS: list[Callable[[int, str, Any], None]] = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@given(level=LEVELS, name=NAMES, value=VALUES)
+@given(level=LEVELS, name=NAMES, value=VALUES, mode=st.sampled_from(MODES))
 def test_whatever_is_logged_is_one_line_of_json(
-    way: Callable[[int, str, Any], None], level: int, name: str, value: Any
+    way: Callable[[int, str, Any], None], level: int, name: str, value: Any, mode: Mode
 ) -> None:
-    quiet = way is by_the_standard_library and level < logging.DEBUG
-    with written() as lines:
+    with written(mode) as lines:
         way(level, name, value)
     assert lines.pop() == b"", "each line ends"
-    assert len(lines) == (0 if quiet else 1)
+    assert len(lines) == 1
     for line in lines:
         assert len(line) < MAX_LINE_BYTES
         fields = json.loads(line.decode("utf-8"))
@@ -184,3 +186,25 @@ def test_nothing_of_a_warning_or_worse_is_sampled_away() -> None:
     ]
     # What is handed over ready-made has been sampled by whoever made it.
     assert [line["event"] for line in lines].count("ready") == 6
+
+
+def test_what_is_hashed_is_said_once_for_each_field_with_the_reason() -> None:
+    memory = Memory()
+    writer = Writer(memory, 1024 * 1024)
+    before = log_through(Pipeline({}, Sampling(), [writer], explain=explain))
+    named("asgi_observability.hashed_fields").threshold = logging.DEBUG
+    try:
+        for number in range(3):
+            log = Logger(always("shop.explained"))
+            log.info("paid", customer=f"Aroha Ngata {number}", amount=5_000_000, order=number)
+            log.info(f"paid {number}")
+    finally:
+        log_through(before)
+        writer.close()
+    said = [line for line in memory.lines if line["event"] == "field_hashed"]
+    assert {line["hashed_logger"] for line in said} == {"shop.explained"}
+    reasons = {line["hashed_field"]: line["reason"] for line in said}
+    assert {*reasons} == {"customer", "amount", "message"}
+    assert "telephone number" in reasons["amount"]
+    assert "safe_fields" in reasons["customer"]
+    assert len(said) == 3

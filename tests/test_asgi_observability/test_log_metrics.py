@@ -52,6 +52,25 @@ def test_lines_and_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         assert value(catalogue.LOG_LINES_DROPPED, reason="sampled") == 3
 
 
+def test_a_log_that_is_configured_anew_counts_on() -> None:
+    instruments = orchestrator_instruments()
+    metrics = LogMetrics(instruments)
+    metrics.look()
+
+    def errors() -> float | None:
+        name = catalogue.LOG_LINES.name
+        return instruments.registry.get_sample_value(name, {"level": "error"})
+
+    for times in (3, 1, 2):
+        # The new one may lie where the old one lay.
+        with captured_logs():
+            for _ in range(times):
+                log.error("broken")
+            metrics.look()
+    assert errors() == 6
+    assert len(metrics._seen) <= 4
+
+
 def test_lost_lines_are_reported_in_a_line_of_their_own() -> None:
     instruments = orchestrator_instruments()
     memory = Memory()
