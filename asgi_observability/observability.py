@@ -65,7 +65,7 @@ class Observability:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self.workers.leave()
+            self.workers.leave_last_snapshot()
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""

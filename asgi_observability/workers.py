@@ -91,11 +91,14 @@ class Workers:
         families = merged([own, *self._others.live, self._others.departed])
         return _told_apart(families, 0 if has_written and has_read else 1)
 
-    def leave(self) -> None:
-        """Write a last snapshot, and be one of those that have ended. Never raises."""
+    def leave_last_snapshot(self) -> None:
+        """The same at the end of the service or the process. Never raises.
+
+        The process is one of the dead when it has ended, not before: a service may be started
+        again in it, as tests do, and goes on counting.
+        """
         if self._folder:
             self._try_to_write()
-            self._folder.leave()
 
     def begin_in_child(self) -> None:
         """Have files of its own in a forked process; what was counted before is the parent's."""
