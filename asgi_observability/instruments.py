@@ -29,6 +29,7 @@ from asgi_observability.declaration import declared, of_same_shape
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import HostCollectorFailed, MetricMisused, MetricNameTaken
 from asgi_observability.families import (
+    MAX_CHARACTERS,
     AnyFamily,
     CounterFamily,
     GaugeFamily,
@@ -156,12 +157,15 @@ class Instruments:
             durations = self._durations.series(component, name, _outcome(error))
             durations.note(seconds)
             component, name, _ = durations.series.values
-            if isinstance(error, Exception):
-                self._errors.series(component, name, error_type_of(error)).note()
+            error_type = error_type_of(error) if isinstance(error, Exception) else ""
+            if error_type:
+                self._errors.series(component, name, error_type).note()
             if self.operation_log is None:
                 return
             if error is None:
                 self.operation_log.succeeded(component, name, seconds)
+            elif error_type:
+                self.operation_log.refused(component, name, error_type, seconds)
             else:
                 self.operation_log.failed(component, name, seconds, error)
         except Exception:
@@ -270,12 +274,13 @@ class Instruments:
 
 
 def error_type_of(error: BaseException) -> str:
-    """Why ``error`` was raised, as far as it says so itself; else its class's name."""
+    """Why ``error`` was raised, as its ``error_type`` says in a word; else its class's name."""
     try:
         said = getattr(error, "error_type", None)
     except Exception:
         said = None
-    return said if isinstance(said, str) and said else type(error).__name__
+    is_word = isinstance(said, str) and 0 < len(said) <= MAX_CHARACTERS
+    return str(said) if is_word else type(error).__name__
 
 
 def _outcome(error: BaseException | None) -> Outcome:
