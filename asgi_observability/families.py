@@ -117,7 +117,11 @@ class Family(Generic[_C]):
                     f"{self.metric.name} takes {_listed(self._names)}, not {_listed(labels)}"
                 )
             labels = {name: labels[name] for name in self._names}
-        return self.series(*labels.values())  # type: ignore[arg-type]
+        values = tuple(labels.values())
+        try:
+            return self._series[values]  # type: ignore[index]
+        except (KeyError, TypeError):
+            return self.series(*values)  # type: ignore[arg-type]
 
     def snapshot(self) -> FamilySnapshot:
         """Every series as it is now."""
