@@ -25,7 +25,7 @@ from asgi_observability import catalogue
 from asgi_observability.catalogue import Outcome
 from asgi_observability.cells import HistogramCell, Recorded
 from asgi_observability.client_registry import registry_of
-from asgi_observability.declaration import declared, of_same_shape
+from asgi_observability.declaration import beside, declared, of_same_shape
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import HostCollectorFailed, MetricMisused, MetricNameTaken
 from asgi_observability.families import (
@@ -189,14 +189,15 @@ class Instruments:
         """
         self._host.include(registry)
 
-    def snapshot(self) -> list[FamilySnapshot]:
+    def snapshot(self, host_within_seconds: float = 0.0) -> list[FamilySnapshot]:
         """Everything as it is now, the host's registries included. It never raises.
 
-        Call it in a thread: a host's collectors may take their time.
+        Call it in a thread: a host's collectors may take their time. Who looks more often than a
+        scrape does says how old theirs may be: some of them ask a database.
         """
         own = self.own_snapshot()
         try:
-            return own + self._host.families(own)
+            return own + self._host.families(own, host_within_seconds)
         except Exception:
             self.count_error()
             return own
@@ -268,6 +269,8 @@ class Instruments:
             return self._families.setdefault(metric.name, family_of(metric, self.recorder, self))
 
     def _declared(self, metric: Metric) -> AnyFamily:
+        known = [family.metric for family in self._families.values()]
+        beside(metric, [*catalogue.metrics(), *known])
         family = self._family(metric)
         of_same_shape(metric, family.metric)
         return family

@@ -78,10 +78,11 @@ class Recorder:
 
     def add(self, noted: Noted) -> None:
         """Hand on what is noted of this series too, from now on."""
-        with self._draining:
-            self._all.append(noted)
-            if any(each.wants(noted.series.metric) for each in self._subscriptions):
-                self._keep_raw(noted)
+        # Before the look at who wants it, as `subscribe` does it the other way round: between the
+        # two of them, one sees the other.
+        self._all.append(noted)
+        if any(each.wants(noted.series.metric) for each in self._subscriptions):
+            self._keep_raw(noted)
 
     def subscribe(self, sink: Sink, metrics: Collection[Metric] | None = None) -> None:
         """Give ``sink`` every batch from now on, or those of ``metrics`` only.
@@ -90,15 +91,16 @@ class Recorder:
         """
         names = None if metrics is None else frozenset(metric.name for metric in metrics)
         subscription = _Subscription(sink, names)
-        with self._draining:
-            self._subscriptions.append(subscription)
-            for noted in self._all:
-                if noted.raw is None and subscription.wants(noted.series.metric):
-                    self._keep_raw(noted)
+        self._subscriptions.append(subscription)
+        for noted in tuple(self._all):
+            if subscription.wants(noted.series.metric):
+                self._keep_raw(noted)
 
     def _keep_raw(self, noted: Noted) -> None:
-        noted.raw = []
-        self._kept.append(noted)
+        # No other thread comes between these two, see `asgi_observability.cells`.
+        if noted.raw is None:
+            noted.raw = []
+            self._kept.append(noted)
 
     def keep(self, raw: list[float], value: float) -> None:
         """Append to a series' values, once the minute that has ended is closed."""
@@ -125,7 +127,7 @@ class Recorder:
                     values = noted.raw[:]
                     del noted.raw[: len(values)]
                     batches.append(Batch(noted.series, values))
-            for subscription in self._subscriptions if batches else ():
+            for subscription in tuple(self._subscriptions) if batches else ():
                 try:
                     self._give(subscription, minute, batches)
                 except Exception:

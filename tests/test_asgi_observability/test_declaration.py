@@ -61,7 +61,7 @@ def test_a_wrong_label_is_told_once_and_harms_nobody(
     [
         ("sent", {}, "call it sent_total"),
         ("sent mails_total", {}, "no metric's name"),
-        ("sent_count_total", {}, "_count at the end belongs to Prometheus"),
+        ("operation_duration_seconds_count_total", {}, "belongs to operation_duration_seconds"),
         ("sent_total", {"le gume": None}, "'le gume' is no label's name"),
         ("sent_total", {"__name__": None}, "no label's name"),
         ("sent_total", {"kind": "paper"}, "kind='paper' is one text; give a list"),
@@ -88,6 +88,11 @@ def test_other_kinds_have_their_own_names(instruments: Instruments) -> None:
         instruments.gauge_of("waiting_total", "Waiting.")
     with pytest.raises(ValueError, match="the label 'le' belongs to Prometheus"):
         instruments.histogram_of("print_seconds", "Printing.", le=None)
-    instruments.gauge_of("waiting", "Waiting.")
+    instruments.gauge_of("queued", "Waiting.")
+    with pytest.raises(ValueError, match="queued_total: queued belongs to queued already"):
+        instruments.counter_of("queued_total", "Waiting.")
+    instruments.gauge_of("letters_count", "A gauge may be called so.")
+    with pytest.raises(ValueError, match="letters_count belongs to letters_count already"):
+        instruments.histogram_of("letters", "Letters.")
     with pytest.raises(ValueError, match="waiting is declared as gauge with labels none already"):
         instruments.histogram_of("waiting", "Waiting.")

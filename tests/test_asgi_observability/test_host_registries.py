@@ -114,6 +114,24 @@ def test_a_collector_that_does_not_end_is_left_alone(monkeypatch: pytest.MonkeyP
         endless.go_on.set()
 
 
+def test_a_collector_that_asks_a_database_is_not_asked_each_second() -> None:
+    class Asking(Collector):
+        asked = 0
+
+        def collect(self) -> Iterator[ClientMetric]:
+            self.asked += 1
+            metric = ClientMetric("rows", "Rows.", "gauge")
+            metric.add_sample("rows", {}, self.asked)
+            yield metric
+
+    collector = Asking()
+    instruments = Instruments(registries=[registry(collector)])
+    for _ in range(3):
+        instruments.snapshot(host_within_seconds=60)
+    assert collector.asked == 1
+    assert b"\nrows 2.0\n" in exposition(instruments.snapshot(), "").body
+
+
 @pytest.mark.parametrize(
     ("mode", "together"),
     [
