@@ -94,5 +94,5 @@ def test_other_kinds_have_their_own_names(instruments: Instruments) -> None:
     instruments.gauge_of("letters_count", "A gauge may be called so.")
     with pytest.raises(ValueError, match="letters_count belongs to letters_count already"):
         instruments.histogram_of("letters", "Letters.")
-    with pytest.raises(ValueError, match="waiting is declared as gauge with labels none already"):
-        instruments.histogram_of("waiting", "Waiting.")
+    with pytest.raises(ValueError, match="queued is declared as gauge with labels none already"):
+        instruments.histogram_of("queued", "Waiting.")
