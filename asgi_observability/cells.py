@@ -53,6 +53,11 @@ class Cell(Recorded, Generic[Row]):
         """What has been noted up to now."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Begin at zero, as a forked child does: what was noted before is its parent's to tell."""
+        if self.raw is not None:
+            self.raw.clear()
+
 
 class CounterCell(Cell[float]):
     """One series of a counter."""
@@ -80,6 +85,11 @@ class CounterCell(Cell[float]):
     def row(self) -> float:
         """What it has counted."""
         return self.value
+
+    def forget(self) -> None:
+        """Begin at zero."""
+        super().forget()
+        self.value = 0.0
 
 
 class GaugeCell(Cell[float]):
@@ -142,10 +152,8 @@ class HistogramCell(Cell[HistogramRow]):
     def __init__(self, recorder: Recorder, metric: Metric, values: Key) -> None:
         super().__init__(recorder, metric, values)
         self._bounds = metric.buckets
-        self._counts = [0] * (len(metric.buckets) + 1)
-        self._sum = 0.0
-        self._largest = -inf
         self._exemplar: Exemplar | None = None
+        self.forget()
 
     def note(self, value: float = 1.0) -> None:
         """Observe ``value``, in the metric's unit."""
@@ -177,3 +185,11 @@ class HistogramCell(Cell[HistogramRow]):
             # It stays until there is another, of any size.
             self._largest = -inf
         return HistogramRow(self._counts[:], self._sum, exemplar)
+
+    def forget(self) -> None:
+        """Begin at zero."""
+        super().forget()
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self._largest = -inf
+        self._exemplar = None

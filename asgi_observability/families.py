@@ -137,6 +137,12 @@ class Family(Generic[_C]):
             *(self._names, metric.buckets, metric.merge, rows),
         )
 
+    def forget(self) -> None:
+        """Let counts begin at zero, with all series exposed as they are; gauges stay."""
+        if self.metric.kind is not Kind.GAUGE:
+            for cell in self._series.copy().values():
+                cell.forget()
+
     def _folded(self, values: tuple[object, ...]) -> Key:
         if len(values) != len(self._allowed):
             raise ValueError(

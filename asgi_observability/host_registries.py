@@ -74,7 +74,9 @@ class HostRegistries:
         for family in self._found:
             names = _names(family)
             if names & taken:
-                self._taken(family.name)
+                # What prometheus-client says of the process means the same, and is in every host.
+                if not family.name.startswith("process_"):
+                    self._taken(family.name)
             else:
                 taken |= names
                 found.append(family)

@@ -210,6 +210,12 @@ class Instruments:
                 families.append(family.snapshot())
         return families
 
+    def forget_counts(self) -> None:
+        """Begin to count at zero, in a forked child: what was counted before, its parent tells."""
+        self.recorder.begin_again()
+        for family in [*self._families.values()]:
+            family.forget()
+
     @cached_property
     def registry(self) -> CollectorRegistry:
         """The layer's own metrics as a registry of prometheus-client."""

@@ -70,11 +70,16 @@ class Recorder:
         self._all: list[Noted] = []
         self._kept: list[Noted] = []
         self._subscriptions: list[_Subscription] = []
-        # Re-entrant: a finalizer that notes something may run in the middle of a drain.
-        self._draining = RLock()
+        self.begin_again()
         self._minute = 0
         self.minute_end = 0.0
         self._start_minute()
+
+    def begin_again(self) -> None:
+        """For a forked child: a drain that its parent was in the middle of is not its own."""
+        # Re-entrant: a finalizer that notes something may run in the middle of a drain.
+        self._draining = RLock()
+        self._is_draining = False
 
     def add(self, noted: Noted) -> None:
         """Hand on what is noted of this series too, from now on."""
@@ -117,21 +122,30 @@ class Recorder:
     def drain(self) -> None:
         """Hand on everything noted so far. Errors on the way are counted and go no further."""
         with self._draining:
-            minute = self._minute
-            # First, so that a sink that notes something itself does not come back here.
-            self._start_minute()
-            batches: list[Batch] = []
-            for noted in tuple(self._kept):
-                if noted.raw:
-                    # The list itself stays: another thread may be about to append to it.
-                    values = noted.raw[:]
-                    del noted.raw[: len(values)]
-                    batches.append(Batch(noted.series, values))
-            for subscription in tuple(self._subscriptions) if batches else ():
-                try:
-                    self._give(subscription, minute, batches)
-                except Exception:
-                    self.on_error()
+            # A sink that notes something, or a finalizer that runs within one, comes back here.
+            if self._is_draining:
+                return
+            self._is_draining = True
+            try:
+                self._hand_on()
+            finally:
+                self._is_draining = False
+
+    def _hand_on(self) -> None:
+        minute = self._minute
+        self._start_minute()
+        batches: list[Batch] = []
+        for noted in tuple(self._kept):
+            if noted.raw:
+                # The list itself stays: another thread may be about to append to it.
+                values = noted.raw[:]
+                del noted.raw[: len(values)]
+                batches.append(Batch(noted.series, values))
+        for subscription in tuple(self._subscriptions) if batches else ():
+            try:
+                self._give(subscription, minute, batches)
+            except Exception:
+                self.on_error()
 
     def _give(self, subscription: _Subscription, minute: int, batches: list[Batch]) -> None:
         wanted = (

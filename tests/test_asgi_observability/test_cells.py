@@ -3,7 +3,7 @@
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -13,6 +13,7 @@ import pytest
 from asgi_observability import catalogue, correlation
 from asgi_observability.cells import EXEMPLAR_SECONDS, HistogramCell
 from asgi_observability.instruments import Instruments
+from asgi_observability.recorder import Batch
 from asgi_observability.snapshot import HistogramRow
 
 
@@ -134,6 +135,39 @@ def test_values_are_kept_for_those_who_want_that_metric_only(instruments: Instru
     instruments.recorder.drain()
     assert given == [("sent_total", [2.0, 3.0])]
     assert lost.series().raw is None
+
+
+def test_a_forked_child_counts_from_zero_and_has_every_series(instruments: Instruments) -> None:
+    sent = instruments.counter_of("sent_total", "Sent.").series()
+    queue = instruments.gauge_of("queue", "Queue.").series()
+    seconds = calls(instruments)
+    given: list[float] = []
+    instruments.recorder.subscribe(lambda _, batches: given.extend(batches[0].values))
+    for series in (sent, queue, seconds):
+        series.note(7)
+    instruments.forget_counts()
+    sent.note(2)
+    assert (sent.row(), queue.row(), seconds.row()) == (2, 7, HistogramRow([0, 0, 0], 0))
+    instruments.recorder.drain()
+    assert given == [2]
+
+
+def test_a_sink_that_drains_does_not_hang(instruments: Instruments) -> None:
+    sent = instruments.counter_of("sent_total", "Sent.").series()
+    given: list[float] = []
+
+    def sink(_: int, batches: Sequence[Batch]) -> None:
+        given.extend(batches[0].values)
+        if len(given) < 3:
+            sent.note(9)
+            instruments.recorder.drain()
+
+    instruments.recorder.subscribe(sink)
+    sent.note(1)
+    instruments.recorder.drain()
+    assert given == [1]
+    instruments.recorder.drain()
+    assert given == [1, 9]
 
 
 def test_the_slowest_of_late_is_the_example(
