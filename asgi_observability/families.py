@@ -152,15 +152,18 @@ class Family(Generic[_C]):
         folded = tuple([self._fold(*pair) for pair in enumerate(values)])
         if len(self._series) < MAX_COMBINATIONS or folded in self._series:
             return folded
-        return tuple(
-            [
-                OTHER if len(known) > RESERVED_VALUES or self._is_twice_full() else value
-                for value, known in zip(folded, self._known, strict=True)
-            ]
-        )
+        return tuple([self._fold_more(*pair) for pair in enumerate(folded)])
 
-    def _is_twice_full(self) -> bool:
-        return len(self._series) >= 2 * MAX_COMBINATIONS
+    def _fold_more(self, position: int, value: str) -> str:
+        """A known value, where all the known ones together make too many series."""
+        has_room = len(self._series) < 2 * MAX_COMBINATIONS
+        if value == OTHER or (has_room and len(self._known[position]) <= RESERVED_VALUES):
+            return value
+        return self._overflowed(position)
+
+    def _overflowed(self, position: int) -> str:
+        self._reports.overflowed(self.metric, self.metric.labels[position].name)
+        return OTHER
 
     def _fold(self, position: int, value: object) -> str:
         text = _text(value)
@@ -170,8 +173,7 @@ class Family(Generic[_C]):
         if self._is_taken(text, allowed, known):
             known.add(text)
             return text
-        self._reports.overflowed(self.metric, self.metric.labels[position].name)
-        return OTHER
+        return self._overflowed(position)
 
     def _is_taken(self, text: str, allowed: frozenset[str] | None, known: set[str]) -> bool:
         if allowed is not None:

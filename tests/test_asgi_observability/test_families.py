@@ -3,8 +3,10 @@
 from enum import Enum
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from asgi_observability import catalogue
+from asgi_observability import catalogue, families
 from asgi_observability.families import MAX_CHARACTERS, MAX_COMBINATIONS, MAX_SERIES
 from asgi_observability.instruments import Instruments
 from asgi_observability.operation_log import OperationLog
@@ -44,6 +46,26 @@ def test_every_route_with_every_status_is_bounded_as_well(instruments: Instrumen
     assert len(snapshot.rows) <= MAX_COMBINATIONS + 61
     # The label that has most values is the one that is folded.
     assert family.series("/249", "59").series.values == ("other", "59")
+
+
+@given(
+    notes=st.lists(st.tuples(*[st.integers(0, 30).map(str)] * 3), min_size=1, max_size=200),
+)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_noted_nothing_is_lost_and_series_are_few(
+    notes: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, limit in (("MAX_SERIES", 5), ("RESERVED_VALUES", 2), ("MAX_COMBINATIONS", 20)):
+        monkeypatch.setattr(families, name, limit)
+    instruments = Instruments()
+    family = instruments.counter_of("asked_total", "Asked.", one=None, two=None, three=None)
+    for values in notes:
+        family.series(*values).note()
+    rows = family.snapshot().rows
+    assert sum(rows.values()) == len(notes)  # type: ignore[arg-type]
+    assert len(rows) <= 41
+    folded = sum(instruments.counter(catalogue.LABEL_OVERFLOWS).snapshot().rows.values())  # type: ignore[arg-type]
+    assert bool(folded) == any("other" in values for values in rows)
 
 
 def test_a_first_failure_has_a_zero_before_it(instruments: Instruments) -> None:
