@@ -59,6 +59,8 @@ class Observability:
     async def running(self) -> AsyncIterator[None]:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
         self.workers.find_folder(self._service)
+        if self.workers.folder:
+            self.log_levels.share(self.workers.folder)
         task = asyncio.create_task(self.rounds.run())
         try:
             yield

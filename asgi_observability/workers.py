@@ -27,6 +27,9 @@ log = get_logger(__name__)
 
 TASK = "worker_snapshot"
 
+HOST_SECONDS = 5.0
+"""How often the collectors of the host's registries are asked beside scrapes."""
+
 
 class Workers:
     """The processes that share ``folder``, seen from one of them; without one it is alone."""
@@ -65,12 +68,11 @@ class Workers:
                 self._background.failed(TASK, error)
 
     def leave_snapshot(self) -> None:
-        """Write down what this process counts. Raises OSError."""
-        if self._folder:
-            with self._writing:
-                families = self._snapshot()
-                self._folder.write(families)
-                self._written = families
+        """Write down what this process counts, for the others. Raises OSError.
+
+        What the host's own registries count may be `HOST_SECONDS` old.
+        """
+        self._write(HOST_SECONDS)
 
     def families(self) -> Families:
         """What every process counts, added up, as any of them tells it now.
@@ -109,12 +111,19 @@ class Workers:
         if self._folder:
             self._folder.begin_in_child()
 
-    def _snapshot(self) -> Families:
+    def _write(self, host_within_seconds: float) -> None:
+        if self._folder:
+            with self._writing:
+                families = self._snapshot(host_within_seconds)
+                self._folder.write(families)
+                self._written = families
+
+    def _snapshot(self, host_within_seconds: float = 0.0) -> Families:
         self._instruments.is_told = True
         if self._is_copy:
             # What the host's registries have counted is the parent's, for the most part.
             return self._instruments.own_snapshot()
-        return self._instruments.snapshot()
+        return self._instruments.snapshot(host_within_seconds)
 
     def _look_beside(self) -> None:
         beside = 0
@@ -127,7 +136,7 @@ class Workers:
 
     def _try_to_write(self) -> bool:
         try:
-            self.leave_snapshot()
+            self._write(0.0)
         except Exception as error:
             self._background.failed(TASK, error)
             return False
