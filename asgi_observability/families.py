@@ -94,9 +94,6 @@ class Family(Generic[_C]):
             folded = self._folded(values)
             return self._series.get(folded) or self._created(folded)
 
-    child = series
-    """The same, by its old name."""
-
     def expose(self, *values: str) -> None:
         """Expose the series with these label values at zero, so that increases are seen from 0.
 
