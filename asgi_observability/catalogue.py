@@ -67,7 +67,7 @@ HTTP_SERVER_STREAM_DURATION = Metric(
     Kind.HISTOGRAM,
     unit="seconds",
     help="Time from the first chunk of a streamed response to its end.",
-    labels=(Label("http_route"), Label("outcome", values_of(Outcome))),
+    labels=(Label("http_route"), OUTCOME),
     buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0),
 )
 HTTP_SERVER_ACTIVE_REQUESTS = Metric(

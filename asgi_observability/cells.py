@@ -53,9 +53,10 @@ class Cell(Recorded, Generic[Row]):
         """What has been noted up to now."""
         raise NotImplementedError
 
-    def clear(self) -> None:
-        """Forget it."""
-        raise NotImplementedError
+    def forget(self) -> None:
+        """Begin at zero, as a forked child does: what was noted before is its parent's to tell."""
+        if self.raw is not None:
+            self.raw.clear()
 
 
 class CounterCell(Cell[float]):
@@ -85,8 +86,9 @@ class CounterCell(Cell[float]):
         """What it has counted."""
         return self.value
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Begin at zero."""
+        super().forget()
         self.value = 0.0
 
 
@@ -141,8 +143,9 @@ class GaugeCell(Cell[float]):
         """Its value."""
         return self.value
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Set it to zero; of what is not added up, zero would be a value like any other."""
+        super().forget()
         self.value = 0.0 if self.series.metric.merge == "livesum" else nan
 
 
@@ -154,10 +157,8 @@ class HistogramCell(Cell[HistogramRow]):
     def __init__(self, recorder: Recorder, metric: Metric, values: Key) -> None:
         super().__init__(recorder, metric, values)
         self._bounds = metric.buckets
-        self._counts = [0] * (len(metric.buckets) + 1)
-        self._sum = 0.0
-        self._largest = -inf
         self._exemplar: Exemplar | None = None
+        self.forget()
 
     def note(self, value: float = 1.0) -> None:
         """Observe ``value``, in the metric's unit."""
@@ -190,7 +191,10 @@ class HistogramCell(Cell[HistogramRow]):
             self._largest = -inf
         return HistogramRow(self._counts[:], self._sum, exemplar)
 
-    def clear(self) -> None:
-        """Begin without an observation."""
-        self._counts[:] = [0] * len(self._counts)
-        self._sum, self._largest, self._exemplar = 0.0, -inf, None
+    def forget(self) -> None:
+        """Begin at zero."""
+        super().forget()
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self._largest = -inf
+        self._exemplar = None

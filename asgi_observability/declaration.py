@@ -9,7 +9,6 @@ from asgi_observability.metric import OTHER, Kind, Label, Metric
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UNITS = ("seconds", "bytes", "ratio", "meters", "grams", "joules", "volts", "amperes", "celsius")
-_RESERVED_ENDINGS = ("_bucket", "_count", "_sum", "_created", "_info")
 _RESERVED_LABELS = {Kind.HISTOGRAM: ("le",)}
 
 
@@ -38,6 +37,22 @@ def of_same_shape(metric: Metric, known: Metric) -> None:
         raise ValueError(f"{metric.name} is declared as {there} already, not as {asked}")
 
 
+def beside(metric: Metric, others: Iterable[Metric]) -> None:
+    """Raises ValueError where one of ``others`` has a series of a name that ``metric`` needs."""
+    needed = _names(metric)
+    for other in others:
+        both = needed & _names(other)
+        if both and other.name != metric.name:
+            raise ValueError(
+                f"{metric.name}: {min(both)} belongs to {other.name} already; choose another name"
+            )
+
+
+def _names(metric: Metric) -> set[str]:
+    # OpenMetrics calls a counter's family by its name without _total.
+    return {metric.name, metric.name.removesuffix("_total"), *metric.series_names}
+
+
 def _shape(metric: Metric) -> str:
     labels = "; ".join(sorted(_said(label) for label in metric.labels)) or "none"
     buckets = f" and buckets {list(metric.buckets)}" if metric.buckets else ""
@@ -56,9 +71,6 @@ def _checked_name(name: str, kind: Kind) -> str:
     if kind is not Kind.COUNTER and name.endswith("_total"):
         right = name.removesuffix("_total")
         raise ValueError(f"only a counter's name ends in _total: call the {kind.value} {right}")
-    for ending in _RESERVED_ENDINGS:
-        if name.removesuffix("_total").endswith(ending):
-            raise ValueError(f"{name}: {ending} at the end belongs to Prometheus; leave it out")
     return name
 
 

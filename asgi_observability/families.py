@@ -94,9 +94,6 @@ class Family(Generic[_C]):
             folded = self._folded(values)
             return self._series.get(folded) or self._created(folded)
 
-    child = series
-    """The same, by its old name."""
-
     def expose(self, *values: str) -> None:
         """Expose the series with these label values at zero, so that increases are seen from 0.
 
@@ -117,7 +114,11 @@ class Family(Generic[_C]):
                     f"{self.metric.name} takes {_listed(self._names)}, not {_listed(labels)}"
                 )
             labels = {name: labels[name] for name in self._names}
-        return self.series(*labels.values())  # type: ignore[arg-type]
+        values = tuple(labels.values())
+        try:
+            return self._series[values]  # type: ignore[index]
+        except (KeyError, TypeError):
+            return self.series(*values)  # type: ignore[arg-type]
 
     def snapshot(self) -> FamilySnapshot:
         """Every series as it is now."""
@@ -135,10 +136,10 @@ class Family(Generic[_C]):
             *(self._names, metric.buckets, metric.merge, rows),
         )
 
-    def clear(self) -> None:
-        """Set every series back to zero."""
-        for cell in self._series.values():
-            cell.clear()
+    def forget(self) -> None:
+        """Let all series begin at zero, exposed as they are."""
+        for cell in self._series.copy().values():
+            cell.forget()
 
     def _folded(self, values: tuple[object, ...]) -> Key:
         if len(values) != len(self._allowed):
@@ -149,15 +150,18 @@ class Family(Generic[_C]):
         folded = tuple([self._fold(*pair) for pair in enumerate(values)])
         if len(self._series) < MAX_COMBINATIONS or folded in self._series:
             return folded
-        return tuple(
-            [
-                OTHER if len(known) > RESERVED_VALUES or self._is_twice_full() else value
-                for value, known in zip(folded, self._known, strict=True)
-            ]
-        )
+        return tuple([self._fold_more(*pair) for pair in enumerate(folded)])
 
-    def _is_twice_full(self) -> bool:
-        return len(self._series) >= 2 * MAX_COMBINATIONS
+    def _fold_more(self, position: int, value: str) -> str:
+        """A known value, where all the known ones together make too many series."""
+        has_room = len(self._series) < 2 * MAX_COMBINATIONS
+        if value == OTHER or (has_room and len(self._known[position]) <= RESERVED_VALUES):
+            return value
+        return self._overflowed(position)
+
+    def _overflowed(self, position: int) -> str:
+        self._reports.overflowed(self.metric, self.metric.labels[position].name)
+        return OTHER
 
     def _fold(self, position: int, value: object) -> str:
         text = _text(value)
@@ -167,8 +171,7 @@ class Family(Generic[_C]):
         if self._is_taken(text, allowed, known):
             known.add(text)
             return text
-        self._reports.overflowed(self.metric, self.metric.labels[position].name)
-        return OTHER
+        return self._overflowed(position)
 
     def _is_taken(self, text: str, allowed: frozenset[str] | None, known: set[str]) -> bool:
         if allowed is not None:

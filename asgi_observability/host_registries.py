@@ -4,6 +4,7 @@ Their collectors are foreign code: one that raises or does not end costs its own
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from threading import Event, Thread
 from time import monotonic
 
@@ -48,22 +49,34 @@ class HostRegistries:
         self._failed = failed
         self._taken = taken
         self._resting: dict[Collector, float] = {}
+        self._found: list[FamilySnapshot] = []
+        self._asked_at = -inf
 
     def include(self, registry: CollectorRegistry) -> None:
         """Expose this one too; a registry that is included already is not included twice."""
         if not any(registry is known for known in self._registries):
             self._registries.append(registry)
 
-    def families(self, own: Iterable[FamilySnapshot]) -> list[FamilySnapshot]:
-        """What the host's collectors give, as far as ``own`` has no series of these names."""
+    def families(
+        self, own: Iterable[FamilySnapshot], within_seconds: float = 0.0
+    ) -> list[FamilySnapshot]:
+        """What the host's collectors give, as far as ``own`` has no series of these names.
+
+        They are not asked again where they were within the last ``within_seconds``.
+        """
         if not self._registries:
             return []
         taken = {name for family in own for name in _names(family)}
         found: list[FamilySnapshot] = []
-        for family in self._collected():
+        if monotonic() - self._asked_at > within_seconds:
+            self._found = [*self._collected()]
+            self._asked_at = monotonic()
+        for family in self._found:
             names = _names(family)
             if names & taken:
-                self._taken(family.name)
+                # What prometheus-client says of the process means the same, and is in every host.
+                if not family.name.startswith("process_"):
+                    self._taken(family.name)
             else:
                 taken |= names
                 found.append(family)

@@ -26,7 +26,7 @@ from asgi_observability.catalogue import Outcome
 from asgi_observability.cells import HistogramCell, Recorded
 from asgi_observability.client_registry import registry_of
 from asgi_observability.code_names import error_type_of, is_name
-from asgi_observability.declaration import declared, of_same_shape
+from asgi_observability.declaration import beside, declared, of_same_shape
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import HostCollectorFailed, MetricMisused, MetricNameTaken
 from asgi_observability.families import (
@@ -90,7 +90,7 @@ class Instruments:
         self._succeeded: dict[tuple[str, str], HistogramCell] = {}
         self.is_told = False
         """Whether anybody was told what this process counts."""
-        in_each_child(self.begin_in_child)
+        in_each_child(self.forget_counts)
 
     def counter(self, metric: Metric) -> CounterFamily:
         """The family of a counter; the same one at each call."""
@@ -161,12 +161,15 @@ class Instruments:
             durations = self._durations.series(*_names(component, name), _outcome(error))
             durations.note(seconds)
             component, name, _ = durations.series.values
-            if isinstance(error, Exception):
-                self._errors.series(component, name, error_type_of(error)).note()
+            error_type = error_type_of(error) if isinstance(error, Exception) else ""
+            if error_type:
+                self._errors.series(component, name, error_type).note()
             if self.operation_log is None:
                 return
             if error is None:
                 self.operation_log.succeeded(component, name, seconds)
+            elif error_type:
+                self.operation_log.refused(component, name, error_type, seconds)
             else:
                 self.operation_log.failed(component, name, seconds, error)
         except Exception:
@@ -190,14 +193,15 @@ class Instruments:
         """
         self._host.include(registry)
 
-    def snapshot(self) -> list[FamilySnapshot]:
+    def snapshot(self, host_within_seconds: float = 0.0) -> list[FamilySnapshot]:
         """Everything as it is now, the host's registries included. It never raises.
 
-        Call it in a thread: a host's collectors may take their time.
+        Call it in a thread: a host's collectors may take their time. Who looks more often than a
+        scrape does says how old theirs may be: some of them ask a database.
         """
         own = self.own_snapshot()
         try:
-            return own + self._host.families(own)
+            return own + self._host.families(own, host_within_seconds)
         except Exception:
             self.count_error()
             return own
@@ -210,15 +214,15 @@ class Instruments:
                 families.append(family.snapshot())
         return families
 
-    def begin_in_child(self) -> None:
+    def forget_counts(self) -> None:
         """Count from zero in a forked process: what was counted before is the parent's to tell.
 
         So are its gauges, unless it only prepares what its children do: then they set none anew.
         """
-        self.recorder.begin_in_child()
+        self.recorder.begin_again()
         for family in [*self._families.values()]:
             if self.is_told or family.metric.kind is not Kind.GAUGE:
-                family.clear()
+                family.forget()
         self.is_told = False
 
     @cached_property
@@ -280,6 +284,8 @@ class Instruments:
             return self._families.setdefault(metric.name, family_of(metric, self.recorder, self))
 
     def _declared(self, metric: Metric) -> AnyFamily:
+        known = [family.metric for family in self._families.values()]
+        beside(metric, [*catalogue.metrics(), *known])
         family = self._family(metric)
         of_same_shape(metric, family.metric)
         return family

@@ -45,6 +45,10 @@ class LogLevels:
         self._version: tuple[int, int, int] | None = None
         self._changes: dict[str, LevelChange] = {}
 
+    def share(self, folder: Path) -> None:
+        """From now on, change them for all workers that share ``folder``."""
+        self._file = folder / "log-levels.json"
+
     @property
     def changes(self) -> dict[str, LevelChange]:
         """The changes that are in force, by logger."""

@@ -6,6 +6,7 @@ does an unhandled 500 still get its correlation ID and its count.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import cached_property
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -172,7 +173,7 @@ class ObservabilityMiddleware:
     ) -> None:
         self.app = app
         self.routes = routes or Routes(lambda: getattr(app, "routes", ()))
-        self.websockets = WebSockets(instruments)
+        self._instruments = instruments
         self.count_error = instruments.count_error
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
         self._excluded = frozenset(excluded)
@@ -301,6 +302,11 @@ class ObservabilityMiddleware:
             self._log.event(UnhandledError(), error)
         except Exception:
             self.count_error()
+
+    @cached_property
+    def websockets(self) -> WebSockets:
+        """The metrics of WebSockets, which a service without any doesn't have."""
+        return WebSockets(self._instruments)
 
     def template_of(self, placed: Placed) -> str:
         """The template of the route that served it."""

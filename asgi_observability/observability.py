@@ -47,6 +47,8 @@ class Observability:
     async def running(self) -> AsyncIterator[None]:
         """Sample, and leave snapshots for the other workers, as long as the service runs."""
         self.workers.find_folder(self._service)
+        if self.workers.folder:
+            self.log_levels.share(self.workers.folder)
         task = asyncio.create_task(self.rounds.run())
         try:
             # At once when the application has ended: its server may end the process any moment.
@@ -55,7 +57,7 @@ class Observability:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self.workers.leave()
+            self.workers.leave_last_snapshot()
 
     async def exposition(self, request: Request) -> Response:
         """The answer to a scrape: the metrics of all workers, in the format it asks for."""

@@ -13,9 +13,12 @@ import os
 import shutil
 import signal
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+
+from prometheus_client import CollectorRegistry
 
 from asgi_observability import catalogue
 from asgi_observability.background import Background, Rounds
@@ -43,13 +46,14 @@ def observe_process(
     host: str = "127.0.0.1",
     version: str = "",
     environment: str = "development",
+    registries: Iterable[CollectorRegistry] = (),
 ) -> Watched:
     """Observe this process and those that it forks; gives what to count and to time with.
 
     ``textfile`` is written every second and at the end, for node_exporter's textfile collector: it
     ends in ``.prom``. Processes with the same one add up, also those that ran before; a folder
     beside it keeps what they counted. ``port`` answers ``GET /metrics`` at ``host`` as long as the
-    process runs.
+    process runs. ``registries`` of prometheus-client are told as well.
 
     Neither a handler of SIGTERM nor one of any other signal that the process has is replaced.
 
@@ -64,7 +68,8 @@ def observe_process(
     if any(path is not None and each.path == path for each in _observed):
         raise ValueError(f"textfile={str(textfile)!r}: this process is observed there already")
     server = None if port is None else listening(host, port)
-    observed = _ObservedProcess(Resource(service, version, environment), path, server)
+    instruments = Instruments(registries=registries)
+    observed = _ObservedProcess(instruments, Resource(service, version, environment), path, server)
     _observed.append(observed)
     return Watched(observed.instruments)
 
@@ -73,10 +78,14 @@ class _ObservedProcess:
     """One process, or a fork of one: its instruments, its thread, and what happens at its end."""
 
     def __init__(
-        self, resource: Resource, path: Path | None, server: "ScrapeServer | None"
+        self,
+        instruments: Instruments,
+        resource: Resource,
+        path: Path | None,
+        server: "ScrapeServer | None",
     ) -> None:
         self.path = path
-        self.instruments = Instruments()
+        self.instruments = instruments
         self._own_folder = None if path else folder_of_its_own()
         self._pid = os.getpid()
         self._has_ended = False
@@ -114,7 +123,7 @@ class _ObservedProcess:
             if self._textfile:
                 self._textfile.write_last()
         with suppress(Exception):
-            self._workers.leave()
+            self._workers.leave_last_snapshot()
             if self._own_folder and os.getpid() == self._pid:
                 shutil.rmtree(self._own_folder, ignore_errors=True)
 

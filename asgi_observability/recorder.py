@@ -70,26 +70,24 @@ class Recorder:
         self._all: list[Noted] = []
         self._kept: list[Noted] = []
         self._subscriptions: list[_Subscription] = []
-        # Re-entrant: a finalizer that notes something may run in the middle of a drain.
-        self._draining = RLock()
+        self.begin_again()
         self._minute = 0
         self.minute_end = 0.0
         self._start_minute()
 
-    def begin_in_child(self) -> None:
-        """Forget in a forked process what the parent has noted, and who might hold the lock."""
+    def begin_again(self) -> None:
+        """For a forked child: a drain that its parent was in the middle of is not its own."""
+        # Re-entrant: a finalizer that notes something may run in the middle of a drain.
         self._draining = RLock()
-        for noted in self._kept:
-            if noted.raw is not None:
-                noted.raw.clear()
-        self._start_minute()
+        self._is_draining = False
 
     def add(self, noted: Noted) -> None:
         """Hand on what is noted of this series too, from now on."""
-        with self._draining:
-            self._all.append(noted)
-            if any(each.wants(noted.series.metric) for each in self._subscriptions):
-                self._keep_raw(noted)
+        # Before the look at who wants it, as `subscribe` does it the other way round: between the
+        # two of them, one sees the other.
+        self._all.append(noted)
+        if any(each.wants(noted.series.metric) for each in self._subscriptions):
+            self._keep_raw(noted)
 
     def subscribe(self, sink: Sink, metrics: Collection[Metric] | None = None) -> None:
         """Give ``sink`` every batch from now on, or those of ``metrics`` only.
@@ -98,15 +96,16 @@ class Recorder:
         """
         names = None if metrics is None else frozenset(metric.name for metric in metrics)
         subscription = _Subscription(sink, names)
-        with self._draining:
-            self._subscriptions.append(subscription)
-            for noted in self._all:
-                if noted.raw is None and subscription.wants(noted.series.metric):
-                    self._keep_raw(noted)
+        self._subscriptions.append(subscription)
+        for noted in tuple(self._all):
+            if subscription.wants(noted.series.metric):
+                self._keep_raw(noted)
 
     def _keep_raw(self, noted: Noted) -> None:
-        noted.raw = []
-        self._kept.append(noted)
+        # No other thread comes between these two, see `asgi_observability.cells`.
+        if noted.raw is None:
+            noted.raw = []
+            self._kept.append(noted)
 
     def keep(self, raw: list[float], value: float) -> None:
         """Append to a series' values, once the minute that has ended is closed."""
@@ -123,21 +122,30 @@ class Recorder:
     def drain(self) -> None:
         """Hand on everything noted so far. Errors on the way are counted and go no further."""
         with self._draining:
-            minute = self._minute
-            # First, so that a sink that notes something itself does not come back here.
-            self._start_minute()
-            batches: list[Batch] = []
-            for noted in tuple(self._kept):
-                if noted.raw:
-                    # The list itself stays: another thread may be about to append to it.
-                    values = noted.raw[:]
-                    del noted.raw[: len(values)]
-                    batches.append(Batch(noted.series, values))
-            for subscription in self._subscriptions if batches else ():
-                try:
-                    self._give(subscription, minute, batches)
-                except Exception:
-                    self.on_error()
+            # A sink that notes something, or a finalizer that runs within one, comes back here.
+            if self._is_draining:
+                return
+            self._is_draining = True
+            try:
+                self._hand_on()
+            finally:
+                self._is_draining = False
+
+    def _hand_on(self) -> None:
+        minute = self._minute
+        self._start_minute()
+        batches: list[Batch] = []
+        for noted in tuple(self._kept):
+            if noted.raw:
+                # The list itself stays: another thread may be about to append to it.
+                values = noted.raw[:]
+                del noted.raw[: len(values)]
+                batches.append(Batch(noted.series, values))
+        for subscription in tuple(self._subscriptions) if batches else ():
+            try:
+                self._give(subscription, minute, batches)
+            except Exception:
+                self.on_error()
 
     def _give(self, subscription: _Subscription, minute: int, batches: list[Batch]) -> None:
         wanted = (

@@ -141,7 +141,8 @@ def _template(family: FamilySnapshot, values: Key) -> str:
     bounds = [bound_text(bound) for bound in (*family.bounds, inf)]
     lines = [f"{family.name}_bucket{_pairs([*pairs, ('le', bound)])}" for bound in bounds]
     lines += [f"{family.name}_count{labels}"]
-    counts = "".join(f"{line.replace('%', '%%')} %d\n" for line in lines)
+    # As prometheus-client writes a whole number: somebody may look for it in the text.
+    counts = "".join(f"{line.replace('%', '%%')} %d.0\n" for line in lines)
     return f"{counts}{family.name}_sum{labels.replace('%', '%%')} %s\n"
 
 

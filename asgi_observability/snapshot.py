@@ -75,10 +75,9 @@ def packed(families: Iterable[FamilySnapshot]) -> bytes:
         for key, row in family.rows.items():
             pace.step()
             rows.append(
-                (key, row.counts, row.sum, row.exemplar and tuple(row.exemplar))
+                (key, row.counts, _written(row.sum), row.exemplar and tuple(row.exemplar))
                 if isinstance(row, HistogramRow)
-                # JSON has neither NaN nor infinity; a host's gauge may be either.
-                else (key, row if isfinite(row) else str(row))
+                else (key, _written(row))
             )
         written.append(
             (
@@ -89,6 +88,11 @@ def packed(families: Iterable[FamilySnapshot]) -> bytes:
             )
         )
     return orjson.dumps(written)
+
+
+def _written(number: float) -> float | str:
+    """JSON has neither NaN nor infinity; a host's gauge may be either, and a sum too large."""
+    return number if isfinite(number) else str(number)
 
 
 def unpacked(data: bytes) -> list[FamilySnapshot]:
@@ -116,8 +120,13 @@ def _family(
     rows: dict[Key, float | HistogramRow] = {}
     for key, value, *more in written:
         pace.step()
+        # Whoever renders it relies on its shape.
+        if label_names is not None and len(key) != len(label_names):
+            raise ValueError(f"{name} has a row of {len(key)} labels")
         if more:
-            rows[tuple(key)] = HistogramRow(value, more[0], _exemplar(more[1]))
+            if len(value) != len(bounds) + 1:
+                raise ValueError(f"{name} has a row of {len(value)} buckets")
+            rows[tuple(key)] = HistogramRow(value, float(more[0]), _exemplar(more[1]))
         else:
             rows[tuple(key)] = float(value)
     return FamilySnapshot(

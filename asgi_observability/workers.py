@@ -11,6 +11,7 @@ last round say so.
 """
 
 import threading
+import time
 from pathlib import Path
 
 from asgi_observability import catalogue
@@ -27,6 +28,12 @@ log = get_logger(__name__)
 
 TASK = "worker_snapshot"
 
+LOOK_SECONDS = 60.0
+"""How often to look for other workers that share no folder: the system takes 10 ms to tell."""
+
+HOST_SECONDS = 5.0
+"""How often the collectors of the host's registries are asked beside scrapes."""
+
 
 class Workers:
     """The processes that share ``folder``, seen from one of them; without one it is alone."""
@@ -38,6 +45,7 @@ class Workers:
         self.port: int | None = None
         """Where this process is asked; others that listen there too are looked for."""
         self._apart = 0
+        self._look_again = 0.0
         self._is_copy = False
         self._writing = threading.Lock()
         self._written: Families = []
@@ -65,12 +73,11 @@ class Workers:
                 self._background.failed(TASK, error)
 
     def leave_snapshot(self) -> None:
-        """Write down what this process counts. Raises OSError."""
-        if self._folder:
-            with self._writing:
-                families = self._snapshot()
-                self._folder.write(families)
-                self._written = families
+        """Write down what this process counts, for the others. Raises OSError.
+
+        What the host's own registries count may be `HOST_SECONDS` old.
+        """
+        self._write(HOST_SECONDS)
 
     def families(self) -> Families:
         """What every process counts, added up, as any of them tells it now.
@@ -91,11 +98,14 @@ class Workers:
         families = merged([own, *self._others.live, self._others.departed])
         return _told_apart(families, 0 if has_written and has_read else 1)
 
-    def leave(self) -> None:
-        """Write a last snapshot, and be one of those that have ended. Never raises."""
+    def leave_last_snapshot(self) -> None:
+        """The same at the end of the service or the process. Never raises.
+
+        The process is one of the dead when it has ended, not before: a service may be started
+        again in it, as tests do, and goes on counting.
+        """
         if self._folder:
             self._try_to_write()
-            self._folder.leave()
 
     def begin_in_child(self) -> None:
         """Have files of its own in a forked process; what was counted before is the parent's."""
@@ -106,25 +116,34 @@ class Workers:
         if self._folder:
             self._folder.begin_in_child()
 
-    def _snapshot(self) -> Families:
+    def _write(self, host_within_seconds: float) -> None:
+        if self._folder:
+            with self._writing:
+                families = self._snapshot(host_within_seconds)
+                self._folder.write(families)
+                self._written = families
+
+    def _snapshot(self, host_within_seconds: float = 0.0) -> Families:
         self._instruments.is_told = True
         if self._is_copy:
             # What the host's registries have counted is the parent's, for the most part.
             return self._instruments.own_snapshot()
-        return self._instruments.snapshot()
+        return self._instruments.snapshot(host_within_seconds)
 
     def _look_beside(self) -> None:
+        if self.port is None or time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + LOOK_SECONDS
         beside = 0
-        if self.port is not None:
-            with self._instruments.contained():
-                beside = listeners_beside(self.port)
+        with self._instruments.contained():
+            beside = listeners_beside(self.port)
         if beside and not self._apart:
             log.event(WorkersApart(workers=beside))
         self._apart = beside
 
     def _try_to_write(self) -> bool:
         try:
-            self.leave_snapshot()
+            self._write(0.0)
         except Exception as error:
             self._background.failed(TASK, error)
             return False

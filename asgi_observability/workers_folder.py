@@ -114,15 +114,16 @@ class WorkersFolder:
                 for kind in ("new", "snapshot", "lock"):
                     self._file(kind, token).unlink(missing_ok=True)
 
-    def leave(self) -> None:
-        """Let go: what this process has counted is a dead one's from now on."""
+    def begin_in_child(self) -> None:
+        """Have files of its own in a forked process, which has a copy of the parent's lock."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._token = ""
         if self._lock is not None:
+            # Of two copies, the lock is held by the one that stays.
             os.close(self._lock)
             self._lock = None
-
-    # A forked process only closes its copy: the parent still holds the lock.
-    begin_in_child = leave
 
     def _join(self) -> None:
         if self._lock is not None:
@@ -130,7 +131,7 @@ class WorkersFolder:
                 if os.path.samestat(os.fstat(self._lock), self._file("lock").stat()):
                     return
             # Somebody removed the folder.
-            self.leave()
+            self._let_go()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         token = token_hex(8)
         joining = self.folder / f"joining-{token}.lock"

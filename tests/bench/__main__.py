@@ -13,6 +13,7 @@ from tests.bench import (
     logs,
     rollups,
     rule_evaluation,
+    scrapes,
     statements,
     writers,
 )
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "layer": layer,
     "endpoint": endpoint,
     "instruments": instruments,
+    "scrapes": scrapes,
     "rollups": rollups,
     "writers": writers,
     "logs": logs,

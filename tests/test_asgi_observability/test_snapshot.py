@@ -1,6 +1,7 @@
 """Snapshots: what one process leaves, another reads and adds up."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,24 @@ def test_what_one_process_writes_another_reads_as_it_was() -> None:
 def test_half_a_snapshot_is_refused(half: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         unpacked(half)
+
+
+def test_a_sum_that_is_too_large_is_read_as_it_was() -> None:
+    family = replace(SECONDS, rows={(): HistogramRow([0, 0, 2], math.inf)})
+    assert unpacked(packed([family])) == [family]
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        replace(SENT, rows={("a", "b"): 1.0}),
+        replace(SECONDS, rows={(): HistogramRow([1, 2], 1.0)}),
+        replace(SECONDS, rows={("a",): HistogramRow([1, 2, 3], 1.0)}),
+    ],
+)
+def test_rows_that_are_not_of_their_family_are_refused(family: FamilySnapshot) -> None:
+    with pytest.raises(ValueError, match="has a row of"):
+        unpacked(packed([family]))
 
 
 def test_counts_of_all_processes_are_added() -> None:

@@ -2,10 +2,10 @@
 
 import errno
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest import mock
 
@@ -204,30 +204,29 @@ def test_a_copy_does_not_go_on_telling_what_its_parent_has_set(tmp_path: Path) -
 def test_a_full_disk_is_told_and_over_when_there_is_room_again(
     start: Callable[..., Child], tmp_path: Path
 ) -> None:
-    other, instruments = start(5), counted(2)
-    own = Workers(instruments, tmp_path)
-    assert paid(own) == 7
-    count(instruments, 30)
-    with _full_disk():
-        for _ in range(3):
+    def begin() -> Callable[[str], str]:
+        instruments = counted(2)
+        own = Workers(instruments, tmp_path)
+        own.leave_snapshot()
+
+        def do(room: str) -> str:
+            # The system writes a part and then no more, as with a full disk.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
+            count(instruments, 10)
             families = own.families()
-            # Both tell the same, and say that it is old.
-            assert told(families, PAID, "card") == 7
-            assert told(families, APART) == 1
-            assert other.ask("tell") == "7.0"
-    families = own.families()
-    assert (told(families, PAID, "card"), told(families, APART)) == (37, 0)
-    assert told(families, catalogue.INSTRUMENTATION_ERRORS) == 3
-    assert told(families, catalogue.BACKGROUND_TASK_FAILURES, "worker_snapshot") == 3
+            failures = told(families, catalogue.BACKGROUND_TASK_FAILURES, "worker_snapshot")
+            return f"{told(families, PAID, 'card')} {told(families, APART)} {failures}"
 
+        return do
 
-def _full_disk() -> AbstractContextManager[object]:
-    def full(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[: len(content) // 2])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    return mock.patch.object(Path, "write_bytes", full)
+    other, child = start(5), Child(begin)
+    for _ in range(3):
+        # Both tell the same, and who can't write says that it is old.
+        assert child.ask("100").startswith("7.0 1.0")
+        assert other.ask("tell") == "7.0"
+    assert child.ask(str(resource.RLIM_INFINITY)) == "47.0 0.0 3.0"
+    assert other.ask("tell") == "47.0"
+    child.kill()
 
 
 def test_without_descriptors_the_others_are_told_as_they_were(
@@ -277,10 +276,29 @@ def test_what_cannot_be_read_is_left_out_and_counted(
 
 
 def test_a_worker_that_ends_in_order_is_counted_to_the_last(tmp_path: Path) -> None:
-    instruments = counted(2, waiting=3)
-    ending, own = Workers(instruments, tmp_path), Workers(counted(1), tmp_path)
-    ending.leave_snapshot()
-    count(instruments, 40, waiting=3)
-    ending.leave()
-    families = own.families()
+    def begin() -> Callable[[str], str]:
+        instruments = counted(2, waiting=3)
+        ending = Workers(instruments, tmp_path)
+        ending.leave_snapshot()
+
+        def do(_: str) -> str:
+            count(instruments, 40, waiting=3)
+            ending.leave_last_snapshot()
+            return "ended"
+
+        return do
+
+    child = Child(begin)
+    assert child.ask() == "ended"
+    child.kill()
+    families = Workers(counted(1), tmp_path).families()
     assert (told(families, PAID, "card"), told(families, WAITING)) == (43, 0)
+
+
+def test_a_service_started_twice_in_one_process_counts_once(tmp_path: Path) -> None:
+    own, other = Workers(counted(2), tmp_path), Workers(counted(1), tmp_path)
+    for _ in range(2):
+        own.leave_snapshot()
+        assert paid(other) == 3
+        own.leave_last_snapshot()
+        assert paid(other) == 3
