@@ -38,6 +38,7 @@ from app.migrations import (
     upgrade,
     waiting,
 )
+from asgi_observability.secrets_in_text import shown_url
 from asgi_observability.utf8 import begin_in_utf8
 
 KEEP_ALIVE_SECONDS = 75
@@ -124,7 +125,7 @@ async def _prepare_databases(settings: Settings) -> None:
         ("DATABASE_URL", settings.database, BUSINESS),
         ("ROLLUP_DATABASE_URL", settings.rollup_database, ROLLUPS),
     ):
-        shown = f"{ENV_PREFIX}{variable}: {url.render_as_string(hide_password=True)}"
+        shown = f"{ENV_PREFIX}{variable}: {shown_url(url)}"
         database = Database(url, pool_size=1)
         try:
             before = await waiting(

@@ -1,13 +1,15 @@
 """What the log does, as metrics: lines by level, and what was dropped and why."""
 
 import time
+from weakref import WeakKeyDictionary
 
 from asgi_observability import catalogue
 from asgi_observability.event import FromCode
 from asgi_observability.events import LinesDropped
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_writer import DropReason
-from asgi_observability.logging import get_logger, pipeline
+from asgi_observability.logger import get_logger, pipeline
+from asgi_observability.logging import look_after_sources
 
 log = get_logger(__name__)
 
@@ -28,12 +30,14 @@ class LogMetrics:
             catalogue.LOG_QUEUE_BYTES,
             read=lambda: float(sum(writer.queued_bytes for writer in pipeline().writers)),
         )
-        self._seen: dict[tuple[object, ...], int] = {}
+        # A pipeline that is replaced takes its numbers along.
+        self._seen: WeakKeyDictionary[object, dict[str, int]] = WeakKeyDictionary()
         self._reported_at = -REPORT_SECONDS
         self._unreported = 0
 
     def look(self) -> None:
         """Note what is new. Done once a second."""
+        look_after_sources()
         counts = pipeline().counts
         for level, lines in counts.lines.items():
             self._lines.series(level).note(self._new(lines, counts, level))
@@ -58,8 +62,8 @@ class LogMetrics:
                 )
                 self._reported_at, self._unreported = time.monotonic(), 0
 
-    def _new(self, total: int, *key: object) -> int:
-        identity = (id(key[0]), *key[1:])
-        new = total - self._seen.get(identity, 0)
-        self._seen[identity] = total
-        return new
+    def _new(self, total: int, counted_by: object, name: str) -> int:
+        seen = self._seen.setdefault(counted_by, {})
+        new = total - seen.get(name, 0)
+        seen[name] = total
+        return max(new, 0)

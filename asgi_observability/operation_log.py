@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from asgi_observability.code_names import error_type_of
 from asgi_observability.event import FromCode
 from asgi_observability.events import (
     OperationCancelled,
@@ -9,9 +10,12 @@ from asgi_observability.events import (
     OperationFailed,
     OperationSlow,
 )
-from asgi_observability.logging import get_logger
+from asgi_observability.logger import get_logger
 
 log = get_logger("operations")
+
+MAX_THRESHOLDS = 2000
+"""Of operations that are remembered; whoever makes up more names has them looked up each time."""
 
 
 class OperationLog:
@@ -34,7 +38,8 @@ class OperationLog:
         except KeyError:
             by_component = self._slow_seconds.get(str(component), self._default)
             found = self._slow_seconds.get(f"{component}.{name}", by_component)
-            self._thresholds[component, name] = found
+            if len(self._thresholds) < MAX_THRESHOLDS:
+                self._thresholds[component, name] = found
             return found
 
     def succeeded(self, component: str, name: str, seconds: float) -> None:
@@ -69,7 +74,7 @@ class OperationLog:
                 )
             )
             return
-        self.refused(component, name, getattr(error, "error_type", type(error).__name__), seconds)
+        self.refused(component, name, error_type_of(error), seconds)
 
     def refused(self, component: str, name: str, error_type: str, seconds: float = 0.0) -> None:
         """An operation failed for a known reason, perhaps before it began."""

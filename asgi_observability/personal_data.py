@@ -3,35 +3,28 @@
 A tenant's text can turn up anywhere: in the wrong field, in the message of an exception, as the ID
 that a client chose. So no pattern decides what looks personal in a text; instead nothing is written
 that is not known to be something else: a number, a member of an enum, a constant of the program, or
-a string in the shape of an identifier.
+a string in the shape of an identifier (`asgi_observability.identifier_shapes`).
 """
 
 import hmac
 import re
 import secrets
-from enum import Enum
+from functools import lru_cache
+
+from asgi_observability import identifier_shapes
 
 _PREFIX = "hmac:"
 _DIGEST_BYTES = 8
 """16 hexadecimal digits: two of a billion identifiers share one with a chance of 3 %."""
 
-LARGEST_NUMBER = 10**6
-"""From here on a number in a field that nobody declared could be somebody's telephone number."""
-
-_SHAPE = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:\-]{1,128}")
-_KEYWORD = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _HASH = re.compile(_PREFIX + r"[0-9a-f]{16}")
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-# Digits in a row, or parted as people part them, with no letter beside them: seven where there is
-# nothing else, and nine behind a word, where shorter ones are mostly serial numbers.
-_TELEPHONE = re.compile(r"(?<![A-Za-z0-9])\d(?:[.:_\-]{0,2}\d){6,}(?![A-Za-z0-9])")
-_TELEPHONE_BESIDE_A_WORD = re.compile(r"(?<![A-Za-z0-9])\d(?:[.:_\-]{0,2}\d){8,}(?![A-Za-z0-9])")
-_LETTER = re.compile("[A-Za-z]")
-_CREDENTIAL = re.compile(
-    r"(?i:sk|pk|rk|ghp|gho|github_pat|glpat|xox[a-z]|akia|asia|bearer|basic|token|key)[_\-:.].*"
-    r"|AKIA.*|eyJ.*"
-    r"|(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{20,}"
-)
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# As programs name fields, in snake case or camel case, with dots between them. In keys, capitals
+# and digits are mixed; in a text that is written as one word, digits are words: im2late.
+_WORD = r"(?:[a-z]+[0-9]?|[a-z]{0,2}[0-9]{1,3}|[a-z]+(?:[A-Z]{1,4}[a-z]*){1,5}[0-9]?)"
+_NAME = rf"_*{_WORD}(?:_+{_WORD})*_{{0,2}}"
+_FIELD_NAME = re.compile(rf"(?!(?:[^0-9]*[0-9]){{5}})(?![0-9]){_NAME}(?:\.{_NAME})*")
+MAX_FIELD_NAME = 60
 
 _key = secrets.token_bytes(32)
 
@@ -49,57 +42,29 @@ def hashed(text: str) -> str:
 
 
 def is_identifier(text: str) -> bool:
-    """Whether ``text`` can only be an identifier.
-
-    That is up to 128 ASCII letters, digits and ``_.:-`` with a digit among them, which neither read
-    like a telephone number nor like a credential. Names and words have no digit.
-    """
-    if text.startswith(_PREFIX) and _HASH.fullmatch(text):
-        return True
-    if _UUID.fullmatch(text):
-        return True
-    telephone = _TELEPHONE_BESIDE_A_WORD if _LETTER.search(text) else _TELEPHONE
-    return bool(
-        _SHAPE.fullmatch(text) and not telephone.search(text) and not _CREDENTIAL.fullmatch(text)
+    """Whether ``text`` can only be an identifier, by its shape, or is a hash already."""
+    return identifier_shapes.is_identifier(text) or (
+        text.startswith(_PREFIX) and bool(_HASH.fullmatch(text))
     )
 
 
-def is_keyword(text: str) -> bool:
-    """Whether ``text`` is a name as programs give them to fields, in lower case."""
-    return bool(_KEYWORD.fullmatch(text)) and not _TELEPHONE.search(text.replace("_", ""))
+def is_correlation_id(text: str) -> bool:
+    """Whether a caller's ID may be in every line and header of a request.
+
+    That is an identifier of 8 to 64 letters, digits, dots, dashes or underscores, which begins with
+    a letter or digit; or a nanoid; or a trace header of AWS or Google. Others could forge lines.
+    """
+    if _CORRELATION_ID.fullmatch(text):
+        return identifier_shapes.is_identifier(text)
+    return identifier_shapes.is_nanoid(text) or identifier_shapes.is_trace_header(text)
+
+
+@lru_cache(maxsize=2048)
+def is_field_name(text: str) -> bool:
+    """Whether ``text`` is a name as programs give them to fields, which is never hashed."""
+    return len(text) <= MAX_FIELD_NAME and bool(_FIELD_NAME.fullmatch(text))
 
 
 def identifier(text: str) -> str:
     """``text`` when it is an identifier, else its hash. Doing it twice changes nothing."""
     return text if is_identifier(text) else hashed(text)
-
-
-def loggable(value: object) -> object:
-    """What of ``value``, which came from anywhere, may be written: always something JSON can hold.
-
-    Mappings and sequences are gone through; their keys count as values.
-    """
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return value.value
-        case int() | float():
-            return value if abs(value) < LARGEST_NUMBER else hashed(str(value))
-        case str():
-            return identifier(value)
-        case dict():
-            return {identifier(str(key)): loggable(inner) for key, inner in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [loggable(inner) for inner in value]
-        case BaseException():
-            return type(value).__qualname__
-        case _:
-            return hashed(_text_of(value))
-
-
-def _text_of(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return type(value).__qualname__

@@ -38,6 +38,7 @@ def main() -> int:
             levels={"uvicorn": "warning"},
             stdout=settings.log_format,
             folder=settings.log_folder,
+            replace_handlers=True,
         )
         configure_logging(Resource("simulator", environment="development"), options)
         uvloop.run(_simulate(settings))

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 
 import httpx
-import structlog
 
+from asgi_observability.logger import get_logger
 from simulator.ai_provider import create_ai_provider
 from simulator.collections_monitor import create_collections_monitor
 from simulator.control import create_control
@@ -23,7 +23,7 @@ from simulator.sms_agent import Texts, create_sms_agent
 from simulator.switchboard import Switchboard
 from simulator.traffic import MAX_UNANSWERED, Traffic
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # The orchestrator may try an upstream four times at 30 s; a caller that leaves earlier would
 # distort what is measured.

@@ -8,6 +8,8 @@ from typing import Any
 from asgi_observability import logging as logs
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.log_writer import Writer
+from asgi_observability.pipeline import Explain
+from asgi_observability.privacy import Privacy
 
 
 class Memory:
@@ -36,15 +38,21 @@ class Memory:
 
 
 @contextmanager
-def captured_logs(sampling: Sampling | None = None) -> Iterator[list[dict[str, Any]]]:
+def captured_logs(
+    sampling: Sampling | None = None,
+    privacy: Privacy | None = None,
+    explain: Explain | None = None,
+) -> Iterator[list[dict[str, Any]]]:
     """The lines logged within the block; filled when it ends."""
     memory, lines = Memory(), list[dict[str, Any]]()
     writer = Writer(memory, 64 * 1024 * 1024)
-    before = logs.pipeline()
-    logs._pipeline = logs.Pipeline({"service": "tests"}, sampling or Sampling(), [writer])
+    pipeline = logs.Pipeline(
+        {"service": "tests"}, sampling or Sampling(), [writer], privacy=privacy, explain=explain
+    )
+    before = logs.log_through(pipeline)
     try:
         yield lines
     finally:
-        logs._pipeline = before
+        logs.log_through(before)
         writer.close()
         lines += memory.lines

@@ -16,8 +16,7 @@ from xdist.remote import Producer
 from app.assembly import Orchestrator
 from app.core import database
 from app.core.config import Calls, MetricsAccess, Settings
-from app.core.instrumentation import orchestrator_observability
-from app.main import create_app, observed
+from app.main import create_app
 from app.migrations import BUSINESS, ROLLUPS
 from asgi_observability import correlation
 from asgi_observability import logging as logs
@@ -57,7 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def configure_test_logs() -> None:
     """Log as a service would, into the folder that is searched for personal data in the end."""
-    options = logs.LogOptions(level="debug", stdout="off", folder=personal_data.LOG_FOLDER)
+    options = logs.LogOptions(
+        level="debug", stdout="off", folder=personal_data.LOG_FOLDER, replace_handlers=True
+    )
     logs.configure_logging(Resource("tests", environment="test"), options)
 
 
@@ -221,8 +222,10 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
 
 
 @pytest.fixture
-def observability() -> Observability:
-    return orchestrator_observability()
+def observability(app: FastAPI) -> Observability:
+    """What watches the application."""
+    watching: Observability = app.state.observability
+    return watching
 
 
 @pytest.fixture
@@ -231,9 +234,9 @@ def instruments(observability: Observability) -> Instruments:
 
 
 @pytest.fixture
-async def app(settings: Settings, observability: Observability) -> AsyncIterator[FastAPI]:
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    app = create_app(settings, observability)
+    app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -246,8 +249,8 @@ def orchestrator(app: FastAPI) -> Orchestrator:
 
 
 @pytest.fixture
-async def client(app: FastAPI, observability: Observability) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the observed application."""
-    transport = httpx.ASGITransport(observed(app, observability), raise_app_exceptions=False)
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
         yield client

@@ -9,7 +9,6 @@ with the same name as the field.
 import os
 import re
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -61,8 +60,8 @@ DEFAULT_CONNECTIONS = 7
 def _database_url(value: str) -> str:
     try:
         url = make_url(value)
-    except ArgumentError as error:
-        raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE") from error
+    except (ArgumentError, ValueError):  # its port is no number
+        raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
     if url.get_backend_name() not in ASYNC_DRIVERS:
         raise ValueError("use sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     return value
@@ -509,20 +508,6 @@ class Settings(OwnSettings):
                 names += [cls.variable(f"{name}__{inner}") for inner in section.model_fields]
         return sorted(names)
 
-    @classmethod
-    def _explanations(cls, error: ValidationError) -> Iterator[str]:
-        for problem in error.errors():
-            rule = problem["msg"].removeprefix("Value error, ")
-            path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
-            if not path:  # a rule about several; its input is all of them, secrets included
-                yield rule
-                continue
-            secret = any(word in path for word in ("password", "key", "proxy"))
-            given = "" if secret else f"={problem['input']!r}"
-            most = problem["ctx"]["le"] if problem["type"] == "less_than_equal" else None
-            mend = "; it is a share: write 0.05 for 5%" if most == 1 else ""
-            yield f"{cls.variable(path)}{given}: {rule}{mend}"
-
     @property
     def ai_proxy(self) -> str | None:
         """The proxy that calls to the AI provider go through."""
@@ -563,6 +548,7 @@ class Settings(OwnSettings):
             workers_dir=self.worker_metrics_dir,
             exception_messages=logs.exception_messages,
             hash_key=self.log_hash_key.get_secret_value() if self.log_hash_key else "",
+            replace_handlers=True,
         )
 
     @property

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import AnyUrl, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from asgi_observability.nearest import nearest
+from asgi_observability.secrets_in_text import SECRET, is_secrets_name, shown_url
 
 
 class SettingsError(ValueError):
@@ -67,7 +68,8 @@ class OwnSettings(BaseSettings):
     What looks like one of them and sets nothing is refused, with the name that was meant.
     """
 
-    model_config = SettingsConfigDict(frozen=True)
+    # What pydantic says of an error has the whole value in it, which may be a secret.
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
     sources: ClassVar[tuple[type[PydanticBaseSettingsSource], ...]] = (OwnVariables,)
     """Where values come from, the first before the others."""
 
@@ -137,10 +139,31 @@ class OwnSettings(BaseSettings):
     def _explanations(cls, error: ValidationError) -> Iterator[str]:
         for problem in error.errors():
             rule = problem["msg"].removeprefix("Value error, ")
-            if problem["loc"]:
-                yield f"{cls.variable(str(problem['loc'][0]))}={problem['input']!r}: {rule}"
-            else:  # a rule about several; its input is all of them, secrets included
+            # Without the positions in lists and pydantic's names of what a union is made of.
+            named = (part for part in problem["loc"] if isinstance(part, str) and "[" not in part)
+            path = "__".join(named)
+            if not path:  # a rule about several; its input is all of them, secrets included
                 yield rule
+                continue
+            shown = shown_setting(path, problem["input"])
+            given = "" if shown == repr(SECRET) else f"={shown}"
+            most = problem["ctx"]["le"] if problem["type"] == "less_than_equal" else None
+            mend = "; it is a share: write 0.05 for 5%" if most == 1 else ""
+            yield f"{cls.variable(path)}{given}: {rule}{mend}"
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            is_address = isinstance(value, str | AnyUrl) and (name or "").endswith("url")
+            yield name, shown_url(value) if is_address else value
+
+
+def shown_setting(name: str, value: object) -> str:
+    """The value of a setting as it may be shown: no secret, and no URL's password."""
+    if is_secrets_name(name) or name.endswith("proxy"):
+        return repr(SECRET)
+    if name.endswith("url") or (isinstance(value, str) and "://" in value):
+        return repr(shown_url(value))
+    return repr(value)
 
 
 def _unknown_variables(prefix: str, known: Collection[str]) -> Iterator[str]:

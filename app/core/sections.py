@@ -24,4 +24,4 @@ BaseUrl = Annotated[AnyHttpUrl, AfterValidator(_base)]
 class Section(BaseModel):
     """A part of the settings: closed, and never changed once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from asgi_observability.levels import LEVEL_NAMES
 from asgi_observability.log_query.files import QueryError
-from asgi_observability.logging import LEVEL_NAMES
 from asgi_observability.personal_data import identifier
 
 LEVELS = tuple(LEVEL_NAMES.values())

@@ -14,6 +14,7 @@ from tests.bench import (
     logs,
     rollups,
     rule_evaluation,
+    scrapes,
     statements,
     writers,
 )
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "footprint": footprint,
     "endpoint": endpoint,
     "instruments": instruments,
+    "scrapes": scrapes,
     "rollups": rollups,
     "writers": writers,
     "logs": logs,

@@ -1,4 +1,4 @@
-"""The JSON endpoint from its cache beside an empty endpoint, /metrics by its size, 500 readers.
+"""The JSON endpoint from its cache beside an empty endpoint, and 500 readers.
 
 Goal: from cache at most 1.25 of an empty endpoint.
 """
@@ -16,13 +16,10 @@ from pathlib import Path
 import orjson
 from starlette.types import ASGIApp, Message
 
-from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
-from app.core.instrumentation import orchestrator_instruments, orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from app.main import create_app
 from app.services.broadcast import Broadcast
-from asgi_observability import catalogue as layer
-from asgi_observability.exposition import exposition
 from tests.bench.layer import request_scope
 
 ROUNDS, REQUESTS, READERS, EVENTS = 15, 200, 500, 30
@@ -32,7 +29,6 @@ NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the proce
 async def run() -> None:
     """Print medians of rounds that were run in turn."""
     await _from_cache()
-    _scrapes()
     await _readers()
 
 
@@ -45,7 +41,7 @@ async def _from_cache() -> None:
             database_url=f"sqlite:///{folder}/orchestrator.db", metrics_access=access
         )
         with redirect_stdout(NOWHERE):
-            app = create_app(settings, orchestrator_observability())
+            app = create_app(settings)
 
             @app.get("/empty")
             async def empty() -> dict[str, str]:
@@ -84,23 +80,6 @@ async def _request(app: ASGIApp, path: str) -> None:
 
     scope = request_scope(path)
     await app(scope, receive, send)
-
-
-def _scrapes() -> None:
-    for series in (1_000, 10_000):
-        instruments = orchestrator_instruments()
-        requests = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
-        buckets = len(layer.REQUEST_SECONDS) + 3
-        for number in range(series // buckets):
-            requests.series("GET", f"/route-{number}", "200").note(0.1)
-        seconds = []
-        for _ in range(5):
-            started = time.perf_counter()
-            body, _ = exposition(instruments.registry, "")
-            seconds.append(time.perf_counter() - started)
-        print(
-            f"/metrics of {body.count(b'{'):>6} series {statistics.median(seconds) * 1e3:>8.1f} ms"
-        )
 
 
 async def _readers() -> None:

@@ -26,13 +26,14 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.core.instrumentation import orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from asgi_observability import correlation
 from asgi_observability import logging as logs
 from asgi_observability.event import FromCode
 from asgi_observability.events import Request
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.log_writer import Writer
+from asgi_observability.logger import named
 from asgi_observability.middleware import ObservabilityMiddleware
 from asgi_observability.resource import Resource
 from simulator import log_lines
@@ -88,6 +89,7 @@ def _lines() -> None:
         "log.event(…)": _declared(),
         "log.event(…), dropped by its level": _quiet(),
         "log.info(…), undeclared": _undeclared(),
+        "Writer.put(…), the queue alone": _queued(),
     }
     microseconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
@@ -144,14 +146,14 @@ def _through_structlog() -> Callable[[], None]:
 def _declared() -> Callable[[], None]:
     logs.configure_logging(Resource("bench", environment="test"), logs.LogOptions(stdout="off"))
     constants = {"service": "bench", "version": "0.1.0", "environment": "test"}
-    logs._pipeline = logs.Pipeline(constants, Sampling(), [Writer(Nowhere(), 64 * 1024 * 1024)])
+    logs.log_through(logs.Pipeline(constants, Sampling(), [Writer(Nowhere(), 64 * 1024 * 1024)]))
     log = logs.get_logger("bench")
     log._logger.threshold = logging.INFO
     return lambda: log.event(Request(method=METHOD, route=ROUTE, status=200, duration_ms=12.3))
 
 
 def _quiet() -> Callable[[], None]:
-    log = logs.Logger(logs.NamedLogger("off"), (), {})
+    log = logs.Logger(logs.NamedLogger("off"))
     return lambda: log.event(Request(method=METHOD, route=ROUTE, status=200, duration_ms=12.3))
 
 
@@ -160,13 +162,18 @@ def _undeclared() -> Callable[[], None]:
     return lambda: log.info("request", method=METHOD, route=ROUTE, status=200, duration_ms=12.3)
 
 
+def _queued() -> Callable[[], None]:
+    (writer,), line = logs.pipeline().writers, b"x" * 299 + b"\n"
+    return lambda: writer.put(line) and None
+
+
 async def _stall() -> None:
     """Requests one after the other, while the sink takes everything and while it takes nothing."""
     sink, process = Nowhere(), psutil.Process()
     writer = Writer(sink, 256 * 1024)
-    logs._pipeline = logs.Pipeline({"service": "bench"}, Sampling(), [writer])
-    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_observability().instruments)
-    logs._named("access").threshold = logging.INFO
+    logs.log_through(logs.Pipeline({"service": "bench"}, Sampling(), [writer]))
+    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_instruments())
+    named("access").threshold = logging.INFO
     scope = request_scope("/r0/items/1")
 
     async def receive() -> Message:
@@ -213,7 +220,7 @@ def _search() -> None:
         started = time.perf_counter()
         ids = log_lines.write(folder, LINES_TO_SEARCH, Random(1), _progress)
         seconds = time.perf_counter() - started
-        logs._pipeline.close()
+        logs.pipeline().close()
         _wait_for_compression(folder)
         print(f"\r{LINES_TO_SEARCH:,} lines, written in {seconds:.0f} s{'':<20}")
         _ask(folder, "rotated and compressed", ids[len(ids) // 2])

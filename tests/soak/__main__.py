@@ -93,8 +93,8 @@ class Soak:
                 if sample.name == COUNT:
                     route = sample.labels["http_route"]
                     found[route, sample.labels["http_response_status_code"]] += sample.value
-        for key, value in self.told.items():
-            assert found[key] >= value, f"{key} went back from {value} to {found[key]}"
+        back = {key: (value, found[key]) for key, value in self.told.items() if found[key] < value}
+        assert not back, f"counts went back: {back}"
         self.told = dict(found)
         return found
 

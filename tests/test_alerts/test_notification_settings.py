@@ -88,7 +88,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "ALERTS_WORKING_DAYS='freitag': Input should be 'monday'",
         ),
         ("ALERTS_EMAIL_SMARTHOST", "mail", "ALERTS_EMAIL_SMARTHOST='mail': "),
-        ("ALERTS_PAGERDUTY_URL", "here", "ALERTS_PAGERDUTY_URL='here': "),
+        ("ALERTS_PAGERDUTY_URL", "here", "ALERTS_PAGERDUTY_URL: Input"),
     ],
 )
 def test_bad_settings_are_named(

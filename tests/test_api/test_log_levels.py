@@ -139,7 +139,7 @@ async def test_without_a_tokens_file_it_is_closed_even_on_loopback(
 ) -> None:
     from app.api.access import Operators
 
-    client._transport.app.app.state.operators = Operators(None)  # type: ignore[attr-defined]
+    client._transport.app.state.operators = Operators(None)  # type: ignore[attr-defined]
     answer = await client.get(URL, headers=TOKEN)
     assert answer.status_code == 401
     assert "ORCHESTRATOR_LOGS__TOKENS_FILE" in answer.json()["error"]["message"]

@@ -52,19 +52,37 @@ def test_lines_and_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         assert value(catalogue.LOG_LINES_DROPPED, reason="sampled") == 3
 
 
+def test_a_log_that_is_configured_anew_counts_on() -> None:
+    instruments = orchestrator_instruments()
+    metrics = LogMetrics(instruments)
+    metrics.look()
+
+    def errors() -> float | None:
+        name = catalogue.LOG_LINES.name
+        return instruments.registry.get_sample_value(name, {"level": "error"})
+
+    for times in (3, 1, 2):
+        # The new one may lie where the old one lay.
+        with captured_logs():
+            for _ in range(times):
+                log.error("broken")
+            metrics.look()
+    assert errors() == 6
+    assert len(metrics._seen) <= 4
+
+
 def test_lost_lines_are_reported_in_a_line_of_their_own() -> None:
     instruments = orchestrator_instruments()
     memory = Memory()
     writer = Writer(memory, 1000)
     writer.dropped = 7
     metrics = LogMetrics(instruments)
-    before = logs.pipeline()
-    logs._pipeline = logs.Pipeline({}, Sampling(), [writer])
+    before = logs.log_through(logs.Pipeline({}, Sampling(), [writer]))
     try:
         metrics.look()
         metrics.look()
     finally:
-        logs._pipeline = before
+        logs.log_through(before)
         writer.close()
     (line,) = memory.lines
     assert (line["event"], line["lines"], line["sink"]) == ("lines_dropped", 7, "memory")
@@ -82,7 +100,7 @@ def test_a_histogram_shows_whose_the_slowest_was() -> None:
         correlation.bind(f"message-{number}")
         series.note(seconds)
     correlation.bind("")
-    body, _ = exposition(instruments.registry, OPENMETRICS)
+    body = exposition(instruments.snapshot(), OPENMETRICS).body
     exemplars = [
         (sample.labels["le"], sample.exemplar.labels, sample.exemplar.value)
         for family in text_string_to_metric_families(body.decode())
@@ -90,8 +108,7 @@ def test_a_histogram_shows_whose_the_slowest_was() -> None:
         if sample.exemplar
     ]
     assert exemplars == [("1.0", {"correlation_id": "message-1"}, 0.7)]
-    plain, _ = exposition(instruments.registry, "text/plain")
-    assert b"correlation_id" not in plain
+    assert b"correlation_id" not in exposition(instruments.snapshot(), "text/plain").body
 
 
 async def test_prometheus_leads_from_a_bucket_to_the_log(

@@ -8,7 +8,7 @@ from app.core.catalogue import Component, ErrorType, Operation
 from asgi_observability import correlation
 from asgi_observability.instruments import Instruments
 from asgi_observability.log_sampling import Sampling
-from asgi_observability.operation_log import OperationLog
+from asgi_observability.operation_log import MAX_THRESHOLDS, OperationLog
 from tests.captured_logs import captured_logs
 
 SLOW = {"default": 1.0, "ai_provider": 5.0, "ai_provider.chat_completion": 10.0}
@@ -29,6 +29,13 @@ def test_the_threshold_is_the_nearest_that_is_set() -> None:
     assert log.threshold(Component.AI_PROVIDER, Operation.OTHER) == 5
     assert log.threshold(Component.DATABASE, Operation.SELECT) == 1
     assert OperationLog({}).threshold("bank", "charge") == float("inf")
+
+
+def test_invented_names_take_no_memory_for_ever() -> None:
+    log = OperationLog(SLOW)
+    for number in range(MAX_THRESHOLDS + 100):
+        assert log.threshold("bank", f"charge tenant {number}") == 1
+    assert len(log._thresholds) == MAX_THRESHOLDS
 
 
 def test_most_are_sampled_and_the_slow_ones_never() -> None:

@@ -157,6 +157,7 @@ def test_a_step_reaches_prometheus_and_the_rollups(instruments: Instruments) -> 
     instruments.recorder.subscribe(sink)
     MetricsService(Settings(), instruments).step_ended(Step.AI_RESPONSE, StepStatus.COMPLETED, 0.5)
     assert exposed(instruments, catalogue.WORKFLOW_STEP_DURATION) == 0.5
+    instruments.recorder.drain()
     assert given == [(catalogue.WORKFLOW_STEP_DURATION, [0.5])]
 
 
