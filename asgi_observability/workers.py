@@ -11,6 +11,7 @@ last round say so.
 """
 
 import threading
+import time
 from pathlib import Path
 
 from asgi_observability import catalogue
@@ -27,6 +28,9 @@ log = get_logger(__name__)
 
 TASK = "worker_snapshot"
 
+LOOK_SECONDS = 60.0
+"""How often a worker without a folder looks for others: the system's list may be long."""
+
 HOST_SECONDS = 5.0
 """How often the collectors of the host's registries are asked beside scrapes."""
 
@@ -41,6 +45,7 @@ class Workers:
         self.port: int | None = None
         """Where this process is asked; others that listen there too are looked for."""
         self._apart = 0
+        self._look_at = 0.0
         self._is_copy = False
         self._writing = threading.Lock()
         self._written: Families = []
@@ -126,10 +131,12 @@ class Workers:
         return self._instruments.snapshot(host_within_seconds)
 
     def _look_beside(self) -> None:
+        if self.port is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
         beside = 0
-        if self.port is not None:
-            with self._instruments.contained():
-                beside = listeners_beside(self.port)
+        with self._instruments.contained():
+            beside = listeners_beside(self.port)
         if beside and not self._apart:
             log.event(WorkersApart(workers=beside))
         self._apart = beside
