@@ -22,6 +22,7 @@ from asgi_observability.pipeline import MAX_HEADS, MAX_LINE_BYTES, Pipeline
 from asgi_observability.privacy import MODES, Mode, Privacy
 from asgi_observability.stdlib_logs import StandardLibrary
 from tests.captured_logs import Memory, captured_logs
+from tests.not_empty import not_empty
 
 
 class Raising:
@@ -157,7 +158,7 @@ def test_a_long_context_leaves_the_line_its_size() -> None:
         Logger(always("x")).info("said")
         Logger(always("x")).event(Anything(it=1))
     assert [line["event"] for line in lines] == ["said", "anything"]
-    assert all(line["shortened"] for line in lines)
+    assert all(line["shortened"] for line in not_empty(lines))
 
 
 def test_invented_events_loggers_and_values_take_no_memory_for_ever() -> None:
