@@ -17,6 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
+# As the system's table of TCP sockets has it.
+_LISTENS = " 0A "
+
 FORGOTTEN_SECONDS = 86400.0
 """A folder in which nobody has written for so long is removed."""
 
@@ -51,13 +54,16 @@ def listeners_beside(port: int) -> int:
     own = {inode for inode, _ in _sockets()}
     others = set()
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        with suppress(OSError, ValueError, IndexError):
-            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-                row = line.split()
-                is_listening, user = row[3] == "0A", int(row[7])
-                at = int(row[1].rpartition(":")[2], 16)
-                if is_listening and (at, user) == (port, os.geteuid()):
-                    others.add(int(row[9]))
+        with (
+            suppress(OSError, ValueError, IndexError),
+            Path(table).open(encoding="ascii") as lines,
+        ):
+            for line in lines:
+                if _LISTENS in line:
+                    row = line.split()
+                    at, user = int(row[1].rpartition(":")[2], 16), int(row[7])
+                    if (at, user) == (port, os.geteuid()):
+                        others.add(int(row[9]))
     return len(others - own) if others & own else 0
 
 

@@ -71,8 +71,12 @@ class Child:
 
     def ask(self, question: str = "go on") -> str:
         """Have it do its thing; gives what it answers, nothing if it died over it."""
-        os.write(self._ask, question.encode())
+        self.begin_to_ask(question)
         return os.read(self._answers, 1000).decode()
+
+    def begin_to_ask(self, question: str) -> None:
+        """Have it do its thing, without waiting for it."""
+        os.write(self._ask, question.encode())
 
     def kill(self) -> None:
         """End it as the system does when memory runs out."""

@@ -85,6 +85,8 @@ def test_workers_without_a_common_folder_are_told() -> None:
         beside: list[socket.socket] = []
         child = worker(listen)
         assert child.ask() == "listens"
+        own = Workers(counted(2), None)
+        own.port = port
         families = own.families()
         child.kill()
     assert told(families, PAID, "card") == 2

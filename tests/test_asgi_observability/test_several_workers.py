@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from tests.free_port import free_port
@@ -27,7 +28,11 @@ async def value(client: httpx.AsyncClient, name: str) -> float:
     )
 
 
-async def test_every_worker_tells_the_same_and_a_killed_one_s_counts_stay(tmp_path: Path) -> None:
+async def test_every_worker_tells_the_same_and_a_killed_one_s_counts_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where the folder is found, so that it goes with the test.
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     port, payments = free_port(), 40
     command = [
         *(sys.executable, "-m", "uvicorn", "tests.test_asgi_observability.adopted:app"),
