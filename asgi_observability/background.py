@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from asgi_observability import catalogue, correlation
+from asgi_observability.code_names import bare_class_name
 from asgi_observability.event import FromCode
 from asgi_observability.events import BackgroundTaskFailed
 from asgi_observability.forking import in_each_child
@@ -91,7 +92,7 @@ class Background:
             self._instruments.count_error()
         with self._instruments.contained():
             self._failures.series(task).note()
-            kind = type(error).__name__
+            kind = bare_class_name(type(error))
             now = time.monotonic()
             if now - self._logged.get((task, kind), -REPEAT_SECONDS) >= REPEAT_SECONDS:
                 self._logged[task, kind] = now

@@ -25,11 +25,11 @@ from asgi_observability import catalogue
 from asgi_observability.catalogue import Outcome
 from asgi_observability.cells import HistogramCell, Recorded
 from asgi_observability.client_registry import registry_of
+from asgi_observability.code_names import error_type_of, is_name
 from asgi_observability.declaration import beside, declared, of_same_shape
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import HostCollectorFailed, MetricMisused, MetricNameTaken
 from asgi_observability.families import (
-    MAX_CHARACTERS,
     AnyFamily,
     CounterFamily,
     GaugeFamily,
@@ -39,7 +39,7 @@ from asgi_observability.families import (
 from asgi_observability.forking import in_each_child
 from asgi_observability.host_registries import HostRegistries
 from asgi_observability.logging import get_logger
-from asgi_observability.metric import Kind, Metric
+from asgi_observability.metric import OTHER, Kind, Metric
 from asgi_observability.operation_log import OperationLog
 from asgi_observability.recorder import Recorder
 from asgi_observability.snapshot import FamilySnapshot
@@ -134,7 +134,7 @@ class Instruments:
         try:
             return operation(self, self._succeeded[component, name])
         except (KeyError, TypeError):
-            succeeded = self._durations.series(component, name, Outcome.SUCCESS)
+            succeeded = self._durations.series(*_names(component, name), Outcome.SUCCESS)
             if succeeded.series.values[:2] == (component, name):
                 self._succeeded[component, name] = succeeded
             return operation(self, succeeded)
@@ -142,7 +142,7 @@ class Instruments:
     def operation_failed(self, component: str, name: str, error_type: str) -> None:
         """Count a failed operation that took no time, such as one an open breaker refused."""
         try:
-            errors = self._errors.series(component, name, error_type)
+            errors = self._errors.series(*_names(component, name, error_type))
             errors.note()
             if self.operation_log:
                 component, name, error_type = errors.series.values
@@ -158,7 +158,7 @@ class Instruments:
         The log says what the metrics say: where a name is folded there, it is folded here.
         """
         try:
-            durations = self._durations.series(component, name, _outcome(error))
+            durations = self._durations.series(*_names(component, name), _outcome(error))
             durations.note(seconds)
             component, name, _ = durations.series.values
             error_type = error_type_of(error) if isinstance(error, Exception) else ""
@@ -291,14 +291,10 @@ class Instruments:
         return family
 
 
-def error_type_of(error: BaseException) -> str:
-    """Why ``error`` was raised, as its ``error_type`` says in a word; else its class's name."""
-    try:
-        said = getattr(error, "error_type", None)
-    except Exception:
-        said = None
-    is_word = isinstance(said, str) and 0 < len(said) <= MAX_CHARACTERS
-    return str(said) if is_word else type(error).__name__
+def _names(*given: str) -> Iterator[str]:
+    """The names of a component and its operation; what is none may hold what a client sent."""
+    for name in given:
+        yield name if not isinstance(name, str) or is_name(name) else OTHER
 
 
 def _outcome(error: BaseException | None) -> Outcome:

@@ -124,7 +124,7 @@ def test_operations_with_invented_names_fill_neither_memory_nor_log() -> None:
     instruments = Instruments(operation_log=OperationLog({}))
     with captured_logs() as lines:
         for number in range(3 * MAX_SERIES):
-            with instruments.operation("bank", f"charge tenant {number}"):
+            with instruments.operation("bank", f"charge-{number}"):
                 pass
     assert len(instruments.snapshot()[2].rows) == 2 * (MAX_SERIES + 1)
     assert len(instruments._succeeded) == MAX_SERIES

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from app.core.instrumentation import orchestrator_instruments
 from asgi_observability.instruments import Instruments
 from asgi_observability.middleware import ObservabilityMiddleware
+from asgi_observability.operation_log import OperationLog
 from tests.captured_logs import captured_logs
 from tests.length import LONG
 from tests.not_empty import not_empty
@@ -91,16 +92,20 @@ def test_a_method_is_not(value: str) -> None:
     assert_nothing_is_said(method, "/fixed/", method=method)
 
 
+@pytest.mark.parametrize("declared", [True, False])
 @given(value=PERSONAL)
 @few
-def test_the_name_of_an_operation_is_not(value: str) -> None:
-    instruments = orchestrator_instruments()
+def test_the_name_of_an_operation_is_not(declared: bool, value: str) -> None:
+    """One word that reads as a name can't be told from one where operations are not declared."""
+    value = f"of {value} x"
+    instruments = orchestrator_instruments() if declared else Instruments((), OperationLog({}))
+    kind = type("".join(filter(str.isprintable, value)), (LookupError,), {"error_type": value})
     with captured_logs() as lines:
         for component, name in (("database", value), (value, "select"), (value, value)):
             with instruments.operation(component, name):
                 pass
             with pytest.raises(LookupError), instruments.operation(component, name):
-                raise LookupError(value)
+                raise kind(value)
             instruments.operation_failed(component, name, value)
     for said in not_empty([*map(str, lines), *labels_of(instruments)]):
         assert not stands_in(value, said)
