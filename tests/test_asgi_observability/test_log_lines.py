@@ -159,7 +159,8 @@ def test_a_long_context_leaves_the_line_its_size() -> None:
     with captured_logs() as lines:
         copy_context().run(logged)
     assert [line["event"] for line in lines] == ["said", "anything"]
-    assert all(line["shortened"] for line in lines)
+    assert [line["shortened"] for line in lines] == [True, True]
+    assert {line["correlation_id"] for line in lines} == {"correlation-1"}
 
 
 def test_invented_events_loggers_and_values_take_no_memory_for_ever() -> None:
