@@ -192,24 +192,23 @@ async def running_orchestrator(
         )
     ]
     try:
-        async with observability.running():
-            yield Orchestrator(
-                zone=settings.zone,
-                database=database,
-                start=start,
-                dependencies=DependencyProbe(database, start, upstreams, breakers),
-                report=MetricsReport(settings, rollups, backlog.counted),
-                range_planner=RangePlanner(rollups),
-                range_figures=RangeFigures(rollups),
-                workflows=workflows,
-                approvals=Approvals(database, sms_agent, announcements, wall_time),
-                escalations=escalations,
-                plans=PaymentPlans(settings.payment_plans, database),
-                sweep=sweep,
-                erasure=erasure,
-                recovery=recovery,
-                worklists=Worklists(database),
-            )
+        yield Orchestrator(
+            zone=settings.zone,
+            database=database,
+            start=start,
+            dependencies=DependencyProbe(database, start, upstreams, breakers),
+            report=MetricsReport(settings, rollups, backlog.counted),
+            range_planner=RangePlanner(rollups),
+            range_figures=RangeFigures(rollups),
+            workflows=workflows,
+            approvals=Approvals(database, sms_agent, announcements, wall_time),
+            escalations=escalations,
+            plans=PaymentPlans(settings.payment_plans, database),
+            sweep=sweep,
+            erasure=erasure,
+            recovery=recovery,
+            worklists=Worklists(database),
+        )
     finally:
         await start.stop()
         await announcements.drain(DRAIN_SECONDS)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from starlette.types import ASGIApp
 
 from app import __version__
 from app.api import (
@@ -24,20 +23,20 @@ from app.api.head import HeadMiddleware
 from app.api.openapi import DocumentedAPI
 from app.api.parameters import only_known_parameters
 from app.assembly import running_orchestrator
+from app.core.catalogue import NARROWED
 from app.core.config import Settings, load_settings
 from app.core.events import ServiceStarted
-from app.core.instrumentation import orchestrator_observability
-from app.core.logging import configure_logging
+from app.core.instrumentation import SERVICE
+from app.core.logging import tell_of_hash_key
+from asgi_observability import observe
 from asgi_observability.event import FromCode
-from asgi_observability.logging import get_logger
-from asgi_observability.middleware import ObservabilityMiddleware
-from asgi_observability.observability import Observability
+from asgi_observability.logging import LogOptions, get_logger
 
 log = get_logger(__name__)
 
 
-def create_app(settings: Settings, observability: Observability) -> FastAPI:
-    """The API, without the layer that observes it."""
+def create_app(settings: Settings, logs: LogOptions | None = None) -> FastAPI:
+    """The API within the layer; without ``logs`` those of the process stay as they are."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +57,18 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     )
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(HeadMiddleware)
+    observability = observe(
+        app,
+        service=SERVICE,
+        version=__version__,
+        environment=settings.environment,
+        logs=logs,
+        id_generator=settings.correlation_id_strategy,
+        metrics_path=None,  # it has a route of its own, for those whom its tokens allow
+        narrowed=NARROWED,
+        slow_operation_seconds=settings.logs.slow_operation_seconds,
+        workers_dir=settings.worker_metrics_dir,
+    ).observability
     app.state.settings = settings
     app.state.observability = observability
     error_handlers.add_error_handlers(app)
@@ -84,20 +95,9 @@ def create_app(settings: Settings, observability: Observability) -> FastAPI:
     return app
 
 
-def observed(app: FastAPI, observability: Observability) -> ASGIApp:
-    """``app`` within the instrumentation layer."""
-    strategy = app.state.settings.correlation_id_strategy
-    return ObservabilityMiddleware(app, observability.instruments, strategy)
-
-
-def create() -> ASGIApp:
+def create() -> FastAPI:
     """The factory that each worker of the server calls."""
     settings = load_settings()
-    configure_logging(settings)
-    observability = orchestrator_observability(
-        settings.environment,
-        settings.worker_metrics_dir,
-        log_levels=settings.logs.levels,
-        slow_operation_seconds=settings.logs.slow_operation_seconds,
-    )
-    return observed(create_app(settings, observability), observability)
+    app = create_app(settings, settings.log_options)
+    tell_of_hash_key(settings)
+    return app

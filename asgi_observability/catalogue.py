@@ -31,9 +31,21 @@ OPERATION_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 30.0),
 )
 
-BACKGROUND_TASKS = ("worker_snapshot", "log_metrics", "log_levels", "runtime")
+CLOSE_CODES = (
+    *(str(code) for code in (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011)),
+    *("1012", "1013", "1014", "1015", "application", "refused", OTHER),
+)
+"""How a WebSocket ended. "application" are the codes from 3000 on, which a client may choose;
+"refused" is one that was never accepted."""
+
+BACKGROUND_TASKS = (
+    *("worker_snapshot", "log_metrics", "log_levels", "runtime", "event_loop"),
+    *("gauges", "textfile"),
+)
 """What the layer itself does again and again."""
 
+# An alert on the share of errors looks for their increase: the first must have a zero before it.
+OUTCOME = Label("outcome", values_of(Outcome), companions=(Outcome.ERROR.value,))
 COMPONENT = Label("component")
 OPERATION = Label("operation")
 
@@ -46,7 +58,7 @@ HTTP_SERVER_REQUEST_DURATION = Metric(
     labels=(
         Label("http_request_method", HTTP_METHODS),
         Label("http_route"),
-        Label("http_response_status_code"),
+        Label("http_response_status_code", companions=("500",)),
     ),
     buckets=REQUEST_SECONDS,
 )
@@ -71,13 +83,34 @@ HTTP_SERVER_HEADERS_REFUSED = Metric(
     "Headers for correlation that were not well formed and were replaced or ignored.",
     (Label("header", ("x_correlation_id", "x_request_id", "traceparent", "tracestate")),),
 )
+WEBSOCKET_ACTIVE = Metric(
+    "websocket_active_connections",
+    Kind.GAUGE,
+    "connections",
+    "WebSockets that are open now.",
+)
+WEBSOCKET_DURATION = Metric(
+    "websocket_connection_duration_seconds",
+    Kind.HISTOGRAM,
+    unit="seconds",
+    help="Time from a WebSocket's handshake to its end, by the code it was closed with.",
+    labels=(Label("http_route"), Label("close_code", CLOSE_CODES)),
+    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0),
+)
+WEBSOCKET_MESSAGES = Metric(
+    "websocket_messages_total",
+    Kind.COUNTER,
+    "messages",
+    "Messages over WebSockets, by direction.",
+    (Label("http_route"), Label("direction", ("received", "sent"))),
+)
 OPERATION_DURATION = Metric(
     "operation_duration_seconds",
     Kind.HISTOGRAM,
     unit="seconds",
     help="Duration of one operation on a component; each attempt of a retried call is counted "
     "separately.",
-    labels=(COMPONENT, OPERATION, Label("outcome", values_of(Outcome))),
+    labels=(COMPONENT, OPERATION, OUTCOME),
     buckets=OPERATION_SECONDS,
 )
 OPERATION_ERRORS = Metric(
@@ -92,6 +125,14 @@ PROCESS_WORKERS = Metric(
     Kind.GAUGE,
     "workers",
     "Workers that are running.",
+)
+PROCESS_WORKERS_APART = Metric(
+    "process_workers_apart",
+    Kind.GAUGE,
+    "workers",
+    "Workers at the same address whose counts are missing here, or old as the folder that they "
+    "share can't be used.",
+    merge="livemax",
 )
 PROCESS_CPU = Metric(
     "process_cpu_seconds_total",
@@ -152,6 +193,23 @@ BACKGROUND_TASK_FAILURES = Metric(
     "failures",
     "Rounds of a background task, or rows in one, that failed; the next round tries again.",
     (Label("task"),),
+)
+BACKGROUND_TASK_LAST_ROUND = Metric(
+    "background_task_last_round_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "When the last round of a background task ended, well or not, since the Unix epoch; of the "
+    "worker whose round is the longest ago.",
+    (Label("task"),),
+    merge="livemin",
+)
+BACKGROUND_TASK_INTERVAL = Metric(
+    "background_task_interval_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long a background task waits between two rounds.",
+    (Label("task"),),
+    merge="livemax",
 )
 LOG_LINES = Metric(
     "log_lines_total",

@@ -6,6 +6,7 @@ A class can be made with a tenant's name, and code can be compiled with a number
 import os
 import re
 import sys
+from functools import lru_cache
 from types import CodeType
 
 MADE_AT_RUN_TIME = "[made at run time]"
@@ -18,6 +19,8 @@ _ROOTS = ("/site-packages/", f"/python{sys.version_info[0]}.{sys.version_info[1]
 _FROZEN = re.compile(r"<frozen (?P<name>[a-z_.]{1,40})>")
 # At most four digits: more could be part of a telephone number.
 _NAME = re.compile(r"(?!(?:[^0-9]*[0-9]){5})(?:[A-Za-z_][A-Za-z0-9_]{0,79}|<[a-z]{1,12}>)")
+
+_OPEN_NAME = re.compile(r"(?!(?:[^0-9]*[0-9]){5})[A-Za-z_][A-Za-z0-9_.:/{}\-]{0,79}")
 
 _known_files: dict[str, str] = {}
 
@@ -72,6 +75,25 @@ def class_name(cls: type) -> str:
 def bare_class_name(cls: type) -> str:
     """The same without its module and what it stands in: for labels."""
     return class_name(cls).rpartition(".")[2]
+
+
+def error_type_of(error: BaseException) -> str:
+    """Why ``error`` was raised, as far as it says so by a name; else its class's name."""
+    try:
+        said = getattr(error, "error_type", None)
+    except Exception:
+        said = None
+    return said if isinstance(said, str) and is_name(said) else bare_class_name(type(error))
+
+
+@lru_cache(maxsize=2000)
+def is_name(text: str) -> bool:
+    """Whether ``text`` reads as what a program calls a thing: without spaces, with few digits.
+
+    Names of operations are open, and one that was put together from data is data:
+    ``f"charge tenant {number}"``.
+    """
+    return bool(_OPEN_NAME.fullmatch(text))
 
 
 def _is_class_in_source(cls: type) -> bool:

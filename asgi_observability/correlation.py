@@ -16,6 +16,7 @@ from zlib import crc32
 import orjson
 from uuid_utils import uuid4, uuid7
 
+from asgi_observability import tracing
 from asgi_observability.personal_data import identifier, is_correlation_id
 
 HEADER = "X-Correlation-ID"
@@ -35,6 +36,8 @@ _TRACEPARENT = re.compile(
     r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
     r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
 )
+# Printable ASCII that JSON needs not escape, and headers not to trim.
+_SAFE = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,510}[!#-\[\]-~])?")
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
 
 
@@ -50,6 +53,7 @@ class Context:
     tracestate = ""
     request_id = ""
     identifiers: Mapping[str, str] = MappingProxyType({})
+    _span_trace = ""
     _fields: bytes | None = None
     _position: float | None = None
 
@@ -66,13 +70,22 @@ class Context:
     ) -> "Context":
         """A context that goes on from this one."""
         context = Context(correlation_id).traced(self.traceparent, self.tracestate)
+        context._span_trace = self._span_trace
         context.request_id, context.identifiers = request_id, identifiers
         return context
 
     @property
     def trace_id(self) -> str:
-        """The trace's ID; empty without a trace."""
-        return self.traceparent[3:35]
+        """The trace of the span that is active, or was last here; else the caller's, or empty."""
+        self.keep_trace()
+        return self._span_trace or self.traceparent[3:35]
+
+    def keep_trace(self) -> None:
+        """Remember the active span's trace for what is logged after the span has ended."""
+        active = tracing.active_trace_id()
+        # What belongs to no request or round would have the trace of whatever came before.
+        if active or not self.correlation_id:
+            self._span_trace = active
 
     @property
     def position(self) -> float:
@@ -97,13 +110,22 @@ class Context:
     @property
     def fields(self) -> bytes:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
-        if self._fields is None:
-            if self.identifiers or self.traceparent or self.request_id or not self.correlation_id:
-                inner = orjson.dumps(self.as_dict())[1:-1]
-                self._fields = b"," + inner if inner else b""
-            else:
-                self._fields = b',"correlation_id":' + orjson.dumps(self.correlation_id)
-        return self._fields
+        if self._fields is not None:
+            return self._fields
+        if (
+            self.identifiers
+            or self.traceparent
+            or self.request_id
+            or not self.correlation_id
+            or tracing.is_traced()
+        ):
+            inner = orjson.dumps(self.as_dict())[1:-1]
+            fields = b"," + inner if inner else b""
+        else:
+            fields = b',"correlation_id":' + orjson.dumps(self.correlation_id)
+        if not tracing.is_traced():  # else each line may be in another span
+            self._fields = fields
+        return fields
 
     @property
     def exemplar(self) -> dict[str, str]:
@@ -115,7 +137,7 @@ class Context:
     def headers(self) -> dict[str, str]:
         """What every upstream call sends."""
         values = {
-            HEADER: self.correlation_id,
+            _header: self.correlation_id,
             TRACEPARENT_HEADER: self.traceparent,
             TRACESTATE_HEADER: self.tracestate,
         }
@@ -123,12 +145,19 @@ class Context:
 
 
 NO_CONTEXT = Context()
+_header = HEADER
 _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
 
 def new_id(strategy: Strategy = "uuid7") -> str:
     """A new correlation ID: a UUID as RFC 9562 has it."""
     return str(uuid7() if strategy == "uuid7" else uuid4())
+
+
+def use_header(name: str) -> None:
+    """Send the ID under another header's name with every upstream call. See `observe`."""
+    global _header
+    _header = name
 
 
 def is_well_formed(offered: str) -> bool:
@@ -144,6 +173,21 @@ def is_traceparent(offered: str) -> bool:
 def is_tracestate(offered: str) -> bool:
     """Whether ``offered`` can be passed on as `tracestate`."""
     return bool(_TRACESTATE.fullmatch(offered))
+
+
+def is_safe(offered: str) -> bool:
+    """Whether ``offered`` can stand in a header and a line as it is, whoever made it."""
+    return bool(_SAFE.fullmatch(offered))
+
+
+def begin(context: Context) -> bytes:
+    """Make ``context``, of a new ID, that of this task; gives the ID in bytes."""
+    raw = context.correlation_id.encode()
+    if not tracing.is_traced():
+        # A new ID needs no escaping: what is read again and again is made at once.
+        context._fields = b',"correlation_id":"%b"' % raw
+    _current.set(context)
+    return raw
 
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:

@@ -23,6 +23,22 @@ class QuietRequest(Event, level=logging.DEBUG):
     duration_ms: float
 
 
+class WebSocketOpened(Event):
+    """A WebSocket was accepted."""
+
+    route: FromCode
+
+
+class WebSocketClosed(Event):
+    """A WebSocket has ended, or was refused. Its messages are counted from the server's side."""
+
+    route: FromCode
+    close_code: FromCode
+    duration_ms: float
+    received: int
+    sent: int
+
+
 class OperationCompleted(Event, sampled_by="component"):
     """A call to an upstream, a statement or another timed operation succeeded."""
 
@@ -73,6 +89,12 @@ class LinesDropped(Event, level=logging.ERROR):
     reason: FromCode
 
 
+class LogHousekeepingFailed(Event, level=logging.ERROR):
+    """Log files could not be compressed or deleted; it is tried again ten minutes later."""
+
+    error_type: FromCode
+
+
 class LogSourceLost(Event, level=logging.WARNING):
     """The host has configured anew what the layer had taken over: such lines go elsewhere now."""
 
@@ -96,6 +118,15 @@ class LogLevelChanged(Event, level=logging.WARNING):
     changed_by: FromCode
 
 
+class WorkersApart(Event, level=logging.WARNING):
+    """Other workers listen at the same address and share no folder: each tells only its counts.
+
+    Give all of them the same `workers_dir`.
+    """
+
+    workers: int
+
+
 class LogLevelsUnreadable(Event, level=logging.WARNING):
     """The file of changed log levels is broken: it is ignored until somebody changes a level."""
 
@@ -107,3 +138,30 @@ class BackgroundTaskFailed(Event, level=logging.ERROR):
 
     task: FromCode
     error_type: FromCode
+
+
+class MetricNameTaken(Event, level=logging.WARNING):
+    """A metric of the host's is left out, because there is another of that name already."""
+
+    metric: FromCode
+
+
+class HostCollectorFailed(Event, level=logging.WARNING):
+    """A collector of the host's failed or took too long: scrapes lack its metrics."""
+
+    collector: FromCode
+    error_type: FromCode
+
+
+class MetricMisused(Event, level=logging.WARNING):
+    """A metric was noted with labels or a number that it doesn't take: these notes are lost."""
+
+    metric: FromCode
+    problem: FromCode
+
+
+class MetricsPortTaken(Event, level=logging.WARNING):
+    """The port for `/metrics` is taken, by another worker or a stranger; it is tried again."""
+
+    host: FromCode
+    port: int

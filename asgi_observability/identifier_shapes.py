@@ -73,6 +73,7 @@ _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 # Of letters in both cases that are drawn, more look like a word of four letters.
 _SPOKEN = re.compile(r"(?=.*[aeiouyAEIOUY])(?:[A-Z]?[a-z]{4,}|[A-Z]{5,})")
 _SPOKEN_IN_ONE_CASE = re.compile(r"(?=.*[aeiouyAEIOUY])(?:[a-z]{4,}|[A-Z]{4,})")
+_SAYABLE = re.compile("(?=.*[aeiouy])(?!.*[bcdfghjklmnpqrstvwxz]{5}).*", re.IGNORECASE)
 _HUMP = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _GROUP = re.compile("[A-Za-z]+|[0-9]+")
 
@@ -153,10 +154,9 @@ def _is_drawn(text: str) -> bool:
     if number and _digits_in(number) >= TELEPHONE_DIGITS:
         beside = (number.start(), len(text) - number.end())
         return not are_words and max(beside) > 6
-    if not are_words:
+    if not are_words or not all(map(_SAYABLE.fullmatch, words)):
         return True
-    has_digit = bool(number)
-    return has_digit and any(len(word) < 3 for word in words)
+    return bool(number) and any(len(word) < 3 for word in words)
 
 
 def _has_telephone(text: str) -> bool:

@@ -1,44 +1,58 @@
-"""Instruments: prometheus-client metrics made from the catalogue, bound once and used by position.
+"""Instruments: made from the catalogue or declared by name, bound once and used by position.
 
 instruments = Instruments()
 approvals = instruments.counter(catalogue.APPROVALS)
 approvals.series("approve").note()
 
+invoices = instruments.counter_of("invoices_total", "Invoices sent.", kind=["paper", "mail"])
+invoices.inc(kind="paper")
+
 with instruments.operation(Component.SMS_AGENT, Operation.SEND_SMS):
     ...
 """
 
-import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cached_property, wraps
 from inspect import iscoroutinefunction
-from itertools import product
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import ParamSpec, Protocol, Self, TypeVar, cast
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-)
-from prometheus_client import Metric as PrometheusMetric
+from prometheus_client import CollectorRegistry
 
 from asgi_observability import catalogue
 from asgi_observability.catalogue import Outcome
-from asgi_observability.metric import OTHER, Metric
+from asgi_observability.cells import HistogramCell, Recorded
+from asgi_observability.client_registry import registry_of
+from asgi_observability.code_names import error_type_of, is_name
+from asgi_observability.declaration import declared, of_same_shape
+from asgi_observability.event import Event, FromCode
+from asgi_observability.events import HostCollectorFailed, MetricMisused, MetricNameTaken
+from asgi_observability.families import (
+    AnyFamily,
+    CounterFamily,
+    GaugeFamily,
+    HistogramFamily,
+    family_of,
+)
+from asgi_observability.forking import in_each_child
+from asgi_observability.host_registries import HostRegistries
+from asgi_observability.logging import get_logger
+from asgi_observability.metric import OTHER, Kind, Metric
 from asgi_observability.operation_log import OperationLog
-from asgi_observability.recorder import Exemplar, Feed, Recorded, Recorder, Series
+from asgi_observability.recorder import Recorder
+from asgi_observability.snapshot import FamilySnapshot
 
-MAX_CHILDREN = 2000
-"""Label combinations kept per metric; further ones are folded into ``other``."""
+log = get_logger(__name__)
+
+MAX_TOLD = 1000
+"""Different mistakes that are logged; all are counted."""
+
+DEFAULT_BUCKETS = catalogue.OPERATION_SECONDS
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Child = TypeVar("Child", Counter, Gauge, Histogram)
 
 
 class Classified(Protocol):
@@ -47,196 +61,116 @@ class Classified(Protocol):
     error_type: str
 
 
-class Family(Generic[Child]):
-    """A metric's series by label values, in the order the catalogue declares the labels."""
-
-    __slots__ = (
-        "_allowed",
-        "_children",
-        "_family",
-        "_overflows",
-        "_recorder",
-        "_series",
-        "metric",
-    )
-
-    def __init__(
-        self,
-        metric: Metric,
-        family: Child,
-        overflows: "Callable[[str], None] | None",
-        recorder: Recorder,
-    ) -> None:
-        self.metric = metric
-        self._family: Child = family
-        self._overflows = overflows
-        self._recorder = recorder
-        self._allowed = tuple(
-            None if label.values is None else frozenset(label.values) for label in metric.labels
-        )
-        self._children: dict[tuple[str, ...], Child] = {}
-        self._series: dict[tuple[str, ...], Recorded] = {}
-        if not metric.labels:
-            self._children[()] = family
-
-    def series(self, *values: str) -> Recorded:
-        """The series with these label values, to note events of.
-
-        Values outside a closed set, and new ones past MAX_CHILDREN, become ``other`` and are
-        counted. Raises ValueError when the number of values is not the number of labels.
-        """
-        try:
-            return self._series[values]
-        except KeyError:
-            return self._record(values)
-
-    def child(self, *values: str) -> Child:
-        """The prometheus-client child itself, folded likewise, for what is set and not noted."""
-        try:
-            return self._children[values]
-        except KeyError:
-            return self._bind(self._folded(values))
-
-    def bind_all(self) -> None:
-        """Expose every combination of closed labels at zero, so that increases are seen from 0."""
-        for values in product(*(label.values or () for label in self.metric.labels)):
-            self.child(*values)
-
-    def _record(self, values: tuple[str, ...]) -> Recorded:
-        folded = self._folded(values)
-        if folded not in self._series:
-            feed = _feed(self._bind(folded))
-            series = Series(self.metric, folded)
-            self._series[folded] = self._recorder.recorded(series, feed)
-        return self._series[folded]
-
-    def _bind(self, values: tuple[str, ...]) -> Child:
-        child = self._children.get(values)
-        if child is None:
-            child = self._children[values] = self._family.labels(*values)
-        return child
-
-    def _folded(self, values: tuple[str, ...]) -> tuple[str, ...]:
-        if values in self._children:
-            return values
-        if len(values) != len(self.metric.labels):
-            raise ValueError(f"{self.metric.name} takes {self.metric.label_names}")
-        return tuple(self._fold(*pair) for pair in enumerate(values))
-
-    def _fold(self, position: int, value: str) -> str:
-        allowed = self._allowed[position]
-        full = len(self._children) >= MAX_CHILDREN
-        if (full and allowed is None) or (allowed is not None and value not in allowed):
-            if self._overflows:
-                self._overflows(self.metric.labels[position].name)
-            return OTHER
-        # A plain string: an enum member would be exposed under its Python name.
-        return str(value)
-
-
-def _feed(child: Counter | Gauge | Histogram) -> Feed:
-    """What a batch of notes does to ``child``."""
-    if isinstance(child, Counter):
-        return lambda values, _: child.inc(math.fsum(values))
-    if isinstance(child, Gauge):
-        return lambda values, _: child.set(values[-1]) if values else None
-
-    def observe(values: list[float], exemplar: Exemplar | None) -> None:
-        largest, labels = exemplar or (math.nan, None)
-        for value in values:
-            if value == largest:
-                child.observe(value, labels)
-                largest = math.nan
-            else:
-                child.observe(value)
-
-    return observe
-
-
-class _Registry(CollectorRegistry):
-    """A registry whose readers see what was noted up to now."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def collect(self) -> Iterator[PrometheusMetric]:
-        self._recorder.drain()
-        yield from super().collect()
-
-
 class Instruments:
-    """The instruments of one process, in a registry of their own.
+    """The instruments of one process.
 
     ``narrowed`` are metrics of the layer whose label values the service knows (`limited_to`): any
     other value is folded into ``other``. What is timed is logged where there is an
-    ``operation_log``.
+    ``operation_log``. ``registries`` are the host's, exposed beside the layer's own metrics.
     """
 
     def __init__(
-        self, narrowed: Iterable[Metric] = (), operation_log: OperationLog | None = None
+        self,
+        narrowed: Iterable[Metric] = (),
+        operation_log: OperationLog | None = None,
+        registries: Iterable[CollectorRegistry] = (),
     ) -> None:
-        # A second series for each, that no query reads.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.recorder = Recorder(on_error=self.count_error)
-        self.registry = _Registry(self.recorder)
+        self.operation_log = operation_log
         self._narrowed = {metric.name: metric for metric in narrowed}
-        self._families: dict[str, Family[Counter] | Family[Gauge] | Family[Histogram]] = {}
+        self._families: dict[str, AnyFamily] = {}
+        self._samples: list[tuple[Recorded, Callable[[], float]]] = []
+        self._told: set[tuple[str, str]] = set()
+        self._internal_errors = self.counter(catalogue.INSTRUMENTATION_ERRORS).series()
         self._overflows = self.counter(catalogue.LABEL_OVERFLOWS)
-        self._internal_errors = self.counter(catalogue.INSTRUMENTATION_ERRORS).child()
         self._durations = self.histogram(catalogue.OPERATION_DURATION)
         self._errors = self.counter(catalogue.OPERATION_ERRORS)
-        self.operation_log = operation_log
-        self._samples: list[tuple[Recorded, Callable[[], float]]] = []
-        # The common end of an operation, one look-up away.
-        self._succeeded: dict[tuple[str, str], Recorded] = {}
+        self._host = HostRegistries(registries, self._collector_failed, self._name_taken)
+        # The common end of an operation, one look-up away; names that are folded are not in it.
+        self._succeeded: dict[tuple[str, str], HistogramCell] = {}
+        self.is_told = False
+        """Whether anybody was told what this process counts."""
+        in_each_child(self.begin_in_child)
 
-    def counter(self, metric: Metric) -> Family[Counter]:
+    def counter(self, metric: Metric) -> CounterFamily:
         """The family of a counter; the same one at each call."""
-        return cast("Family[Counter]", self._family(metric, Counter))
+        return cast("CounterFamily", self._family(metric))
 
-    def gauge(self, metric: Metric) -> Family[Gauge]:
+    def gauge(self, metric: Metric) -> GaugeFamily:
         """The family of a gauge; the same one at each call."""
-        return cast("Family[Gauge]", self._family(metric, Gauge))
+        return cast("GaugeFamily", self._family(metric))
 
-    def histogram(self, metric: Metric) -> Family[Histogram]:
+    def histogram(self, metric: Metric) -> HistogramFamily:
         """The family of a histogram; the same one at each call."""
-        buckets = {"buckets": metric.buckets}
-        return cast("Family[Histogram]", self._family(metric, Histogram, **buckets))
+        return cast("HistogramFamily", self._family(metric))
+
+    def counter_of(self, name: str, text: str, /, **labels: Iterable[str] | None) -> CounterFamily:
+        """The counter called ``name``, declared here.
+
+        Each label is given the values that it may have, or None where they are not known: then it
+        is bounded by their number. ValueError says what is wrong with a name or a label, and where
+        something else is declared under this name.
+        """
+        return cast("CounterFamily", self._declared(declared(name, Kind.COUNTER, text, labels)))
+
+    def gauge_of(self, name: str, text: str, /, **labels: Iterable[str] | None) -> GaugeFamily:
+        """The gauge called ``name``; as `counter_of`."""
+        return cast("GaugeFamily", self._declared(declared(name, Kind.GAUGE, text, labels)))
+
+    def histogram_of(
+        self,
+        name: str,
+        text: str,
+        buckets: Sequence[float] = DEFAULT_BUCKETS,
+        /,
+        **labels: Iterable[str] | None,
+    ) -> HistogramFamily:
+        """The histogram called ``name``, with upper bounds in its unit; as `counter_of`."""
+        metric = declared(name, Kind.HISTOGRAM, text, labels, buckets)
+        return cast("HistogramFamily", self._declared(metric))
 
     def operation(self, component: str, name: str) -> "operation":
         """A timer of one operation, as context manager (sync and async) or decorator."""
         try:
-            succeeded = self._succeeded[component, name]
-        except KeyError:
-            succeeded = self._durations.series(component, name, Outcome.SUCCESS)
-            self._succeeded[component, name] = succeeded
-        return operation(self, component, name, succeeded)
+            return operation(self, self._succeeded[component, name])
+        except (KeyError, TypeError):
+            succeeded = self._durations.series(*_names(component, name), Outcome.SUCCESS)
+            if succeeded.series.values[:2] == (component, name):
+                self._succeeded[component, name] = succeeded
+            return operation(self, succeeded)
 
     def operation_failed(self, component: str, name: str, error_type: str) -> None:
         """Count a failed operation that took no time, such as one an open breaker refused."""
-        self._errors.series(component, name, error_type).note()
-        if self.operation_log:
-            self.operation_log.refused(component, name, error_type)
+        try:
+            errors = self._errors.series(*_names(component, name, error_type))
+            errors.note()
+            if self.operation_log:
+                component, name, error_type = errors.series.values
+                self.operation_log.refused(component, name, error_type)
+        except Exception:
+            self.count_error()
 
     def operation_ended(
         self, component: str, name: str, seconds: float, error: BaseException | None
     ) -> None:
-        """Record one operation's duration, outcome and error type."""
-        if error is None:
-            self._durations.series(component, name, Outcome.SUCCESS).note(seconds)
-            if self.operation_log:
+        """Record one operation's duration, outcome and error type. It never raises.
+
+        The log says what the metrics say: where a name is folded there, it is folded here.
+        """
+        try:
+            durations = self._durations.series(*_names(component, name), _outcome(error))
+            durations.note(seconds)
+            component, name, _ = durations.series.values
+            if isinstance(error, Exception):
+                self._errors.series(component, name, error_type_of(error)).note()
+            if self.operation_log is None:
+                return
+            if error is None:
                 self.operation_log.succeeded(component, name, seconds)
-            return
-        if self.operation_log:
-            self.operation_log.failed(component, name, seconds, error)
-        if isinstance(error, Exception):
-            self._durations.series(component, name, Outcome.ERROR).note(seconds)
-            error_type = getattr(error, "error_type", type(error).__name__)
-            self._errors.series(component, name, error_type).note()
-        else:
-            # CancelledError and the like: nobody waited for the end, nothing failed.
-            self._durations.series(component, name, Outcome.CANCELLED).note(seconds)
+            else:
+                self.operation_log.failed(component, name, seconds, error)
+        except Exception:
+            self.count_error()
 
     def sampled(self, metric: Metric, *values: str, read: Callable[[], float]) -> None:
         """Note what ``read`` gives as this gauge's value at each `sample`."""
@@ -247,6 +181,50 @@ class Instruments:
         for series, read in self._samples:
             with self.contained():
                 series.note(read())
+
+    def include(self, registry: CollectorRegistry) -> None:
+        """Expose a registry of the host's as well.
+
+        The layer's own metrics win where names collide, which is logged once; a collector that
+        raises or takes longer than a second costs its own families, and is counted.
+        """
+        self._host.include(registry)
+
+    def snapshot(self) -> list[FamilySnapshot]:
+        """Everything as it is now, the host's registries included. It never raises.
+
+        Call it in a thread: a host's collectors may take their time.
+        """
+        own = self.own_snapshot()
+        try:
+            return own + self._host.families(own)
+        except Exception:
+            self.count_error()
+            return own
+
+    def own_snapshot(self) -> list[FamilySnapshot]:
+        """The same without the host's registries."""
+        families: list[FamilySnapshot] = []
+        for family in [*self._families.values()]:
+            with self.contained():
+                families.append(family.snapshot())
+        return families
+
+    def begin_in_child(self) -> None:
+        """Count from zero in a forked process: what was counted before is the parent's to tell.
+
+        So are its gauges, unless it only prepares what its children do: then they set none anew.
+        """
+        self.recorder.begin_in_child()
+        for family in [*self._families.values()]:
+            if self.is_told or family.metric.kind is not Kind.GAUGE:
+                family.clear()
+        self.is_told = False
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """The layer's own metrics as a registry of prometheus-client."""
+        return registry_of(self.own_snapshot)
 
     def merge_of(self, name: str) -> str:
         """How the values that several workers have of a metric become one."""
@@ -261,28 +239,63 @@ class Instruments:
         except Exception:
             self.count_error()
 
-    def _family(
-        self, metric: Metric, kind: type[Child], **options: Any
-    ) -> "Family[Counter] | Family[Gauge] | Family[Histogram]":
-        if metric.name not in self._families:
-            metric = self._narrowed.get(metric.name, metric)
-            family = kind(
-                metric.name, metric.help, metric.label_names, registry=self.registry, **options
-            )
-            self._families[metric.name] = cast(
-                "Family[Counter]",
-                Family(metric, family, self._overflow_of(metric), self.recorder),
-            )
-        return self._families[metric.name]
-
     def count_error(self) -> None:
         """Count an error inside instrumentation: it cost a measurement, never a request."""
-        self._internal_errors.inc()
+        self._internal_errors.note()
 
-    def _overflow_of(self, metric: Metric) -> Callable[[str], None] | None:
-        if metric is catalogue.LABEL_OVERFLOWS:
-            return None
-        return lambda label: self._overflows.child(label).inc()
+    def overflowed(self, metric: Metric, label: str) -> None:
+        """Count a label's value that was folded into ``other``."""
+        if metric is not catalogue.LABEL_OVERFLOWS:
+            self._overflows.series(label).note()
+
+    def misused(self, metric: Metric, error: Exception) -> None:
+        """Count a note that is lost, and log once for each metric why."""
+        self.count_error()
+        self._tell_once(MetricMisused(metric=FromCode(metric.name), problem=FromCode(str(error))))
+
+    def _collector_failed(self, collector: str, error: Exception) -> None:
+        self.count_error()
+        self._tell_once(
+            HostCollectorFailed(
+                collector=FromCode(collector), error_type=FromCode(type(error).__name__)
+            )
+        )
+
+    def _name_taken(self, name: str) -> None:
+        self._tell_once(MetricNameTaken(metric=FromCode(name)))
+
+    def _tell_once(self, event: Event) -> None:
+        """Log what would be said again at each scrape or note, the first time."""
+        about = str(getattr(event, "metric", None) or getattr(event, "collector", ""))
+        if (event.name, about) not in self._told and len(self._told) < MAX_TOLD:
+            self._told.add((event.name, about))
+            with self.contained():
+                log.event(event)
+
+    def _family(self, metric: Metric) -> AnyFamily:
+        try:
+            return self._families[metric.name]
+        except KeyError:
+            metric = self._narrowed.get(metric.name, metric)
+            return self._families.setdefault(metric.name, family_of(metric, self.recorder, self))
+
+    def _declared(self, metric: Metric) -> AnyFamily:
+        family = self._family(metric)
+        of_same_shape(metric, family.metric)
+        return family
+
+
+def _names(*given: str) -> Iterator[str]:
+    """The names of a component and its operation; what is none may hold what a client sent."""
+    for name in given:
+        yield name if not isinstance(name, str) or is_name(name) else OTHER
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if error is None:
+        return Outcome.SUCCESS
+    # CancelledError and the like: nobody waited for the end, nothing failed.
+    return Outcome.ERROR if isinstance(error, Exception) else Outcome.CANCELLED
 
 
 class operation:  # noqa: N801 - reads as a statement: with instruments.operation(...)
@@ -291,14 +304,10 @@ class operation:  # noqa: N801 - reads as a statement: with instruments.operatio
     A slotted class, because a generator-based context manager costs twice as much per call.
     """
 
-    __slots__ = ("_component", "_instruments", "_name", "_started", "_succeeded")
+    __slots__ = ("_instruments", "_started", "_succeeded")
 
-    def __init__(
-        self, instruments: Instruments, component: str, name: str, succeeded: Recorded
-    ) -> None:
+    def __init__(self, instruments: Instruments, succeeded: HistogramCell) -> None:
         self._instruments = instruments
-        self._component = component
-        self._name = name
         self._succeeded = succeeded
 
     def __enter__(self) -> Self:
@@ -312,13 +321,19 @@ class operation:  # noqa: N801 - reads as a statement: with instruments.operatio
         traceback: TracebackType | None,
     ) -> None:
         seconds = perf_counter() - self._started
-        if exc is None:
-            self._succeeded.note(seconds)
-            operation_log = self._instruments.operation_log
-            if operation_log:
-                operation_log.succeeded(self._component, self._name, seconds)
-        else:
-            self._instruments.operation_ended(self._component, self._name, seconds, exc)
+        # As the metric has it: a name that is folded there is not written to the log either.
+        component, name, _ = self._succeeded.series.values
+        if exc is not None:
+            self._instruments.operation_ended(component, name, seconds, exc)
+            return
+        self._succeeded.note(seconds)
+        operation_log = self._instruments.operation_log
+        if operation_log is None:
+            return
+        try:
+            operation_log.succeeded(component, name, seconds)
+        except Exception:
+            self._instruments.count_error()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -332,7 +347,7 @@ class operation:  # noqa: N801 - reads as a statement: with instruments.operatio
         self.__exit__(exc_type, exc, traceback)
 
     def _again(self) -> "operation":
-        return operation(self._instruments, self._component, self._name, self._succeeded)
+        return operation(self._instruments, self._succeeded)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Time each call of ``function``; a coroutine function is timed until it has ended."""

@@ -1,23 +1,35 @@
-"""Writing lines without ever waiting: a bounded queue, and a thread that empties it into a sink."""
+"""Writing lines without ever waiting: a bounded queue, and a thread that empties it into a sink.
 
-import fcntl
+Whoever puts a line takes no lock, for a signal handler or a finalizer may put another at any moment
+in between: a lock that the same thread holds already would stop it for ever. So the thread is
+started with `_thread`, and woken by a `Wakeup`.
+"""
+
+import _thread
 import os
 import sys
-import threading
+import time
 import weakref
 from collections import deque
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
+
+from asgi_observability.wakeup import Wakeup
 
 FLUSH_SECONDS = 0.05
 """How long a line may wait to be written with others; an urgent one doesn't."""
+
+IDLE_SECONDS = 1.0
+"""How long no line comes until the thread looks as seldom as this; the next line wakes it."""
 
 RETRY_SECONDS = 1.0
 """How long to wait before a sink that failed is tried again."""
 
 CLOSE_SECONDS = 5.0
 """How long a stopping service waits for its last lines to be written."""
+
+SETTLED_SECONDS = 1.0
+"""How long a settled writer waits for a line, until one has taken longer."""
 
 RESERVED_SHARE = 0.2
 """Of the queue, kept free for urgent lines."""
@@ -34,12 +46,15 @@ class DropReason(StrEnum):
 
 
 class Sink(Protocol):
-    """Where lines end up."""
+    """Where lines end up. Only the writer's thread uses it."""
 
     name: str
 
     def write(self, lines: memoryview) -> int:
-        """Write some of ``lines`` and say how many bytes. Raises OSError."""
+        """Write some of ``lines`` and say how many bytes.
+
+        Raises BlockingIOError when it takes none at the moment, and OSError when it fails.
+        """
         ...
 
     def reopen(self) -> None:
@@ -47,51 +62,19 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it; writing opens it again."""
         ...
-
-
-class StandardOutput:
-    """The process's standard output; whoever runs the process collects it.
-
-    Several workers that share it also share ``lock_file``: a pipe takes only 4 KiB in one piece,
-    and to write in such small ones would cost a busy process its time.
-    """
-
-    name = "stdout"
-
-    def __init__(self, lock_file: Path | None = None) -> None:
-        self._lock = lock_file.open("w", encoding="utf-8") if lock_file else None
-
-    def write(self, lines: memoryview) -> int:
-        """Write all of ``lines``, alone. Raises OSError."""
-        if self._lock:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
-            output = sys.stdout.buffer
-            output.write(lines)
-            output.flush()
-        except ValueError as error:  # it was closed
-            raise OSError(str(error)) from error
-        finally:
-            if self._lock:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return len(lines)
-
-    def reopen(self) -> None:
-        """It has no name by which it could be opened."""
-
-    def close(self) -> None:
-        """It isn't ours; the lock is."""
-        if self._lock:
-            self._lock.close()
 
 
 class Writer:
     """A queue of ``max_bytes`` in front of ``sink``.
 
     `put` never waits. When the queue is full the newest lines are dropped and counted; a sink that
-    fails, a full disk for instance, is tried again with the lines that wait.
+    fails, a full disk for instance, is tried again with the lines that wait. No exception ends the
+    thread: what it catches is counted in ``write_errors``.
+
+    Each thread, and each signal handler or finalizer within one, may exceed ``max_bytes`` by the
+    one line that it is putting.
     """
 
     def __init__(self, sink: Sink, max_bytes: int) -> None:
@@ -101,116 +84,227 @@ class Writer:
         self.problem = ""
         self._limit = int(max_bytes * (1 - RESERVED_SHARE))
         self._urgent_limit = max_bytes
-        self._lines: deque[bytes] = deque()
-        self._batch = memoryview(b"")
+        self._crowded = min(BATCH_BYTES, max_bytes // 2)
         self._reopen = False
-        self._start()
+        self._closed = False
+        self._begin()
         _writers.add(self)
 
     @property
     def queued_bytes(self) -> int:
         """What waits to be written."""
-        return self._put_bytes - self._written_bytes
+        return max(0, self._put_bytes - self._gone_bytes)
 
     def put(self, line: bytes, *, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         size = len(line)
-        with self._adding:
-            queued = self._put_bytes - self._written_bytes + size
-            if queued > (self._urgent_limit if urgent else self._limit):
-                self.dropped += 1
-                return False
-            self._put_bytes += size
-            self._lines.append(line)
-        if urgent or queued > BATCH_BYTES:
-            self._wake.set()
+        queued = self._put_bytes - self._gone_bytes + size
+        if queued > (self._urgent_limit if urgent else self._limit):
+            self.dropped += 1
+            return False
+        self._put_bytes += size
+        self._lines.append(line)
+        if urgent or self._eager or queued > self._crowded:
+            self._wake_thread()
+            if self._settled:
+                self._await_line()
         return True
 
     def flush(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Wait until everything queued is written; False when that takes longer."""
-        with self._progress:
-            target = self._put_bytes
-            self._wake.set()
-            return self._progress.wait_for(lambda: self._written_bytes >= target, seconds)
+        """Wait until everything put before is written; False when that takes longer."""
+        if _thread.get_ident() == self._thread:
+            return False  # a finalizer, run by the very thread that it would wait for
+        if self._closed:
+            return not self._lines and not self._batch
+        mark = Wakeup()
+        self._lines.append(mark)
+        self._wake_thread()
+        return mark.wait(seconds)
+
+    def settle(self, seconds: float = CLOSE_SECONDS) -> bool:
+        """Write what is queued, as `flush`, and from now on have each `put` wait for its line.
+
+        For a process that may be ended at any moment without being asked again.
+        """
+        self._settled = self._eager = True
+        self._patience = SETTLED_SECONDS
+        return self.flush(seconds)
+
+    def resume(self) -> None:
+        """Take back `settle`: the process goes on."""
+        self._settled = False
+        self._eager = not self._started.locked()
 
     def reopen(self) -> None:
         """Have the sink begin anew before the next line: safe in a signal handler."""
         self._reopen = True
-        self._wake.set()
+        self._wake_thread()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Write what is queued, for at most ``seconds``, and stop."""
-        self._closing.set()
-        self._wake.set()
-        self._thread.join(seconds)
-        if not self._thread.is_alive():
-            self.sink.close()
+        """Write what is queued, for at most ``seconds``, and stop; what is put later is dropped."""
+        if self._closed:
+            return
+        self._limit = self._urgent_limit = -1
+        self._close_by = time.monotonic() + seconds
+        self._closing = True
+        if self._lines and not self._started.locked():
+            self._wake_thread()
+        if self._started.locked():
+            self._wake_thread()
+            self._stop.wake()
+            if not self._ended.wait(seconds):
+                return
+        self._closed = True
+        self._close_sink()
 
-    def _start(self) -> None:
-        self._put_bytes = self._written_bytes = 0
-        # Guards the queue; notified when some of it was written.
-        self._adding = threading.Lock()
-        self._progress = threading.Condition(self._adding)
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._thread.start()
+    def begin_in_child(self) -> None:
+        """Begin anew in a forked process; what was queued is the parent's to write.
 
-    def start_in_child(self) -> None:
-        """Begin anew in a forked process; what was queued is the parent's to write."""
-        self._lines.clear()
+        The thread stays behind; the first line starts another.
+        """
+        self._begin()
+        self._close_sink()
+
+    def _begin(self) -> None:
+        # Lines, and who waits until all lines before are written.
+        self._lines: deque[bytes | Wakeup] = deque()
         self._batch = memoryview(b"")
-        self._reopen = True
-        self._start()
+        self._marks: list[Wakeup] = []
+        # The first is only changed by those who put, the second only by the thread.
+        self._put_bytes = self._gone_bytes = 0
+        self._thread = 0
+        self._started = _thread.allocate_lock()
+        self._wake, self._stop, self._ended = Wakeup(), Wakeup(), Wakeup()
+        # Whether ordinary lines wake the thread: when it isn't there, doesn't look, or must hurry.
+        self._eager = True
+        self._settled = False
+        self._closing = self._closed = False
+        self._patience = SETTLED_SECONDS
+        self._close_by = 0.0
+
+    def _wake_thread(self) -> None:
+        """Have the thread look at once; started by whoever is first to come."""
+        if not self._started.locked() and self._started.acquire(blocking=False):
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError as error:  # there are too many; the next line tries again
+                self._failed(error)
+                self._started.release()
+                return
+        self._wake.wake()
+
+    def _await_line(self) -> None:
+        try:
+            if _thread.get_ident() == self._thread:
+                return
+            if sys.is_finalizing():
+                # Threads don't run any more. If ours was in the middle of a batch, it stays so.
+                if not self._batch:
+                    self._write_queued()
+            elif self._patience and not self.flush(self._patience):
+                self._patience = 0.0
+        except Exception as error:
+            self._failed(error)
 
     def _run(self) -> None:
-        works = True
+        self._thread = _thread.get_ident()
+        self._look_by_itself()
+        seen, seen_at = 0, time.monotonic()
         while True:
-            # A sink that failed is left alone for a while, however urgent the next line.
-            if works:
-                self._wake.wait(FLUSH_SECONDS)
-            else:
-                self._closing.wait(RETRY_SECONDS)
-            self._wake.clear()
-            is_last = self._closing.is_set()
-            works = self._write_queued()
+            is_last = self._closing
+            try:
+                works = self._write_queued()
+            except BlockingIOError:
+                # Nobody reads: nothing is broken, and there may be time left.
+                works, is_last = True, is_last and time.monotonic() >= self._close_by
+            except BaseException as error:
+                works = False
+                self._failed(error)
             if is_last:
-                return
+                break
+            # A sink that failed is left alone for a while, however urgent the next line.
+            if not works:
+                self._stop.wait(RETRY_SECONDS)
+                continue
+            if self._gone_bytes != seen:
+                seen, seen_at = self._gone_bytes, time.monotonic()
+            if self._batch or self._lines or time.monotonic() - seen_at < IDLE_SECONDS:
+                self._wake.wait(FLUSH_SECONDS)
+                continue
+            self._eager = True
+            # Whoever put a line just before didn't know that it has to wake the thread.
+            if not self._lines:
+                self._wake.wait(IDLE_SECONDS)
+            self._look_by_itself()
+        self._ended.wake()
+
+    def _look_by_itself(self) -> None:
+        self._eager = False
+        if self._settled:
+            self._eager = True
 
     def _write_queued(self) -> bool:
-        try:
-            if self._reopen:
-                self._reopen = False
-                self.sink.reopen()
-            while self._batch or self._take():
-                written = self.sink.write(self._batch)
-                self._batch = self._batch[written:]
-                with self._progress:
-                    self._written_bytes += written
-                    self._progress.notify_all()
-        except OSError as error:
-            self.write_errors += 1
-            self.problem = os.strerror(error.errno) if error.errno else type(error).__name__
-            return False
+        if self._reopen:
+            self._reopen = False
+            self.sink.reopen()
+        while self._batch or self._take():
+            written = self.sink.write(self._batch)
+            self._batch = self._batch[written:]
+            self._gone_bytes += written
+            if not self._batch:
+                self._tell()
+        # Two threads that put at once may have counted one line for two. Nothing waits now.
+        self._gone_bytes = self._put_bytes
         return True
 
     def _take(self) -> bool:
         """The next batch of lines; False when none waits."""
-        lines, size = [], 0
-        while self._lines and size < BATCH_BYTES:
-            lines.append(self._lines.popleft())
-            size += len(lines[-1])
-        self._batch = memoryview(b"".join(lines))
+        lines: list[bytes] = []
+        size = 0
+        while self._lines and size < BATCH_BYTES and not self._marks:
+            line = self._lines.popleft()
+            if isinstance(line, bytes):
+                lines.append(line)
+                size += len(line)
+            else:
+                self._marks.append(line)
+                if not lines:
+                    self._tell()
+        try:
+            self._batch = memoryview(b"".join(lines))
+        except MemoryError:
+            self.dropped += len(lines)
+            raise
         return bool(lines)
+
+    def _tell(self) -> None:
+        """Release those who wait for what is written now."""
+        while self._marks:
+            self._marks.pop().wake()
+
+    def _close_sink(self) -> None:
+        try:
+            self.sink.close()
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self.write_errors += 1
+        number = error.errno if isinstance(error, OSError) else None
+        self.problem = os.strerror(number) if number else type(error).__name__
+
+
+def writers() -> list[Writer]:
+    """All there are in this process."""
+    return list(_writers)
 
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
 
 
-def _start_in_child() -> None:
-    # Threads stay behind when a process forks, as gunicorn does with --preload.
-    for writer in list(_writers):
-        writer.start_in_child()
+def _begin_in_child() -> None:
+    for writer in writers():
+        writer.begin_in_child()
 
 
-os.register_at_fork(after_in_child=_start_in_child)
+os.register_at_fork(after_in_child=_begin_in_child)

@@ -7,7 +7,6 @@ They are quiet until logging is configured, and need neither structlog nor the s
 handlers: whatever a host does to those, these go on.
 """
 
-import atexit
 import logging
 import sys
 from collections.abc import Mapping
@@ -206,6 +205,3 @@ def _as_the_standard_library(arguments: tuple[Any, ...]) -> object:
     if len(arguments) == 1 and isinstance(arguments[0], Mapping) and arguments[0]:
         return arguments[0]
     return arguments
-
-
-atexit.register(lambda: _pipeline.close())

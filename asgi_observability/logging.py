@@ -15,9 +15,11 @@ from asgi_observability.event import FromCode
 from asgi_observability.events import LogSourceLost
 from asgi_observability.hashed_fields import explain
 from asgi_observability.levels import level_number
+from asgi_observability.log_exit import settle_at_exit
 from asgi_observability.log_files import RotatingFile
 from asgi_observability.log_options import LogOptions
-from asgi_observability.log_writer import StandardOutput, Writer
+from asgi_observability.log_standard_output import StandardOutput
+from asgi_observability.log_writer import Writer
 from asgi_observability.logger import (
     Logger,
     NamedLogger,
@@ -73,6 +75,7 @@ def configure_logging(resource: Resource, options: LogOptions) -> None:
     if options.hash_key:
         use_key(options.hash_key)
     log_through(_pipeline_for(resource, options)).close()
+    settle_at_exit()
     _sources.clear()
     stdlib_logs.set_watching(on=not options.replace_handlers)
     if options.replace_handlers:

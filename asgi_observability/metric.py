@@ -20,12 +20,15 @@ class Kind(StrEnum):
 class Label:
     """A label and the closed set of values it may take.
 
-    ``values`` is None where the set is bounded by something other than this file (route templates,
-    the release's version); the instrument that uses such a label has to bound it.
+    ``values`` is None where the set is not known here (route templates, the release's version);
+    the instrument that uses such a label bounds it. Wherever a series is made, those with each of
+    ``companions`` in this label's place are made at zero: an increase is only seen from a value
+    that was there before, and a first failure is one that matters.
     """
 
     name: str
     values: tuple[str, ...] | None = None
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ def limited_to(metric: Metric, **values: Iterable[str]) -> Metric:
 
     ``other`` is always among them. KeyError names a label that the metric does not have.
     """
-    own = {name: Label(name, (*allowed, OTHER)) for name, allowed in values.items()}
-    for name in own:
-        metric.label(name)
+    own = {
+        name: replace(metric.label(name), values=(*allowed, OTHER))
+        for name, allowed in values.items()
+    }
     return replace(metric, labels=tuple(own.get(label.name, label) for label in metric.labels))

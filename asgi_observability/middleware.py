@@ -1,62 +1,187 @@
-"""The instrumentation of HTTP: one pure ASGI layer around the whole application.
+"""The instrumentation of HTTP and WebSockets: one pure ASGI layer around the whole application.
 
 It stands outside of everything, the framework's own error handling included, because only there
 does an unhandled 500 still get its correlation ID and its count.
 """
 
-from time import perf_counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation
+from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
-from asgi_observability.correlation import Strategy
-from asgi_observability.event import FromCode
-from asgi_observability.events import QuietRequest, Request
+from asgi_observability.cells import Recorded
+from asgi_observability.correlation import Context, Strategy
+from asgi_observability.event import Event, FromCode
+from asgi_observability.events import QuietRequest, Request, UnhandledError
+from asgi_observability.exchange import Exchange
 from asgi_observability.instruments import Instruments
 from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
-from asgi_observability.routes import UNMATCHED, route_template
-
-CLIENT_CLOSED_REQUEST = 499
-"""Status recorded for a request whose client left before the response was complete."""
+from asgi_observability.request_line import RequestLine, level_of
+from asgi_observability.routes import UNMATCHED, Routes, matched_by
+from asgi_observability.websocket import Conversation, WebSockets
 
 QUIET_ROUTES = frozenset({"/metrics", "/health"})
 """Routes that machines poll: logged at debug."""
 
-_HEADER = correlation.HEADER.lower().encode()
+MAX_ANSWERS = 10_000
+"""Kinds of answers that are looked up at once: routes by methods by statuses."""
+
+_MARK = "asgi_observability"
+
 _OFFERED = {
-    _HEADER: "x_correlation_id",
     correlation.REQUEST_ID_HEADER.lower().encode(): "x_request_id",
     correlation.TRACEPARENT_HEADER.encode(): "traceparent",
     correlation.TRACESTATE_HEADER.encode(): "tracestate",
 }
-_WELL_FORMED = {
-    "x_correlation_id": correlation.is_well_formed,
-    "x_request_id": correlation.is_well_formed,
-    "traceparent": correlation.is_traceparent,
-    "tracestate": correlation.is_tracestate,
-}
-_OTHER = FromCode(OTHER)
-_METHODS = {method: FromCode(method) for method in HTTP_METHODS}
-_STREAM_OUTCOMES = {CLIENT_CLOSED_REQUEST: Outcome.CANCELLED, 500: Outcome.ERROR}
+_REQUEST_ID = correlation.REQUEST_ID_HEADER.lower().encode()
+_METHODS = frozenset(HTTP_METHODS)
 _STATUS = {status: str(status) for status in range(100, 600)}
 
 
-class ObservabilityMiddleware:
-    """Correlation ID, request metrics by route template and one access line per request."""
+class Placed(Protocol):
+    """A request or WebSocket: its scope, and the paths it came in with."""
+
+    scope: Scope
+    path: str
+    root_path: str
+
+
+class _Answer:
+    """One kind of answer: where its duration goes, and its line; ``matched`` keeps its identity."""
+
+    __slots__ = ("line", "matched", "route", "series")
 
     def __init__(
-        self, app: ASGIApp, instruments: Instruments, id_strategy: Strategy = "uuid7"
+        self,
+        route: str,
+        series: Recorded | None,
+        line: RequestLine | None,
+        matched: object = None,
     ) -> None:
-        self.app = app
-        self._id_strategy = id_strategy
-        self._instruments = instruments
-        self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
-        self._streams = instruments.histogram(catalogue.HTTP_SERVER_STREAM_DURATION)
+        self.route = route
+        self.series = series
+        self.line = line
+        self.matched = matched
+
+
+class Correlation:
+    """Whose ID a request has: the caller's where it is well formed, else a new one."""
+
+    def __init__(
+        self,
+        instruments: Instruments,
+        header: str = correlation.HEADER,
+        new_id: Strategy | Callable[[], str] = "uuid7",
+        is_well_formed: Callable[[str], bool] = correlation.is_well_formed,
+    ) -> None:
+        self.header = header.lower().encode()
+        self._count_error = instruments.count_error
         self._refused = instruments.counter(catalogue.HTTP_SERVER_HEADERS_REFUSED)
         self._refused.bind_all()
+        self._own = new_id if callable(new_id) else None
+        self._strategy: Strategy = "uuid7" if callable(new_id) else new_id
+        self._offered = {self.header: "x_correlation_id"} | _OFFERED
+        self._well_formed: dict[str, Callable[[str], bool]] = {
+            "x_correlation_id": is_well_formed,
+            "x_request_id": is_well_formed,
+            "traceparent": correlation.is_traceparent,
+            "tracestate": correlation.is_tracestate,
+        }
+
+    def bind(self, scope: Scope) -> bytes:
+        """Begin the request's context, and tell ``scope`` the ID; gives it as a header's value.
+
+        What the application and its own middleware read is the same ID, under either name.
+        """
+        headers = scope["headers"]
+        offered: dict[str, str] | None = None
+        for name, _ in headers:
+            if name in self._offered:
+                offered = self._accepted(headers)
+                break
+        if offered is None:
+            raw = correlation.begin(Context(self._new_id()))
+            scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
+            return raw
+        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
+        correlation_id = correlation_id or self._new_id()
+        traceparent = offered.get("traceparent", "")
+        # State without the trace that it is about means nothing.
+        tracestate = offered.get("tracestate", "") if traceparent else ""
+        correlation.bind(correlation_id, traceparent, tracestate)
+        raw = correlation_id.encode("latin-1")
+        replaced = {self.header} if "x_request_id" in offered else {self.header, _REQUEST_ID}
+        kept = [header for header in headers if header[0] not in replaced]
+        scope["headers"] = [*kept, *((name, raw) for name in replaced)]
+        return raw
+
+    def _accepted(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+        accepted: dict[str, str] = {}
+        for name, value in headers:
+            header = self._offered.get(name)
+            if header is None:
+                continue
+            text = value.decode("latin-1")
+            if self._is_well_formed(header, text):
+                accepted[header] = text
+            else:
+                self._refused.series(header).note()
+        return accepted
+
+    def _is_well_formed(self, header: str, text: str) -> bool:
+        try:
+            # Whatever a host's own rule says, nothing that could forge a header or a line.
+            return correlation.is_safe(text) and self._well_formed[header](text)
+        except Exception:
+            self._count_error()
+            return False
+
+    def _new_id(self) -> str:
+        if self._own is not None:
+            try:
+                made = self._own()
+                if isinstance(made, str) and correlation.is_safe(made):
+                    return made
+            except Exception:  # counted below
+                pass
+            self._count_error()
+        return correlation.new_id(self._strategy)
+
+
+class ObservabilityMiddleware:
+    """Correlation ID, metrics by route template and one access line per request.
+
+    ``excluded`` paths and templates are neither counted nor logged, ``quiet`` templates are logged
+    at debug.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        instruments: Instruments,
+        id_strategy: Strategy = "uuid7",
+        *,
+        correlating: Correlation | None = None,
+        routes: Routes | None = None,
+        excluded: Iterable[str] = (),
+        quiet: Iterable[str] = QUIET_ROUTES,
+    ) -> None:
+        self.app = app
+        self.routes = routes or Routes(lambda: getattr(app, "routes", ()))
+        self.websockets = WebSockets(instruments)
+        self.count_error = instruments.count_error
+        self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
+        self._excluded = frozenset(excluded)
+        self._quiet = frozenset(quiet)
+        self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
+        self._streams = instruments.histogram(catalogue.HTTP_SERVER_STREAM_DURATION)
         self._log = get_logger("access")
+        self._answers: dict[tuple[int, str, int], _Answer] = {}
+        self._by_template: dict[tuple[str, str, int], _Answer] = {}
         self._in_flight = 0
         instruments.sampled(
             catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
@@ -64,108 +189,168 @@ class ObservabilityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._other(scope, receive, send)
             return
-        started = perf_counter()
-        outer_root_path = scope.get("root_path", "")
-        correlation_id = self._correlated(scope)
-        status = 0
-        # The route, once the first chunk of a streamed response is on its way.
-        streamed: str | None = None
-        is_over = False
-
-        def ended(with_status: int) -> None:
-            nonlocal is_over
-            if is_over:
-                return
-            is_over = True
-            seconds = perf_counter() - started
-            if streamed is None:
-                self._record(scope, outer_root_path, with_status, seconds)
-            else:
-                self._record_stream(streamed, with_status, seconds)
-
-        async def observed_send(message: Message) -> None:
-            nonlocal started, status, streamed
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = message.get("headers", ())
-                for name, _ in headers:
-                    if name == _HEADER:  # the application's own, which would be a second one
-                        headers = [header for header in headers if header[0] != _HEADER]
-                        break
-                message["headers"] = [*headers, (_HEADER, correlation_id.encode())]
-                await send(message)
-                return
-            await send(message)
-            if message["type"] != "http.response.body":
-                return
-            if not message.get("more_body", False):
-                # Here and not when the application returns: background tasks come after it.
-                ended(status)
-            elif streamed is None:
-                # The first chunk is the answer; how long the rest takes is up to the reader.
-                seconds = perf_counter() - started
-                streamed = self._record(scope, outer_root_path, status, seconds)
-                started = perf_counter()
-
+        app, exchange = self.app, None
+        try:
+            if _MARK not in scope:  # it is within another application that is observed
+                scope[_MARK] = True
+                raw_id = self._correlation.bind(scope)
+                app = self.answered_before(scope) or app
+                exchange = Exchange(self, scope, receive, send, raw_id)
+        except Exception:  # a scope that no server sends
+            self.count_error()
+        if exchange is None:
+            await app(scope, receive, send)
+            return
         self._in_flight += 1
         try:
-            await self.app(scope, receive, observed_send)
-        except Exception:
-            ended(500)
+            await app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            exchange.failed(error)
+            raise
+        except BaseException:
+            exchange.cancelled()
             raise
         finally:
             self._in_flight -= 1
-            # Nothing has said that it was complete: its client left, or it was cancelled.
-            ended(CLIENT_CLOSED_REQUEST)
+            if not exchange.is_over:
+                exchange.returned()
 
-    def _correlated(self, scope: Scope) -> str:
-        """Bind what the caller's headers say, as far as it is well formed; gives the ID."""
-        offered: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            if name not in _OFFERED:
-                continue
-            header, text = _OFFERED[name], value.decode("latin-1")
-            if _WELL_FORMED[header](text):
-                offered[header] = text
-            else:
-                self._refused.series(header).note()
-        if not offered:
-            made = correlation.new_id(self._id_strategy)
-            correlation.bind(made)
-            return made
-        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
-        correlation_id = correlation_id or correlation.new_id(self._id_strategy)
-        traceparent = offered.get("traceparent", "")
-        # State without the trace that it is about means nothing.
-        tracestate = offered.get("tracestate", "") if traceparent else ""
-        correlation.bind(correlation_id, traceparent, tracestate)
-        return correlation_id
+    def answered_before(self, scope: Scope) -> ASGIApp | None:
+        """What answers ``scope`` in place of the application, if anything does."""
+        return None
 
-    def _record(self, scope: Scope, outer_root_path: str, status: int, seconds: float) -> str:
-        """Count one answered request; gives its route template."""
-        # Not a context manager: one made of a generator would cost as much as the recording.
+    def around_lifespan(self) -> AbstractAsyncContextManager[None]:
+        """What runs as long as the application does."""
+        return nullcontext()
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with self.around_lifespan():
+                await self.app(scope, receive, send)
+            return
+        conversation = None
         try:
-            route = FromCode(route_template(scope, outer_root_path))
-            method = scope["method"]
-            self._durations.series(method, route, _STATUS.get(status) or str(status)).note(seconds)
-            kind = QuietRequest if route in QUIET_ROUTES else Request
-            milliseconds = round(seconds * 1000, 1)
-            # Clients may invent methods: the metric folds and counts them, a line never has them.
-            known = _METHODS.get(method, _OTHER)
-            self._log.event(
-                kind(method=known, route=route, status=status, duration_ms=milliseconds)
+            if scope["type"] == "websocket" and _MARK not in scope:
+                scope[_MARK] = True
+                raw_id = self._correlation.bind(scope)
+                conversation = Conversation(self, scope, receive, send, raw_id)
+        except Exception:
+            self.count_error()
+        if conversation is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, conversation.receive, conversation.send)
+        except BaseException as error:
+            conversation.ended(error)
+            raise
+        conversation.ended(None)
+
+    def answered_headers(
+        self, headers: Iterable[tuple[bytes, bytes]], raw_id: bytes
+    ) -> list[tuple[bytes, bytes]]:
+        """A response's ``headers`` with the ID, and none that the application put there."""
+        own = self._correlation.header
+        for name, _ in headers:
+            if name == own:
+                headers = [header for header in headers if header[0] != own]
+                break
+        return [*headers, (own, raw_id)]
+
+    def keep_trace(self) -> None:
+        """Remember the trace of the span that is active while the response is sent."""
+        if tracing.is_traced():
+            correlation.context().keep_trace()
+
+    def record(self, exchange: Exchange, status: int, seconds: float) -> str:
+        """Count and log one answered request; gives its route template."""
+        try:
+            scope = exchange.scope
+            own = scope.get("fastapi")
+            matched = (
+                (own and own.get("effective_route_context"))
+                or scope.get("route")
+                or scope.get("endpoint")
             )
+            try:
+                answer = self._answers[id(matched), scope["method"], status]
+            except KeyError:
+                answer = self._answer(exchange, status)
+            if answer.series is not None:
+                answer.series.note(seconds)
+            if answer.line is not None:
+                answer.line.write(seconds)
         except Exception:
-            self._instruments.count_error()
+            self.count_error()
             return UNMATCHED
-        return route
+        return answer.route
 
-    def _record_stream(self, route: str, status: int, seconds: float) -> None:
-        """Count one streamed response that has ended, ``seconds`` after its first chunk."""
+    def record_stream(self, route: str, outcome: Outcome, seconds: float) -> None:
+        """Count one streamed response that has ended, ``seconds`` after its first part."""
         try:
-            outcome = _STREAM_OUTCOMES.get(status, Outcome.SUCCESS)
-            self._streams.series(route, outcome).note(seconds)
+            if route not in self._excluded:
+                self._streams.series(route, outcome).note(seconds)
         except Exception:
-            self._instruments.count_error()
+            self.count_error()
+
+    def unhandled(self, error: Exception) -> None:
+        """Log, once, an exception that nobody has handled."""
+        try:
+            self._log.event(UnhandledError(), error)
+        except Exception:
+            self.count_error()
+
+    def template_of(self, placed: Placed) -> str:
+        """The template of the route that served it."""
+        return self.routes.template(placed.scope, placed.path, placed.root_path)[0]
+
+    def begin_at_zero(self) -> None:
+        """Show a zero for each route's errors, so that the first one is an increase."""
+        try:
+            for template, methods in self.routes.templates():
+                if template not in self._excluded:
+                    for method in methods & _METHODS:
+                        self._durations.series(method, template, "500")
+        except Exception:
+            self.count_error()
+
+    def _answer(self, exchange: Exchange, status: int) -> _Answer:
+        """The longer way: the first such answer, or one that no route stands for."""
+        scope = exchange.scope
+        method = str(scope["method"])
+        matched = matched_by(scope)
+        if matched is None and status == 404:
+            route, is_stable = UNMATCHED, True
+        else:
+            route, is_stable = self.routes.template(scope, exchange.path, exchange.root_path)
+        if self._excluded and exchange.path in self._excluded:
+            return _Answer(route, None, None)
+        known = method in _METHODS
+        answer = self._by_template.get((route, method, status)) if known else None
+        if answer is None:
+            answer = self._new_answer(route, method, status)
+            if known and len(self._by_template) < MAX_ANSWERS:
+                self._by_template[route, method, status] = answer
+        if known and is_stable and not self._excluded and len(self._answers) < MAX_ANSWERS:
+            kept = _Answer(answer.route, answer.series, answer.line, matched)
+            self._answers[id(matched), method, status] = kept
+        return answer
+
+    def _new_answer(self, route: str, method: str, status: int) -> _Answer:
+        if route in self._excluded:
+            return _Answer(route, None, None)
+        series = self._durations.series(method, route, _STATUS.get(status) or str(status))
+        is_quiet = route in self._quiet
+        kind: type[Event] = QuietRequest if is_quiet and status < 500 else Request
+        line = RequestLine(
+            self._log._logger,
+            kind,
+            level_of(status, is_quiet=is_quiet),
+            # Clients may invent methods: the metric folds and counts them, a line never has them.
+            method=FromCode(method if method in _METHODS else OTHER),
+            route=FromCode(route),
+            status=status,
+        )
+        return _Answer(route, series, line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from asgi_observability.code_names import error_type_of
 from asgi_observability.event import FromCode
 from asgi_observability.events import (
     OperationCancelled,
@@ -73,7 +74,7 @@ class OperationLog:
                 )
             )
             return
-        self.refused(component, name, getattr(error, "error_type", type(error).__name__), seconds)
+        self.refused(component, name, error_type_of(error), seconds)
 
     def refused(self, component: str, name: str, error_type: str, seconds: float = 0.0) -> None:
         """An operation failed for a known reason, perhaps before it began."""

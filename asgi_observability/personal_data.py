@@ -19,10 +19,11 @@ _DIGEST_BYTES = 8
 
 _HASH = re.compile(_PREFIX + r"[0-9a-f]{16}")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-# As programs name fields, in snake case or camel case, with dots between them; with fewer digits
-# than a telephone number's. In keys, capitals and digits are mixed.
-_NAME = r"(?:[a-z_][a-z0-9_]*|[a-z]+(?:[A-Z]{1,4}[a-z]*){1,5}[0-9]{0,2})"
-_FIELD_NAME = re.compile(rf"(?!(?:[^0-9]*[0-9]){{5}}){_NAME}(?:\.{_NAME})*")
+# As programs name fields, in snake case or camel case, with dots between them. In keys, capitals
+# and digits are mixed; in a text that is written as one word, digits are words: im2late.
+_WORD = r"(?:[a-z]+[0-9]?|[a-z]{0,2}[0-9]{1,3}|[a-z]+(?:[A-Z]{1,4}[a-z]*){1,5}[0-9]?)"
+_NAME = rf"_*{_WORD}(?:_+{_WORD})*_{{0,2}}"
+_FIELD_NAME = re.compile(rf"(?!(?:[^0-9]*[0-9]){{5}})(?![0-9]){_NAME}(?:\.{_NAME})*")
 MAX_FIELD_NAME = 60
 
 _key = secrets.token_bytes(32)

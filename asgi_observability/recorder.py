@@ -1,19 +1,17 @@
-"""Events are noted where they happen and handed on in batches.
+"""Who wants to know each event gets them in batches, by the minute in which they were noted.
 
-Noting costs a clock reading and a list append. At each drain (every flush of the rollups, every
-scrape, and when a minute ends) the notes feed the Prometheus instruments and whoever subscribed,
-so that both always tell the same.
+Instruments take a note at once. Besides, the raw values of a series are kept for whoever has
+subscribed to its metric, until a drain (every flush of the rollups, and when a minute ends) hands
+them on. Where nobody has subscribed, no event is kept.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from time import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from asgi_observability import correlation
-from asgi_observability.metric import Kind, Metric
+from asgi_observability.metric import Metric
 
 MINUTE = 60
 
@@ -44,98 +42,77 @@ class Batch(NamedTuple):
     values: list[float]
 
 
-Exemplar = tuple[float, dict[str, str]]
-"""A value that was observed, and the labels that lead to what was logged of it."""
-
-Feed = Callable[[list[float], Exemplar | None], None]
-"""Takes the values noted of one series, and which of them to show as an example."""
-
 Sink = Callable[[int, Sequence[Batch]], None]
 """Takes the Unix time at which the noted minute began, and the batches. It must not block."""
 
 
-class Recorded:
-    """One series that takes notes."""
+class Noted(Protocol):
+    """A series, with the values that were noted of it if somebody wants them."""
 
-    __slots__ = ("_feed", "_noted", "_recorder", "series")
-
-    def __init__(self, recorder: "Recorder", series: Series, feed: Feed) -> None:
-        self._recorder = recorder
-        self._feed = feed
-        self._noted: list[float] = []
-        self.series = series
-
-    def note(self, value: float = 1.0) -> None:
-        """Note an event: an increment, an observation or a sample, in the metric's unit."""
-        if time() >= self._recorder.minute_end:
-            self._recorder.turn()
-        self._noted.append(value)
-
-    def take(self) -> Batch:
-        """Hand the notes on, to the instrument first."""
-        # The list itself stays: another thread may be about to append to it.
-        noted = self._noted[:]
-        del self._noted[: len(noted)]
-        finite = list(filter(math.isfinite, noted))
-        if len(finite) < len(noted):
-            self._recorder.on_error()
-        self._feed(finite, self._exemplar())
-        return Batch(self.series, finite)
-
-    def _exemplar(self) -> Exemplar | None:
-        return None
-
-    @property
-    def has_notes(self) -> bool:
-        return bool(self._noted)
+    series: Series
+    raw: list[float] | None
 
 
-class RecordedObservations(Recorded):
-    """One series of a histogram: it remembers whose the largest value between two drains was."""
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    sink: Sink
+    names: frozenset[str] | None
 
-    __slots__ = ("_context", "_largest")
-
-    def __init__(self, recorder: "Recorder", series: Series, feed: Feed) -> None:
-        super().__init__(recorder, series, feed)
-        self._largest = -math.inf
-        self._context = correlation.NO_CONTEXT
-
-    def note(self, value: float = 1.0) -> None:
-        """Note an observation, in the metric's unit."""
-        if time() >= self._recorder.minute_end:
-            self._recorder.turn()
-        self._noted.append(value)
-        if value > self._largest:
-            self._largest, self._context = value, correlation.context()
-
-    def _exemplar(self) -> Exemplar | None:
-        labels, value = self._context.exemplar, self._largest
-        self._largest, self._context = -math.inf, correlation.NO_CONTEXT
-        return (value, labels) if labels else None
+    def wants(self, metric: Metric) -> bool:
+        return self.names is None or metric.name in self.names
 
 
 class Recorder:
-    """All series that take notes, and the minute they belong to."""
+    """The raw values of all series that somebody subscribed to, and the minute they belong to."""
 
     def __init__(self, on_error: Callable[[], None]) -> None:
         self.on_error = on_error
-        self._all: list[Recorded] = []
-        self._sinks: list[Sink] = []
+        self._all: list[Noted] = []
+        self._kept: list[Noted] = []
+        self._subscriptions: list[_Subscription] = []
+        # Re-entrant: a finalizer that notes something may run in the middle of a drain.
         self._draining = RLock()
         self._minute = 0
         self.minute_end = 0.0
         self._start_minute()
 
-    def recorded(self, series: Series, feed: Feed) -> Recorded:
-        """A series whose notes go to ``feed`` and to the sinks."""
-        is_histogram = series.metric.kind is Kind.HISTOGRAM
-        recorded = (RecordedObservations if is_histogram else Recorded)(self, series, feed)
-        self._all.append(recorded)
-        return recorded
+    def begin_in_child(self) -> None:
+        """Forget in a forked process what the parent has noted, and who might hold the lock."""
+        self._draining = RLock()
+        for noted in self._kept:
+            if noted.raw is not None:
+                noted.raw.clear()
+        self._start_minute()
 
-    def subscribe(self, sink: Sink) -> None:
-        """Give ``sink`` every batch from now on."""
-        self._sinks.append(sink)
+    def add(self, noted: Noted) -> None:
+        """Hand on what is noted of this series too, from now on."""
+        with self._draining:
+            self._all.append(noted)
+            if any(each.wants(noted.series.metric) for each in self._subscriptions):
+                self._keep_raw(noted)
+
+    def subscribe(self, sink: Sink, metrics: Collection[Metric] | None = None) -> None:
+        """Give ``sink`` every batch from now on, or those of ``metrics`` only.
+
+        Each event of a metric that anybody subscribed to costs a clock reading and an append.
+        """
+        names = None if metrics is None else frozenset(metric.name for metric in metrics)
+        subscription = _Subscription(sink, names)
+        with self._draining:
+            self._subscriptions.append(subscription)
+            for noted in self._all:
+                if noted.raw is None and subscription.wants(noted.series.metric):
+                    self._keep_raw(noted)
+
+    def _keep_raw(self, noted: Noted) -> None:
+        noted.raw = []
+        self._kept.append(noted)
+
+    def keep(self, raw: list[float], value: float) -> None:
+        """Append to a series' values, once the minute that has ended is closed."""
+        if time() >= self.minute_end:
+            self.turn()
+        raw.append(value)
 
     def turn(self) -> None:
         """Close the minute that has ended, before the first event of the next is noted."""
@@ -150,17 +127,26 @@ class Recorder:
             # First, so that a sink that notes something itself does not come back here.
             self._start_minute()
             batches: list[Batch] = []
-            for recorded in tuple(self._all):
-                if recorded.has_notes:
-                    try:
-                        batches.append(recorded.take())
-                    except Exception:
-                        self.on_error()
-            for sink in self._sinks if batches else ():
+            for noted in tuple(self._kept):
+                if noted.raw:
+                    # The list itself stays: another thread may be about to append to it.
+                    values = noted.raw[:]
+                    del noted.raw[: len(values)]
+                    batches.append(Batch(noted.series, values))
+            for subscription in self._subscriptions if batches else ():
                 try:
-                    sink(minute, batches)
+                    self._give(subscription, minute, batches)
                 except Exception:
                     self.on_error()
+
+    def _give(self, subscription: _Subscription, minute: int, batches: list[Batch]) -> None:
+        wanted = (
+            batches
+            if subscription.names is None
+            else [batch for batch in batches if subscription.wants(batch.series.metric)]
+        )
+        if wanted:
+            subscription.sink(minute, wanted)
 
     def _start_minute(self) -> None:
         self._minute = int(time()) // MINUTE * MINUTE

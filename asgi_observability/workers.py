@@ -1,165 +1,152 @@
-"""The metrics of several workers as one: each leaves a snapshot, whoever is scraped adds them up.
+"""The metrics of several processes as one: each leaves a snapshot, whoever is scraped adds them up.
 
 prometheus-client's own way, files that every increment writes to, makes each event twice to three
 times as expensive, drops exemplars and keeps the files of every worker that ever was. Here a
-worker's instruments stay in its memory. Its snapshot is at most a second old, and what dead workers
-counted is kept in one file.
+worker's instruments stay in its memory, and its snapshot is at most a second old.
+
+Every worker gives the same answer. What it tells of itself is what it has written down before, so
+that a counter does not go back when the worker is killed right after its answer. Where it can't
+write, it goes on telling what it wrote last; `process_workers_apart` and the time of the snapshots'
+last round say so.
 """
 
-import asyncio
-import fcntl
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import threading
 from pathlib import Path
-from typing import Any
 
-import orjson
-import psutil
-from prometheus_client import Metric as Family
-from prometheus_client.samples import Exemplar, Sample
-
+from asgi_observability import catalogue
 from asgi_observability.background import Background
+from asgi_observability.events import WorkersApart
+from asgi_observability.forking import in_each_child
+from asgi_observability.found_folder import found_folder, listeners_beside
 from asgi_observability.instruments import Instruments
+from asgi_observability.logging import get_logger
+from asgi_observability.snapshot import FamilySnapshot, merged
+from asgi_observability.workers_folder import Families, Others, WorkersFolder
 
-SNAPSHOT_SECONDS = 1.0
+log = get_logger(__name__)
 
-_COMBINE: dict[str, Callable[[Iterable[float]], float]] = {
-    "livesum": sum,
-    "livemin": min,
-    "livemax": max,
-}
+TASK = "worker_snapshot"
 
 
 class Workers:
-    """The workers that share ``folder``, seen from one of them. Raises OSError without a folder."""
+    """The processes that share ``folder``, seen from one of them; without one it is alone."""
 
-    def __init__(self, instruments: Instruments, folder: Path) -> None:
-        self._registry = instruments.registry
-        self._merge_of = instruments.merge_of
+    def __init__(self, instruments: Instruments, folder: Path | None) -> None:
+        self._instruments = instruments
         self._background = Background(instruments)
-        self._folder = folder
-        self._departed = folder / "departed.json"
-        started = int(psutil.Process().create_time() * 1000)
-        self._own = folder / f"worker-{os.getpid()}-{started}.json"
+        self._folder: WorkersFolder | None = None
+        self.port: int | None = None
+        """Where this process is asked; others that listen there too are looked for."""
+        self._apart = 0
+        self._is_copy = False
+        self._writing = threading.Lock()
+        self._written: Families = []
+        self._others = Others()
+        if folder:
+            self.share(folder)
+        in_each_child(self.begin_in_child)
 
-    async def run(self) -> None:
-        """Leave a snapshot every second until cancelled, and a last one then."""
-        try:
-            await self._background.every(
-                "worker_snapshot",
-                SNAPSHOT_SECONDS,
-                lambda: asyncio.to_thread(self.leave_snapshot),
-            )
-        finally:
-            self.leave_snapshot()
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the processes share."""
+        return self._folder.folder if self._folder else None
+
+    def share(self, folder: Path) -> None:
+        """From now on, share ``folder`` with others; it is made when it is first written to."""
+        self._folder = WorkersFolder(folder, self._instruments.count_error)
+
+    def find_folder(self, service: str) -> None:
+        """Share a folder with the workers of the same server, if none was named. Never raises."""
+        if self._folder is None:
+            try:
+                if folder := found_folder(service):
+                    self.share(folder)
+            except Exception as error:
+                self._background.failed(TASK, error)
 
     def leave_snapshot(self) -> None:
-        """Write down what this worker counts."""
-        _write(self._own, [_packed(family) for family in self._registry.collect()])
+        """Write down what this process counts. Raises OSError."""
+        if self._folder:
+            with self._writing:
+                families = self._snapshot()
+                self._folder.write(families)
+                self._written = families
 
-    def collect(self) -> Iterable[Family]:
-        """Every worker's metrics added up: this one as it is, others as of their last snapshot."""
-        with self._locked():
-            others = [file for file in self._folder.glob("worker-*.json") if file != self._own]
-            dead = [file for file in others if not _alive(file)]
-            if dead:
-                self._bury(dead)
-            live = [_read(file) for file in others if file not in dead]
-            departed = _read(self._departed)
-        own = [_packed(family) for family in self._registry.collect()]
-        return [_family(packed) for packed in _merged([own, *live, departed], self._merge_of)]
+    def families(self) -> Families:
+        """What every process counts, added up, as any of them tells it now.
 
-    def _bury(self, files: list[Path]) -> None:
-        """Keep what dead workers counted, for counters must not go back; forget their gauges."""
-        counted = [
-            [family for family in _read(file) if family["type"] != "gauge"]
-            for file in [self._departed, *files]
-        ]
-        # Before the sum is written: a crash between the two loses, but never counts twice.
-        for file in files:
-            file.unlink()
-        _write(self._departed, list(_merged(counted, self._merge_of)))
+        Never raises; call it in a thread. What went wrong is counted, and logged as a failure of
+        the task `worker_snapshot`.
+        """
+        if self._folder is None:
+            self._look_beside()
+            return _told_apart(self._snapshot(), self._apart)
+        has_written = self._try_to_write()
+        has_read = self._try_to_read(self._folder)
+        if has_written or not (self._others.live and self._written):
+            own = self._written if has_written else self._snapshot()
+        else:
+            # Others tell this as well, and can't know what was counted since.
+            own = self._written
+        families = merged([own, *self._others.live, self._others.departed])
+        return _told_apart(families, 0 if has_written and has_read else 1)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._folder / "lock").open("w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def leave(self) -> None:
+        """Write a last snapshot, and be one of those that have ended. Never raises."""
+        if self._folder:
+            self._try_to_write()
+            self._folder.leave()
 
+    def begin_in_child(self) -> None:
+        """Have files of its own in a forked process; what was counted before is the parent's."""
+        self._writing = threading.Lock()
+        self._is_copy = self._is_copy or bool(self._written)
+        self._written = []
+        self._others = Others()
+        if self._folder:
+            self._folder.begin_in_child()
 
-Packed = dict[str, Any]
-"""A metric family as JSON: name, help, type, unit, samples of name, labels, value and exemplar."""
+    def _snapshot(self) -> Families:
+        self._instruments.is_told = True
+        if self._is_copy:
+            # What the host's registries have counted is the parent's, for the most part.
+            return self._instruments.own_snapshot()
+        return self._instruments.snapshot()
 
+    def _look_beside(self) -> None:
+        beside = 0
+        if self.port is not None:
+            with self._instruments.contained():
+                beside = listeners_beside(self.port)
+        if beside and not self._apart:
+            log.event(WorkersApart(workers=beside))
+        self._apart = beside
 
-def _packed(family: Family) -> Packed:
-    return {
-        "name": family.name,
-        "help": family.documentation,
-        "type": family.type,
-        "unit": family.unit,
-        "samples": [
-            (s.name, s.labels, s.value, s.exemplar and tuple(s.exemplar)) for s in family.samples
-        ],
-    }
+    def _try_to_write(self) -> bool:
+        try:
+            self.leave_snapshot()
+        except Exception as error:
+            self._background.failed(TASK, error)
+            return False
+        return True
 
-
-def _family(packed: Packed) -> Family:
-    family = Family(packed["name"], packed["help"], packed["type"], packed["unit"])
-    family.samples = [
-        Sample(name, labels, value, None, Exemplar(*exemplar) if exemplar else None)
-        for name, labels, value, exemplar in packed["samples"]
-    ]
-    return family
-
-
-def _merged(workers: list[list[Packed]], merge_of: Callable[[str], str]) -> Iterator[Packed]:
-    families: dict[str, list[Packed]] = {}
-    for worker in workers:
-        for family in worker:
-            families.setdefault(family["name"], []).append(family)
-    for name, parts in families.items():
-        combine = _COMBINE[merge_of(name)]
-        samples: dict[tuple[str, ...], list[Any]] = {}
-        for part in parts:
-            for sample in part["samples"]:
-                samples.setdefault((sample[0], *sample[1].values()), []).append(sample)
-        yield parts[0] | {
-            "samples": [
-                (
-                    same[0][0],
-                    same[0][1],
-                    combine(sample[2] for sample in same),
-                    max((s[3] for s in same if s[3]), key=lambda e: e[2] or 0, default=None),
-                )
-                for same in samples.values()
-            ]
-        }
+    def _try_to_read(self, folder: WorkersFolder) -> bool:
+        try:
+            self._others = folder.others()
+            folder.bury()
+        except Exception as error:
+            # The others as they were: counts that are left out would go back.
+            self._background.failed(TASK, error)
+            return False
+        return True
 
 
-def _alive(file: Path) -> bool:
-    _, pid, started = file.stem.split("-")
-    try:
-        process = psutil.Process(int(pid))
-        # A process that was given the same number later is another one.
-        return (
-            int(process.create_time() * 1000) == int(started)
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _read(file: Path) -> list[Packed]:
-    try:
-        families: list[Packed] = orjson.loads(file.read_bytes())
-    except FileNotFoundError:
-        return []
-    return families
-
-
-def _write(file: Path, families: list[Packed]) -> None:
-    """Whole or not at all: readers never see half a snapshot."""
-    temporary = file.with_suffix(".new")
-    temporary.write_bytes(orjson.dumps(families))
-    temporary.replace(file)
+def _told_apart(families: Families, workers: int) -> Families:
+    """``families``, saying whether workers are missing or were last seen as they were before."""
+    apart = catalogue.PROCESS_WORKERS_APART
+    own = FamilySnapshot(
+        *(apart.name, apart.kind, apart.help, apart.unit, (), ()),
+        merge=apart.merge,
+        rows={(): float(workers)},
+    )
+    return [*(family for family in families if family.name != apart.name), own]

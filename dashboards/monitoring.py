@@ -187,6 +187,8 @@ def _own_observations() -> Row:
                 empty="No flush in this time",
             ),
             signal(runtime.background(), "task", among=INSTANCES),
+            signal(runtime.standstill(), "task", among=INSTANCES),
+            signal(runtime.apart(), "instance", among=INSTANCES),
             signal(runtime.rollup_store(), "instance", among=INSTANCES),
             signal(runtime.rollup_losses(), "instance", among=INSTANCES),
             signal(runtime.clock(), "instance", among=INSTANCES),

@@ -7,8 +7,7 @@ import httpx
 
 from app.assembly import Orchestrator
 from app.core.config import Settings
-from app.core.instrumentation import orchestrator_observability
-from app.main import create_app, observed
+from app.main import create_app
 
 
 @asynccontextmanager
@@ -16,9 +15,8 @@ async def application(
     settings: Settings, address: str = "10.0.0.9"
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Orchestrator]]:
     """A client at ``address``, and the parts behind the API."""
-    observability = orchestrator_observability()
-    app = create_app(settings, observability)
-    transport = httpx.ASGITransport(observed(app, observability), client=(address, 40000))
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app, client=(address, 40000))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://o") as client,

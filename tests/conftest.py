@@ -20,8 +20,7 @@ from xdist.workermanage import WorkerController
 
 from app.assembly import Orchestrator
 from app.core.config import Calls, MetricsAccess, Settings
-from app.core.instrumentation import orchestrator_observability
-from app.main import create_app, observed
+from app.main import create_app
 from asgi_observability import correlation
 from asgi_observability import logging as logs
 from asgi_observability.instruments import Instruments
@@ -234,8 +233,10 @@ def settings(database_url: str, upstreams: ScriptedUpstreams) -> Settings:
 
 
 @pytest.fixture
-def observability() -> Observability:
-    return orchestrator_observability()
+def observability(app: FastAPI) -> Observability:
+    """What watches the application."""
+    watching: Observability = app.state.observability
+    return watching
 
 
 @pytest.fixture
@@ -244,9 +245,9 @@ def instruments(observability: Observability) -> Instruments:
 
 
 @pytest.fixture
-async def app(settings: Settings, observability: Observability) -> AsyncIterator[FastAPI]:
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    app = create_app(settings, observability)
+    app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -259,8 +260,8 @@ def orchestrator(app: FastAPI) -> Orchestrator:
 
 
 @pytest.fixture
-async def client(app: FastAPI, observability: Observability) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the observed application."""
-    transport = httpx.ASGITransport(observed(app, observability), raise_app_exceptions=False)
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
         yield client

@@ -56,6 +56,8 @@ _GAUGES = {
     catalogue.DB_CLIENT_CONNECTION_MAX.name: 10.0,
     catalogue.SMS_CAPACITY.name: 100.0,
     catalogue.PROCESS_WORKERS.name: 2.0,
+    # As if it had just been: the last moment of the test.
+    catalogue.BACKGROUND_TASK_LAST_ROUND.name: float(_END * _STEP),
 }
 
 

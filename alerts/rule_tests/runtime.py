@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, LAST_PACE, Universe, Values
+from alerts.rule_tests.universe import INSTANCES, JOB, LAST_PACE, Universe, Values
 from alerts.signals import runtime
 from app.core import catalogue
 from app.core.thresholds import Thresholds
@@ -34,6 +34,13 @@ def observe_process(universe: Universe) -> None:
         universe.observe(catalogue.LOG_LINES_DROPPED, reason=reason)
     for task in ("sweep", "backlog"):
         universe.observe(catalogue.BACKGROUND_TASK_FAILURES, task=task)
+        universe.observe(catalogue.BACKGROUND_TASK_LAST_ROUND, task=task)
+    # One has its rounds more often than it is scraped.
+    for task, seconds in (("sweep", 30), ("backlog", 90)):
+        for instance in INSTANCES:
+            labels = {"job": JOB, "instance": instance, "task": task}
+            weight = seconds / LAST_PACE
+            universe.add(catalogue.BACKGROUND_TASK_INTERVAL.name, labels, weight, grows=False)
     for sink in ("stdout", "file"):
         universe.observe(catalogue.LOG_WRITE_ERRORS, sink=sink)
     for label in ("http_route", "http_request_method"):
@@ -70,6 +77,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         ),
         runtime.LAG.name: universe.quantiles(0.99, catalogue.EVENT_LOOP_LAG, 300, _BY),
         runtime.BACKGROUND_FAILED.name: grown(catalogue.BACKGROUND_TASK_FAILURES, 900, "task"),
+        runtime.ROUNDS_MISSED.name: _missed(universe),
         runtime.FLUSHES_FAILED.name: grown(catalogue.ROLLUP_FLUSH_FAILURES, 60),
         runtime.CLOCK_SET_BACK.name: grown(catalogue.CLOCK_SET_BACK, 3600),
         runtime.EVENTS_LOST.name: grown(catalogue.ROLLUP_LOST_EVENTS, 900),
@@ -84,6 +92,14 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         runtime.LABELS_FOLDED.name: grown(catalogue.LABEL_OVERFLOWS, 3600, "label"),
     }
     return [RecordTest("what instances use and lose", universe, expected)]
+
+
+def _missed(universe: Universe) -> Values:
+    """How many intervals ago, of a minute at least, each task's last round ended."""
+    by = (*_BY, "task")
+    last = universe.now(catalogue.BACKGROUND_TASK_LAST_ROUND.name, by)
+    intervals = universe.now(catalogue.BACKGROUND_TASK_INTERVAL.name, by)
+    return {key: (universe.at - at) / max(intervals[key], 60) for key, at in last.items()}
 
 
 def _in_a_day(universe: Universe, samples: list[float]) -> float:

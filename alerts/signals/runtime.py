@@ -17,7 +17,12 @@ from alerts.promql import quantile, ratio, seconds
 from app.core import catalogue
 from app.core.events import RollupFlushBroken, RollupFlushFailed, RollupsLost, ServiceStarted
 from app.core.thresholds import Thresholds
-from asgi_observability.events import BackgroundTaskFailed, LinesDropped, UncaughtException
+from asgi_observability.events import (
+    BackgroundTaskFailed,
+    LinesDropped,
+    UncaughtException,
+    WorkersApart,
+)
 from asgi_observability.metric import Metric
 
 _TARGET = "job, instance"
@@ -43,6 +48,18 @@ RESTARTS = Record(f"job_instance:{_START}:changes30m", f"changes({_START}[30m]) 
 LAG = Record(
     f"job_instance:{catalogue.EVENT_LOOP_LAG.name}:p99_rate5m",
     quantile(0.99, catalogue.EVENT_LOOP_LAG.bucket, _TARGET, "5m"),
+)
+
+
+_LAST_ROUND = catalogue.BACKGROUND_TASK_LAST_ROUND.name
+_INTERVAL = catalogue.BACKGROUND_TASK_INTERVAL.name
+
+ROUND_SECONDS = 60
+"""A task that waits for less than this between two rounds is given this: scrapes are as rare."""
+
+ROUNDS_MISSED = Record(
+    "job_instance_task:background_task_rounds:missed",
+    f"(time() - {_LAST_ROUND}) / clamp_min({_INTERVAL}, {ROUND_SECONDS})",
 )
 
 
@@ -270,6 +287,64 @@ def background() -> Signal:
     )
 
 
+def standstill() -> Signal:
+    """Background tasks that have no rounds any more."""
+    return Signal(
+        title="Background rounds missed",
+        meaning="Time since a background task last ended a round, by task, in intervals of the "
+        f"task, or of {ROUND_SECONDS}s where that is longer. Good is below 2.",
+        unit=Unit.COUNT,
+        source=ROUNDS_MISSED,
+        dashboard=Dashboard.MONITORING,
+        thresholds=(
+            Threshold(
+                alert="BackgroundTaskStandsStill",
+                comparison=Comparison.ABOVE,
+                value=5,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"A background task of {_AT} stands still ({{{{ $labels.task }}}})",
+                description="Its work isn't done, and gauges that it keeps are frozen: they may "
+                "look well. Intervals since its last round ended.",
+                action="See the task and its last lines in the log. A round that waits for a disk "
+                "or a database ends by itself once that answers; otherwise restart the instance.",
+                pending="2m",
+                keep_firing="5m",
+                logs=LogQuery((BackgroundTaskFailed,)),
+            ),
+        ),
+    )
+
+
+def apart() -> Signal:
+    """Workers whose counts are missing in what is scraped."""
+    return Signal(
+        title="Workers apart",
+        meaning="Workers at one address whose counts are missing in the metrics, or old because "
+        "their folder can't be used. Good is 0.",
+        unit=Unit.COUNT,
+        source=catalogue.PROCESS_WORKERS_APART.name,
+        dashboard=Dashboard.MONITORING,
+        thresholds=(
+            Threshold(
+                alert="WorkersApart",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary=f"Metrics of {_AT} lack the counts of some of its workers",
+                description="Each scrape may tell other numbers, so rates and totals of this "
+                "instance are wrong. Workers that are missing.",
+                action="See why the folder that the workers share can't be used: it is full, gone "
+                "or another user's. Without one, give all workers the same.",
+                pending="2m",
+                keep_firing="5m",
+                logs=LogQuery((BackgroundTaskFailed, WorkersApart)),
+            ),
+        ),
+    )
+
+
 def clock() -> Signal:
     """A clock that was set back while something was timed by it."""
     return Signal(
@@ -457,6 +532,8 @@ def group(thresholds: Thresholds) -> Group:
             lag(thresholds),
             restarts(thresholds),
             background(),
+            standstill(),
+            apart(),
             rollup_store(),
             rollup_losses(),
             clock(),

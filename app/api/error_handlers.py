@@ -57,6 +57,7 @@ def add_error_handlers(app: FastAPI) -> None:
     async def database(request: Request, error: SQLAlchemyError) -> JSONResponse:
         trouble = database_trouble(error)
         if trouble is None:  # a defect of ours, such as a value that no column takes
+            log.event(UnhandledError(), error)
             return await unexpected(request, error)
         kind, reason = FromCode(type(error).__name__), FromCode(trouble.state)
         log.event(DatabaseFailed(error_type=kind, reason=reason), error)
@@ -65,7 +66,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
-        log.event(UnhandledError(), error)
+        # The layer logs it, as it does what no handler is reached by.
         return _answer(500, ErrorCode.WORKFLOW, "an unexpected error; it was logged", None)
 
 

@@ -177,7 +177,7 @@ class Breakers:
     def _set_gauge(self, component: Component, current: BreakerState) -> None:
         self._shown[component] = current
         for state in BreakerState:
-            self._gauge.child(component, state).set(state is current)
+            self._gauge.series(component, state).set(state is current)
 
 
 class _StopBefore(stop_base):
@@ -239,12 +239,12 @@ class Upstream:
         self._patience[operation] = Patience(self._longest_patience)
         for outcome in (Outcome.SUCCESS, Outcome.ERROR):
             durations = self._instruments.histogram(catalogue.OPERATION_DURATION)
-            durations.child(self.component, operation, outcome)
+            durations.expose(self.component, operation, outcome)
         for error_type in ErrorType:
             if error_type is not ErrorType.DATABASE:
                 errors = self._instruments.counter(catalogue.OPERATION_ERRORS)
-                errors.child(self.component, operation, error_type)
-        self._retries.child(self.component, operation)
+                errors.expose(self.component, operation, error_type)
+        self._retries.expose(self.component, operation)
 
     async def call(
         self,

@@ -454,7 +454,7 @@ def instrument_database(database: Database, instruments: Instruments) -> None:
     instruments.sampled(connections, "idle", read=lambda: database.connections_idle)
     instruments.sampled(catalogue.DB_CLIENT_CONNECTION_MAX, read=lambda: database.connections_max)
     operations = instruments.histogram(catalogue.OPERATION_DURATION)
-    operations.child(Component.DATABASE, Operation.SELECT, Outcome.SUCCESS)
+    operations.expose(Component.DATABASE, Operation.SELECT, Outcome.SUCCESS)
 
     def unreachable() -> None:
         with instruments.contained():

@@ -139,7 +139,9 @@ class OwnSettings(BaseSettings):
     def _explanations(cls, error: ValidationError) -> Iterator[str]:
         for problem in error.errors():
             rule = problem["msg"].removeprefix("Value error, ")
-            path = "__".join(str(part) for part in problem["loc"] if isinstance(part, str))
+            # Without the positions in lists and pydantic's names of what a union is made of.
+            named = (part for part in problem["loc"] if isinstance(part, str) and "[" not in part)
+            path = "__".join(named)
             if not path:  # a rule about several; its input is all of them, secrets included
                 yield rule
                 continue

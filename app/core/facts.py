@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.events import Count, Fact
 from app.core.last_writes import Write
+from asgi_observability.cells import Recorded
 from asgi_observability.event import Event
 from asgi_observability.instruments import Instruments
 from asgi_observability.logging import Logger
 from asgi_observability.metric import Kind
-from asgi_observability.recorder import Recorded
 
 metadata = MetaData()
 """The tables of the business database."""

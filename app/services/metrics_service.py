@@ -35,13 +35,13 @@ class MetricsService:
         self.in_flight = 0
         instruments.sampled(catalogue.SMS_IN_FLIGHT, read=lambda: self.in_flight)
         capacity = settings.thresholds.concurrent_sms
-        instruments.gauge(catalogue.SMS_CAPACITY).child().set(capacity)
+        instruments.gauge(catalogue.SMS_CAPACITY).series().set(capacity)
         for fact in catalogue.FACTS:
             is_counter = fact.kind is Kind.COUNTER
             (instruments.counter if is_counter else instruments.histogram)(fact).bind_all()
         for step, step_type in STEP_TYPES.items():
             for status in StepStatus:
-                self._steps.child(step, step_type, status)
+                self._steps.expose(step, step_type, status)
 
     @contextmanager
     def sms_in_flight(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asgi_observability.log_files import COMPRESSED, CURRENT
+from asgi_observability.log_own_files import COMPRESSED, CURRENT
 
 _ROTATED_AT = re.compile(r"-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{6}Z)-\d+$")
 _CHUNK = 1 << 20

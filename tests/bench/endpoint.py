@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message
 
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
-from app.core.instrumentation import orchestrator_instruments, orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from app.main import create_app
 from app.services.broadcast import Broadcast
 from asgi_observability.exposition import exposition
@@ -44,7 +44,7 @@ async def _from_cache() -> None:
             database_url=f"sqlite:///{folder}/orchestrator.db", metrics_access=access
         )
         with redirect_stdout(NOWHERE):
-            app = create_app(settings, orchestrator_observability())
+            app = create_app(settings)
 
             @app.get("/empty")
             async def empty() -> dict[str, str]:
@@ -95,7 +95,7 @@ def _scrapes() -> None:
         seconds = []
         for _ in range(5):
             started = time.perf_counter()
-            body, _ = exposition(instruments.registry, "")
+            body = exposition(instruments.snapshot(), "").body
             seconds.append(time.perf_counter() - started)
         print(
             f"/metrics of {body.count(b'{'):>6} series {statistics.median(seconds) * 1e3:>8.1f} ms"

@@ -26,7 +26,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.core.instrumentation import orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from asgi_observability import correlation
 from asgi_observability import logging as logs
 from asgi_observability.event import FromCode
@@ -89,6 +89,7 @@ def _lines() -> None:
         "log.event(…)": _declared(),
         "log.event(…), dropped by its level": _quiet(),
         "log.info(…), undeclared": _undeclared(),
+        "Writer.put(…), the queue alone": _queued(),
     }
     microseconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
@@ -161,12 +162,17 @@ def _undeclared() -> Callable[[], None]:
     return lambda: log.info("request", method=METHOD, route=ROUTE, status=200, duration_ms=12.3)
 
 
+def _queued() -> Callable[[], None]:
+    (writer,), line = logs.pipeline().writers, b"x" * 299 + b"\n"
+    return lambda: writer.put(line) and None
+
+
 async def _stall() -> None:
     """Requests one after the other, while the sink takes everything and while it takes nothing."""
     sink, process = Nowhere(), psutil.Process()
     writer = Writer(sink, 256 * 1024)
     logs.log_through(logs.Pipeline({"service": "bench"}, Sampling(), [writer]))
-    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_observability().instruments)
+    app = ObservabilityMiddleware(routes(FastAPI(), 1), orchestrator_instruments())
     named("access").threshold = logging.INFO
     scope = request_scope("/r0/items/1")
 

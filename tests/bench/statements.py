@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx
 
 from app.core.config import Calls, MetricsAccess, Settings
-from app.core.instrumentation import orchestrator_observability
 from app.main import create_app
 from asgi_observability import logging as logs
 from asgi_observability.resource import Resource
@@ -39,7 +38,7 @@ async def _print_costs(database: str, url: str) -> None:
             metrics_access=MetricsAccess(open_on_loopback=True),
             calls=Calls(retry_waits_seconds=(0, 0, 0)),
         )
-        app = create_app(settings, orchestrator_observability())
+        app = create_app(settings)
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

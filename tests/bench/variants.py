@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette_exporter import PrometheusMiddleware
+from starlette_exporter import PrometheusMiddleware, handle_metrics
 
+from asgi_observability import observe
 from asgi_observability.logging import Logger, NamedLogger
-from asgi_observability.observability import observed
 
 OUTPUT = open(os.devnull, "wb", buffering=0)  # noqa: SIM115 - open as long as the process
 
@@ -86,20 +86,22 @@ def bare(app: FastAPI) -> ASGIApp:
 
 def this_layer(app: FastAPI) -> ASGIApp:
     """This project's layer: id, metrics and access line."""
-    return observed(app, service="bench", operations={})
+    observe(app, service="bench")
+    return app
 
 
 def without_line(app: FastAPI) -> ASGIApp:
     """This project's layer without its access line: what the line costs."""
-    layer = observed(app, service="bench", operations={})
+    observe(app, service="bench")
+    app.middleware_stack = layer = app.build_middleware_stack()
     # A logger that nobody turns on: levels belong to the process, and others here do log.
-    layer._app._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
-    return layer
+    layer._log = Logger(NamedLogger("off"))  # type: ignore[attr-defined]
+    return app
 
 
 def instrumentator(app: FastAPI) -> ASGIApp:
     """prometheus-fastapi-instrumentator."""
-    Instrumentator(registry=CollectorRegistry()).instrument(app)
+    Instrumentator(registry=CollectorRegistry()).instrument(app).expose(app)
     return app
 
 
@@ -121,6 +123,7 @@ def combination(app: FastAPI) -> ASGIApp:
 def exporter(app: FastAPI) -> ASGIApp:
     """starlette-exporter."""
     app.add_middleware(PrometheusMiddleware, group_paths=True)
+    app.add_route("/metrics", handle_metrics)
     return app
 
 

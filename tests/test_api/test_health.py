@@ -10,7 +10,6 @@ from app.api import health
 from app.assembly import Orchestrator
 from app.core.config import Settings
 from app.main import create_app
-from asgi_observability.observability import Observability
 from tests.not_empty import not_empty
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
@@ -34,10 +33,10 @@ async def test_every_dependency_up(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_upstream_down_and_its_breaker_open(
-    settings: Settings, observability: Observability, upstreams: ScriptedUpstreams
+    settings: Settings, upstreams: ScriptedUpstreams
 ) -> None:
     refusing = settings.model_copy(update={"sms_agent_url": "http://127.0.0.1:1"})
-    app = create_app(refusing, observability)
+    app = create_app(refusing)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://o") as client,

@@ -9,7 +9,6 @@ import pytest
 
 from app.core.config import MetricsAccess, Settings
 from app.main import create_app
-from asgi_observability.observability import Observability
 from tests.browser import chromium
 from tests.not_empty import not_empty
 from tests.serving_process import serving_process
@@ -31,9 +30,9 @@ async def test_every_link_leads_somewhere(client: httpx.AsyncClient) -> None:
 
 
 async def test_it_needs_no_token_and_nothing_from_elsewhere(
-    settings: Settings, observability: Observability
+    settings: Settings,
 ) -> None:
-    app = create_app(settings.model_copy(update={"metrics_access": MetricsAccess()}), observability)
+    app = create_app(settings.model_copy(update={"metrics_access": MetricsAccess()}))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
         assert (await client.get("/metrics")).status_code == 401

@@ -1,28 +1,31 @@
 """A service of somebody else's that has adopted the layer as docs/adopting.md shows it."""
 
+import os
+
 from fastapi import FastAPI
 
-from asgi_observability.metric import Kind, Label, Metric
-from asgi_observability.observability import observability_of, observed
+import asgi_observability as obs
 
-api = FastAPI()
-app = observed(api, service="billing", operations={"bank": ["charge"]})
-instruments = observability_of(api).instruments
-
-INVOICES = Metric(
-    "billing_invoices_total", Kind.COUNTER, "invoices", "Invoices.", (Label("kind", ("paper",)),)
-)
+app = FastAPI()
+watched = obs.observe(app, service="billing", version="1.2.3")
+invoices = watched.counter("billing_invoices_total", "Invoices sent", kind=["paper", "mail"])
 
 
-@api.post("/invoices/{invoice_id}/payment")
+@app.post("/invoices/{invoice_id}/payment")
 async def pay(invoice_id: int) -> dict[str, int]:
     """Charge one invoice."""
-    with instruments.operation("bank", "charge"):
-        instruments.counter(INVOICES).series("paper").note()
+    with watched.time("bank", "charge"):
+        invoices.inc(kind="paper")
     return {"invoice": invoice_id}
 
 
-@api.get("/broken")
+@app.get("/pid")
+async def pid() -> int:
+    """Which worker answers."""
+    return os.getpid()
+
+
+@app.get("/broken")
 async def broken() -> None:
     """A bug."""
     raise RuntimeError("a bug")

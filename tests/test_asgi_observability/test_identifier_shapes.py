@@ -44,7 +44,11 @@ def test_an_id_that_was_drawn_is_never_refused_by_chance(made: drawn.Drawn) -> N
 
 
 @pytest.mark.parametrize("prefix", ["req-", "req_", "tenant-", "order:"])
-@pytest.mark.parametrize("made", [drawn.uuid4, drawn.ksuid, drawn.ulid, drawn.nanoid])
+@pytest.mark.parametrize(
+    "made",
+    [drawn.uuid4, drawn.ksuid, drawn.ulid, drawn.nanoid],
+    ids=["uuid", "ksuid", "ulid", "nanoid"],
+)
 def test_nor_with_a_word_before_it(made: drawn.Drawn, prefix: str) -> None:
     random = Random(prefix)
     assert [each for each in drawn_by(made, random) if not is_identifier(f"{prefix}{each}")] == []

@@ -1,5 +1,6 @@
 """Files: rotated, compressed, expired, reopened, and shared with other processes."""
 
+import errno
 import fcntl
 import gzip
 import json
@@ -8,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,8 +17,16 @@ import pytest
 
 from asgi_observability import log_files
 from asgi_observability.log_files import Housekeeper, Keeping, RotatingFile
+from asgi_observability.log_own_files import OwnFiles
+from asgi_observability.log_writer import Writer
+from asgi_observability.wakeup import Wakeup
+from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.waiting import until
+
+LINE = '{"timestamp":"2026-11-23T14:00:00.000000Z","level":"info","event":"e","logger":"l",%s}\n'
+OURS = LINE % '"service":"billing"'
+"""A line as every release has written it."""
 
 KEEPING = Keeping(rotate_bytes=1000, retention_days=7, max_total_bytes=100_000)
 
@@ -88,9 +98,9 @@ def test_what_is_old_or_too_much_goes(tmp_path: Path) -> None:
     now = time.time()
     for number, days in enumerate((1, 2, 3, 6, 8)):
         file = tmp_path / f"billing-2026112{number}T000000.000000Z-1.jsonl.gz"
-        file.write_bytes(os.urandom(30_000))
+        file.write_bytes(gzip.compress(OURS.encode()).ljust(30_000, b"\0"))
         os.utime(file, (now, now - days * 86_400))
-    Housekeeper(tmp_path, KEEPING).keep_house()
+    Housekeeper(tmp_path, "billing", KEEPING).keep_house()
     # Eight days are too old; of the rest the youngest three are 90 kB, a fourth would be too much.
     kept = sorted(file.name[8:17] for file in tmp_path.glob("*.gz"))
     assert kept == ["20261120T", "20261121T", "20261122T"]
@@ -98,48 +108,284 @@ def test_what_is_old_or_too_much_goes(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_compressed_and_what_lives_is_not(tmp_path: Path) -> None:
     left = tmp_path / "billing-99999.jsonl"
-    left.write_text("of a killed one\n")
-    (tmp_path / "billing-20261123T140000.123456Z-7.jsonl.new").write_bytes(b"interrupted")
+    left.write_text(OURS)
+    rotated = tmp_path / "billing-20261123T140000.123456Z-7.jsonl"
+    rotated.write_text(OURS)
+    rotated.with_name(f"{rotated.name}.new").write_bytes(b"interrupted")
     with (tmp_path / "billing-4711.jsonl").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
-        other.write("of a living one\n")
+        other.write(OURS)
         other.flush()
-        Housekeeper(tmp_path, KEEPING).keep_house()
+        Housekeeper(tmp_path, "billing", KEEPING).keep_house()
         assert [file.name for file in tmp_path.glob("*.jsonl")] == ["billing-4711.jsonl"]
-    (compressed,) = tmp_path.glob("*.gz")
-    assert gzip.decompress(compressed.read_bytes()) == b"of a killed one\n"
+    packed = not_empty(list(tmp_path.glob("*.gz")))
+    assert [gzip.decompress(file.read_bytes()).decode() for file in packed] == [OURS, OURS]
     assert not list(tmp_path.glob("*.new"))
 
 
 def test_what_others_keep_there_stays_theirs(tmp_path: Path) -> None:
-    theirs = ("customers.jsonl", "moved-by-logrotate.jsonl", "draft.new", "backup.jsonl.gz")
-    for name in theirs:
-        (tmp_path / name).write_text("theirs")
-        os.utime(tmp_path / name, (0, 0))
-    (tmp_path / "billing-4711.jsonl").write_text("ours\n")
-    Housekeeper(tmp_path, KEEPING).keep_house()
-    assert {(tmp_path / name).read_text() for name in theirs} == {"theirs"}
-    assert not (tmp_path / "billing-4711.jsonl").exists()
+    """People keep exports beside the logs, under names like ours, even with lines of ours in."""
+    folder = tmp_path / "logs"
+    RotatingFile(folder, "billing", KEEPING).close()  # from now on, what is ours is known
+    others = LINE % '"service":"billing-eu"'
+    stamped = "20261123T140000.123456Z-1.jsonl"
+    theirs = {
+        "customers.jsonl": "theirs\n",
+        "draft.new": "theirs\n",
+        f"billing-{stamped}.new": "theirs\n",
+        "moved-by-logrotate.jsonl": OURS,
+        "backup.jsonl.gz": "theirs\n",
+        "billing-2024.jsonl": OURS,  # a selection of our lines, of the year 2024
+        "billing-2025.jsonl": '{"invoice":1}\n',
+        f"billing-{stamped}": '{"invoice":1}\n',
+        f"export-{stamped}": OURS,
+        f"billing-eu-{stamped}": others,
+        "billing-eu-4711.jsonl": others,
+        "billing-20261123T140000.123456Z-1.jsonl.gz": "theirs\n",
+        "billing-20261124.jsonl": OURS,
+        "billing.jsonl": OURS,
+    }
+    for name, text in theirs.items():
+        (folder / name).write_text(text)
+        os.utime(folder / name, (0, 0))
+    outside = tmp_path / "outside"
+    outside.write_text(OURS)
+    (folder / "billing-20261123T150000.123456Z-1.jsonl").symlink_to(outside)
+    (folder / "billing-20261123T160000.123456Z-1.jsonl").mkdir()
+    Housekeeper(folder, "billing", KEEPING).keep_house()
+    for name, text in theirs.items():
+        assert (folder / name).read_text() == text, name
+    assert (folder / "billing-20261123T150000.123456Z-1.jsonl").is_symlink()
+    assert outside.read_text() == OURS
+
+
+def test_a_file_of_somebody_else_that_has_our_name_is_not_written(tmp_path: Path) -> None:
+    """In a container every process has the number 1, and an export may as well."""
+    RotatingFile(tmp_path, "billing", KEEPING).close()
+    theirs = tmp_path / f"billing-{os.getpid()}.jsonl"
+    theirs.unlink()
+    for note in (tmp_path / ".owned").glob("billing-*"):
+        note.unlink()
+    theirs.write_text(OURS)
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    put(file, "ours")
+    assert theirs.read_text() == OURS
+    assert file.path.read_text() == "ours\n"
+    file.close()
+    theirs.unlink()
+    outside = tmp_path / "outside"
+    theirs.symlink_to(outside)
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    put(file, "ours")
+    assert not outside.exists()
+    file.close()
+
+
+def test_files_of_releases_that_took_no_notes_are_compressed_and_expire(tmp_path: Path) -> None:
+    left = tmp_path / "billing-4711.jsonl"
+    rotated = tmp_path / "billing-20261123T140000.123456Z-7.jsonl"
+    expired = tmp_path / "billing-20261101T140000.123456Z-7.jsonl.gz"
+    theirs = tmp_path / "billing-eu-4711.jsonl"
+    for file in (left, rotated):
+        file.write_text(OURS)
+    expired.write_bytes(gzip.compress(OURS.encode()))
+    os.utime(expired, (0, 0))
+    theirs.write_text(LINE % '"service":"billing-eu"')
+    Housekeeper(tmp_path, "billing", KEEPING).keep_house()
+    assert list_of(tmp_path)[0].name.startswith("billing-2026")
+    assert [file.suffix for file in list_of(tmp_path)] == [".gz", ".gz", ".jsonl"]
+    assert theirs.exists()
+    assert not expired.exists()
+    # An old release that still runs beside the new one rotates once more.
+    rotated.write_text(OURS)
+    Housekeeper(tmp_path, "billing", KEEPING).keep_house()
+    assert not rotated.exists()
+
+
+def test_services_in_one_folder_delete_only_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With names that begin alike, and one that would lead out of the folder."""
+    monkeypatch.setattr(Housekeeper, "start", lambda _: None)
+    services = ("billing", "billing-eu", "billing-4711", "../billing")
+    for service in services:
+        file = RotatingFile(tmp_path, service, KEEPING)
+        put(file, service)
+        file._rotate()
+        file.close()
+    assert len(written(tmp_path)) == len(services)
+    nothing = Keeping(max_total_bytes=0)
+    for number, service in enumerate(services, 1):
+        Housekeeper(tmp_path, service, nothing).keep_house()
+        assert sorted(written(tmp_path)) == sorted(services[number:])
+
+
+def test_notes_of_files_that_are_gone_for_long_go_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    notes = tmp_path / ".owned"
+    gone = notes / "billing-99999"
+    gone.touch()
+    os.utime(gone, (0, 0))
+    own = OwnFiles(tmp_path, "billing")
+    own.forget()
+    assert gone.exists()
+    monkeypatch.setattr("asgi_observability.log_own_files.FORGET_SECONDS", 0)
+    own.forget()
+    assert {note.name for note in notes.iterdir()} == {"billing.recognised", file.path.stem}
+    file.close()
+
+
+def test_a_full_disk_is_made_room_on_though_nothing_can_be_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(log_files.os, "fsync", full)
+    (tmp_path / "billing-99999.jsonl").write_text(OURS)
+    expired = [
+        tmp_path / f"billing-20261101T140000.123456Z-7.jsonl{ending}" for ending in ("", ".gz")
+    ]
+    expired[0].write_text(OURS)
+    expired[1].write_bytes(gzip.compress(OURS.encode()))
+    for file in expired:
+        os.utime(file, (0, 0))
+    with pytest.raises(OSError, match="full"):
+        Housekeeper(tmp_path, "billing", KEEPING).keep_house()
+    assert not any(file.exists() for file in expired)
+    assert not list(tmp_path.glob("*.new"))
+    assert written(tmp_path) == [OURS.rstrip()], "the young one waits"
+
+
+def test_a_housekeeper_that_failed_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    housekeeper = Housekeeper(tmp_path, "billing", KEEPING)
+    rounds = [RuntimeError("a bug"), OSError(errno.EIO, "fails")]
+
+    def keep_house() -> None:
+        if rounds:
+            raise rounds.pop(0)
+        housekeeper.stop()
+
+    monkeypatch.setattr(housekeeper, "keep_house", keep_house)
+    monkeypatch.setattr(log_files, "HOUSEKEEPING_SECONDS", 0)
+    monkeypatch.setattr(log_files.log._logger, "threshold", 0)
+    housekeeper._wakeup = Wakeup()
+    with captured_logs() as lines:
+        housekeeper._run(housekeeper._wakeup)
+    assert [line["error_type"] for line in lines] == ["RuntimeError", "OSError"]
+    assert {line["event"] for line in lines} == {"log_housekeeping_failed"}
+
+
+def test_a_forked_worker_has_a_file_and_a_housekeeper_of_its_own(tmp_path: Path) -> None:
+    writer = Writer(RotatingFile(tmp_path, "billing", KEEPING), 1 << 20)
+    writer.put(OURS.encode())
+    assert writer.flush(60)
+    child = os.fork()
+    if not child:
+        writer.put(OURS.encode())
+        is_written = writer.flush(60)
+        own = (tmp_path / f"billing-{os.getpid()}.jsonl").read_text() == OURS
+        names = {thread.name for thread in threading.enumerate()}
+        os._exit(0 if is_written and own and "log-housekeeper" in names else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert (tmp_path / f"billing-{os.getpid()}.jsonl").read_text() == OURS
+    writer.close()
 
 
 def test_one_housekeeper_at_a_time(tmp_path: Path) -> None:
-    (tmp_path / "billing-99999.jsonl").write_text("left\n")
+    (tmp_path / "billing-99999.jsonl").write_text(OURS)
     with (tmp_path / ".housekeeping").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        Housekeeper(tmp_path, KEEPING).keep_house()
+        Housekeeper(tmp_path, "billing", KEEPING).keep_house()
     assert (tmp_path / "billing-99999.jsonl").exists()
 
 
-def test_a_folder_that_went_away_comes_back(tmp_path: Path) -> None:
-    file = RotatingFile(tmp_path / "logs", "billing", KEEPING)
+def test_a_file_that_was_moved_away_is_followed_by_another(tmp_path: Path) -> None:
+    """logrotate does so, and nobody has sent a signal."""
+    file = RotatingFile(tmp_path, "billing", KEEPING)
     put(file, "before")
     file.path.rename(tmp_path / "moved")
-    put(file, "still there")
-    file.reopen()
     put(file, "after")
-    assert (tmp_path / "moved").read_text() == "before\nstill there\n"
+    assert (tmp_path / "moved").read_text() == "before\n"
     assert file.path.read_text() == "after\n"
     file.close()
+
+
+def test_a_file_that_was_copied_and_cut_is_gone_on_with(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    put(file, "x" * 900)
+    os.truncate(file.path, 0)
+    put(file, "y" * 900)
+    assert file.path.read_text() == "y" * 900 + "\n"
+    file.close()
+
+
+def test_a_folder_that_went_away_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_observability.log_writer.RETRY_SECONDS", 0.01)
+    folder = tmp_path / "logs"
+    file = RotatingFile(folder, "billing", KEEPING)
+    put(file, "before")
+    folder.rename(tmp_path / "removed")
+    put(file, "after")
+    assert file.path.read_text() == "after\n"
+    folder.rename(tmp_path / "moved")
+    folder.write_text("nothing can be made there now")
+    writer = Writer(file, 1_000_000)
+    for number in range(10):
+        assert writer.put(b"%d\n" % number)
+    assert not writer.flush(0.2)
+    assert writer.write_errors
+    folder.unlink()
+    assert writer.flush(60)
+    assert file.path.read_text().split() == [str(number) for number in range(10)]
+    assert not writer.dropped
+    writer.close()
+
+
+def test_a_disk_that_fails_takes_the_lines_once_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_observability.log_writer.RETRY_SECONDS", 0.01)
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    real, failures = os.write, [errno.EIO, errno.EROFS, errno.ENOSPC, errno.ESTALE]
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if failures:
+            raise OSError(failures.pop(0), "fails")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(log_files.os, "write", write)
+    writer = Writer(file, 1_000_000)
+    wanted = [str(number) for number in range(20)]
+    for line in wanted:
+        writer.put(f"{line}\n".encode(), urgent=True)
+    assert writer.flush(60)
+    assert writer.write_errors == 4
+    assert writer.dropped == 0
+    assert file.path.read_text().split() == wanted
+    writer.close()
+
+
+def test_a_descriptor_that_became_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    """Whoever becomes a daemon closes all descriptors; the next file that is opened has ours."""
+    file = RotatingFile(tmp_path / "logs", "billing", KEEPING)
+    assert file._file
+    descriptor = file._file.number
+    os.close(descriptor)
+    assert os.open(tmp_path / "database", os.O_RDWR | os.O_CREAT) == descriptor
+    put(file, "ours")
+    assert file.path.read_text() == "ours\n"
+    os.write(descriptor, b"theirs")
+    assert (tmp_path / "database").read_bytes() == b"theirs"
+    file.close()
+    os.close(descriptor)
 
 
 SERVICE = """

@@ -1,5 +1,6 @@
 """The queue in front of a sink: it never waits, and loses only what it counts."""
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -194,29 +195,230 @@ def test_a_forked_process_writes_its_own_lines(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
-def test_lines_of_several_processes_on_one_pipe_do_not_mix(tmp_path: Path) -> None:
-    """Each batch is far larger than what a pipe takes in one piece."""
-    script = """
-import sys
-from pathlib import Path
-from asgi_observability.log_writer import StandardOutput, Writer
-writer = Writer(StandardOutput(Path(sys.argv[1])), 64 * 1024 * 1024)
-letter = sys.argv[2].encode()
-for _ in range(5000):
-    writer.put(letter * 999 + b"\\n")
-writer.flush(60)
+IN_BETWEEN = """
+import faulthandler, gc, signal, sys
+faulthandler.dump_traceback_later(60, exit=True)
+from asgi_observability.log_writer import Writer
+
+class Sink:
+    name = "test"
+    written = bytearray()
+    def write(self, lines):
+        self.written += lines
+        return len(lines)
+    def reopen(self):
+        pass
+    def close(self):
+        pass
+
+writer = Writer(Sink(), 1 << 26)
+puts = []
+
+def in_between(*_):
+    # A list, for this is interrupted by itself.
+    if writer.put(b"in between\\n", urgent=len(puts) % 2 == 0):
+        puts.append(None)
+    writer.reopen()
+
+def check():
+    assert writer.flush(30)
+    lines = bytes(Sink.written).splitlines()
+    assert lines.count(b"in between") == len(puts) > 100, len(puts)
+    own = [line for line in lines if line != b"in between"]
+    assert own == [b"%d" % number for number in range(len(own))]
+    assert not writer.dropped
+    assert not writer.write_errors, writer.problem
 """
-    reading, writing = os.pipe()
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path / "lock"), letter], stdout=writing
-        )
-        for letter in "abcd"
-    ]
-    os.close(writing)
-    with os.fdopen(reading, "rb") as output:
-        lines = output.read().splitlines()
-    assert [process.wait(60) for process in processes] == [0] * 4
-    assert len(lines) == 20_000
-    assert {bytes(set(line)) for line in lines} == {b"a", b"b", b"c", b"d"}
-    assert {len(line) for line in lines} == {999}
+
+
+def run(script: str) -> None:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_who_logs_between_any_two_steps_of_logging_hangs_nobody() -> None:
+    """A handler or finalizer may run at any of them; here it does at each in turn."""
+    run(
+        IN_BETWEEN
+        + """
+def trace(frame, event, argument):
+    frame.f_trace_opcodes = True
+    in_between()
+    return trace
+
+for number in range(6):
+    sys.settrace(trace)
+    writer.put(b"%d\\n" % number, urgent=number % 2 == 0)
+    writer.reopen()
+    if number == 3:
+        writer.settle()
+    sys.settrace(None)
+check()
+"""
+    )
+
+
+def test_signal_handlers_and_finalizers_that_log_hang_nobody() -> None:
+    run(
+        IN_BETWEEN
+        + """
+class Finalized:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        in_between()
+
+signals = number = 0
+def handle(*_):
+    global signals
+    signals += 1
+    in_between()
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+gc.set_threshold(50)
+while signals < 100:
+    Finalized()
+    for _ in range(20):
+        writer.put(b"%d\\n" % number, urgent=number % 7 == 0)
+        number += 1
+        if writer.queued_bytes > 1 << 25:
+            writer.flush()
+signal.setitimer(signal.ITIMER_REAL, 0)
+gc.disable()
+check()
+"""
+    )
+
+
+async def test_the_first_line_after_a_silence_wakes_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = Sink()
+    writer = Writer(sink, 1024 * 1024)
+    monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 0.01)
+    writer.put(b"before\n")
+    await until(lambda: writer._eager and lines_of(sink))
+    monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 3600)
+    await until(lambda: writer._eager)
+    await asyncio.sleep(0.02)  # until it waits as long as that
+    writer.put(b"after\n")
+    await until(lambda: lines_of(sink) == [b"before", b"after"])
+    writer.close()
+
+
+def test_no_exception_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asgi_observability.log_writer.RETRY_SECONDS", 0.01)
+    failures = [AttributeError(), UnicodeError(), SystemExit(), MemoryError(), OSError(errno.EIO)]
+
+    class Failing(Sink):
+        def write(self, lines: memoryview) -> int:
+            if failures:
+                raise failures.pop()
+            return super().write(lines)
+
+    sink = Failing()
+    writer = Writer(sink, 1024 * 1024)
+    for number in range(10):
+        writer.put(b"%d\n" % number, urgent=True)
+    assert writer.flush(60)
+    assert lines_of(sink) == [b"%d" % number for number in range(10)]
+    assert writer.write_errors == 5
+    assert writer.dropped == 0
+    writer.close()
+
+
+def test_who_puts_at_the_same_time_exceeds_the_bound_by_a_line_each() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = Writer(sink, 100_000)
+    line = b"x" * 999 + b"\n"
+
+    def fill() -> None:
+        for _ in range(500):
+            writer.put(line, urgent=True)
+
+    threads = [threading.Thread(target=fill) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 95_000 < writer.queued_bytes <= 104_000
+    accepted = 2000 - writer.dropped
+    assert 95 < accepted <= 104
+    sink.open.set()
+    assert writer.flush(60)
+    assert len(lines_of(sink)) == accepted
+    assert writer.queued_bytes == 0
+    writer.close()
+
+
+def test_a_settled_writer_writes_each_line_at_once_and_is_not_patient_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = Sink()
+    writer = Writer(sink, 1024 * 1024)
+    writer.put(b"before\n")
+    assert writer.settle()
+    writer.put(b"after\n")
+    assert lines_of(sink) == [b"before", b"after"]
+    sink.open.clear()
+    monkeypatch.setattr(writer, "_patience", 0.05)
+    waits: list[float] = []
+    flush = writer.flush
+    monkeypatch.setattr(writer, "flush", lambda seconds: waits.append(seconds) or flush(seconds))
+    for _ in range(100):
+        writer.put(b"stalled\n")
+    assert waits == [0.05], "each of them waited"
+    monkeypatch.undo()
+    sink.open.set()
+    assert writer.flush(60)
+    writer.close()
+
+
+def test_what_is_put_into_a_closed_writer_is_counted_as_dropped() -> None:
+    sink = Sink()
+    writer = Writer(sink, 1024 * 1024)
+    writer.put(b"line\n")
+    writer.close()
+    assert not writer.put(b"late\n", urgent=True)
+    assert writer.dropped == 1
+    assert lines_of(sink) == [b"line"]
+
+
+def test_a_fork_has_one_thread_once_it_logs(tmp_path: Path) -> None:
+    output = tmp_path / "lines"
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    class Descriptor(Sink):
+        def write(self, lines: memoryview) -> int:
+            return os.write(descriptor, lines)
+
+    writer = Writer(Descriptor(), 1024 * 1024)
+    writer.put(b"the parent's\n")
+    assert writer.flush(60)
+    child = os.fork()
+    if not child:
+        ready = threading.Barrier(8)
+
+        def log() -> None:
+            ready.wait()
+            writer.put(b"the child's\n", urgent=True)
+
+        before = len(os.listdir("/proc/self/task"))
+        threads = [threading.Thread(target=log) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        written = writer.flush(60)
+        # A thread that was joined may take a moment to be gone.
+        end = time.monotonic() + 30
+        while len(os.listdir("/proc/self/task")) != 2 and time.monotonic() < end:
+            time.sleep(0.001)
+        now = len(os.listdir("/proc/self/task"))
+        os._exit(0 if written and (before, now) == (1, 2) else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert output.read_bytes().splitlines() == [b"the parent's", *[b"the child's"] * 8]
+    writer.close()
+    os.close(descriptor)

@@ -2,18 +2,22 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.events import ManagerNotified
+from app.core.events import (
+    AIAnswered,
+    ManagerNotified,
+    PersonalDataErased,
+    WorkflowInterrupted,
+)
 from asgi_observability import correlation, personal_data
 from asgi_observability.event import FromCode, Identifier
 from asgi_observability.events import UnhandledError
@@ -21,35 +25,9 @@ from asgi_observability.log_sampling import Sampling
 from asgi_observability.logging import get_logger
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
+from tests.test_asgi_observability.smuggled_values import PERSONAL, stands_in
 
 log = get_logger("tests.smuggling")
-
-DIGITS = st.text("0123456789", min_size=10, max_size=14).map(lambda rest: "1" + rest)
-SEPARATED = st.tuples(
-    st.sampled_from(["+64 21 ", "(555) ", "+1-555-", "0064.21.", "+1 (555) ", "021/"]),
-    st.integers(1_000_000, 9_999_999),
-).map(lambda parts: f"{parts[0]}{str(parts[1])[:3]}-{str(parts[1])[3:]}")
-TELEPHONE = st.one_of(DIGITS, DIGITS.map(lambda digits: f"+{digits}"), SEPARATED)
-NAME = st.sampled_from(
-    ["Aroha Ngata", "maria-lopez", "O'Brien", "Zoë", "李小龙", "Jean_Luc", "Ivan"]
-)
-WORDS = st.sampled_from(
-    ["rent", "late", "please", "stop", "lawyer", "cannot", "pay", "ill", "sorry", "$200", "😢"]
-)
-TEXT = st.one_of(
-    st.lists(WORDS, min_size=3, max_size=12).map(" ".join),
-    # One word in the shape of an identifier can't be told from one: docs/logs.md says so.
-    st.text(min_size=12, max_size=80).filter(
-        lambda text: len(text.strip()) >= 12 and not re.fullmatch(r"[A-Za-z0-9_.:\-]+", text)
-    ),
-)
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-CREDENTIAL = st.one_of(
-    st.text(LETTERS, min_size=20, max_size=40).map(lambda key: f"sk-{key}"),
-    st.text(LETTERS, min_size=20, max_size=40).map(lambda key: f"Bearer {key}"),
-    st.text(LETTERS, min_size=30, max_size=60).map(lambda key: f"aB3{key}"),
-)
-PERSONAL = st.one_of(TELEPHONE, NAME, TEXT, CREDENTIAL)
 
 
 class ByRepr:
@@ -124,9 +102,75 @@ def as_a_number(value: str) -> None:
     log.info("received", number=number, share=float(number))
 
 
+def in_an_extra(value: str) -> None:
+    extra = {"text": value, "tenant_id": value, "Extra": [value], "deep": {value: value}}
+    logging.getLogger("library").warning("received", extra=extra)
+    logging.LoggerAdapter(logging.getLogger("library"), {"who": value}).warning("received")
+
+
+def in_context_variables(value: str) -> None:
+    with structlog.contextvars.bound_contextvars(customer=value, tenant_id=value):
+        structlog.get_logger("library").warning("received")
+        structlog.get_logger("library").warning("received %s", value)
+
+
+def in_a_note_and_a_class(value: str) -> None:
+    kind = type("".join(each for each in value if each.isprintable()) or "x", (ValueError,), {})
+    try:
+        error = kind(value)
+        error.add_note(value)
+        error.add_note(f"of {value}")
+        raise error
+    except ValueError as caught:
+        log.event(UnhandledError(), caught)
+        log.error("failed", exc_info=caught, kind=kind, error=caught)
+
+
+def in_code(value: str) -> None:
+    try:
+        exec(compile("1 / 0", f"<{value}>".replace("\0", ""), "exec"), {})
+    except ZeroDivisionError as error:
+        log.event(UnhandledError(), error)
+
+
+def as_a_value_of_an_event(value: str) -> None:
+    given: Any = value
+    log.event(PersonalDataErased(workflows=given, escalations=given))
+    log.event(AIAnswered(confidence=given))
+    log.event(WorkflowInterrupted(attempt=given, duration_ms=[given, {given: given}]))
+
+
+def in_a_url(value: str) -> None:
+    log.info("asked", url=f"https://{value}:{value}@example.com/{value}?q={value}")
+    logging.getLogger("library").warning("asked %s", f"https://example.com/{value}")
+
+
+def as_a_secret(value: str) -> None:
+    log.info("signed in", password=value, token=[value], headers={"Authorization": value})
+
+
+def of_a_class_of_text(value: str) -> None:
+    class Text(str):
+        """Equal to everything."""
+
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return hash("received")
+
+    log.info("received", text=Text(value), tenant_id=Text(value), it={Text(value): Text(value)})
+    log.event(ManagerNotified(reference=Identifier(Text(value))))
+    logging.getLogger("library").warning("received %s", Text(value))
+
+
 WAYS: list[Callable[[str], None]] = [
     *(in_an_exception, in_a_cause_and_a_group, in_an_sql_error, in_the_message, in_arguments),
-    *(in_fields, bound, as_an_identifier, as_a_number),
+    *(in_fields, bound, as_an_identifier, as_a_number, in_an_extra, in_context_variables),
+    *(in_a_note_and_a_class, in_code, as_a_value_of_an_event, in_a_url, as_a_secret),
+    of_a_class_of_text,
 ]
 
 
@@ -137,14 +181,6 @@ def within_a_request() -> Iterator[None]:
         yield
     finally:
         correlation._current.reset(token)
-
-
-def stands_in(value: str, line: str) -> bool:
-    forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    digits = "".join(character for character in value if character in "0123456789")
-    if len(digits) >= 10:
-        forms.add(digits)
-    return any(form in line for form in forms)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -68,6 +68,7 @@ def test_a_histogram_gets_each_observation_and_a_gauge_the_last_sample(
     assert value(catalogue.AI_CONFIDENCE.count) == 2
     assert value(catalogue.AI_CONFIDENCE.sum) == pytest.approx(1.4)
     assert value(catalogue.APPROVAL_QUEUE_LENGTH.name) == 9
+    instruments.recorder.drain()
     assert [values for _, _, values in sink.given] == [[0.5, 0.9], [5, 9]]
 
 
@@ -109,7 +110,9 @@ def test_what_is_no_number_is_refused_and_counted(
     value = instruments.registry.get_sample_value
     assert value(catalogue.AI_CONFIDENCE.sum) == 0.5
     assert value(catalogue.INSTRUMENTATION_ERRORS.name) == 1
-    assert [values for _, _, values in sink.given] == [[0.5]]
+    instruments.recorder.drain()
+    errors = (600, catalogue.INSTRUMENTATION_ERRORS.name, [1.0])
+    assert sink.given == [errors, (600, catalogue.AI_CONFIDENCE.name, [0.5])]
 
 
 def test_a_sink_that_fails_costs_nobody_else_anything(instruments: Instruments, sink: Sink) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from app.clients.patience import Patience
 from app.clients.retry_after import seconds_asked_for
 from app.core.config import Calls, Settings
-from app.core.instrumentation import orchestrator_observability
-from app.main import create_app, observed
+from app.main import create_app
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
@@ -32,10 +31,9 @@ async def orchestrating(settings: Settings, **calls: object) -> AsyncIterator[ht
     """The service with other settings of its calls."""
     changed = settings.calls.model_dump() | calls
     settings = settings.model_copy(update={"calls": Calls.model_validate(changed)})
-    observability = orchestrator_observability()
-    app = create_app(settings, observability)
+    app = create_app(settings)
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(observed(app, observability))
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://o") as client:
             yield client
 

@@ -16,7 +16,7 @@ from app.clients.sms_agent import SMSAgent
 from app.clients.upstream import LARGEST_ANSWER_BYTES, Breakers, Upstream, UpstreamError
 from app.core.catalogue import BreakerState, Component, ErrorType
 from app.core.config import Calls
-from app.core.instrumentation import orchestrator_observability
+from app.core.instrumentation import orchestrator_instruments
 from tests.not_empty import not_empty
 from tests.upstreams import serving
 from tests.waiting import until
@@ -59,7 +59,7 @@ def _failing(status: int, **headers: str) -> Callable[[str], Response]:
 
 @asynccontextmanager
 async def calling(url: str, calls: Calls) -> AsyncIterator[tuple[SMSAgent, Breakers]]:
-    instruments = orchestrator_observability().instruments
+    instruments = orchestrator_instruments()
     breakers = Breakers(calls, instruments)
     upstream = Upstream(Component.SMS_AGENT, url, calls, breakers, instruments)
     try:

@@ -1,8 +1,10 @@
 """Settings: a bad one is refused at start, by name and with the fix."""
 
+import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from app.__main__ import main
 from app.core.config import (
@@ -79,6 +81,62 @@ def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     settings = load_settings()
     assert settings.database.password == "hunter2"
     assert "hunter2" not in repr(settings)
+
+
+PASSWORD = "hunter2"
+ADDRESSES = {
+    "ORCHESTRATOR_DATABASE_URL": [
+        *("mysql://u:hunter2@db/o", "postgres://u:hunter2@db/o", "mysql://u:p@/hunter2@db/o"),
+        *("postgresql://u:hunter2@db:port/o", "postgresql//u:hunter2@db/o", "u:hunter2@db"),
+        *("oracle://db/o?password=hunter2", "hunter2", "mongodb+srv://:hunter2 @db"),
+    ],
+    "ORCHESTRATOR_ROLLUP_DATABASE_URL": ["mysql://u:hunter2@db/o", "hunter2"],
+    "ORCHESTRATOR_AI_PROVIDER_URL": ["ftp://u:hunter2@h", "http://u:hunter2@h/?q", "hunter2"],
+    "ORCHESTRATOR_LINKS__GRAFANA_URL": ["ftp://u:hunter2@h", "https://hunter2@h/#x"],
+    "ORCHESTRATOR_AI_PROVIDER_PROXY": ["u:hunter2@proxy", "hunter2", "ftp://u:hunter2@proxy:x"],
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [(name, each) for name, values in ADDRESSES.items() for each in values]
+)
+def test_an_address_that_is_refused_is_shown_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    message = refused(monkeypatch, **{variable: value})
+    assert variable.partition("__")[0] in message
+    assert PASSWORD not in message
+
+
+def test_no_error_of_the_settings_repeats_a_password() -> None:
+    """Not the one that a test or a script sees that makes its own settings, either."""
+    for given in ({"database_url": f"mysql://u:{PASSWORD}@db/o"}, {"ai_api_key": [PASSWORD]}):
+        with pytest.raises(ValidationError) as error:
+            Settings(**given)  # type: ignore[arg-type]
+        assert PASSWORD not in f"{error.value} {error.value!r}"
+        assert PASSWORD not in "".join(traceback.format_exception(error.value))
+
+
+def test_settings_are_shown_without_passwords() -> None:
+    settings = Settings(
+        database_url=f"postgresql://u:{PASSWORD}@db/o",
+        ai_provider_url=f"https://u:{PASSWORD}@ai.example.com",  # type: ignore[arg-type]
+        ai_api_key=PASSWORD,  # type: ignore[arg-type]
+    )
+    assert PASSWORD not in f"{settings} {settings!r}"
+    assert "postgresql://u:***@db/o" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:hunter2@127.0.0.1:1/o", "postgresql://u@127.0.0.1:1/o?password=hunter2"],
+)
+def test_a_database_that_can_not_be_reached_is_named_without_its_password(url: str) -> None:
+    at_once = {"ORCHESTRATOR_DATABASE_START_WAIT_SECONDS": "0"}
+    result = python_m("app", variables=at_once | {"ORCHESTRATOR_DATABASE_URL": url})
+    assert result.returncode == 2
+    assert "ORCHESTRATOR_DATABASE_URL: postgresql+asyncpg://u" in result.stderr
+    assert PASSWORD not in result.stderr + result.stdout
 
 
 @pytest.mark.parametrize("level", ["warn", "WARN", "warning", "Warning"])

@@ -34,7 +34,6 @@ from app.services import erasure
 from app.services.erasure import ERASED, Erasure
 from app.services.personal_columns import COUNTED, KEPT, KEYS, TEXTS
 from asgi_observability.background import Background
-from asgi_observability.observability import Observability
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.sms import SMS
@@ -323,10 +322,10 @@ async def test_many_are_erased_in_batches_and_by_several_workers_each_once(
 
 @pytest.fixture
 async def erasing_all_the_time(
-    settings: Settings, observability: Observability
+    settings: Settings,
 ) -> AsyncIterator[FastAPI]:
     often = settings.model_copy(update={"erasure_interval_seconds": 0.05})
-    app = create_app(often, observability)
+    app = create_app(often)
     async with app.router.lifespan_context(app):
         yield app
 

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from app.core.config import Settings, load_settings
 from app.core.environment import SettingsError
-from app.core.instrumentation import orchestrator_observability
 from app.main import create_app
 from simulator.settings import Settings as SimulatorSettings
 from simulator.simulation import running
@@ -74,7 +73,7 @@ def surrounding_proxy(
 
 async def said_of_one_sms(settings: Settings) -> str:
     """The status of an SMS that a new orchestrator with these settings has answered."""
-    app = create_app(settings, orchestrator_observability())
+    app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client,

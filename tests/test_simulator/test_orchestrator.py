@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx
 
 from app.core.config import Settings
-from app.core.instrumentation import orchestrator_observability
 from app.main import create_app
 from simulator.faults import Upstream
 from tests.sms import sms
@@ -30,7 +29,7 @@ async def _send_texts(simulation: Simulation, tmp_path: Path) -> None:
             "metrics_access": {"open_on_loopback": True},
         }
     )
-    app = create_app(settings, orchestrator_observability())
+    app = create_app(settings)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -112,7 +112,7 @@ class Rollups:
         self._reason: str | None = None
         self._lost_events = 0
         self._first: int | None = None
-        self._recorder.subscribe(self.collect)
+        self._recorder.subscribe(self.collect, metrics)
 
     # --- from memory to the store ---
 
