@@ -251,8 +251,10 @@ class Pipeline:
         return line if len(line) <= MAX_LINE_BYTES else self._least(name, level, event, {})
 
     def _least(self, name: str, level: int, event: str, fields: Mapping[str, str]) -> bytes:
-        """A line of what is known to be short."""
-        least = orjson.dumps({"shortened": True, **fields})[1:]
+        """A line of what is known to be short; whose request it was is the last to go."""
+        known = json_line.valid(correlation.current())
+        whose = {"correlation_id": json_line.cut(known, MAX_NAME_BYTES)} if known else {}
+        least = orjson.dumps({**whose, "shortened": True, **fields})[1:]
         return b'{"timestamp":"%b%b,%b\n' % (self.now(), self.head(name, level, event), least)
 
     def _write_what_is_left(self, name: str, level: int, event: str, problem: Exception) -> None:
