@@ -169,9 +169,10 @@ class _Layer(ObservabilityMiddleware):
         if not self._lifetime.has_begun:
             self.begin_at_zero()
             self._lifetime.begin()
-        if self._scrape is not None and self._scrape.is_asked_by(scope):
-            return self._scrape
-        return None
+        scrape = self._scrape
+        if scrape is None or not (scope["path"] == scrape.path_format or scope.get("root_path")):
+            return None
+        return scrape if scrape.is_asked_by(scope) else None
 
     def around_lifespan(self) -> AbstractAsyncContextManager[None]:
         """What runs as long as the application does."""

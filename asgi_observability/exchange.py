@@ -89,15 +89,17 @@ class Exchange:
         seconds = None
         if kind == "http.response.body":
             if not message.get("more_body"):
-                seconds = self._is_last()
+                seconds = perf_counter() - self._began
+                if seconds > PATIENCE_SECONDS:
+                    self._has_taken_long()
             elif not self._is_stream:
                 self._goes_on(message)
         elif kind == "http.response.start":
             self._starts(message)
         elif kind == "http.response.pathsend":
-            seconds = self._is_last()  # the server sends the file, all of it
+            seconds = perf_counter() - self._began  # the server sends the file, all of it
         elif kind == "http.response.zerocopysend" and not message.get("more_body"):
-            seconds = self._is_last()
+            seconds = perf_counter() - self._began
         try:
             await self._send(message)
         except OSError:  # what servers raise when nobody is there any more
@@ -105,21 +107,22 @@ class Exchange:
             raise
         if seconds is not None and not self.is_over:
             # Here and not when the application returns: background tasks come after it.
-            self._ended(self.status, seconds)
+            if self._is_stream or self._has_left:
+                self._ended(self.status, seconds)
+            else:
+                self.is_over = True
+                self._layer.record(self, self.status, seconds)
 
-    def _is_last(self) -> float:
-        """How long it took until the last part, in seconds; and whether anybody is there for it."""
-        seconds = perf_counter() - self._began
-        if seconds > PATIENCE_SECONDS and not self._has_left and not self._is_stream:
+    def _has_taken_long(self) -> None:
+        """See whether anybody is still there for the last part of the response."""
+        if not self._has_left and not self._is_stream:
             self._look_for_client()
-        return seconds
 
     def _starts(self, message: Message) -> None:
         try:
             self.status = message["status"]
             headers = self._headers = message.get("headers") or ()
             message["headers"] = self._layer.answered_headers(headers, self._raw_id)
-            self._layer.keep_trace()
         except Exception:
             self._layer.count_error()
 

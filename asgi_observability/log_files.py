@@ -125,8 +125,12 @@ class RotatingFile:
         while True:
             self._own.note(self._stem)
             file = OwnDescriptor(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE)
-            # Shared, because a forked process holds the parent's lock for a moment.
-            fcntl.flock(file.number, fcntl.LOCK_SH)
+            try:
+                # Shared, because a forked process holds the parent's lock for a moment.
+                fcntl.flock(file.number, fcntl.LOCK_SH)
+            except OSError:
+                file.close()
+                raise
             # A predecessor of our number may have left it, and a housekeeper just taken it away.
             if status := file.status_in_place:
                 break
@@ -237,8 +241,8 @@ class Housekeeper:
         target = os.open(half, flags, status.st_mode & 0o777)
         try:
             with (
-                os.fdopen(os.dup(held), "rb") as plain,
                 os.fdopen(target, "wb") as raw,
+                os.fdopen(os.dup(held), "rb") as plain,
                 gzip.GzipFile(file.name, "wb", compresslevel=6, fileobj=raw) as packed,
             ):
                 shutil.copyfileobj(plain, packed, 1 << 20)

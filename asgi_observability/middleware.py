@@ -11,7 +11,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation, tracing
+from asgi_observability import catalogue, correlation
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
 from asgi_observability.cells import Recorded
 from asgi_observability.correlation import Context, Strategy
@@ -259,11 +259,6 @@ class ObservabilityMiddleware:
                 headers = [header for header in headers if header[0] != own]
                 break
         return [*headers, (own, raw_id)]
-
-    def keep_trace(self) -> None:
-        """Remember the trace of the span that is active while the response is sent."""
-        if tracing.is_traced():
-            correlation.context().keep_trace()
 
     def record(self, exchange: Exchange, status: int, seconds: float) -> str:
         """Count and log one answered request; gives its route template."""

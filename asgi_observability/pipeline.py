@@ -15,7 +15,7 @@ import orjson
 from asgi_observability import callers, correlation, json_line
 from asgi_observability.console import Console, is_terminal
 from asgi_observability.event import Event
-from asgi_observability.levels import LEVEL_NAMES, standard_name
+from asgi_observability.levels import LEVEL_NAMES, level_number, standard_name
 from asgi_observability.log_exceptions import constants_of, is_constant_of, place_of, structured
 from asgi_observability.log_sampling import Sampling, weight
 from asgi_observability.log_writer import Writer
@@ -127,7 +127,16 @@ class Pipeline:
             self._write_what_is_left(said.logger, said.level, WITHHELD, problem)
 
     def write(self, line: bytes, level: int) -> None:
-        """Hand on a line of JSON that is ready, with its newline."""
+        """Hand on a line of JSON that is ready, with its newline.
+
+        One that is too long loses what its context has put into it.
+        """
+        if len(line) > MAX_LINE_BYTES:
+            try:
+                line = self._without_context(line)
+            except Exception:  # it is no line of the layer's
+                self.counts.broken += 1
+                return
         self.counts.lines[LEVEL_NAMES.get(level) or standard_name(level)] += 1
         urgent = level >= logging.WARNING
         for writer in self._json:
@@ -250,9 +259,22 @@ class Pipeline:
         line = self._line(name, level, event, {"shortened": True})
         return line if len(line) <= MAX_LINE_BYTES else self._least(name, level, event, {})
 
+    def _without_context(self, line: bytes) -> bytes:
+        fields = orjson.loads(line)
+        for name in correlation.context().as_dict():
+            if name != "correlation_id":
+                fields.pop(name, None)
+        shorter = orjson.dumps(fields | {"shortened": True}) + b"\n"
+        if len(shorter) <= MAX_LINE_BYTES:
+            return shorter
+        level = level_number(fields["level"])
+        return self._least(fields["logger"], level, fields["event"], {})
+
     def _least(self, name: str, level: int, event: str, fields: Mapping[str, str]) -> bytes:
-        """A line of what is known to be short."""
-        least = orjson.dumps({"shortened": True, **fields})[1:]
+        """A line of what is known to be short; whose request it was is the last to go."""
+        known = json_line.valid(correlation.current())
+        whose = {"correlation_id": json_line.cut(known, MAX_NAME_BYTES)} if known else {}
+        least = orjson.dumps({**whose, "shortened": True, **fields})[1:]
         return b'{"timestamp":"%b%b,%b\n' % (self.now(), self.head(name, level, event), least)
 
     def _write_what_is_left(self, name: str, level: int, event: str, problem: Exception) -> None:

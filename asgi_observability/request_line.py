@@ -36,7 +36,7 @@ class RequestLine:
         """Log it, unless a level or sampling leaves it out."""
         if self._level < self._logger.threshold:
             return
-        pipeline = loggers.pipeline()
+        pipeline = loggers._pipeline
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
         context = correlation.context()

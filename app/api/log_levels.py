@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.dependencies import TheObservability
 from app.api.routing import OperatorRoute
-from app.core.errors import UnknownIdError
+from app.core.errors import UnavailableError, UnknownIdError
 from app.schemas.error_answers import ErrorAnswer
 from app.schemas.log_levels import ChangedLevel, ChangeLevel, LogLevelsAnswer
 from asgi_observability.log_levels import LevelChange, UnknownLoggerError
@@ -17,7 +17,7 @@ router = APIRouter(
     prefix="/orchestrate/log-levels",
     tags=["operation"],
     route_class=OperatorRoute,
-    responses={401: {"model": ErrorAnswer}},
+    responses={code: {"model": ErrorAnswer} for code in (401, 503)},
 )
 
 _OWN = ("app", "access", "operations")
@@ -54,15 +54,28 @@ async def change(
         )
     except UnknownLoggerError as error:
         raise UnknownIdError(str(error), "logger") from None
+    except OSError as error:
+        raise _untold(error) from error
     return _answer(changed)
 
 
 @router.delete("/{logger}", status_code=204, responses={404: {"model": ErrorAnswer}})
 async def reset(logger: LoggerName, request: Request, observability: TheObservability) -> Response:
     """Go back to the configured level."""
-    if not observability.log_levels.reset(logger, by=request.state.operator):
+    try:
+        was_changed = observability.log_levels.reset(logger, by=request.state.operator)
+    except OSError as error:
+        raise _untold(error) from error
+    if not was_changed:
         raise UnknownIdError("this logger's level was not changed", "logger")
     return Response(status_code=204)
+
+
+def _untold(error: OSError) -> UnavailableError:
+    return UnavailableError(
+        "the level stays as it was, for the other workers can't be told: the folder that they "
+        f"share can't be written ({error.strerror or type(error).__name__})"
+    )
 
 
 def _answer(change: LevelChange) -> ChangedLevel:

@@ -1,5 +1,7 @@
 """Log levels, changed while the service runs."""
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import httpx
 import pytest
 
 from app.core.config import LogSettings, Settings
+from asgi_observability.log_levels import LogLevels
 from asgi_observability.log_query.files import find_files
 from asgi_observability.log_query.filters import Filters
 from asgi_observability.log_query.query import Query
@@ -64,6 +67,20 @@ async def test_a_level_is_changed_listed_and_reset(operator: httpx.AsyncClient) 
     assert [(line["changed_level"], line["changed_by"]) for line in said] == [
         *(("error", "operator"), ("debug", "operator")),
     ]
+
+
+async def test_a_full_disk_is_said_and_changes_nothing(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(LogLevels, "_put", full)
+    monkeypatch.setattr(LogLevels, "changes", {})
+    answer = await operator.put(f"{URL}/app.clients", json={"level": "error"})
+    assert answer.status_code == 503
+    assert "No space left on device" in answer.json()["error"]["message"]
+    assert level_of("app.clients.upstream") == "debug"
 
 
 async def test_it_ends_by_itself(operator: httpx.AsyncClient) -> None:

@@ -373,6 +373,24 @@ def test_a_disk_that_fails_takes_the_lines_once_it_works(
     writer.close()
 
 
+def test_a_disk_without_locks_takes_no_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every try would take one, until the service has none left."""
+    file = RotatingFile(tmp_path, "billing", KEEPING)
+    file.close()
+
+    def without_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(log_files.fcntl, "flock", without_locks)
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        with pytest.raises(OSError, match="no locks"):
+            file.write(memoryview(b"line\n"))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
 def test_a_descriptor_that_became_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     """Whoever becomes a daemon closes all descriptors; the next file that is opened has ours."""
     file = RotatingFile(tmp_path / "logs", "billing", KEEPING)

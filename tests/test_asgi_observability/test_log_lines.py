@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -14,15 +15,16 @@ from hypothesis import strategies as st
 
 from asgi_observability import correlation
 from asgi_observability.event import Event, FromCode
+from asgi_observability.events import Request
 from asgi_observability.hashed_fields import explain
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.log_writer import Writer
 from asgi_observability.logger import Logger, NamedLogger, log_through, named, pipeline
 from asgi_observability.pipeline import MAX_HEADS, MAX_LINE_BYTES, Pipeline
 from asgi_observability.privacy import MODES, Mode, Privacy
+from asgi_observability.request_line import RequestLine
 from asgi_observability.stdlib_logs import StandardLibrary
 from tests.captured_logs import Memory, captured_logs
-from tests.not_empty import not_empty
 
 
 class Raising:
@@ -150,15 +152,22 @@ def test_whatever_is_logged_is_one_line_of_json(
 
 
 def test_a_long_context_leaves_the_line_its_size() -> None:
-    with captured_logs() as lines:
+    def logged() -> None:
         correlation.bind("correlation-1")
-        correlation.identify(
-            **{f"id_{number}": f"value-{number}-{'x' * 100}" for number in range(60)}
-        )
+        correlation.identify(**{f"id_{n}": f"value-{n}-{'x' * 100}" for n in range(60)})
         Logger(always("x")).info("said")
         Logger(always("x")).event(Anything(it=1))
-    assert [line["event"] for line in lines] == ["said", "anything"]
-    assert all(line["shortened"] for line in not_empty(lines))
+        for route in ("/short", "/long" * 2000):
+            fields = {"method": FromCode("GET"), "route": FromCode(route), "status": 200}
+            RequestLine(always("access"), Request, logging.INFO, **fields).write(0.001)
+
+    with captured_logs() as lines:
+        copy_context().run(logged)
+    assert [line["event"] for line in lines] == ["said", "anything", "request", "request"]
+    assert [line["shortened"] for line in lines] == [True] * 4
+    assert [line.get("route") for line in lines] == [None, None, "/short", None]
+    assert max(len(json.dumps(line)) for line in lines) < MAX_LINE_BYTES
+    assert {line["correlation_id"] for line in lines} == {"correlation-1"}
 
 
 def test_invented_events_loggers_and_values_take_no_memory_for_ever() -> None:
