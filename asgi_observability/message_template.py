@@ -38,13 +38,19 @@ def filled(template: str, arguments: object, writable: Writable) -> str:
     by_name = arguments if isinstance(arguments, Mapping) else {}
     in_order = arguments if isinstance(arguments, tuple) else (arguments,)
     if _CONVERSION.search(template):
-        if not _MAY_BE_WIDE.search(template):
+        if not _MAY_BE_WIDE.search(template) and not (by_name and _takes_all(template)):
             try:
                 return template % _written(arguments, writable)
             except (TypeError, ValueError, OverflowError, KeyError):
                 pass  # they don't fit: one after the other, then
         return _Percent(by_name, in_order, writable).filled(template)
     return _Braces(by_name, in_order, writable).filled(template)
+
+
+def _takes_all(template: str) -> bool:
+    """Whether a conversion without a name takes the mapping itself, whose keys are values then."""
+    conversions = _CONVERSION.finditer(template)
+    return any(each["key"] is None and each["type"] != "%" for each in conversions)
 
 
 def _written(arguments: object, writable: Writable) -> object:

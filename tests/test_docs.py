@@ -12,7 +12,16 @@ from app.core.settings_reference import reference
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
-FOLDERS = ("app", "alerts", "dashboards", "prometheus_tools", "simulator", "stack", "tests")
+FOLDERS = (
+    "app",
+    "alerts",
+    "asgi_observability",
+    "dashboards",
+    "prometheus_tools",
+    "simulator",
+    "stack",
+    "tests",
+)
 DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/*.md", "alerts/runbooks/*.md") for path in ROOT.glob(pattern)
 )

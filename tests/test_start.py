@@ -13,7 +13,8 @@ def test_a_worker_that_serves_looks_for_the_garbage_that_requests_leave(
 ) -> None:
     """`python -m app` does not while it imports: a worker that never does would fill its memory."""
     monkeypatch.setattr(main, "load_settings", Settings)
-    monkeypatch.setattr(main, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(Settings, "log_options", None)
+    monkeypatch.setattr(main, "tell_of_hash_key", lambda *_: None)
     gc.disable()
     try:
         main.create()

@@ -129,10 +129,10 @@ async def test_mounts_sub_apps_middleware_streams_and_sockets_are_told_apart(
         assert queue.json()["shelves"] == ["all"]
         assert queue.headers["X-Stamp"] == queue.headers["X-Correlation-ID"]
         for _ in range(3):
-            await client.get("/shelves/books/978-3-16")
-            await client.get(f"/readers/{TELEPHONE}/page")
-            await client.get("/static/before.py")
-            await client.get("/static/none.py")
+            await client.get("/city/shelves/books/978-3-16")
+            await client.get(f"/city/readers/{TELEPHONE}/page")
+            await client.get("/city/static/before.py")
+            await client.get("/city/static/none.py")
             assert (await client.get("/desks/3/news")).text.count("data:") == 3
         port = client.base_url.port
         async with connect(f"ws://127.0.0.1:{port}/chat/garden") as socket:
@@ -174,9 +174,8 @@ def test_what_short_lived_processes_did_is_in_the_file(
     )
     samples = samples_of(textfile.read_text())
     done = tasks or 1
-    assert samples["tasks_total", ()] == done
-    count = "operation_duration_seconds_count"
-    assert sum(value for (name, _), value in samples.items() if name == count) == done
+    for wanted in ("tasks_total", "operation_duration_seconds_count"):
+        assert sum(value for (name, _), value in samples.items() if name == wanted) == done
 
 
 async def fresh(host: Host, method: str, path: str) -> httpx.Response:

@@ -120,7 +120,9 @@ SMUGGLED: dict[str, BaseException] = {
 
 
 @pytest.mark.parametrize("way", SMUGGLED)
-def test_nothing_it_failed_on_is_shown(way: str) -> None:
+def test_nothing_it_failed_on_is_shown(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests may run in a `python -c`, whose own text is the program.
+    monkeypatch.setattr(sys, "argv", ["tests"])
     said = json.dumps(structured(SMUGGLED[way]), ensure_ascii=False)
     for form in (NUMBER, NUMBER[1:], NAME, "Aroha", "can't pay"):
         assert form not in said

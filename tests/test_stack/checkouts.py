@@ -14,7 +14,15 @@ from tests.project import ROOT
 COPIED = (
     *("Makefile", "Dockerfile", "docker-compose.yml", "requirements"),
     *(".env", "versions.env", "versions.sha256"),
-    *("app", "simulator", "alerts", "dashboards", "prometheus_tools", "stack"),
+    *(
+        "app",
+        "asgi_observability",
+        "simulator",
+        "alerts",
+        "dashboards",
+        "prometheus_tools",
+        "stack",
+    ),
     *("prometheus", "grafana"),
 )
 

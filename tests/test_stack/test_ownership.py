@@ -90,7 +90,15 @@ def test_a_state_without_an_origin_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_what_containers_cannot_read_is_named_with_the_command_that_opens_it(
     tmp_path: Path,
 ) -> None:
-    for name in ("app", "simulator", "alerts", "prometheus_tools", "stack", "requirements"):
+    for name in (
+        "app",
+        "asgi_observability",
+        "simulator",
+        "alerts",
+        "prometheus_tools",
+        "stack",
+        "requirements",
+    ):
         (tmp_path / name).mkdir(mode=0o755)
     for name in readable.MOUNTED:
         shutil.copytree(ROOT / name, tmp_path / name)

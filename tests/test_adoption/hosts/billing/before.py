@@ -25,9 +25,9 @@ def remind(telephone: str) -> dict[str, bool]:
 
 
 @app.get("/broken")
-async def broken() -> None:
+async def broken(telephone: str = "+4915550100001") -> None:
     """A bug."""
-    raise LookupError("no rate for +4915550100001")
+    raise LookupError(f"no rate for {telephone}")
 
 
 @app.exception_handler(ZeroDivisionError)
