@@ -1,7 +1,20 @@
-"""A service that writes its logs into files and has several workers."""
+"""A service that writes its logs into files and has several workers, on a clock that is set."""
+# ruff: noqa: E402
 
 import os
+import time
 from pathlib import Path
+
+CLOCK = Path(os.environ["SOAK_CLOCK"])
+_true_time = time.time
+
+
+def _set_time() -> float:
+    return _true_time() + float(CLOCK.read_text())
+
+
+# Before anything else takes it: only the machine's owner could set the real one.
+time.time = _set_time
 
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
