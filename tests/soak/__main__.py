@@ -9,7 +9,6 @@ import gzip
 import json
 import random
 import resource
-import shutil
 import signal
 import statistics
 import subprocess
@@ -176,14 +175,6 @@ class Soak:
             worker.send_signal(signal.SIGHUP)
         await loading
 
-    async def folder_removed(self) -> None:
-        """Somebody tidies up: the workers' own folder is gone, and comes again."""
-        moved = self.folder / "workers-gone"
-        (self.folder / "workers").rename(moved)
-        await asyncio.sleep(2)
-        shutil.rmtree(self.folder / "workers", ignore_errors=True)
-        moved.rename(self.folder / "workers")
-
     def memory_is_flat(self) -> None:
         """The last quarter's memory is that of the second."""
         quarter = max(len(self.memory) // 4, 1)
@@ -231,7 +222,6 @@ async def soak(minutes: float, folder: Path) -> None:
             this.nothing_can_be_written,
             this.moved_away,
             this.hung_up,
-            this.folder_removed,
             this.clock_stepped,
         ]
         await _rounds(this, faults, minutes)
