@@ -143,7 +143,12 @@ class Soak:
         await asyncio.sleep(2.5)
         victim = self.seed.choice(self.workers)
         victim.kill()
-        await eventually(self.all_serve)
+        try:
+            await eventually(self.all_serve)
+        except AssertionError:
+            answer = await self.client.get("/metrics")
+            said = [line for line in answer.text.splitlines() if line.startswith("process_workers")]
+            raise AssertionError(f"{len(self.workers)} workers live; they say {said}") from None
 
     async def clock_stepped(self) -> None:
         """The machine's clock is set, forwards or back."""
@@ -207,7 +212,7 @@ async def soak(minutes: float, folder: Path) -> None:
     command = [sys.executable, "-m", "uvicorn", "tests.soak.host:app", f"--port={port}"]
     command += [f"--workers={WORKERS}", "--no-access-log", "--log-level=critical"]
     # A worker that is slow because the machine is must not be taken for a dead one.
-    command += ["--timeout-worker-healthcheck=120"]
+    command += ["--timeout-worker-healthcheck=20"]
     places = {f"SOAK_{name.upper()}": str(folder / name) for name in ("logs", "workers", "clock")}
     log = folder / "printed"
     async with (
