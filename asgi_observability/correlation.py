@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import wraps
+from sys import modules
 from types import MappingProxyType
 from typing import Literal, ParamSpec, Self, TypeVar
 from zlib import crc32
 
 import orjson
-from uuid_utils import uuid4, uuid7
+from uuid_utils import UUID, uuid4, uuid7
 
 from asgi_observability import tracing
 from asgi_observability.personal_data import identifier, is_correlation_id
@@ -54,6 +55,8 @@ class Context:
     request_id = ""
     identifiers: Mapping[str, str] = MappingProxyType({})
     _span_trace = ""
+    _only_id = b""
+    """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
     _fields: bytes | None = None
     _position: float | None = None
 
@@ -112,6 +115,9 @@ class Context:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
         if self._fields is not None:
             return self._fields
+        if self._only_id:
+            self._fields = fields = b',"correlation_id":"%b"' % self._only_id
+            return fields
         if (
             self.identifiers
             or self.traceparent
@@ -149,9 +155,13 @@ _header = HEADER
 _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
 
+UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}
+"""What makes the UUIDs that new IDs are the text of, as RFC 9562 has it."""
+
+
 def new_id(strategy: Strategy = "uuid7") -> str:
-    """A new correlation ID: a UUID as RFC 9562 has it."""
-    return str(uuid7() if strategy == "uuid7" else uuid4())
+    """A new correlation ID."""
+    return str(UUIDS[strategy]())
 
 
 def use_header(name: str) -> None:
@@ -180,12 +190,12 @@ def is_safe(offered: str) -> bool:
     return bool(_SAFE.fullmatch(offered))
 
 
-def begin(context: Context) -> bytes:
-    """Make ``context``, of a new ID, that of this task; gives the ID in bytes."""
-    raw = context.correlation_id.encode()
-    if not tracing.is_traced():
-        # A new ID needs no escaping: what is read again and again is made at once.
-        context._fields = b',"correlation_id":"%b"' % raw
+def begin(correlation_id: str) -> bytes:
+    """Begin a new context for this task, of a safe ID and nothing else; gives the ID in bytes."""
+    context = Context(correlation_id)
+    raw = correlation_id.encode()
+    if tracing.SDK not in modules:
+        context._only_id = raw
     _current.set(context)
     return raw
 

@@ -87,15 +87,25 @@ class Exchange:
         """Pass on a part of the response; the application calls it."""
         kind = message["type"]
         seconds = None
-        if kind == "http.response.body":
+        if kind == "http.response.start":
+            try:
+                self.status = message["status"]
+                headers = self._headers = message.get("headers") or ()
+                own = self._layer.header
+                for name, _ in headers:
+                    if name == own:  # the application's own, which ours takes the place of
+                        headers = [header for header in headers if header[0] != own]
+                        break
+                message["headers"] = [*headers, (own, self._raw_id)]
+            except Exception:
+                self._layer.count_error()
+        elif kind == "http.response.body":
             if not message.get("more_body"):
                 seconds = perf_counter() - self._began
                 if seconds > PATIENCE_SECONDS:
                     self._has_taken_long()
             elif not self._is_stream:
                 self._goes_on(message)
-        elif kind == "http.response.start":
-            self._starts(message)
         elif kind == "http.response.pathsend":
             seconds = perf_counter() - self._began  # the server sends the file, all of it
         elif kind == "http.response.zerocopysend" and not message.get("more_body"):
@@ -117,14 +127,6 @@ class Exchange:
         """See whether anybody is still there for the last part of the response."""
         if not self._has_left and not self._is_stream:
             self._look_for_client()
-
-    def _starts(self, message: Message) -> None:
-        try:
-            self.status = message["status"]
-            headers = self._headers = message.get("headers") or ()
-            message["headers"] = self._layer.answered_headers(headers, self._raw_id)
-        except Exception:
-            self._layer.count_error()
 
     def _goes_on(self, message: Message) -> None:
         """A part of the body that isn't the last: a stream, or a response in several pieces.

@@ -95,7 +95,7 @@ class Writer:
         """What waits to be written."""
         return max(0, self._put_bytes - self._gone_bytes)
 
-    def put(self, line: bytes, *, urgent: bool = False) -> bool:
+    def put(self, line: bytes, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         size = len(line)
         queued = self._put_bytes - self._gone_bytes + size

@@ -6,7 +6,7 @@ does an unhandled 500 still get its correlation ID and its count.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from asgi_observability import catalogue, correlation
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
 from asgi_observability.cells import Recorded
-from asgi_observability.correlation import Context, Strategy
+from asgi_observability.correlation import Strategy
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
 from asgi_observability.exchange import Exchange
 from asgi_observability.instruments import Instruments
+from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
 from asgi_observability.request_line import RequestLine, level_of
@@ -83,8 +84,9 @@ class Correlation:
         self._count_error = instruments.count_error
         self._refused = instruments.counter(catalogue.HTTP_SERVER_HEADERS_REFUSED)
         self._refused.bind_all()
-        self._own = new_id if callable(new_id) else None
-        self._strategy: Strategy = "uuid7" if callable(new_id) else new_id
+        self._new_id = (
+            partial(self._checked, new_id) if callable(new_id) else correlation.UUIDS[new_id]
+        )
         self._offered = {self.header: "x_correlation_id"} | _OFFERED
         self._well_formed: dict[str, Callable[[str], bool]] = {
             "x_correlation_id": is_well_formed,
@@ -98,18 +100,18 @@ class Correlation:
 
         What the application and its own middleware read is the same ID, under either name.
         """
-        headers = scope["headers"]
+        headers, known = scope["headers"], self._offered
         offered: dict[str, str] | None = None
         for name, _ in headers:
-            if name in self._offered:
+            if name in known:
                 offered = self._accepted(headers)
                 break
         if offered is None:
-            raw = correlation.begin(Context(self._new_id()))
+            raw = correlation.begin(str(self._new_id()))
             scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
             return raw
         correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
-        correlation_id = correlation_id or self._new_id()
+        correlation_id = correlation_id or str(self._new_id())
         traceparent = offered.get("traceparent", "")
         # State without the trace that it is about means nothing.
         tracestate = offered.get("tracestate", "") if traceparent else ""
@@ -141,16 +143,16 @@ class Correlation:
             self._count_error()
             return False
 
-    def _new_id(self) -> str:
-        if self._own is not None:
-            try:
-                made = self._own()
-                if isinstance(made, str) and correlation.is_safe(made):
-                    return made
-            except Exception:  # counted below
-                pass
-            self._count_error()
-        return correlation.new_id(self._strategy)
+    def _checked(self, new_id: Callable[[], str]) -> str:
+        """What the host's own ``new_id`` makes, if it can be an ID."""
+        try:
+            made = new_id()
+            if isinstance(made, str) and correlation.is_safe(made):
+                return made
+        except Exception:  # counted below
+            pass
+        self._count_error()
+        return correlation.new_id()
 
 
 class ObservabilityMiddleware:
@@ -159,6 +161,12 @@ class ObservabilityMiddleware:
     ``excluded`` paths and templates are neither counted nor logged, ``quiet`` templates are logged
     at debug.
     """
+
+    own_path: str | None = None
+    """The path at which something else than the application answers, see `answered_before`."""
+
+    lifetime: Lifetime | None = None
+    """The background work, which the first request begins where no lifespan has."""
 
     def __init__(
         self,
@@ -176,6 +184,7 @@ class ObservabilityMiddleware:
         self._instruments = instruments
         self.count_error = instruments.count_error
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
+        self.header = self._correlation.header
         self._excluded = frozenset(excluded)
         self._quiet = frozenset(quiet)
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
@@ -197,7 +206,12 @@ class ObservabilityMiddleware:
             if _MARK not in scope:  # it is within another application that is observed
                 scope[_MARK] = True
                 raw_id = self._correlation.bind(scope)
-                app = self.answered_before(scope) or app
+                lifetime = self.lifetime
+                if lifetime is not None and not lifetime.has_begun:
+                    self.begin_at_zero()
+                    lifetime.begin()
+                if scope["path"] == self.own_path or scope.get("root_path"):
+                    app = self.answered_before(scope) or app
                 exchange = Exchange(self, scope, receive, send, raw_id)
         except Exception:  # a scope that no server sends
             self.count_error()
@@ -219,7 +233,10 @@ class ObservabilityMiddleware:
                 exchange.returned()
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
-        """What answers ``scope`` in place of the application, if anything does."""
+        """What answers ``scope`` in place of the application, if anything does.
+
+        Asked for `own_path`, and for every path below a root path.
+        """
         return None
 
     def around_lifespan(self) -> AbstractAsyncContextManager[None]:
@@ -253,7 +270,7 @@ class ObservabilityMiddleware:
         self, headers: Iterable[tuple[bytes, bytes]], raw_id: bytes
     ) -> list[tuple[bytes, bytes]]:
         """A response's ``headers`` with the ID, and none that the application put there."""
-        own = self._correlation.header
+        own = self.header
         for name, _ in headers:
             if name == own:
                 headers = [header for header in headers if header[0] != own]
@@ -264,15 +281,15 @@ class ObservabilityMiddleware:
         """Count and log one answered request; gives its route template."""
         try:
             scope = exchange.scope
+            # `matched_by`, written out.
             own = scope.get("fastapi")
             matched = (
                 (own and own.get("effective_route_context"))
                 or scope.get("route")
                 or scope.get("endpoint")
             )
-            try:
-                answer = self._answers[id(matched), scope["method"], status]
-            except KeyError:
+            answer = self._answers.get((id(matched), scope["method"], status))
+            if answer is None:
                 answer = self._answer(exchange, status)
             if answer.series is not None:
                 answer.series.note(seconds)

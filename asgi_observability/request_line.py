@@ -5,21 +5,38 @@ hold. What is saved is the event's object and its serialisation, at every reques
 """
 
 import logging
+from time import time
 
 import orjson
 
 from asgi_observability import correlation
 from asgi_observability import logger as loggers
 from asgi_observability.event import Event
+from asgi_observability.levels import standard_name
 from asgi_observability.log_sampling import weight
 from asgi_observability.logger import NamedLogger
-from asgi_observability.pipeline import Pipeline
+from asgi_observability.pipeline import MAX_LINE_BYTES, Pipeline, is_urgent
+
+
+_WITH_ID = b'{"timestamp":"%b.%06dZ%b,"correlation_id":"%b"%b%.1f}\n'
+_WITH_FIELDS = b'{"timestamp":"%b.%06dZ%b%b%b%.1f}\n'
 
 
 class RequestLine:
     """The line of one kind of answer: a route, a method, a status."""
 
-    __slots__ = ("_fields", "_head", "_kind", "_level", "_logger", "_pipeline", "_rate", "_tail")
+    __slots__ = (
+        "_fields",
+        "_head",
+        "_is_urgent",
+        "_kind",
+        "_level",
+        "_level_name",
+        "_logger",
+        "_pipeline",
+        "_rate",
+        "_tail",
+    )
 
     def __init__(
         self, logger: NamedLogger, kind: type[Event], level: int, **fields: str | int
@@ -27,30 +44,45 @@ class RequestLine:
         self._logger = logger
         self._kind = kind
         self._level = level
+        self._level_name = standard_name(level)
+        self._is_urgent = is_urgent(level)
         self._fields = fields
         self._pipeline: Pipeline | None = None
         self._head = self._tail = b""
         self._rate = 1.0
 
     def write(self, seconds: float) -> None:
-        """Log it, unless a level or sampling leaves it out."""
+        """Log it, unless a level or sampling leaves it out.
+
+        Written out here, at every request: `Pipeline.now`, and `Pipeline.write` to one writer.
+        """
         if self._level < self._logger.threshold:
             return
         pipeline = loggers._pipeline
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
-        context = correlation.context()
+        context = correlation._current.get()
         if self._rate < 1.0 and context.position >= self._rate:
             pipeline.counts.sampled += 1
             return
-        line = b'{"timestamp":"%b%b%b%b%.1f}\n' % (
-            pipeline.now(),
+        now = time()
+        second, stamp = pipeline.stamp
+        if not second <= now < second + 1:
+            second, stamp = pipeline.stamp_of(now)
+        line = (_WITH_ID if context._only_id else _WITH_FIELDS) % (
+            stamp,
+            (now - second) * 1_000_000,
             self._head,
-            context.fields,
+            context._only_id or context.fields,
             self._tail,
             seconds * 1000,
         )
-        pipeline.write(line, self._level)
+        put = pipeline.only_put
+        if put is None or len(line) > MAX_LINE_BYTES:
+            pipeline.write(line, self._level)
+            return
+        pipeline.counts.lines[self._level_name] += 1
+        put(line, self._is_urgent)
 
     def _prepare(self, pipeline: Pipeline) -> None:
         """Make what is the same in all lines, as ``pipeline`` writes them."""
