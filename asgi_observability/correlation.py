@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import wraps
-from sys import modules
 from types import MappingProxyType
 from typing import Literal, ParamSpec, Self, TypeVar
 from zlib import crc32
@@ -37,6 +36,8 @@ _TRACEPARENT = re.compile(
     r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
     r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
 )
+MAX_ID_BYTES = 512
+
 # Printable ASCII that JSON needs not escape, and headers not to trim.
 _SAFE = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,510}[!#-\[\]-~])?")
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
@@ -55,13 +56,13 @@ class Context:
     request_id = ""
     identifiers: Mapping[str, str] = MappingProxyType({})
     _span_trace = ""
-    _only_id = b""
-    """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
     _fields: bytes | None = None
     _position: float | None = None
 
-    def __init__(self, correlation_id: str = "") -> None:
+    def __init__(self, correlation_id: str = "", only_id: bytes = b"") -> None:
         self.correlation_id = correlation_id
+        self.only_id = only_id
+        """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
 
     def traced(self, traceparent: str, tracestate: str) -> Self:
         """The same, begun by a caller that is traced."""
@@ -115,8 +116,8 @@ class Context:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
         if self._fields is not None:
             return self._fields
-        if self._only_id:
-            self._fields = fields = b',"correlation_id":"%b"' % self._only_id
+        if self.only_id:
+            self._fields = fields = b',"correlation_id":"%b"' % self.only_id
             return fields
         if (
             self.identifiers
@@ -154,6 +155,9 @@ NO_CONTEXT = Context()
 _header = HEADER
 _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
+use: Callable[[Context], object] = _current.set
+"""Make a context that of this task and what it starts."""
+
 
 UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}
 """What makes the UUIDs that new IDs are the text of, as RFC 9562 has it."""
@@ -188,16 +192,6 @@ def is_tracestate(offered: str) -> bool:
 def is_safe(offered: str) -> bool:
     """Whether ``offered`` can stand in a header and a line as it is, whoever made it."""
     return bool(_SAFE.fullmatch(offered))
-
-
-def begin(correlation_id: str) -> bytes:
-    """Begin a new context for this task, of a safe ID and nothing else; gives the ID in bytes."""
-    context = Context(correlation_id)
-    raw = correlation_id.encode()
-    if tracing.SDK not in modules:
-        context._only_id = raw
-    _current.set(context)
-    return raw
 
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:

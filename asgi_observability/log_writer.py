@@ -99,7 +99,7 @@ class Writer:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         size = len(line)
         queued = self._put_bytes - self._gone_bytes + size
-        if queued > (self._urgent_limit if urgent else self._limit):
+        if queued > self._limit and not (urgent and queued <= self._urgent_limit):
             self.dropped += 1
             return False
         self._put_bytes += size

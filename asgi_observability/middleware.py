@@ -7,17 +7,17 @@ does an unhandled 500 still get its correlation ID and its count.
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cached_property, partial
+from sys import modules
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation
+from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
-from asgi_observability.cells import Recorded
-from asgi_observability.correlation import Strategy
+from asgi_observability.correlation import Context, Strategy
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
-from asgi_observability.exchange import Exchange
+from asgi_observability.exchange import Exchange, name_of
 from asgi_observability.instruments import Instruments
 from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
@@ -44,6 +44,15 @@ _METHODS = frozenset(HTTP_METHODS)
 _STATUS = {status: str(status) for status in range(100, 600)}
 
 
+class _NoWork:
+    """In place of a `Lifetime`: there is nothing to begin."""
+
+    has_begun = True
+
+    def begin(self) -> None:
+        """Begin nothing."""
+
+
 class Placed(Protocol):
     """A request or WebSocket: its scope, and the paths it came in with."""
 
@@ -55,19 +64,23 @@ class Placed(Protocol):
 class _Answer:
     """One kind of answer: where its duration goes, and its line; ``matched`` keeps its identity."""
 
-    __slots__ = ("line", "matched", "route", "series")
+    __slots__ = ("matched", "note", "route", "write")
 
     def __init__(
         self,
         route: str,
-        series: Recorded | None,
-        line: RequestLine | None,
+        note: Callable[[float], None],
+        write: Callable[[float], None],
         matched: object = None,
     ) -> None:
         self.route = route
-        self.series = series
-        self.line = line
+        self.note = note
+        self.write = write
         self.matched = matched
+
+
+def _nowhere(seconds: float) -> None:
+    """Where what is excluded goes."""
 
 
 class Correlation:
@@ -88,6 +101,7 @@ class Correlation:
             partial(self._checked, new_id) if callable(new_id) else correlation.UUIDS[new_id]
         )
         self._offered = {self.header: "x_correlation_id"} | _OFFERED
+        self._names = frozenset(self._offered)
         self._well_formed: dict[str, Callable[[str], bool]] = {
             "x_correlation_id": is_well_formed,
             "x_request_id": is_well_formed,
@@ -100,17 +114,17 @@ class Correlation:
 
         What the application and its own middleware read is the same ID, under either name.
         """
-        headers, known = scope["headers"], self._offered
-        offered: dict[str, str] | None = None
-        for name, _ in headers:
-            if name in known:
-                offered = self._accepted(headers)
-                break
-        if offered is None:
-            raw = correlation.begin(str(self._new_id()))
+        headers = scope["headers"]
+        # Most requests offer nothing: seen without a step of Python for each of their headers.
+        if self._names.isdisjoint(map(name_of, headers)):
+            correlation_id = str(self._new_id())
+            raw = correlation_id.encode()
+            # Where there are spans, each line may be in another.
+            correlation.use(Context(correlation_id, b"" if tracing.SDK in modules else raw))
             scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
             return raw
-        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
+        offered = self._accepted(headers)
+        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id", "")
         correlation_id = correlation_id or str(self._new_id())
         traceparent = offered.get("traceparent", "")
         # State without the trace that it is about means nothing.
@@ -165,7 +179,7 @@ class ObservabilityMiddleware:
     own_path: str | None = None
     """The path at which something else than the application answers, see `answered_before`."""
 
-    lifetime: Lifetime | None = None
+    lifetime: Lifetime | _NoWork
     """The background work, which the first request begins where no lifespan has."""
 
     def __init__(
@@ -193,6 +207,7 @@ class ObservabilityMiddleware:
         self._answers: dict[tuple[int, str, int], _Answer] = {}
         self._by_template: dict[tuple[str, str, int], _Answer] = {}
         self._in_flight = 0
+        self.lifetime = _NoWork()
         instruments.sampled(
             catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
         )
@@ -206,13 +221,13 @@ class ObservabilityMiddleware:
             if _MARK not in scope:  # it is within another application that is observed
                 scope[_MARK] = True
                 raw_id = self._correlation.bind(scope)
-                lifetime = self.lifetime
-                if lifetime is not None and not lifetime.has_begun:
+                if not self.lifetime.has_begun:
                     self.begin_at_zero()
-                    lifetime.begin()
-                if scope["path"] == self.own_path or scope.get("root_path"):
+                    self.lifetime.begin()
+                path, root_path = scope["path"], scope.get("root_path", "")
+                if root_path or path == self.own_path:
                     app = self.answered_before(scope) or app
-                exchange = Exchange(self, scope, receive, send, raw_id)
+                exchange = Exchange(self, scope, path, root_path, receive, send, raw_id)
         except Exception:  # a scope that no server sends
             self.count_error()
         if exchange is None:
@@ -291,10 +306,8 @@ class ObservabilityMiddleware:
             answer = self._answers.get((id(matched), scope["method"], status))
             if answer is None:
                 answer = self._answer(exchange, status)
-            if answer.series is not None:
-                answer.series.note(seconds)
-            if answer.line is not None:
-                answer.line.write(seconds)
+            answer.note(seconds)
+            answer.write(seconds)
         except Exception:
             self.count_error()
             return UNMATCHED
@@ -344,7 +357,7 @@ class ObservabilityMiddleware:
         else:
             route, is_stable = self.routes.template(scope, exchange.path, exchange.root_path)
         if self._excluded and exchange.path in self._excluded:
-            return _Answer(route, None, None)
+            return _Answer(route, _nowhere, _nowhere)
         known = method in _METHODS
         answer = self._by_template.get((route, method, status)) if known else None
         if answer is None:
@@ -352,13 +365,13 @@ class ObservabilityMiddleware:
             if known and len(self._by_template) < MAX_ANSWERS:
                 self._by_template[route, method, status] = answer
         if known and is_stable and not self._excluded and len(self._answers) < MAX_ANSWERS:
-            kept = _Answer(answer.route, answer.series, answer.line, matched)
+            kept = _Answer(answer.route, answer.note, answer.write, matched)
             self._answers[id(matched), method, status] = kept
         return answer
 
     def _new_answer(self, route: str, method: str, status: int) -> _Answer:
         if route in self._excluded:
-            return _Answer(route, None, None)
+            return _Answer(route, _nowhere, _nowhere)
         series = self._durations.series(method, route, _STATUS.get(status) or str(status))
         is_quiet = route in self._quiet
         kind: type[Event] = QuietRequest if is_quiet and status < 500 else Request
@@ -371,4 +384,4 @@ class ObservabilityMiddleware:
             route=FromCode(route),
             status=status,
         )
-        return _Answer(route, series, line)
+        return _Answer(route, series.note, line.write)
