@@ -145,7 +145,8 @@ class _Layer(ObservabilityMiddleware):
         self._scrape = scrape
         self._own_port = own_port
         self._observability = observability
-        self._lifetime = Lifetime(self._running)
+        self.lifetime = self._lifetime = Lifetime(self._running)
+        self.own_path = scrape.path_format if scrape else None
 
     def around(self, app: ASGIApp) -> "_Layer":
         """The layer with ``app`` within; it may be built more than once."""
@@ -166,13 +167,8 @@ class _Layer(ObservabilityMiddleware):
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
         """What answers ``scope`` in place of the application."""
-        if not self._lifetime.has_begun:
-            self.begin_at_zero()
-            self._lifetime.begin()
         scrape = self._scrape
-        if scrape is None or not (scope["path"] == scrape.path_format or scope.get("root_path")):
-            return None
-        return scrape if scrape.is_asked_by(scope) else None
+        return scrape if scrape is not None and scrape.is_asked_by(scope) else None
 
     def around_lifespan(self) -> AbstractAsyncContextManager[None]:
         """What runs as long as the application does."""

@@ -165,7 +165,7 @@ class HistogramCell(Cell[HistogramRow]):
         try:
             if value.__class__ is not float:
                 value = float(value)
-            if -inf < value < inf:
+            if value - value == 0.0:  # finite; each request comes by here
                 self._counts[bisect_left(self._bounds, value)] += 1
                 self._sum += value
                 if value > self._largest:

@@ -14,7 +14,7 @@ from typing import Literal, ParamSpec, Self, TypeVar
 from zlib import crc32
 
 import orjson
-from uuid_utils import uuid4, uuid7
+from uuid_utils import UUID, uuid4, uuid7
 
 from asgi_observability import tracing
 from asgi_observability.personal_data import identifier, is_correlation_id
@@ -36,6 +36,8 @@ _TRACEPARENT = re.compile(
     r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
     r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
 )
+MAX_ID_BYTES = 512
+
 # Printable ASCII that JSON needs not escape, and headers not to trim.
 _SAFE = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,510}[!#-\[\]-~])?")
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
@@ -57,8 +59,10 @@ class Context:
     _fields: bytes | None = None
     _position: float | None = None
 
-    def __init__(self, correlation_id: str = "") -> None:
+    def __init__(self, correlation_id: str = "", only_id: bytes = b"") -> None:
         self.correlation_id = correlation_id
+        self.only_id = only_id
+        """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
 
     def traced(self, traceparent: str, tracestate: str) -> Self:
         """The same, begun by a caller that is traced."""
@@ -112,6 +116,9 @@ class Context:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
         if self._fields is not None:
             return self._fields
+        if self.only_id:
+            self._fields = fields = b',"correlation_id":"%b"' % self.only_id
+            return fields
         if (
             self.identifiers
             or self.traceparent
@@ -148,10 +155,17 @@ NO_CONTEXT = Context()
 _header = HEADER
 _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
+use: Callable[[Context], object] = _current.set
+"""Make a context that of this task and what it starts."""
+
+
+UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}
+"""What makes the UUIDs that new IDs are the text of, as RFC 9562 has it."""
+
 
 def new_id(strategy: Strategy = "uuid7") -> str:
-    """A new correlation ID: a UUID as RFC 9562 has it."""
-    return str(uuid7() if strategy == "uuid7" else uuid4())
+    """A new correlation ID."""
+    return str(UUIDS[strategy]())
 
 
 def use_header(name: str) -> None:
@@ -178,16 +192,6 @@ def is_tracestate(offered: str) -> bool:
 def is_safe(offered: str) -> bool:
     """Whether ``offered`` can stand in a header and a line as it is, whoever made it."""
     return bool(_SAFE.fullmatch(offered))
-
-
-def begin(context: Context) -> bytes:
-    """Make ``context``, of a new ID, that of this task; gives the ID in bytes."""
-    raw = context.correlation_id.encode()
-    if not tracing.is_traced():
-        # A new ID needs no escaping: what is read again and again is made at once.
-        context._fields = b',"correlation_id":"%b"' % raw
-    _current.set(context)
-    return raw
 
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:

@@ -6,6 +6,7 @@ logged of it is `asgi_observability.middleware`'s.
 
 import asyncio
 from collections.abc import Iterable
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 STOPPED = 503
 """Status recorded for a request that the server cancelled, as it does when it has to stop."""
+
+name_of = itemgetter(0)
+"""The name of a header, without a step of Python for each."""
 
 PATIENCE_SECONDS = 0.1
 """A client that has waited this long may have left: it is looked for before it is answered."""
@@ -54,6 +58,8 @@ class Exchange:
         self,
         layer: "ObservabilityMiddleware",
         scope: Scope,
+        path: str,
+        root_path: str,
         receive: Receive,
         send: Send,
         raw_id: bytes,
@@ -70,8 +76,8 @@ class Exchange:
         self.status = 0
         self.scope = scope
         # Versions of Starlette before 0.33 change these in the scope for what is mounted.
-        self.path: str = scope["path"]
-        self.root_path: str = scope.get("root_path", "")
+        self.path = path
+        self.root_path = root_path
 
     async def receive(self) -> Message:
         """What the server has of the request; the application calls it."""
@@ -87,15 +93,25 @@ class Exchange:
         """Pass on a part of the response; the application calls it."""
         kind = message["type"]
         seconds = None
-        if kind == "http.response.body":
+        if kind == "http.response.start":
+            try:
+                self.status = message["status"]
+                headers = self._headers = message.get("headers") or ()
+                own = self._layer.header
+                if own in map(
+                    name_of, headers
+                ):  # the application's own, which ours takes the place of
+                    headers = [header for header in headers if header[0] != own]
+                message["headers"] = [*headers, (own, self._raw_id)]
+            except Exception:
+                self._layer.count_error()
+        elif kind == "http.response.body":
             if not message.get("more_body"):
                 seconds = perf_counter() - self._began
                 if seconds > PATIENCE_SECONDS:
                     self._has_taken_long()
             elif not self._is_stream:
                 self._goes_on(message)
-        elif kind == "http.response.start":
-            self._starts(message)
         elif kind == "http.response.pathsend":
             seconds = perf_counter() - self._began  # the server sends the file, all of it
         elif kind == "http.response.zerocopysend" and not message.get("more_body"):
@@ -117,14 +133,6 @@ class Exchange:
         """See whether anybody is still there for the last part of the response."""
         if not self._has_left and not self._is_stream:
             self._look_for_client()
-
-    def _starts(self, message: Message) -> None:
-        try:
-            self.status = message["status"]
-            headers = self._headers = message.get("headers") or ()
-            message["headers"] = self._layer.answered_headers(headers, self._raw_id)
-        except Exception:
-            self._layer.count_error()
 
     def _goes_on(self, message: Message) -> None:
         """A part of the body that isn't the last: a stream, or a response in several pieces.

@@ -95,11 +95,11 @@ class Writer:
         """What waits to be written."""
         return max(0, self._put_bytes - self._gone_bytes)
 
-    def put(self, line: bytes, *, urgent: bool = False) -> bool:
+    def put(self, line: bytes, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         size = len(line)
         queued = self._put_bytes - self._gone_bytes + size
-        if queued > (self._urgent_limit if urgent else self._limit):
+        if queued > self._limit and not (urgent and queued <= self._urgent_limit):
             self.dropped += 1
             return False
         self._put_bytes += size

@@ -6,19 +6,20 @@ does an unhandled 500 still get its correlation ID and its count.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
+from sys import modules
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation
+from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
-from asgi_observability.cells import Recorded
 from asgi_observability.correlation import Context, Strategy
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
-from asgi_observability.exchange import Exchange
+from asgi_observability.exchange import Exchange, name_of
 from asgi_observability.instruments import Instruments
+from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
 from asgi_observability.request_line import RequestLine, level_of
@@ -43,6 +44,15 @@ _METHODS = frozenset(HTTP_METHODS)
 _STATUS = {status: str(status) for status in range(100, 600)}
 
 
+class _NoWork:
+    """In place of a `Lifetime`: there is nothing to begin."""
+
+    has_begun = True
+
+    def begin(self) -> None:
+        """Begin nothing."""
+
+
 class Placed(Protocol):
     """A request or WebSocket: its scope, and the paths it came in with."""
 
@@ -54,19 +64,23 @@ class Placed(Protocol):
 class _Answer:
     """One kind of answer: where its duration goes, and its line; ``matched`` keeps its identity."""
 
-    __slots__ = ("line", "matched", "route", "series")
+    __slots__ = ("matched", "note", "route", "write")
 
     def __init__(
         self,
         route: str,
-        series: Recorded | None,
-        line: RequestLine | None,
+        note: Callable[[float], None],
+        write: Callable[[float], None],
         matched: object = None,
     ) -> None:
         self.route = route
-        self.series = series
-        self.line = line
+        self.note = note
+        self.write = write
         self.matched = matched
+
+
+def _nowhere(seconds: float) -> None:
+    """Where what is excluded goes."""
 
 
 class Correlation:
@@ -83,9 +97,11 @@ class Correlation:
         self._count_error = instruments.count_error
         self._refused = instruments.counter(catalogue.HTTP_SERVER_HEADERS_REFUSED)
         self._refused.bind_all()
-        self._own = new_id if callable(new_id) else None
-        self._strategy: Strategy = "uuid7" if callable(new_id) else new_id
+        self._new_id = (
+            partial(self._checked, new_id) if callable(new_id) else correlation.UUIDS[new_id]
+        )
         self._offered = {self.header: "x_correlation_id"} | _OFFERED
+        self._names = frozenset(self._offered)
         self._well_formed: dict[str, Callable[[str], bool]] = {
             "x_correlation_id": is_well_formed,
             "x_request_id": is_well_formed,
@@ -99,17 +115,17 @@ class Correlation:
         What the application and its own middleware read is the same ID, under either name.
         """
         headers = scope["headers"]
-        offered: dict[str, str] | None = None
-        for name, _ in headers:
-            if name in self._offered:
-                offered = self._accepted(headers)
-                break
-        if offered is None:
-            raw = correlation.begin(Context(self._new_id()))
+        # Most requests offer nothing: seen without a step of Python for each of their headers.
+        if self._names.isdisjoint(map(name_of, headers)):
+            correlation_id = str(self._new_id())
+            raw = correlation_id.encode()
+            # Where there are spans, each line may be in another.
+            correlation.use(Context(correlation_id, b"" if tracing.SDK in modules else raw))
             scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
             return raw
-        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id")
-        correlation_id = correlation_id or self._new_id()
+        offered = self._accepted(headers)
+        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id", "")
+        correlation_id = correlation_id or str(self._new_id())
         traceparent = offered.get("traceparent", "")
         # State without the trace that it is about means nothing.
         tracestate = offered.get("tracestate", "") if traceparent else ""
@@ -141,16 +157,16 @@ class Correlation:
             self._count_error()
             return False
 
-    def _new_id(self) -> str:
-        if self._own is not None:
-            try:
-                made = self._own()
-                if isinstance(made, str) and correlation.is_safe(made):
-                    return made
-            except Exception:  # counted below
-                pass
-            self._count_error()
-        return correlation.new_id(self._strategy)
+    def _checked(self, new_id: Callable[[], str]) -> str:
+        """What the host's own ``new_id`` makes, if it can be an ID."""
+        try:
+            made = new_id()
+            if isinstance(made, str) and correlation.is_safe(made):
+                return made
+        except Exception:  # counted below
+            pass
+        self._count_error()
+        return correlation.new_id()
 
 
 class ObservabilityMiddleware:
@@ -159,6 +175,12 @@ class ObservabilityMiddleware:
     ``excluded`` paths and templates are neither counted nor logged, ``quiet`` templates are logged
     at debug.
     """
+
+    own_path: str | None = None
+    """The path at which something else than the application answers, see `answered_before`."""
+
+    lifetime: Lifetime | _NoWork
+    """The background work, which the first request begins where no lifespan has."""
 
     def __init__(
         self,
@@ -176,6 +198,7 @@ class ObservabilityMiddleware:
         self._instruments = instruments
         self.count_error = instruments.count_error
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
+        self.header = self._correlation.header
         self._excluded = frozenset(excluded)
         self._quiet = frozenset(quiet)
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
@@ -184,6 +207,7 @@ class ObservabilityMiddleware:
         self._answers: dict[tuple[int, str, int], _Answer] = {}
         self._by_template: dict[tuple[str, str, int], _Answer] = {}
         self._in_flight = 0
+        self.lifetime = _NoWork()
         instruments.sampled(
             catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
         )
@@ -197,8 +221,13 @@ class ObservabilityMiddleware:
             if _MARK not in scope:  # it is within another application that is observed
                 scope[_MARK] = True
                 raw_id = self._correlation.bind(scope)
-                app = self.answered_before(scope) or app
-                exchange = Exchange(self, scope, receive, send, raw_id)
+                if not self.lifetime.has_begun:
+                    self.begin_at_zero()
+                    self.lifetime.begin()
+                path, root_path = scope["path"], scope.get("root_path", "")
+                if root_path or path == self.own_path:
+                    app = self.answered_before(scope) or app
+                exchange = Exchange(self, scope, path, root_path, receive, send, raw_id)
         except Exception:  # a scope that no server sends
             self.count_error()
         if exchange is None:
@@ -219,7 +248,10 @@ class ObservabilityMiddleware:
                 exchange.returned()
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
-        """What answers ``scope`` in place of the application, if anything does."""
+        """What answers ``scope`` in place of the application, if anything does.
+
+        Asked for `own_path`, and for every path below a root path.
+        """
         return None
 
     def around_lifespan(self) -> AbstractAsyncContextManager[None]:
@@ -253,7 +285,7 @@ class ObservabilityMiddleware:
         self, headers: Iterable[tuple[bytes, bytes]], raw_id: bytes
     ) -> list[tuple[bytes, bytes]]:
         """A response's ``headers`` with the ID, and none that the application put there."""
-        own = self._correlation.header
+        own = self.header
         for name, _ in headers:
             if name == own:
                 headers = [header for header in headers if header[0] != own]
@@ -264,20 +296,18 @@ class ObservabilityMiddleware:
         """Count and log one answered request; gives its route template."""
         try:
             scope = exchange.scope
+            # `matched_by`, written out.
             own = scope.get("fastapi")
             matched = (
                 (own and own.get("effective_route_context"))
                 or scope.get("route")
                 or scope.get("endpoint")
             )
-            try:
-                answer = self._answers[id(matched), scope["method"], status]
-            except KeyError:
+            answer = self._answers.get((id(matched), scope["method"], status))
+            if answer is None:
                 answer = self._answer(exchange, status)
-            if answer.series is not None:
-                answer.series.note(seconds)
-            if answer.line is not None:
-                answer.line.write(seconds)
+            answer.note(seconds)
+            answer.write(seconds)
         except Exception:
             self.count_error()
             return UNMATCHED
@@ -327,7 +357,7 @@ class ObservabilityMiddleware:
         else:
             route, is_stable = self.routes.template(scope, exchange.path, exchange.root_path)
         if self._excluded and exchange.path in self._excluded:
-            return _Answer(route, None, None)
+            return _Answer(route, _nowhere, _nowhere)
         known = method in _METHODS
         answer = self._by_template.get((route, method, status)) if known else None
         if answer is None:
@@ -335,13 +365,13 @@ class ObservabilityMiddleware:
             if known and len(self._by_template) < MAX_ANSWERS:
                 self._by_template[route, method, status] = answer
         if known and is_stable and not self._excluded and len(self._answers) < MAX_ANSWERS:
-            kept = _Answer(answer.route, answer.series, answer.line, matched)
+            kept = _Answer(answer.route, answer.note, answer.write, matched)
             self._answers[id(matched), method, status] = kept
         return answer
 
     def _new_answer(self, route: str, method: str, status: int) -> _Answer:
         if route in self._excluded:
-            return _Answer(route, None, None)
+            return _Answer(route, _nowhere, _nowhere)
         series = self._durations.series(method, route, _STATUS.get(status) or str(status))
         is_quiet = route in self._quiet
         kind: type[Event] = QuietRequest if is_quiet and status < 500 else Request
@@ -354,4 +384,4 @@ class ObservabilityMiddleware:
             route=FromCode(route),
             status=status,
         )
-        return _Answer(route, series, line)
+        return _Answer(route, series.note, line.write)

@@ -74,18 +74,21 @@ class Pipeline:
         }
         self._json = tuple(json)
         self._console: Writer | None = None
+        self.only_put = self._json[0].put if len(self._json) == 1 else None
+        """What takes every line as it is, where there is one writer and nobody to show it to."""
         self._explain = explain
         # What is the same on every line of a logger's event: serialised once.
         self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
         self._undeclared_heads: dict[tuple[str, int, str], bytes] = {}
         self._own = {"timestamp", "level", "event", "logger", *constants}
-        # In one attribute: another thread may look between two.
-        self._stamp = (0, b"")
+        self.stamp = (0, b"")
+        """A second since the epoch, and its text: in one, as another thread may look between."""
         self._for_people = Console(self._constants, colours=is_terminal())
 
     def print_to(self, console: Writer) -> None:
         """Write lines for people as well."""
         self._console = console
+        self.only_put = None
 
     @property
     def writers(self) -> tuple[Writer, ...]:
@@ -138,25 +141,29 @@ class Pipeline:
                 self.counts.broken += 1
                 return
         self.counts.lines[LEVEL_NAMES.get(level) or standard_name(level)] += 1
-        urgent = level >= logging.WARNING
+        urgent = is_urgent(level)
         for writer in self._json:
-            writer.put(line, urgent=urgent)
+            writer.put(line, urgent)
         if self._console:
             try:
                 shown = self._for_people.shown(line)
             except Exception:
                 shown = line
-            self._console.put(shown, urgent=urgent)
+            self._console.put(shown, urgent)
 
     def now(self) -> bytes:
         """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
         now = time.time()
-        second, stamp = self._stamp
-        if second != int(now):
-            second = int(now)
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-            self._stamp = second, stamp
+        second, stamp = self.stamp_of(now)
         return b"%b.%06dZ" % (stamp, (now - second) * 1_000_000)
+
+    def stamp_of(self, now: float) -> tuple[int, bytes]:
+        """The second that ``now`` is in, and its text; remembered, as many lines have the same."""
+        stamp, second = self.stamp, int(now)
+        if stamp[0] != second:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self.stamp = stamp = second, text.encode()
+        return stamp
 
     def head(self, logger: str, level: int, event: str) -> bytes:
         """What follows the timestamp in each line of a logger's event, from its quote on."""
@@ -284,6 +291,11 @@ class Pipeline:
             self.write(self._least(name, level, event, fields), level)
         except Exception:
             self.counts.broken += 1
+
+
+def is_urgent(level: int) -> bool:
+    """Whether a line is written at once, and has room in a queue that is all but full."""
+    return level >= logging.WARNING
 
 
 def _text(template: object) -> str:

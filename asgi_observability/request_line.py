@@ -5,21 +5,44 @@ hold. What is saved is the event's object and its serialisation, at every reques
 """
 
 import logging
+from collections.abc import Callable
+from time import time
 
 import orjson
 
 from asgi_observability import correlation
 from asgi_observability import logger as loggers
+from asgi_observability.correlation import MAX_ID_BYTES
 from asgi_observability.event import Event
+from asgi_observability.levels import standard_name
 from asgi_observability.log_sampling import weight
 from asgi_observability.logger import NamedLogger
-from asgi_observability.pipeline import Pipeline
+from asgi_observability.pipeline import MAX_LINE_BYTES, Pipeline, is_urgent
+
+_WITH_ID = b'{"timestamp":"%b.%06dZ%b,"correlation_id":"%b"%b%.1f}\n'
+_REST_BYTES = 400
+"""The time, and a duration with as many digits as a number can have."""
+
+_WITH_FIELDS = b'{"timestamp":"%b.%06dZ%b%b%b%.1f}\n'
 
 
 class RequestLine:
     """The line of one kind of answer: a route, a method, a status."""
 
-    __slots__ = ("_fields", "_head", "_kind", "_level", "_logger", "_pipeline", "_rate", "_tail")
+    __slots__ = (
+        "_counted",
+        "_fields",
+        "_head",
+        "_is_urgent",
+        "_kind",
+        "_level",
+        "_level_name",
+        "_logger",
+        "_pipeline",
+        "_put",
+        "_rate",
+        "_tail",
+    )
 
     def __init__(
         self, logger: NamedLogger, kind: type[Event], level: int, **fields: str | int
@@ -27,29 +50,41 @@ class RequestLine:
         self._logger = logger
         self._kind = kind
         self._level = level
+        self._level_name = standard_name(level)
+        self._is_urgent = is_urgent(level)
         self._fields = fields
         self._pipeline: Pipeline | None = None
+        self._put: Callable[[bytes, bool], bool] | None = None
+        self._counted: dict[str, int] = {}
         self._head = self._tail = b""
         self._rate = 1.0
 
     def write(self, seconds: float) -> None:
-        """Log it, unless a level or sampling leaves it out."""
+        """Log it, unless a level or sampling leaves it out.
+
+        Written out here, at every request: `Pipeline.now`, and `Pipeline.write` to one writer.
+        """
         if self._level < self._logger.threshold:
             return
         pipeline = loggers._pipeline
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
-        context = correlation.context()
+        context = correlation._current.get()
         if self._rate < 1.0 and context.position >= self._rate:
             pipeline.counts.sampled += 1
             return
-        line = b'{"timestamp":"%b%b%b%b%.1f}\n' % (
-            pipeline.now(),
-            self._head,
-            context.fields,
-            self._tail,
-            seconds * 1000,
-        )
+        now = time()
+        second, stamp = pipeline.stamp
+        if int(now) != second:
+            second, stamp = pipeline.stamp_of(now)
+        fraction, known = (now - second) * 1_000_000, context.only_id
+        if known and self._put:
+            line = _WITH_ID % (stamp, fraction, self._head, known, self._tail, seconds * 1000)
+            self._counted[self._level_name] += 1
+            self._put(line, self._is_urgent)
+            return
+        whose = context.fields
+        line = _WITH_FIELDS % (stamp, fraction, self._head, whose, self._tail, seconds * 1000)
         pipeline.write(line, self._level)
 
     def _prepare(self, pipeline: Pipeline) -> None:
@@ -60,6 +95,9 @@ class RequestLine:
             self._head += b',"weight":%b' % orjson.dumps(weight(rate))
         self._tail = b",%b," % orjson.dumps(self._fields)[1:-1] + b'"duration_ms":'
         self._rate = rate
+        self._counted = pipeline.counts.lines
+        longest = len(self._head) + len(self._tail) + MAX_ID_BYTES + _REST_BYTES
+        self._put = pipeline.only_put if longest <= MAX_LINE_BYTES else None
         self._pipeline = pipeline
 
 

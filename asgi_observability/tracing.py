@@ -2,17 +2,17 @@
 
 import sys
 
-_SDK = "opentelemetry.sdk.trace"
+SDK = "opentelemetry.sdk.trace"
 
 
 def is_traced() -> bool:
     """Whether there can be spans: the API alone, which many libraries load, makes none."""
-    return _SDK in sys.modules
+    return SDK in sys.modules
 
 
 def active_trace_id() -> str:
     """The trace ID of the span that is active here, 32 hexadecimal digits; empty without one."""
-    if _SDK not in sys.modules:
+    if SDK not in sys.modules:
         return ""
     try:
         context = sys.modules["opentelemetry.trace"].get_current_span().get_span_context()
