@@ -20,7 +20,7 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
-from asgi_observability import catalogue
+from asgi_observability import catalogue, option_values
 from asgi_observability.background import Background, Rounds
 from asgi_observability.forking import in_each_child
 from asgi_observability.found_folder import folder_of_its_own
@@ -60,6 +60,9 @@ def observe_process(
     Raises ValueError without either of the two, or for a name that the collector would not read;
     OSError when the port can't be had.
     """
+    option_values.service(service)
+    option_values.port("port", port)
+    registries = option_values.each("registries", registries, CollectorRegistry, "registries")
     if textfile is None and port is None:
         raise ValueError("observe_process: give textfile=…, for node_exporter, or port=…")
     path = None if textfile is None else Path(textfile).absolute()
