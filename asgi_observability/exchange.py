@@ -121,7 +121,10 @@ class Exchange:
     def _starts(self, message: Message) -> None:
         try:
             self.status = message["status"]
-            headers = self._headers = message.get("headers") or ()
+            headers = message.get("headers") or ()
+            if headers.__class__ is not list:
+                headers = list(headers)  # it may be read only once
+            self._headers = headers
             message["headers"] = self._layer.answered_headers(headers, self._raw_id)
         except Exception:
             self._layer.count_error()

@@ -483,6 +483,34 @@ async def test_a_file_the_server_sends_itself_is_complete() -> None:
     assert counted(watched, "/file", 200) == 1
 
 
+async def test_headers_that_can_be_read_only_once_are_all_sent() -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = ((name, b"1") for name in (b"content-length", b"x-own"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    app = Starlette(routes=[Mount("/plain", app=plain)])
+    observed(app)
+    response = await asked(app, "/plain/")
+    assert response.headers["x-own"] == "1"
+    assert response.headers["X-Correlation-ID"]
+
+
+def test_a_websocket_is_accepted_with_headers_of_any_kind() -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = None if scope["path"].endswith("none") else ((b"x-own", b"1") for _ in range(1))
+        await send({"type": "websocket.accept", "headers": headers})
+        await send({"type": "websocket.close"})
+
+    app = Starlette(routes=[Mount("/plain", app=plain)])
+    observed(app)
+    for path, own in (("/plain/none", []), ("/plain/some", [(b"x-own", b"1")])):
+        with TestClient(app).websocket_connect(path) as websocket:
+            headers = list(websocket.extra_headers or ())
+        assert [header for header in headers if header[0] == b"x-own"] == own
+
+
 async def test_a_scope_that_no_server_sends_reaches_the_application() -> None:
     reached = []
 
