@@ -1,20 +1,18 @@
 """How a service adopts the layer: one call, in place."""
 
 import asyncio
-import math
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation
+from asgi_observability import catalogue, correlation, option_values
 from asgi_observability.correlation import Strategy
 from asgi_observability.lifetime import Lifetime
 from asgi_observability.log_options import LogOptions
@@ -22,14 +20,12 @@ from asgi_observability.logging import configure_logging
 from asgi_observability.metric import Metric
 from asgi_observability.middleware import QUIET_ROUTES, Correlation, ObservabilityMiddleware
 from asgi_observability.observability import Observability
-from asgi_observability.privacy import Mode
+from asgi_observability.privacy import Mode, Privacy
 from asgi_observability.resource import Resource
 from asgi_observability.routes import Routes
 from asgi_observability.scrape import Scrape
 from asgi_observability.scrape_server import OwnPort
 from asgi_observability.watched import Watched
-
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 
 EVERYWHERE = "0.0.0.0"
 """Where a port of its own listens."""
@@ -67,7 +63,7 @@ def observe(
     exclude: Iterable[str] = (),
     quiet: Iterable[str] = QUIET_ROUTES,
     slow_operation_seconds: Mapping[str, float] | None = None,
-    workers_dir: Path | None = None,
+    workers_dir: str | Path | None = None,
 ) -> WatchedApp:
     """Watch ``app``, a FastAPI or Starlette: requests, WebSockets, logs, correlation, `/metrics`.
 
@@ -76,7 +72,28 @@ def observe(
     TypeError, with the fix, for what can't be observed, is observed already, or isn't an option's
     value; OSError when the folder of logs can't be written.
     """
-    _check(app, service, header, metrics_path, exclude=exclude, quiet=quiet)
+    _check(app)
+    option_values.service(service)
+    for name, text in {"version": version, "environment": environment}.items():
+        option_values.of_kind(name, text, str, "a text")
+    if logs is not None:
+        option_values.of_kind("logs", logs, LogOptions, "LogOptions(…), or None")
+    if replace_handlers is not None:
+        option_values.of_kind("replace_handlers", replace_handlers, bool, "True or False")
+    Privacy("strict" if privacy is None else privacy, () if safe_fields is None else safe_fields)
+    option_values.header(header)
+    option_values.function("id_generator", id_generator, get_args(Strategy))
+    option_values.function("id_validator", id_validator)
+    option_values.metrics_path(metrics_path)
+    option_values.token("metrics_token", metrics_token)
+    option_values.port("metrics_port", metrics_port)
+    registries = option_values.each("registries", registries, CollectorRegistry, "registries")
+    narrowed = option_values.each("narrowed", narrowed, Metric, "metrics")
+    exclude = option_values.each("exclude", exclude, str, "paths")
+    quiet = option_values.each("quiet", quiet, str, "paths")
+    option_values.seconds_by_name("slow_operation_seconds", slow_operation_seconds)
+    own_buckets = _with_buckets(buckets)
+    workers_dir = option_values.folder("workers_dir", workers_dir)
     resource = Resource(service, version, environment)
     if logs is not None:
         asked = {
@@ -90,7 +107,7 @@ def observe(
     observability = Observability(
         resource,
         workers_dir,
-        narrowed=[*narrowed, *_with_buckets(buckets)],
+        narrowed=[*narrowed, *own_buckets],
         log_levels=logs.levels if logs else None,
         slow_operation_seconds=slow_operation_seconds,
     )
@@ -192,13 +209,7 @@ def _build_in(app: Starlette, layer: _Layer) -> None:
         app.middleware_stack = layer.around(app.middleware_stack)
 
 
-def _check(
-    app: Starlette,
-    service: str,
-    header: str,
-    metrics_path: str | None,
-    **paths: Iterable[str],
-) -> None:
+def _check(app: Starlette) -> None:
     if not hasattr(app, "build_middleware_stack"):
         raise TypeError(
             f"observe() takes the FastAPI or Starlette application itself, not {type(app).__name__}"
@@ -210,23 +221,10 @@ def _check(
             f"this application is observed already, as service {_observed[app]!r}; "
             "call observe() once, and use what it gave"
         )
-    if not service:
-        raise ValueError("service is empty; name the service, such as 'billing'")
-    if not _HEADER.fullmatch(header):
-        raise ValueError(f"header={header!r} can't be a header's name; use one like X-Request-ID")
-    if metrics_path is not None and not metrics_path.startswith("/"):
-        raise ValueError(
-            f"metrics_path={metrics_path!r}: begin it with a slash, or use None for no such path"
-        )
-    for name, given in paths.items():
-        if isinstance(given, str):
-            raise ValueError(f"{name}={given!r} is one text; give a list, [{given!r}]")
 
 
 def _with_buckets(buckets: Iterable[float] | None) -> list[Metric]:
     if buckets is None:
         return []
-    bounds = tuple(float(bound) for bound in buckets)
-    if not bounds or list(bounds) != sorted({*bounds}) or not all(map(math.isfinite, bounds)):
-        raise ValueError("buckets are seconds that rise, such as [0.1, 0.5, 2, 10]")
+    bounds = option_values.rising_seconds("buckets", buckets)
     return [replace(catalogue.HTTP_SERVER_REQUEST_DURATION, buckets=bounds)]

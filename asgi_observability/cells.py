@@ -161,11 +161,11 @@ class HistogramCell(Cell[HistogramRow]):
         self.forget()
 
     def note(self, value: float = 1.0) -> None:
-        """Observe ``value``, in the metric's unit."""
+        """Observe ``value``, in the metric's unit; not negative, as its sum may never fall."""
         try:
             if value.__class__ is not float:
                 value = float(value)
-            if value - value == 0.0:  # finite; each request comes by here
+            if 0.0 <= value < inf:
                 self._counts[bisect_left(self._bounds, value)] += 1
                 self._sum += value
                 if value > self._largest:

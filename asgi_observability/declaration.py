@@ -95,4 +95,6 @@ def _checked_buckets(metric: str, buckets: Sequence[float]) -> tuple[float, ...]
         raise ValueError(f"{metric}: buckets are upper bounds, each above the one before")
     if not all(math.isfinite(bound) for bound in bounds):
         raise ValueError(f"{metric}: buckets are numbers")
+    if bounds[0] < 0:
+        raise ValueError(f"{metric}: buckets are not negative: the sum may never fall")
     return bounds

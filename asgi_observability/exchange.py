@@ -96,11 +96,12 @@ class Exchange:
         if kind == "http.response.start":
             try:
                 self.status = message["status"]
-                headers = self._headers = message.get("headers") or ()
+                headers = message.get("headers") or ()
+                if headers.__class__ is not list:
+                    headers = list(headers)  # it may be read only once
+                self._headers = headers
                 own = self._layer.header
-                if own in map(
-                    name_of, headers
-                ):  # the application's own, which ours takes the place of
+                if own in map(name_of, headers):  # the application's own: ours takes its place
                     headers = [header for header in headers if header[0] != own]
                 message["headers"] = [*headers, (own, self._raw_id)]
             except Exception:

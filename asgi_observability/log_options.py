@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from asgi_observability import option_values
 from asgi_observability.log_files import Keeping
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.privacy import Mode
@@ -43,3 +44,12 @@ class LogOptions:
     safe_fields: tuple[str, ...] = ()
     replace_handlers: bool = False
     structlog: bool = False
+
+    def __post_init__(self) -> None:
+        """A folder may be given as text. Raises ValueError or TypeError for what can't be one."""
+        for name in ("folder", "workers_dir"):
+            object.__setattr__(self, name, option_values.folder(name, getattr(self, name)))
+        option_values.choice("stdout", self.stdout, ("json", "console", "off"))
+        option_values.of_kind("hash_key", self.hash_key, str, "a text, or '' for none")
+        if option_values.of_kind("queue_bytes", self.queue_bytes, int, "a number") <= 0:
+            raise ValueError(f"queue_bytes={self.queue_bytes}: give a number above 0")

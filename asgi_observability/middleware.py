@@ -5,12 +5,12 @@ does an unhandled 500 still get its correlation ID and its count.
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import cached_property, partial
 from sys import modules
 from typing import Protocol
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
@@ -260,8 +260,16 @@ class ObservabilityMiddleware:
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            async with self.around_lifespan():
-                await self.app(scope, receive, send)
+            async with AsyncExitStack() as running:
+                await running.enter_async_context(self.around_lifespan())
+
+                async def ended_first(message: Message) -> None:
+                    # A server that hears of the end may cancel this, or end the process, at once.
+                    if message["type"].startswith("lifespan.shutdown."):
+                        await running.aclose()
+                    await send(message)
+
+                await self.app(scope, receive, ended_first)
             return
         conversation = None
         try:

@@ -94,7 +94,7 @@ class Privacy:
         if value is None or value is True or value is False:
             return value, ""
         if not is_secrets_name(name):  # the usual kinds, without the rest
-            kind = value.__class__
+            kind = type(value)
             if kind is str and value in constants:
                 return value, ""
             if kind is int and -LARGEST_NUMBER < value < LARGEST_NUMBER:  # type: ignore[operator]
@@ -146,8 +146,15 @@ class _Walk:
         self._values += 1
         if depth > MAX_DEPTH or self._values > MAX_VALUES:
             return LEFT_OUT
-        if value is None or isinstance(value, bool):
+        if value is None or value is True or value is False:
             return value
+        try:
+            return self._looked_at(name, value, depth)
+        except Exception:  # the host's own code, which values run when they are looked at
+            self.reason = "it can't be looked at"
+            return bare_class_name(type(value))
+
+    def _looked_at(self, name: str, value: object, depth: int) -> object:
         if is_secrets_name(name) and not (name.endswith("tokens") and _is_number(value)):
             self.reason = "its name is that of a secret"
             return SECRET

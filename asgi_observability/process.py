@@ -8,7 +8,6 @@ Forked processes are observed as well, however they end but by SIGKILL.
 """
 
 import atexit
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,20 +19,18 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
-from asgi_observability import catalogue
+from asgi_observability import catalogue, option_values
 from asgi_observability.background import Background, Rounds
 from asgi_observability.forking import in_each_child
 from asgi_observability.found_folder import folder_of_its_own
 from asgi_observability.instruments import Instruments
+from asgi_observability.process_end import END_SECONDS, at_os_exit
 from asgi_observability.resource import Resource
 from asgi_observability.runtime import SAMPLE_SECONDS, RuntimeSampler
 from asgi_observability.scrape_server import ScrapeServer, listening
 from asgi_observability.textfile import Textfile
 from asgi_observability.watched import Watched
 from asgi_observability.workers import TASK, Workers
-
-END_SECONDS = 2.0
-"""How long the end of a process is held up at most to write down what it has counted."""
 
 _observed: "list[_ObservedProcess]" = []
 
@@ -60,6 +57,9 @@ def observe_process(
     Raises ValueError without either of the two, or for a name that the collector would not read;
     OSError when the port can't be had.
     """
+    option_values.service(service)
+    option_values.port("port", port)
+    registries = option_values.each("registries", registries, CollectorRegistry, "registries")
     if textfile is None and port is None:
         raise ValueError("observe_process: give textfile=…, for node_exporter, or port=…")
     path = None if textfile is None else Path(textfile).absolute()
@@ -88,7 +88,8 @@ class _ObservedProcess:
         self.instruments = instruments
         self._own_folder = None if path else folder_of_its_own()
         self._pid = os.getpid()
-        self._has_ended = False
+        self._has_ended = self._is_written = False
+        self._ending: threading.Thread | None = None
         folder = path.with_name(f".{path.name}.processes") if path else self._own_folder
         runtime = RuntimeSampler(self.instruments, resource)
         self._workers = Workers(self.instruments, folder)
@@ -107,8 +108,7 @@ class _ObservedProcess:
         in_each_child(self._begin_in_child)
         atexit.register(self.end)
         self._end_with_sigterm()
-        if multiprocessing.parent_process() is not None:
-            self._end_with_os_exit()
+        at_os_exit(self.end)
 
     def end(self) -> None:
         """Write down what is counted, once. Never raises; takes `END_SECONDS` at most or so."""
@@ -126,25 +126,14 @@ class _ObservedProcess:
             self._workers.leave_last_snapshot()
             if self._own_folder and os.getpid() == self._pid:
                 shutil.rmtree(self._own_folder, ignore_errors=True)
+        self._is_written = True
 
     def _begin_in_child(self) -> None:
-        self._has_ended = False
+        self._has_ended = self._is_written = False
+        self._ending = None
         if self._server:
             self._server.close_in_child()
             self._server = None
-        self._end_with_os_exit()
-
-    def _end_with_os_exit(self) -> None:
-        # multiprocessing, and workers of queues that fork for each job, leave by it, and past
-        # everything that could be registered for the end.
-        leave = os._exit
-
-        def ended(status: int) -> None:
-            os._exit = leave
-            self.end()
-            leave(status)
-
-        os._exit = ended  # type: ignore[assignment]
 
     def _end_with_sigterm(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -153,10 +142,16 @@ class _ObservedProcess:
             signal.signal(signal.SIGTERM, self._terminated)
 
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
-        # In a thread: what is interrupted here may hold a lock that is needed.
-        with suppress(RuntimeError):
-            ending = threading.Thread(target=self.end, daemon=True)
-            ending.start()
-            ending.join(END_SECONDS)
+        if self._ending is not None:
+            # Once more, as pools of multiprocessing ask: the first one is at it.
+            self._ending.join(END_SECONDS)
+        elif self._has_ended and not self._is_written:
+            # Interrupted here is what writes: it goes on, and so to the end of the process.
+            return
+        elif not self._has_ended:
+            self._ending = threading.Thread(target=self.end, daemon=True)
+            with suppress(RuntimeError):
+                self._ending.start()
+                self._ending.join(END_SECONDS)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

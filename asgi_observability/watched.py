@@ -52,8 +52,8 @@ class Watched:
         self,
         name: str,
         text: str = "",
-        buckets: Sequence[float] = catalogue.OPERATION_SECONDS,
         /,
+        buckets: Sequence[float] = catalogue.OPERATION_SECONDS,
         **labels: Values,
     ) -> HistogramFamily:
         """The histogram ``name``, with upper bounds in its unit. Raises like `counter`."""

@@ -92,7 +92,7 @@ class Conversation:
         """Pass on what goes to the client; the application calls it."""
         kind = message["type"]
         if kind in {"websocket.accept", "websocket.http.response.start"}:
-            headers = message.get("headers", ())
+            headers = [*(message.get("headers") or ())]
             message["headers"] = self._layer.answered_headers(headers, self._raw_id)
         await self._send(message)
         if kind == "websocket.send":

@@ -21,6 +21,7 @@ from asgi_observability.forking import in_each_child
 from asgi_observability.found_folder import found_folder, listeners_beside
 from asgi_observability.instruments import Instruments
 from asgi_observability.logging import get_logger
+from asgi_observability.process_end import at_os_exit
 from asgi_observability.snapshot import FamilySnapshot, merged
 from asgi_observability.workers_folder import Families, Others, WorkersFolder
 
@@ -46,13 +47,14 @@ class Workers:
         """Where this process is asked; others that listen there too are looked for."""
         self._apart = 0
         self._look_again = 0.0
-        self._is_copy = False
+        self._is_copy = self._is_forked = False
         self._writing = threading.Lock()
         self._written: Families = []
         self._others = Others()
         if folder:
             self.share(folder)
         in_each_child(self.begin_in_child)
+        at_os_exit(self._end_child)
 
     @property
     def folder(self) -> Path | None:
@@ -113,8 +115,14 @@ class Workers:
         self._is_copy = self._is_copy or bool(self._written)
         self._written = []
         self._others = Others()
+        self._is_forked = True
         if self._folder:
             self._folder.begin_in_child()
+
+    def _end_child(self) -> None:
+        # It may have lived for less than a round.
+        if self._is_forked:
+            self.leave_last_snapshot()
 
     def _write(self, host_within_seconds: float) -> None:
         if self._folder:

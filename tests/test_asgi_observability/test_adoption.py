@@ -1,6 +1,8 @@
 """`observe` in place: whoever runs the application, in whatever way, is watched."""
 
+import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,13 +15,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 import asgi_observability as obs
 from asgi_observability import correlation
 from asgi_observability.adoption import WatchedApp
 from asgi_observability.event import FromCode
 from asgi_observability.events import QuietRequest
+from asgi_observability.log_options import LogOptions
 from asgi_observability.logger import get_logger
 from tests.captured_logs import captured_logs
 from tests.free_port import free_port
@@ -108,14 +111,65 @@ def test_who_observes_twice_is_told_so() -> None:
         ({"header": "X Correlation"}, "header='X Correlation'"),
         ({"metrics_path": "metrics"}, "begin it with a slash"),
         ({"exclude": "/health"}, r"exclude.*\['/health'\]"),
-        ({"buckets": [2, 1]}, "numbers|seconds that rise"),
+        ({"header": "Content-Length"}, "means something else"),
+        ({"buckets": [2, 1]}, "seconds that rise"),
+        ({"buckets": [1, "a"]}, "seconds that rise"),
+        ({"buckets": 5}, "seconds that rise"),
+        ({"version": None}, "version=None: give a text"),
+        ({"logs": 1}, r"logs=1: give LogOptions\(…\), or None"),
+        ({"replace_handlers": "yes"}, "give True or False"),
+        ({"privacy": "strickt"}, "did you mean strict"),
+        ({"safe_fields": "plan"}, r"safe_fields.*\['plan'\]"),
+        ({"id_generator": "uuid9"}, "did you mean uuid|use uuid7 or uuid4 or a function"),
+        ({"id_validator": "x"}, "use a function"),
+        ({"metrics_token": "\xe9"}, "metrics_token: give a text of ASCII"),
+        ({"metrics_token": None}, "metrics_token: give a text of ASCII"),
+        ({"metrics_port": 99999}, "metrics_port=99999: give a number from 0 to 65535"),
+        ({"metrics_port": "9100"}, "metrics_port='9100'"),
+        ({"registries": [5]}, "give a list of registries"),
+        ({"registries": 5}, "give a list of registries"),
+        ({"quiet": [1]}, "give a list of paths"),
+        ({"narrowed": [1]}, "give a list of metrics"),
+        ({"slow_operation_seconds": {"bank": -1}}, "'bank': -1 are no seconds"),
+        ({"slow_operation_seconds": 5}, "seconds by name"),
+        ({"workers_dir": 5}, "workers_dir=5: give the path of a folder"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_with_the_fix(
     options: dict[str, Any], fix: str
 ) -> None:
-    with pytest.raises(ValueError, match=fix):
+    with pytest.raises((ValueError, TypeError), match=fix):
         obs.observe(FastAPI(), **{"service": "billing", "logs": None} | options)
+
+
+def test_a_folder_may_be_given_as_text(tmp_path: Path) -> None:
+    watched = observed(FastAPI(), workers_dir=str(tmp_path / "workers"))
+    assert watched.observability.workers.folder == tmp_path / "workers"
+    assert LogOptions(folder=str(tmp_path)).folder == tmp_path  # type: ignore[arg-type]
+
+
+async def test_a_server_may_give_up_a_lifespan_that_it_heard_the_end_of() -> None:
+    app = FastAPI()
+    watched = observed(app)
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    told: list[str] = []
+
+    async def receive() -> Message:
+        return next(events)
+
+    async def send(message: Message) -> None:
+        told.append(message["type"])
+        if message["type"] == "lifespan.shutdown.complete":
+            asyncio.get_running_loop().call_soon(lifespan.cancel)  # as hypercorn does
+
+    async def run() -> None:
+        await app({"type": "lifespan", "asgi": {}, "state": {}}, receive, send)
+
+    lifespan = asyncio.create_task(run())
+    await asyncio.wait([lifespan])
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert not watched.observability.rounds.thread.is_running
+    assert not lifespan.cancelled(), "the process of the server ends with an error"
 
 
 def test_what_is_no_application_is_refused_with_the_fix() -> None:
@@ -427,6 +481,34 @@ async def test_a_file_the_server_sends_itself_is_complete() -> None:
     await app(scope, receive, send)
     assert told == ["http.response.start", "http.response.pathsend"]
     assert counted(watched, "/file", 200) == 1
+
+
+async def test_headers_that_can_be_read_only_once_are_all_sent() -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = ((name, b"1") for name in (b"content-length", b"x-own"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    app = Starlette(routes=[Mount("/plain", app=plain)])
+    observed(app)
+    response = await asked(app, "/plain/")
+    assert response.headers["x-own"] == "1"
+    assert response.headers["X-Correlation-ID"]
+
+
+def test_a_websocket_is_accepted_with_headers_of_any_kind() -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = None if scope["path"].endswith("none") else ((b"x-own", b"1") for _ in range(1))
+        await send({"type": "websocket.accept", "headers": headers})
+        await send({"type": "websocket.close"})
+
+    app = Starlette(routes=[Mount("/plain", app=plain)])
+    observed(app)
+    for path, own in (("/plain/none", []), ("/plain/some", [(b"x-own", b"1")])):
+        with TestClient(app).websocket_connect(path) as websocket:
+            headers = list(websocket.extra_headers or ())
+        assert [header for header in headers if header[0] == b"x-own"] == own
 
 
 async def test_a_scope_that_no_server_sends_reaches_the_application() -> None:

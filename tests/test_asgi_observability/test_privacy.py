@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -197,8 +198,20 @@ def test_a_value_that_can_not_be_looked_at_breaks_no_line() -> None:
         def __str__(self) -> str:
             raise RuntimeError(TEXT)
 
+    class Hiding:
+        @property
+        def __class__(self) -> type:  # type: ignore[override]
+            raise RuntimeError(TEXT)
+
+    class Closed(dict[str, int]):
+        def items(self) -> Any:
+            raise RuntimeError(TEXT)
+
     with captured_logs() as lines:
         log.info("said", it=Broken(), also={Broken(): 1})
+        log.info("hidden", it=Hiding(), also=Closed(a=1), n=1)
+    hidden = next(line for line in lines if line["event"] == "hidden")
+    assert (hidden["it"], hidden["also"], hidden["n"]) == ("Hiding", "Closed", 1)
     assert "said" in {line["event"] for line in lines}
     assert TEXT not in str(lines)
 

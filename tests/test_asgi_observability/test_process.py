@@ -101,6 +101,38 @@ def test_sigterm_writes_and_ends_the_process_as_before(textfile: Path) -> None:
     assert values(textfile.read_text())["paid_total"] == 5
 
 
+def test_a_process_that_is_asked_twice_to_end_writes_all_the_same(textfile: Path) -> None:
+    # Pools of multiprocessing do so, and whoever stops a whole group of processes.
+    twice = """
+import prometheus_client
+class AsksAgain:
+    asked = 1
+    def collect(self):
+        if self.asked == 1:
+            self.asked = 2
+            os.kill(os.getpid(), 15)
+            time.sleep(0.05)
+        return []
+asks_again = AsksAgain()
+registry = prometheus_client.CollectorRegistry()
+asks_again.asked = 0
+registry.register(asks_again)
+watched.instruments.include(registry)
+paid.inc(5, by='card')
+asks_again.asked = 1
+os.kill(os.getpid(), 15)
+time.sleep(600)
+"""
+    process = subprocess.run(script(f"textfile={str(textfile)!r}", twice), cwd=ROOT, check=False)
+    assert process.returncode == -signal.SIGTERM
+    assert values(textfile.read_text())["paid_total"] == 5
+
+
+def test_a_process_that_leaves_by_os_exit_writes_first(textfile: Path) -> None:
+    run(textfile, "paid.inc(5, by='card'); os._exit(0)")
+    assert values(textfile.read_text())["paid_total"] == 5
+
+
 def test_a_handler_of_the_host_s_own_stays(textfile: Path) -> None:
     run(
         textfile,

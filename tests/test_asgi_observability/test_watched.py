@@ -117,3 +117,18 @@ def test_a_wrong_declaration_is_refused_with_the_fix(
 def test_the_same_declaration_gives_the_same_metric(watched: Watched) -> None:
     first = watched.counter("invoices_total", kind=["paper"])
     assert watched.counter("invoices_total", kind=["paper"]) is first
+
+
+def test_a_histogram_takes_its_buckets_by_name(watched: Watched) -> None:
+    sizes = watched.histogram("size_bytes", "Sizes", buckets=[1, 10], kind=["x"])
+    sizes.observe(5, kind="x")
+    assert value(watched, "size_bytes_bucket", kind="x", le="10.0") == 1
+
+
+def test_the_sum_of_a_histogram_never_falls(watched: Watched) -> None:
+    # OpenMetrics knows no negative sum: readers refuse the whole answer to a scrape.
+    watched.histogram("size_bytes", "Sizes", [1, 10]).observe(-5)
+    assert value(watched, "size_bytes_sum") == 0
+    assert value(watched, "instrumentation_errors_total") == 1
+    with pytest.raises(ValueError, match="not negative"):
+        watched.histogram("degrees", "Degrees", [-1, 1])

@@ -151,6 +151,17 @@ def _killed_at(step: int, folder: Path) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
+def test_a_child_that_lives_for_less_than_a_round_is_counted(tmp_path: Path) -> None:
+    instruments = counted(1)
+    workers = Workers(instruments, tmp_path)
+    pid = os.fork()
+    if not pid:
+        count(instruments, 10)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert paid(workers) == 11
+
+
 def test_children_of_a_preforking_server_count_for_themselves(tmp_path: Path) -> None:
     instruments = counted(50, waiting=4)
     master = Workers(instruments, tmp_path)
