@@ -12,10 +12,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
+import psutil
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Scope
@@ -34,7 +35,12 @@ SERVED = (
     "  without access line",
     "fastapi-instrumentator",
     "the three together",
+    "OpenTelemetry's",
 )
+IN_PROCESS = tuple(name for name in VARIANTS if name != "OpenTelemetry's")
+BESIDE_OPENTELEMETRY = ("bare app", "this layer", "the three together", "OpenTelemetry's")
+"""By themselves: once it is loaded, this layer asks it for the active span of each request."""
+
 SCRAPED = ("this layer", "fastapi-instrumentator", "starlette-exporter", "the three together")
 SERVED_ROUNDS, SERVED_SECONDS, CONNECTIONS = 5, 1.0, 16
 CHUNKS = 2000
@@ -52,7 +58,10 @@ async def run() -> None:
     _print_over_bare(f"scraped every {REQUESTS} requests", scraped)
     bare, ours = (statistics.median(each) for each in (await _unheard(_chunks())).values())
     print(f"\na streamed chunk: {bare:.2f} µs bare, {ours - bare:+.2f} µs in this layer")
-    _print_of_bare(await _over_http())
+    _print_over_bare(
+        "1 route, OpenTelemetry loaded", await _unheard(_in_process(1, BESIDE_OPENTELEMETRY))
+    )
+    _print_of_bare(*await _over_http())
 
 
 async def _unheard(measuring: Awaitable[Measured]) -> Measured:
@@ -61,8 +70,10 @@ async def _unheard(measuring: Awaitable[Measured]) -> Measured:
         return await measuring
 
 
-async def _in_process(count: int, *, scraped: bool = False) -> Measured:
-    apps = {name: layer(routes(FastAPI(), count)) for name, layer in VARIANTS.items()}
+async def _in_process(
+    count: int, names: Iterable[str] = IN_PROCESS, *, scraped: bool = False
+) -> Measured:
+    apps = {name: VARIANTS[name](routes(FastAPI(), count)) for name in names}
     path = f"/r{count - 1}/items/1"
     microseconds: Measured = {name: [] for name in apps}
     for _ in range(ROUNDS):
@@ -123,27 +134,33 @@ def _streaming() -> FastAPI:
     return app
 
 
-async def _over_http() -> Measured:
+async def _over_http() -> tuple[Measured, dict[str, float]]:
+    """Requests a second of each round, and at their end the MB of each server."""
     per_second: Measured = {name: [] for name in SERVED}
     with ExitStack() as stack:
-        ports = {name: _served(stack, name) for name in SERVED}
+        servers = {name: _served(stack, name) for name in SERVED}
+        ports = {name: port for name, (port, _) in servers.items()}
         for port in ports.values():
             await _answers(port)
         for _ in range(SERVED_ROUNDS):
             for name, port in ports.items():
                 per_second[name].append(await _requests_per_second(port))
-    return per_second
+        memory = {
+            name: psutil.Process(process.pid).memory_info().rss / 1e6
+            for name, (_, process) in servers.items()
+        }
+    return per_second, memory
 
 
-def _print_of_bare(per_second: Measured) -> None:
+def _print_of_bare(per_second: Measured, memory: dict[str, float]) -> None:
     bare = statistics.median(per_second["bare app"])
-    print(f"\nover HTTP, {CONNECTIONS} connections:{'requests/s':>14} {'of bare':>8}")
+    print(f"\nover HTTP, {CONNECTIONS} connections:{'requests/s':>14} {'of bare':>8} {'MB':>7}")
     for name, values in per_second.items():
         median = statistics.median(values)
-        print(f"  {name:<28} {median:>10.0f} {median / bare:>8.2f}")
+        print(f"  {name:<28} {median:>10.0f} {median / bare:>8.2f} {memory[name]:>7.1f}")
 
 
-def _served(stack: ExitStack, name: str) -> int:
+def _served(stack: ExitStack, name: str) -> tuple[int, subprocess.Popen[bytes]]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "tests.bench.variants:serve", "--factory"]
     process = subprocess.Popen(
@@ -154,7 +171,7 @@ def _served(stack: ExitStack, name: str) -> int:
     )
     stack.callback(process.wait)
     stack.callback(process.terminate)
-    return port
+    return port, process
 
 
 async def _answers(port: int) -> None:
