@@ -170,7 +170,7 @@ class Pipeline:
         fields = {
             "level": standard_name(level),
             "event": json_line.cut(json_line.valid(event), MAX_EVENT_BYTES),
-            "logger": json_line.cut(json_line.valid(logger), MAX_NAME_BYTES),
+            "logger": json_line.cut(self._privacy.logger(json_line.valid(logger)), MAX_NAME_BYTES),
             **self._constants,
         }
         return b'",' + orjson.dumps(fields)[1:-1]
@@ -222,7 +222,7 @@ class Pipeline:
         self.write(line, said.level)
         if self._explain:
             for name, reason in hidden:
-                self._explain(said.logger, name, reason)
+                self._explain(self._privacy.logger(said.logger), name, reason)
 
     def _body(self, event: Event, error: BaseException | None) -> bytes:
         body = dict(vars(event))

@@ -49,6 +49,9 @@ _QUANTITY = re.compile(
     r"(?:.*_)?(?:bytes|size|count|total|rows|lines|length|seconds|minutes|hours|days|ms|us|ns)"
 )
 
+# With at most four digits: more could be a part of somebody's number.
+_LOGGER = re.compile(r"(?!(?:[^0-9]*[0-9]){5})[A-Za-z0-9_.:/<>-]*")
+
 _UNDECLARED = "nobody declared it; if it holds nothing personal, name it in safe_fields"
 _NAMELESS = "argument"
 
@@ -83,6 +86,12 @@ class Privacy:
         text = name if type(name) is str else _text_of(name)
         known = self.mode == "off" or text in constants or is_field_name(text)
         return text if known or text in self._safe else identifier(text)
+
+    def logger(self, name: str) -> str:
+        """The name of a logger, which is a module's for the most part; what is data is hashed."""
+        if self.mode == "off" or _LOGGER.fullmatch(name):
+            return name
+        return ".".join(map(_part_of_a_name, name.split(".")))
 
     def written(
         self, name: str, value: object, constants: frozenset[str] = frozenset()
@@ -233,6 +242,12 @@ class _Walk:
 @lru_cache(maxsize=2048)
 def _is_ids_name(name: str) -> bool:
     return bool(_ID.fullmatch(name))
+
+
+def _part_of_a_name(part: str) -> str:
+    has_digits = any(map(str.isdigit, part))
+    is_shown = is_identifier(part) and not part.isdigit() if has_digits else _LOGGER.fullmatch(part)
+    return part if is_shown else hashed(part)
 
 
 def _is_number(value: object) -> bool:

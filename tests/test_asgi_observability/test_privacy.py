@@ -177,6 +177,24 @@ def test_what_is_no_name_of_a_field_is(name: str) -> None:
     assert name not in logged("strict", **{name: 1})
 
 
+@pytest.mark.parametrize(
+    "name", ["uvicorn.error", "PIL.PngImagePlugin", "my-app.worker-1", "__main__", "", "app:main"]
+)
+def test_the_name_of_a_logger_is_written(name: str) -> None:
+    with captured_logs() as lines:
+        get_logger(name).info("said")
+    assert lines[0]["logger"] == name
+
+
+@pytest.mark.parametrize("data", ["+1555" + "0100001", "Maria " + "Gonzalez", "m@" + "example"])
+def test_data_in_the_name_of_a_logger_is_hashed(data: str) -> None:
+    with captured_logs() as lines:
+        get_logger(f"app.{data}").info("said")
+        get_logger(f"app.{data}").info("said", bad={data: data})
+    assert [is_hashed(line["logger"].removeprefix("app.")) for line in lines] == [True, True]
+    assert data not in str(lines)
+
+
 def test_what_holds_itself_or_very_much_is_cut() -> None:
     endless: list[object] = [1]
     endless.append(endless)
