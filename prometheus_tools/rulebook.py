@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import promql_parser
@@ -128,7 +129,13 @@ def duration(text: str) -> float:
 
 def series_names(expr: str) -> set[str]:
     """The names of the series that ``expr`` reads."""
-    return {selector.name for selector in selectors(expr) if selector.name}
+    return set(_series_names(expr))
+
+
+# Whoever compares dashboards asks for the same expressions again and again.
+@lru_cache(maxsize=4096)
+def _series_names(expr: str) -> frozenset[str]:
+    return frozenset(selector.name for selector in selectors(expr) if selector.name)
 
 
 def range_names(expr: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from alerts.model import Severity, Unit, number
 from dashboards.changes.conditions import Condition, Limit, conditions
@@ -183,6 +184,7 @@ def _unit(rule: Rule) -> Unit | None:
     return next(fitting, None)
 
 
+@cache
 def _repeated(limit: Limit, unit: Unit) -> re.Pattern[str]:
     """The sentence of a description that repeats the threshold."""
     told = re.escape(f" alerts {limit.comparison.words} {unit.text(limit.value)}")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -40,15 +41,13 @@ def files(thresholds: Thresholds) -> tuple[dict[str, str], dict[str, str]]:
 
 
 class Checkout:
-    """A git repository with the files that this one generates."""
+    """A git repository, and in it the files that this one generates."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, printed: Callable[[], str]) -> None:
         self.folder = folder
         self.rules = folder / "prometheus" / "rules"
         self.dashboards = folder / "grafana" / "dashboards"
-        self._capsys = capsys
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.generate(Thresholds())
+        self._printed = printed
 
     def generate(self, thresholds: Thresholds) -> None:
         rules, dashboards = files(thresholds)
@@ -57,7 +56,7 @@ class Checkout:
 
     def git(self, *arguments: str) -> None:
         person = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-        asked = ["git", "-C", str(self.folder), *person, *arguments]
+        asked = ["git", "-C", str(self.folder), "-c", "maintenance.auto=false", *person, *arguments]
         subprocess.run(asked, check=True, capture_output=True)
 
     def commit(self) -> None:
@@ -81,19 +80,28 @@ class Checkout:
         parser = argparse.ArgumentParser()
         command.add_arguments(parser)
         assert command.run(parser.parse_args(arguments), self.folder) == 0
-        lines = self._capsys.readouterr().out.splitlines()
+        lines = self._printed().splitlines()
         # The heading has the names of the folders, however long.
         assert max(map(len, lines[1:]), default=0) <= COLUMNS
         return [line.strip() for line in lines[1:] if line.strip()]
 
 
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test gets a copy of: to make it takes several processes of git."""
+    made = Checkout(tmp_path_factory.mktemp("committed"), str)
+    made.git("init", "--quiet", "--initial-branch=main", "--template=")
+    made.generate(Thresholds())
+    made.commit()
+    # A folder for each object would be copied as well.
+    made.git("repack", "-a", "-d", "--quiet")
+    return made.folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Checkout:
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    checkout = Checkout(folder, capsys)
-    checkout.commit()
-    return checkout
+def checkout(committed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Checkout:
+    folder = shutil.copytree(committed, tmp_path / "checkout")
+    return Checkout(folder, lambda: capsys.readouterr().out)
 
 
 def alert(name: str, change: Edit) -> Edit:
