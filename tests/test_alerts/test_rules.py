@@ -30,7 +30,7 @@ SEMANTICS = Semantics(records(GROUPS), 15)
 ALERT_RULES = [
     rule
     for text in rule_files(Thresholds(), Links()).values()
-    for group in yaml.safe_load(text)["groups"]
+    for group in yaml.load(text, Loader=yaml.CSafeLoader)["groups"]
     for rule in group["rules"]
     if "alert" in rule
 ]
@@ -47,7 +47,7 @@ def alert_rules(name: str, **changes: Any) -> list[dict[str, Any]]:
     return [
         rule
         for text in rule_files(thresholds, links).values()
-        for group in yaml.safe_load(text)["groups"]
+        for group in yaml.load(text, Loader=yaml.CSafeLoader)["groups"]
         for rule in group["rules"]
         if rule.get("alert") == name
     ]

@@ -4,6 +4,7 @@ import ast
 import logging
 from dataclasses import fields
 from enum import EnumMeta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ from tests.project import ROOT
 MODULES = (layer, events)
 DECLARED = {event.__name__: event for event in events.declared()}
 SOURCES = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "asgi_observability").rglob("*.py")])
-TREES = {source: ast.parse(source.read_text()) for source in SOURCES}
 METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"log", "_log", "logger", "_logger"}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """What each source is parsed to."""
+    return {source: ast.parse(source.read_text()) for source in SOURCES}
 
 
 def calls_on_loggers(tree: ast.AST) -> list[tuple[str, int]]:
@@ -38,7 +44,7 @@ def calls_on_loggers(tree: ast.AST) -> list[tuple[str, int]]:
 def test_only_declared_events_are_logged() -> None:
     called = [
         (method, f"{source.relative_to(ROOT)}:{line}")
-        for source, tree in TREES.items()
+        for source, tree in trees().items()
         for method, line in calls_on_loggers(tree)
     ]
     assert "event" in {method for method, _ in called}
@@ -50,7 +56,7 @@ def test_only_declared_events_are_logged() -> None:
 def test_every_logger_is_one_of_ours() -> None:
     others = [
         source.relative_to(ROOT)
-        for source, tree in TREES.items()
+        for source, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("structlog.get_logger", "logging.getLogger")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,15 +16,20 @@ from dashboards.queries import panels
 from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
-TEXTS = dashboard_files(Thresholds())
 OVERVIEW = "overview.json"
 
 Document = dict[str, Any]
 
 
+@cache
+def texts() -> dict[str, str]:
+    """The set, as it is written."""
+    return dashboard_files(Thresholds())
+
+
 def documents() -> dict[str, Document]:
     """The set, to be changed at will."""
-    return {name: json.loads(text) for name, text in TEXTS.items()}
+    return {name: json.loads(text) for name, text in texts().items()}
 
 
 def found(changed: dict[str, Document]) -> list[str]:

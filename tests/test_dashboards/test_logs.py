@@ -5,12 +5,12 @@ from typing import Any
 
 from app.core import catalogue
 from app.core.events import BreakerChanged, SMSRouted
-from app.core.thresholds import Thresholds
-from dashboards.boards import dashboard_files
+from dashboards.grafana import to_json
+from dashboards.logs import logs_dashboard
 from dashboards.queries import filled_in, panels
 from tests.not_empty import not_empty
 
-DOCUMENT = json.loads(dashboard_files(Thresholds())["logs.json"])
+DOCUMENT = json.loads(to_json(logs_dashboard()))
 VARIABLES = {each["name"]: each for each in DOCUMENT["templating"]["list"]}
 OF_LOKI = [panel for panel in panels(DOCUMENT) if panel["datasource"]["type"] == "loki"]
 
