@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 from weakref import WeakKeyDictionary
@@ -165,10 +166,9 @@ class _Layer(ObservabilityMiddleware):
         self.lifetime = self._lifetime = Lifetime(self._running)
         self.own_path = scrape.path_format if scrape else None
 
-    def around(self, app: ASGIApp) -> "_Layer":
-        """The layer with ``app`` within; it may be built more than once."""
+    def around(self, app: ASGIApp) -> None:
+        """Have ``app`` within."""
         self.app = app
-        return self
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -194,19 +194,26 @@ class _Layer(ObservabilityMiddleware):
 
 
 async def _nothing_yet(scope: Scope, receive: Receive, send: Send) -> None:
-    raise RuntimeError("the application's middleware was not built yet")
+    raise RuntimeError("nothing is observed yet")
 
 
 def _build_in(app: Starlette, layer: _Layer) -> None:
-    """Make ``layer`` the outermost of the application's own middleware."""
-    build = app.build_middleware_stack
+    """Let ``app`` be called through ``layer``, outside of whatever its middleware is.
 
-    def with_layer() -> ASGIApp:
-        return layer.around(build())
+    Other tools wrap that as well, before and after this, and some of them check what they find
+    there. So it stays as it is, and the class of this one object gets another `__call__`.
+    """
+    its_class = type(app)
+    layer.around(partial(its_class.__call__, app))
 
-    app.build_middleware_stack = with_layer  # type: ignore[method-assign]
-    if app.middleware_stack is not None:
-        app.middleware_stack = layer.around(app.middleware_stack)
+    async def __call__(self: Starlette, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
+        # FastAPI does the same next; a request is looked at before.
+        if root_path := getattr(self, "root_path", ""):
+            scope["root_path"] = root_path
+        await layer(scope, receive, send)
+
+    named = {"__module__": its_class.__module__, "__qualname__": its_class.__qualname__}
+    app.__class__ = type(its_class.__name__, (its_class,), {"__call__": __call__, **named})
 
 
 def _check(app: Starlette) -> None:

@@ -158,6 +158,9 @@ async def test_mounts_sub_apps_middleware_streams_and_sockets_are_told_apart(
         assert "/chat/{room}" in str(not_empty(sockets))
         assert TELEPHONE[1:] not in str(samples)
     assert TELEPHONE[1:] not in str(not_empty(host.lines))
+    traces = [line.get("trace_id") for line in not_empty(access_lines(host))]
+    assert all(traces)
+    assert len(set(traces)) == len(traces)
 
 
 @pytest.mark.parametrize(("way", "tasks"), [("fork", 12), ("pool", 12), ("cron", 0)])

@@ -1,4 +1,4 @@
-"""A library with everything that frameworks offer: mounts, sub-apps, middleware, WebSockets."""
+"""A library with all that frameworks offer: mounts, sub-apps, middleware, WebSockets, spans."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI, Request, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -89,3 +91,4 @@ app.mount("/shelves", shelves)
 app.mount("/static", StaticFiles(directory=Path(__file__).parent))
 readers = Starlette(routes=[Mount("/{telephone}", routes=[Route("/page", reader)])])
 app.mount("/readers", readers)
+FastAPIInstrumentor.instrument_app(app, tracer_provider=TracerProvider())
