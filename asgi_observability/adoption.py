@@ -28,9 +28,6 @@ from asgi_observability.scrape import Scrape
 from asgi_observability.scrape_server import OwnPort
 from asgi_observability.watched import Watched
 
-EVERYWHERE = "0.0.0.0"
-"""Where a port of its own listens."""
-
 _observed: "WeakKeyDictionary[Starlette, str]" = WeakKeyDictionary()
 
 
@@ -58,6 +55,7 @@ def observe(
     metrics_path: str | None = "/metrics",
     metrics_token: str = "",
     metrics_port: int | None = None,
+    metrics_host: str = "127.0.0.1",
     registries: Iterable[CollectorRegistry] = (),
     buckets: Iterable[float] | None = None,
     narrowed: Iterable[Metric] = (),
@@ -88,6 +86,7 @@ def observe(
     option_values.metrics_path(metrics_path)
     option_values.token("metrics_token", metrics_token)
     option_values.port("metrics_port", metrics_port)
+    option_values.address("metrics_host", metrics_host)
     registries = option_values.each("registries", registries, CollectorRegistry, "registries")
     narrowed = option_values.each("narrowed", narrowed, Metric, "metrics")
     exclude = option_values.each("exclude", exclude, str, "paths")
@@ -121,7 +120,7 @@ def observe(
         scrape = Scrape(observability, metrics_path, metrics_token)
     elif metrics_path:
         own_port = OwnPort(
-            observability.workers, EVERYWHERE, metrics_port or 0, metrics_path, metrics_token
+            observability.workers, metrics_host, metrics_port or 0, metrics_path, metrics_token
         )
     if scrape:
         routes.add(scrape, scrape.path_format)

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,6 +82,16 @@ def port(name: str, value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_PORT:
         raise ValueError(f"{name}={value!r}: give a number from 0 to {LAST_PORT}")
+
+
+def address(name: str, value: object) -> None:
+    """An IPv4 address to listen at."""
+    try:
+        IPv4Address(str(value))
+    except ValueError:
+        raise ValueError(
+            f"{name}={value!r}: give an IPv4 address, such as '127.0.0.1', or '0.0.0.0' for all"
+        ) from None
 
 
 def choice(name: str, value: object, choices: Collection[str]) -> None:

@@ -126,6 +126,8 @@ def test_who_observes_twice_is_told_so() -> None:
         ({"metrics_token": None}, "metrics_token: give a text of ASCII"),
         ({"metrics_port": 99999}, "metrics_port=99999: give a number from 0 to 65535"),
         ({"metrics_port": "9100"}, "metrics_port='9100'"),
+        ({"metrics_host": "localhost"}, "metrics_host='localhost': give an IPv4 address"),
+        ({"metrics_host": None}, "metrics_host=None: give an IPv4 address"),
         ({"registries": [5]}, "give a list of registries"),
         ({"registries": 5}, "give a list of registries"),
         ({"quiet": [1]}, "give a list of paths"),
@@ -302,6 +304,9 @@ async def test_metrics_at_a_port_of_their_own() -> None:
 
             await eventually(answers)
             assert (await outside.get(url)).status_code == 401
+            # Only this machine's usual address, unless another is asked for.
+            with pytest.raises(httpx.ConnectError):
+                await outside.get(url.replace("127.0.0.1", "127.0.0.2"), headers=token)
 
 
 async def test_what_is_excluded_is_neither_counted_nor_logged() -> None:
