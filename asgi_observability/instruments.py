@@ -17,7 +17,7 @@ from functools import cached_property, wraps
 from inspect import iscoroutinefunction
 from time import perf_counter
 from types import TracebackType
-from typing import ParamSpec, Protocol, Self, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
@@ -53,12 +53,6 @@ DEFAULT_BUCKETS = catalogue.OPERATION_SECONDS
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Classified(Protocol):
-    """An exception that knows why it was raised."""
-
-    error_type: str
 
 
 class Instruments:
