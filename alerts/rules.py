@@ -38,6 +38,9 @@ Names are not enough: others have a ServiceDown and a Watchdog too. Alertmanager
 (alerts/notifications/inhibition.py) match nothing without it.
 """
 
+OURS = (f'{RULESET[0]}="{RULESET[1]}"',)
+"""Alertmanager's matcher of our alerts."""
+
 SET_BY_RULES = frozenset({"severity", "team", RULESET[0]})
 """Labels that every alert is given; series that alerts read must not have them."""
 

@@ -20,13 +20,21 @@ from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK
+from alerts.rules import RULESET
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.test_alerts.rendering import AI_FAILING
 from tests.test_alerts.smtp_sink import Sink, smtp_sink
 from tests.upstreams import serving
 from tests.waiting import until
 
-WATCHDOG = {"labels": {"alertname": "Watchdog", "severity": "info", "team": "platform"}}
+WATCHDOG = {
+    "labels": {
+        "alertname": "Watchdog",
+        "severity": "info",
+        "team": "platform",
+        **dict([RULESET]),
+    }
+}
 BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 ENDED = BEGAN + timedelta(minutes=4)
 
