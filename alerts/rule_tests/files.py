@@ -29,7 +29,7 @@ from alerts.signals import groups as all_groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 
-_JOIN = re.compile(r"\bon \(")
+_JOIN, _OF_ONE_JOB = re.compile(r"\bon \("), re.compile(r"\bjob=")
 
 RECORD_TESTS: dict[str, RecordTests] = {
     "slo_events": slo.events,
@@ -83,8 +83,9 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
 
 
 def _joins(group: Group) -> bool:
-    """Whether its records join series: only then it matters what else there is."""
-    return any(_JOIN.search(record.expr) for record in group.all_records())
+    """Whether its records join series of any job: only then it matters what else there is."""
+    exprs = [record.expr for record in group.all_records()]
+    return any(map(_JOIN.search, exprs)) and not any(map(_OF_ONE_JOB.search, exprs))
 
 
 def _by_time(group: str, tests: list[RecordTest]) -> Iterator[tuple[str, list[RecordTest]]]:

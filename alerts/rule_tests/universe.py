@@ -180,15 +180,9 @@ class Universe:
             grouped.setdefault(rest, []).append((float(dict(key)["le"]), rate))
         return {key: _quantile(q, sorted(bounds)) for key, bounds in grouped.items()}
 
-    def inputs(self, deployment: Mapping[str, str]) -> list[dict[str, str]]:
-        """The series as promtool takes them, with the labels of ``deployment``."""
-        return [
-            {
-                "series": selector(one.name, {**deployment, **one.labels}),
-                "values": self._notation(one),
-            }
-            for one in self.series
-        ]
+    def inputs(self) -> list[tuple[str, Mapping[str, str], str]]:
+        """Each series: its name, its labels, and its values as promtool takes them."""
+        return [(one.name, one.labels, self._notation(one)) for one in self.series]
 
     def samples(self, one: Series, since: int, until: int = 0) -> list[float]:
         """The samples from ``since`` to ``until`` seconds before the end."""
