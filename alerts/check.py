@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts import generated, paths, runbooks
+from alerts import exposed, generated, paths, runbooks
 from alerts.expressions import Vocabulary
 from alerts.form import misshapen_in
 from alerts.model import (
@@ -47,6 +47,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step(
         "generated rules", lambda: generated.drift(paths.RULES, rule_files(thresholds, links))
     )
+    yield Step("metrics that the service exposes, by promtool", exposed.ill_formed)
     yield Step("metrics in rules", lambda: unknown_in(all_groups, vocabulary))
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))

@@ -83,7 +83,7 @@ BREAKER_RECOVERIES = Record(
         f"sum by (job, component) ({_STATE})",
     ),
 )
-_CONNECTIONS = catalogue.DB_CLIENT_CONNECTION_COUNT.name
+_CONNECTIONS = catalogue.DB_CLIENT_CONNECTIONS.name
 POOL_USED_RATIO = Record(
     f"job_instance:{_CONNECTIONS}:used_ratio",
     ratio(
