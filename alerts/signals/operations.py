@@ -131,6 +131,25 @@ def slow_operations(thresholds: Thresholds) -> Record:
 
 AI_PROVIDER_FAILING = "AIProviderFailing"
 
+PERSISTS = "75s"
+"""Longer than a minute, for which one burst of failures shows in rates over a minute."""
+
+
+def _enough(thresholds: Thresholds) -> Guard:
+    """Failures of the last five minutes, so that little traffic calls nobody."""
+    return Guard(
+        COMPONENT_ERRORS_5M,
+        Comparison.AT_LEAST,
+        thresholds.minimum_failures,
+        on=(),
+        times=seconds("5m"),
+    )
+
+
+def _still_failing(limit: float) -> Guard:
+    """The last minute is as bad, so that an old burst calls nobody, and the end is told soon."""
+    return Guard(COMPONENT_ERROR_RATIO, Comparison.ABOVE, limit, on=())
+
 
 def failing(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over a window as short as a page needs."""
@@ -153,19 +172,11 @@ def failing(thresholds: Thresholds) -> Signal:
                 logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
                 action="See by error type whether the provider is down, slow or refuses us. When "
                 "it is back, retry the failed workflows.",
-                pending="30s",
+                pending=PERSISTS,
                 # Longer than what it holds back looks back, so that recovery calls nobody.
                 keep_firing="5m",
                 matchers=f'component="{Component.AI_PROVIDER}"',
-                guards=(
-                    Guard(
-                        COMPONENT_ERRORS,
-                        Comparison.AT_LEAST,
-                        thresholds.minimum_failures,
-                        on=(),
-                        times=seconds("1m"),
-                    ),
-                ),
+                guards=(_enough(thresholds),),
                 absence="TargetDown",
             ),
         ),
@@ -174,13 +185,6 @@ def failing(thresholds: Thresholds) -> Signal:
 
 def failing_for_minutes(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over five minutes."""
-    enough = Guard(
-        COMPONENT_ERRORS_5M,
-        Comparison.AT_LEAST,
-        thresholds.minimum_failures,
-        on=(),
-        times=seconds("5m"),
-    )
     return Signal(
         title="Failing calls by component, 5 minutes",
         meaning="Share of calls and statements that failed or were refused by an open breaker "
@@ -200,10 +204,10 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 "Share of calls failed or refused over 5 minutes.",
                 action="See by error type what is wrong, and tell the team of "
                 "{{ $labels.component }}.",
-                pending="2m",
+                pending=PERSISTS,
                 keep_firing="2m",
                 matchers=f'component!~"{Component.AI_PROVIDER}|{Component.DATABASE}"',
-                guards=(enough,),
+                guards=(_enough(thresholds), _still_failing(thresholds.upstream_error_ratio)),
                 logs=LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"}),
                 absence="TargetDown",
             ),
@@ -220,10 +224,10 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 "statements failed over 5 minutes.",
                 action="Is the database up, and is its disk full? Then see the exception's class "
                 "in the log.",
-                pending="1m",
-                keep_firing="1m",
+                pending=PERSISTS,
+                keep_firing="2m",
                 matchers=f'component="{Component.DATABASE}"',
-                guards=(enough,),
+                guards=(_enough(thresholds), _still_failing(thresholds.database_error_ratio)),
                 logs=LogQuery((DatabaseFailed, OperationFailed)),
                 absence="TargetDown",
             ),
@@ -232,35 +236,13 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
 
 
 def slow(thresholds: Thresholds) -> Signal:
-    """The share of AI answers and of database statements that take too long."""
+    """The share of AI answers and of database statements that take too long.
+
+    Of the AI's answers no alert tells: whoever waits longer for one than is promised of the whole
+    SMS spends the budget of SMS in time, which pages.
+    """
     answer = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     statement = Unit.SECONDS.text(thresholds.database_slow_seconds)
-
-    def slow_at(component: Component, alert: str, summary: str, text: str, do: str) -> Threshold:
-        return Threshold(
-            alert=alert,
-            comparison=Comparison.ABOVE,
-            value=thresholds.slow_ratio,
-            severity=Severity.TICKET,
-            team=Team.ORCHESTRATOR,
-            summary=summary,
-            description=text,
-            action=do,
-            pending="5m",
-            keep_firing="5m",
-            matchers=f'component="{component}"',
-            guards=(
-                Guard(
-                    slow_operations(thresholds),
-                    Comparison.AT_LEAST,
-                    thresholds.minimum_failures,
-                    on=(),
-                    times=seconds("5m"),
-                ),
-            ),
-            logs=LogQuery((OperationSlow,), where={"component": component}),
-        )
-
     return Signal(
         title="Slow answers and statements",
         meaning=f"Share of the AI's answers that took longer than {answer}, and of database "
@@ -268,23 +250,32 @@ def slow(thresholds: Thresholds) -> Signal:
         unit=Unit.RATIO,
         source=SLOW_RATIO,
         thresholds=(
-            slow_at(
-                Component.AI_PROVIDER,
-                "AIAnswersSlow",
-                f"Too many answers of the AI to {{{{ $labels.job }}}} take longer than {answer}",
-                "Each of these SMS takes longer than promised because of the AI alone. Share of "
-                "the AI's answers over 5 minutes.",
-                "See whether the provider is slow for everybody, or only for our model, prompts "
-                "or quota.",
-            ),
-            slow_at(
-                Component.DATABASE,
-                "DatabaseSlow",
-                "Too many statements of {{ $labels.job }} take longer than "
+            Threshold(
+                alert="DatabaseSlow",
+                comparison=Comparison.ABOVE,
+                value=thresholds.slow_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Too many statements of {{ $labels.job }} take longer than "
                 f"{statement} in its database",
-                "An SMS needs about twenty statements, so it is seconds late. Share of "
+                description="An SMS needs about twenty statements, so it is seconds late. Share of "
                 "statements over 5 minutes.",
-                "See which kind of statement is slow, then the database's disk, locks and load.",
+                action="See which kind of statement is slow, then the database's disk, locks and "
+                "load.",
+                # Longer than the window: one burst of slow statements is no news.
+                pending="6m",
+                keep_firing="5m",
+                matchers=f'component="{Component.DATABASE}"',
+                guards=(
+                    Guard(
+                        slow_operations(thresholds),
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        on=(),
+                        times=seconds("5m"),
+                    ),
+                ),
+                logs=LogQuery((OperationSlow,), where={"component": Component.DATABASE}),
             ),
         ),
     )
@@ -367,16 +358,18 @@ def breakers_not_closed() -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The breaker of {{ $labels.job }} for {{ $labels.component }} is open",
                 description="Calls to {{ $labels.component }} are refused without being tried, "
-                "because too many failed in a row. Workers whose breaker is not closed.",
+                "because too many failed in a row. There are too few calls to say which share "
+                "fails. Workers whose breaker is not closed.",
                 logs=LogQuery(
                     (BreakerChanged, OperationFailed),
                     where={"component": "{{ $labels.component }}"},
                 ),
                 action="Fix {{ $labels.component }}, or wait for it. The breaker tries one call a "
                 "minute and closes by itself.",
-                pending="1m",
+                # With more traffic the failing calls are told first, and hold this back.
+                pending="5m",
                 # The trial calls of an upstream that stays down must not end and begin the alert.
-                keep_firing="1m",
+                keep_firing="2m",
             ),
         ),
     )
