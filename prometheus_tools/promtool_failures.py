@@ -32,6 +32,8 @@ def difference(detail: str) -> str:
     elif any(samples):
         found = list(_of_samples(*samples))
     else:
+        found = []
+    if not found:
         return " ".join(detail.split())
     more = f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return "; ".join(found[:_MOST]) + more
