@@ -35,7 +35,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="A disk fills within a day",
-        story="A disk with 30 % left loses 4 % an hour. In the end it is emptied.",
+        story="A disk with 34 % left loses 4 % an hour. In the end it is emptied.",
         begins=MONDAY_MORNING,
         lasts=8 * 60,
         step=60,
@@ -44,7 +44,7 @@ SCENARIOS = (
             changes=(
                 Sets(
                     exporters.FILESYSTEM_AVAILABLE,
-                    38e9,
+                    34e9,
                     until=7 * 60,
                     per_minute=-4e9 / 60,
                     labels=_ROOT,

@@ -37,6 +37,7 @@ SCENARIOS = (
         lasts=90,
         world=World(changes=(Slow(Component.AI_PROVIDER, seconds=6, until=30),)),
         told=(Told("SMSLatencyBudgetBurn", within=12, over=60),),
+        fails_today="HTTPResponsesSlow pages as well, and first",
     ),
     Scenario(
         name="SMS agent flaps",
@@ -51,8 +52,9 @@ SCENARIOS = (
         ),
         told=(
             Told("SMSWorkflowsFailing", within=6, over=60),
-            Told("CircuitBreakerFlapping", TICKET, within=25, over=75),
+            Told("UpstreamFailing", TICKET, within=4, over=50),
         ),
+        fails_today="the budget of SMS in time pages as well",
     ),
     Scenario(
         name="Database down for 5 minutes",
@@ -63,17 +65,22 @@ SCENARIOS = (
             changes=(Fails(Component.DATABASE, until=5, error=ErrorType.DATABASE),),
         ),
         told=(Told("DatabaseFailing", within=3, over=12),),
+        fails_today="what it causes is not held back",
     ),
     Scenario(
         name="AI down at night",
         story="At two in the morning, with 12 SMS an hour, the AI provider fails for an hour. Too "
-        "few to wake anybody for a share of them; the breaker says so by ticket.",
+        "few calls to say so within minutes; the budget pages, and the breaker's ticket says why.",
         begins=MONDAY_NIGHT,
         lasts=90,
         world=World(
             sms_an_hour=12,
             changes=(Fails(Component.AI_PROVIDER, until=60),),
         ),
-        told=(Told("CircuitBreakerOpen", TICKET, within=25, over=80),),
+        told=(
+            Told("AIAnswersBudgetBurn", within=30, over=75),
+            Told("CircuitBreakerOpen", TICKET, within=25, over=80),
+        ),
+        fails_today="two budgets page, and their pages end and begin with each SMS",
     ),
 )

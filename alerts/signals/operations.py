@@ -155,8 +155,8 @@ def failing(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over a window as short as a page needs."""
     return Signal(
         title="Failing calls by component",
-        meaning="Share of calls that failed or were refused by an open breaker over a minute. "
-        "Good is 0. The line is the limit for the AI provider.",
+        meaning="Share of calls and statements that failed or were refused by an open breaker over "
+        "a minute. Good is 0. The lines are the limits for the AI provider and the database.",
         unit=Unit.RATIO,
         source=COMPONENT_ERROR_RATIO,
         thresholds=(
@@ -179,6 +179,26 @@ def failing(thresholds: Thresholds) -> Signal:
                 guards=(_enough(thresholds),),
                 absence="TargetDown",
             ),
+            Threshold(
+                alert="DatabaseFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.database_error_ratio,
+                # Nothing retries a statement: an SMS whose statement fails is answered 503.
+                severity=Severity.PAGE,
+                team=Team.ORCHESTRATOR,
+                summary="Statements of {{ $labels.job }} fail in its database",
+                description="SMS are not accepted, and managers' decisions are lost. An SMS "
+                "needs about twenty statements, and fails if one of them fails. Share of "
+                "statements failed over a minute.",
+                action="Is the database up, and is its disk full? Then see the exception's class "
+                "in the log.",
+                pending=PERSISTS,
+                keep_firing="5m",
+                matchers=f'component="{Component.DATABASE}"',
+                guards=(_enough(thresholds),),
+                logs=LogQuery((DatabaseFailed, OperationFailed)),
+                absence="TargetDown",
+            ),
         ),
     )
 
@@ -187,8 +207,8 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over five minutes."""
     return Signal(
         title="Failing calls by component, 5 minutes",
-        meaning="Share of calls and statements that failed or were refused by an open breaker "
-        "over 5 minutes. Good is 0.",
+        meaning="Share of calls that failed or were refused by an open breaker over 5 minutes. "
+        "Good is 0. The line is the limit for each upstream but the AI provider.",
         unit=Unit.RATIO,
         source=COMPONENT_ERROR_RATIO_5M,
         thresholds=(
@@ -209,26 +229,6 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 matchers=f'component!~"{Component.AI_PROVIDER}|{Component.DATABASE}"',
                 guards=(_enough(thresholds), _still_failing(thresholds.upstream_error_ratio)),
                 logs=LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"}),
-                absence="TargetDown",
-            ),
-            Threshold(
-                alert="DatabaseFailing",
-                comparison=Comparison.ABOVE,
-                value=thresholds.database_error_ratio,
-                # Nothing retries a statement: an SMS whose statement fails is answered 500.
-                severity=Severity.PAGE,
-                team=Team.ORCHESTRATOR,
-                summary="Statements of {{ $labels.job }} fail in its database",
-                description="SMS are not accepted, and managers' decisions are lost. An SMS "
-                "needs about twenty statements, and fails if one of them fails. Share of "
-                "statements failed over 5 minutes.",
-                action="Is the database up, and is its disk full? Then see the exception's class "
-                "in the log.",
-                pending=PERSISTS,
-                keep_firing="2m",
-                matchers=f'component="{Component.DATABASE}"',
-                guards=(_enough(thresholds), _still_failing(thresholds.database_error_ratio)),
-                logs=LogQuery((DatabaseFailed, OperationFailed)),
                 absence="TargetDown",
             ),
         ),
@@ -281,35 +281,17 @@ def slow(thresholds: Thresholds) -> Signal:
     )
 
 
-def breakers_flapping(thresholds: Thresholds) -> Signal:
-    """How often breakers close again."""
+def breakers_flapping() -> Signal:
+    """How often breakers close again.
+
+    No alert tells of it: whatever opens a breaker is told already, each time.
+    """
     return Signal(
         title="Breakers that closed again",
         meaning="How often a worker's breaker closed again within 30 minutes. Once is the end of "
         "an outage. More often means that an upstream fails under load. Good is 0.",
         unit=Unit.COUNT,
         source=BREAKER_RECOVERIES,
-        thresholds=(
-            Threshold(
-                alert="CircuitBreakerFlapping",
-                comparison=Comparison.AT_LEAST,
-                value=thresholds.breaker_recoveries,
-                severity=Severity.TICKET,
-                team=Team.ORCHESTRATOR,
-                summary="The breaker of {{ $labels.job }} for {{ $labels.component }} opens again "
-                "and again",
-                description="{{ $labels.component }} answers the trial call and fails soon "
-                "after, so SMS fail in bursts. How often the breaker closed within 30 minutes, "
-                "mean of the workers.",
-                action="Look at the load and the limits of {{ $labels.component }}. Waiting does "
-                "not help: it must be fixed.",
-                pending="1m",
-                logs=LogQuery(
-                    (BreakerChanged, OperationFailed),
-                    where={"component": "{{ $labels.component }}"},
-                ),
-            ),
-        ),
     )
 
 
@@ -391,7 +373,7 @@ def group(thresholds: Thresholds) -> Group:
             failing_for_minutes(thresholds),
             slow(thresholds),
             breakers_not_closed(),
-            breakers_flapping(thresholds),
+            breakers_flapping(),
             pool(thresholds),
         ),
     )

@@ -162,9 +162,6 @@ class Thresholds(Section):
     database_pool_ratio: Ratio = Field(
         0.90, description="share of the connections above which the pool is too small"
     )
-    breaker_recoveries: Count = Field(
-        3, description="a worker's breaker that closes this often within 30 min flaps"
-    )
 
     # Decisions of the AI and of managers. Promise: awaiting a manager at most 36 h.
     approval_wait_seconds: Seconds = Field(

@@ -161,7 +161,7 @@ def test_nothing_silences_itself(rule: Inhibition) -> None:
 
 
 def _conceivable() -> Iterator[Labels]:
-    names = alert_names(groups(Thresholds())) | {"UpstreamFailing", "CircuitBreakerFlapping"}
+    names = alert_names(groups(Thresholds())) | {"UpstreamFailing"}
     labels = product(sorted(names), Severity, ("", "x"), ("", "x"), ("", "1h", "6h", "1d", "3d"))
     for name, severity, component, slo, window in labels:
         yield {
