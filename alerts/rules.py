@@ -30,6 +30,10 @@ _Dumper.add_representer(
 )
 
 
+HEADER = "# Generated from alerts/signals/"
+"""How a line near the beginning of each rule file starts."""
+
+
 def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
     """The text of each rule file by its name."""
     return {f"{group.name}.yml": _text(group, links) for group in groups(thresholds)}
@@ -58,7 +62,7 @@ def expressions(group: Group) -> Iterator[tuple[str, str]]:
 def _text(group: Group, links: Links) -> str:
     header = (
         f"# {group.about}\n"
-        f"# Generated from alerts/signals/{group.source or group.name}.py by `make generate`; edit"
+        f"{HEADER}{group.source or group.name}.py by `make generate`; edit"
         " there.\n"
     )
     rules = [_recording_rule(record) for record in group.all_records()]

@@ -1,6 +1,5 @@
 """The raw series of a scenario, as Prometheus stores what it scrapes."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 

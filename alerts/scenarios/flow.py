@@ -119,7 +119,7 @@ class _Instance:
         self._database(arrived)
         taken = arrived - broken
         self._counted.count(catalogue.SMS_RECEIVED, self._number, taken)
-        called = {c: taken for c in UPSTREAMS}
+        called = dict.fromkeys(UPSTREAMS, taken)
         self._breakers = {
             c: breaker(c, self._of.failing[c], self._of.error[c], called[c], self._of.step)
             for c in UPSTREAMS

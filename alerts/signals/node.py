@@ -57,7 +57,7 @@ DISK_TIME_LEFT = Record(
     ),
 )
 INODES_LEFT = Record(
-    f"{_LEVEL}:node_filesystem_files_free:ratio",
+    f"{_LEVEL}:{exporters.FILESYSTEM_FILES_FREE.name}:ratio",
     _of_disks(
         ratio(
             f"{exporters.FILESYSTEM_FILES_FREE.name}{_DISKS}",

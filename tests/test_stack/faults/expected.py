@@ -40,7 +40,9 @@ _UNSENT = ("HTTPErrorsHigh",)
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
     "ai_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
-    "ai_timeouts": _of("AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE, possible=_BREAKER),
+    "ai_timeouts": _of(
+        "AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE, possible=_BREAKER
+    ),
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
