@@ -11,7 +11,7 @@ from alerts.notifications import configuration
 from alerts.notifications.settings import NotificationSettings
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
-from alerts.rules import rule_files
+from alerts.rules import HEADER, rule_files
 from alerts.scenarios import command as scenarios
 from alerts.signals import groups
 from app.core.config import load_settings
@@ -108,7 +108,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _rules(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.environment)
     files = rule_files(settings.thresholds, settings.links)
-    generated.write(arguments.output, files)
+    generated.write_where_nothing_else_is(arguments.output, files, HEADER)
     print(f"{arguments.output}: {len(files)} files, for {settings.environment}")
     return 0
 

@@ -18,7 +18,13 @@ from alerts.promql import ratio
 from app.core.thresholds import Thresholds
 
 ORCHESTRATOR_JOB = "orchestrator"
-PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
+PROMETHEUS_JOB = "prometheus"
+ALERTMANAGER_JOB = "alertmanager"
+NODE_JOB = "node"
+PLATFORM_JOBS = (PROMETHEUS_JOB, ALERTMANAGER_JOB, NODE_JOB)
+
+PROBE_JOB = "blackbox"
+"""A blackbox exporter's, where there is one."""
 
 UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""

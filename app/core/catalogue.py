@@ -242,8 +242,8 @@ CIRCUIT_BREAKER_TRANSITIONS = Metric(
     "Changes of a breaker into this state.",
     (UPSTREAM_COMPONENT, Label("state", values_of(BreakerState))),
 )
-DB_CLIENT_CONNECTION_COUNT = Metric(
-    "db_client_connection_count",
+DB_CLIENT_CONNECTIONS = Metric(
+    "db_client_connections",
     Kind.GAUGE,
     "connections",
     "Database connections of the pool, by state.",

@@ -6,10 +6,11 @@ for one environment by app/core/environments.toml. "Promise" in a comment is doc
 it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
 
@@ -42,6 +43,24 @@ BURN_LIMITS = (
     BurnLimit(0.10, 3 * 86400, 6 * 3600, "ticket"),
 )
 """After the Google SRE workbook, "Alerting on SLOs"."""
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"is no regular expression: {error}; write it like /|/var/lib/.+"
+        ) from None
+    if forbidden := set(text) & {'"', "\\", "\n"}:
+        raise ValueError(
+            f"{', '.join(map(repr, sorted(forbidden)))} can't stand in it; write [.] for a dot"
+        )
+    return text
+
+
+Mountpoints = Annotated[str, AfterValidator(_expression)]
+"""A regular expression that stands in PromQL as it is."""
 
 
 class Thresholds(Section):
@@ -143,9 +162,6 @@ class Thresholds(Section):
     database_pool_ratio: Ratio = Field(
         0.90, description="share of the connections above which the pool is too small"
     )
-    breaker_recoveries: Count = Field(
-        3, description="a worker's breaker that closes this often within 30 min flaps"
-    )
 
     # Decisions of the AI and of managers. Promise: awaiting a manager at most 36 h.
     approval_wait_seconds: Seconds = Field(
@@ -238,21 +254,20 @@ class Thresholds(Section):
     )
 
     # Platform: machines. Days and hours leave a night, or a meeting, to act in.
-    disk_full_ticket_seconds: Seconds = Field(86400, description="time until a disk is full")
-    disk_full_page_seconds: Seconds = Field(14400, description="the same, for a page")
-    disk_filling_ticket_ratio: Ratio = Field(
+    disk_filling_seconds: Seconds = Field(86400, description="time until a disk is full")
+    disk_filling_ratio: Ratio = Field(
         0.4, description="free share above which a filling disk does not alert yet"
     )
-    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, for a page")
     disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that must be free")
     disk_left_page_ratio: Ratio = Field(0.05, description="the same, for a page")
+    disk_page_mountpoints: Mountpoints = Field(
+        "",
+        description="where the disks lie that page, as a regular expression, such as "
+        "`/|/var/lib/.+`; empty for every disk. Others open a ticket",
+    )
     inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that must be free")
     memory_left_ratio: Ratio = Field(0.1, description="share of memory that must be available")
     cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
-    # NTP keeps a clock within a few milliseconds.
-    clock_offset_seconds: Seconds = Field(
-        0.05, description="difference between a clock and its source"
-    )
     # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
     clock_difference_seconds: Seconds = Field(
         5.0, description="difference between a machine's clock and Prometheus's"
@@ -263,8 +278,6 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _tickets_come_before_pages(self) -> Self:
         for ticket, page in (
-            ("disk_full_ticket_seconds", "disk_full_page_seconds"),
-            ("disk_filling_ticket_ratio", "disk_filling_page_ratio"),
             ("disk_left_ticket_ratio", "disk_left_page_ratio"),
             ("certificate_ticket_days", "certificate_page_days"),
         ):

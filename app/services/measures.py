@@ -294,7 +294,7 @@ MEASURES: dict[str, Measure] = {
         _gauge(
             "resources.db_connections",
             "connections of the pool",
-            catalogue.DB_CLIENT_CONNECTION_COUNT,
+            catalogue.DB_CLIENT_CONNECTIONS,
             "state",
         ),
     )

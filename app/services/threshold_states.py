@@ -133,7 +133,7 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
             critical=critical,
         )
     for component, name, alert, seconds in (
-        (Component.AI_PROVIDER, "ai_slow_ratio", "AIAnswersSlow", limits.ai_slow_seconds),
+        (Component.AI_PROVIDER, "ai_slow_ratio", "SMSLatencyBudgetBurn", limits.ai_slow_seconds),
         (Component.DATABASE, "database_slow_ratio", "DatabaseSlow", limits.database_slow_seconds),
     ):
         total = recent.of(
