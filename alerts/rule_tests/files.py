@@ -16,7 +16,6 @@ from alerts.rule_tests import (
     runtime,
     scraping,
     seasonality,
-    slo,
     sms,
     throughput,
 )
@@ -29,10 +28,6 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 
 RECORD_TESTS: dict[str, RecordTests] = {
-    "slo_events": slo.events,
-    "slo": slo.hours,
-    "slo_slices": slo.slices,
-    "slo_long": slo.days,
     "http": http.tests,
     "sms": sms.tests,
     "operations": operations.tests,
@@ -73,7 +68,7 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
                     "What each record says",
                 )
     files["healthy.yml"] = _text(
-        every, [healthy_test(every)], f"{evaluation_seconds}s", "What calls nobody"
+        every, [healthy_test(every, thresholds)], f"{evaluation_seconds}s", "What calls nobody"
     )
     return files
 
