@@ -191,8 +191,8 @@ def intake_refused(thresholds: Thresholds) -> Signal:
                 "answer. Share of SMS refused over 5 minutes.",
                 action="See by status why: 401 and 403 are a token that was changed on one side, "
                 "422 is a format that was changed, 429 is a limit.",
-                # Longer than the window: a client that repeats a few bad requests at night.
-                pending="6m",
+                # A client that repeats a few bad requests at night gives up.
+                pending="3m",
                 keep_firing="1m",
                 guards=(
                     Guard(REFUSED_5M, Comparison.AT_LEAST, thresholds.minimum_failures),

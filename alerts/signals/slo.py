@@ -180,18 +180,18 @@ def error_ratio(window: str) -> Record:
     Time of which nothing is known counts as fine, with as many events as there were in the rest:
     else the minutes after a start or a gap would be all there is, and any failure most of it.
     """
-    if window in SLOW:
-        count, range_ = seconds(window) // seconds(SLICE), f"[{window}:{SLICE}]"
-        total, errors = SLICE_TOTAL.name, SLICE_ERRORS.name
-    else:
+    return Record(f"job_slo:sli_errors:ratio_rate{window}", _share(window))
+
+
+def _share(window: str) -> str:
+    if window in FAST:
         count, range_ = seconds(window) // step(window), f"[{window}:{step(window)}s]"
         total, errors = TOTAL, ERRORS
-    return Record(
-        f"job_slo:sli_errors:ratio_rate{window}",
-        ratio(
-            f"sum_over_time({errors}{range_}) / {count}",
-            f"avg_over_time({total}{range_})",
-        ),
+    else:
+        count, range_ = seconds(window) // seconds(SLICE), f"[{window}:{SLICE}]"
+        total, errors = SLICE_TOTAL.name, SLICE_ERRORS.name
+    return ratio(
+        f"sum_over_time({errors}{range_}) / {count}", f"avg_over_time({total}{range_})"
     )
 
 
@@ -225,24 +225,16 @@ def objective_record(objective: Objective) -> Record:
     return Record(_OBJECTIVE, f"0 * {known} + {objective.objective:g}", {"slo": objective.name})
 
 
-def _over_the_period(series: Record, thresholds: Thresholds) -> str:
-    return f"sum_over_time({series}[{thresholds.slo_period_days}d:{SLICE}])"
-
-
 def period_error_ratio(thresholds: Thresholds) -> Record:
-    """The share of events that failed over the budget's period, as far back as it is known."""
-    return Record(
-        "job_slo:sli_errors:ratio_rate_period",
-        ratio(
-            _over_the_period(SLICE_ERRORS, thresholds), _over_the_period(SLICE_TOTAL, thresholds)
-        ),
-    )
+    """The share of the events of the budget's period that failed; as of the other windows."""
+    return Record("job_slo:sli_errors:ratio_rate_period", _share(f"{thresholds.slo_period_days}d"))
 
 
 def period_failures(thresholds: Thresholds) -> Record:
     """How many events failed in the budget's period."""
+    period = f"{thresholds.slo_period_days}d"
     return Record(
-        "job_slo:sli_errors:increase_period", _over_the_period(SLICE_ERRORS, thresholds)
+        "job_slo:sli_errors:increase_period", f"sum_over_time({SLICE_ERRORS}[{period}:{SLICE}])"
     )
 
 
