@@ -29,8 +29,7 @@ def events(series: str, by: str) -> str:
         f"and on (job, instance) {UP.name} offset {RATE} == 1) / {seconds(RATE)}"
     )
     return (
-        f"sum by ({by}) (rate({series}[{RATE}]) "
-        f'or label_replace({first}, "{_FIRST}", "1", "", ""))'
+        f'sum by ({by}) (rate({series}[{RATE}]) or label_replace({first}, "{_FIRST}", "1", "", ""))'
     )
 
 

@@ -94,7 +94,9 @@ def healthy_test(groups: tuple[Group, ...], thresholds: Thresholds) -> dict[str,
             {
                 "expr": f"count by (job) ({slo.TOTAL} > 0)",
                 "eval_time": f"{(_BEGIN + 60) * _STEP}s",
-                "exp_samples": [{"labels": selector("", {"job": JOB}), "value": len(slo.promised(thresholds))}],
+                "exp_samples": [
+                    {"labels": selector("", {"job": JOB}), "value": len(slo.promised(thresholds))}
+                ],
             }
         ],
     }

@@ -49,9 +49,7 @@ def _by_version(counted: str) -> str:
     )
 
 
-SERVED_BY = Record(
-    f"job_version:{_COUNT}:served_rate2m", _by_version(f"{_COUNT}{{{SERVED}}}")
-)
+SERVED_BY = Record(f"job_version:{_COUNT}:served_rate2m", _by_version(f"{_COUNT}{{{SERVED}}}"))
 ERRORS_BY = Record(
     f"job_version:{_COUNT}:served_error_rate2m",
     _by_version(f'{_COUNT}{{{STATUS}=~"5..",{SERVED}}}') + f" or 0 * {SERVED_BY}",
@@ -95,8 +93,7 @@ def growth(thresholds: Thresholds) -> Record:
     now = share(ERRORS_BY.name, SERVED_BY.name, "30m")
     return Record(
         f"job_version:{_COUNT}:served_error_growth30m",
-        f"({now}) / on (job) group_left () "
-        f"sum by (job) (clamp_min({before}, {budget}))",
+        f"({now}) / on (job) group_left () sum by (job) (clamp_min({before}, {budget}))",
     )
 
 
@@ -197,7 +194,9 @@ def worse(thresholds: Thresholds) -> Signal:
                 keep_firing="5m",
                 guards=(
                     _IS_NEW,
-                    Guard(ERRORS_30M, Comparison.AT_LEAST, thresholds.release_minimum_failures, _ON),
+                    Guard(
+                        ERRORS_30M, Comparison.AT_LEAST, thresholds.release_minimum_failures, _ON
+                    ),
                 ),
                 logs=LogQuery((UnhandledError, DatabaseFailed)),
             ),

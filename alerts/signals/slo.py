@@ -32,7 +32,7 @@ from alerts.model import (
 from alerts.promql import at_most, ratio, seconds
 from alerts.signals.scraping import OURS
 from app.core.events import ServiceStarted, StartRefused
-from app.core.objectives import Counted, Events, Objective, Values, objectives
+from app.core.objectives import Counted, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
 
 _ON = ("job", "slo")
@@ -79,7 +79,6 @@ SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", added(ERRORS, SLICE
 ANY_UP = Record(f"job:{UP.name}:max", f"max by (job) ({OURS})")
 REACHABLE = Record(f"job:{UP.name}:reachable", f"{ANY_UP} or 0 * last_over_time({ANY_UP}[1d])")
 """1 while any instance is scraped, and 0 for a day after the last one has gone from discovery."""
-
 
 
 def lasting(window: str) -> Record:
@@ -143,11 +142,11 @@ def promised(thresholds: Thresholds) -> tuple[Promised, ...]:
 
 def _in_promql(counted: Counted) -> Promised:
     of, none = counted.events, f"0 * {_known(counted.objective.name)}"
-    failed = events(f"{of.metric.count}{_braces(of.among | of.failed, of.but_not)}", "job")
+    failed = events(f"{of.metric.count}{_braces({**of.among, **of.failed}, of.but_not)}", "job")
     # A family that has not failed yet has no series of it.
     errors = f"({failed} or on (job) {none})"
     if of.within is not None:
-        not_failed = of.but_not | of.failed
+        not_failed = {**of.but_not, **of.failed}
         within = at_most(of.metric, of.within, of.within_setting)
         ended = events(f"{of.metric.count}{_braces(of.among, not_failed)}", "job")
         kept = events(f"{of.metric.bucket}{_braces(of.among, not_failed, within)}", "job")
@@ -190,9 +189,7 @@ def _share(window: str) -> str:
     else:
         count, range_ = seconds(window) // seconds(SLICE), f"[{window}:{SLICE}]"
         total, errors = SLICE_TOTAL.name, SLICE_ERRORS.name
-    return ratio(
-        f"sum_over_time({errors}{range_}) / {count}", f"avg_over_time({total}{range_})"
-    )
+    return ratio(f"sum_over_time({errors}{range_}) / {count}", f"avg_over_time({total}{range_})")
 
 
 def burn_rate(window: str) -> Record:

@@ -1,7 +1,7 @@
 """Service level objectives: each a promise, declared once.
 
-The endpoint counts it from the service's own totals; alerts/signals/slo.py makes its records, alerts
-and panels. "Promise" is docs/domain.md, "What it promises".
+The endpoint counts it from the service's own totals; alerts/signals/slo.py makes its records and
+alerts. The promises themselves are in docs/domain.md, "What it promises".
 """
 
 from collections.abc import Mapping
