@@ -17,7 +17,6 @@ from alerts.rule_tests import (
     runtime,
     scraping,
     seasonality,
-    slo,
     sms,
     throughput,
 )
@@ -32,10 +31,6 @@ from app.core.thresholds import Thresholds
 _JOIN, _OF_ONE_JOB = re.compile(r"\bon \("), re.compile(r"\bjob=")
 
 RECORD_TESTS: dict[str, RecordTests] = {
-    "slo_events": slo.events,
-    "slo": slo.hours,
-    "slo_slices": slo.slices,
-    "slo_long": slo.days,
     "http": http.tests,
     "sms": sms.tests,
     "operations": operations.tests,
@@ -77,7 +72,7 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
                     "What each record says",
                 )
     files["healthy.yml"] = _text(
-        every, [healthy_test(every)], f"{evaluation_seconds}s", "What calls nobody"
+        every, [healthy_test(every, thresholds)], f"{evaluation_seconds}s", "What calls nobody"
     )
     return files
 
