@@ -2,6 +2,7 @@
 
 from alerts.model import Group
 from alerts.signals import (
+    arrivals,
     business,
     growth,
     http,
@@ -29,7 +30,8 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         *business.groups(thresholds),
         runtime.group(thresholds),
         *throughput.groups(),
-        seasonality.group(thresholds),
+        seasonality.group(),
+        *arrivals.groups(thresholds),
         monitoring.group(thresholds),
         node.group(thresholds),
         *growth.groups(thresholds),

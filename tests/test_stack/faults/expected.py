@@ -38,7 +38,7 @@ _UNSENT = ("HTTPErrorsHigh",)
 
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE),
-    "ai_latency": _of("AIAnswersSlow", "SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
+    "ai_latency": _of("AIAnswersSlow", "SMSLatencyBudgetBurn"),
     "ai_timeouts": _of("AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE),
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE),
     # What it changes is looked at over an hour.
@@ -52,7 +52,7 @@ EXPECTED = {
     "collections_monitor_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
+    "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
     "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow"),
     "collections_monitor_down": _of(*_UPSTREAM_GONE),
     # SMS don't wait for it.
