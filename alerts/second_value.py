@@ -33,3 +33,8 @@ def highest_of(record: Record, label: str) -> str:
 
 def _asked(expr: str, shown: str) -> str:
     return f'{{{{ with printf "{expr}" $same | query }}}}{{{{ {shown} }}}}{{{{ end }}}}'
+
+
+def is_asked_for(text: str) -> bool:
+    """Whether ``text`` asks for another number than the alert's own."""
+    return "| query }}" in text

@@ -12,7 +12,7 @@ from alerts.rule_tests.universe import (
     labelled,
     share,
 )
-from alerts.signals import business, seasonality, sms, throughput
+from alerts.signals import business, seasonality, sms
 from app.core.catalogue import ApprovalAction
 from app.core.thresholds import Thresholds
 
@@ -27,9 +27,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
 
 def _values() -> RecordTest:
     universe = Universe()
-    for position, flow in enumerate(throughput.FLOWS, start=1):
-        labels = {"job": JOB, "flow": flow}
-        universe.add(throughput.RATE_1H.name, labels, position, grows=False)
+    universe.add(sms.RECEIVED.name, {"job": JOB}, 2, grows=False)
     for position, action in enumerate(ApprovalAction, start=1):
         labels = {"job": JOB, "action": action.value}
         universe.add(business.APPROVALS.name, labels, position, grows=False)
@@ -38,7 +36,7 @@ def _values() -> RecordTest:
     approved = universe.now(
         business.APPROVALS.name, where=lambda labels: labels["action"] == ApprovalAction.APPROVE
     )
-    received = universe.now(throughput.RATE_1H.name, where=lambda labels: labels["flow"] == "sms")
+    received = universe.over(fmean, sms.RECEIVED.name, _HOUR)
     expected = (
         labelled(received, signal="sms_volume")
         | labelled(share(approved, decisions), signal="approval_ratio")

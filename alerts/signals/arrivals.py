@@ -57,21 +57,27 @@ _WINDOWS = (("10m", "1m", 60), ("1h", "1m", 60), ("1d", "5m", 300))
 """Each with the step at which it is added up, also in seconds."""
 RECEIVED = {one[0]: _counted(sms.RECEIVED, *one, "received") for one in _WINDOWS}
 EXPECTED = {one[0]: _counted(USUAL_NOW, *one, "usual") for one in _WINDOWS}
-LAST_HOUR = ratio(f"{RECEIVED['1h']}", f"{EXPECTED['1h']}")
+LAST_HOUR = Record(f"job:{_NAME}:to_usual_ratio1h", ratio(f"{RECEIVED['1h']}", f"{EXPECTED['1h']}"))
 
 
-def silence(thresholds: Thresholds) -> Signal:
-    """Hardly any SMS, over the shortest time in which some are sure to come."""
+def _to_usual(thresholds: Thresholds) -> Record:
+    """Over the shortest time in which some are sure to come."""
     enough = thresholds.sms_missing_usual
     shares = (
         f"{RECEIVED[window]} / ({EXPECTED[window]} >= {enough:g})" for window, _, _ in _WINDOWS
     )
+    return Record(f"job:{_NAME}:to_usual_ratio", " or ".join(shares))
+
+
+def silence(thresholds: Thresholds) -> Signal:
+    """Hardly any SMS."""
+    enough = thresholds.sms_missing_usual
     return Signal(
         title="SMS received, share of what is usual",
         meaning=f"Over 10 minutes, or over the hour or day where fewer than {enough:g} are usual. "
         "Good is around 100% and more. Not known during the first day.",
         unit=Unit.RATIO,
-        source=" or ".join(shares),
+        source=_to_usual(thresholds),
         thresholds=(
             Threshold(
                 alert="SMSMissing",

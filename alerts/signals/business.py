@@ -111,8 +111,11 @@ WORKING_HOUR = Record(
     f"job:{catalogue.APPROVALS.name.removesuffix('_total')}:working_hour1w",
     f"quantile_over_time(0.9, {DECIDED}[1w:1h])",
 )
-QUEUE_WORK = f"3600 * {QUEUE_LENGTH} / ({WORKING_HOUR} > 0)"
-"""Seconds that managers need for what waits."""
+QUEUE_WORK = Record(
+    f"job:{catalogue.APPROVAL_QUEUE_LENGTH.name}:work_seconds",
+    f"3600 * {QUEUE_LENGTH} / ({WORKING_HOUR} > 0)",
+)
+"""The time that managers need for what waits."""
 
 # Every action and result is exposed at zero from the start.
 _APPROVALS = catalogue.APPROVALS
@@ -233,7 +236,7 @@ def failed_workflows(thresholds: Thresholds) -> Signal:
         meaning="How long ago the oldest of the failed workflows failed that nobody has run again "
         "or escalated. Good is 0.",
         unit=Unit.SECONDS,
-        source=f"{FAILED_OLDEST} and on (job) {FAILED_WORKFLOWS} > 0.5",
+        source=FAILED_OLDEST,
         thresholds=(
             Threshold(
                 alert="FailedWorkflowsWaiting",
@@ -454,7 +457,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
                 *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, DECIDED),
                 *(ESCALATIONS, PAYMENT_PLANS),
                 *(RECEIVED, CONFIDENCE_MEAN, CONFIDENCE_P10, CONFIDENCE_MEAN_1H),
-                *(QUEUE_LENGTH, FAILED_WORKFLOWS, FAILED_OLDEST),
+                *(QUEUE_LENGTH, FAILED_WORKFLOWS),
                 *ESCALATIONS_OLDEST_BY_URGENCY,
             ),
             signals=(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from alerts.model import Dashboard, Group, Record
 from alerts.promql import ratio
-from alerts.signals import business, sms, throughput
+from alerts.signals import business, sms
 from app.core.catalogue import ApprovalAction
 
 WEEKS = (1, 2, 3, 4)
@@ -46,7 +46,7 @@ SEASONAL = (
     Seasonal(
         "sms_volume",
         "SMS received",
-        f'sum by (job) ({throughput.RATE_1H}{{flow="sms"}})',
+        f"avg_over_time({sms.RECEIVED}[1h])",
     ),
     Seasonal(
         "approval_ratio",
@@ -72,7 +72,7 @@ def group() -> Group:
         dashboard=Dashboard.TRENDS,
         about="Bands by hour of the week, from the four weeks before.",
         interval="5m",
-        follows=("throughput_long", "sms", "business"),
+        follows=("sms", "business"),
         records=(
             *(Record(VALUE, one.value, {"signal": one.signal}) for one in SEASONAL),
             LEVEL,

@@ -62,7 +62,10 @@ FAILED_FOR_OTHER = Record(
     f'clamp_min({FAILED} - on (job) {_BY_CAUSE}{{cause="{Component.AI_PROVIDER}"}}, 0)',
     {"cause": "other"},
 )
-FAILED_RATIO = f"{_BY_CAUSE} / on (job) group_left () ({TOTAL} > 0)"
+FAILED_RATIO = Record(
+    f"job_cause:{_COUNT}:failed_ratio_rate5m",
+    f"{_BY_CAUSE} / on (job) group_left () ({TOTAL} > 0)",
+)
 JUST_FAILED_RATIO = Record(
     f"job:{_COUNT}:failed_ratio_rate90s",
     ratio(
