@@ -1,7 +1,7 @@
 """What a world is like in each step: traffic, how its upstreams do, what runs and what is seen."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def labelled(labels: Mapping[str, str]) -> Labels:
 
 
 class Conditions:
-    """The conditions of ``world`` in each of ``steps``, before anything changes.
+    """The conditions of ``world`` at some ``moments``, one a ``step``, before anything changes.
 
     Arrays have a value for each step; ``minutes`` are when it ends. A change writes into them:
 
@@ -43,12 +43,10 @@ class Conditions:
       ``missing``: series that are not there, by metric and labels, or by metric.
     """
 
-    def __init__(self, world: World, begins: datetime, steps: int, step: int, lead: float) -> None:
-        self.world, self.step = world, step
+    def __init__(self, world: World, moments: Sequence[datetime], step: int, lead: float) -> None:
+        self.world, self.step, steps = world, step, len(moments)
         self.minutes: Floats = np.arange(steps) * step / 60 - lead
-        self.traffic = np.array(
-            [world.rhythm(begins + timedelta(minutes=m)) for m in self.minutes.tolist()]
-        )
+        self.traffic = np.array([float(world.rhythm(moment)) for moment in moments])
         each = [*UPSTREAMS, Component.DATABASE]
         self.failing = {component: np.zeros(steps) for component in each}
         self.error = {component: [ErrorType.SERVER_ERROR] * steps for component in each}
@@ -66,6 +64,11 @@ class Conditions:
         self.jobs_down: list[tuple[str, NDArray[np.bool_]]] = []
         self.jobs_unknown: list[tuple[str, NDArray[np.bool_]]] = []
         self.blind = np.zeros(steps, dtype=bool)
+
+    @property
+    def passed(self) -> Floats:
+        """Seconds since the beginning in each step: the time as Prometheus has it."""
+        return np.arange(len(self.minutes)) * np.float64(self.step)
 
     def during(self, since: float, until: float | None) -> NDArray[np.bool_]:
         """The steps that end after ``since`` and not after ``until``, minutes."""

@@ -119,7 +119,7 @@ class _Instance:
         self._database(arrived)
         taken = arrived - broken
         self._counted.count(catalogue.SMS_RECEIVED, self._number, taken)
-        called = {c: taken for c in UPSTREAMS}
+        called = dict.fromkeys(UPSTREAMS, taken)
         self._breakers = {
             c: breaker(c, self._of.failing[c], self._of.error[c], called[c], self._of.step)
             for c in UPSTREAMS
@@ -315,7 +315,7 @@ class _Instance:
     def _process(self) -> None:
         """The process and its instrumentation, in good health."""
         of, at, counted = self._of, self._number, self._counted
-        now = np.arange(len(of.minutes)) * float(of.step)
+        now = of.passed
         started = np.maximum.accumulate(np.where(of.starts[at], now, -36_000.0))
         counted.gauge(catalogue.PROCESS_START_TIME, at, started)
         counted.gauge(catalogue.PROCESS_WORKERS, at, 1)

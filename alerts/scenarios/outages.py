@@ -1,6 +1,6 @@
 """Upstreams and the orchestrator itself are down, or slow, for a while."""
 
-from alerts.scenarios.changes import Down, Fails, Slow
+from alerts.scenarios.changes import Down, Fails
 from alerts.scenarios.scenario import MONDAY_MORNING, Scenario, Told
 from alerts.scenarios.world import World
 from app.core.catalogue import Component

@@ -40,7 +40,12 @@ def outcomes(
     routed = routing(states, config, paths.MESSAGE_TEMPLATES)
     waits = waits_by_receiver(yaml.safe_load(config))
     return [
-        Outcome(each, seen(each, messages(fired[each.name], routed, waits))) for each in scenarios
+        Outcome(
+            each,
+            seen(each, messages(fired[each.name], routed, waits)),
+            found[each.name].texts,
+        )
+        for each in scenarios
     ]
 
 
