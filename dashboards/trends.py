@@ -62,6 +62,7 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
 
 
 def _is_it_usual(thresholds: Thresholds) -> Row:
+    missing = arrivals.silence(thresholds)
     limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
 
     def beside_usual(title: str, name: str, worst: str, text: str) -> Panel:
@@ -81,7 +82,15 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
         "Is this hour as usual, and when is a limit reached?",
         height=5,
         panels=(
-            beside_usual("SMS, compared with usual", "sms_volume", "min", "SMS received."),
+            figure(
+                missing.title,
+                missing.meaning,
+                missing.unit,
+                Query(f"min({of(missing.source)})", "of usual"),
+                signal_steps(missing),
+                empty="Nothing is usual yet",
+                links=(Dashboard.ALERTS,),
+            ),
             beside_usual(
                 "Approvals, compared with usual",
                 "approval_ratio",
