@@ -31,7 +31,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         runtime.group(thresholds),
         *throughput.groups(),
         seasonality.group(),
-        *arrivals.groups(thresholds),
+        arrivals.group(thresholds),
         monitoring.group(thresholds),
         node.group(thresholds),
         *growth.groups(thresholds),
