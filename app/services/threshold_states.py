@@ -27,7 +27,6 @@ class Now:
     in_flight: float | None
     instances: int
     breakers: Mapping[str, BreakerState | None]
-    waiting: float | None
     oldest_waiting_seconds: float | None
 
 
@@ -166,7 +165,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         value=now.in_flight,
         unit="messages",
         warning=capacity * limits.concurrent_sms_warning_ratio,
-        critical=capacity,
     )
     yield _state(
         "approval_wait",
@@ -176,14 +174,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         unit="seconds",
         warning=limits.approval_wait_warning_seconds,
         critical=limits.approval_wait_seconds,
-    )
-    yield _state(
-        "approval_queue",
-        "ApprovalQueueLong",
-        "responses that wait for a manager",
-        value=now.waiting,
-        unit="responses",
-        warning=limits.approval_queue_length,
     )
     states = [state for state in now.breakers.values() if state is not None]
     yield _state(
