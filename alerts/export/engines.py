@@ -1,0 +1,34 @@
+"""The engines that rules are exported for, and what each of them allows."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Engine(StrEnum):
+    """What evaluates the exported rules."""
+
+    PROMETHEUS = "prometheus"
+    OPERATOR = "operator"
+    MIMIR = "mimir"
+    VMALERT = "vmalert"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an engine takes.
+
+    ``rules_per_group`` is None where there is no limit. ``own_metrics`` is whether the engine
+    exposes the ``prometheus_*`` metrics that the group ``monitoring`` reads.
+    """
+
+    rules_per_group: int | None
+    own_metrics: bool
+
+
+ALLOWANCES = {
+    Engine.PROMETHEUS: Allowance(rules_per_group=None, own_metrics=True),
+    Engine.OPERATOR: Allowance(rules_per_group=None, own_metrics=True),
+    # Mimir's -ruler.max-rules-per-rule-group is 20 unless it is set.
+    Engine.MIMIR: Allowance(rules_per_group=20, own_metrics=False),
+    Engine.VMALERT: Allowance(rules_per_group=None, own_metrics=False),
+}
