@@ -6,16 +6,11 @@ from typing import Any
 import promql_parser
 import yaml
 
-from alerts.export import jobs, ranges, splitting
+from alerts.export import jobs, ranges, self_monitoring, splitting
 from alerts.export.engines import ALLOWANCES, Engine
 from alerts.export.options import OLDEST_KEEPING, Options
 from alerts.yaml_text import Literal
 from asgi_observability.nearest import did_you_mean
-
-MONITORING = "monitoring"
-"""The group that watches Prometheus and Alertmanager by their own metrics."""
-_ALWAYS = "Watchdog"
-"""Its only alert that every engine can evaluate."""
 
 Group = dict[str, Any]
 Rule = dict[str, Any]
@@ -32,9 +27,8 @@ def adapted(files: Mapping[str, str], options: Options) -> dict[str, list[Group]
     _require_known("group", options.without, groups.keys())
     _require_known("job", options.jobs, jobs.named_in(groups))
     kept = {name: each for name, each in groups.items() if name not in options.without}
-    if MONITORING in kept and not ALLOWANCES[options.engine].own_metrics:
-        kept[MONITORING] = [_only_watchdog(group) for group in kept[MONITORING]]
     _require_recorded(groups, kept)
+    kept = self_monitoring.translated(kept, options.engine)
     return {name: [*_of_engine(each, options)] for name, each in kept.items()}
 
 
@@ -52,10 +46,6 @@ def _of_rule(rule: Rule, options: Options) -> Rule:
     if options.engine is Engine.VMALERT and options.vmalert < OLDEST_KEEPING:
         found.pop("keep_firing_for", None)
     return found
-
-
-def _only_watchdog(group: Group) -> Group:
-    return {**group, "rules": [rule for rule in group["rules"] if rule.get("alert") == _ALWAYS]}
 
 
 def _require_known(kind: str, given: Any, known: Any) -> None:

@@ -17,18 +17,16 @@ class Engine(StrEnum):
 class Allowance:
     """What an engine takes.
 
-    ``rules_per_group`` is None where there is no limit. ``own_metrics`` is whether the engine
-    exposes the ``prometheus_*`` metrics that the group ``monitoring`` reads.
+    ``rules_per_group`` is None where there is no limit.
     """
 
-    rules_per_group: int | None
-    own_metrics: bool
+    rules_per_group: int | None = None
 
 
 ALLOWANCES = {
-    Engine.PROMETHEUS: Allowance(rules_per_group=None, own_metrics=True),
-    Engine.OPERATOR: Allowance(rules_per_group=None, own_metrics=True),
+    Engine.PROMETHEUS: Allowance(),
+    Engine.OPERATOR: Allowance(),
     # Mimir's -ruler.max-rules-per-rule-group is 20 unless it is set.
-    Engine.MIMIR: Allowance(rules_per_group=20, own_metrics=False),
-    Engine.VMALERT: Allowance(rules_per_group=None, own_metrics=False),
+    Engine.MIMIR: Allowance(rules_per_group=20),
+    Engine.VMALERT: Allowance(),
 }

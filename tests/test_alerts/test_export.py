@@ -3,6 +3,7 @@
 vmalert is Debian's, of 1.79: the oldest that the export is made for.
 """
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,20 +74,38 @@ def test_mimir_takes_groups_of_that_size() -> None:
 
 
 def test_no_rule_is_lost_or_told_twice() -> None:
-    every = names(rules_of(adapted(RULES, Options(Engine.PROMETHEUS))))
-    mimir = names(
-        rules_of(adapted(RULES, Options(Engine.MIMIR, without=frozenset({"monitoring"}))))
-    )
-    others = names(
-        rules_of(adapted(RULES, Options(Engine.PROMETHEUS, without=frozenset({"monitoring"}))))
-    )
+    def left(engine: Engine, without: frozenset[str]) -> list[str]:
+        return names(rules_of(adapted(RULES, Options(engine, without=without))))
+
+    about_prometheus = frozenset({"monitoring", "scraping"})
+    every, mimir = left(Engine.PROMETHEUS, frozenset()), left(Engine.MIMIR, about_prometheus)
+    others = left(Engine.PROMETHEUS, about_prometheus)
     assert sorted(mimir) == sorted(others)
     assert len(every) > len(others)
 
 
-def test_an_engine_without_prometheus_s_metrics_keeps_the_watchdog_of_that_group() -> None:
-    groups = adapted(RULES, Options(Engine.VMALERT))["monitoring"]
-    assert names(groups[0]["rules"]) == ["Watchdog"]
+class TestSelfMonitoring:
+    def test_mimir_tells_of_its_rules_under_another_name(self) -> None:
+        rules = rules_of(adapted(RULES, Options(Engine.MIMIR)))
+        failing = next(
+            rule for rule in rules if "rule_evaluation_failures:" in rule.get("record", "")
+        )
+        assert "cortex_prometheus_rule_evaluation_failures_total" in failing["expr"]
+        assert {"RuleEvaluationFailing", "AlertsUndelivered"} <= {*names(rules)}
+
+    @pytest.mark.parametrize("engine", [Engine.MIMIR, Engine.VMALERT])
+    def test_what_an_engine_does_not_tell_is_left_out(self, engine: Engine) -> None:
+        rules = rules_of(adapted(RULES, Options(engine)))
+        for rule in not_empty(rules):
+            assert not re.search(r"(?<![\w:])prometheus_(tsdb|config|target)", rule["expr"])
+        assert "Watchdog" in names(rules)
+        assert "TSDBTrouble" not in names(rules)
+        assert "AlertmanagerNotificationsFailing" in names(rules)
+
+    def test_vmalert_tells_nothing_of_prometheus(self) -> None:
+        rules = rules_of(adapted(RULES, Options(Engine.VMALERT)))
+        assert not [rule for rule in rules if re.search(r"(?<![\w:])prometheus_", rule["expr"])]
+        assert "RuleEvaluationFailing" not in names(rules)
 
 
 class TestOperator:
