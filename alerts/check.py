@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from alerts import generated, paths, runbooks
 from alerts.expressions import Vocabulary
 from alerts.form import misshapen_in
+from alerts.identity import anonymous
 from alerts.model import (
     Group,
     Threshold,
@@ -50,6 +51,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("metrics in rules", lambda: unknown_in(all_groups, vocabulary))
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
+    yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
@@ -105,6 +107,16 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
         for problem in semantics.template_problems(
             alert_expr(signal, threshold), *_texts(threshold)
         )
+    ]
+
+
+def anonymous_in(all_groups: tuple[Group, ...]) -> list[str]:
+    """Expressions that lose which deployment they speak of."""
+    return [
+        f"group {group.name}: rule {name}: {problem}"
+        for group in all_groups
+        for name, expr in expressions(group)
+        for problem in anonymous(expr)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from alerts.identity import IDENTITY
 from alerts.model import Severity, Team
 from alerts.notifications import working_hours
 from alerts.notifications.channels import Channel, Secrets
@@ -16,8 +17,9 @@ from alerts.notifications.settings import NotificationSettings
 
 # One message a trouble: everything of a service that has the same alert, whichever instance or
 # component it is. Severity and team need no place here, since groups never reach across routes.
-# With less (by job alone) an outage would be one growing message that hides what is new in it.
-GROUP_BY = ("alertname", "job")
+# With less (by job alone) an outage would be one growing message that hides what is new in it. Two
+# environments are two troubles.
+GROUP_BY = ("alertname", "job", *IDENTITY)
 
 # A page is a matter of minutes: just long enough for what fires in the same evaluation and for
 # what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.

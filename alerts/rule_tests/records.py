@@ -1,12 +1,20 @@
 """Tests of recording rules: what each has to say of a universe of series."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from alerts.rule_tests.universe import Universe, Values, selector
 from app.core.thresholds import Thresholds
+
+ONE_DEPLOYMENT = ({"cluster": "main", "environment": "production"},)
+DEPLOYMENTS = (
+    *ONE_DEPLOYMENT,
+    {"cluster": "main", "environment": "staging"},
+    {"cluster": "spare", "environment": "production"},
+)
+"""Those that differ in one label each: what is joined without it finds two partners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +25,27 @@ class RecordTest:
     universe: Universe
     expected: dict[str, Values]
 
-    def promtool(self) -> dict[str, Any]:
-        """The test as promtool takes it."""
+    def promtool(self, deployments: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+        """The test as promtool takes it: the universe in each of ``deployments``.
+
+        Each has series of its own, of the same jobs and instances, and says the same of them.
+        """
         return {
             "name": self.about,
             "interval": f"{self.universe.step}s",
-            "input_series": self.universe.inputs(),
+            "input_series": [
+                one for deployment in deployments for one in self.universe.inputs(deployment)
+            ],
             "promql_expr_test": [
                 {
                     "expr": _rounded(name, values),
                     "eval_time": f"{self.universe.at}s",
                     "exp_samples": [
                         {
-                            "labels": selector("", dict(labels)),
+                            "labels": selector("", {**deployment, **dict(labels)}),
                             "value": _round(value, _places(values)),
                         }
+                        for deployment in deployments
                         for labels, value in sorted(values.items())
                     ],
                 }
