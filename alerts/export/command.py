@@ -7,6 +7,7 @@ from alerts import generated
 from alerts.export.engines import Engine
 from alerts.export.files import HEADER, exported, exported_notifications
 from alerts.export.options import OLDEST_KEEPING, Options
+from alerts.identity import IDENTITY
 from alerts.notifications.channels import Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
@@ -60,9 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--identity",
-        default=None,
+        default=",".join(IDENTITY),
         metavar="LABELS",
-        help="labels that tell environments apart, separated by commas",
+        help="labels of your targets that tell deployments apart (default %(default)s)",
     )
     parser.add_argument(
         "--scrape-interval",
@@ -124,7 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
         labels=dict(arguments.labels),
     )
     settings = load_settings(arguments.environment)
-    files = exported(rule_files(settings.thresholds, settings.links), options)
+    identity = tuple(label.strip() for label in arguments.identity.split(",") if label.strip())
+    files = exported(rule_files(settings.thresholds, settings.links, identity), options)
     if arguments.secrets is not None:
         if options.engine is not Engine.OPERATOR:
             raise ValueError(
