@@ -13,6 +13,7 @@ from alerts.notifications.settings import NotificationSettings
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import rule_files
+from alerts.scenarios import command as scenarios
 from alerts.signals import groups
 from app.core.config import load_settings
 from app.core.environment import SettingsError
@@ -57,6 +58,13 @@ def main() -> int:
     )
     mutate.add_argument(
         "groups", nargs="*", metavar="GROUP", help="only these rule groups (default: all)"
+    )
+    scenarios.add_arguments(
+        add(
+            "scenarios",
+            scenarios.run,
+            "tell incidents to the rules, and print who is told of them, when and how often",
+        )
     )
     notifications.add_arguments(
         add(

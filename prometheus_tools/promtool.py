@@ -6,6 +6,7 @@ target file is missing, and duplicate rules.
 ``promtool`` says which one is asked, where it is not to be the one that everything else uses.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -30,6 +31,12 @@ _FAILED = re.compile(r"FAILED:(?P<message>.*)", re.DOTALL)
 _CREDENTIALS = re.compile(r"credentials_file: .*")
 _TEST_NAME = re.compile(r"name: (?P<name>.*),")
 _TEST_ALERT = re.compile(r"alertname: (?P<rule>\S+), time: (?P<time>\S+),")
+_ANSWER = re.compile(
+    r'expr: ".*", time: (?P<time>\S+),\n\s*exp: ?nil\n\s*got: ?(?P<got>.*)', re.MULTILINE
+)
+_SERIES = re.compile(r'\{(?P<labels>(?:[^"{}]|"(?:[^"\\]|\\.)*")*)\} \S+')
+_PAIR = re.compile(r'(?P<name>\w+)="(?P<value>(?:[^"\\]|\\.)*)"')
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _TEST_EXPR = re.compile(r'expr: "(?P<expr>.*)", time: (?P<time>\S+),')
 
 
@@ -94,6 +101,42 @@ def test_rules(file: Path, promtool: Tool | None = None) -> None:  # noqa: PT028
     if code:
         problems += _unmet_expectations(file, output) or _rule_problems(file, output)
     _fail(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What promtool found in place of an expected nothing: the labels of each series."""
+
+    seconds: int
+    labels: tuple[dict[str, str], ...]
+
+
+def answers(file: Path, promtool: Tool | None = None) -> list[Answer]:
+    """Run a file of rule unit tests whose expressions are questions: each expects nothing.
+
+    promtool has no other way to show a value than that it is not the expected one. Gives an answer
+    for each question whose result is not empty. Raises CheckFailedError where it is no answer that
+    promtool gives.
+    """
+    code, output = _run(promtool or locate("promtool"), "test", "rules", str(file))
+    found = [
+        Answer(_seconds(match["time"]), tuple(_labels_in(match["got"])))
+        for match in _ANSWER.finditer(output)
+    ]
+    if bool(code) != bool(found):
+        _fail(_rule_problems(file, output[-2000:]))
+    return found
+
+
+def _labels_in(got: str) -> Iterator[dict[str, str]]:
+    for series in _SERIES.finditer(got):
+        pairs = _PAIR.finditer(series["labels"])
+        yield {pair["name"]: json.loads(f'"{pair["value"]}"') for pair in pairs}
+
+
+def _seconds(time: str) -> int:
+    """A duration as Prometheus writes it, such as 1h9m30s."""
+    return sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([wdhms])", time))
 
 
 # pytest takes functions of this name for tests where they are imported.

@@ -10,6 +10,7 @@ BY_FILE = (
     "tests/test_alerts/test_exporters.py",
     "tests/test_alerts/test_history.py",
     "tests/test_alerts/test_replay.py",
+    "tests/test_alerts/test_scenarios.py",
 )
 """Here the tests of a file share what takes long to start: a stack, a browser, pictures, data."""
 

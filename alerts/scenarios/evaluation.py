@@ -1,0 +1,125 @@
+"""What fires when: scenarios evaluated by promtool, by all rules together."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from alerts.exporters import ALERTS
+from alerts.scenarios.exposition import series
+from alerts.scenarios.rules import RUNS, SCENARIO, Rules
+from alerts.scenarios.scenario import Scenario
+from prometheus_tools import promtool
+from prometheus_tools.toolchain import Tool, locate
+
+Alert = frozenset[tuple[str, str]]
+"""The labels of an alert that fires."""
+
+_FIRING = f'{ALERTS}{{alertstate="firing",severity!="info"}}'
+_SHARING = 12
+"""Scenarios that share one Prometheus: it costs as much for one as for some."""
+_DROPPED = frozenset({"__name__", "alertstate", SCENARIO})
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The alerts that fire in each evaluation of a scenario: seconds since its beginning."""
+
+    step: int
+    firing: Mapping[int, frozenset[Alert]]
+
+    def at(self, seconds: int) -> frozenset[Alert]:
+        return self.firing.get(seconds, frozenset())
+
+
+def timelines(
+    scenarios: Sequence[Scenario],
+    rules: Rules,
+    tool: Tool | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> dict[str, Timeline]:
+    """What fires in each scenario, by its name. Raises CheckFailedError if promtool can't say."""
+    batches = list(_batches(scenarios))
+    promtool_used = tool or locate("promtool")
+    found: dict[str, Timeline] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in pool.map(lambda batch: _evaluated(batch, rules, promtool_used), batches):
+            found |= done
+            progress(len(found), len(scenarios))
+    return found
+
+
+def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
+    """Scenarios that can share a Prometheus, those of like length together."""
+    sharing: dict[tuple[int, tuple[str, ...]], list[Scenario]] = {}
+    for each in scenarios:
+        if each.alone or each.blind:
+            yield [each]
+        else:
+            sharing.setdefault((each.step, each.groups), []).append(each)
+    for of in sharing.values():
+        of.sort(key=lambda each: each.steps)
+        for first in range(0, len(of), _SHARING):
+            yield of[first : first + _SHARING]
+
+
+def _evaluated(batch: list[Scenario], rules: Rules, tool: Tool) -> dict[str, Timeline]:
+    with TemporaryDirectory(prefix="scenarios-") as name:
+        folder = Path(name)
+        used = rules.of(batch[0].groups)
+        files = used.write(folder, blind=any(each.blind for each in batch))
+        file = folder / "scenarios.json"
+        file.write_text(json.dumps(_document(batch, used, files)), encoding="utf-8")
+        answers = promtool.answers(file, tool)
+    by_slug = {each.slug: each for each in batch}
+    firing: dict[str, dict[int, set[Alert]]] = {slug: {} for slug in by_slug}
+    for answer in answers:
+        for labels in answer.labels:
+            # What looks for the absence of a series has no label of any scenario.
+            slug = labels.get(SCENARIO, batch[0].slug if len(batch) == 1 else "")
+            if slug not in by_slug:
+                raise ValueError(f"{labels['alertname']} fires for no scenario; let its be alone")
+            alert = frozenset((k, v) for k, v in labels.items() if k not in _DROPPED)
+            firing[slug].setdefault(answer.seconds, set()).add(alert)
+    return {
+        each.name: Timeline(
+            each.step,
+            {
+                at: frozenset(alerts)
+                for at, alerts in firing[each.slug].items()
+                if at <= (each.steps - 1) * each.step
+            },
+        )
+        for each in batch
+    }
+
+
+def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[str, Any]:
+    step, steps = batch[0].step, max(each.steps for each in batch)
+    inputs = []
+    for scenario in batch:
+        for one in series(scenario):
+            labels = {**one.labels, SCENARIO: scenario.slug}
+            if rules.read(one.name, labels):
+                selector = ",".join(f'{name}="{value}"' for name, value in labels.items())
+                inputs.append({"series": f"{one.name}{{{selector}}}", "values": one.notation})
+        if scenario.blind:
+            inputs.append({"series": RUNS, "values": _runs(scenario)})
+    questions = [
+        {"expr": _FIRING, "eval_time": f"{at * step}s", "exp_samples": []} for at in range(steps)
+    ]
+    return {
+        "rule_files": [str(file) for file in files],
+        "evaluation_interval": f"{step}s",
+        "tests": [{"interval": f"{step}s", "input_series": inputs, "promql_expr_test": questions}],
+    }
+
+
+def _runs(scenario: Scenario) -> str:
+    minutes = (scenario.minute(at * scenario.step) for at in range(scenario.steps))
+    blind = (any(since < m <= until for since, until in scenario.blind) for m in minutes)
+    return " ".join("0" if each else "1" for each in blind)

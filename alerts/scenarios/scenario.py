@@ -1,0 +1,117 @@
+"""The words of a scenario: what happens to the business, and what a person must hear of it.
+
+Minutes count from ``begins``, which is minute 0. Before it lies a lead-up in which all is well.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerts.scenarios.world import World
+
+LEAD_MINUTES = 40
+"""So long all is well before minute 0, unless a scenario says otherwise: longer than half of the
+hour over which the budgets' pages look, which ask for that much."""
+
+EVERY_15_SECONDS = 15
+"""How often the stack scrapes and evaluates."""
+
+LONG_STEPS = 1_500
+"""Evaluations beyond which a scenario is a long one."""
+
+PAGE, TICKET = "page", "ticket"
+"""How somebody is told: the names of the receivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Somebody must be told.
+
+    ``alert`` by a ``severity`` (page or ticket) to a ``team``: first at most ``within`` minutes
+    after minute 0, in ``notifications`` messages altogether (reminders included, the message that
+    it is over not), and told to be over at most ``over`` minutes after minute 0; None where it
+    must still be going on at the end. ``about`` are labels that the alert must have, such as the
+    component or the environment. ``says`` is a piece of the message's description.
+    """
+
+    alert: str
+    severity: str = PAGE
+    team: str = "orchestrator"
+    within: float = 5
+    notifications: int = 1
+    over: float | None = None
+    about: Mapping[str, str] = field(default_factory=dict, hash=False)
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """An incident, or a day without one.
+
+    ``begins`` is minute 0 in the local time of the tenants; the scenario ends at minute ``lasts``.
+    ``world`` and its neighbours ``beside`` are observed by the same Prometheus and the same
+    Alertmanager. Whatever is not in ``told`` must stay silent, pages and tickets both.
+
+    ``step`` is the time between scrapes, and between evaluations, in seconds; whoever takes a
+    longer one for weeks names the ``groups`` of rules that are needed. ``lead`` are the minutes
+    before minute 0. ``blind`` are from-to minutes in which Prometheus does not run. ``alone`` is
+    for what must not share Prometheus with other scenarios: rules that look for the absence of a
+    series see that of others. ``fails_today`` says why the rules do not do this yet; the test
+    fails when they do.
+    """
+
+    name: str
+    story: str
+    begins: datetime
+    lasts: float
+    told: tuple[Told, ...] = ()
+    world: World = field(default_factory=World)
+    beside: tuple[World, ...] = ()
+    lead: float = LEAD_MINUTES
+    step: int = EVERY_15_SECONDS
+    groups: tuple[str, ...] = ()
+    blind: tuple[tuple[float, float], ...] = ()
+    alone: bool = False
+    fails_today: str = ""
+
+    def __post_init__(self) -> None:
+        worlds = [(world.cluster, world.environment) for world in self.worlds]
+        if len(set(worlds)) < len(worlds):
+            raise ValueError(f"{self.name}: two worlds have the same cluster and environment")
+        if self.step > 60 and not self.groups:
+            raise ValueError(f"{self.name}: a step of {self.step} s needs the groups that it reads")
+        for told in self.told:
+            if told.severity not in (PAGE, TICKET):
+                raise ValueError(
+                    f"{self.name}: {told.alert}: severity {told.severity!r}: {PAGE} or {TICKET}"
+                )
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        return (self.world, *self.beside)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes so many evaluations that `make test` leaves it to `make test-all`."""
+        return self.steps > LONG_STEPS
+
+    @property
+    def slug(self) -> str:
+        """The name as an identifier."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def steps(self) -> int:
+        """Scrapes from the beginning of the lead-up to the end."""
+        return int((self.lead + self.lasts) * 60 / self.step) + 1
+
+    def minute(self, seconds: float) -> float:
+        """Minutes after minute 0, of seconds after the beginning of the lead-up."""
+        return seconds / 60 - self.lead
+
+
+MONDAY_MORNING = datetime(2026, 3, 2, 10)
+"""An ordinary Monday, 10:00."""
+MONDAY_NIGHT = datetime(2026, 3, 2, 2)
+"""The same day, two hours after midnight."""

@@ -1,0 +1,49 @@
+"""Incidents told in raw counters: who is told what of them, when, how often, and when it's over."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from alerts import paths
+from alerts.scenarios import table
+from alerts.scenarios.collection import all_scenarios
+from alerts.scenarios.outcome import Outcome
+from alerts.scenarios.run import outcomes
+from alerts.scenarios.scenario import Scenario
+from tests.length import LONG
+
+SCENARIOS = [each for each in all_scenarios() if LONG or not each.is_long]
+
+
+@pytest.fixture(scope="module")
+def found(request: pytest.FixtureRequest) -> Iterator[dict[str, Outcome]]:
+    """The outcome of every scenario that was asked for: together they cost a fraction."""
+    wanted = {
+        item.callspec.params["scenario"].name: item.callspec.params["scenario"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and "scenario" in getattr(item, "callspec", _NONE).params
+    }
+    yield {each.scenario.name: each for each in outcomes([*wanted.values()])}
+
+
+class _NONE:
+    params: dict[str, Scenario] = {}  # noqa: RUF012
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.slug)
+def test_scenario(scenario: Scenario, found: dict[str, Outcome]) -> None:
+    problems = found[scenario.name].problems
+    if scenario.fails_today:
+        assert problems, f"{scenario.name}: it passes now; take fails_today away"
+        pytest.xfail(scenario.fails_today)
+    if problems:
+        pytest.fail(table.report(found[scenario.name]), pytrace=False)
+    page = paths.SCENARIOS.read_text()
+    assert table.row(found[scenario.name]) in page, "run `python -m alerts scenarios --write`"
+
+
+def test_the_page_has_all_scenarios_and_no_others() -> None:
+    rows = paths.SCENARIOS.read_text().removeprefix(table.HEADER).splitlines()
+    assert [row.split(" | ")[0] for row in rows] == [f"| {each.name}" for each in all_scenarios()]
