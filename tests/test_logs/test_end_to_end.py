@@ -25,7 +25,7 @@ TEXTS = (
     "the amount is wrong, I don't owe that.",
     "I could do $5 per week for 60 weeks.",
 )
-MESSAGES = 3600 if LONG else 80
+MESSAGES = 3600 if LONG else 50
 """As in an hour at 60 a minute, or in a part of it, sent a hundred times as fast."""
 
 HEX = "0123456789abcdef"

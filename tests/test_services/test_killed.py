@@ -20,7 +20,7 @@ from tests.test_services.test_workers import workers
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
 
-KILLS, WORKERS = (50, 4) if LONG else (2, 2)
+KILLS, WORKERS = (50, 4) if LONG else (1, 2)
 AT_A_TIME = 20
 TEXTS = ("When is my rent due?", "Can I pay 200 a week for 8 weeks?", "You idiots!")
 MEASURES = {
