@@ -105,9 +105,9 @@ async def test_no_kill_loses_a_count_or_counts_twice(
             load.stopped, sent = False, load.sent
             tenants = [asyncio.create_task(load.text()) for _ in range(AT_A_TIME)]
             more = chosen.randrange(AT_A_TIME, 5 * AT_A_TIME)
-            await until(lambda: load.sent >= sent + more)  # noqa: B023 - asked at once
+            await until(lambda: load.sent >= sent + more, 300)  # noqa: B023 - asked at once
             psutil.Process(chosen.choice(sorted(workers()))).kill()
-            await until(lambda: len(workers()) == WORKERS)
+            await until(lambda: len(workers()) == WORKERS, 300)
             load.stopped = True
             await asyncio.gather(*tenants)
             in_tables, said = await compared(database, client)
