@@ -136,10 +136,13 @@ def _selected(expr: str) -> list[tuple[str, Matchers]]:
 
 
 def _reading(rules: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """By the name of each rule the series that it reads."""
+    """By the name of each rule the series that it reads, or that its texts ask for."""
+    recorded = {rule["record"] for rule in rules if "record" in rule}
     found: dict[str, set[str]] = {}
     for rule in rules:
-        names = {name for name, _ in _selected(rule["expr"])}
+        texts = " ".join(rule.get("annotations", {}).values())
+        asked = {name for name in recorded if f"{name}{{" in texts}
+        names = {name for name, _ in _selected(rule["expr"])} | asked
         found.setdefault(rule.get("alert") or rule["record"], set()).update(names)
     return found
 
