@@ -29,10 +29,11 @@ class Told:
     """Somebody must be told.
 
     ``alert`` by a ``severity`` (page or ticket) to a ``team``: first at most ``within`` minutes
-    after minute 0, in ``notifications`` messages altogether (reminders included, the message that
-    it is over not), and told to be over at most ``over`` minutes after minute 0; None where it
-    must still be going on at the end. ``about`` are labels that the alert must have, such as the
-    component or the environment. ``says`` is a piece of the message's description.
+    after minute 0 (less than 0 for what goes on before), in ``notifications`` messages altogether
+    (reminders included, the message that it is over not), and told to be over at most ``over``
+    minutes after minute 0; None where it must still be going on at the end. ``about`` are labels
+    that the alert must have, such as the component or the environment. ``says`` is a piece of its
+    summary or description at ``within``.
     """
 
     alert: str
@@ -57,10 +58,10 @@ class Scenario:
     ``lead`` are the minutes before minute 0, ``step`` the seconds between scrapes, and between
     evaluations. Whoever takes a longer one for weeks names the ``groups`` of rules that are needed,
     and says what is ``given`` in place of what those do not record: by a series' selector its value
-    at a local time. ``blind`` are from-to minutes in which Prometheus does not run. ``alone`` is
-    for what must not share Prometheus with other scenarios: rules that look for the absence of a
-    series see that of others. ``fails_today`` says why the rules do not do this yet; the test
-    fails when they do.
+    at a local time. ``blind`` are from-to minutes in which Prometheus does not run. With two
+    ``prometheuses`` the second evaluates the same a little later. ``alone`` is for what must not
+    share Prometheus with other scenarios: rules that look for the absence of a series see that of
+    others. ``fails_today`` says why the rules do not do this yet; the test fails when they do.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Scenario:
     groups: tuple[str, ...] = ()
     given: Mapping[str, Rhythm] = field(default_factory=dict, hash=False)
     blind: tuple[tuple[float, float], ...] = ()
+    prometheuses: int = 1
     alone: bool = False
     fails_today: str = ""
 
