@@ -62,8 +62,8 @@ def windows_of(expr: str, recorded: Mapping[str, str]) -> set[float]:
                 for argument in node.args
                 if isinstance(argument, MatrixSelector)
             )
-        elif isinstance(node, VectorSelector) and node.name in recorded:
-            found.update(windows_of(recorded[node.name], recorded))
+        elif isinstance(node, VectorSelector) and (record := recorded.get(node.name or "")):
+            found.update(windows_of(record, recorded))
 
     promql_parser.walk(promql_parser.parse(expr), visit)
     return found
