@@ -6,7 +6,7 @@ target file is missing, and duplicate rules.
 ``promtool`` says which one is asked, where it is not to be the one that everything else uses.
 """
 
-import json
+import ast
 import os
 import re
 import subprocess
@@ -35,7 +35,14 @@ _TEST_ALERT = re.compile(r"alertname: (?P<rule>\S+), time: (?P<time>\S+),")
 _ANSWER = re.compile(
     r'expr: ".*", time: (?P<time>\S+),\n\s*exp: ?nil\n\s*got: ?(?P<got>.*)', re.MULTILINE
 )
-_SERIES = re.compile(r'\{(?P<labels>(?:[^"{}]|"(?:[^"\\]|\\.)*")*)\} \S+')
+_BRACES = r'\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}'
+_SERIES = re.compile(rf"{_BRACES} \S+")
+_ALERTS_ANSWER = re.compile(
+    r"alertname: \S+, time: (?P<time>\S+), *\n\s*exp: ?\[\], *\n\s*got: ?\[(?P<got>.*?)\n\s*\]$",
+    re.MULTILINE | re.DOTALL,
+)
+_LABELS_OF = re.compile(rf"^\s*Labels:{_BRACES}", re.MULTILINE)
+_ANNOTATIONS_OF = re.compile(rf"^\s*Annotations:{_BRACES}", re.MULTILINE)
 _PAIR = re.compile(r'(?P<name>\w+)="(?P<value>(?:[^"\\]|\\.)*)"')
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _TEST_EXPR = re.compile(r'expr: "(?P<expr>.*)", time: (?P<time>\S+),')
@@ -106,33 +113,47 @@ def test_rules(file: Path, promtool: Tool | None = None) -> None:  # noqa: PT028
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What promtool found in place of an expected nothing: the labels of each series."""
+    """What promtool found in place of an expected nothing: the labels of each series, or alert.
+
+    ``annotations`` are those of each alert, where that was asked for.
+    """
 
     seconds: int
     labels: tuple[dict[str, str], ...]
+    annotations: tuple[dict[str, str], ...] = ()
 
 
 def answers(file: Path, promtool: Tool | None = None) -> list[Answer]:
-    """Run a file of rule unit tests whose expressions are questions: each expects nothing.
+    """Run a file of rule unit tests that are questions: each expects no series, or no alert.
 
     promtool has no other way to show a value than that it is not the expected one. Gives an answer
-    for each question whose result is not empty. Raises CheckFailedError where it is no answer that
-    promtool gives.
+    for each question whose result is not empty, those about expressions first.
+    Raises CheckFailedError where promtool refuses the file.
     """
     code, output = _run(promtool or locate("promtool"), "test", "rules", str(file))
     found = [
-        Answer(_seconds(match["time"]), tuple(_labels_in(match["got"])))
+        Answer(
+            _seconds(match["time"]),
+            tuple(_labels_in(each) for each in _SERIES.findall(match["got"])),
+        )
         for match in _ANSWER.finditer(output)
+    ]
+    found += [
+        Answer(
+            _seconds(match["time"]),
+            tuple(_labels_in(labels) for labels in _LABELS_OF.findall(match["got"])),
+            tuple(_labels_in(text) for text in _ANNOTATIONS_OF.findall(match["got"])),
+        )
+        for match in _ALERTS_ANSWER.finditer(output)
     ]
     if bool(code) != bool(found):
         _fail(_rule_problems(file, output[-2000:]))
     return found
 
 
-def _labels_in(got: str) -> Iterator[dict[str, str]]:
-    for series in _SERIES.finditer(got):
-        pairs = _PAIR.finditer(series["labels"])
-        yield {pair["name"]: json.loads(f'"{pair["value"]}"') for pair in pairs}
+def _labels_in(text: str) -> dict[str, str]:
+    # Quoted as Go does it, which Python reads.
+    return {p["name"]: ast.literal_eval(f'"{p["value"]}"') for p in _PAIR.finditer(text)}
 
 
 def _seconds(time: str) -> int:

@@ -1,7 +1,7 @@
 """What a world is like in each step: traffic, how its upstreams do, what runs and what is seen."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def labelled(labels: Mapping[str, str]) -> Labels:
 
 
 class Conditions:
-    """The conditions of ``world`` in each of ``steps``, before anything changes.
+    """The conditions of ``world`` at some ``moments``, one a ``step``, before anything changes.
 
     Arrays have a value for each step; ``minutes`` are when it ends. A change writes into them:
 
@@ -39,16 +39,15 @@ class Conditions:
     - ``server_errors``: the share of requests at a route that are answered with 500.
     - ``runs``: whether an instance runs, by its number; ``starts``: it starts in this step, with
       counters at zero; ``scraped``: whether its scrape works; ``target``: whether it is known.
+    - ``interrupted``: SMS whose workflow a dead process has left, found in this step.
     - ``version`` that runs; ``set_to``: gauges, ``counted``: what is counted beside the traffic,
       ``missing``: series that are not there, by metric and labels, or by metric.
     """
 
-    def __init__(self, world: World, begins: datetime, steps: int, step: int, lead: float) -> None:
-        self.world, self.step = world, step
+    def __init__(self, world: World, moments: Sequence[datetime], step: int, lead: float) -> None:
+        self.world, self.step, steps = world, step, len(moments)
         self.minutes: Floats = np.arange(steps) * step / 60 - lead
-        self.traffic = np.array(
-            [world.rhythm(begins + timedelta(minutes=m)) for m in self.minutes.tolist()]
-        )
+        self.traffic = np.array([float(world.rhythm(moment)) for moment in moments])
         each = [*UPSTREAMS, Component.DATABASE]
         self.failing = {component: np.zeros(steps) for component in each}
         self.error = {component: [ErrorType.SERVER_ERROR] * steps for component in each}
@@ -65,7 +64,13 @@ class Conditions:
         self.missing: list[tuple[Metric, Labels, NDArray[np.bool_]]] = []
         self.jobs_down: list[tuple[str, NDArray[np.bool_]]] = []
         self.jobs_unknown: list[tuple[str, NDArray[np.bool_]]] = []
+        self.interrupted = np.zeros(steps)
         self.blind = np.zeros(steps, dtype=bool)
+
+    @property
+    def passed(self) -> Floats:
+        """Seconds since the beginning in each step: the time as Prometheus has it."""
+        return np.arange(len(self.minutes)) * np.float64(self.step)
 
     def during(self, since: float, until: float | None) -> NDArray[np.bool_]:
         """The steps that end after ``since`` and not after ``until``, minutes."""

@@ -1,7 +1,7 @@
 """What is counted and measured, step by step, before it becomes series."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +45,14 @@ class Counted:
         **labels: str,
     ) -> None:
         """``amount`` observations of ``value`` in each step."""
-        of = labelled(labels)
+        of, values = labelled(labels), np.asarray(value, dtype=np.float64)
         for bound in metric.buckets:
             bounded = of | {("le", str(float(bound)))}
-            within = amount * (np.asarray(value) <= bound)
+            within = amount * (values <= bound)
             self._add(metric.bucket, bounded, instance, within)
         self._add(metric.bucket, of | {("le", "+Inf")}, instance, amount)
         self._add(metric.count, of, instance, amount)
-        self._add(metric.sum, of, instance, amount * np.asarray(value))
+        self._add(metric.sum, of, instance, amount * values)
 
     def gauge(self, metric: Metric, instance: int, value: Floats | float, **labels: str) -> None:
         """``value`` in each step."""
@@ -72,7 +72,7 @@ class Counted:
         for (name, labels, instance), values in self._gauges.items():
             yield Raw(name, labels, instance, values, False)
 
-    def _add(self, name: str, labels: Labels, instance: int, amount: Floats | float) -> None:
+    def _add(self, name: str, labels: Labels, instance: int, amount: NDArray[Any] | float) -> None:
         key = (name, labels, instance)
         if key not in self._grown:
             self._grown[key] = np.zeros(self._steps)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,8 @@ class Timeline:
 
     step: int
     firing: Mapping[int, frozenset[Alert]]
+    texts: Mapping[Alert, str]
+    """Summary and description of alerts of which a scenario expects what they say."""
 
     def at(self, seconds: int) -> frozenset[Alert]:
         return self.firing.get(seconds, frozenset())
@@ -55,12 +58,12 @@ def timelines(
 
 def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
     """Scenarios that can share a Prometheus, those of like length together."""
-    sharing: dict[tuple[int, tuple[str, ...]], list[Scenario]] = {}
+    sharing: dict[tuple[int, tuple[str, ...], bool], list[Scenario]] = {}
     for each in scenarios:
-        if each.alone or each.blind:
+        if each.alone:
             yield [each]
         else:
-            sharing.setdefault((each.step, each.groups), []).append(each)
+            sharing.setdefault((each.step, each.groups, bool(each.blind)), []).append(each)
     for of in sharing.values():
         of.sort(key=lambda each: each.steps)
         for first in range(0, len(of), _SHARING):
@@ -77,14 +80,18 @@ def _evaluated(batch: list[Scenario], rules: Rules, tool: Tool) -> dict[str, Tim
         answers = promtool.answers(file, tool)
     by_slug = {each.slug: each for each in batch}
     firing: dict[str, dict[int, set[Alert]]] = {slug: {} for slug in by_slug}
+    texts: dict[str, dict[Alert, str]] = {slug: {} for slug in by_slug}
     for answer in answers:
-        for labels in answer.labels:
+        for labels, text in zip_longest(answer.labels, answer.annotations):
             # What looks for the absence of a series has no label of any scenario.
             slug = labels.get(SCENARIO, batch[0].slug if len(batch) == 1 else "")
             if slug not in by_slug:
                 raise ValueError(f"{labels['alertname']} fires for no scenario; let its be alone")
             alert = frozenset((k, v) for k, v in labels.items() if k not in _DROPPED)
-            firing[slug].setdefault(answer.seconds, set()).add(alert)
+            if text:
+                texts[slug][alert] = f"{text['summary']} {text['description']}"
+            else:
+                firing[slug].setdefault(answer.seconds, set()).add(alert)
     return {
         each.name: Timeline(
             each.step,
@@ -93,6 +100,7 @@ def _evaluated(batch: list[Scenario], rules: Rules, tool: Tool) -> dict[str, Tim
                 for at, alerts in firing[each.slug].items()
                 if at <= (each.steps - 1) * each.step
             },
+            texts[each.slug],
         )
         for each in batch
     }
@@ -107,16 +115,42 @@ def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[st
             if rules.read(one.name, labels):
                 selector = ",".join(f'{name}="{value}"' for name, value in labels.items())
                 inputs.append({"series": f"{one.name}{{{selector}}}", "values": one.notation})
+        for selector, value in scenario.given.items():
+            own = _of_scenario(selector, scenario)
+            values = " ".join(f"{value(moment):.12g}" for moment in scenario.moments)
+            inputs.append({"series": own, "values": values})
         if scenario.blind:
-            inputs.append({"series": RUNS, "values": _runs(scenario)})
+            inputs.append({"series": _of_scenario(RUNS, scenario), "values": _runs(scenario)})
     questions = [
         {"expr": _FIRING, "eval_time": f"{at * step}s", "exp_samples": []} for at in range(steps)
+    ]
+    said = [
+        {
+            "alertname": told.alert,
+            "eval_time": f"{scenario.second(told.within)}s",
+            "exp_alerts": [],
+        }
+        for scenario in batch
+        for told in scenario.told
+        if told.says
     ]
     return {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
-        "tests": [{"interval": f"{step}s", "input_series": inputs, "promql_expr_test": questions}],
+        "tests": [
+            {
+                "interval": f"{step}s",
+                "input_series": inputs,
+                "promql_expr_test": questions,
+                "alert_rule_test": list({tuple(each.items())[:2]: each for each in said}.values()),
+            }
+        ],
     }
+
+
+def _of_scenario(selector: str, scenario: Scenario) -> str:
+    name, _, labels = selector.rstrip("}").partition("{")
+    return f'{name}{{{labels}{"," if labels else ""}{SCENARIO}="{scenario.slug}"}}'
 
 
 def _runs(scenario: Scenario) -> str:

@@ -13,7 +13,6 @@ from alerts.scenarios.flow import orchestrate
 from alerts.scenarios.platform import INSTANCES, SCRAPED, platform
 from alerts.scenarios.scenario import Scenario
 from alerts.scenarios.world import World
-from asgi_observability.metric import Metric
 
 JOB = "orchestrator"
 _BEFORE = 10_000.0
@@ -48,8 +47,7 @@ def series(scenario: Scenario, read: Set[str] | None = None) -> Iterator[Series]
 
 
 def _of_world(scenario: Scenario, world: World, read: Set[str] | None) -> Iterator[Series]:
-    step, lead = scenario.step, scenario.lead
-    conditions = Conditions(world, scenario.begins, scenario.steps, step, lead)
+    conditions = Conditions(world, scenario.moments, scenario.step, scenario.lead)
     for change in world.changes:
         change.apply(conditions)
     for since, until in scenario.blind:
@@ -133,16 +131,14 @@ def _total(grown: Floats, starts: NDArray[np.bool_]) -> Floats:
     return np.where(np.maximum.accumulate(starts), total - before, total)
 
 
-def _missing(conditions: Conditions, name: str, labels: Iterable[tuple[str, str]]) -> Floats:
+def _missing(
+    conditions: Conditions, name: str, labels: Iterable[tuple[str, str]]
+) -> NDArray[np.bool_]:
     gone = np.zeros(len(conditions.minutes), dtype=bool)
     for metric, of, during in conditions.missing:
-        if name in _names(metric) and of <= frozenset(labels):
+        if name in metric.series_names and of <= frozenset(labels):
             gone |= during
     return gone
-
-
-def _names(metric: Metric) -> tuple[str, ...]:
-    return metric.series_names
 
 
 def _notation(values: Floats, blind: NDArray[np.bool_]) -> Iterator[str]:

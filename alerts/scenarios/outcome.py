@@ -1,7 +1,7 @@
 """What people were told in a scenario, and how that differs from what they should be."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alerts.scenarios.notifications import Message
 from alerts.scenarios.routing import Alert
@@ -27,7 +27,7 @@ class Seen:
         over = "not over" if self.over is None else f"over {minutes(self.over)}"
         return (
             f"{self.alert} ({self.severity}, {self.team}) told {minutes(self.told)}, "
-            f"{self.notifications}×, {over}"
+            f"{_messages(self.notifications)}, {over}"
         )
 
 
@@ -37,11 +37,16 @@ class Outcome:
 
     scenario: Scenario
     seen: tuple[Seen, ...]
+    texts: Mapping[Alert, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[str]:
         """How expected and seen differ, one line each; empty where they agree."""
-        return list(_differences(self.scenario, self.seen))
+        return list(_differences(self.scenario, self.seen, self.texts))
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"
 
 
 def minutes(value: float) -> str:
@@ -88,11 +93,13 @@ def expected(told: Told) -> str:
     about = "".join(f", {name} {value}" for name, value in told.about.items())
     return (
         f"{told.alert} ({told.severity}, {told.team}{about}) by {minutes(told.within)}, "
-        f"{told.notifications}×, {over}"
+        f"{_messages(told.notifications)}, {over}"
     )
 
 
-def _differences(scenario: Scenario, seen: Sequence[Seen]) -> Iterator[str]:
+def _differences(
+    scenario: Scenario, seen: Sequence[Seen], texts: Mapping[Alert, str]
+) -> Iterator[str]:
     left = list(seen)
     for told in scenario.told:
         found = [each for each in left if _is(told, each)]
@@ -103,6 +110,9 @@ def _differences(scenario: Scenario, seen: Sequence[Seen]) -> Iterator[str]:
         left.remove(one)
         if wrong := list(_wrong(told, one)):
             yield f"{', '.join(wrong)}: expected {expected(told)}; seen {one}"
+        said = [text for alert, text in texts.items() if alert in one.labels]
+        if told.says and not any(told.says in text for text in said):
+            yield f"{told.alert} should say {told.says!r}; it says {said}"
     for each in left:
         about = ", ".join(f"{k}={v}" for k, v in sorted(_telling(each.labels).items()))
         yield f"should be silent: {each}{f' ({about})' if about else ''}"

@@ -94,9 +94,8 @@ def platform(conditions: Conditions) -> dict[str, Counted]:
             counted.count(row.metric, 0, grown, **row.labels)
         else:
             counted.gauge(row.metric, 0, row.value, **row.labels)
-    now = np.arange(steps) * float(conditions.step)
     for metric in _TIMES:
-        found[job_of(metric)].gauge(metric, 0, now)
+        found[job_of(metric)].gauge(metric, 0, conditions.passed)
     theirs = frozenset(exporters.exporter_metrics())
     for (metric, labels, _), amounts in conditions.counted.items():
         if metric in theirs:

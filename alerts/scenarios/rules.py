@@ -109,7 +109,7 @@ def _stopping(document: dict[str, Any]) -> dict[str, Any]:
         {
             **group,
             "rules": [
-                {**rule, "expr": f"({rule['expr']}) and on () ({RUNS} == 1)"}
+                {**rule, "expr": f"({rule['expr']}) and on ({SCENARIO}) ({RUNS} == 1)"}
                 for rule in group["rules"]
             ],
         }

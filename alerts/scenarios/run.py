@@ -40,7 +40,12 @@ def outcomes(
     routed = routing(states, config, paths.MESSAGE_TEMPLATES)
     waits = waits_by_receiver(yaml.safe_load(config))
     return [
-        Outcome(each, seen(each, messages(fired[each.name], routed, waits))) for each in scenarios
+        Outcome(
+            each,
+            seen(each, messages(fired[each.name], routed, waits)),
+            found[each.name].texts,
+        )
+        for each in scenarios
     ]
 
 
@@ -55,4 +60,6 @@ def _evaluations(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[float
             yield at, frozenset() if gone else last
         else:
             last, seen_at = timeline.at(at), at
-            yield at, last
+            # The second one still says what the first one no longer does.
+            late = timeline.at(at - scenario.step) if scenario.prometheuses > 1 else frozenset()
+            yield at, last | late

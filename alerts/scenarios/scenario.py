@@ -6,9 +6,9 @@ Minutes count from ``begins``, which is minute 0. Before it lies a lead-up in wh
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from alerts.scenarios.world import World
+from alerts.scenarios.world import Rhythm, World
 
 LEAD_MINUTES = 40
 """So long all is well before minute 0, unless a scenario says otherwise: longer than half of the
@@ -49,16 +49,18 @@ class Told:
 class Scenario:
     """An incident, or a day without one.
 
-    ``begins`` is minute 0 in the local time of the tenants; the scenario ends at minute ``lasts``.
-    ``world`` and its neighbours ``beside`` are observed by the same Prometheus and the same
-    Alertmanager. Whatever is not in ``told`` must stay silent, pages and tickets both.
+    ``begins`` is minute 0 in the local time of the tenants, with a zone where clocks change; the
+    scenario ends at minute ``lasts``. ``world`` and its neighbours ``beside`` are observed by the
+    same Prometheus and the same Alertmanager. Whatever is not in ``told`` must stay silent, pages
+    and tickets both.
 
-    ``step`` is the time between scrapes, and between evaluations, in seconds; whoever takes a
-    longer one for weeks names the ``groups`` of rules that are needed. ``lead`` are the minutes
-    before minute 0. ``blind`` are from-to minutes in which Prometheus does not run. ``alone`` is
-    for what must not share Prometheus with other scenarios: rules that look for the absence of a
-    series see that of others. ``fails_today`` says why the rules do not do this yet; the test
-    fails when they do.
+    ``lead`` are the minutes before minute 0, ``step`` the seconds between scrapes, and between
+    evaluations. Whoever takes a longer one for weeks names the ``groups`` of rules that are needed,
+    and says what is ``given`` in place of what those do not record: by a series' selector its value
+    at a local time. ``blind`` are from-to minutes in which Prometheus does not run. With two
+    ``prometheuses`` the second evaluates the same a little later. ``alone`` is for what must not
+    share Prometheus with other scenarios: rules that look for the absence of a series see that of
+    others. ``fails_today`` says why the rules do not do this yet; the test fails when they do.
     """
 
     name: str
@@ -71,7 +73,9 @@ class Scenario:
     lead: float = LEAD_MINUTES
     step: int = EVERY_15_SECONDS
     groups: tuple[str, ...] = ()
+    given: Mapping[str, Rhythm] = field(default_factory=dict, hash=False)
     blind: tuple[tuple[float, float], ...] = ()
+    prometheuses: int = 1
     alone: bool = False
     fails_today: str = ""
 
@@ -105,6 +109,19 @@ class Scenario:
     def steps(self) -> int:
         """Scrapes from the beginning of the lead-up to the end."""
         return int((self.lead + self.lasts) * 60 / self.step) + 1
+
+    @property
+    def moments(self) -> list[datetime]:
+        """When each step ends, in local time; with a zone, its clock changes included."""
+        utc = self.begins.astimezone(UTC) if self.begins.tzinfo else self.begins
+        zone = self.begins.tzinfo
+        passed = (timedelta(seconds=n * self.step) for n in range(self.steps))
+        since = utc - timedelta(minutes=self.lead)
+        return [(since + each).astimezone(zone) if zone else since + each for each in passed]
+
+    def second(self, minute: float) -> int:
+        """Of the last evaluation up to a minute, seconds after the beginning of the lead-up."""
+        return int((minute + self.lead) * 60 // self.step * self.step)
 
     def minute(self, seconds: float) -> float:
         """Minutes after minute 0, of seconds after the beginning of the lead-up."""

@@ -1,7 +1,5 @@
 """Incidents told in raw counters: who is told what of them, when, how often, and when it's over."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from alerts import paths
@@ -16,20 +14,11 @@ SCENARIOS = [each for each in all_scenarios() if LONG or not each.is_long]
 
 
 @pytest.fixture(scope="module")
-def found(request: pytest.FixtureRequest) -> Iterator[dict[str, Outcome]]:
+def found(request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """The outcome of every scenario that was asked for: together they cost a fraction."""
-    wanted = {
-        item.callspec.params["scenario"].name: item.callspec.params["scenario"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.path == request.path
-        and "scenario" in getattr(item, "callspec", _NONE).params
-    }
-    yield {each.scenario.name: each for each in outcomes([*wanted.values()])}
-
-
-class _NONE:
-    params: dict[str, Scenario] = {}  # noqa: RUF012
+    here = {item.name for item in request.session.items if item.path == request.path}
+    wanted = [each for each in SCENARIOS if f"test_scenario[{each.slug}]" in here]
+    return {each.scenario.name: each for each in outcomes(wanted)}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.slug)
