@@ -195,7 +195,7 @@ class TestAlerts:
             ),
             (
                 lambda rule: rule.update({"for": "1m"}),
-                ["Alerts", "operations", "AIProviderFailing (page): for 30s -> 1m"],
+                ["Alerts", "operations", "AIProviderFailing (page): for 75s -> 1m"],
             ),
             (
                 lambda rule: rule.pop("keep_firing_for"),
