@@ -270,7 +270,7 @@ class TestAlerts:
             "added",
             "New (page): below 1",
             "removed",
-            "DatabaseFailing (page): above 1% for 1m: Statements of <job> fail in its database",
+            "DatabaseFailing (page): above 1% for 75s: Statements of <job> fail in its database",
             "UpstreamFailing (ticket): above 10% for 2m: Calls of <job> to <component> fail",
         ]
 
