@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
+from alerts.export import command as export
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
 from alerts.notifications.settings import NotificationSettings
@@ -79,6 +80,9 @@ def main() -> int:
     )
     backfill_command.add_arguments(
         add("backfill", backfill_command.run, "compute the recording rules for the past")
+    )
+    export.add_arguments(
+        add("export", export.run, "write the rules for another Prometheus, Mimir or vmalert")
     )
     arguments = parser.parse_args()
     run: Command = arguments.run

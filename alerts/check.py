@@ -12,6 +12,7 @@ from alerts import exposed, generated, paths, runbooks
 from alerts.evidence import hasty_in
 from alerts.expressions import Vocabulary
 from alerts.form import colliding_in, misshapen_in
+from alerts.identity import anonymous
 from alerts.literals import literal_metrics_in
 from alerts.model import (
     Group,
@@ -56,6 +57,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("metrics named as text", lambda: literal_metrics_in(paths.SIGNALS))
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
+    yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
     yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
     yield Step("evidence of alerts", lambda: hasty_in(all_groups))
@@ -117,6 +119,16 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
         for problem in semantics.template_problems(
             alert_expr(signal, threshold), *_texts(threshold)
         )
+    ]
+
+
+def anonymous_in(all_groups: tuple[Group, ...]) -> list[str]:
+    """Expressions that lose which deployment they speak of."""
+    return [
+        f"group {group.name}: rule {name}: {problem}"
+        for group in all_groups
+        for name, expr in expressions(group)
+        for problem in anonymous(expr)
     ]
 
 

@@ -11,8 +11,10 @@ from typing import Any
 from alerts import exporters
 from alerts.model import Group, Severity
 from alerts.rule_tests.universe import JOB, selector
+from alerts.signals import slo
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Route, StepStatus
+from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from asgi_observability.metric import Kind, Metric
 
@@ -61,7 +63,7 @@ _GAUGES = {
 }
 
 
-def healthy_test(groups: tuple[Group, ...]) -> dict[str, Any]:
+def healthy_test(groups: tuple[Group, ...], thresholds: Thresholds) -> dict[str, Any]:
     """One test of all groups, as promtool takes it."""
     quiet = sorted(
         {
@@ -90,9 +92,11 @@ def healthy_test(groups: tuple[Group, ...]) -> dict[str, Any]:
         # Something is recorded of it, so that silence is no accident.
         "promql_expr_test": [
             {
-                "expr": "count by (job) (job_slo:sli_total:rate5m > 0)",
+                "expr": f"count by (job) ({slo.TOTAL} > 0)",
                 "eval_time": f"{(_BEGIN + 60) * _STEP}s",
-                "exp_samples": [{"labels": selector("", {"job": JOB}), "value": 4}],
+                "exp_samples": [
+                    {"labels": selector("", {"job": JOB}), "value": len(slo.promised(thresholds))}
+                ],
             }
         ],
     }

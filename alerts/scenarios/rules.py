@@ -88,10 +88,13 @@ def _tells(rule: dict[str, Any]) -> bool:
 
 
 def _needed(rules: list[dict[str, Any]]) -> set[str]:
-    """The series that the alerts read, by way of records too."""
+    """The series that the alerts read, by way of records too, or that their texts ask for."""
+    recorded = {rule["record"] for rule in rules if "record" in rule}
     reads: dict[str, set[str]] = {}
     for rule in rules:
         names = {each.name or "" for each in selectors(promql_parser.parse(rule["expr"]))}
+        texts = " ".join(rule.get("annotations", {}).values())
+        names |= {name for name in recorded if f"{name}{{" in texts}
         reads.setdefault("" if _tells(rule) else rule.get("record", "info"), set()).update(names)
     needed, found = set(), {""}
     while found:

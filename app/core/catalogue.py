@@ -346,6 +346,12 @@ WORKFLOW_RETRIES = Metric(
     "Failed workflows run again on request; recovered where that succeeded.",
     (Label("result", ("recovered", "failed")),),
 )
+WORKFLOWS_INTERRUPTED = Metric(
+    "orchestrator_workflows_interrupted_total",
+    Kind.COUNTER,
+    "workflows",
+    "Workflows found that the end of their process had cut off; they count as failed.",
+)
 AI_RESPONSES = Metric(
     "orchestrator_ai_responses_total",
     Kind.COUNTER,
@@ -465,6 +471,7 @@ FACTS = (
     SMS_RECEIVED,
     SMS_PROCESSING_DURATION,
     WORKFLOW_RETRIES,
+    WORKFLOWS_INTERRUPTED,
     AI_RESPONSES,
     AI_CONFIDENCE,
     APPROVALS,

@@ -247,6 +247,11 @@ MEASURES: dict[str, Measure] = {
             catalogue.WORKFLOW_STEP_DURATION,
             *("step", "step_type", "status"),
         ),
+        _count(
+            "workflows.interrupted",
+            "cut off by the end of their process",
+            catalogue.WORKFLOWS_INTERRUPTED,
+        ),
         _count("workflows.retries", "run again on request", catalogue.WORKFLOW_RETRIES, "result"),
         _count(
             "workflows.recoveries",

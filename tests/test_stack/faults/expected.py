@@ -39,7 +39,7 @@ _UNSENT = ("HTTPErrorsHigh",)
 
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
-    "ai_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
+    "ai_latency": _of("SMSLatencyBudgetBurn"),
     "ai_timeouts": _of(
         "AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE, possible=_BREAKER
     ),
@@ -55,7 +55,7 @@ EXPECTED = {
     "collections_monitor_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
+    "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
     "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=_BREAKER),
     "collections_monitor_down": _of(*_UPSTREAM_GONE, possible=_BREAKER),
     # SMS don't wait for it.
