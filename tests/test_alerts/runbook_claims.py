@@ -70,7 +70,10 @@ def _value(word: str) -> float:
 
 def facts(alert: str, groups: tuple[Group, ...]) -> set[float]:
     """Every number of the alert's rules: thresholds, windows, pending times, what records have."""
-    recorded = {name: expr for group in groups for name, expr in expressions(group) if ":" in name}
+    recorded: dict[str, list[str]] = {}
+    for group in groups:
+        for name, expr in expressions(group):
+            recorded.setdefault(name, []).append(expr)
     found: set[float] = set()
     for group in groups:
         for signal in group.signals:
@@ -88,7 +91,7 @@ def facts(alert: str, groups: tuple[Group, ...]) -> set[float]:
     return found | {1 - each for each in found if 0 < each < 1}
 
 
-def _numbers_in(expr: str, recorded: dict[str, str], seen: set[str]) -> set[float]:
+def _numbers_in(expr: str, recorded: dict[str, list[str]], seen: set[str]) -> set[float]:
     found: set[float] = set()
 
     def visit(node: promql_parser.Expr) -> None:
@@ -109,7 +112,8 @@ def _numbers_in(expr: str, recorded: dict[str, str], seen: set[str]) -> set[floa
         name = selector.name or ""
         if name in recorded and name not in seen:
             seen.add(name)
-            found.update(_numbers_in(recorded[name], recorded, seen))
+            for each in recorded[name]:
+                found.update(_numbers_in(each, recorded, seen))
 
     promql_parser.walk(promql_parser.parse(expr), visit)
     return found

@@ -38,6 +38,9 @@ def share(window: str) -> Record:
     )
 
 
+SEEN = Record("job:things:seen5m", f"sum by (job) (changes({_ERRORS}[5m]))")
+
+
 def group(pending: str, *guards: Guard, source: Record | None = None, **labels: str) -> Group:
     """One alert on the share of failing calls over five minutes."""
     threshold = Threshold(
@@ -71,10 +74,11 @@ def test_an_alert_that_fires_for_one_burst_is_named() -> None:
     [
         group("6m"),
         group("30s", Guard(share("1m"), Comparison.ABOVE, 0.5)),
+        group("30s", Guard(SEEN, Comparison.AT_LEAST, 2)),
         group("30s", source=share("1h")),
         group("30s", source=Record("job:things:ratio", "up")),
     ],
-    ids=["longer", "two windows", "an hour", "no rate"],
+    ids=["longer", "two windows", "seen twice", "an hour", "no rate"],
 )
 def test_an_alert_that_waits_for_what_lasts_is_not(lasting: Group) -> None:
     assert hasty_in((lasting,)) == []
