@@ -507,8 +507,8 @@ def retention() -> Signal:
     """Whether samples are kept for as long as the rules look back."""
     return Signal(
         title="Samples are kept for",
-        meaning=f"How long Prometheus keeps samples. Good is {LONGEST_LOOK_BACK_DAYS} days or more, "
-        "which the rules read. Empty where only their size limits it.",
+        meaning="How long Prometheus keeps samples. Good is what the rules read: "
+        f"{LONGEST_LOOK_BACK_DAYS} days or more. Empty where only their size limits it.",
         unit=Unit.SECONDS,
         source=RETENTION,
         thresholds=(

@@ -20,8 +20,8 @@ from alerts.model import (
 )
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
-from tests.test_alerts.runbook_claims import claims, facts
 from tests.not_empty import not_empty
+from tests.test_alerts.runbook_claims import claims, facts
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
