@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from alerts import exposed, generated, paths, runbooks
 from alerts.evidence import hasty_in
 from alerts.expressions import Vocabulary
-from alerts.form import misshapen_in
+from alerts.form import colliding_in, misshapen_in
 from alerts.identity import anonymous
 from alerts.literals import literal_metrics_in
 from alerts.model import (
@@ -60,6 +60,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
     yield Step("evidence of alerts", lambda: hasty_in(all_groups))
     yield Step("rules of other environments", unusable_environments)
     yield Step("order of rules", lambda: misordered_in(all_groups))

@@ -1,5 +1,7 @@
 """Upstreams and the database: slow, flapping, failing once, failing while hardly anybody writes."""
 
+from collections.abc import Mapping
+
 from alerts.scenarios.changes import Counts, Fails, Slow
 from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
 from alerts.scenarios.world import World
@@ -10,7 +12,7 @@ _AI_CALL = {"component": Component.AI_PROVIDER, "operation": Operation.CHAT_COMP
 _STATEMENT = {"component": Component.DATABASE, "operation": Operation.SELECT}
 
 
-def _fail_at_once(of: dict[str, str], error: ErrorType) -> Counts:
+def _fail_at_once(of: Mapping[str, str], error: ErrorType) -> Counts:
     return Counts(catalogue.OPERATION_ERRORS, at=0, amount=16, labels={**of, "error_type": error})
 
 
