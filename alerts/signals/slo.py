@@ -64,10 +64,10 @@ class BurnRate:
 BURN_RATES = tuple(
     BurnRate(limit, long, short, pending)
     for limit, (long, short, pending) in zip(
-        BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "1m"), ("3d", "6h", "5m")), strict=True
+        BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "2m"), ("3d", "6h", "5m")), strict=True
     )
 )
-FAST, SLOW = ("5m", "30m", "1h", "6h"), ("3d",)
+FAST, SLOW = ("5m", "30m", "1h"), ("6h", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""
 
 TOTAL, ERRORS = "job_slo:sli_total:rate2m", "job_slo:sli_errors:rate2m"
@@ -361,11 +361,11 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over hours: the burn rates that page.",
+            about="Objectives over an hour and less: the burn rates that page at once.",
             follows=("slo_events",),
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
-                *(failures(burn.long) for burn in paging),
+                *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
                 *(lasting(burn.short) for burn in paging),
                 *(turns(burn.long) for burn in paging),
             ),
@@ -385,7 +385,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo_long",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over days: burn rates for tickets, and the budget that is left.",
+            about="Objectives over hours and days: slower burn rates, and the budget that is left.",
             interval="1m",
             follows=("slo_events", "slo", "slo_slices"),
             records=(
