@@ -6,6 +6,7 @@ from alerts.scenarios.world import World
 
 _BUSY = 2400.0
 _RESOLVE = "/orchestrate/escalations/{escalation_id}/resolve"
+_STATUS = "/orchestrate/workflow/{conversation_id}/status"
 _SMS = "/orchestrate/sms-received"
 
 SCENARIOS = (
@@ -16,7 +17,7 @@ SCENARIOS = (
         begins=MONDAY_MORNING,
         lasts=40,
         world=World(sms_an_hour=_BUSY, changes=(Requests(_RESOLVE, "500", 1, until=10),)),
-        told=(Told("RouteFailing", TICKET, within=7, about={"http_route": _RESOLVE}),),
+        told=(Told("RouteFailing", TICKET, within=16, about={"http_route": _RESOLVE}),),
     ),
     Scenario(
         name="Every SMS is refused with 401",
@@ -52,17 +53,17 @@ SCENARIOS = (
     ),
     Scenario(
         name="A release doubles the errors",
-        story="One SMS in two hundred is answered 500 before release 1.5.0 comes at 10:00, and "
+        story="One request in two hundred is answered 500 before release 1.5.0 comes at 10:00, and "
         "one in a hundred after it. That is a fifth of what rolls it back, and a ticket names it.",
         begins=MONDAY_MORNING,
         lasts=40,
         lead=75,
         world=World(
-            sms_an_hour=_BUSY,
             changes=(
-                ServerErrors(0.005, since=-75, until=0),
+                Requests(_STATUS, "200", 120, since=-75),
+                Requests(_STATUS, "500", 0.6, since=-75, until=0),
                 Restart(0, version="1.5.0"),
-                ServerErrors(0.01, since=0),
+                Requests(_STATUS, "500", 1.2),
             ),
         ),
         told=(Told("ReleaseWorse", TICKET, within=30, about={"version": "1.5.0"}),),

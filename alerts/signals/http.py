@@ -154,7 +154,7 @@ def route_failing(thresholds: Thresholds) -> Signal:
                 description="What this route is for does not work, or not always. Share of its "
                 "requests over an hour.",
                 action="Find the exception in the log, and repeat one of the requests.",
-                pending="30s",
+                pending="10m",
                 keep_firing="5m",
                 guards=(
                     Guard(

@@ -104,13 +104,15 @@ def _comes_again(burn: BurnRate) -> Guard:
 class Promised:
     """An objective in PromQL: events a second by job, and those of them that failed.
 
-    ``evidence`` is what a page asks for besides, so that one burst calls nobody.
+    ``evidence`` is what a page asks for besides, so that one burst calls nobody; ``keep_firing`` is
+    for how long it goes on after the last, so that what comes again is told once.
     """
 
     objective: Objective
     total: str
     errors: str
     evidence: Callable[[BurnRate], Guard] = _goes_on
+    keep_firing: str = "0s"
 
 
 def reachability(thresholds: Thresholds) -> Promised:
@@ -132,6 +134,7 @@ def reachability(thresholds: Thresholds) -> Promised:
         total=f"0 * {REACHABLE} + 1",
         errors=f"1 - {REACHABLE}",
         evidence=_comes_again,
+        keep_firing="15m",
     )
 
 
@@ -278,6 +281,7 @@ def burning(
                 action=objective.action,
                 logs=LogQuery(objective.logged, where=objective.logged_where),
                 pending=burn.pending,
+                keep_firing=one.keep_firing,
                 matchers=f'slo="{objective.name}"',
                 guards=(
                     *guards,
