@@ -45,19 +45,16 @@ INHIBITIONS = (
         equal=THE_SAME_THING,
     ),
     Inhibition(
-        "It is the release, and rolling it back is the cure.",
-        source=('alertname=~"Release(Failing|Slow)"', 'severity="page"'),
-        target=(
-            'alertname=~"(Availability|SMSLatency)BudgetBurn|ReleaseWorse|RouteFailing|'
-            'HTTPResponsesSlow"',
-        ),
-        equal=("job",),
+        "A budget that burns at the faster pace burns at the slower one as well.",
+        source=('slo!=""', 'severity="page"', 'window="1h"'),
+        target=('slo!=""', 'severity="page"', 'window="6h"'),
+        equal=("alertname", "job", "slo"),
     ),
     Inhibition(
-        "Failed workflows count as late.",
-        source=('alertname="SMSWorkflowsFailing"', 'severity="page"'),
-        target=('alertname="SMSLatencyBudgetBurn"',),
-        equal=("job",),
+        "The same of the two slow paces.",
+        source=('slo!=""', 'severity="ticket"', 'window="1d"'),
+        target=('slo!=""', 'severity="ticket"', 'window="3d"'),
+        equal=("alertname", "job", "slo"),
     ),
     Inhibition(
         "A failing upstream opens its breaker.",
