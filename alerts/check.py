@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from alerts import generated, paths, runbooks
 from alerts.expressions import Vocabulary
 from alerts.form import misshapen_in
+from alerts.identity import anonymous
 from alerts.model import (
     Group,
     Threshold,
@@ -25,7 +26,8 @@ from alerts.rule_tests.files import test_files
 from alerts.rules import alert_expr, expressions, rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
-from app.core.config import Links
+from app.core.config import Links, load_settings, overridden_environments
+from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.promtool import CheckFailedError
@@ -50,7 +52,9 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("metrics in rules", lambda: unknown_in(all_groups, vocabulary))
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
+    yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("rules of other environments", unusable_environments)
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)
@@ -106,6 +110,31 @@ def meaningless_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[
             alert_expr(signal, threshold), *_texts(threshold)
         )
     ]
+
+
+def anonymous_in(all_groups: tuple[Group, ...]) -> list[str]:
+    """Expressions that lose which deployment they speak of."""
+    return [
+        f"group {group.name}: rule {name}: {problem}"
+        for group in all_groups
+        for name, expr in expressions(group)
+        for problem in anonymous(expr)
+    ]
+
+
+def unusable_environments() -> list[str]:
+    """What can't be right in the rules of the environments that have settings of their own."""
+    found = []
+    for name in overridden_environments():
+        try:
+            settings = load_settings(name)
+            rule_files(settings.thresholds, settings.links)
+        except (SettingsError, ValueError) as error:
+            found.append(f"environment {name}: {error}")
+        else:
+            problems = misshapen_in(groups(settings.thresholds), scrape_seconds())
+            found += [f"environment {name}: {problem}" for problem in problems]
+    return found
 
 
 def notification_drift() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import promql_parser
 import yaml
 
+from alerts.identity import IDENTITY, checked
 from alerts.links import base
 from alerts.model import Group, Record, Signal, Threshold, Unit, beside, number
 from alerts.signals import groups
@@ -30,9 +31,30 @@ _Dumper.add_representer(
 )
 
 
-def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
-    """The text of each rule file by its name."""
-    return {f"{group.name}.yml": _text(group, links) for group in groups(thresholds)}
+RULESET = ("ruleset", "sms-orchestrator")
+"""The label, and its value, by which our alerts are told from those of other rules.
+
+Names are not enough: others have a ServiceDown and a Watchdog too. Alertmanager's inhibitions
+(alerts/notifications/inhibition.py) match nothing without it.
+"""
+
+OURS = (f'{RULESET[0]}="{RULESET[1]}"',)
+"""Alertmanager's matcher of our alerts."""
+
+SET_BY_RULES = frozenset({"severity", "team", RULESET[0]})
+"""Labels that every alert is given; series that alerts read must not have them."""
+
+
+def rule_files(
+    thresholds: Thresholds, links: Links, identity: tuple[str, ...] = IDENTITY
+) -> dict[str, str]:
+    """The text of each rule file by its name.
+
+    ``identity`` are the labels that tell deployments apart; with none, a job is one deployment.
+    Raises ValueError for an identity that can't be.
+    """
+    every = groups(thresholds, checked(identity))
+    return {f"{group.name}.yml": _text(group, links) for group in every}
 
 
 def alert_expr(signal: Signal, threshold: Threshold) -> str:
@@ -91,6 +113,7 @@ def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links)
     rule["labels"] = {
         "severity": threshold.severity.value,
         "team": threshold.team.value,
+        RULESET[0]: RULESET[1],
         **threshold.labels,
     }
     rule["annotations"] = {

@@ -3,6 +3,7 @@
 from grafanalib import core
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, UP
+from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Severity, Signal, Team, Unit, records
 from alerts.prometheus_config import scrape_seconds
 from alerts.semantics import Semantics
@@ -183,5 +184,6 @@ def _signals(thresholds: Thresholds) -> list[Row]:
 
 def _signal(watched: Signal, semantics: Semantics) -> Panel:
     labels = semantics.labels(str(watched.source)) or frozenset()
-    varying = sorted(labels - {"job", "slo", "signal"}) or ["job"]
+    # Without those that may be missing: Grafana may show the name of a label that a line lacks.
+    varying = sorted(labels - {"job", "slo", "signal", *IDENTITY}) or ["job"]
     return signal(watched, *varying, empty="No data of the chosen jobs")

@@ -1,5 +1,6 @@
 """The signals, a module a subject; `groups` is all of them."""
 
+from alerts.identity import IDENTITY, identified
 from alerts.model import Group
 from alerts.signals import (
     business,
@@ -19,9 +20,12 @@ from alerts.signals import (
 from app.core.thresholds import Thresholds
 
 
-def groups(thresholds: Thresholds) -> tuple[Group, ...]:
-    """Every rule group, in the order an operator thinks of them."""
-    return (
+def groups(thresholds: Thresholds, identity: tuple[str, ...] = IDENTITY) -> tuple[Group, ...]:
+    """Every rule group, in the order an operator thinks of them.
+
+    ``identity`` are the labels by which deployments are told apart.
+    """
+    declared = (
         scraping.group(thresholds),
         *slo.groups(thresholds),
         http.group(thresholds),
@@ -36,3 +40,4 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
         node.group(thresholds),
         *growth.groups(thresholds),
     )
+    return tuple(identified(group, identity) for group in declared)

@@ -11,8 +11,9 @@ import yaml
 from pydantic import AnyHttpUrl
 
 from alerts import generated, paths
-from alerts.check import unknown_in
+from alerts.check import unknown_in, unusable_environments
 from alerts.expressions import Vocabulary
+from alerts.identity import IDENTITY
 from alerts.model import Record, Severity, Team, Unit, records
 from alerts.order import misordered_in
 from alerts.promql import seconds
@@ -20,6 +21,7 @@ from alerts.rules import rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from alerts.signals.slo import BURN_RATES
+from app.core import config
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from app.logs.__main__ import main as query_logs
@@ -73,7 +75,8 @@ def test_records_are_named_level_metric_operations(record: Record) -> None:
     labels = SEMANTICS.labels(str(record))
     assert labels
     rest = level
-    for label in sorted(labels, key=len, reverse=True):
+    # The identity is in all of them, so it goes without saying.
+    for label in sorted(labels - {*IDENTITY}, key=len, reverse=True):
         assert label in rest
         rest = rest.replace(label, "", 1)
     assert not rest.strip("_")
@@ -236,3 +239,19 @@ def test_the_short_window_is_a_twelfth_of_the_long_one() -> None:
 
 def test_burn_rates_are_those_of_the_workbook() -> None:
     assert [burn.factor(30) for burn in BURN_RATES] == [14.4, 6, 3, 1]
+
+
+def test_the_rules_of_every_environment_are_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert unusable_environments() == []
+    file = tmp_path / "environments.toml"
+    file.write_text(
+        "[lenient.thresholds]\navailability_objective = 0.9\n"
+        "[odd.thresholds]\nsms_latency_seconds = 2.2\n"
+    )
+    monkeypatch.setattr(config, "ENVIRONMENTS", file)
+    lenient, odd = unusable_environments()
+    # Failures can't come fourteen times as fast as one in ten.
+    assert re.match("environment lenient: .*availability", lenient, re.IGNORECASE | re.DOTALL)
+    assert odd.startswith("environment odd: sms_latency_seconds=2.2 is not a bucket bound")
