@@ -1,6 +1,6 @@
 """What errors and outages do to the budgets, and who hears of it."""
 
-from alerts.scenarios.changes import Down, Forgotten, Requests, ScrapesFail, ServerErrors, every
+from alerts.scenarios.changes import Down, Forgotten, Requests, ScrapesFail, ServerErrors
 from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
 from alerts.scenarios.world import World
 
@@ -108,12 +108,5 @@ SCENARIOS = (
         blind=((10, 70),),
         world=World(sms_an_hour=_BUSY, changes=(ServerErrors(0.2),)),
         told=(Told("AvailabilityBudgetBurn", within=7, notifications=2),),
-    ),
-    Scenario(
-        name="Deploys every hour",
-        story="Each hour one replica after the other restarts, with counters from zero.",
-        begins=MONDAY_MORNING,
-        lasts=180,
-        world=World(instances=2, changes=every(60, 150, since=5)),
     ),
 )
