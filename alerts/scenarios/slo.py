@@ -45,8 +45,8 @@ SCENARIOS = (
         world=World(changes=tuple(Down(n * 8, n * 8 + 0.75) for n in range(7))),
         told=(
             Told("ReachabilityBudgetBurn", within=20, over=75),
-            Told("TargetFlapping", TICKET, team="platform", within=20),
-            Told("Restarting", TICKET, within=60),
+            Told("TargetFlapping", TICKET, team="platform", within=20, over=75),
+            Told("Restarting", TICKET, within=60, over=75),
         ),
     ),
     Scenario(

@@ -30,7 +30,7 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, ratio, seconds
-from alerts.signals.scraping import OURS
+from alerts.signals.scraping import REACHABLE
 from app.core.events import ServiceStarted, StartRefused
 from app.core.objectives import Counted, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
@@ -75,10 +75,6 @@ SLICE = "5m"
 SLICE_TOTAL = Record(f"job_slo:sli_total:increase{SLICE}", added(TOTAL, SLICE))
 SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", added(ERRORS, SLICE))
 """Events of 5 minutes: windows of days add these up, one in 5 minutes, however many there are."""
-
-ANY_UP = Record(f"job:{UP.name}:max", f"max by (job) ({OURS})")
-REACHABLE = Record(f"job:{UP.name}:reachable", f"{ANY_UP} or 0 * last_over_time({ANY_UP}[1d])")
-"""1 while any instance is scraped, and 0 for a day after the last one has gone from discovery."""
 
 
 def lasting(window: str) -> Record:
@@ -353,8 +349,8 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives: what counts, what fails, what is promised.",
+            follows=("scraping",),
             records=(
-                *(ANY_UP, REACHABLE),
                 *(Record(TOTAL, each.total, labels) for each, labels in labelled),
                 *(Record(ERRORS, each.errors, labels) for each, labels in labelled),
                 *(objective_record(each.objective) for each in every),
@@ -366,7 +362,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over an hour and less: the burn rates that page at once.",
-            follows=("slo_events",),
+            follows=("slo_events", "scraping"),
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
