@@ -64,9 +64,13 @@ NEEDED = (
     catalogue.OPERATION_DURATION.count,
     catalogue.SMS_RECEIVED.name,
     catalogue.SMS_IN_FLIGHT.name,
+    catalogue.SMS_CAPACITY.name,
+    catalogue.APPROVALS.name,
+    catalogue.APPROVAL_QUEUE_OLDEST_AGE.name,
+    catalogue.ESCALATIONS_OLDEST_AGE.name,
     catalogue.BUILD_INFO.name,
 )
-"""Series that pages are made from, and that every instance exposes from its first scrapes on."""
+"""Series that pages are made from, and that every instance exposes from its first minutes on."""
 
 
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
