@@ -74,12 +74,18 @@ NEEDED = (
 
 
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
-    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one."""
+    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one.
+
+    Not of the orchestrator: that is ServiceDown, which knows where.
+    """
+    known = f'min by (job, instance) ({UP}{{job="{job}"}})'
     return Signal(
         title=f"{job} reachable",
         meaning="1 where the last scrape of a target worked. All should be at 1.",
         unit=Unit.COUNT,
-        source=f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
+        source=known
+        if job == ORCHESTRATOR_JOB
+        else f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
         thresholds=(
             Threshold(
                 alert="TargetDown",
