@@ -1,11 +1,11 @@
 """SMS that don't arrive, or whose workflows fail.
 
-What is usual needs weeks. These are given as what is recorded of them: the SMS a second, by the
-tenants' local time.
+What is usual needs weeks. These are given as what is recorded of them: the SMS a second, and of an
+hour, by the tenants' local time.
 """
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.scenarios.changes import Fails, Restart, Sets
@@ -17,7 +17,7 @@ from app.core.catalogue import Component, ErrorType
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
 _FOUR_WEEKS = 4 * _WEEK
-_GROUPS = ("seasonality", "arrivals")
+_GROUPS = ("arrivals",)
 _EVERY = 240
 _BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -25,17 +25,37 @@ Share = Callable[[datetime], float]
 """What comes at a moment, as a share of what would if all were well."""
 
 
-def _arrive(an_hour: float, *shares: Share, rhythm: Rhythm = daily) -> dict[str, Rhythm]:
-    """SMS received: ``an_hour`` at ten in the morning of a workday, times each of ``shares``."""
+_SERIES = '{job="orchestrator"}'
+
+
+def _arrive(
+    an_hour: float,
+    *shares: Share,
+    rhythm: Rhythm = daily,
+    before: Sequence[Share] = (),
+) -> dict[str, Rhythm]:
+    """SMS received: ``an_hour`` at ten in the morning of a workday, times each of ``shares``.
+
+    What was different ``before`` is only remembered: nobody has to be told of it now.
+    """
     ten = rhythm(MONDAY_MORNING)
 
-    def a_second(moment: datetime) -> float:
+    def a_second(moment: datetime, *of: Share) -> float:
         value = an_hour * rhythm(moment) / ten / 3600
-        for share in shares:
+        for share in of:
             value *= share(moment.replace(tzinfo=None))
         return value
 
-    return {'job:orchestrator_sms_received:rate5m{job="orchestrator"}': a_second}
+    def of_an_hour(moment: datetime) -> float:
+        utc = moment.astimezone(UTC) if moment.tzinfo else moment
+        fives = (utc - timedelta(minutes=minutes) for minutes in range(0, 60, 5))
+        local = (each.astimezone(moment.tzinfo) if moment.tzinfo else each for each in fives)
+        return sum(a_second(each, *shares, *before) for each in local) / 12
+
+    return {
+        f"job:orchestrator_sms_received:rate5m{_SERIES}": lambda moment: a_second(moment, *shares),
+        'job_signal:seasonal_value:avg1h{job="orchestrator",signal="sms_volume"}': of_an_hour,
+    }
 
 
 def _only(share: float, since: datetime, minutes: float) -> Share:
@@ -91,8 +111,10 @@ def _missing(
     )
 
 
-def _few(within: float, over: float | None = None, says: str = "") -> Told:
-    return Told("SMSMissing", TICKET, within=within, over=over, says=says)
+def _few(within: float, over: float | None = None, notifications: int = 1, says: str = "") -> Told:
+    return Told(
+        "SMSMissing", TICKET, within=within, notifications=notifications, over=over, says=says
+    )
 
 
 _TWO_HOURS = _only(0, MONDAY_MORNING, 120)
@@ -111,34 +133,37 @@ _ARRIVALS = (
     ),
     _weeks(
         "SMS stop on a holiday",
-        "A quarter of the usual SMS come on a holiday, until they stop at 10:00.",
-        _arrive(600, _on_days(0.25, MONDAY_MORNING.date()), _TWO_HOURS),
-        _missing(over=145),
+        "A quarter of the usual SMS come on a holiday, until they stop from 10:00 to 11:00.",
+        _arrive(600, _on_days(0.25, MONDAY_MORNING.date()), _only(0, MONDAY_MORNING, 60)),
+        _few(within=600),
+        _missing(within=620, over=690, notifications=1),
+        begins=datetime(2026, 3, 2),
+        lasts=720,
     ),
     _weeks(
         "A holiday",
         "A quarter of the usual 600 SMS an hour come all day; nobody needs to be woken for that.",
-        _arrive(600, _on_days(0.25, MONDAY_MORNING.date() + timedelta(days=1))),
-        _few(within=24 * 60),
-        lasts=30 * 60,
-        begins=MONDAY_NIGHT,
+        _arrive(600, _on_days(0.25, MONDAY_MORNING.date())),
+        _few(within=600, over=25 * 60, notifications=2),
+        begins=datetime(2026, 3, 2),
+        lasts=26 * 60,
     ),
     _weeks(
         "SMS stop after a holiday two weeks ago",
         "As on a usual Monday, though a quarter of the SMS came on the Monday two weeks before.",
-        _arrive(600, _weeks_before(MONDAY_MORNING, 2), _TWO_HOURS),
+        _arrive(600, _TWO_HOURS, before=[_weeks_before(MONDAY_MORNING, 2)]),
         _missing(over=145),
     ),
     _weeks(
         "SMS stop after two holidays",
         "Two of the four past Mondays were holidays.",
-        _arrive(600, _weeks_before(MONDAY_MORNING, 1, 2), _TWO_HOURS),
+        _arrive(600, _TWO_HOURS, before=[_weeks_before(MONDAY_MORNING, 1, 2)]),
         _missing(over=145),
     ),
     _weeks(
         "SMS stop after an outage a week ago",
         "On the Monday before, none had come either for two hours.",
-        _arrive(600, _TWO_HOURS, _only(0, MONDAY_MORNING - timedelta(weeks=1), 120)),
+        _arrive(600, _TWO_HOURS, before=[_only(0, MONDAY_MORNING - timedelta(weeks=1), 120)]),
         _missing(over=145),
     ),
     _weeks(
@@ -166,9 +191,9 @@ _ARRIVALS = (
     ),
     _weeks(
         "SMS stop at night",
-        "85 SMS an hour are usual at 2:00, and none come until 8:00: within an hour it is sure.",
-        _arrive(1200, _only(0, MONDAY_NIGHT, 360)),
-        _missing(within=65, over=385),
+        "85 SMS an hour are usual at 2:00, and none come until 4:00: within an hour it is sure.",
+        _arrive(1200, _only(0, MONDAY_NIGHT, 120)),
+        _missing(within=65, over=145),
         begins=MONDAY_NIGHT,
         lasts=480,
     ),
@@ -195,23 +220,23 @@ _ARRIVALS = (
     ),
     _weeks(
         "SMS stop after the clocks went forward",
-        "On the Thursday after, none come from 9:30 on, until 12:30.",
-        _arrive(600, _only(0, _AFTER_SPRING, 180), rhythm=_office),
-        _missing(within=25, over=210),
+        "On the Thursday after, none come from 9:30 to 11:30.",
+        _arrive(600, _only(0, _AFTER_SPRING, 120), rhythm=_office),
+        _missing(within=70, over=145),
         begins=_AFTER_SPRING.replace(tzinfo=_BERLIN),
     ),
     _weeks(
         "SMS stop after the clocks went back",
-        "On the Thursday after, none come from 9:30 on, until 12:30.",
-        _arrive(600, _only(0, _AFTER_AUTUMN, 180), rhythm=_office),
-        _missing(within=65, over=210),
+        "On the Thursday after, none come from 9:30 to 11:30.",
+        _arrive(600, _only(0, _AFTER_AUTUMN, 120), rhythm=_office),
+        _missing(within=70, over=145),
         begins=_AFTER_AUTUMN.replace(tzinfo=_BERLIN),
     ),
     _weeks(
         "Four SMS an hour",
         "So few come that an hour without any says nothing; a day without any does.",
-        _arrive(4, _only(0, MONDAY_MORNING, 2 * _DAY), rhythm=lambda _moment: 1),
-        _missing(within=24 * 60, over=3 * _DAY),
+        _arrive(4, _only(0, MONDAY_MORNING, _DAY), rhythm=lambda _moment: 1),
+        _missing(within=24 * 60, over=2 * _DAY, notifications=6),
         lasts=3 * _DAY,
     ),
     _weeks(
