@@ -101,6 +101,17 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The sweep finds ``workflows`` that a dead process has left, and marks them failed."""
+
+    workflows: int
+    at: float
+
+    def apply(self, to: Conditions) -> None:
+        to.interrupted[to.at(self.at)] += self.workflows
+
+
+@dataclass(frozen=True, slots=True)
 class ScrapesFail:
     """An instance (all without a number) runs, but its scrapes fail."""
 

@@ -39,6 +39,7 @@ class Conditions:
     - ``server_errors``: the share of requests at a route that are answered with 500.
     - ``runs``: whether an instance runs, by its number; ``starts``: it starts in this step, with
       counters at zero; ``scraped``: whether its scrape works; ``target``: whether it is known.
+    - ``interrupted``: SMS whose workflow a dead process has left, found in this step.
     - ``version`` that runs; ``set_to``: gauges, ``counted``: what is counted beside the traffic,
       ``missing``: series that are not there, by metric and labels, or by metric.
     """
@@ -63,6 +64,7 @@ class Conditions:
         self.missing: list[tuple[Metric, Labels, NDArray[np.bool_]]] = []
         self.jobs_down: list[tuple[str, NDArray[np.bool_]]] = []
         self.jobs_unknown: list[tuple[str, NDArray[np.bool_]]] = []
+        self.interrupted = np.zeros(steps)
         self.blind = np.zeros(steps, dtype=bool)
 
     @property

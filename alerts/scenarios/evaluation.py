@@ -58,12 +58,12 @@ def timelines(
 
 def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
     """Scenarios that can share a Prometheus, those of like length together."""
-    sharing: dict[tuple[int, tuple[str, ...]], list[Scenario]] = {}
+    sharing: dict[tuple[int, tuple[str, ...], bool], list[Scenario]] = {}
     for each in scenarios:
-        if each.alone or each.blind:
+        if each.alone:
             yield [each]
         else:
-            sharing.setdefault((each.step, each.groups), []).append(each)
+            sharing.setdefault((each.step, each.groups, bool(each.blind)), []).append(each)
     for of in sharing.values():
         of.sort(key=lambda each: each.steps)
         for first in range(0, len(of), _SHARING):
@@ -120,7 +120,7 @@ def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[st
             values = " ".join(f"{value(moment):.12g}" for moment in scenario.moments)
             inputs.append({"series": own, "values": values})
         if scenario.blind:
-            inputs.append({"series": RUNS, "values": _runs(scenario)})
+            inputs.append({"series": _of_scenario(RUNS, scenario), "values": _runs(scenario)})
     questions = [
         {"expr": _FIRING, "eval_time": f"{at * step}s", "exp_samples": []} for at in range(steps)
     ]
@@ -137,6 +137,8 @@ def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[st
     return {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
+        # Else it is a matter of chance.
+        "group_eval_order": rules.order,
         "tests": [
             {
                 "interval": f"{step}s",

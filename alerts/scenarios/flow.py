@@ -41,6 +41,9 @@ _REFUSED_SECONDS = 0.01
 _NOT_RETRIED = frozenset({ErrorType.CLIENT_ERROR, ErrorType.INVALID_RESPONSE, ErrorType.TIMEOUT})
 """Or not, as the first attempt took all the time."""
 
+INTERRUPTED_AFTER_SECONDS = 300.0
+"""What does not end for so long is taken for interrupted."""
+
 SMS_ROUTE = "/orchestrate/sms-received"
 APPROVE_ROUTE = "/orchestrate/approve-response"
 _SCRAPE_ROUTE = "/metrics"
@@ -88,6 +91,10 @@ def orchestrate(conditions: Conditions) -> Counted:
         one = _Instance(conditions, counted, instance)
         lost, waiting = one.run(arrived)
         failed, queued = failed + lost, queued + waiting
+    failed += conditions.interrupted
+    if conditions.interrupted.any():
+        metric, after = catalogue.SMS_PROCESSING_DURATION, INTERRUPTED_AFTER_SECONDS
+        counted.observe(metric, 0, conditions.interrupted, after, route=Route.FAILED)
     _backlogs(conditions, counted, failed, queued)
     for (metric, labels, at), amounts in conditions.counted.items():
         if metric in _OWN and at is not None:

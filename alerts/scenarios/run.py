@@ -60,4 +60,6 @@ def _evaluations(scenario: Scenario, timeline: Timeline) -> Iterator[tuple[float
             yield at, frozenset() if gone else last
         else:
             last, seen_at = timeline.at(at), at
-            yield at, last
+            # The second one still says what the first one no longer does.
+            late = timeline.at(at - scenario.step) if scenario.prometheuses > 1 else frozenset()
+            yield at, last | late

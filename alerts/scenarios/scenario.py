@@ -57,10 +57,10 @@ class Scenario:
     ``lead`` are the minutes before minute 0, ``step`` the seconds between scrapes, and between
     evaluations. Whoever takes a longer one for weeks names the ``groups`` of rules that are needed,
     and says what is ``given`` in place of what those do not record: by a series' selector its value
-    at a local time. ``blind`` are from-to minutes in which Prometheus does not run. ``alone`` is
-    for what must not share Prometheus with other scenarios: rules that look for the absence of a
-    series see that of others. ``fails_today`` says why the rules do not do this yet; the test
-    fails when they do.
+    at a local time. ``blind`` are from-to minutes in which Prometheus does not run. With two
+    ``prometheuses`` the second evaluates the same a little later. ``alone`` is for what must not
+    share Prometheus with other scenarios: rules that look for the absence of a series see that of
+    others. ``fails_today`` says why the rules do not do this yet; the test fails when they do.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Scenario:
     groups: tuple[str, ...] = ()
     given: Mapping[str, Rhythm] = field(default_factory=dict, hash=False)
     blind: tuple[tuple[float, float], ...] = ()
+    prometheuses: int = 1
     alone: bool = False
     fails_today: str = ""
 

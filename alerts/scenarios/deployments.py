@@ -1,0 +1,107 @@
+"""Several deployments beside each other, several instances, releases, much and little traffic."""
+
+from alerts.scenarios.changes import Down, Fails, Forgotten, every
+from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
+from alerts.scenarios.world import World
+from app.core.catalogue import Component
+
+AI = Component.AI_PROVIDER
+_ALL_AS_ONE = "rules know no environment and no cluster"
+_CAUSE_PAGES_TOO = "the budget's page and that of its cause both come"
+
+SCENARIOS = (
+    Scenario(
+        name="Deploys every hour",
+        story="A new process every hour for three hours: all counters begin at zero again.",
+        begins=MONDAY_MORNING,
+        lasts=150,
+        lead=20,
+        world=World(changes=every(60, until=120)),
+    ),
+    Scenario(
+        name="One of two clusters is down",
+        story="Two clusters of production; the one in the west does not run for 20 minutes.",
+        begins=MONDAY_MORNING,
+        lasts=40,
+        world=World(sms_an_hour=300, cluster="east"),
+        beside=(World(sms_an_hour=300, cluster="west", changes=(Down(until=20),)),),
+        told=(Told("ServiceDown", within=3, over=25, about={"cluster": "west"}),),
+        fails_today=_ALL_AS_ONE,
+    ),
+    Scenario(
+        name="One of three replicas is down",
+        story="Three instances; one does not run for 20 minutes, the others take its SMS.",
+        begins=MONDAY_MORNING,
+        lasts=40,
+        world=World(instances=3, changes=(Down(until=20, instance=1),)),
+        told=(Told("TargetDown", TICKET, within=3, over=30),),
+    ),
+    Scenario(
+        name="Three replicas are restarted one after the other",
+        story="A release goes over three instances, a minute apart.",
+        begins=MONDAY_MORNING,
+        lasts=30,
+        world=World(
+            instances=3,
+            changes=tuple(Down(number, number + 0.5, instance=number) for number in range(3)),
+        ),
+    ),
+    Scenario(
+        name="A second instance joins",
+        story="At 10:00 a second instance starts and becomes a target; its counters begin at zero.",
+        begins=MONDAY_MORNING,
+        lasts=40,
+        world=World(
+            instances=2,
+            changes=(Forgotten(-1000, 0, instance=1), Down(-1000, 0, instance=1)),
+        ),
+    ),
+    Scenario(
+        name="Two Prometheus replicas",
+        story="Two Prometheus servers observe the same, one evaluation apart, and tell one "
+        "Alertmanager; the orchestrator does not run for 20 minutes.",
+        begins=MONDAY_MORNING,
+        lasts=40,
+        prometheuses=2,
+        world=World(changes=(Down(until=20),)),
+        told=(Told("ServiceDown", within=3, over=25),),
+    ),
+    Scenario(
+        name="Four SMS an hour, and nothing happens",
+        story="A small customer: four SMS an hour, nothing happens.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=World(sms_an_hour=4),
+    ),
+    Scenario(
+        name="Four SMS an hour, and the AI is down",
+        story="Four SMS an hour, each of which fails for two hours: too few to page, not to tell.",
+        begins=MONDAY_MORNING,
+        lasts=150,
+        world=World(sms_an_hour=4, changes=(Fails(AI, until=120),), retried_after=20),
+        told=(Told("FailedWorkflowsWaiting", TICKET, within=45, over=150),),
+        fails_today="failed workflows that wait are shown nowhere",
+    ),
+    Scenario(
+        name="A thousand SMS a second",
+        story="A large customer: 1,000 SMS a second over four instances, nothing happens.",
+        begins=MONDAY_MORNING,
+        lasts=30,
+        world=World(sms_an_hour=3_600_000, instances=4, capacity=400),
+        fails_today="the queue's limit does not grow with the decisions",
+    ),
+    Scenario(
+        name="A thousand SMS a second, and the AI is down",
+        story="1,000 SMS a second over four instances; the AI fails every call for 10 minutes.",
+        begins=MONDAY_MORNING,
+        lasts=45,
+        world=World(
+            sms_an_hour=3_600_000, instances=4, capacity=400, changes=(Fails(AI, until=10),)
+        ),
+        told=(
+            Told("SMSLatencyBudgetBurn", within=5, over=25),
+            Told("AIProviderFailing", TICKET, within=5, over=25),
+        ),
+        fails_today=_CAUSE_PAGES_TOO,
+    ),
+)
