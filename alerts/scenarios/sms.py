@@ -43,7 +43,7 @@ class _Arrivals:
 
     def given(self, begins: datetime) -> dict[str, Rhythm]:
         """The records of a scenario: the last day as it was, the time before by the hour."""
-        plenty, yesterday = 10.0, begins - timedelta(days=1)
+        plenty, yesterday = self.an_hour, begins - timedelta(days=1)
 
         def a_second(moment: datetime) -> float:
             # Whoever looks at a week ago reads the hours; what fired then is not asked.
@@ -237,7 +237,7 @@ _ARRIVALS = (
         "SMS stop after the clocks went forward",
         "On the Thursday after, none come from 9:30 to 11:00.",
         _arrive(600, _only(0, _AFTER_SPRING, 90), rhythm=_office),
-        _missing(within=70, over=115),
+        _missing(within=70, over=115, notifications=1),
         begins=_AFTER_SPRING.replace(tzinfo=_BERLIN),
     ),
     _weeks(

@@ -37,9 +37,11 @@ _WEEK_HOURS = 7 * 24
 def _quietest(hours_ago: int) -> str:
     """The lowest of the hours that ended between an hour before then and two hours after.
 
-    An hour to each side for the clock, and one more for an hour whose end is quieter than it.
+    An hour to each side for the clock, and one more for an hour whose end is quieter than it. Known
+    if the first of them is.
     """
-    return f"min by (job) (min_over_time({_AN_HOUR}[3h] offset {hours_ago - 2}h))"
+    lowest = f"min_over_time({_AN_HOUR}[3h] offset {hours_ago - 2}h)"
+    return f"min by (job) ({lowest} and {_AN_HOUR} offset {hours_ago + 1}h)"
 
 
 IN_WEEK = f"job_week:{_NAME}:usual_avg1h"
