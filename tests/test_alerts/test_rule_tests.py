@@ -18,6 +18,7 @@ from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
+from tests.length import only_long
 from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
