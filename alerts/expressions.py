@@ -10,11 +10,12 @@ import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
+from alerts.identity import IDENTITY
 from alerts.model import Record
 from asgi_observability.metric import Metric
 from asgi_observability.nearest import did_you_mean
 
-TARGET_LABELS = frozenset({"job", "instance"})
+TARGET_LABELS = frozenset({"job", "instance", *IDENTITY})
 """Labels that scraping adds to every series."""
 
 

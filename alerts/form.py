@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 
-from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
+from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit, records
 from alerts.promql import seconds
-from alerts.rules import alert_expr
+from alerts.rules import alert_expr, alert_rule
+from alerts.semantics import Semantics
+from app.core.config import Links
 
 
 def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> list[str]:
-    """Alerts that lack what somebody needs who is woken by them, that flap, or that can't fire."""
+    """Alerts that lack what somebody needs who is woken by them, that flap, or that can't fire.
+
+    And those whose own labels collide with what they read.
+    """
     found = [
         f"group {group.name}: alert {threshold.alert}: {problem}"
         for group in all_groups
@@ -22,7 +27,27 @@ def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> li
         for signal in group.signals
         for threshold, problem in _unordered(signal)
     ]
-    return found + list(_not_noticed(all_groups))
+    return [*found, *_not_noticed(all_groups), *_colliding(all_groups, evaluation_seconds)]
+
+
+def _colliding(all_groups: tuple[Group, ...], evaluation_seconds: float) -> Iterator[str]:
+    """Alerts that set a label which the series they read have already, with another value.
+
+    Prometheus overwrites it; vmalert keeps it beside, as ``exported_severity``, and notifies twice.
+    """
+    semantics = Semantics(records(all_groups), evaluation_seconds)
+    for group in all_groups:
+        for signal in group.signals:
+            for threshold in signal.thresholds:
+                expr = alert_expr(signal, threshold)
+                sets = alert_rule(group, signal, threshold, Links())["labels"]
+                for label in sorted(sets.keys() & (semantics.labels(expr) or ())):
+                    if f'{label}="{sets[label]}"' not in expr:
+                        yield (
+                            f"group {group.name}: alert {threshold.alert}: sets {label}, which "
+                            f"{signal.source} has already; record it under another name, such as "
+                            f"of_{label}"
+                        )
 
 
 def _not_noticed(all_groups: tuple[Group, ...]) -> Iterator[str]:

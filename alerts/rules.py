@@ -6,8 +6,9 @@ from typing import Any
 import promql_parser
 import yaml
 
+from alerts.identity import IDENTITY, checked
 from alerts.links import base
-from alerts.model import Group, Record, Signal, Threshold, number
+from alerts.model import Group, Record, Signal, Threshold, Unit, beside, number
 from alerts.signals import groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
@@ -30,9 +31,34 @@ _Dumper.add_representer(
 )
 
 
-def rule_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
-    """The text of each rule file by its name."""
-    return {f"{group.name}.yml": _text(group, links) for group in groups(thresholds)}
+HEADER = "# Generated from alerts/signals/"
+"""How a line near the beginning of each rule file starts."""
+
+
+RULESET = ("ruleset", "sms-orchestrator")
+"""The label, and its value, by which our alerts are told from those of other rules.
+
+Names are not enough: others have a ServiceDown and a Watchdog too. Alertmanager's inhibitions
+(alerts/notifications/inhibition.py) match nothing without it.
+"""
+
+OURS = (f'{RULESET[0]}="{RULESET[1]}"',)
+"""Alertmanager's matcher of our alerts."""
+
+SET_BY_RULES = frozenset({"severity", "team", RULESET[0]})
+"""Labels that every alert is given; series that alerts read must not have them."""
+
+
+def rule_files(
+    thresholds: Thresholds, links: Links, identity: tuple[str, ...] = IDENTITY
+) -> dict[str, str]:
+    """The text of each rule file by its name.
+
+    ``identity`` are the labels that tell deployments apart; with none, a job is one deployment.
+    Raises ValueError for an identity that can't be.
+    """
+    every = groups(thresholds, checked(identity))
+    return {f"{group.name}.yml": _text(group, links) for group in every}
 
 
 def alert_expr(signal: Signal, threshold: Threshold) -> str:
@@ -42,7 +68,10 @@ def alert_expr(signal: Signal, threshold: Threshold) -> str:
         series = f"{series}{{{threshold.matchers}}}"
     elif isinstance(promql_parser.parse(series), promql_parser.BinaryExpr):
         series = f"({series})"
-    fires = f"{series} {threshold.comparison} {number(threshold.value)}"
+    bound = threshold.value
+    if signal.unit is Unit.COUNT:
+        bound = beside(threshold.comparison, bound)
+    fires = f"{series} {threshold.comparison} {number(bound)}"
     return " ".join((fires, *(guard.expr for guard in threshold.guards)))
 
 
@@ -58,7 +87,7 @@ def expressions(group: Group) -> Iterator[tuple[str, str]]:
 def _text(group: Group, links: Links) -> str:
     header = (
         f"# {group.about}\n"
-        f"# Generated from alerts/signals/{group.source or group.name}.py by `make generate`; edit"
+        f"{HEADER}{group.source or group.name}.py by `make generate`; edit"
         " there.\n"
     )
     rules = [_recording_rule(record) for record in group.all_records()]
@@ -88,6 +117,7 @@ def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links)
     rule["labels"] = {
         "severity": threshold.severity.value,
         "team": threshold.team.value,
+        RULESET[0]: RULESET[1],
         **threshold.labels,
     }
     rule["annotations"] = {

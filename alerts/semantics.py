@@ -25,13 +25,13 @@ from promql_parser import (
 )
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
+from alerts.expressions import TARGET_LABELS
 from alerts.model import Record
 from asgi_observability.metric import Kind
 
 SAMPLES_PER_RANGE = 4
 """Scrape intervals in a range, so that one failed scrape, or a late one, leaves a rate."""
 
-_TARGET = frozenset({"job", "instance"})
 _OWN_LABELS: dict[str, frozenset[str] | None] = dict.fromkeys((ALERTS, ALERTS_FOR_STATE))
 _RATES = frozenset({"rate", "increase", "irate"})
 _OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"})
@@ -57,7 +57,7 @@ class Semantics:
                 bucket = (
                     {"le"} if metric.kind is Kind.HISTOGRAM and name == metric.bucket else set()
                 )
-                self._labels[name] = _TARGET | {*metric.label_names, *bucket}
+                self._labels[name] = TARGET_LABELS | {*metric.label_names, *bucket}
         self._shortest = SAMPLES_PER_RANGE * scrape_seconds
         # In the order of evaluation: a record reads only those before it.
         for record in records:
@@ -102,6 +102,8 @@ class Semantics:
                 yield from self._problems(node.expr, str(node.op))
                 yield from self._of_aggregation(node)
             case BinaryExpr():
+                if _asks_what_is_new(node):
+                    return
                 yield from self._problems(node.lhs, within)
                 yield from self._problems(node.rhs, within)
                 yield from self._of_matching(node)
@@ -246,6 +248,19 @@ def values_of(label: str) -> tuple[str, ...]:
         for value in each.values
     ]
     return tuple(dict.fromkeys(closed)) or (f"some-{label}", f"another-{label}")
+
+
+def _asks_what_is_new(node: BinaryExpr) -> bool:
+    """Whether this is ``counter unless counter offset …``: a counter that begins has only now
+    counted what it shows."""
+    left, right = node.lhs, node.rhs
+    return (
+        str(node.op) == "unless"
+        and isinstance(left, VectorSelector)
+        and isinstance(right, VectorSelector)
+        and left.name == right.name
+        and right.offset is not None
+    )
 
 
 def _is_scalar(node: promql.Expr) -> bool:

@@ -922,7 +922,7 @@ def _begins(threshold: Threshold) -> float:
 
 def _series_of(watched: Signal, matchers: str, among: str) -> str:
     """The query of ``watched``, filtered where it is a series."""
-    if isinstance(watched.source, Record) or watched.source.isidentifier():
+    if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
         return of(watched.source, matchers, among)
     return watched.source
 

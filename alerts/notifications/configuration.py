@@ -7,7 +7,7 @@ import yaml
 
 from alerts import generated, paths
 from alerts.notifications.channels import Channel, Secrets
-from alerts.notifications.inhibition import INHIBITIONS, Inhibition
+from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.notifications.receivers import require_recipients
 from alerts.notifications.routes import receivers, route, time_intervals
 from alerts.notifications.settings import NotificationSettings
@@ -54,7 +54,7 @@ def text(secrets: Secrets, settings: NotificationSettings) -> str:
         *([_yaml({"time_intervals": intervals})] if intervals else []),
         "# Paths of secrets start from Alertmanager's working directory.\n"
         + _yaml({"receivers": receivers(secrets, settings)}),
-        "inhibit_rules:\n" + "".join(map(_inhibition, INHIBITIONS)),
+        "inhibit_rules:\n" + "".join(map(_inhibition, inhibitions())),
     ]
     return "\n".join(sections)
 
@@ -75,8 +75,8 @@ def write(file: Path, secrets: Secrets, settings: NotificationSettings) -> None:
 
 def _inhibition(rule: Inhibition) -> str:
     matchers = {
-        "source_matchers": list(rule.source),
-        "target_matchers": list(rule.target),
+        "source_matchers": list(rule.source_matchers),
+        "target_matchers": list(rule.target_matchers),
         "equal": list(rule.equal),
     }
     lines = [f"# {rule.reason}", *_yaml([matchers]).splitlines()]

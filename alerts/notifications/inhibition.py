@@ -1,65 +1,168 @@
 """Which alert holds back which others, because it says the same or more.
 
-Source and target of a rule exclude each other, so that no alert holds itself back.
+Alertmanager may serve others too, with alerts of the same names. So sources and targets are ours by
+the label that only our rules set; and where labels have to be equal, both sides must have them: one
+that is missing on both counts as equal, so a stranger's ServiceDown without a job would silence
+whatever else has none. Only the identity may be missing on both: then there is only one place.
+
+Source and target of a rule exclude each other, so that no alert holds itself back. The Watchdog is
+nobody's target: it has no job.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
-THE_SAME_THING = (
-    *("alertname", "job", "instance", "component", "operation", "route"),
-    *("slo", "signal", "direction", "device", "mountpoint"),
-)
-"""Labels that say what an alert is about; one that is missing on both sides is equal."""
+from alerts.identity import IDENTITY
+from alerts.model import Group, Severity, Signal, Threshold, records
+from alerts.prometheus_config import scrape_seconds
+from alerts.promql import seconds
+from alerts.rules import OURS, alert_expr
+from alerts.semantics import Semantics
+from alerts.signals import groups
+from app.core.thresholds import Thresholds
+
+PAGES = f'severity="{Severity.PAGE}"'
+TICKETS = f'severity="{Severity.TICKET}"'
+_WINDOW = "window"
 
 
 @dataclass(frozen=True, slots=True)
 class Inhibition:
-    """While a ``source`` fires, nobody is told of a ``target`` with ``equal`` labels.
+    """While a ``source`` fires, nobody is told of a ``target`` of the same job and identity.
 
-    ``reason`` says why that is no loss.
+    ``same`` are the labels besides that both have, with the same values. ``reason`` says why that
+    is no loss.
     """
 
     reason: str
     source: tuple[str, ...]
     target: tuple[str, ...]
-    equal: tuple[str, ...]
+    same: tuple[str, ...] = ()
+
+    @property
+    def source_matchers(self) -> tuple[str, ...]:
+        return (*self._there, *self.source)
+
+    @property
+    def target_matchers(self) -> tuple[str, ...]:
+        return (*self._there, *self.target)
+
+    @property
+    def equal(self) -> tuple[str, ...]:
+        return ("job", *self.same, *IDENTITY)
+
+    @property
+    def _there(self) -> tuple[str, ...]:
+        """Ours, and with all the labels that have to be equal."""
+        named = (name for name in ("job", *self.same) if name != "alertname")
+        return (*OURS, *(f'{name}!=""' for name in named))
 
 
-INHIBITIONS = (
+_CAUSES = (
     Inhibition(
         "Of a service that can't be scraped, the last samples say nothing new.",
         source=('alertname="ServiceDown"',),
-        target=('alertname!="ServiceDown"',),
-        equal=("job",),
+        target=('alertname!~"ServiceDown|Watchdog"',),
     ),
     Inhibition(
-        "SMS fail because of it, and somebody was called for it already.",
-        source=('alertname=~"(AIProvider|Database)Failing"', 'severity="page"'),
-        target=('alertname="SMSWorkflowsFailing"',),
-        equal=("job",),
+        "SMS fail because of it, and somebody was called for it already. Those that fail for "
+        "another reason are told.",
+        source=('alertname="AIProviderFailing"', PAGES),
+        target=('alertname="SMSWorkflowsFailing"', 'cause="ai_provider"'),
     ),
     Inhibition(
-        "Somebody was called for it already.",
-        source=('severity="page"',),
-        target=('severity="ticket"',),
-        equal=THE_SAME_THING,
-    ),
-    Inhibition(
-        "A budget that burns at the faster pace burns at the slower one as well.",
-        source=('slo!=""', 'severity="page"', 'window="1h"'),
-        target=('slo!=""', 'severity="page"', 'window="6h"'),
-        equal=("alertname", "job", "slo"),
-    ),
-    Inhibition(
-        "The same of the two slow paces.",
-        source=('slo!=""', 'severity="ticket"', 'window="1d"'),
-        target=('slo!=""', 'severity="ticket"', 'window="3d"'),
-        equal=("alertname", "job", "slo"),
+        "Without the database nothing works, and somebody was called for it already.",
+        source=('alertname="DatabaseFailing"', PAGES),
+        target=('alertname=~"SMSWorkflowsFailing|HTTPErrorsHigh"',),
     ),
     Inhibition(
         "A failing upstream opens its breaker.",
-        source=('alertname=~"(AIProvider|Upstream)Failing"', 'component!=""'),
-        target=('alertname=~"CircuitBreaker.+"', 'component!=""'),
-        equal=("job", "component"),
+        source=('alertname=~"(AIProvider|Upstream)Failing"',),
+        target=('alertname=~"CircuitBreaker.+"',),
+        same=("component",),
     ),
 )
+
+_SPENT_BY = {
+    "availability": ('alertname=~"HTTPErrorsHigh|DatabaseFailing"',),
+    "sms_latency": (
+        'alertname=~"HTTPResponsesSlow|SMSWorkflowsFailing|AIProviderFailing|DatabaseFailing"',
+    ),
+    "ai_answers": ('alertname="AIProviderFailing"',),
+    "sms_delivery": ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"'),
+}
+"""What spends an objective's budget, and calls somebody for it by its own name."""
+
+
+def inhibitions() -> tuple[Inhibition, ...]:
+    """All of them, the widest first."""
+    every = groups(Thresholds())
+    return (
+        *_CAUSES,
+        *(
+            Inhibition(
+                f"What spends the budget of {slo} has called somebody already.",
+                source=(*causes, PAGES, 'slo=""'),
+                target=(f'slo="{slo}"',),
+            )
+            for slo, causes in _SPENT_BY.items()
+        ),
+        *_of_severities(every),
+        *_of_windows(every),
+    )
+
+
+def _of_severities(every: tuple[Group, ...]) -> Iterator[Inhibition]:
+    """A page says more than the ticket of the same alert about the same thing."""
+    told: dict[str, set[Severity]] = {}
+    for _, threshold in _thresholds(every):
+        told.setdefault(threshold.alert, set()).add(threshold.severity)
+    both = [name for name, of in told.items() if {Severity.PAGE, Severity.TICKET} <= of]
+    labels = _labels(every)
+    for same, alike in groupby(sorted(both, key=labels.__getitem__), key=labels.__getitem__):
+        named = _one_of("alertname", sorted(alike))
+        yield Inhibition(
+            "Somebody was called for it already.",
+            source=(named, PAGES),
+            target=(named, TICKETS),
+            same=("alertname", *same),
+        )
+
+
+def _of_windows(every: tuple[Group, ...]) -> Iterator[Inhibition]:
+    """A budget that burns at a faster pace burns at the slower ones as well."""
+    paces: dict[tuple[Severity, tuple[str, ...]], set[str]] = {}
+    labels = _labels(every)
+    for _, threshold in _thresholds(every):
+        if window := threshold.labels.get(_WINDOW):
+            paces.setdefault((threshold.severity, labels[threshold.alert]), set()).add(window)
+    for (severity, same), windows in paces.items():
+        ordered = sorted(windows, key=seconds)
+        for position, window in enumerate(ordered[1:], start=1):
+            faster = ordered[:position]
+            yield Inhibition(
+                "A budget that burns at the faster pace burns at the slower one as well.",
+                source=(f'severity="{severity}"', _one_of(_WINDOW, faster)),
+                target=(f'severity="{severity}"', f'{_WINDOW}="{window}"'),
+                same=("alertname", *same),
+            )
+
+
+def _labels(every: tuple[Group, ...]) -> dict[str, tuple[str, ...]]:
+    """What else than job, identity and window tells two alerts of a name apart, by name."""
+    semantics = Semantics(records(every), scrape_seconds())
+    found: dict[str, frozenset[str]] = {}
+    for signal, threshold in _thresholds(every):
+        kept = semantics.labels(alert_expr(signal, threshold)) or frozenset()
+        kept |= threshold.labels.keys()
+        found[threshold.alert] = kept & found.get(threshold.alert, kept)
+    return {name: tuple(sorted(of - {"job", *IDENTITY, _WINDOW})) for name, of in found.items()}
+
+
+def _thresholds(every: tuple[Group, ...]) -> Iterator[tuple[Signal, Threshold]]:
+    return ((s, t) for group in every for s in group.signals for t in s.thresholds)
+
+
+def _one_of(label: str, values: list[str]) -> str:
+    return f'{label}{"=~" if len(values) > 1 else "="}"{"|".join(values)}"'

@@ -11,6 +11,9 @@ from app.core.environment import SettingsError
 NOBODY = "null"
 DEAD_MANS_SWITCH = "dead-mans-switch"
 
+WEBHOOK_ALERTS = 20
+"""As many alerts are in one request to a webhook; ``truncatedAlerts`` counts the others."""
+
 Config = dict[str, Any]
 
 
@@ -59,7 +62,7 @@ def require_recipients(secrets: Secrets, settings: NotificationSettings) -> None
 
 
 def _webhook(secret: str, _team: Team | None, _settings: NotificationSettings) -> Config:
-    return {"url_file": secret}
+    return {"url_file": secret, "max_alerts": WEBHOOK_ALERTS}
 
 
 def _slack(secret: str, _team: Team | None, settings: NotificationSettings) -> Config:
@@ -80,9 +83,9 @@ def _pagerduty(secret: str, _team: Team | None, settings: NotificationSettings) 
         "url": str(settings.pagerduty_url),
         "description": _template("message.title"),
         "severity": "critical",
-        "class": "{{ .CommonLabels.alertname }}",
-        "component": "{{ .CommonLabels.component }}",
-        "group": "{{ .CommonLabels.team }}",
+        "class": _template("pagerduty.class"),
+        "component": _template("pagerduty.component"),
+        "group": _template("pagerduty.group"),
         "client_url": _template("message.dashboard"),
         # The first two replace lists of all labels; Alertmanager adds them where they are missing.
         "details": {
@@ -119,7 +122,7 @@ def _email(secret: str, team: Team | None, settings: NotificationSettings) -> Co
 def _teams(secret: str, _team: Team | None, _settings: NotificationSettings) -> Config:
     return {
         "webhook_url_file": secret,
-        "title": _template("message.title"),
+        "title": _template("teams.title"),
         "text": _template("teams.text"),
     }
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from alerts.identity import IDENTITY
 from alerts.model import Severity, Team
 from alerts.notifications import working_hours
 from alerts.notifications.channels import Channel, Secrets
@@ -13,11 +14,13 @@ from alerts.notifications.receivers import (
     receiver,
 )
 from alerts.notifications.settings import NotificationSettings
+from alerts.rules import OURS
 
 # One message a trouble: everything of a service that has the same alert, whichever instance or
 # component it is. Severity and team need no place here, since groups never reach across routes.
-# With less (by job alone) an outage would be one growing message that hides what is new in it.
-GROUP_BY = ("alertname", "job")
+# With less (by job alone) an outage would be one growing message that hides what is new in it. Two
+# environments are two troubles.
+GROUP_BY = ("alertname", "job", *IDENTITY)
 
 # A page is a matter of minutes: just long enough for what fires in the same evaluation and for
 # what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.
@@ -27,6 +30,7 @@ TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "12h"}
 # Missed after a few minutes of silence; the interval between two lies between these two.
 WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"}
 
+WATCHDOG_ALERT = 'alertname="Watchdog"'
 WORKING_HOURS = "working-hours"
 
 
@@ -55,12 +59,15 @@ def route(secrets: Secrets, settings: NotificationSettings) -> Config:
         **TICKET,
         "routes": [
             {
-                "matchers": ['alertname="Watchdog"'],
+                # Another team's would keep the switch quiet after ours has ended.
+                "matchers": [*OURS, WATCHDOG_ALERT],
                 "receiver": DEAD_MANS_SWITCH if watched else NOBODY,
                 **(WATCHDOG if watched else {}),
             },
-            _severity(Severity.PAGE, PAGE, secrets, settings),
-            _severity(Severity.TICKET, working, secrets, settings),
+            {"matchers": [WATCHDOG_ALERT], "receiver": NOBODY},
+            _severity(Severity.PAGE, _pages(settings), PAGE, secrets, settings),
+            # Pages of the environments that call nobody are among them.
+            _severity(Severity.TICKET, ['severity=~"page|ticket"'], working, secrets, settings),
             {"matchers": ['severity="info"'], "receiver": NOBODY},
         ],
     }
@@ -77,10 +84,14 @@ def time_intervals(settings: NotificationSettings) -> list[Config]:
 
 
 def _severity(
-    severity: Severity, own: dict[str, Any], secrets: Secrets, settings: NotificationSettings
+    severity: Severity,
+    matchers: list[str],
+    own: dict[str, Any],
+    secrets: Secrets,
+    settings: NotificationSettings,
 ) -> Config:
     found: Config = {
-        "matchers": [f'severity="{severity}"'],
+        "matchers": matchers,
         "receiver": severity.value,
         **own,
     }
@@ -92,6 +103,12 @@ def _severity(
             for team in apart
         ]
     return found
+
+
+def _pages(settings: NotificationSettings) -> list[str]:
+    """What may wake somebody. An alert without an environment is taken for the worst."""
+    environments = "|".join(("", *settings.paging_environments))
+    return [f'severity="{Severity.PAGE}"', f'environment=~"{environments}"']
 
 
 def _teams_apart(

@@ -3,10 +3,11 @@
 Nothing secret is among them: that is in files (channels.py).
 """
 
-from typing import Self
+import re
+from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AnyHttpUrl, Field, field_validator, model_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from alerts.model import Team
@@ -16,6 +17,18 @@ from app.core.environment import OwnSettings, OwnVariables
 from asgi_observability.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
+
+
+def _environment(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(
+            f"{name!r} is no environment; write names of letters, digits, - and _, separated by "
+            "commas, such as production,live"
+        )
+    return name
+
+
+_Environment = Annotated[str, AfterValidator(_environment)]
 
 
 class _ListsByComma(OwnVariables):
@@ -59,6 +72,11 @@ class NotificationSettings(OwnSettings):
     pagerduty_url: AnyHttpUrl = Field(
         AnyHttpUrl("https://events.pagerduty.com/v2/enqueue"),
         description="URL of PagerDuty; the EU region and event gateways have other URLs",
+    )
+    paging_environments: Annotated[tuple[_Environment, ...], Field(min_length=1)] = Field(
+        ("production",),
+        description="environments whose pages may wake somebody, separated by commas; those of "
+        "others arrive as tickets. What has no environment pages",
     )
     quiet_hours: bool = Field(
         False, description="send tickets only in working hours; pages are sent at any hour"

@@ -1,5 +1,6 @@
 """The generated files of rule tests."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,22 +17,19 @@ from alerts.rule_tests import (
     runtime,
     scraping,
     seasonality,
-    slo,
     sms,
     throughput,
 )
 from alerts.rule_tests.alerts import alert_tests
-from alerts.rule_tests.records import RecordTest, RecordTests
+from alerts.rule_tests.records import DEPLOYMENTS, ONE_DEPLOYMENT, RecordTest, RecordTests
 from alerts.semantics import Semantics
 from alerts.signals import groups as all_groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 
+_JOIN, _OF_ONE_JOB = re.compile(r"\bon \("), re.compile(r"\bjob=")
+
 RECORD_TESTS: dict[str, RecordTests] = {
-    "slo_events": slo.events,
-    "slo": slo.hours,
-    "slo_slices": slo.slices,
-    "slo_long": slo.days,
     "http": http.tests,
     "sms": sms.tests,
     "operations": operations.tests,
@@ -63,15 +61,22 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
                 (group,), tests, group.interval or f"{step}s", "Each alert beside its thresholds"
             )
         if record_tests := RECORD_TESTS.get(group.name):
+            deployments = DEPLOYMENTS if _joins(group) else ONE_DEPLOYMENT
             for name, tests_at in _by_time(group.name, record_tests(thresholds)):
                 files[name] = _text(
                     (group,),
-                    [test.promtool() for test in tests_at],
+                    [test.promtool(deployments) for test in tests_at],
                     # Only what is said in the end is looked at.
                     f"{tests_at[0].universe.at}s",
                     "What each record says",
                 )
     return files
+
+
+def _joins(group: Group) -> bool:
+    """Whether its records join series of any job: only then it matters what else there is."""
+    exprs = [record.expr for record in group.all_records()]
+    return any(map(_JOIN.search, exprs)) and not any(map(_OF_ONE_JOB.search, exprs))
 
 
 def _by_time(group: str, tests: list[RecordTest]) -> Iterator[tuple[str, list[RecordTest]]]:

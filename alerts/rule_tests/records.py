@@ -1,12 +1,38 @@
 """Tests of recording rules: what each has to say of a universe of series."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alerts.rule_tests.universe import Universe, Values, selector
 from app.core.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where a universe stands: its identity. ``swaps`` says that its jobs have changed places."""
+
+    identity: Mapping[str, str]
+    swaps: bool = False
+
+    def labels(self, labels: Mapping[str, str], jobs: Sequence[str]) -> dict[str, str]:
+        """The labels that a series has here. ``jobs`` are those of the universe."""
+        if not self.swaps or "job" not in labels:
+            return {**self.identity, **labels}
+        following = jobs[(jobs.index(labels["job"]) + 1) % len(jobs)]
+        return {**self.identity, **labels, "job": following}
+
+
+ONE_DEPLOYMENT = (Deployment({"cluster": "main", "environment": "production"}),)
+DEPLOYMENTS = (
+    *ONE_DEPLOYMENT,
+    Deployment({"cluster": "main", "environment": "staging"}, swaps=True),
+    Deployment({"cluster": "spare", "environment": "production"}, swaps=True),
+)
+"""Those that differ in one label each: what is joined without it finds two partners, or a wrong
+one, because a job that has all series here lacks some there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +43,30 @@ class RecordTest:
     universe: Universe
     expected: dict[str, Values]
 
-    def promtool(self) -> dict[str, Any]:
-        """The test as promtool takes it."""
+    def promtool(self, deployments: Iterable[Deployment]) -> dict[str, Any]:
+        """The test as promtool takes it: the universe in each of ``deployments``.
+
+        Each has series of its own, of the same jobs and instances, and says the same of them.
+        """
+        jobs = sorted({one.labels["job"] for one in self.universe.series if "job" in one.labels})
         return {
             "name": self.about,
             "interval": f"{self.universe.step}s",
-            "input_series": self.universe.inputs(),
+            "input_series": [
+                {"series": selector(name, deployment.labels(labels, jobs)), "values": values}
+                for deployment in deployments
+                for name, labels, values in self.universe.inputs()
+            ],
             "promql_expr_test": [
                 {
                     "expr": _rounded(name, values),
                     "eval_time": f"{self.universe.at}s",
                     "exp_samples": [
                         {
-                            "labels": selector("", dict(labels)),
+                            "labels": selector("", deployment.labels(dict(labels), jobs)),
                             "value": _round(value, _places(values)),
                         }
+                        for deployment in deployments
                         for labels, value in sorted(values.items())
                     ],
                 }

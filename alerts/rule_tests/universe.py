@@ -59,11 +59,6 @@ class Series:
     gaps: tuple[tuple[int, int], ...] = ()
     """From and until how many seconds before the end it has no samples."""
 
-    @property
-    def selector(self) -> str:
-        """As promtool takes it."""
-        return selector(self.name, self.labels)
-
 
 @dataclass(slots=True)
 class Universe:
@@ -185,9 +180,9 @@ class Universe:
             grouped.setdefault(rest, []).append((float(dict(key)["le"]), rate))
         return {key: _quantile(q, sorted(bounds)) for key, bounds in grouped.items()}
 
-    def inputs(self) -> list[dict[str, str]]:
-        """The series as promtool takes them."""
-        return [{"series": one.selector, "values": self._notation(one)} for one in self.series]
+    def inputs(self) -> list[tuple[str, Mapping[str, str], str]]:
+        """Each series: its name, its labels, and its values as promtool takes them."""
+        return [(one.name, one.labels, self._notation(one)) for one in self.series]
 
     def samples(self, one: Series, since: int, until: int = 0) -> list[float]:
         """The samples from ``since`` to ``until`` seconds before the end."""

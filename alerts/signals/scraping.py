@@ -15,27 +15,42 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import ratio
+from app.core import catalogue
+from app.core.events import ServiceStarted, StartRefused
 from app.core.thresholds import Thresholds
+from asgi_observability.events import MetricMisused, MetricNameTaken
 
 ORCHESTRATOR_JOB = "orchestrator"
-PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
+PROMETHEUS_JOB = "prometheus"
+ALERTMANAGER_JOB = "alertmanager"
+NODE_JOB = "node"
+PLATFORM_JOBS = (PROMETHEUS_JOB, ALERTMANAGER_JOB, NODE_JOB)
+
+PROBE_JOB = "blackbox"
+"""A blackbox exporter's, where there is one."""
 
 UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""
 
+OUR_JOBS = (ORCHESTRATOR_JOB, *PLATFORM_JOBS)
+ALL_OURS = f'job=~"{"|".join(OUR_JOBS)}"'
+"""Whoever scrapes us may scrape others too, whose targets are none of our business."""
+
 _SAMPLES = exporters.SCRAPE_SAMPLES_KEPT.name
 # The largest target: a second instance of a job is no growth of what one of them gives.
-_LARGEST = f"max by (job) ({_SAMPLES})"
-_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
+_LARGEST = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}})"
+_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}} offset 1d)"
 
-_OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
-CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}[30m])")
+OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
+CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}{{{ALL_OURS}}}[30m])")
+INSTANCES = Record(f"job:{UP}:count", f"count by (job) ({OURS})")
 GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
 MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
 REJECTED = Record(
     "job_instance:prometheus_target_scrapes_rejected:increase10m",
     " + ".join(
-        f"increase({metric.name}[10m])"
+        # One that is missing must not hide the others.
+        f'(increase({metric.name}{{{ALL_OURS}}}[10m]) or 0 * {UP}{{job="prometheus"}})'
         for metric in (
             exporters.SAMPLES_OUT_OF_ORDER,
             exporters.SAMPLES_OUT_OF_BOUNDS,
@@ -43,6 +58,18 @@ REJECTED = Record(
         )
     ),
 )
+
+
+NEEDED = (
+    catalogue.HTTP_SERVER_REQUEST_DURATION.count,
+    catalogue.SMS_PROCESSING_DURATION.count,
+    catalogue.WORKFLOW_STEP_DURATION.count,
+    catalogue.OPERATION_DURATION.count,
+    catalogue.SMS_RECEIVED.name,
+    catalogue.SMS_IN_FLIGHT.name,
+    catalogue.BUILD_INFO.name,
+)
+"""Series that pages are made from, and that every instance exposes from its first scrapes on."""
 
 
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
@@ -82,7 +109,7 @@ def service_down() -> Signal:
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f"max by (job) ({_OURS}) or absent({_OURS}) - 1",
+        source=f"max by (job) ({OURS}) or absent({OURS}) - 1",
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -99,6 +126,79 @@ def service_down() -> Signal:
                 pending="1m",
                 keep_firing="1m",
                 absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def missing(thresholds: Thresholds) -> Signal:
+    """How many instances are gone from discovery, so that no target tells of them.
+
+    Compared with how many there mostly were, so that those that a release adds for a while count
+    for nothing.
+    """
+    expected = (
+        f"{thresholds.expected_instances} - {INSTANCES}"
+        if thresholds.expected_instances
+        else f"quantile_over_time(0.5, {INSTANCES}[1d:5m]) - {INSTANCES}"
+    )
+    than = (
+        f"the {thresholds.expected_instances} that there should be"
+        if thresholds.expected_instances
+        else "for most of the past day"
+    )
+    return Signal(
+        title="Instances missing",
+        meaning=f"How many instances fewer than {than} Prometheus has as targets, up or down. "
+        "Good is 0 or less.",
+        unit=Unit.COUNT,
+        source=Record(f"job:{UP}:missing", expected),
+        thresholds=(
+            Threshold(
+                alert="InstancesMissing",
+                comparison=Comparison.AT_LEAST,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} has fewer instances than it should have",
+                description="The others take its load, until one more goes. Instances that are "
+                "missing.",
+                action="See why the platform does not start it. If it was taken away on purpose, "
+                "say so in expected_instances.",
+                pending="15m",
+                logs=LogQuery((ServiceStarted, StartRefused)),
+            ),
+        ),
+    )
+
+
+def silent() -> Signal:
+    """What the orchestrator should expose and doesn't: without it, what reads it never fires."""
+    answers = f'({UP}{{job="{ORCHESTRATOR_JOB}"}} == 1)'
+    parts = [
+        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({series}), "
+        f'"metric", "{series}", "", "")'
+        for series in NEEDED
+    ]
+    return Signal(
+        title="Metrics that are missing",
+        meaning="Instances that answer scrapes without a metric that pages are made from. Good is "
+        "none.",
+        unit=Unit.COUNT,
+        source=f"count by (job, metric) ({' or '.join(parts)})",
+        thresholds=(
+            Threshold(
+                alert="MetricsMissing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} no longer exposes {{ $labels.metric }}",
+                description="Whatever watches it is blind, and nobody would be called. Instances "
+                "without it.",
+                action="See whether a release renamed it, or a relabelling drops it.",
+                pending="15m",
+                logs=LogQuery((MetricNameTaken, MetricMisused)),
             ),
         ),
     )
@@ -138,7 +238,7 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
         meaning="How long a target takes to answer a scrape. Good is well below a second. At the "
         "timeout it counts as down.",
         unit=Unit.SECONDS,
-        source=exporters.SCRAPE_DURATION.name,
+        source=f"{exporters.SCRAPE_DURATION.name}{{{ALL_OURS}}}",
         thresholds=(
             Threshold(
                 alert="ScrapeSlow",
@@ -162,7 +262,7 @@ def scrape_size(thresholds: Thresholds) -> Signal:
         title="Samples per scrape",
         meaning="Samples that a target exposes in each scrape. Good is as many as last week.",
         unit=Unit.COUNT,
-        source=exporters.SCRAPE_SAMPLES.name,
+        source=f"{exporters.SCRAPE_SAMPLES.name}{{{ALL_OURS}}}",
         thresholds=(
             Threshold(
                 alert="ScrapeTooLarge",
@@ -239,9 +339,11 @@ def group(thresholds: Thresholds) -> Group:
         name="scraping",
         dashboard=Dashboard.MONITORING,
         about="Whether Prometheus sees its targets, and how many samples they expose.",
-        records=(MORE_SAMPLES,),
+        records=(MORE_SAMPLES, INSTANCES),
         signals=(
             service_down(),
+            missing(thresholds),
+            silent(),
             reachable(ORCHESTRATOR_JOB, Severity.TICKET, Team.ORCHESTRATOR),
             *(reachable(job, Severity.TICKET, Team.PLATFORM) for job in PLATFORM_JOBS),
             flapping(thresholds),

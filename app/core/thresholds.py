@@ -6,10 +6,12 @@ for one environment by app/core/environments.toml. "Promise" in a comment is doc
 it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
+import math
+import re
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
 
@@ -31,24 +33,50 @@ class BurnLimit:
     urgency: Literal["page", "ticket"]
 
     def factor(self, period_days: float) -> float:
-        """The burn rate: 1 uses up the budget in exactly the period."""
-        return round(self.spent * period_days * 86400 / self.long, 9)
+        """The burn rate: 1 uses up the budget in exactly the period, and is no reason to call."""
+        return max(1.0, round(self.spent * period_days * 86400 / self.long, 9))
 
 
 BURN_LIMITS = (
     BurnLimit(0.02, 3600, 300, "page"),
     BurnLimit(0.05, 6 * 3600, 1800, "page"),
-    BurnLimit(0.10, 86400, 2 * 3600, "ticket"),
     BurnLimit(0.10, 3 * 86400, 6 * 3600, "ticket"),
 )
-"""After the Google SRE workbook, "Alerting on SLOs"."""
+"""After the Google SRE workbook, "Alerting on SLOs", the fastest first.
+
+Its fourth pair, a day at 3 times, says nothing that three days at once don't say: both are a tenth
+of the budget, so any steady burn above 3 passes both at the same moment, and a slower one only the
+latter.
+"""
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"is no regular expression: {error}; write it like /|/var/lib/.+"
+        ) from None
+    if forbidden := set(text) & {'"', "\\", "\n"}:
+        raise ValueError(
+            f"{', '.join(map(repr, sorted(forbidden)))} can't stand in it; write [.] for a dot"
+        )
+    return text
+
+
+Mountpoints = Annotated[str, AfterValidator(_expression)]
+"""A regular expression that stands in PromQL as it is."""
 
 
 class Thresholds(Section):
     """Where a signal becomes an alert."""
 
     # Objectives. Promise: availability 99.9 %, an SMS within 2 s.
-    slo_period_days: int = Field(30, ge=7, le=60, description="days that an error budget covers")
+    slo_period_days: int = Field(
+        30,
+        description="days that an error budget covers: 28 or 30. The windows that call are made "
+        "for a month; over a week they would call for nothing, over two months too late",
+    )
     availability_objective: Ratio = Field(0.999, description="share of requests without a 5xx")
     sms_latency_seconds: Seconds = Field(2.0, description="longest time to process an SMS")
     sms_latency_objective: Ratio = Field(
@@ -64,12 +92,35 @@ class Thresholds(Section):
         5, description="with fewer failures no ratio alerts, so little traffic calls nobody"
     )
 
+    @field_validator("slo_period_days")
+    @classmethod
+    def _a_month(cls, days: int) -> int:
+        if days not in (28, 30):
+            raise ValueError(f"{days} days are no month, for which the windows are; use 28 or 30")
+        return days
+
     # Requests. Promise: roll a release back above these.
     rollback_error_ratio: Ratio = Field(
         0.05, description="share of requests with a 5xx above which a release is rolled back"
     )
     rollback_latency_seconds: Seconds = Field(
         5.0, description="response time above which a release is rolled back"
+    )
+    release_error_growth: float = Field(
+        1.5,
+        gt=1,
+        description="failures of a new release, as a multiple of those before it, that are told",
+    )
+    release_minimum_failures: Count = Field(
+        # With 10 expected, chance alone makes 20 of them once in three hundred releases.
+        20,
+        description="failures below which a new release is not compared with the one before",
+    )
+    route_error_ratio: Ratio = Field(
+        0.10, description="share of one route's requests within an hour that may be answered 5xx"
+    )
+    intake_refused_ratio: Ratio = Field(
+        0.50, description="share of incoming SMS that may be refused with a 4xx"
     )
     slow_ratio: Ratio = Field(
         # One in twenty: 1 % would be an upstream's hiccup, whose retries wait up to 7 s and help.
@@ -92,35 +143,38 @@ class Thresholds(Section):
     ai_calls_per_minute: Count = Field(
         3500, description="calls a minute that the AI provider accepts"
     )
+    ai_quota_ratio: Ratio = Field(0.9, description="share of those calls that may be used")
     capacity_days: Days = Field(30, description="days left before a limit at which to act")
     capacity_minimum_usage: Ratio = Field(
         0.3, description="share of a limit in use below which its trend does not alert"
     )
 
-    # Bands by hour of the week.
-    seasonal_minimum_weeks: int = Field(
-        3, ge=2, le=4, description="past weeks with data that a band needs before it alerts"
+    # SMS that arrive, beside what is usual at this hour.
+    sms_missing_page_ratio: Ratio = Field(
+        # A public holiday leaves more; an outage hardly anything.
+        0.1,
+        description="share of the usual SMS below which nearly all are missing",
     )
-    # Three standard deviations are left by one hour in 370, if hours scatter normally.
-    seasonal_deviations: float = Field(
-        3, gt=0, description="width of a band in standard deviations between past weeks"
+    sms_missing_ticket_ratio: Ratio = Field(
+        0.5, description="share of an hour's usual SMS below which many are missing"
     )
-    sms_volume_band: Ratio = Field(0.3, description="least width of the band, share of baseline")
-    # With a band of 30 %, three SMS in four are missing.
-    sms_volume_page_widths: float = Field(
-        2.5, gt=1, description="band widths below the baseline at which missing SMS page"
+    sms_missing_usual: Count = Field(
+        # Where 20 are usual, chance leaves fewer than two once in 20 million times.
+        20,
+        description="usual SMS of a time below which its silence says nothing",
     )
-    sms_volume_minimum_per_hour: Count = Field(
-        100, description="usual SMS an hour below which the band does not alert"
+    sms_missing_usual_per_hour: Count = Field(
+        100, description="usual SMS of an hour below which a share of them says nothing"
     )
-    approval_ratio_band: Ratio = Field(0.3, description="least width, share of baseline")
-    approval_ratio_minimum_decisions: Count = Field(
-        30, description="decisions an hour below which their shares do not alert"
-    )
-    latency_band: Ratio = Field(0.5, description="least width, share of baseline")
-    latency_minimum_sms_per_hour: Count = Field(
-        50, description="SMS an hour below which their durations do not alert"
-    )
+
+    @model_validator(mode="after")
+    def _many_are_missing_before_nearly_all(self) -> Self:
+        if self.sms_missing_page_ratio >= self.sms_missing_ticket_ratio:
+            raise ValueError(
+                f"sms_missing_page_ratio={self.sms_missing_page_ratio:g} must be below "
+                f"sms_missing_ticket_ratio={self.sms_missing_ticket_ratio:g}"
+            )
+        return self
 
     # Upstreams and the database.
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
@@ -143,9 +197,6 @@ class Thresholds(Section):
     database_pool_ratio: Ratio = Field(
         0.90, description="share of the connections above which the pool is too small"
     )
-    breaker_recoveries: Count = Field(
-        3, description="a worker's breaker that closes this often within 30 min flaps"
-    )
 
     # Decisions of the AI and of managers. Promise: awaiting a manager at most 36 h.
     approval_wait_seconds: Seconds = Field(
@@ -156,8 +207,13 @@ class Thresholds(Section):
         27 * 3600,
         description="waiting time after which managers must be reminded",
     )
-    approval_queue_length: Count = Field(
-        100, description="waiting responses that managers can still work off"
+    approval_work_seconds: Seconds = Field(
+        # Two working days; a weekend leaves about twelve hours of work.
+        16 * 3600,
+        description="work that may wait for managers, at the pace of their busy hours",
+    )
+    failed_workflow_seconds: Seconds = Field(
+        1800, description="longest time that a failed workflow may wait to be run again"
     )
     approval_ratio: Ratio = Field(
         0.50, description="share of managers' decisions that should send the AI's text unchanged"
@@ -210,6 +266,12 @@ class Thresholds(Section):
     target_changes: Count = Field(
         4, description="times a target goes down or comes up within 30 minutes; a restart makes 2"
     )
+    expected_instances: int = Field(
+        0,
+        ge=0,
+        description="instances of the orchestrator that there should be; 0 is as many as there "
+        "were for most of the past day",
+    )
     scrape_seconds: Seconds = Field(5.0, description="duration of a scrape, half its timeout")
     scrape_samples: Count = Field(20_000, description="samples a target may give")
     cardinality_growth: float = Field(
@@ -238,21 +300,20 @@ class Thresholds(Section):
     )
 
     # Platform: machines. Days and hours leave a night, or a meeting, to act in.
-    disk_full_ticket_seconds: Seconds = Field(86400, description="time until a disk is full")
-    disk_full_page_seconds: Seconds = Field(14400, description="the same, for a page")
-    disk_filling_ticket_ratio: Ratio = Field(
+    disk_filling_seconds: Seconds = Field(86400, description="time until a disk is full")
+    disk_filling_ratio: Ratio = Field(
         0.4, description="free share above which a filling disk does not alert yet"
     )
-    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, for a page")
     disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that must be free")
     disk_left_page_ratio: Ratio = Field(0.05, description="the same, for a page")
+    disk_page_mountpoints: Mountpoints = Field(
+        "",
+        description="where the disks lie that page, as a regular expression, such as "
+        "`/|/var/lib/.+`; empty for every disk. Others open a ticket",
+    )
     inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that must be free")
     memory_left_ratio: Ratio = Field(0.1, description="share of memory that must be available")
     cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
-    # NTP keeps a clock within a few milliseconds.
-    clock_offset_seconds: Seconds = Field(
-        0.05, description="difference between a clock and its source"
-    )
     # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
     clock_difference_seconds: Seconds = Field(
         5.0, description="difference between a machine's clock and Prometheus's"
@@ -263,8 +324,6 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _tickets_come_before_pages(self) -> Self:
         for ticket, page in (
-            ("disk_full_ticket_seconds", "disk_full_page_seconds"),
-            ("disk_filling_ticket_ratio", "disk_filling_page_ratio"),
             ("disk_left_ticket_ratio", "disk_left_page_ratio"),
             ("certificate_ticket_days", "certificate_page_days"),
         ):
@@ -282,5 +341,13 @@ class Thresholds(Section):
             if name.endswith("_objective") and getattr(self, name) >= 1:
                 raise ValueError(
                     f"{name} of 1 leaves no error budget to alert on; use 0.9999 or less"
+                )
+            # Failures can't come faster than all at once.
+            fastest = max(limit.factor(self.slo_period_days) for limit in BURN_LIMITS)
+            if name.endswith("_objective") and (1 - getattr(self, name)) * fastest >= 1:
+                raise ValueError(
+                    f"{name} of {getattr(self, name):g} would never page: that takes failures "
+                    f"{fastest:g} times as fast as allowed, which is more than all there is; use "
+                    f"{math.ceil((1 - 1 / fastest) * 100) / 100:g} or more"
                 )
         return self

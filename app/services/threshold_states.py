@@ -10,12 +10,10 @@ from typing import Literal
 
 from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, Route
+from app.core.objectives import PROBES
 from app.core.thresholds import State, Thresholds
 from app.services.rollups import Total, Totals, added_up
 from asgi_observability.catalogue import Outcome
-
-PROBES = ("/metrics", "/health", "/health/dependencies")
-"""Routes that are asked however few people use the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,6 @@ class Now:
     in_flight: float | None
     instances: int
     breakers: Mapping[str, BreakerState | None]
-    waiting: float | None
     oldest_waiting_seconds: float | None
 
 
@@ -113,11 +110,11 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
         "HTTPResponsesSlow",
         f"share of requests that took longer than {limits.rollback_latency_seconds:g} s",
         Share(requests.above(limits.rollback_latency_seconds), requests.count),
-        critical=limits.slow_ratio,
+        warning=limits.slow_ratio,
     )
     yield share(
         "error_ratio",
-        "HTTPErrorsHigh",
+        "ReleaseFailing",
         "share of requests answered 5xx; releases are rolled back above the limit",
         Share(erred, requests.count),
         critical=limits.rollback_error_ratio,
@@ -133,7 +130,7 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
             critical=critical,
         )
     for component, name, alert, seconds in (
-        (Component.AI_PROVIDER, "ai_slow_ratio", "AIAnswersSlow", limits.ai_slow_seconds),
+        (Component.AI_PROVIDER, "ai_slow_ratio", "SMSLatencyBudgetBurn", limits.ai_slow_seconds),
         (Component.DATABASE, "database_slow_ratio", "DatabaseSlow", limits.database_slow_seconds),
     ):
         total = recent.of(
@@ -168,7 +165,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         value=now.in_flight,
         unit="messages",
         warning=capacity * limits.concurrent_sms_warning_ratio,
-        critical=capacity,
     )
     yield _state(
         "approval_wait",
@@ -178,14 +174,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         unit="seconds",
         warning=limits.approval_wait_warning_seconds,
         critical=limits.approval_wait_seconds,
-    )
-    yield _state(
-        "approval_queue",
-        "ApprovalQueueLong",
-        "responses that wait for a manager",
-        value=now.waiting,
-        unit="responses",
-        warning=limits.approval_queue_length,
     )
     states = [state for state in now.breakers.values() if state is not None]
     yield _state(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from alerts.model import Severity, Unit, number
+from alerts.rules import SET_BY_RULES
 from dashboards.changes.conditions import Condition, Limit, conditions
 from dashboards.changes.excerpts import same_promql, with_names
 from dashboards.changes.pairing import paired
@@ -55,7 +56,7 @@ def alert_section(compared: Rules) -> Section:
 
 def called(rule: Rule) -> str:
     """How an alert is called: with its severity, and labels that tell it from its like."""
-    labels = [f"{name}={value}" for name, value in rule.labels if name not in _ROUTED_BY]
+    labels = [f"{name}={value}" for name, value in rule.labels if name not in SET_BY_RULES]
     about = ", ".join(filter(None, (rule.label("severity"), *labels)))
     return f"{rule.name} ({about})" if about else rule.name
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alerts.rules import SET_BY_RULES
 from dashboards.changes import settings
 from dashboards.changes.excerpts import one_line, with_names
 from dashboards.changes.pairing import Pairing, paired
@@ -182,7 +183,7 @@ def _identities(renamed: Mapping[str, str]) -> tuple[Callable[[Rule], Any], ...]
 
     def telling(rule: Rule) -> frozenset[tuple[str, str]]:
         """Labels that tell an alert from others of its name."""
-        return frozenset(pair for pair in rule.labels if pair[0] not in ("severity", "team"))
+        return frozenset(pair for pair in rule.labels if pair[0] not in SET_BY_RULES)
 
     return (
         lambda rule: (rule.alerts, rule.name, rule.labels, rule.group, rule.expr),

@@ -15,6 +15,7 @@ import yaml
 from alerts import paths
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
+from alerts.notifications.routes import GROUP_BY
 from alerts.notifications.settings import NotificationSettings
 from prometheus_tools.toolchain import locate
 
@@ -48,6 +49,8 @@ AI_FAILING: dict[str, Any] = {
         "team": "orchestrator",
         "job": "orchestrator",
         "component": "ai_provider",
+        "environment": "production",
+        "cluster": "eu-1",
     },
     "annotations": {
         "summary": "Calls of orchestrator to the AI provider fail",
@@ -124,9 +127,11 @@ _HOSTILE: dict[str, Any] = {
     "labels": {"alertname": "Hostile", "severity": "ticket", "component": "<!channel>"},
     "annotations": {
         "summary": "<b>bold</b> & <!channel>",
-        "description": "<script>alert(1)</script>",
+        "description": "<script>alert(1)</script> [pay here](http://evil.example) *now*\n"
+        "Do: call 555 <http://evil.example|the bank>",
         "runbook_url": "javascript:alert(1)",
-        "logs_command": "grep '<!channel>' & rm",
+        "dashboard_url": "http://grafana.example/d/x|y>(z)",
+        "logs_command": "grep '<!channel>' `id` & rm",
     },
     "status": "firing",
     "startsAt": "2026-01-05T14:05:00Z",
@@ -186,10 +191,10 @@ def _data(alerts: list[dict[str, Any]]) -> dict[str, Any]:
     firing = any(alert["status"] == "firing" for alert in alerts)
     labels = common("labels")
     return {
-        "receiver": "page",
+        "receiver": labels.get("severity", "ticket"),
         "status": "firing" if firing else "resolved",
         "alerts": alerts,
-        "groupLabels": {name: labels[name] for name in ("alertname", "job") if name in labels},
+        "groupLabels": {name: labels[name] for name in GROUP_BY if name in labels},
         "commonLabels": labels,
         "commonAnnotations": common("annotations"),
         "externalURL": "http://alertmanager.example:9093",

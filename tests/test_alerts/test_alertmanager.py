@@ -14,6 +14,7 @@ from alerts.model import Severity, Team, alert_names
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets, known_files, team_file
 from alerts.notifications.settings import NotificationSettings
+from alerts.rules import RULESET
 from alerts.signals import groups
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
 from app.core.environment import SettingsError
@@ -118,8 +119,43 @@ def test_the_watchdog_reaches_who_would_miss_it_and_nobody_else(
     tmp_path: Path, secrets: Secrets
 ) -> None:
     labels = {"alertname": "Watchdog", "severity": "info", "team": "platform"}
-    found = notified(tmp_path, secrets, SETTINGS, **labels)
+    found = notified(tmp_path, secrets, SETTINGS, **labels, **dict([RULESET]))
     assert found.channels == on(secrets) & {Channel.DEAD_MANS_SWITCH}
+
+
+def test_a_watchdog_of_others_does_not_vouch_for_ours(tmp_path: Path) -> None:
+    found = notified(
+        tmp_path, Secrets.of(*Channel), SETTINGS, alertname="Watchdog", severity="none"
+    )
+    assert found.channels == set()
+
+
+@pytest.mark.parametrize(
+    ("paging", "environment", "receiver"),
+    [
+        (("production",), "production", "page"),
+        (("production",), "", "page"),
+        (("production",), "staging", "ticket"),
+        # Not only the beginning of its name.
+        (("production",), "production-test", "ticket"),
+        (("production", "live"), "live", "page"),
+        (("live",), "production", "ticket"),
+    ],
+)
+def test_only_environments_that_matter_wake_people(
+    tmp_path: Path, paging: tuple[str, ...], environment: str, receiver: str
+) -> None:
+    settings = NotificationSettings(email_to="a@example.com", paging_environments=paging)
+    labels = {**alert("page", "orchestrator"), "environment": environment}
+    if not environment:
+        del labels["environment"]
+    found = notified(tmp_path, Secrets.of(*Channel), settings, **labels)
+    assert found.receiver["name"] == receiver
+
+
+def test_an_environment_that_can_not_be_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'li\|ve' is no environment; write names of letters"):
+        NotificationSettings(paging_environments=("production", "li|ve"))
 
 
 def test_an_alert_of_unknown_severity_is_not_lost(tmp_path: Path) -> None:
@@ -195,10 +231,10 @@ def test_quiet_hours_are_for_tickets() -> None:
         if route["receiver"] != "null" and "matchers" in route
     }
     assert hours == {
-        'severity="page"': None,
-        'severity="page" team="platform"': None,
-        'severity="ticket"': ["working-hours"],
-        'severity="ticket" team="platform"': ["working-hours"],
+        'severity="page" environment=~"|production"': None,
+        'severity="page" environment=~"|production" team="platform"': None,
+        'severity=~"page|ticket"': ["working-hours"],
+        'severity=~"page|ticket" team="platform"': ["working-hours"],
     }
     (interval,) = config["time_intervals"]
     (working,) = interval["time_intervals"]

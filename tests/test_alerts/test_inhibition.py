@@ -8,12 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts.model import Severity, alert_names, records
-from alerts.notifications.inhibition import INHIBITIONS, THE_SAME_THING, Inhibition
+from alerts.identity import IDENTITY
+from alerts.model import Severity, alert_names
+from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.paths import ALERTMANAGER_CONFIG
-from alerts.prometheus_config import scrape_seconds
-from alerts.rules import alert_expr
-from alerts.semantics import Semantics
+from alerts.rules import RULESET
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from tests.not_empty import not_empty
@@ -22,35 +21,58 @@ from tests.waiting import until
 
 Labels = dict[str, str]
 
-ORCHESTRATOR_DOWN = {"alertname": "ServiceDown", "severity": "page", "job": "orchestrator"}
-NODE_DOWN = {"alertname": "TargetDown", "severity": "ticket", "job": "node"}
-PROMETHEUS_DOWN = {"alertname": "TargetDown", "severity": "ticket", "job": "prometheus"}
-RULES_FAIL = {"alertname": "RuleEvaluationFailing", "severity": "page", "job": "prometheus"}
-WATCHDOG = {"alertname": "Watchdog", "severity": "info"}
-SLOW = {"alertname": "SMSProcessingSlow", "severity": "page", "job": "orchestrator"}
-A_BIT_SLOW = {**SLOW, "severity": "ticket"}
-LAST = {**SLOW, "job": "last"}
+OURS = dict([RULESET])
+ORCHESTRATOR = {**OURS, "job": "orchestrator"}
+PAGE, TICKET = {"severity": "page"}, {"severity": "ticket"}
+
+ORCHESTRATOR_DOWN = {**ORCHESTRATOR, **PAGE, "alertname": "ServiceDown"}
+NODE_DOWN = {**OURS, **TICKET, "alertname": "TargetDown", "job": "node"}
+PROMETHEUS_DOWN = {**NODE_DOWN, "job": "prometheus"}
+RULES_FAIL = {**OURS, **PAGE, "alertname": "RuleEvaluationFailing", "job": "prometheus"}
+WATCHDOG = {**OURS, "alertname": "Watchdog", "severity": "info"}
+CROWDED = {**ORCHESTRATOR, **PAGE, "alertname": "SMSConcurrencyHigh"}
+A_BIT_CROWDED = {**CROWDED, **TICKET}
+LAST = {**CROWDED, "job": "last"}
 AI_FAILING = {
+    **ORCHESTRATOR,
+    **PAGE,
     "alertname": "AIProviderFailing",
-    "severity": "page",
-    "job": "orchestrator",
     "component": "ai_provider",
 }
-AI_BREAKER = {**AI_FAILING, "alertname": "CircuitBreakerOpen", "severity": "ticket"}
+AI_BREAKER = {**AI_FAILING, **TICKET, "alertname": "CircuitBreakerOpen"}
 SMS_AGENT_BREAKER = {**AI_BREAKER, "component": "sms_agent"}
 SMS_AGENT_FAILING = {**SMS_AGENT_BREAKER, "alertname": "UpstreamFailing"}
 AI_QUOTA = {**AI_BREAKER, "alertname": "AIQuotaNearlyUsed"}
+DATABASE_FAILING = {**ORCHESTRATOR, **PAGE, "alertname": "DatabaseFailing"}
+REQUESTS_FAIL = {**ORCHESTRATOR, **PAGE, "alertname": "HTTPErrorsHigh"}
+FAILED_FOR_AI = {
+    **ORCHESTRATOR,
+    **PAGE,
+    "alertname": "SMSWorkflowsFailing",
+    "cause": "ai_provider",
+}
+FAILED_FOR_OTHER = {**FAILED_FOR_AI, "cause": "other"}
 
 
 def burn(slo: str, window: str) -> Labels:
     """A budget that burns at the pace of ``window``."""
     return {
+        **ORCHESTRATOR,
+        **(PAGE if window in ("1h", "6h") else TICKET),
         "alertname": f"{slo}BudgetBurn",
-        "severity": "page" if window in ("1h", "6h") else "ticket",
-        "job": "orchestrator",
-        "slo": slo.lower(),
+        "slo": {
+            "Availability": "availability",
+            "SMSLatency": "sms_latency",
+            "AIAnswers": "ai_answers",
+            "SMSDelivery": "sms_delivery",
+        }[slo],
         "window": window,
     }
+
+
+def names(alerts: list[Labels]) -> list[str]:
+    """What they are called."""
+    return sorted(alert["alertname"] for alert in alerts)
 
 
 @pytest.fixture
@@ -79,9 +101,17 @@ async def held_back(client: httpx.Client, *alerts: Labels) -> list[Labels]:
 
 
 async def test_a_service_that_is_down_has_no_symptoms(client: httpx.Client) -> None:
-    silent = await held_back(client, ORCHESTRATOR_DOWN, SLOW, AI_FAILING, SMS_AGENT_BREAKER)
-    assert sorted(alert["alertname"] for alert in silent) == [
-        *("AIProviderFailing", "CircuitBreakerOpen", "SMSProcessingSlow")
+    silent = await held_back(
+        client,
+        ORCHESTRATOR_DOWN,
+        CROWDED,
+        AI_FAILING,
+        SMS_AGENT_BREAKER,
+        burn("Availability", "1h"),
+    )
+    assert names(silent) == [
+        *("AIProviderFailing", "AvailabilityBudgetBurn", "CircuitBreakerOpen"),
+        "SMSConcurrencyHigh",
     ]
 
 
@@ -89,10 +119,47 @@ async def test_what_else_is_down_is_told(client: httpx.Client) -> None:
     assert await held_back(client, ORCHESTRATOR_DOWN, NODE_DOWN, WATCHDOG) == []
 
 
+@pytest.mark.parametrize(
+    "place", [{"environment": "staging"}, {"environment": "production", "cluster": "eu-2"}]
+)
+async def test_what_is_down_elsewhere_silences_nothing_here(
+    client: httpx.Client, place: Labels
+) -> None:
+    here = {"environment": "production", "cluster": "eu-1"}
+    of_here = {**CROWDED, **here}
+    told = [{**ORCHESTRATOR_DOWN, **place}, of_here, {**AI_FAILING, **place}, AI_QUOTA]
+    assert await held_back(client, *told) == [{**AI_FAILING, **place}]
+
+
+@pytest.mark.parametrize("job", [{}, {"job": ""}, {"job": "orchestrator"}])
+async def test_an_alert_of_others_silences_nothing_of_ours(
+    client: httpx.Client, job: Labels
+) -> None:
+    """Whatever it is called, and though a label that is missing on both sides is equal."""
+    foreign: Labels = {"alertname": "ServiceDown", "team": "orchestrator", **PAGE, **job}
+    their_ai = {**foreign, "alertname": "AIProviderFailing", "component": "ai_provider"}
+    without_job = {name: value for name, value in CROWDED.items() if name != "job"}
+    ours = [WATCHDOG, RULES_FAIL, CROWDED, without_job, AI_BREAKER, burn("AIAnswers", "1h")]
+    assert await held_back(client, foreign, their_ai, *ours) == []
+
+
+async def test_nothing_of_others_is_silenced_by_ours(client: httpx.Client) -> None:
+    theirs = {"alertname": "Slow", "job": "orchestrator", **PAGE}
+    assert await held_back(client, ORCHESTRATOR_DOWN, theirs) == []
+
+
+async def test_the_watchdog_is_never_held_back(client: httpx.Client) -> None:
+    """Not even where Prometheus gives every alert a job of its own."""
+    of_a_job = {**WATCHDOG, "job": "orchestrator"}
+    loud = [ORCHESTRATOR_DOWN, AI_FAILING, DATABASE_FAILING]
+    assert not {"Watchdog"} & {*names(await held_back(client, *loud, WATCHDOG, of_a_job))}
+
+
 async def test_trouble_of_the_monitoring_silences_nothing_of_the_service(
     client: httpx.Client,
 ) -> None:
-    assert await held_back(client, NODE_DOWN, PROMETHEUS_DOWN, RULES_FAIL, SLOW, AI_BREAKER) == []
+    told = (NODE_DOWN, PROMETHEUS_DOWN, RULES_FAIL, CROWDED, AI_BREAKER)
+    assert await held_back(client, *told) == []
 
 
 async def test_a_failing_upstream_silences_its_own_breaker_only(client: httpx.Client) -> None:
@@ -105,13 +172,55 @@ async def test_a_failing_upstream_that_calls_nobody_does_so_too(client: httpx.Cl
 
 
 async def test_an_open_breaker_silences_nothing(client: httpx.Client) -> None:
-    assert await held_back(client, SMS_AGENT_BREAKER, SLOW) == []
+    assert await held_back(client, SMS_AGENT_BREAKER, CROWDED) == []
 
 
 async def test_a_page_silences_the_ticket_of_the_same_thing(client: httpx.Client) -> None:
-    elsewhere = {**A_BIT_SLOW, "job": "another"}
-    of_one_upstream = {**A_BIT_SLOW, "component": "sms_agent"}
-    assert await held_back(client, SLOW, A_BIT_SLOW, elsewhere, of_one_upstream) == [A_BIT_SLOW]
+    elsewhere = {**A_BIT_CROWDED, "job": "another"}
+    assert await held_back(client, CROWDED, A_BIT_CROWDED, elsewhere) == [A_BIT_CROWDED]
+
+
+async def test_a_disk_that_is_full_silences_that_disk_only(client: httpx.Client) -> None:
+    disk = {**OURS, "alertname": "NodeDiskFull", "job": "node", "device": "sda", "mountpoint": "/"}
+    on = [{**disk, "instance": instance} for instance in ("a:9100", "b:9100")]
+    silent = await held_back(client, {**on[0], **PAGE}, *({**each, **TICKET} for each in on))
+    assert silent == [{**on[0], **TICKET}]
+
+
+async def test_a_dead_ai_provider_calls_once(client: httpx.Client) -> None:
+    effects = [FAILED_FOR_AI, burn("AIAnswers", "1h"), burn("SMSLatency", "1h")]
+    silent = await held_back(client, AI_FAILING, *effects)
+    assert names(silent) == names(effects)
+
+
+async def test_a_dead_ai_provider_hides_nothing_that_fails_for_another_reason(
+    client: httpx.Client,
+) -> None:
+    others = [FAILED_FOR_OTHER, burn("SMSDelivery", "1h"), burn("Availability", "1h")]
+    silent = await held_back(client, AI_FAILING, *others)
+    # Delivery is what fails in these workflows, so that is told by the workflows.
+    assert silent == [burn("SMSDelivery", "1h")]
+
+
+async def test_workflows_that_fail_for_the_ai_do_not_explain_that_answers_stay(
+    client: httpx.Client,
+) -> None:
+    assert await held_back(client, FAILED_FOR_AI, burn("SMSDelivery", "1h")) == []
+
+
+async def test_a_dead_database_calls_once(client: httpx.Client) -> None:
+    effects = [
+        REQUESTS_FAIL,
+        FAILED_FOR_OTHER,
+        burn("Availability", "1h"),
+        burn("SMSLatency", "6h"),
+    ]
+    silent = await held_back(client, DATABASE_FAILING, *effects)
+    assert names(silent) == names(effects)
+
+
+async def test_a_cause_that_calls_nobody_holds_no_budget_back(client: httpx.Client) -> None:
+    assert await held_back(client, {**REQUESTS_FAIL, **TICKET}, burn("Availability", "1h")) == []
 
 
 async def test_of_a_burning_budget_the_fastest_pace_is_told(client: httpx.Client) -> None:
@@ -136,54 +245,56 @@ async def test_another_budget_is_told(client: httpx.Client) -> None:
     assert silent == [burn("AIAnswers", "1d")]
 
 
-def test_what_tells_two_alerts_of_a_name_apart_is_compared() -> None:
-    """Else a page about one thing would silence the ticket about another."""
-    all_groups = groups(Thresholds())
-    semantics = Semantics(records(all_groups), scrape_seconds())
-    labels: dict[str, set[str]] = {}
-    severities: dict[str, set[Severity]] = {}
-    for signal, threshold in ((s, t) for g in all_groups for s in g.signals for t in s.thresholds):
-        kept = semantics.labels(alert_expr(signal, threshold)) or frozenset()
-        labels.setdefault(threshold.alert, set()).update(kept, threshold.labels)
-        severities.setdefault(threshold.alert, set()).add(threshold.severity)
-    both = {name for name, of in severities.items() if {Severity.PAGE, Severity.TICKET} <= of}
-    assert "AvailabilityBudgetBurn" in both
-    for alert in not_empty(both):
-        missing = labels[alert] - {*THE_SAME_THING, "window"}
-        assert missing == set(), f"{alert}: add it to THE_SAME_THING in inhibition.py"
-
-
-@pytest.mark.parametrize("rule", INHIBITIONS, ids=lambda rule: rule.reason)
+@pytest.mark.parametrize("rule", inhibitions(), ids=lambda rule: " ".join(rule.target))
 def test_nothing_silences_itself(rule: Inhibition) -> None:
     """No alert is both, whatever its labels; Alertmanager's own rule for that is hard to follow."""
-    conceivable = not_empty(_conceivable())
-    assert [labels for labels in conceivable if _is(rule.source, labels, rule.target)] == []
+    both = (*rule.source_matchers, *rule.target_matchers)
+    assert [labels for labels in not_empty(_conceivable()) if _is(labels, both)] == []
+
+
+@pytest.mark.parametrize("rule", inhibitions(), ids=lambda rule: " ".join(rule.target))
+def test_what_has_to_be_equal_is_there(rule: Inhibition) -> None:
+    """A label that both sides lack is equal; only that there is one place may be known so."""
+    for matchers in (rule.source_matchers, rule.target_matchers):
+        assert RULESET[0] in {each.split("=")[0] for each in matchers}
+        for name in {*rule.equal} - {*IDENTITY, "alertname"}:
+            assert f'{name}!=""' in matchers
+
+
+def test_inhibitions_name_alerts_that_exist() -> None:
+    known = alert_names(groups(Thresholds()))
+    named = re.findall(r'alertname!?=~?"([\w|]+)"', ALERTMANAGER_CONFIG.read_text())
+    assert {alert for each in not_empty(named) for alert in each.split("|")} <= known
 
 
 def _conceivable() -> Iterator[Labels]:
-    names = alert_names(groups(Thresholds())) | {"UpstreamFailing", "CircuitBreakerFlapping"}
-    labels = product(sorted(names), Severity, ("", "x"), ("", "x"), ("", "1h", "6h", "1d", "3d"))
-    for name, severity, component, slo, window in labels:
-        yield {
-            "alertname": name,
-            "severity": severity,
-            "component": component,
-            "slo": slo,
-            "window": window,
-        }
+    known = alert_names(groups(Thresholds())) | {"UpstreamFailing", "CircuitBreakerFlapping"}
+    values = {
+        "alertname": sorted(known),
+        "severity": Severity,
+        "slo": ("", "availability", "sms_latency", "ai_answers", "sms_delivery"),
+        "window": ("", "1h", "6h", "1d", "3d"),
+        "cause": ("ai_provider", "other"),
+    }
+    for chosen in product(*values.values()):
+        yield dict(zip(values, chosen, strict=True))
 
 
-def _is(source: tuple[str, ...], labels: Labels, target: tuple[str, ...]) -> bool:
-    return all(_matches(matcher, labels) for matcher in (*source, *target))
+def _is(labels: Labels, matchers: tuple[str, ...]) -> bool:
+    return all(_matches(matcher, labels) for matcher in matchers)
 
 
 def _matches(matcher: str, labels: Labels) -> bool:
-    parsed = re.fullmatch(r'(\w+)(=~|!=|=)"(.*)"', matcher)
+    parsed = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher)
     assert parsed, matcher
     name, operator, value = parsed.groups()
+    if name not in labels:
+        return True  # as if it had whatever is asked for
     match operator:
         case "=~":
             return bool(re.fullmatch(value, labels[name]))
+        case "!~":
+            return not re.fullmatch(value, labels[name])
         case "!=":
             return labels[name] != value
         case _:

@@ -20,13 +20,21 @@ from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK
+from alerts.rules import RULESET
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.test_alerts.rendering import AI_FAILING
 from tests.test_alerts.smtp_sink import Sink, smtp_sink
 from tests.upstreams import serving
 from tests.waiting import until
 
-WATCHDOG = {"labels": {"alertname": "Watchdog", "severity": "info", "team": "platform"}}
+WATCHDOG = {
+    "labels": {
+        "alertname": "Watchdog",
+        "severity": "info",
+        "team": "platform",
+        **dict([RULESET]),
+    }
+}
 BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 ENDED = BEGAN + timedelta(minutes=4)
 
@@ -36,6 +44,8 @@ class Services:
     """Slack, PagerDuty, Teams and two webhooks at once: what was posted, by path."""
 
     posted: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    """How long the longest was."""
 
     def app(self) -> FastAPI:
         """Answers as they do."""
@@ -43,7 +53,9 @@ class Services:
 
         @app.post("/{path}")
         async def post(path: str, request: Request) -> PlainTextResponse:
-            self.posted.setdefault(path, []).append(json.loads(await request.body()))
+            body = await request.body()
+            self.posted.setdefault(path, []).append(json.loads(body))
+            self.bytes[path] = max(self.bytes.get(path, 0), len(body))
             return PlainTextResponse("ok", 202 if path == "pagerduty" else 200)
 
         return app
@@ -121,8 +133,96 @@ async def test_each_receiver_is_told_and_told_when_it_is_over(tmp_path: Path, ma
     assert {each["status"] for each in posted["watchdog"]} == {"firing"}
 
 
-FIRING = "[PAGE] Calls of orchestrator to the AI provider fail"
-RESOLVED = "[RESOLVED] Calls of orchestrator to the AI provider fail"
+# What the receivers take at most, in bytes or characters.
+TEAMS_BYTES = 28 * 1024
+SLACK_TEXT = 3000
+PAGERDUTY_SUMMARY, PAGERDUTY_BYTES = 1024, 512 * 1000
+WEBHOOK_BYTES = 1_000_000
+"""What web servers take as a rule."""
+
+
+def _many(text: str) -> list[dict[str, Any]]:
+    """500 alerts of one group, with ``text`` for all that may be anybody's."""
+    return [
+        {
+            "labels": {
+                **AI_FAILING["labels"],
+                "instance": f"{number:03} {text}",
+                "path": f"{text} {number}",
+                "user": f"{text} {number}",
+                "tenant": f"{text} {number}",
+                "long": text,
+            },
+            "annotations": {
+                **dict.fromkeys(("summary", "description", "action"), f"{number} {text}"),
+                "logs_command": f"{number} {text}",
+                "runbook_url": "http://runbooks.example/" + "r" * 270,
+                "dashboard_url": "http://grafana.example/" + "d" * 270,
+            },
+            "startsAt": BEGAN.isoformat(),
+        }
+        for number in range(500)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "slack_text"),
+    [
+        ("a rather long text " * 40, SLACK_TEXT),
+        # What takes most room where it is written as JSON, and as Slack's markup.
+        ("<&>" * 250, 5 * SLACK_TEXT),
+        ('\N{FIRE}"[' * 250, SLACK_TEXT),
+    ],
+    ids=["words", "markup", "symbols"],
+)
+async def test_no_message_is_longer_than_its_receiver_takes(
+    tmp_path: Path, mail: Sink, text: str, slack_text: int
+) -> None:
+    services = Services()
+    async with serving(services.app()) as url:
+        secrets = {
+            "webhook_url": f"{url}/webhook",
+            "slack_webhook_url": f"{url}/slack",
+            "pagerduty_routing_key": "the-routing-key",
+            "smtp_password": "the-password",
+            "teams_webhook_url": f"{url}/teams",
+        }
+        settings = NotificationSettings(
+            email_to="on-call@example.com",
+            email_from="alerts@example.com",
+            email_smarthost=mail.address,
+            email_require_tls=False,
+            pagerduty_url=AnyHttpUrl(f"{url}/pagerduty"),
+        )
+        posted, told = services.posted, ("webhook", "slack", "pagerduty", "teams")
+        async with running(tmp_path, secrets, settings) as client:
+            # Past the first notification of a few: those that came in one request.
+            fire(client, *_many(text))
+            await until(
+                lambda: all(_told_of_all(services, path) for path in told) and mail.mails,
+                seconds=60,
+            )
+    (slack,) = posted["slack"][-1]["attachments"]
+    assert len(slack["text"]) <= slack_text
+    assert "and 497 more" in slack["text"]
+    assert services.bytes["teams"] <= TEAMS_BYTES
+    pagerduty = posted["pagerduty"][-1]["payload"]
+    assert len(pagerduty["summary"]) <= PAGERDUTY_SUMMARY
+    assert "and 495 more" in pagerduty["custom_details"]["firing"]
+    assert services.bytes["pagerduty"] <= PAGERDUTY_BYTES
+    assert posted["webhook"][-1]["truncatedAlerts"] == 480
+    assert services.bytes["webhook"] <= WEBHOOK_BYTES
+    assert len(mail.mails[-1].as_bytes()) <= PAGERDUTY_BYTES
+
+
+def _told_of_all(services: Services, path: str) -> bool:
+    """Alertmanager takes alerts one after the other, so that the first message tells of a few."""
+    said = services.posted.get(path, [{}])[-1]
+    return said.get("truncatedAlerts") == 480 or "500 alerts" in json.dumps(said)
+
+
+FIRING = "[PAGE production eu-1] Calls of orchestrator to the AI provider fail"
+RESOLVED = "[RESOLVED production eu-1] Calls of orchestrator to the AI provider fail"
 SINCE = f"since {BEGAN:%a} {BEGAN.day} {BEGAN:%b %H:%M} UTC"
 OVER = "over after 4m 0s"
 VALUE = "Now 34.1%; alerts above 10% for 30s."

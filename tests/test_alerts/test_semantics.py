@@ -6,6 +6,7 @@ import pytest
 
 from alerts.check import meaningless_in
 from alerts.form import misshapen_in
+from alerts.identity import IDENTITY
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -31,6 +32,7 @@ SEMANTICS = Semantics(records(ALL), scrape_seconds=15)
 ERRORS = "operation_errors_total"
 SECONDS = "operation_duration_seconds"
 MEMORY = "process_resident_memory_bytes"
+TARGET = {"job", "instance", *IDENTITY}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,10 @@ MEMORY = "process_resident_memory_bytes"
         (f"predict_linear({ERRORS}[1h], 3600)", "whose restart looks like a fall"),
         (f"rate({ERRORS}[30s])", "holds at least 4 scrapes; write [60s] or more"),
         (f"histogram_quantile(0.9, sum by (job) (rate({SECONDS}_bucket[5m])))", "has no le"),
-        (f"sum by (route) (rate({ERRORS}[5m]))", "no such label; it has component, error_type"),
+        (
+            f"sum by (route) (rate({ERRORS}[5m]))",
+            "no such label; it has cluster, component",
+        ),
         (f"sum without (route) (rate({ERRORS}[5m]))", "sum without route"),
         (
             f"sum by (job, component) (rate({ERRORS}[5m])) / sum by (job) (rate({ERRORS}[5m]))",
@@ -89,22 +94,22 @@ def test_what_is_right_is_left_alone(expr: str) -> None:
 @pytest.mark.parametrize(
     ("expr", "labels"),
     [
-        ("up", {"job", "instance"}),
-        (f"{SECONDS}_bucket", {"job", "instance", "component", "operation", "outcome", "le"}),
+        ("up", TARGET),
+        (f"{SECONDS}_bucket", TARGET | {"component", "operation", "outcome", "le"}),
         (f"sum by (job) ({MEMORY})", {"job"}),
-        (f"sum without (instance) ({MEMORY})", {"job"}),
+        (f"sum without (instance) ({MEMORY})", TARGET - {"instance"}),
         (f"sum({MEMORY})", set()),
-        (f"topk(2, {MEMORY})", {"job", "instance"}),
+        (f"topk(2, {MEMORY})", TARGET),
         (
             f"histogram_quantile(0.5, rate({SECONDS}_bucket[5m]))",
-            {"job", "instance", "component", "operation", "outcome"},
+            TARGET | {"component", "operation", "outcome"},
         ),
         (f"histogram_quantile(0.5, sum by (job, le) (rate({SECONDS}_bucket[5m])))", {"job"}),
-        (f"2 * {MEMORY} > 5", {"job", "instance"}),
+        (f"2 * {MEMORY} > 5", TARGET),
         (f"sum by (job) ({MEMORY}) or up", {"job"}),
-        (f"{MEMORY} and on (job) up", {"job", "instance"}),
+        (f"{MEMORY} and on (job) up", TARGET),
         (f"{MEMORY} / on (job) process_open_fds", {"job"}),
-        (f"{MEMORY} / ignoring (instance) process_open_fds", {"job"}),
+        (f"{MEMORY} / ignoring (instance) process_open_fds", TARGET - {"instance"}),
         ('absent(up{job="a",instance=~"b"})', {"job"}),
         ("vector(1)", set()),
     ],
@@ -189,7 +194,7 @@ def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
         ({"pending": "40s"}, "have to be multiples of the evaluation's 15s"),
         ({"absence": ""}, "pages, but says nothing of missing series"),
         (
-            {"absence": "SMSVolumeAnomaly"},
+            {"absence": "SMSMissing"},
             "has no absent(); those that do are ServiceDown,",
         ),
     ],
