@@ -84,15 +84,25 @@ _CAUSES = (
     ),
 )
 
-_SPENT_BY = {
-    "availability": ('alertname=~"HTTPErrorsHigh|DatabaseFailing"',),
-    "sms_latency": (
-        'alertname=~"HTTPResponsesSlow|SMSWorkflowsFailing|AIProviderFailing|DatabaseFailing"',
+_FAIL_FOR_OTHER = ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"')
+
+_SPENT_BY: dict[str, tuple[tuple[str, ...], ...]] = {
+    # An upstream that refuses what workflows send refuses what managers send as well.
+    "availability": (
+        ('alertname=~"DatabaseFailing|HTTPErrorsHigh"',),
+        _FAIL_FOR_OTHER,
     ),
-    "ai_answers": ('alertname="AIProviderFailing"',),
-    "sms_delivery": ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"'),
+    "sms_latency": (
+        ('alertname=~"AIProviderFailing|DatabaseFailing|HTTPResponsesSlow|SMSWorkflowsFailing"',),
+    ),
+    "ai_answers": (('alertname="AIProviderFailing"',),),
+    "sms_delivery": (_FAIL_FOR_OTHER,),
 }
-"""What spends an objective's budget, and calls somebody for it by its own name."""
+"""What spends an objective's budget, and calls somebody for it by its own name.
+
+Such a cause has to go on firing for as long as the budget's short window remembers it, or else the
+budget calls when all is over.
+"""
 
 
 def inhibitions() -> tuple[Inhibition, ...]:
@@ -103,10 +113,11 @@ def inhibitions() -> tuple[Inhibition, ...]:
         *(
             Inhibition(
                 f"What spends the budget of {slo} has called somebody already.",
-                source=(*causes, PAGES, 'slo=""'),
+                source=(*cause, PAGES, 'slo=""'),
                 target=(f'slo="{slo}"',),
             )
             for slo, causes in _SPENT_BY.items()
+            for cause in causes
         ),
         *_of_severities(every),
         *_of_windows(every),

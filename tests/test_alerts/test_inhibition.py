@@ -196,10 +196,12 @@ async def test_a_dead_ai_provider_calls_once(client: httpx.Client) -> None:
 async def test_a_dead_ai_provider_hides_nothing_that_fails_for_another_reason(
     client: httpx.Client,
 ) -> None:
-    others = [FAILED_FOR_OTHER, burn("SMSDelivery", "1h"), burn("Availability", "1h")]
-    silent = await held_back(client, AI_FAILING, *others)
-    # Delivery is what fails in these workflows, so that is told by the workflows.
-    assert silent == [burn("SMSDelivery", "1h")]
+    others = [burn("SMSDelivery", "1h"), burn("Availability", "1h")]
+    assert await held_back(client, AI_FAILING, FAILED_FOR_AI, *others) == [FAILED_FOR_AI]
+    # What workflows fail for is told by them, and spends these budgets too.
+    silent = await held_back(client, AI_FAILING, FAILED_FOR_OTHER, *others)
+    assert FAILED_FOR_OTHER not in silent
+    assert all(budget in silent for budget in others)
 
 
 async def test_workflows_that_fail_for_the_ai_do_not_explain_that_answers_stay(
