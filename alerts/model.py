@@ -148,8 +148,9 @@ class Record:
 class Guard:
     """What has to hold beside a threshold, so that little traffic or old news calls nobody.
 
-    ``source`` times ``times`` is compared with ``value``. ``on`` are the labels by which its series
-    belong to the signal's; without any, all labels have to agree. ``matchers`` select among them.
+    ``source`` times ``times`` is compared with ``value``; ``at_most`` is a bound on its other side.
+    ``on`` are the labels by which its series belong to the signal's; without any, all labels have
+    to agree. ``matchers`` select among them.
     """
 
     source: Record | str
@@ -158,6 +159,7 @@ class Guard:
     on: tuple[str, ...] = ("job",)
     times: float = 1
     matchers: str = ""
+    at_most: float | None = None
 
     @property
     def expr(self) -> str:
@@ -165,7 +167,9 @@ class Guard:
         matching = f"on ({', '.join(self.on)}) " if self.on else ""
         series = f"{self.source}{{{self.matchers}}}" if self.matchers else f"{self.source}"
         scaled = f"{series} * {self.times:g}" if self.times != 1 else series
-        return f"and {matching}{scaled} {self.comparison} {number(self.value)}"
+        bound = f"{self.comparison} {number(beside(self.comparison, self.value))}"
+        other = "" if self.at_most is None else f" {Comparison.AT_MOST} {number(self.at_most)}"
+        return f"and {matching}{scaled} {bound}{other}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,19 @@ class Group:
             if record not in seen:
                 seen.append(record)
                 yield record
+
+
+def beside(comparison: Comparison, value: float) -> float:
+    """Where a bound on a number of events is drawn: half an event beside a whole one.
+
+    Rates and increases are only nearly whole numbers of events. Whether 5 of them are 5 or a little
+    less would depend on the last digit, which Prometheus and VictoriaMetrics round differently.
+    """
+    if value != int(value):
+        return value
+    return {Comparison.AT_LEAST: value - 0.5, Comparison.AT_MOST: value + 0.5}.get(
+        comparison, value
+    )
 
 
 def number(value: float) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from alerts.identity import IDENTITY, checked
 from alerts.links import base
-from alerts.model import Group, Record, Signal, Threshold, number
+from alerts.model import Group, Record, Signal, Threshold, Unit, beside, number
 from alerts.signals import groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
@@ -64,7 +64,10 @@ def alert_expr(signal: Signal, threshold: Threshold) -> str:
         series = f"{series}{{{threshold.matchers}}}"
     elif isinstance(promql_parser.parse(series), promql_parser.BinaryExpr):
         series = f"({series})"
-    fires = f"{series} {threshold.comparison} {number(threshold.value)}"
+    bound = threshold.value
+    if signal.unit is Unit.COUNT:
+        bound = beside(threshold.comparison, bound)
+    fires = f"{series} {threshold.comparison} {number(bound)}"
     return " ".join((fires, *(guard.expr for guard in threshold.guards)))
 
 

@@ -102,6 +102,8 @@ class Semantics:
                 yield from self._problems(node.expr, str(node.op))
                 yield from self._of_aggregation(node)
             case BinaryExpr():
+                if _asks_what_is_new(node):
+                    return
                 yield from self._problems(node.lhs, within)
                 yield from self._problems(node.rhs, within)
                 yield from self._of_matching(node)
@@ -246,6 +248,19 @@ def values_of(label: str) -> tuple[str, ...]:
         for value in each.values
     ]
     return tuple(dict.fromkeys(closed)) or (f"some-{label}", f"another-{label}")
+
+
+def _asks_what_is_new(node: BinaryExpr) -> bool:
+    """Whether this is ``counter unless counter offset …``: a counter that begins has only now
+    counted what it shows."""
+    left, right = node.lhs, node.rhs
+    return (
+        str(node.op) == "unless"
+        and isinstance(left, VectorSelector)
+        and isinstance(right, VectorSelector)
+        and left.name == right.name
+        and right.offset is not None
+    )
 
 
 def _is_scalar(node: promql.Expr) -> bool:

@@ -5,7 +5,7 @@ from grafanalib import core
 from alerts.exporters import UP
 from alerts.model import Dashboard, Record, Severity, Unit
 from alerts.promql import quantile
-from alerts.signals import business, http, operations, slo, sms
+from alerts.signals import business, operations, release, slo, sms
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
@@ -50,7 +50,9 @@ def overview(thresholds: Thresholds) -> core.Dashboard:
 
 
 def _is_it_well(thresholds: Thresholds) -> Row:
-    _, in_time, *_ = slo.objectives(thresholds)
+    (in_time,) = (
+        each.objective for each in slo.promised(thresholds) if each.objective.name == "sms_latency"
+    )
     breakers = operations.breakers_not_closed()
     waiting = business.queue_age(thresholds)
     return Row(
@@ -141,8 +143,8 @@ def _promises(thresholds: Thresholds) -> Row:
                 f"{slo.BURN_RATES[0].factor(thresholds.slo_period_days):g} somebody is called. "
                 "Good is below 1.",
                 Unit.COUNT,
-                Query(f"max by (slo) ({of(slo.BURN_RATE)})", "{{slo}}"),
-                empty="Not known yet: half an hour of requests is needed",
+                Query(f"max by (slo) ({of(slo.burn_rate('1h'))})", "{{slo}}"),
+                empty="Nothing known of the last hour",
                 links=(Dashboard.ALERTS,),
             ),
             firing_alerts(),
@@ -179,7 +181,7 @@ def _golden_signals(thresholds: Thresholds) -> Row:
                 Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
                 links=(Dashboard.BUSINESS,),
             ),
-            signal(http.erring(thresholds), empty="No requests"),
+            signal(release.failing(thresholds), "version", empty="No requests"),
             signal(sms.concurrency(thresholds)),
         ),
     )

@@ -3,7 +3,7 @@
 from grafanalib import core
 
 from alerts.model import Dashboard, Record, Unit
-from alerts.signals import http, operations, sms
+from alerts.signals import http, operations, release, sms
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
@@ -91,7 +91,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 neutral(),
                 links=(Dashboard.TRENDS,),
             ),
-            signal_stat("Answered 5xx", http.erring(thresholds), "No requests"),
+            signal_stat("Answered 5xx", release.failing(thresholds), "No requests"),
             signal_stat("Slow requests", http.slow(thresholds), "No requests"),
             signal_stat("Workflows failed", sms.failing(thresholds), "No SMS"),
             signal_stat("Capacity in use", sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),

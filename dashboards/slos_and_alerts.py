@@ -8,6 +8,7 @@ from alerts.model import Dashboard, Severity, Signal, Team, Unit, records
 from alerts.prometheus_config import scrape_seconds
 from alerts.semantics import Semantics
 from alerts.signals import groups, slo
+from app.core.objectives import Objective
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
 from dashboards.house_style import (
@@ -107,32 +108,33 @@ def _budget_over_time(thresholds: Thresholds) -> Panel:
 def _burn_rates(thresholds: Thresholds) -> Row:
     """The burn rates of each objective over the windows that call somebody."""
 
-    def of_objective(objective: slo.Objective) -> Panel:
-        budget, matchers = Unit.RATIO.text(objective.budget), f'slo="{objective.slo}"'
+    def of_objective(objective: Objective) -> Panel:
+        budget, matchers = Unit.RATIO.text(objective.budget), f'slo="{objective.name}"'
         return timeseries(
-            f"{objective.slo}: how fast its budget burns",
+            f"{objective.name}: how fast its budget burns",
             f"Promised: {Unit.RATIO.text(objective.objective)} of {objective.promise}. At 1, the "
-            f"budget of {budget} is used up in exactly the period. An alert needs both windows "
-            "of a pair above the rate: "
+            f"budget of {budget} is used up in exactly the period. Time of which nothing is known "
+            "counts as fine. An alert needs both windows of a pair above the rate: "
             + ", ".join(
                 f"{burn.factor(thresholds.slo_period_days):g} over {burn.long} and {burn.short} "
                 f"({burn.severity})"
                 for burn in slo.BURN_RATES
+                if burn.limit in objective.limits
             )
             + ". Good is below 1.",
             Unit.COUNT,
             *(
-                Query(
-                    f"max({of(slo.error_ratio(window), matchers)}) / {objective.budget:g}", window
-                )
+                Query(f"max({of(slo.burn_rate(window), matchers)})", window)
                 for window in dict.fromkeys(
                     each for burn in slo.BURN_RATES for each in (burn.short, burn.long)
                 )
             ),
-            empty="Not known yet: half of each window is needed",
+            empty="Nothing known of these windows",
         )
 
-    return Row("Burn rates", tuple(map(of_objective, slo.objectives(thresholds))))
+    return Row(
+        "Burn rates", tuple(of_objective(each.objective) for each in slo.promised(thresholds))
+    )
 
 
 def _history() -> Row:

@@ -9,7 +9,7 @@ from promql_parser import BinaryExpr, ParenExpr
 from prometheus_tools.api import PrometheusAPI, QueryRefusedError
 from prometheus_tools.expansion import alerts_read, expanded, with_alerts
 from prometheus_tools.firing import Firing, firings
-from prometheus_tools.rulebook import AlertingRule, Rulebook, series_names
+from prometheus_tools.rulebook import AlertingRule, Rulebook, combined_names, series_names
 
 ALERTS = "ALERTS"
 """The alerts that are pending or firing, as Prometheus stores them."""
@@ -179,7 +179,38 @@ class Replay:
         }
         # What reads a changed record was recorded from the other one.
         changed |= {name for name in closure if rules.closure([name]) & changed}
-        return changed | {name for name in closure if not self._is_present(name)}
+        changed |= {name for name in closure if not self._is_present(name)}
+        return self._with_what_they_meet(expr, changed, rules)
+
+    def _with_what_they_meet(self, expr: str, names: set[str], rules: Rulebook) -> set[str]:
+        """``names``, and the records that are calculated with them.
+
+        One side of a ratio worked out, and the other recorded, would be of other moments, and
+        within a range of other numbers of samples. What is worked out from records alone, such as
+        an objective, may meet any.
+        """
+        found = set(names)
+        while True:
+            raw = {name for name in found if self._reaches_raw(name, found, rules)}
+            exprs = [expr, *(rule.expr for name in found for rule in rules.records[name])]
+            met = {
+                name
+                for each in exprs
+                for together in combined_names(each)
+                if together & raw
+                for name in together & rules.records.keys()
+            }
+            if met <= found:
+                return found
+            found |= met
+
+    def _reaches_raw(self, name: str, to_expand: set[str], rules: Rulebook) -> bool:
+        reads = {read for rule in rules.records[name] for read in series_names(rule.expr)}
+        return any(
+            read not in rules.records
+            or (read in to_expand and read != name and self._reaches_raw(read, to_expand, rules))
+            for read in reads
+        )
 
     def _missing(self, rule: AlertingRule, rules: Rulebook) -> list[str]:
         """The series that ``rule`` needs; none where there is one of them at least."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import promql_parser
 import yaml
-from promql_parser import MatrixSelector, VectorSelector
+from promql_parser import BinaryExpr, MatrixSelector, VectorSelector
 
 Node = TypeVar("Node", MatrixSelector, VectorSelector)
 
@@ -136,6 +136,24 @@ def series_names(expr: str) -> set[str]:
 @lru_cache(maxsize=4096)
 def _series_names(expr: str) -> frozenset[str]:
     return frozenset(selector.name for selector in selectors(expr) if selector.name)
+
+
+_ARITHMETIC = frozenset("+-*/%^") | {"atan2"}
+
+
+def combined_names(expr: str) -> list[set[str]]:
+    """The names of the series that ``expr`` calculates with, those of each calculation together.
+
+    Such as both sides of a ratio, but not what is only compared or looked for beside it.
+    """
+    found: list[set[str]] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, BinaryExpr) and str(node.op) in _ARITHMETIC:
+            found.append(series_names(str(node)))
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
 
 
 def range_names(expr: str) -> set[str]:

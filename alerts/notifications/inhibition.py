@@ -74,7 +74,12 @@ _CAUSES = (
     Inhibition(
         "Without the database nothing works, and somebody was called for it already.",
         source=('alertname="DatabaseFailing"', PAGES),
-        target=('alertname=~"SMSWorkflowsFailing|HTTPErrorsHigh"',),
+        target=('alertname="SMSWorkflowsFailing"',),
+    ),
+    Inhibition(
+        "It is the release, and rolling it back is the cure.",
+        source=('alertname=~"ReleaseFailing|ReleaseSlow"', PAGES),
+        target=('alertname=~"ReleaseWorse|RouteFailing|HTTPResponsesSlow"',),
     ),
     Inhibition(
         "A failing upstream opens its breaker.",
@@ -89,11 +94,14 @@ _FAIL_FOR_OTHER = ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"')
 _SPENT_BY: dict[str, tuple[tuple[str, ...], ...]] = {
     # An upstream that refuses what workflows send refuses what managers send as well.
     "availability": (
-        ('alertname=~"DatabaseFailing|HTTPErrorsHigh"',),
+        ('alertname=~"DatabaseFailing|ReleaseFailing|ReleaseSlow"',),
         _FAIL_FOR_OTHER,
     ),
     "sms_latency": (
-        ('alertname=~"AIProviderFailing|DatabaseFailing|HTTPResponsesSlow|SMSWorkflowsFailing"',),
+        (
+            'alertname=~"AIProviderFailing|DatabaseFailing|ReleaseFailing|ReleaseSlow|'
+            'SMSWorkflowsFailing"',
+        ),
     ),
     "ai_answers": (('alertname="AIProviderFailing"',),),
     "sms_delivery": (_FAIL_FOR_OTHER,),

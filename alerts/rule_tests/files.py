@@ -17,12 +17,10 @@ from alerts.rule_tests import (
     runtime,
     scraping,
     seasonality,
-    slo,
     sms,
     throughput,
 )
 from alerts.rule_tests.alerts import alert_tests
-from alerts.rule_tests.healthy import healthy_test
 from alerts.rule_tests.records import DEPLOYMENTS, ONE_DEPLOYMENT, RecordTest, RecordTests
 from alerts.semantics import Semantics
 from alerts.signals import groups as all_groups
@@ -32,10 +30,6 @@ from app.core.thresholds import Thresholds
 _JOIN, _OF_ONE_JOB = re.compile(r"\bon \("), re.compile(r"\bjob=")
 
 RECORD_TESTS: dict[str, RecordTests] = {
-    "slo_events": slo.events,
-    "slo": slo.hours,
-    "slo_slices": slo.slices,
-    "slo_long": slo.days,
     "http": http.tests,
     "sms": sms.tests,
     "operations": operations.tests,
@@ -76,9 +70,6 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
                     f"{tests_at[0].universe.at}s",
                     "What each record says",
                 )
-    files["healthy.yml"] = _text(
-        every, [healthy_test(every)], f"{evaluation_seconds}s", "What calls nobody"
-    )
     return files
 
 

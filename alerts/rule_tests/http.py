@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Universe, or_zero, share
+from alerts.rule_tests.universe import Universe, share
 from alerts.signals import http
 from app.core import catalogue
 from app.core.thresholds import Thresholds
@@ -60,12 +60,6 @@ def tests(thresholds: Thresholds) -> list[RecordTest]:
     requests = universe.rates(_DURATION.count, 300, _BY)
     errors = universe.rates(_DURATION.count, 300, _BY, failed)
     served_requests = universe.rates(_DURATION.count, 300, where=served)
-    served_errors = or_zero(
-        universe.rates(
-            _DURATION.count, 300, where=lambda labels: served(labels) and failed(labels)
-        ),
-        served_requests,
-    )
     limit = str(float(thresholds.rollback_latency_seconds))
     quick = universe.rates(
         _DURATION.bucket, 300, where=lambda labels: served(labels) and labels["le"] == limit
@@ -77,8 +71,6 @@ def tests(thresholds: Thresholds) -> list[RecordTest]:
         http.P50.name: universe.quantiles(0.5, _DURATION, by=_BY),
         http.P99.name: universe.quantiles(0.99, _DURATION, by=_BY),
         http.SERVED_RATE.name: served_requests,
-        http.SERVED_ERRORS.name: served_errors,
-        http.SERVED_ERROR_RATIO.name: share(served_errors, served_requests),
         http.served_slow(thresholds).name: slow,
         http.SERVED_SLOW_RATIO.name: share(slow, served_requests),
     }

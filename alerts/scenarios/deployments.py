@@ -1,7 +1,7 @@
 """Several deployments beside each other, several instances, releases, much and little traffic."""
 
-from alerts.scenarios.changes import Down, Fails, every
-from alerts.scenarios.scenario import MONDAY_MORNING, PAGE, TICKET, Scenario, Told
+from alerts.scenarios.changes import Down, Fails, Forgotten, every
+from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import World
 from app.core.catalogue import Component
 
@@ -17,41 +17,6 @@ SCENARIOS = (
         lasts=150,
         lead=20,
         world=World(changes=every(60, until=120)),
-    ),
-    Scenario(
-        name="Staging is down",
-        story="Staging does not run for 20 minutes; production does, and shares the monitoring.",
-        begins=MONDAY_MORNING,
-        lasts=40,
-        beside=(World(sms_an_hour=60, environment="staging", changes=(Down(until=20),)),),
-        told=(Told("ServiceDown", TICKET, within=3, over=30, about={"environment": "staging"}),),
-        fails_today=_ALL_AS_ONE,
-    ),
-    Scenario(
-        name="Staging is down, production can't reach the AI",
-        story="Staging does not run; in production the AI provider fails at the same time.",
-        begins=MONDAY_MORNING,
-        lasts=50,
-        world=World(changes=(Fails(AI, until=20),)),
-        beside=(World(sms_an_hour=60, environment="staging", changes=(Down(until=20),)),),
-        told=(
-            Told(
-                "SMSLatencyBudgetBurn",
-                PAGE,
-                within=5,
-                over=35,
-                about={"environment": "production"},
-            ),
-            Told(
-                "AIProviderFailing",
-                TICKET,
-                within=5,
-                over=35,
-                about={"environment": "production"},
-            ),
-            Told("ServiceDown", TICKET, within=3, over=30, about={"environment": "staging"}),
-        ),
-        fails_today=_ALL_AS_ONE,
     ),
     Scenario(
         name="One of two clusters is down",
@@ -82,6 +47,16 @@ SCENARIOS = (
         ),
     ),
     Scenario(
+        name="A second instance joins",
+        story="At 10:00 a second instance starts and becomes a target; its counters begin at zero.",
+        begins=MONDAY_MORNING,
+        lasts=40,
+        world=World(
+            instances=2,
+            changes=(Forgotten(-1000, 0, instance=1), Down(-1000, 0, instance=1)),
+        ),
+    ),
+    Scenario(
         name="Two Prometheus replicas",
         story="Two Prometheus servers observe the same, one evaluation apart, and tell one "
         "Alertmanager; the orchestrator does not run for 20 minutes.",
@@ -92,7 +67,7 @@ SCENARIOS = (
         told=(Told("ServiceDown", within=3, over=25),),
     ),
     Scenario(
-        name="Four SMS an hour",
+        name="Four SMS an hour, and nothing happens",
         story="A small customer: four SMS an hour, nothing happens.",
         begins=MONDAY_MORNING,
         lasts=90,

@@ -66,7 +66,7 @@ SCENARIOS = (
         lasts=60,
         world=World(changes=(ServerErrors(0.2, until=15),)),
         beside=(World(environment="staging", sms_an_hour=2_400),),
-        told=(Told("AvailabilityBudgetBurn", within=8, over=25, about=_PRODUCTION),),
+        told=(Told("AvailabilityBudgetBurn", within=7, over=25, about=_PRODUCTION),),
     ),
     Scenario(
         name="An environment vanishes",

@@ -137,6 +137,8 @@ def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[st
     return {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
+        # Else it is a matter of chance.
+        "group_eval_order": rules.order,
         "tests": [
             {
                 "interval": f"{step}s",

@@ -1,6 +1,6 @@
 """Upstreams and the orchestrator itself are down, slow or refuse us for a while."""
 
-from alerts.scenarios.changes import Down, Fails, Interrupted, Restart, Sets, Slow
+from alerts.scenarios.changes import Fails, Interrupted, Restart, Sets, Slow
 from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
 from alerts.scenarios.world import World, daily
 from app.core.catalogue import SMS_IN_FLIGHT, Component, ErrorType
@@ -78,14 +78,6 @@ SCENARIOS = (
             Told("UpstreamFailing", TICKET, within=6, over=50),
         ),
         fails_today=_CAUSE_PAGES_TOO,
-    ),
-    Scenario(
-        name="Down for an hour",
-        story="The orchestrator does not run from 10:00 to 11:00, and can't be scraped.",
-        begins=MONDAY_MORNING,
-        lasts=90,
-        world=World(changes=(Down(until=60),)),
-        told=(Told("ServiceDown", within=3, over=65),),
     ),
     Scenario(
         name="Out of memory with 100 SMS in flight",

@@ -1,5 +1,6 @@
 """Requests to the orchestrator: rate, errors, duration by route."""
 
+from alerts.counted import LASTING, added, events, seen, share
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -14,18 +15,18 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
+from alerts.signals.slo import BURN_RATES, burn_rate
 from app.core import catalogue
 from app.core.events import DatabaseFailed, OperationRetried
+from app.core.objectives import PROBES
 from app.core.thresholds import Thresholds
-from asgi_observability.events import OperationSlow, UnhandledError
+from asgi_observability.events import OperationSlow, Request, UnhandledError
 
 _COUNT = catalogue.HTTP_SERVER_REQUEST_DURATION.count
 _BUCKET = catalogue.HTTP_SERVER_REQUEST_DURATION.bucket
 _METHOD, ROUTE, STATUS = catalogue.HTTP_SERVER_REQUEST_DURATION.label_names
 
-# Probes and scrapes come however few people use the service. They would hide failures at night, and
-# /health/dependencies answers 503 because of others.
-SERVED = f'{ROUTE}!~"/metrics|/health|/health/dependencies"'
+SERVED = f'{ROUTE}!~"{"|".join(PROBES)}"'
 
 RATE = Record(f"job_{ROUTE}:{_COUNT}:rate5m", f"sum by (job, {ROUTE}) (rate({_COUNT}[5m]))")
 _ROUTE_ERRORS = or_zero(f'sum by (job, {ROUTE}) (rate({_COUNT}{{{STATUS}=~"5.."}}[5m]))', RATE.name)
@@ -46,15 +47,39 @@ P99 = Record(
 SERVED_RATE = Record(
     f"job:{_COUNT}:served_rate5m", f"sum by (job) (rate({_COUNT}{{{SERVED}}}[5m]))"
 )
-SERVED_ERRORS = Record(
-    f"job:{_COUNT}:served_error_rate5m",
-    or_zero(f'sum by (job) (rate({_COUNT}{{{STATUS}=~"5..",{SERVED}}}[5m]))', SERVED_RATE.name),
-)
-SERVED_ERROR_RATIO = Record(
-    f"job:{_COUNT}:served_error_ratio_rate5m", ratio(SERVED_ERRORS.name, SERVED_RATE.name)
-)
 _SLOW = f"job:{_COUNT}:served_slow_rate5m"
 SERVED_SLOW_RATIO = Record(f"job:{_COUNT}:served_slow_ratio_rate5m", ratio(_SLOW, SERVED_RATE.name))
+
+# Of each route: an hour, because some are asked only now and then.
+_FAILED = f'{_COUNT}{{{STATUS}=~"5..",{SERVED}}}'
+_BY_ROUTE = f"job, {ROUTE}"
+ROUTE_SERVED = Record(
+    f"job_{ROUTE}:{_COUNT}:served_rate2m", events(f"{_COUNT}{{{SERVED}}}", _BY_ROUTE)
+)
+ROUTE_ERRORS = Record(f"job_{ROUTE}:{_COUNT}:served_error_rate2m", events(_FAILED, _BY_ROUTE))
+ROUTE_ERRORS_1H = Record(
+    f"job_{ROUTE}:{_COUNT}:served_error_increase1h", added(ROUTE_ERRORS.name, "1h")
+)
+ROUTE_ERRORS_SEEN = Record(
+    f"job_{ROUTE}:{_COUNT}:served_error_seen1h", seen(ROUTE_ERRORS.name, "1h")
+)
+ROUTE_ERROR_RATIO_1H = Record(
+    f"job_{ROUTE}:{_COUNT}:served_error_ratio_rate1h",
+    share(ROUTE_ERRORS.name, ROUTE_SERVED.name, "1h"),
+)
+
+# Incoming SMS that are refused, so that nobody knows of them.
+_INTAKE = f'{ROUTE}="/orchestrate/sms-received"'
+INTAKE = Record(f"job:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{_INTAKE}}}", "job"))
+REFUSED = Record(
+    f"job:{_COUNT}:intake_refused_rate2m",
+    or_zero(events(f'{_COUNT}{{{_INTAKE},{STATUS}=~"4.."}}', "job"), INTAKE.name),
+)
+REFUSED_5M = Record(f"job:{_COUNT}:intake_refused_increase5m", added(REFUSED.name, "5m"))
+REFUSED_SEEN = Record(f"job:{_COUNT}:intake_refused_seen5m", seen(REFUSED.name, "5m"))
+REFUSED_RATIO = Record(
+    f"job:{_COUNT}:intake_refused_ratio_rate5m", share(REFUSED.name, INTAKE.name, "5m")
+)
 
 
 def served_slow(thresholds: Thresholds) -> Record:
@@ -67,42 +92,12 @@ def served_slow(thresholds: Thresholds) -> Record:
     return Record(_SLOW, f"{SERVED_RATE} - sum by (job) (rate({_BUCKET}{{{within},{SERVED}}}[5m]))")
 
 
-def erring(thresholds: Thresholds) -> Signal:
-    """The share of requests that the service itself failed."""
-    return Signal(
-        title="Requests answered 5xx",
-        meaning="Share of requests, without probes, answered 5xx over 5 minutes. Good is 0. Above "
-        "the line, roll back the release.",
-        unit=Unit.RATIO,
-        source=SERVED_ERROR_RATIO,
-        thresholds=(
-            Threshold(
-                alert="HTTPErrorsHigh",
-                comparison=Comparison.ABOVE,
-                value=thresholds.rollback_error_ratio,
-                severity=Severity.PAGE,
-                team=Team.ORCHESTRATOR,
-                summary="{{ $labels.job }} answers too many requests with 5xx",
-                description="Callers get errors: SMS are not accepted, managers can't decide. "
-                "Share of requests over 5 minutes.",
-                action="If there was a release just before, roll it back now. Otherwise find the "
-                "failing route and its exception in the log.",
-                pending="1m",
-                keep_firing="1m",
-                guards=(_enough(SERVED_ERRORS, thresholds),),
-                logs=LogQuery((UnhandledError, DatabaseFailed)),
-                absence="TargetDown",
-            ),
-        ),
-    )
-
-
 def slow(thresholds: Thresholds) -> Signal:
     """The share of requests that took too long.
 
     A share, not a quantile: the limit is a bucket's bound, so it is exact. And not p99: a request
     for an SMS holds its retries, which wait up to 7 s and mostly help; one in a hundred of these is
-    an upstream's hiccup and no release to be rolled back.
+    an upstream's hiccup.
     """
     limit = Unit.SECONDS.text(thresholds.rollback_latency_seconds)
     return Signal(
@@ -116,25 +111,106 @@ def slow(thresholds: Thresholds) -> Signal:
                 alert="HTTPResponsesSlow",
                 comparison=Comparison.ABOVE,
                 value=thresholds.slow_ratio,
-                severity=Severity.PAGE,
+                # SMS that are late page by their budget, a slow release by its name.
+                severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary=f"Too many requests to {{{{ $labels.job }}}} take longer than {limit}",
                 description="Callers wait, give up and try again, which adds load. Share of "
                 "requests over 5 minutes.",
-                action="If there was a release just before, roll it back now. Otherwise see "
-                "whether an upstream, the database or the process itself is slow.",
-                pending="2m",
-                keep_firing="1m",
-                guards=(_enough(served_slow(thresholds), thresholds),),
+                action="See whether an upstream, the database or the process itself is slow.",
+                pending="6m",
+                keep_firing="5m",
+                guards=(
+                    Guard(
+                        served_slow(thresholds),
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        times=seconds("5m"),
+                    ),
+                ),
                 logs=LogQuery((OperationSlow, OperationRetried)),
-                absence="TargetDown",
+                absence="ServiceDown",
             ),
         ),
     )
 
 
-def _enough(rate: Record, thresholds: Thresholds) -> Guard:
-    return Guard(rate, Comparison.AT_LEAST, thresholds.minimum_failures, times=seconds("5m"))
+def route_failing(thresholds: Thresholds) -> Signal:
+    """The share of each route's requests that failed: the whole hides a route that few use."""
+    paged = BURN_RATES[0]
+    return Signal(
+        title="Requests of a route answered 5xx",
+        meaning="Share of a route's requests answered 5xx over an hour. Good is 0.",
+        unit=Unit.RATIO,
+        source=ROUTE_ERROR_RATIO_1H,
+        thresholds=(
+            Threshold(
+                alert="RouteFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.route_error_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} fails requests for {{ $labels.http_route }}",
+                description="What this route is for does not work, or not always. Share of its "
+                "requests over an hour.",
+                action="Find the exception in the log, and repeat one of the requests.",
+                pending="10m",
+                keep_firing="5m",
+                guards=(
+                    Guard(
+                        ROUTE_ERRORS_1H,
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        on=("job", ROUTE),
+                    ),
+                    Guard(ROUTE_ERRORS_SEEN, Comparison.AT_LEAST, LASTING, on=("job", ROUTE)),
+                    # Where it is enough of all requests, their budget has paged.
+                    Guard(
+                        burn_rate(paged.long),
+                        Comparison.BELOW,
+                        paged.factor(thresholds.slo_period_days),
+                        matchers='slo="availability"',
+                    ),
+                ),
+                logs=LogQuery((UnhandledError, DatabaseFailed)),
+            ),
+        ),
+    )
+
+
+def intake_refused(thresholds: Thresholds) -> Signal:
+    """The share of incoming SMS that are answered 4xx."""
+    return Signal(
+        title="Incoming SMS refused",
+        meaning="Share of requests that bring an SMS and were answered 4xx over 5 minutes. Good "
+        "is 0; one client's bad requests are a small share.",
+        unit=Unit.RATIO,
+        source=REFUSED_RATIO,
+        thresholds=(
+            Threshold(
+                alert="SMSRefused",
+                comparison=Comparison.ABOVE,
+                value=thresholds.intake_refused_ratio,
+                # A refused SMS is in no other metric, and no budget counts it.
+                severity=Severity.PAGE,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} refuses most SMS that are brought to it",
+                description="These SMS are lost unless they are brought again: tenants get no "
+                "answer. Share of SMS refused over 5 minutes.",
+                action="See by status why: 401 and 403 are a token that was changed on one side, "
+                "422 is a format that was changed, 429 is a limit.",
+                # A client that repeats a few bad requests at night gives up.
+                pending="3m",
+                keep_firing="1m",
+                guards=(
+                    Guard(REFUSED_5M, Comparison.AT_LEAST, thresholds.minimum_failures),
+                    Guard(REFUSED_SEEN, Comparison.AT_LEAST, LASTING),
+                ),
+                logs=LogQuery((Request,), where={"route": "/orchestrate/sms-received"}),
+                absence="ServiceDown",
+            ),
+        ),
+    )
 
 
 def group(thresholds: Thresholds) -> Group:
@@ -143,9 +219,12 @@ def group(thresholds: Thresholds) -> Group:
         name="http",
         dashboard=Dashboard.SERVICES,
         about="Requests by route, and of the whole service without its probes.",
+        follows=("slo",),
         records=(
             *(RATE, ROUTE_ERROR_RATIO, P50, P99),
-            *(SERVED_RATE, SERVED_ERRORS, served_slow(thresholds)),
+            *(SERVED_RATE, served_slow(thresholds)),
+            *(ROUTE_SERVED, ROUTE_ERRORS, ROUTE_ERRORS_1H, ROUTE_ERRORS_SEEN),
+            *(INTAKE, REFUSED, REFUSED_5M, REFUSED_SEEN),
         ),
-        signals=(erring(thresholds), slow(thresholds)),
+        signals=(slow(thresholds), route_failing(thresholds), intake_refused(thresholds)),
     )

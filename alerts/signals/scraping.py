@@ -15,7 +15,10 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import ratio
+from app.core import catalogue
+from app.core.events import ServiceStarted, StartRefused
 from app.core.thresholds import Thresholds
+from asgi_observability.events import MetricMisused, MetricNameTaken
 
 ORCHESTRATOR_JOB = "orchestrator"
 PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
@@ -23,19 +26,28 @@ PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
 UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""
 
+OUR_JOBS = (ORCHESTRATOR_JOB, *PLATFORM_JOBS)
+ALL_OURS = f'job=~"{"|".join(OUR_JOBS)}"'
+"""Whoever scrapes us may scrape others too, whose targets are none of our business."""
+
 _SAMPLES = exporters.SCRAPE_SAMPLES_KEPT.name
 # The largest target: a second instance of a job is no growth of what one of them gives.
-_LARGEST = f"max by (job) ({_SAMPLES})"
-_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
+_LARGEST = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}})"
+_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}} offset 1d)"
 
-_OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
-CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}[30m])")
+OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
+CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}{{{ALL_OURS}}}[30m])")
+ANY_UP = Record(f"job:{UP}:max", f"max by (job) ({OURS})")
+REACHABLE = Record(f"job:{UP}:reachable", f"{ANY_UP} or 0 * last_over_time({ANY_UP}[1d])")
+"""1 while any instance is scraped, and 0 for a day after the last one has gone from discovery."""
+INSTANCES = Record(f"job:{UP}:count", f"count by (job) ({OURS})")
 GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
 MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
 REJECTED = Record(
     "job_instance:prometheus_target_scrapes_rejected:increase10m",
     " + ".join(
-        f"increase({metric.name}[10m])"
+        # One that is missing must not hide the others.
+        f'(increase({metric.name}{{{ALL_OURS}}}[10m]) or 0 * {UP}{{job="prometheus"}})'
         for metric in (
             exporters.SAMPLES_OUT_OF_ORDER,
             exporters.SAMPLES_OUT_OF_BOUNDS,
@@ -45,13 +57,35 @@ REJECTED = Record(
 )
 
 
+NEEDED = (
+    catalogue.HTTP_SERVER_REQUEST_DURATION.count,
+    catalogue.SMS_PROCESSING_DURATION.count,
+    catalogue.WORKFLOW_STEP_DURATION.count,
+    catalogue.OPERATION_DURATION.count,
+    catalogue.SMS_RECEIVED.name,
+    catalogue.SMS_IN_FLIGHT.name,
+    catalogue.SMS_CAPACITY.name,
+    catalogue.APPROVALS.name,
+    catalogue.APPROVAL_QUEUE_OLDEST_AGE.name,
+    catalogue.ESCALATIONS_OLDEST_AGE.name,
+    catalogue.BUILD_INFO.name,
+)
+"""Series that pages are made from, and that every instance exposes from its first minutes on."""
+
+
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
-    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one."""
+    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one.
+
+    Not of the orchestrator: that is ServiceDown, which knows where.
+    """
+    known = f'min by (job, instance) ({UP}{{job="{job}"}})'
     return Signal(
         title=f"{job} reachable",
         meaning="1 where the last scrape of a target worked. All should be at 1.",
         unit=Unit.COUNT,
-        source=f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
+        source=known
+        if job == ORCHESTRATOR_JOB
+        else f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
         thresholds=(
             Threshold(
                 alert="TargetDown",
@@ -82,7 +116,7 @@ def service_down() -> Signal:
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f"max by (job) ({_OURS}) or absent({_OURS}) - 1",
+        source=f'{REACHABLE} or absent({REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}) - 1',
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -99,6 +133,79 @@ def service_down() -> Signal:
                 pending="1m",
                 keep_firing="1m",
                 absence="TargetDown",
+            ),
+        ),
+    )
+
+
+def missing(thresholds: Thresholds) -> Signal:
+    """How many instances are gone from discovery, so that no target tells of them.
+
+    Compared with how many there mostly were, so that those that a release adds for a while count
+    for nothing.
+    """
+    expected = (
+        f"{thresholds.expected_instances} - {INSTANCES}"
+        if thresholds.expected_instances
+        else f"quantile_over_time(0.5, {INSTANCES}[1d:5m]) - {INSTANCES}"
+    )
+    than = (
+        f"the {thresholds.expected_instances} that there should be"
+        if thresholds.expected_instances
+        else "for most of the past day"
+    )
+    return Signal(
+        title="Instances missing",
+        meaning=f"How many instances fewer than {than} Prometheus has as targets, up or down. "
+        "Good is 0 or less.",
+        unit=Unit.COUNT,
+        source=Record(f"job:{UP}:missing", expected),
+        thresholds=(
+            Threshold(
+                alert="InstancesMissing",
+                comparison=Comparison.AT_LEAST,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} has fewer instances than it should have",
+                description="The others take its load, until one more goes. Instances that are "
+                "missing.",
+                action="See why the platform does not start it. If it was taken away on purpose, "
+                "say so in expected_instances.",
+                pending="15m",
+                logs=LogQuery((ServiceStarted, StartRefused)),
+            ),
+        ),
+    )
+
+
+def silent() -> Signal:
+    """What the orchestrator should expose and doesn't: without it, what reads it never fires."""
+    answers = f'({UP}{{job="{ORCHESTRATOR_JOB}"}} == 1)'
+    parts = [
+        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({series}), "
+        f'"metric", "{series}", "", "")'
+        for series in NEEDED
+    ]
+    return Signal(
+        title="Metrics that are missing",
+        meaning="Instances that answer scrapes without a metric that pages are made from. Good is "
+        "none.",
+        unit=Unit.COUNT,
+        source=f"count by (job, metric) ({' or '.join(parts)})",
+        thresholds=(
+            Threshold(
+                alert="MetricsMissing",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} no longer exposes {{ $labels.metric }}",
+                description="Whatever watches it is blind, and nobody would be called. Instances "
+                "without it.",
+                action="See whether a release renamed it, or a relabelling drops it.",
+                pending="15m",
+                logs=LogQuery((MetricNameTaken, MetricMisused)),
             ),
         ),
     )
@@ -144,6 +251,7 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
                 alert="ScrapeSlow",
                 comparison=Comparison.ABOVE,
                 value=thresholds.scrape_seconds,
+                matchers=ALL_OURS,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.job }} at {{ $labels.instance }} answers scrapes slowly",
@@ -168,6 +276,7 @@ def scrape_size(thresholds: Thresholds) -> Signal:
                 alert="ScrapeTooLarge",
                 comparison=Comparison.ABOVE,
                 value=thresholds.scrape_samples,
+                matchers=ALL_OURS,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.job }} at {{ $labels.instance }} exposes too many samples",
@@ -239,9 +348,11 @@ def group(thresholds: Thresholds) -> Group:
         name="scraping",
         dashboard=Dashboard.MONITORING,
         about="Whether Prometheus sees its targets, and how many samples they expose.",
-        records=(MORE_SAMPLES,),
+        records=(MORE_SAMPLES, INSTANCES, ANY_UP, REACHABLE),
         signals=(
             service_down(),
+            missing(thresholds),
+            silent(),
             reachable(ORCHESTRATOR_JOB, Severity.TICKET, Team.ORCHESTRATOR),
             *(reachable(job, Severity.TICKET, Team.PLATFORM) for job in PLATFORM_JOBS),
             flapping(thresholds),

@@ -1,12 +1,21 @@
-"""Service level objectives: what is promised, how much of the budget is left, how fast it burns.
+"""Service level objectives: how much of each budget is left, how fast it burns.
 
-An objective says which events count and which of them fail. Everything else follows: error ratios
-over eight windows, the budget that is left of the period, burn rates, and four alerts after the
-Google SRE workbook, "Alerting on SLOs", multi-window and multi-burn-rate.
+What is promised is declared in app/core/objectives.py; that somebody can reach the service at all,
+which it can't count itself, is declared here. Everything else follows: burn rates over five
+windows, the budget that is left of the period, and alerts after the Google SRE workbook, "Alerting
+on SLOs", multi-window and multi-burn-rate.
+
+How late a page is: with every request failing, 1.4 % of an hour is over after 52 s. Sloth's form of
+the same rule pages then. Here it is about 2 minutes more, because failures have to be seen for
+longer than one burst makes them, by two evaluations.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from alerts.counted import LASTING, added, events, seen, step
+from alerts.exporters import UP
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -21,57 +30,27 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, ratio, seconds
-from alerts.signals.http import ROUTE, SERVED, STATUS
-from app.core import catalogue
-from app.core.catalogue import Component, Route, Step, StepStatus
-from app.core.events import DatabaseFailed, OperationRetried
+from alerts.signals.scraping import REACHABLE
+from app.core.events import ServiceStarted, StartRefused
+from app.core.objectives import Counted, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
-from asgi_observability.events import OperationFailed, OperationSlow, UnhandledError
 
 _ON = ("job", "slo")
-_TRIED = (StepStatus.COMPLETED, StepStatus.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A promise: of all ``total`` events a share of ``objective`` succeeds.
-
-    ``total`` and ``errors`` are PromQL, events a second by job over 5 minutes.
-    """
-
-    slo: str
-    alert: str
-    objective: float
-    total: str
-    errors: str
-    promise: str
-    failing: str
-    impact: str
-    action: str
-    logs: LogQuery
-
-    @property
-    def budget(self) -> float:
-        """The share of events that may fail."""
-        return round(1 - self.objective, 9)
 
 
 @dataclass(frozen=True, slots=True)
 class BurnRate:
-    """A limit as its alert has it: windows as PromQL writes them, and how long it has to last.
+    """A limit as its alert has it: windows as PromQL writes them.
 
     Both windows have to be above: the long one is proof enough to act, the short one, a twelfth of
-    it, lets the alert end soon after the errors do.
+    it, lets the alert end soon after the errors do. ``pending`` is short, because failures that go
+    on are asked for besides.
     """
 
     limit: BurnLimit
     long: str
     short: str
     pending: str
-
-    @property
-    def spent(self) -> float:
-        return self.limit.spent
 
     @property
     def severity(self) -> Severity:
@@ -85,239 +64,296 @@ class BurnRate:
 BURN_RATES = tuple(
     BurnRate(limit, long, short, pending)
     for limit, (long, short, pending) in zip(
-        BURN_LIMITS,
-        (("1h", "5m", "1m"), ("6h", "30m", "2m"), ("1d", "2h", "10m"), ("3d", "6h", "30m")),
-        strict=True,
+        BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "2m"), ("3d", "6h", "5m")), strict=True
     )
 )
-FAST, SLOW = ("5m", "30m", "1h", "2h", "6h"), ("1d", "3d")
+FAST, SLOW = ("5m", "30m", "1h"), ("6h", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""
 
-TOTAL, ERRORS = "job_slo:sli_total:rate5m", "job_slo:sli_errors:rate5m"
+TOTAL, ERRORS = "job_slo:sli_total:rate2m", "job_slo:sli_errors:rate2m"
 SLICE = "5m"
-SLICE_TOTAL = Record(f"job_slo:sli_total:increase{SLICE}", f"{TOTAL} * {seconds(SLICE)}")
-SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", f"{ERRORS} * {seconds(SLICE)}")
-"""Events of 5 minutes, recorded once in 5 minutes: windows of days add these up.
-
-That reads a twentieth of the samples. And where events were recorded less often for a while, as by
-a backfill, or after a change of the evaluation interval, none of the time counts for more.
-"""
+SLICE_TOTAL = Record(f"job_slo:sli_total:increase{SLICE}", added(TOTAL, SLICE))
+SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", added(ERRORS, SLICE))
+"""Events of 5 minutes: windows of days add these up, one in 5 minutes, however many there are."""
 
 
-def objectives(thresholds: Thresholds) -> tuple[Objective, ...]:
-    """What the service promises (docs/domain.md, "What it promises")."""
-    return (
-        _availability(thresholds),
-        _sms_latency(thresholds),
-        _ai_answers(thresholds),
-        _sms_delivery(thresholds),
-    )
+def lasting(window: str) -> Record:
+    """For how many seconds of ``window`` failures were seen."""
+    return Record(f"job_slo:sli_errors:seen_seconds{window}", seen(ERRORS, window))
 
 
-def _availability(thresholds: Thresholds) -> Objective:
-    count = catalogue.HTTP_SERVER_REQUEST_DURATION.count
-    return Objective(
-        slo="availability",
-        alert="AvailabilityBudgetBurn",
-        objective=thresholds.availability_objective,
-        total=f"sum by (job) (rate({count}{{{SERVED}}}[5m]))",
-        errors=_or_none(
-            f'sum by (job) (rate({count}{{{STATUS}=~"5..",{SERVED}}}[5m]))', "availability"
+def turns(window: str) -> Record:
+    """How often the service went away or came back within ``window``."""
+    return Record(f"job:{UP.name}:reachable_changes{window}", f"changes({REACHABLE}[{window}])")
+
+
+def _goes_on(burn: BurnRate) -> Guard:
+    return Guard(lasting(burn.short), Comparison.AT_LEAST, LASTING, _ON)
+
+
+def _comes_again(burn: BurnRate) -> Guard:
+    # Away, back, away again.
+    return Guard(turns(burn.long), Comparison.AT_LEAST, 3, ("job",))
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """An objective in PromQL: events a second by job, and those of them that failed.
+
+    ``evidence`` is what a page asks for besides, so that one burst calls nobody; ``keep_firing`` is
+    for how long it goes on after the last, so that what comes again is told once.
+    """
+
+    objective: Objective
+    total: str
+    errors: str
+    evidence: Callable[[BurnRate], Guard] = _goes_on
+    keep_firing: str = "0s"
+
+
+def reachability(thresholds: Thresholds) -> Promised:
+    """Seconds in which no instance could be reached, of all seconds.
+
+    One outage pages as ServiceDown. The budget pages for short ones that come again and again.
+    """
+    return Promised(
+        Objective(
+            name="reachable",
+            alert="ReachabilityBudgetBurn",
+            objective=thresholds.availability_objective,
+            promise="the time, one of its instances can be reached",
+            failing="can't be reached, again and again",
+            impact="Nobody is answered meanwhile, and SMS are not accepted.",
+            action="Look at what restarts it or cuts it off: releases, memory, the network.",
+            logged=(ServiceStarted, StartRefused),
         ),
-        promise="requests, without probes, are not answered 5xx",
-        failing="answers too many requests with 5xx",
-        impact="Callers get errors",
-        action=f"Find the failing {ROUTE} on the dashboard and its errors in the log. After a "
-        "release, roll back.",
-        logs=LogQuery((UnhandledError, DatabaseFailed)),
+        total=f"0 * {REACHABLE} + 1",
+        errors=f"1 - {REACHABLE}",
+        evidence=_comes_again,
+        keep_firing="15m",
     )
 
 
-def _sms_latency(thresholds: Thresholds) -> Objective:
-    duration, limit = catalogue.SMS_PROCESSING_DURATION, thresholds.sms_latency_seconds
-    # A workflow that failed at once is not an SMS that was processed in time.
-    within = at_most(duration, limit, "sms_latency_seconds")
-    in_time = f'{duration.bucket}{{{within},route!="{Route.FAILED}"}}'
-    total = f"sum by (job) (rate({duration.count}[5m]))"
-    kept = _or_none(f"sum by (job) (rate({in_time}[5m]))", "sms_latency")
-    text = Unit.SECONDS.text(limit)
-    return Objective(
-        slo="sms_latency",
-        alert="SMSLatencyBudgetBurn",
-        objective=thresholds.sms_latency_objective,
-        total=total,
-        errors=f"{_known('sms_latency')} - on (job) ({kept})",
-        promise=f"SMS are processed within {text}; a failed workflow counts as late",
-        failing=f"processes too few SMS within {text}",
-        impact="Tenants wait for an answer, or get none",
-        action="Look at the latency and errors of the upstreams: usually the slowest one is the "
-        "cause.",
-        logs=LogQuery((OperationSlow, OperationRetried)),
-    )
+def promised(thresholds: Thresholds) -> tuple[Promised, ...]:
+    """What the service promises (docs/domain.md, "What it promises")."""
+    return (*map(_in_promql, objectives(thresholds)), reachability(thresholds))
 
 
-def _ai_answers(thresholds: Thresholds) -> Objective:
-    return Objective(
-        slo="ai_answers",
-        alert="AIAnswersBudgetBurn",
-        objective=thresholds.ai_answers_objective,
-        total=_steps(Step.AI_RESPONSE, *_TRIED),
-        errors=_or_none(_steps(Step.AI_RESPONSE, StepStatus.FAILED), "ai_answers"),
-        promise="SMS that ask the AI get its answer, retries included",
-        failing="gets no answer from the AI for too many SMS",
-        impact="Their workflows fail, and have to be retried",
-        action="See by error type whether the provider is down, slow or refuses us. When it is "
-        "back, retry the failed workflows.",
-        logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
-    )
+def _in_promql(counted: Counted) -> Promised:
+    of, none = counted.events, f"0 * {_known(counted.objective.name)}"
+    failed = events(f"{of.metric.count}{_braces({**of.among, **of.failed}, of.but_not)}", "job")
+    # A family that has not failed yet has no series of it.
+    errors = f"({failed} or on (job) {none})"
+    if of.within is not None:
+        not_failed = {**of.but_not, **of.failed}
+        within = at_most(of.metric, of.within, of.within_setting)
+        ended = events(f"{of.metric.count}{_braces(of.among, not_failed)}", "job")
+        kept = events(f"{of.metric.bucket}{_braces(of.among, not_failed, within)}", "job")
+        errors = f"{errors} + on (job) ({ended} - on (job) {kept} or on (job) {none})"
+    total = events(f"{of.metric.count}{_braces(of.among, of.but_not)}", "job")
+    return Promised(counted.objective, total, errors)
 
 
-def _sms_delivery(thresholds: Thresholds) -> Objective:
-    return Objective(
-        slo="sms_delivery",
-        alert="SMSDeliveryBudgetBurn",
-        objective=thresholds.sms_delivery_objective,
-        total=_steps(Step.SEND_SMS, *_TRIED),
-        errors=_or_none(_steps(Step.SEND_SMS, StepStatus.FAILED), "sms_delivery"),
-        promise="answers are handed to the SMS Agent, retries included",
-        failing="can't send too many of its answers",
-        impact="Answers are written but don't reach the tenants",
-        action="Look at the SMS Agent's errors and its breaker. When it is back, retry the failed "
-        "workflows.",
-        logs=LogQuery((OperationFailed,), where={"component": Component.SMS_AGENT}),
-    )
+def _braces(among: Values, but_not: Values, *others: str) -> str:
+    matchers = [_matcher(name, values, "=", "=~") for name, values in among.items()]
+    matchers += [_matcher(name, values, "!=", "!~") for name, values in but_not.items()]
+    text = ",".join((*matchers, *others))
+    return f"{{{text}}}" if text else ""
+
+
+def _matcher(name: str, values: tuple[str, ...], exactly: str, alike: str) -> str:
+    text = "|".join(values)
+    if len(values) == 1 and not text.endswith("*"):
+        return f'{name}{exactly}"{text}"'
+    return f'{name}{alike}"{text.replace("*", ".*")}"'
 
 
 def _known(slo: str) -> str:
     return f'{TOTAL}{{slo="{slo}"}}'
 
 
-def _or_none(part: str, slo: str) -> str:
-    """``part``, or 0 where there has been none of it yet, so that there is no series."""
-    return f"{part} or on (job) 0 * {_known(slo)}"
-
-
-def _steps(step: Step, *statuses: StepStatus) -> str:
-    count = catalogue.WORKFLOW_STEP_DURATION.count
-    among = "|".join(statuses)
-    matches = "=~" if len(statuses) > 1 else "="
-    return f'sum by (job) (rate({count}{{step="{step}",status{matches}"{among}"}}[5m]))'
-
-
 def error_ratio(window: str) -> Record:
-    """The share of events that failed over ``window``, of each objective.
+    """The share of the events of ``window`` that failed.
 
-    None while not even the older half of a long window is known: in a service's first minutes
-    every outage would be most of its history.
+    Time of which nothing is known counts as fine, with as many events as there were in the rest:
+    else the minutes after a start or a gap would be all there is, and any failure most of it.
     """
-    name = f"job_slo:sli_errors:ratio_rate{window}"
-    if window == "5m":
-        return Record(name, ratio(ERRORS, TOTAL))
-    half = f"{seconds(window) // 2}s"
-    total, errors = _summed(window)
-    share = ratio(f"sum_over_time({errors}[{window}])", f"sum_over_time({total}[{window}])")
-    return Record(name, f"{share} and present_over_time({total}[{half}] offset {half})")
+    return Record(f"job_slo:sli_errors:ratio_rate{window}", _share(window))
 
 
-def _summed(window: str) -> tuple[str, str]:
-    """The series that are added up over ``window``: all events, and those that failed."""
-    return (SLICE_TOTAL.name, SLICE_ERRORS.name) if window in SLOW else (TOTAL, ERRORS)
+def _share(window: str) -> str:
+    if window in FAST:
+        count, range_ = seconds(window) // step(window), f"[{window}:{step(window)}s]"
+        total, errors = TOTAL, ERRORS
+    else:
+        count, range_ = seconds(window) // seconds(SLICE), f"[{window}:{SLICE}]"
+        total, errors = SLICE_TOTAL.name, SLICE_ERRORS.name
+    return ratio(f"sum_over_time({errors}{range_}) / {count}", f"avg_over_time({total}{range_})")
+
+
+def burn_rate(window: str) -> Record:
+    """How many times as fast as allowed the budget was used up over ``window``."""
+    return Record(
+        f"job_slo:slo_error_budget:burn_rate{window}",
+        f"{error_ratio(window)} / (1 - {_OBJECTIVE})",
+    )
 
 
 def failures(window: str) -> Record:
     """How many events failed within ``window``: few of them call nobody, whatever their share."""
     counted = (
-        f"sum_over_time({SLICE_ERRORS}[{window}])"
+        f"sum_over_time({SLICE_ERRORS}[{window}:{SLICE}])"
         if window in SLOW
-        else f"avg_over_time({ERRORS}[{window}]) * {seconds(window)}"
+        else added(ERRORS, window)
     )
     return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
+_OBJECTIVE = "job_slo:slo_objective:ratio"
+
+
 def objective_record(objective: Objective) -> Record:
-    """The objective itself, for dashboards and for what is computed from it."""
-    known = _known(objective.slo)
-    return Record(
-        "job_slo:slo_objective:ratio",
-        f"0 * {known} + {objective.objective:g}",
-        {"slo": objective.slo},
-    )
+    """The objective itself, for dashboards and for what is computed from it.
+
+    Also while the service is away: its budget is spent then.
+    """
+    known = f"last_over_time({_known(objective.name)}[1h])"
+    return Record(_OBJECTIVE, f"0 * {known} + {objective.objective:g}", {"slo": objective.name})
 
 
 def period_error_ratio(thresholds: Thresholds) -> Record:
-    """The share of events that failed over the budget's period, as far back as it is known."""
-    days = f"{thresholds.slo_period_days}d"
+    """The share of the events of the budget's period that failed; as of the other windows."""
+    return Record("job_slo:sli_errors:ratio_rate_period", _share(f"{thresholds.slo_period_days}d"))
+
+
+def period_failures(thresholds: Thresholds) -> Record:
+    """How many events failed in the budget's period."""
+    period = f"{thresholds.slo_period_days}d"
     return Record(
-        "job_slo:sli_errors:ratio_rate_period",
-        ratio(f"sum_over_time({SLICE_ERRORS}[{days}])", f"sum_over_time({SLICE_TOTAL}[{days}])"),
+        "job_slo:sli_errors:increase_period", f"sum_over_time({SLICE_ERRORS}[{period}:{SLICE}])"
     )
 
 
-BUDGET_LEFT = Record(
-    "job_slo:slo_error_budget:remaining_ratio",
-    "1 - job_slo:sli_errors:ratio_rate_period / (1 - job_slo:slo_objective:ratio)",
+BUDGET_SPENT = Record(
+    "job_slo:slo_error_budget:spent_ratio",
+    f"job_slo:sli_errors:ratio_rate_period / (1 - {_OBJECTIVE})",
 )
-BURN_RATE = Record(
-    "job_slo:slo_error_budget:burn_rate1h",
-    f"{error_ratio('1h')} / (1 - job_slo:slo_objective:ratio)",
-)
+BUDGET_LEFT = Record("job_slo:slo_error_budget:remaining_ratio", f"1 - {BUDGET_SPENT}")
 
 
-def burning(objective: Objective, burn: BurnRate, thresholds: Thresholds) -> Signal:
-    """The share of failed events over the long window of ``burn``."""
-    factor = burn.factor(thresholds.slo_period_days)
-    limit = round(factor * objective.budget, 9)
-    matchers = f'slo="{objective.slo}"'
-    promised = Unit.RATIO.text(objective.objective)
+def burning(
+    one: Promised, burn: BurnRate, faster: BurnRate | None, thresholds: Thresholds
+) -> Signal:
+    """How fast a budget burns over the long window of ``burn``, where ``faster`` is not told."""
+    period_days = thresholds.slo_period_days
+    objective, factor = one.objective, burn.factor(period_days)
+    share = Unit.RATIO.text(objective.objective)
+    short = Guard(burn_rate(burn.short), Comparison.ABOVE, factor, _ON)
+    guards = [short]
+    if faster is not None:
+        # What came faster has been told. It would be told again, when it is over, for as long as
+        # this window is.
+        limit = faster.factor(period_days)
+        if burn.short == faster.long:
+            guards = [replace(short, at_most=limit)]
+        else:
+            guards.append(Guard(burn_rate(faster.long), Comparison.BELOW, limit, _ON))
     return Signal(
-        title=f"{objective.slo}: failed over {burn.long}",
-        meaning=f"Promised: {promised} of {objective.promise}. "
-        f"Good is below {Unit.RATIO.text(objective.budget)}, the error budget.",
-        unit=Unit.RATIO,
-        source=error_ratio(burn.long),
+        title=f"{objective.name}: burn rate over {burn.long}",
+        meaning=f"Promised: {share} of {objective.promise}. How many times as fast as allowed the "
+        f"budget of {Unit.RATIO.text(objective.budget)} is used up. Good is below 1.",
+        unit=Unit.COUNT,
+        source=burn_rate(burn.long),
         thresholds=(
             Threshold(
                 alert=objective.alert,
                 comparison=Comparison.ABOVE,
-                value=limit,
+                value=factor,
                 severity=burn.severity,
                 team=Team.ORCHESTRATOR,
                 summary=f"{{{{ $labels.job }}}} {objective.failing} ({burn.long})",
-                description=f"{objective.impact}. Failures come {factor:g} times as fast as the "
-                f"objective of {promised} allows: {Unit.RATIO.text(burn.spent)} of the budget of "
-                f"{thresholds.slo_period_days} days is used up in {burn.long}.",
+                description=f"{objective.impact} The error budget of {period_days} days is used "
+                f"up {{{{ $value | humanize }}}} times as fast as the objective of {share} allows.",
                 action=objective.action,
-                logs=objective.logs,
+                logs=LogQuery(objective.logged, where=objective.logged_where),
                 pending=burn.pending,
-                matchers=matchers,
+                keep_firing=one.keep_firing,
+                matchers=f'slo="{objective.name}"',
                 guards=(
-                    Guard(error_ratio(burn.short), Comparison.ABOVE, limit, _ON),
+                    *guards,
                     Guard(
                         failures(burn.long), Comparison.AT_LEAST, thresholds.minimum_failures, _ON
                     ),
+                    *([one.evidence(burn)] if burn.severity is Severity.PAGE else []),
                 ),
                 labels={"window": burn.long},
-                absence="TargetDown",
+                absence="ServiceDown",
             ),
         ),
     )
 
 
+def spent(thresholds: Thresholds) -> Signal:
+    """How much of each budget is used up."""
+    return Signal(
+        title="Error budget used up",
+        meaning="Share of the errors that the objective allows in its period and that there were. "
+        "Good is below 100%.",
+        unit=Unit.RATIO,
+        source=BUDGET_SPENT,
+        thresholds=(
+            Threshold(
+                alert="ErrorBudgetSpent",
+                comparison=Comparison.AT_LEAST,
+                value=1,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="The error budget of {{ $labels.job }} for {{ $labels.slo }} is used up",
+                description=f"Over {thresholds.slo_period_days} days there were more errors than "
+                "promised.",
+                action="Until old errors leave the period, release only what makes it more "
+                "reliable. Find what used the budget up on the dashboard.",
+                pending="5m",
+                guards=(
+                    Guard(
+                        period_failures(thresholds),
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        _ON,
+                    ),
+                ),
+                logs=LogQuery(level="error"),
+            ),
+        ),
+    )
+
+
+def _signals(thresholds: Thresholds, windows: tuple[str, ...]) -> Iterator[Signal]:
+    """The burn rates of each objective whose long window is one of ``windows``."""
+    for one in promised(thresholds):
+        rates = [rate for rate in BURN_RATES if rate.limit in one.objective.limits]
+        for faster, burn in pairwise((None, *rates)):
+            assert burn is not None
+            if burn.long in windows:
+                yield burning(one, burn, faster, thresholds)
+
+
 def groups(thresholds: Thresholds) -> tuple[Group, ...]:
     """The rules of the objectives: events, windows of hours, windows of days."""
-    promised = objectives(thresholds)
-    labelled = [(objective, {"slo": objective.slo}) for objective in promised]
+    every = promised(thresholds)
+    labelled = [(each, {"slo": each.objective.name}) for each in every]
+    paging = [burn for burn in BURN_RATES if burn.severity is Severity.PAGE]
     return (
         Group(
             name="slo_events",
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives: what counts, what fails, what is promised.",
+            follows=("scraping",),
             records=(
-                *(Record(TOTAL, objective.total, labels) for objective, labels in labelled),
-                *(Record(ERRORS, objective.errors, labels) for objective, labels in labelled),
-                *(objective_record(objective) for objective in promised),
-                error_ratio("5m"),
+                *(Record(TOTAL, each.total, labels) for each, labels in labelled),
+                *(Record(ERRORS, each.errors, labels) for each, labels in labelled),
+                *(objective_record(each.objective) for each in every),
             ),
             signals=(),
         ),
@@ -325,19 +361,15 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over hours: the burn rates that page.",
-            follows=("slo_events",),
+            about="Objectives over an hour and less: the burn rates that page at once.",
+            follows=("slo_events", "scraping"),
             records=(
-                *map(error_ratio, FAST[1:]),
+                *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
-                BURN_RATE,
+                *(lasting(burn.short) for burn in paging),
+                *(turns(burn.long) for burn in paging),
             ),
-            signals=tuple(
-                burning(objective, burn, thresholds)
-                for objective in promised
-                for burn in BURN_RATES
-                if burn.long in FAST
-            ),
+            signals=tuple(_signals(thresholds, FAST)),
         ),
         Group(
             name="slo_slices",
@@ -353,20 +385,14 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo_long",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over days: burn rates for tickets, and the budget that is left.",
+            about="Objectives over hours and days: slower burn rates, and the budget that is left.",
             interval="1m",
             follows=("slo_events", "slo", "slo_slices"),
             records=(
-                *map(error_ratio, SLOW),
-                *(failures(burn.long) for burn in BURN_RATES if burn.long in SLOW),
-                period_error_ratio(thresholds),
-                BUDGET_LEFT,
+                *(make(window) for window in SLOW for make in (error_ratio, burn_rate, failures)),
+                *(period_error_ratio(thresholds), period_failures(thresholds)),
+                *(BUDGET_SPENT, BUDGET_LEFT),
             ),
-            signals=tuple(
-                burning(objective, burn, thresholds)
-                for objective in promised
-                for burn in BURN_RATES
-                if burn.long in SLOW
-            ),
+            signals=(*_signals(thresholds, SLOW), spent(thresholds)),
         ),
     )

@@ -6,10 +6,11 @@ for one environment by app/core/environments.toml. "Promise" in a comment is doc
 it promises"; what has no source there is our judgement: ``python -m alerts replay`` tunes it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
 
@@ -31,24 +32,32 @@ class BurnLimit:
     urgency: Literal["page", "ticket"]
 
     def factor(self, period_days: float) -> float:
-        """The burn rate: 1 uses up the budget in exactly the period."""
-        return round(self.spent * period_days * 86400 / self.long, 9)
+        """The burn rate: 1 uses up the budget in exactly the period, and is no reason to call."""
+        return max(1.0, round(self.spent * period_days * 86400 / self.long, 9))
 
 
 BURN_LIMITS = (
     BurnLimit(0.02, 3600, 300, "page"),
     BurnLimit(0.05, 6 * 3600, 1800, "page"),
-    BurnLimit(0.10, 86400, 2 * 3600, "ticket"),
     BurnLimit(0.10, 3 * 86400, 6 * 3600, "ticket"),
 )
-"""After the Google SRE workbook, "Alerting on SLOs"."""
+"""After the Google SRE workbook, "Alerting on SLOs", the fastest first.
+
+Its fourth pair, a day at 3 times, says nothing that three days at once don't say: both are a tenth
+of the budget, so any steady burn above 3 passes both at the same moment, and a slower one only the
+latter.
+"""
 
 
 class Thresholds(Section):
     """Where a signal becomes an alert."""
 
     # Objectives. Promise: availability 99.9 %, an SMS within 2 s.
-    slo_period_days: int = Field(30, ge=7, le=60, description="days that an error budget covers")
+    slo_period_days: int = Field(
+        30,
+        description="days that an error budget covers: 28 or 30. The windows that call are made "
+        "for a month; over a week they would call for nothing, over two months too late",
+    )
     availability_objective: Ratio = Field(0.999, description="share of requests without a 5xx")
     sms_latency_seconds: Seconds = Field(2.0, description="longest time to process an SMS")
     sms_latency_objective: Ratio = Field(
@@ -64,12 +73,35 @@ class Thresholds(Section):
         5, description="with fewer failures no ratio alerts, so little traffic calls nobody"
     )
 
+    @field_validator("slo_period_days")
+    @classmethod
+    def _a_month(cls, days: int) -> int:
+        if days not in (28, 30):
+            raise ValueError(f"{days} days are no month, for which the windows are; use 28 or 30")
+        return days
+
     # Requests. Promise: roll a release back above these.
     rollback_error_ratio: Ratio = Field(
         0.05, description="share of requests with a 5xx above which a release is rolled back"
     )
     rollback_latency_seconds: Seconds = Field(
         5.0, description="response time above which a release is rolled back"
+    )
+    release_error_growth: float = Field(
+        1.5,
+        gt=1,
+        description="failures of a new release, as a multiple of those before it, that are told",
+    )
+    release_minimum_failures: Count = Field(
+        # With 10 expected, chance alone makes 20 of them once in three hundred releases.
+        20,
+        description="failures below which a new release is not compared with the one before",
+    )
+    route_error_ratio: Ratio = Field(
+        0.10, description="share of one route's requests within an hour that may be answered 5xx"
+    )
+    intake_refused_ratio: Ratio = Field(
+        0.50, description="share of incoming SMS that may be refused with a 4xx"
     )
     slow_ratio: Ratio = Field(
         # One in twenty: 1 % would be an upstream's hiccup, whose retries wait up to 7 s and help.
@@ -210,6 +242,12 @@ class Thresholds(Section):
     target_changes: Count = Field(
         4, description="times a target goes down or comes up within 30 minutes; a restart makes 2"
     )
+    expected_instances: int = Field(
+        0,
+        ge=0,
+        description="instances of the orchestrator that there should be; 0 is as many as there "
+        "were for most of the past day",
+    )
     scrape_seconds: Seconds = Field(5.0, description="duration of a scrape, half its timeout")
     scrape_samples: Count = Field(20_000, description="samples a target may give")
     cardinality_growth: float = Field(
@@ -282,5 +320,13 @@ class Thresholds(Section):
             if name.endswith("_objective") and getattr(self, name) >= 1:
                 raise ValueError(
                     f"{name} of 1 leaves no error budget to alert on; use 0.9999 or less"
+                )
+            # Failures can't come faster than all at once.
+            fastest = max(limit.factor(self.slo_period_days) for limit in BURN_LIMITS)
+            if name.endswith("_objective") and (1 - getattr(self, name)) * fastest >= 1:
+                raise ValueError(
+                    f"{name} of {getattr(self, name):g} would never page: that takes failures "
+                    f"{fastest:g} times as fast as allowed, which is more than all there is; use "
+                    f"{math.ceil((1 - 1 / fastest) * 100) / 100:g} or more"
                 )
         return self

@@ -10,12 +10,10 @@ from typing import Literal
 
 from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, Route
+from app.core.objectives import PROBES
 from app.core.thresholds import State, Thresholds
 from app.services.rollups import Total, Totals, added_up
 from asgi_observability.catalogue import Outcome
-
-PROBES = ("/metrics", "/health", "/health/dependencies")
-"""Routes that are asked however few people use the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +111,11 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
         "HTTPResponsesSlow",
         f"share of requests that took longer than {limits.rollback_latency_seconds:g} s",
         Share(requests.above(limits.rollback_latency_seconds), requests.count),
-        critical=limits.slow_ratio,
+        warning=limits.slow_ratio,
     )
     yield share(
         "error_ratio",
-        "HTTPErrorsHigh",
+        "ReleaseFailing",
         "share of requests answered 5xx; releases are rolled back above the limit",
         Share(erred, requests.count),
         critical=limits.rollback_error_ratio,

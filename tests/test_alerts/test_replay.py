@@ -151,6 +151,30 @@ def test_a_threshold_within_a_record_is_replayed_from_what_it_reads(recorded_url
     assert sum(f.end - f.start for f in strict) > 4 * sum(f.end - f.start for f in usual)
 
 
+KEPT = """\
+      - record: job:sms:kept_rate5m
+        expr: sum by (job) (rate(BUCKET{le="LIMIT"}[5m]))
+      - record: job:sms:kept_ratio30m
+        expr: sum_over_time(job:sms:kept_rate5m[30m]) / sum_over_time(job:sms:rate5m[30m])
+      - alert: FewKept
+        expr: job:sms:kept_ratio30m < 0.6
+"""
+
+
+def test_looking_seldom_compares_like_with_like(recorded_url: str) -> None:
+    """One side of a ratio worked out once in 5 minutes, the other recorded ten times as often,
+    would be a tenth of what it is: a page for a day on which all went well but for an hour."""
+    text = RULES.replace("  - name: slower", f"{KEPT}  - name: slower")
+    for name, value in (("COUNT", _DURATION.count), ("BUCKET", _DURATION.bucket)):
+        text = text.replace(name, value)
+    book = rulebook([text.replace("LIMIT", "5.0")], 30, at_least=300)
+    recorded = rulebook([text.replace("LIMIT", "2.0")], 30, at_least=300)
+    with PrometheusAPI(recorded_url) as prometheus:
+        found = Replay(prometheus, _START + 6 * 3600, _END, recorded).run(book, ["FewKept"])
+    begins, ends = SLOW.start.timestamp(), SLOW.end.timestamp()
+    assert all(begins <= f.start and f.end <= ends + 1800 for f in found.fired), told(found.fired)
+
+
 def test_an_alert_reads_the_other_as_it_is_replayed(recorded_url: str) -> None:
     (late,) = replayed(recorded_url, rules(), "Late").fired
     of_late = replayed(recorded_url, rules(), "LateOfLate").fired

@@ -8,17 +8,21 @@ from alerts.scenarios.collection import all_scenarios
 from alerts.scenarios.outcome import Outcome
 from alerts.scenarios.run import outcomes
 from alerts.scenarios.scenario import Scenario
+from prometheus_tools.toolchain import locate, locate_floor
 from tests.length import LONG
 
 SCENARIOS = [each for each in all_scenarios() if LONG or not each.is_long]
 
 
-@pytest.fixture(scope="module")
+EVERY_PROMTOOL = [locate, locate_floor] if LONG else [locate]
+
+
+@pytest.fixture(scope="module", params=EVERY_PROMTOOL, ids=lambda way: way.__name__)
 def found(request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """The outcome of every scenario that was asked for: together they cost a fraction."""
     here = {item.name for item in request.session.items if item.path == request.path}
-    wanted = [each for each in SCENARIOS if f"test_scenario[{each.slug}]" in here]
-    return {each.scenario.name: each for each in outcomes(wanted)}
+    wanted = [each for each in SCENARIOS if any(f"-{each.slug}]" in name for name in here)]
+    return {each.scenario.name: each for each in outcomes(wanted, request.param("promtool"))}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.slug)
