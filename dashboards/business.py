@@ -70,7 +70,7 @@ def _received(window: str, later: str = "") -> str:
 
 def _how_is_it(thresholds: Thresholds) -> Row:
     unhandled = business.unhandled(thresholds)
-    critical = f'severity="{Urgency.CRITICAL}"'
+    critical = f'urgency="{Urgency.CRITICAL}"'
     return Row(
         "How is it going?",
         height=5,
@@ -275,7 +275,7 @@ def _escalations(thresholds: Thresholds) -> Row:
                 ),
                 links=(Dashboard.AI,),
             ),
-            signal(business.unhandled(thresholds), "severity"),
+            signal(business.unhandled(thresholds), "urgency"),
         ),
         widths=(8, 8, 8, 12, 12),
     )

@@ -594,11 +594,11 @@ def load_settings(environment: str | None = None) -> Settings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    named: dict[str, Any] = {"environment": environment} if environment else {}
-    if environment and environment not in overridden_environments():
+    named: dict[str, Any] = {} if environment is None else {"environment": environment}
+    if environment is not None and environment not in (known := overridden_environments()):
         raise SettingsError(
-            f"no environment {environment} in {ENVIRONMENTS.name}; there are "
-            f"{', '.join(overridden_environments())}"
+            f"no environment {environment!r} in {ENVIRONMENTS.name}; "
+            + did_you_mean(environment, known, otherwise=f"there are {', '.join(known)}")
         )
     problems = Settings.unknown()
     secrets = os.environ.get(SECRETS_DIR)

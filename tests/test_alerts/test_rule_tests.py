@@ -14,7 +14,6 @@ import yaml
 from alerts import paths
 from alerts.expressions import Vocabulary
 from alerts.model import records
-from alerts.rules import expressions
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
@@ -64,31 +63,6 @@ def test_rule_tests_speak_only_of_what_exists(file: Path) -> None:
     spoken += [e["expr"] for case in cases_of(file) for e in case.get("promql_expr_test", [])]
     for expr in not_empty(spoken):
         assert VOCABULARY.problems(expr) == []
-
-
-@pytest.mark.parametrize(("group", "rule"), RULES, ids=lambda value: value)
-def test_every_rule_is_tested(group: str, rule: str) -> None:
-    """Alerts are shown firing, with exact labels and annotations, and silent; records, a value."""
-    loading = [test for file in FILES if loads(file, group) for test in cases_of(file)]
-    fires = [
-        case["exp_alerts"]
-        for test in loading
-        for case in test.get("alert_rule_test", [])
-        if case["alertname"] == rule
-    ]
-    said = [
-        case
-        for test in loading
-        for case in test.get("promql_expr_test", [])
-        if rule in case["expr"] and case["exp_samples"]
-    ]
-    assert any(fires) or (said and ":" in rule)
-    assert ":" in rule or rule == "Watchdog" or [] in fires
-
-
-def loads(file: Path, group: str) -> bool:
-    """Whether a file of tests loads the rules of a group."""
-    return any(name.endswith(f"/rules/{group}.yml") for name in _parsed(file)["rule_files"])
 
 
 def test_a_moved_threshold_is_noticed(tmp_path: Path) -> None:
