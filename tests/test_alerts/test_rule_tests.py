@@ -23,11 +23,6 @@ from tests.not_empty import not_empty
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
 FILES = sorted(paths.RULE_TESTS.rglob("*.yml"))
-RULES = [
-    (group.name, name)
-    for group in GROUPS
-    for name in dict.fromkeys(name for name, _ in expressions(group))
-]
 
 
 def cases_of(file: Path) -> list[dict[str, Any]]:
