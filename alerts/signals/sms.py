@@ -102,7 +102,8 @@ def failing(thresholds: Thresholds) -> Signal:
                 "again.",
                 # Longer than what has just failed is looked at: one burst is over by then.
                 pending="2m",
-                keep_firing="1m",
+                # For as long as the budget's page remembers it, which says the same.
+                keep_firing="5m",
                 guards=(
                     Guard(
                         FAILED,

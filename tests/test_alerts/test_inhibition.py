@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from alerts.identity import IDENTITY
-from alerts.model import Severity, alert_names
+from alerts.model import Severity, Threshold, alert_names
 from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.paths import ALERTMANAGER_CONFIG
 from alerts.promql import seconds
@@ -54,15 +54,21 @@ FAILED_FOR_AI = {
 FAILED_FOR_OTHER = {**FAILED_FOR_AI, "cause": "other"}
 
 
+def _thresholds() -> Iterator[Threshold]:
+    return (t for group in groups(Thresholds()) for s in group.signals for t in s.thresholds)
+
+
+_BUDGETS = {"AvailabilityBudgetBurn", "SMSLatencyBudgetBurn"}
+_EXPLAINS = {
+    "AIProviderFailing": {"SMSWorkflowsFailing", "SMSLatencyBudgetBurn"},
+    "DatabaseFailing": {"SMSWorkflowsFailing", *_BUDGETS},
+    "SMSWorkflowsFailing": _BUDGETS,
+    "ReleaseFailing": _BUDGETS,
+    "ReleaseSlow": _BUDGETS,
+}
+"""The pages that a cause holds back."""
 _WINDOWS = sorted(
-    {
-        window
-        for group in groups(Thresholds())
-        for signal in group.signals
-        for threshold in signal.thresholds
-        if (window := threshold.labels.get("window"))
-    },
-    key=seconds,
+    {window for t in _thresholds() if (window := t.labels.get("window"))}, key=seconds
 )
 """In which budgets burn, the fastest first."""
 
@@ -262,6 +268,17 @@ def test_what_has_to_be_equal_is_there(rule: Inhibition) -> None:
         assert RULESET[0] in {each.split("=")[0] for each in matchers}
         for name in {*rule.equal} - {*IDENTITY, "alertname"}:
             assert f'{name}!=""' in matchers
+
+
+@pytest.mark.parametrize("cause", _EXPLAINS)
+def test_a_cause_goes_on_for_longer_than_what_it_explains(cause: str) -> None:
+    """Else its effects call people when all is over."""
+    pages = {t.alert: t for t in _thresholds() if t.severity is Severity.PAGE}
+    for effect in not_empty(_EXPLAINS[cause] & pages.keys()):
+        # A budget's fastest page remembers 5 minutes.
+        is_budget = "slo" in pages[effect].matchers
+        needed = 300 if is_budget else seconds(pages[effect].keep_firing) + 120
+        assert seconds(pages[cause].keep_firing) >= needed, f"{cause} is over before {effect}"
 
 
 def test_inhibitions_name_alerts_that_exist() -> None:
