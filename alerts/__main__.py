@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
 from alerts.export import command as export
@@ -14,6 +15,9 @@ from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import HEADER, rule_files
 from alerts.scenarios import command as scenarios
+from alerts.scenarios import run as scenarios_run
+from alerts.scenarios.collection import all_scenarios
+from alerts.scenarios.mutants import Noticing
 from alerts.signals import groups
 from app.core.config import load_settings
 from app.core.environment import SettingsError
@@ -54,10 +58,13 @@ def main() -> int:
     mutate = add(
         "mutate",
         _mutate,
-        "change each rule a little, and list the changes that no rule test notices",
+        "change each rule a little, and list the changes that no rule test and no scenario notices",
     )
     mutate.add_argument(
         "groups", nargs="*", metavar="GROUP", help="only these rule groups (default: all)"
+    )
+    mutate.add_argument(
+        "--scenarios-alone", action="store_true", help="leave the rule tests out: what do they add?"
     )
     scenarios.add_arguments(
         add(
@@ -134,12 +141,17 @@ def _mutate(arguments: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {every} changes tried", end="", file=sys.stderr, flush=True)
 
-    alive = survivors(paths.RULES, paths.RULE_TESTS, arguments.groups, progress)
+    notice = Noticing(scenarios_run.rules(), [each for each in all_scenarios() if not each.is_long])
+    tests = paths.RULE_TESTS
+    with TemporaryDirectory() as none:
+        if arguments.scenarios_alone:
+            tests = Path(none)
+        alive = survivors(paths.RULES, tests, arguments.groups, progress, notice)
     if sys.stderr.isatty():
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
     for mutant in alive:
         print(mutant)
-    print(f"{len(alive)} changes that no rule test notices", file=sys.stderr)
+    print(f"{len(alive)} changes that nothing notices", file=sys.stderr)
     return 1 if alive else 0
 
 

@@ -30,7 +30,8 @@ from alerts.scenarios.collection import all_scenarios
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from alerts.untested import untested_in
-from app.core.config import Links
+from app.core.config import Links, load_settings, overridden_environments
+from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.promtool import CheckFailedError
@@ -61,6 +62,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
     yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
     yield Step("evidence of alerts", lambda: hasty_in(all_groups))
+    yield Step("rules of other environments", unusable_environments)
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)
@@ -130,6 +132,21 @@ def anonymous_in(all_groups: tuple[Group, ...]) -> list[str]:
         for name, expr in expressions(group)
         for problem in anonymous(expr)
     ]
+
+
+def unusable_environments() -> list[str]:
+    """What can't be right in the rules of the environments that have settings of their own."""
+    found = []
+    for name in overridden_environments():
+        try:
+            settings = load_settings(name)
+            rule_files(settings.thresholds, settings.links)
+        except (SettingsError, ValueError) as error:
+            found.append(f"environment {name}: {error}")
+        else:
+            problems = misshapen_in(groups(settings.thresholds), scrape_seconds())
+            found += [f"environment {name}: {problem}" for problem in problems]
+    return found
 
 
 def notification_drift() -> list[str]:

@@ -100,7 +100,7 @@ def _impossible(signal: Signal, threshold: Threshold) -> Iterator[str]:
     value, below = threshold.value, threshold.comparison is Comparison.BELOW
     if signal.unit is Unit.RATIO and not 0 <= value <= 1:
         yield f"its threshold {value:g} is not a ratio; write 0.05 for 5%"
-    elif signal.unit is not Unit.BAND_WIDTHS and below and value <= 0:
+    elif below and value <= 0:
         yield f"nothing is below {value:g}, so it never fires; raise the threshold"
     if (unit := _named_unit(str(signal.source))) and unit is not signal.unit:
         yield (

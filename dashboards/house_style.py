@@ -105,7 +105,6 @@ _GRAFANA_UNITS = {
     Unit.PER_SECOND: "reqps",
     Unit.COUNT: "short",
     Unit.BYTES: "bytes",
-    Unit.BAND_WIDTHS: "short",
 }
 
 

@@ -70,10 +70,12 @@ def survivors(
     tests: Path,
     groups: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
+    notice: Callable[[Mutant], bool] = lambda _mutant: False,
 ) -> list[Mutant]:
     """The mutants of the rule files in ``rules`` that no test in ``tests`` kills.
 
     With ``groups`` only those of these files. ``progress`` is told how many of how many were tried.
+    ``notice`` says of those that the tests let live whether something else notices them.
     ValueError names a group that there is not, or whose tests fail as they are.
     """
     files = {file.stem: file for file in sorted(rules.glob("*.yml"))}
@@ -87,7 +89,12 @@ def survivors(
     alive = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for number, (mutant, killed) in enumerate(
-            zip(every, pool.map(lambda each: is_killed(each, tests), every), strict=True), start=1
+            zip(
+                every,
+                pool.map(lambda each: is_killed(each, tests) or notice(each), every),
+                strict=True,
+            ),
+            start=1,
         ):
             if not killed:
                 alive.append(mutant)

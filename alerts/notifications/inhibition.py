@@ -74,7 +74,12 @@ _CAUSES = (
     Inhibition(
         "Without the database nothing works, and somebody was called for it already.",
         source=('alertname="DatabaseFailing"', PAGES),
-        target=('alertname=~"SMSWorkflowsFailing|HTTPErrorsHigh"',),
+        target=('alertname="SMSWorkflowsFailing"',),
+    ),
+    Inhibition(
+        "It is the release, and rolling it back is the cure.",
+        source=('alertname=~"Release(Failing|Slow)"', PAGES),
+        target=('alertname=~"ReleaseWorse|RouteFailing|HTTPResponsesSlow"',),
     ),
     Inhibition(
         "A failing upstream opens its breaker.",
@@ -85,9 +90,9 @@ _CAUSES = (
 )
 
 _SPENT_BY = {
-    "availability": ('alertname=~"HTTPErrorsHigh|DatabaseFailing"',),
+    "availability": ('alertname=~"Release(Failing|Slow)|DatabaseFailing"',),
     "sms_latency": (
-        'alertname=~"HTTPResponsesSlow|SMSWorkflowsFailing|AIProviderFailing|DatabaseFailing"',
+        'alertname=~"Release(Failing|Slow)|SMSWorkflowsFailing|AIProviderFailing|DatabaseFailing"',
     ),
     "ai_answers": ('alertname="AIProviderFailing"',),
     "sms_delivery": ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"'),

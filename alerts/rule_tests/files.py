@@ -21,7 +21,6 @@ from alerts.rule_tests import (
     throughput,
 )
 from alerts.rule_tests.alerts import alert_tests
-from alerts.rule_tests.healthy import healthy_test
 from alerts.rule_tests.records import DEPLOYMENTS, ONE_DEPLOYMENT, RecordTest, RecordTests
 from alerts.semantics import Semantics
 from alerts.signals import groups as all_groups
@@ -71,9 +70,6 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
                     f"{tests_at[0].universe.at}s",
                     "What each record says",
                 )
-    files["healthy.yml"] = _text(
-        every, [healthy_test(every, thresholds)], f"{evaluation_seconds}s", "What calls nobody"
-    )
     return files
 
 

@@ -1,7 +1,8 @@
 """The raw series of a scenario, as Prometheus stores what it scrapes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ _BEFORE = 10_000.0
 """What counters that count had counted before the scenario."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Series:
     """A series: a value for each step, NaN where there is no sample."""
 
@@ -29,24 +30,19 @@ class Series:
     blind: NDArray[np.bool_]
     """Steps in which nobody looked: the series has no end there."""
 
-    @property
-    def selector(self) -> str:
-        labels = ",".join(f'{name}="{value}"' for name, value in sorted(self.labels.items()))
-        return f"{self.name}{{{labels}}}"
-
-    @property
+    @cached_property
     def notation(self) -> str:
         """The values as promtool reads them."""
         return " ".join(_notation(self.values, self.blind))
 
 
-def series(scenario: Scenario, read: Set[str] | None = None) -> Iterator[Series]:
-    """Every series of the scenario; with ``read`` those of these names only."""
-    for world in scenario.worlds:
-        yield from _of_world(scenario, world, read)
+@cache
+def series(scenario: Scenario) -> tuple[Series, ...]:
+    """Every series of the scenario."""
+    return tuple(one for world in scenario.worlds for one in _of_world(scenario, world))
 
 
-def _of_world(scenario: Scenario, world: World, read: Set[str] | None) -> Iterator[Series]:
+def _of_world(scenario: Scenario, world: World) -> Iterator[Series]:
     conditions = Conditions(world, scenario.moments, scenario.step, scenario.lead)
     for change in world.changes:
         change.apply(conditions)
@@ -58,9 +54,9 @@ def _of_world(scenario: Scenario, world: World, read: Set[str] | None) -> Iterat
         for number in range(world.instances)
     ]
     own = orchestrate(conditions)
-    yield from _scraped(targets, own, read)
+    yield from _scraped(targets, own)
     for job, counted in platform(conditions).items():
-        yield from _scraped([_Target(job, INSTANCES[job], identity, conditions)], counted, read)
+        yield from _scraped([_Target(job, INSTANCES[job], identity, conditions)], counted)
 
 
 class _Target:
@@ -96,18 +92,18 @@ class _Target:
         return Series(name, {**own, **self.labels}, values, self.conditions.blind)
 
 
-def _scraped(targets: list[_Target], counted: Counted, read: Set[str] | None) -> Iterator[Series]:
+def _scraped(targets: list[_Target], counted: Counted) -> Iterator[Series]:
     for raw in counted.all():
-        if read is not None and raw.name not in read:
-            continue
         target = targets[raw.instance]
         values = _total(raw.values, target.starts) if raw.grows else raw.values
+        if raw.begins:
+            grown = np.cumsum(raw.values)
+            values = np.where(grown > 0, grown, np.nan)
         seen = target.up & ~_missing(target.conditions, raw.name, raw.labels)
         yield target.series(raw.name, dict(raw.labels), np.where(seen, values, np.nan))
     for target in targets:
         for name, values in _about(target):
-            if read is None or name in read:
-                yield target.series(name, {}, values)
+            yield target.series(name, {}, values)
 
 
 def _about(target: _Target) -> Iterator[tuple[str, Floats]]:

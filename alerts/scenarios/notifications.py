@@ -68,7 +68,9 @@ def _routes(route: Mapping[str, Any], inherited: Mapping[str, Any]) -> Iterator[
 
 
 def _seconds(duration: str) -> float:
-    return promql_parser.parse_duration(duration).total_seconds()
+    # The parser knows no duration of nothing.
+    nothing = not duration.strip("0smh")
+    return 0 if nothing else promql_parser.parse_duration(duration).total_seconds()
 
 
 @dataclass(slots=True)

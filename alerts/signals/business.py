@@ -249,7 +249,7 @@ def failed_workflows(thresholds: Thresholds) -> Signal:
                 "get no answer until somebody runs their workflows again. Age of the oldest.",
                 action="When the cause is gone, run them again: POST /orchestrate/retry-failed. "
                 "Escalate what fails again.",
-                pending="5m",
+                pending="2m",
                 keep_firing="1m",
                 logs=LogQuery((WorkflowFailed, WorkflowBroken, WorkflowInterrupted)),
             ),

@@ -44,7 +44,7 @@ SMS_AGENT_BREAKER = {**AI_BREAKER, "component": "sms_agent"}
 SMS_AGENT_FAILING = {**SMS_AGENT_BREAKER, "alertname": "UpstreamFailing"}
 AI_QUOTA = {**AI_BREAKER, "alertname": "AIQuotaNearlyUsed"}
 DATABASE_FAILING = {**ORCHESTRATOR, **PAGE, "alertname": "DatabaseFailing"}
-REQUESTS_FAIL = {**ORCHESTRATOR, **PAGE, "alertname": "HTTPErrorsHigh"}
+REQUESTS_FAIL = {**ORCHESTRATOR, **PAGE, "alertname": "ReleaseFailing"}
 FAILED_FOR_AI = {
     **ORCHESTRATOR,
     **PAGE,
@@ -210,7 +210,6 @@ async def test_workflows_that_fail_for_the_ai_do_not_explain_that_answers_stay(
 
 async def test_a_dead_database_calls_once(client: httpx.Client) -> None:
     effects = [
-        REQUESTS_FAIL,
         FAILED_FOR_OTHER,
         burn("Availability", "1h"),
         burn("SMSLatency", "6h"),
@@ -224,25 +223,18 @@ async def test_a_cause_that_calls_nobody_holds_no_budget_back(client: httpx.Clie
 
 
 async def test_of_a_burning_budget_the_fastest_pace_is_told(client: httpx.Client) -> None:
-    paces = [burn("Availability", window) for window in ("1h", "6h", "1d", "3d")]
+    paces = [burn("Availability", window) for window in ("1h", "6h", "3d")]
     silent = await held_back(client, *paces)
-    assert sorted(alert["window"] for alert in silent) == ["1d", "3d", "6h"]
+    assert sorted(alert["window"] for alert in silent) == ["3d", "6h"]
 
 
-@pytest.mark.parametrize(
-    ("firing", "silent"), [(("6h", "1d", "3d"), ["1d", "3d"]), (("1d", "3d"), ["3d"])]
-)
-async def test_of_a_budget_that_burns_slower_as_well(
-    client: httpx.Client, firing: tuple[str, ...], silent: list[str]
-) -> None:
-    found = await held_back(client, *(burn("Availability", window) for window in firing))
-    assert sorted(alert["window"] for alert in found) == silent
+async def test_of_a_budget_that_burns_slower_as_well(client: httpx.Client) -> None:
+    found = await held_back(client, *(burn("Availability", window) for window in ("6h", "3d")))
+    assert [alert["window"] for alert in found] == ["3d"]
 
 
 async def test_another_budget_is_told(client: httpx.Client) -> None:
-    others = [burn("AIAnswers", window) for window in ("6h", "1d")]
-    silent = await held_back(client, burn("Availability", "1h"), *others)
-    assert silent == [burn("AIAnswers", "1d")]
+    assert await held_back(client, burn("Availability", "1h"), burn("AIAnswers", "3d")) == []
 
 
 @pytest.mark.parametrize("rule", inhibitions(), ids=lambda rule: " ".join(rule.target))
@@ -273,7 +265,7 @@ def _conceivable() -> Iterator[Labels]:
         "alertname": sorted(known),
         "severity": Severity,
         "slo": ("", "availability", "sms_latency", "ai_answers", "sms_delivery"),
-        "window": ("", "1h", "6h", "1d", "3d"),
+        "window": ("", "1h", "6h", "3d"),
         "cause": ("ai_provider", "other"),
     }
     for chosen in product(*values.values()):

@@ -4,7 +4,6 @@ That of the version which the stack runs has them in `make check` (alerts/check.
 """
 
 import functools
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from tests.not_empty import not_empty
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
 FILES = sorted(paths.RULE_TESTS.rglob("*.yml"))
-HEALTHY = paths.GENERATED_RULE_TESTS / "healthy.yml"
+AT_THE_FLOOR = ("business", "monitoring_alerts", "runtime", "operations_records")
+"""Files whose tests `make test` runs; those of all run in `make test-all`."""
 
 
 def cases_of(file: Path) -> list[dict[str, Any]]:
@@ -52,31 +52,11 @@ def test_rules_pass(file: Path, floor: Tool) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(f, marks=only_long) if f == HEALTHY else f for f in FILES],
+    [f if f.stem in AT_THE_FLOOR else pytest.param(f, marks=only_long) for f in FILES],
     ids=lambda file: file.stem,
 )
 def test_rule_tests_hold(file: Path, floor: Tool) -> None:
     promtool.test_rules(file, floor)
-
-
-def test_what_calls_nobody_holds_at_the_beginning(tmp_path: Path, floor: Tool) -> None:
-    """All rules at once, over the minutes in which series appear, where versions differ."""
-    document = _parsed(HEALTHY)
-    (test,) = document["tests"]
-    at_first = [case for case in test["alert_rule_test"] if seconds(case["eval_time"]) <= 600]
-    said = [case | {"eval_time": "600s"} for case in test["promql_expr_test"]]
-    assert at_first
-    assert said
-    shorter = test | {"alert_rule_test": at_first, "promql_expr_test": said}
-    rule_files = [str((HEALTHY.parent / name).resolve()) for name in document["rule_files"]]
-    file = tmp_path / "healthy.yml"
-    file.write_text(json.dumps(document | {"rule_files": rule_files, "tests": [shorter]}))
-    promtool.test_rules(file, floor)
-
-
-def seconds(time: str) -> int:
-    """A time of the generated tests."""
-    return int(time.removesuffix("s"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

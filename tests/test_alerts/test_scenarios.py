@@ -3,22 +3,28 @@
 import pytest
 
 from alerts import paths
-from alerts.scenarios import table
+from alerts.scenarios import evaluation, run, table
 from alerts.scenarios.collection import all_scenarios
+from alerts.scenarios.evaluation import timelines
 from alerts.scenarios.outcome import Outcome
 from alerts.scenarios.run import outcomes
 from alerts.scenarios.scenario import Scenario
-from tests.length import LONG
+from alerts.scenarios.undisturbed import Part
+from prometheus_tools.toolchain import locate, locate_floor
+from tests.length import LONG, only_long
 
 SCENARIOS = [each for each in all_scenarios() if LONG or not each.is_long]
 
 
-@pytest.fixture(scope="module")
+EVERY_PROMTOOL = [locate, locate_floor] if LONG else [locate]
+
+
+@pytest.fixture(scope="module", params=EVERY_PROMTOOL, ids=lambda way: way.__name__)
 def found(request: pytest.FixtureRequest) -> dict[str, Outcome]:
     """The outcome of every scenario that was asked for: together they cost a fraction."""
     here = {item.name for item in request.session.items if item.path == request.path}
-    wanted = [each for each in SCENARIOS if f"test_scenario[{each.slug}]" in here]
-    return {each.scenario.name: each for each in outcomes(wanted)}
+    wanted = [each for each in SCENARIOS if any(f"-{each.slug}]" in name for name in here)]
+    return {each.scenario.name: each for each in outcomes(wanted, request.param("promtool"))}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.slug)
@@ -36,3 +42,17 @@ def test_scenario(scenario: Scenario, found: dict[str, Outcome]) -> None:
 def test_the_page_has_all_scenarios_and_no_others() -> None:
     rows = paths.SCENARIOS.read_text().removeprefix(table.HEADER).splitlines()
     assert [row.split(" | ")[0] for row in rows] == [f"| {each.name}" for each in all_scenarios()]
+
+
+@only_long
+def test_what_is_taken_from_an_undisturbed_world_is_what_would_fire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = [each for each in SCENARIOS if not each.is_long]
+    rules = run.rules()
+    saving = timelines(some, rules)
+    every = frozenset(rules.alerts)
+    monkeypatch.setattr(evaluation, "parts", lambda of, _rules: [Part(s, every) for s in of])
+    everything = timelines(some, rules)
+    for scenario in some:
+        assert saving[scenario.name].firing == everything[scenario.name].firing, scenario.name

@@ -1,5 +1,6 @@
 """The wrapper around the real promtool and amtool: each kind of failure, and where it is."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -235,3 +236,57 @@ def test_a_problem_reads_as_one_line() -> None:
     problem = Problem("rules.yml", "is wrong", "things", "ThingsGone")
     assert str(problem) == "rules.yml: group things: rule ThingsGone: is wrong"
     assert str(Problem("rules.yml", "is wrong")) == "rules.yml: is wrong"
+
+
+def test_it_says_what_it_found_in_place_of_nothing(tmp_path: Path, each_promtool: Tool) -> None:
+    rule = {
+        "alert": "Odd",
+        "expr": "things == 1",
+        "labels": {"severity": "page"},
+        "annotations": {"summary": 'a "quoted" {brace}, and {{ $labels.name }}'},
+    }
+    rules = tmp_path / "rules.yml"
+    rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
+    names = ('b"a} 1, {c=', "back\\slash", "ä")
+    times = ("0s", "1h0m30s")
+    test = {
+        "interval": "30s",
+        "input_series": [
+            {"series": f"things{{name={json.dumps(name)}}}", "values": "1 0x200 _"}
+            for name in names
+        ],
+        "promql_expr_test": [
+            {"expr": 'ALERTS{severity!="info"}', "eval_time": time, "exp_samples": []}
+            for time in times
+        ]
+        + [{"expr": "sum(things)", "eval_time": times[1], "exp_samples": []}],
+        "alert_rule_test": [{"alertname": "Odd", "eval_time": "0s", "exp_alerts": []}],
+    }
+    file = tmp_path / "test.yml"
+    file.write_text(json.dumps({"rule_files": ["rules.yml"], "tests": [test]}))
+    fired, summed, told = promtool.answers(file, each_promtool)
+    assert (fired.seconds, summed.seconds, told.seconds) == (0, 3630, 0)
+    assert {each["name"] for each in fired.labels} == {*names}
+    assert {each["alertname"] for each in fired.labels} == {"Odd"}
+    assert summed.labels == ({},)
+    said = {a["name"]: b["summary"] for a, b in zip(told.labels, told.annotations, strict=True)}
+    assert said == {name: f'a "quoted" {{brace}}, and {name}' for name in names}
+
+
+def test_where_nothing_is_found_there_is_no_answer(tmp_path: Path, each_promtool: Tool) -> None:
+    question = {"expr": "things", "eval_time": "0s", "exp_samples": []}
+    rules = {"groups": [{"name": "g", "rules": [{"record": "x", "expr": "1"}]}]}
+    (tmp_path / "rules.yml").write_text(json.dumps(rules))
+    file = tmp_path / "test.yml"
+    tests = [{"interval": "15s", "promql_expr_test": [question]}]
+    file.write_text(json.dumps({"rule_files": ["rules.yml"], "tests": tests}))
+    assert promtool.answers(file, each_promtool) == []
+
+
+def test_what_is_no_answer_is_a_failure(tmp_path: Path, each_promtool: Tool) -> None:
+    question = {"expr": "sum(", "eval_time": "0s", "exp_samples": []}
+    file = tmp_path / "test.yml"
+    tests = [{"interval": "15s", "promql_expr_test": [question]}]
+    file.write_text(json.dumps({"tests": tests}))
+    with pytest.raises(promtool.CheckFailedError, match="parse error"):
+        promtool.answers(file, each_promtool)
