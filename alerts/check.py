@@ -60,15 +60,9 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
-<<<<<<< HEAD
     yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
     yield Step("evidence of alerts", lambda: hasty_in(all_groups))
     yield Step("rules of other environments", unusable_environments)
-=======
-    yield Step("rules of other environments", unusable_environments)
-    yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
-    yield Step("evidence of alerts", lambda: hasty_in(all_groups))
->>>>>>> ident
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)

@@ -40,45 +40,24 @@ _UNSENT = ("AvailabilityBudgetBurn", "RouteFailing")
 _SLOW = ("HTTPResponsesSlow",)
 
 EXPECTED = {
-<<<<<<< HEAD
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
-    "ai_latency": _of("SMSLatencyBudgetBurn"),
-    "ai_timeouts": _of(
-        "AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE, possible=_BREAKER
-    ),
+    "ai_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "ai_timeouts": _of("AIProviderFailing", inhibited=_AI_GONE, possible=(*_BREAKER, *_SLOW)),
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
-=======
-    "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE),
-    "ai_latency": _of("AIAnswersSlow", "SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
-    "ai_timeouts": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_SLOW),
-    "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE),
->>>>>>> slo16
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
     "sms_agent_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=(*_BREAKER, *_UNSENT)
     ),
-<<<<<<< HEAD
-    "sms_agent_latency": _of("HTTPResponsesSlow"),
-    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=(*_BREAKER, *_UNSENT)),
+    "sms_agent_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_UNSENT, *_SLOW)),
     "sms_agent_down": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_UNSENT)),
     "collections_monitor_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
-    "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=_BREAKER),
+    "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_SLOW)),
     "collections_monitor_down": _of(*_UPSTREAM_GONE, possible=_BREAKER),
-=======
-    "sms_agent_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
-    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, possible=(*_UNSENT, *_SLOW)),
-    "sms_agent_down": _of(*_UPSTREAM_GONE, possible=_UNSENT),
-    "collections_monitor_errors": _of(
-        *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
-    ),
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=("LatencyAnomaly",)),
-    "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, possible=_SLOW),
-    "collections_monitor_down": _of(*_UPSTREAM_GONE),
->>>>>>> slo16
     # SMS don't wait for it.
     "notification_service_errors": _of("UpstreamFailing", possible=_BREAKER),
     "notification_service_latency": _of(),
