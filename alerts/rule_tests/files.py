@@ -8,6 +8,7 @@ import yaml
 
 from alerts.model import Group, records
 from alerts.rule_tests import (
+    arrivals,
     business,
     growth,
     http,
@@ -37,6 +38,7 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "throughput": throughput.minutes,
     "throughput_long": throughput.long,
     "seasonality": seasonality.tests,
+    "arrivals": arrivals.tests,
     "usage": growth.usage,
     "growth": growth.trend,
     "scraping": scraping.tests,

@@ -79,7 +79,7 @@ _STILL = 1.5
 LAST_HOUR = Record(f"job:{_NAME}:to_usual_ratio1h", ratio(f"{RECEIVED['1h']}", f"{EXPECTED['1h']}"))
 
 
-def _to_usual(thresholds: Thresholds) -> Record:
+def to_usual(thresholds: Thresholds) -> Record:
     """Over the shortest time in which some are sure to come."""
     enough = thresholds.sms_missing_usual
     shares = (f"{RECEIVED[window]} / ({EXPECTED[window]} >= {enough:g})" for window in _WINDOWS)
@@ -94,7 +94,7 @@ def silence(thresholds: Thresholds) -> Signal:
         meaning=f"Over 10 minutes, or over the hour or day where fewer than {enough:g} are usual. "
         "Good is around 100% and more. Not known during the first day.",
         unit=Unit.RATIO,
-        source=_to_usual(thresholds),
+        source=to_usual(thresholds),
         thresholds=(
             Threshold(
                 alert="SMSMissing",
@@ -150,7 +150,7 @@ def fewer(thresholds: Thresholds) -> Signal:
                     # They still are missing. Chance alone makes ten minutes look better than they
                     # are, so this asks for less.
                     Guard(
-                        _to_usual(thresholds),
+                        to_usual(thresholds),
                         Comparison.BELOW,
                         _STILL * thresholds.sms_missing_ticket_ratio,
                     ),
