@@ -22,7 +22,7 @@ Alert = frozenset[tuple[str, str]]
 """The labels of an alert that fires."""
 
 _FIRING = f'{ALERTS}{{alertstate="firing",severity!="info"}}'
-_SHARING = 12
+_SHARING = 30
 """Scenarios that share one Prometheus: it costs as much for one as for some."""
 _DROPPED = frozenset({"__name__", "alertstate", SCENARIO})
 
@@ -105,8 +105,9 @@ def _evaluated(batch: list[Part], rules: Rules, tool: Tool) -> dict[str, Timelin
         for labels, text in zip_longest(answer.labels, answer.annotations):
             # What looks for the absence of a series has no label of any scenario.
             slug = labels.get(SCENARIO, first.slug if len(batch) == 1 else "")
-            if slug not in by_slug:
-                raise ValueError(f"{labels['alertname']} fires for no scenario; let its be alone")
+            if not slug:
+                _nobody_misses(labels["alertname"], answer.seconds, batch)
+                continue
             alert = frozenset((k, v) for k, v in labels.items() if k not in _DROPPED)
             if text:
                 texts[slug][alert] = f"{text['summary']} {text['description']}"
@@ -124,6 +125,13 @@ def _evaluated(batch: list[Part], rules: Rules, tool: Tool) -> dict[str, Timelin
         )
         for slug, part in by_slug.items()
     }
+
+
+def _nobody_misses(alert: str, at: int, batch: list[Part]) -> None:
+    """ValueError where an alert fires for the absence of a series that a scenario should have."""
+    for part in batch:
+        if alert in part.alerts and at < part.scenario.steps * part.scenario.step:
+            raise ValueError(f"{part.scenario.name}: {alert} misses its series: let it be alone")
 
 
 def _document(batch: list[Part], rules: Rules, files: list[Path]) -> dict[str, Any]:
