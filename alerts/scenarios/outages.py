@@ -23,7 +23,6 @@ def _ai_down(minutes: float, name: str, *also: Told, messages: int = 1) -> Scena
             Told("AIProviderFailing", within=3, over=minutes + 10, notifications=messages),
             *also,
         ),
-        fails_today=_TWO_PAGES if minutes > 10 else "",
     )
 
 

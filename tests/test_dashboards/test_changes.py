@@ -199,7 +199,7 @@ class TestAlerts:
             ),
             (
                 lambda rule: rule.pop("keep_firing_for"),
-                ["Alerts", "operations", "AIProviderFailing (page): keep_firing_for 5m -> 0s"],
+                ["Alerts", "operations", "AIProviderFailing (page): keep_firing_for 8m -> 0s"],
             ),
             (
                 lambda rule: rule["labels"].update(tier="1"),
@@ -271,7 +271,7 @@ class TestAlerts:
             "New (page): below 1",
             "removed",
             "DatabaseFailing (page): above 1% for 75s: Statements of <job> fail in its database",
-            "UpstreamFailing (ticket): above 10% for 2m: Calls of <job> to <component> fail",
+            "UpstreamFailing (ticket): above 10% for 75s: Calls of <job> to <component> fail",
         ]
 
     def test_what_many_share_is_told_once(self, checkout: Checkout) -> None:
