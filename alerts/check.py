@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from alerts import exposed, generated, paths, runbooks
 from alerts.evidence import hasty_in
 from alerts.expressions import Vocabulary
-from alerts.form import misshapen_in
+from alerts.form import colliding_in, misshapen_in
 from alerts.identity import anonymous
 from alerts.literals import literal_metrics_in
 from alerts.model import (
@@ -30,7 +30,8 @@ from alerts.scenarios.collection import all_scenarios
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from alerts.untested import untested_in
-from app.core.config import Links
+from app.core.config import Links, load_settings, overridden_environments
+from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.promtool import CheckFailedError
@@ -59,7 +60,9 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
     yield Step("evidence of alerts", lambda: hasty_in(all_groups))
+    yield Step("rules of other environments", unusable_environments)
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)
@@ -129,6 +132,21 @@ def anonymous_in(all_groups: tuple[Group, ...]) -> list[str]:
         for name, expr in expressions(group)
         for problem in anonymous(expr)
     ]
+
+
+def unusable_environments() -> list[str]:
+    """What can't be right in the rules of the environments that have settings of their own."""
+    found = []
+    for name in overridden_environments():
+        try:
+            settings = load_settings(name)
+            rule_files(settings.thresholds, settings.links)
+        except (SettingsError, ValueError) as error:
+            found.append(f"environment {name}: {error}")
+        else:
+            problems = misshapen_in(groups(settings.thresholds), scrape_seconds())
+            found += [f"environment {name}: {problem}" for problem in problems]
+    return found
 
 
 def notification_drift() -> list[str]:

@@ -10,9 +10,6 @@ from alerts.promql import seconds
 RATE = "2m"
 """What each rate looks back: eight scrapes, so that a few may fail."""
 
-STEP = 15
-"""Seconds between the rates that are added up over an hour and less."""
-
 _FIRST = "first"
 """A label that keeps first counts beside rates while they are added up."""
 
@@ -34,8 +31,12 @@ def events(series: str, by: str) -> str:
 
 
 def step(window: str) -> int:
-    """Seconds between what is added up over ``window``: 240 to 360 samples."""
-    return STEP if seconds(window) <= 3600 else 60
+    """Seconds between the rates that are added up over ``window``, an hour or less.
+
+    No more than are needed: a subquery holds all of its samples at the same time, and promtool
+    takes 10,000 of them.
+    """
+    return 15 if seconds(window) <= 300 else 60
 
 
 def added(rate: str, window: str) -> str:
@@ -52,14 +53,14 @@ def share(part: str, whole: str, window: str) -> str:
     return f"sum_over_time({part}{range_}) / (sum_over_time({whole}{range_}) > 0)"
 
 
-LASTING = seconds(RATE) + STEP
-"""For how many seconds a burst of two scrapes is seen, with what follows is longer."""
+LASTING = seconds(RATE) + 15
+"""Seconds for which failures are seen that are more than a burst within two scrapes."""
 
 
 def seen(rate: str, window: str) -> str:
     """For how many seconds of ``window`` the recorded ``rate`` was above 0.
 
-    A burst within one scrape stays in the rate for less than two minutes. What is seen for longer
-    than ``LASTING`` has gone on.
+    A burst within one scrape stays in the rate for less than two minutes, and one within two for
+    just that. What is seen for ``LASTING`` has gone on.
     """
-    return f"count_over_time(({rate} > 0)[{window}:{STEP}s]) * {STEP}"
+    return f"count_over_time(({rate} > 0)[{window}:{step(window)}s]) * {step(window)}"

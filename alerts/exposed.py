@@ -19,12 +19,13 @@ def ill_formed(metrics: Iterable[Metric] | None = None) -> list[str]:
 
 def _exposed(metrics: Iterable[Metric]) -> str:
     instruments = Instruments()
-    family_of = {
-        Kind.COUNTER: instruments.counter,
-        Kind.GAUGE: instruments.gauge,
-        Kind.HISTOGRAM: instruments.histogram,
-    }
     for metric in metrics:
-        values = (label.values[0] if label.values else "any" for label in metric.labels)
-        family_of[metric.kind](metric).expose(*values)
+        values = [label.values[0] if label.values else "any" for label in metric.labels]
+        match metric.kind:
+            case Kind.COUNTER:
+                instruments.counter(metric).expose(*values)
+            case Kind.GAUGE:
+                instruments.gauge(metric).expose(*values)
+            case Kind.HISTOGRAM:
+                instruments.histogram(metric).expose(*values)
     return exposition(instruments.own_snapshot(), accept="").body.decode()

@@ -45,9 +45,9 @@ def untested_in(
             if ":" in name:
                 if name not in said and name not in read:
                     found.append(
-                        f"group {group.name}: record {name}: nothing looks at what it says; add it "
-                        f"to alerts/rule_tests/{group.source or group.name}.py, or a scenario of an "
-                        "alert that reads it"
+                        f"group {group.name}: record {name}: nothing looks at what it says; add "
+                        f"it to alerts/rule_tests/{group.source or group.name}.py, or a scenario "
+                        "of an alert that reads it"
                     )
             elif name not in fires and name not in told:
                 found.append(
@@ -69,7 +69,8 @@ def _document(file: Path) -> dict[str, Any]:
 
 def _alerts_shown(tests: Iterable[Mapping[str, Any]]) -> tuple[set[str], set[str]]:
     """The alerts that tests expect to fire, and those that they expect to be silent at a time."""
-    fires, quiet = set(), set()
+    fires: set[str] = set()
+    quiet: set[str] = set()
     for test in tests:
         for case in test.get("alert_rule_test", []):
             (fires if case["exp_alerts"] else quiet).add(case["alertname"])

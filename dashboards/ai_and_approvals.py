@@ -284,7 +284,8 @@ def _queue(thresholds: Thresholds) -> Row:
             timeseries(
                 "Failed workflows",
                 "Messages whose workflow failed and that nobody has run again or escalated. Good "
-                "is 0. `POST /orchestrate/retry-failed` runs them again. Cut off: their process ended.",
+                "is 0. `POST /orchestrate/retry-failed` runs them again. Cut off: their process "
+                "ended.",
                 Unit.COUNT,
                 Query(of(business.FAILED_WORKFLOWS), "{{job}}"),
                 Query(

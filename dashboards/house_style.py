@@ -105,7 +105,6 @@ _GRAFANA_UNITS = {
     Unit.PER_SECOND: "reqps",
     Unit.COUNT: "short",
     Unit.BYTES: "bytes",
-    Unit.BAND_WIDTHS: "short",
 }
 
 
@@ -932,8 +931,8 @@ def _matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:
 
     Those tell the series apart in the legend, and what has no alert is worth seeing beside it.
     """
-    first, *others = ({*_MATCHER.findall(t.matchers)} for t in watched.thresholds)
-    common = first.intersection(*others)
+    every = [{*_MATCHER.findall(t.matchers)} for t in watched.thresholds]
+    common = set.intersection(*every) if every else set()
     return ",".join(sorted(whole for whole, label in common if label not in named))
 
 

@@ -29,6 +29,28 @@ SECRET_FILES = {
 }
 """The file whose presence switches a channel on."""
 
+NOBODY_LISTENS = (
+    "Nobody notices when alerting itself stops: no "
+    f"{SECRET_FILES[Channel.DEAD_MANS_SWITCH]} (docs/notifying.md)"
+)
+"""No alert can say that: Prometheus does not know where Alertmanager sends the Watchdog."""
+
+INTEGRATIONS = {
+    Channel.WEBHOOK: "webhook",
+    Channel.SLACK: "slack",
+    Channel.PAGERDUTY: "pagerduty",
+    Channel.EMAIL: "email",
+    Channel.TEAMS: "msteamsv2",
+    Channel.DEAD_MANS_SWITCH: "webhook",
+}
+"""What Alertmanager's own metrics call them, in the label ``integration``."""
+
+WAKES = (Channel.PAGERDUTY, Channel.WEBHOOK)
+"""What wakes somebody; a webhook may lead to any service that does. The others are read."""
+
+PAGING_INTEGRATIONS = tuple(INTEGRATIONS[channel] for channel in WAKES)
+"""Those by whose failure nobody is woken any more."""
+
 OF_TEAMS = (Channel.WEBHOOK, Channel.SLACK, Channel.PAGERDUTY, Channel.TEAMS)
 """Those of which a team can have its own, by a file with its name appended."""
 

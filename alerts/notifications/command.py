@@ -1,11 +1,19 @@
 """`python -m alerts notifications`: a configuration of Alertmanager for a folder of secrets."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from alerts.model import Team
 from alerts.notifications import configuration
-from alerts.notifications.channels import OF_TEAMS, SECRET_FILES, Channel, Secrets, team_file
+from alerts.notifications.channels import (
+    NOBODY_LISTENS,
+    OF_TEAMS,
+    SECRET_FILES,
+    Channel,
+    Secrets,
+    team_file,
+)
 from alerts.notifications.settings import NotificationSettings
 
 
@@ -39,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}:")
     for channel in Channel:
         print(f"  {channel:<17} {_state(channel, secrets)}")
+    if not secrets.is_on(Channel.DEAD_MANS_SWITCH):
+        print(NOBODY_LISTENS, file=sys.stderr)
     return 0
 
 

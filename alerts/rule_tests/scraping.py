@@ -59,7 +59,7 @@ def _days() -> RecordTest:
     universe = Universe(stretch=120)
     samples = exporters.SCRAPE_SAMPLES_KEPT
     universe.observe(samples)
-    universe.observe_one(samples, "small", "c:8000", 0.01)
+    universe.observe_one(samples, "node", "c:8000", 0.01)
     growth, more = beside_yesterday(universe, samples, ("job",))
     expected = {scraping.GROWTH.name: growth, scraping.MORE_SAMPLES.name: more}
     return RecordTest("samples a scrape beside yesterday's", universe, expected)

@@ -20,7 +20,7 @@ def observe_sms(universe: Universe) -> None:
         universe.observe(_DURATION, route=route.value)
     for step in (Step.AI_RESPONSE, Step.SEND_SMS):
         for status in (StepStatus.COMPLETED, StepStatus.FAILED):
-            labels = {"step": step.value, "step_type": "some", "status": status.value}
+            labels = {"step": step.value, "step_type": "api_call", "status": status.value}
             universe.observe_one(_STEPS, JOB, "a:8000", 0.1, **labels)
 
 
@@ -47,6 +47,10 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
     )
     for_ai = {key: by_step.get((*key, ("step", Step.AI_RESPONSE.value)), 0.0) for key in processed}
     for_other = {key: max(failed[key] - value, 0.0) for key, value in for_ai.items()}
+    by_cause = labelled(for_ai, cause=Component.AI_PROVIDER.value) | labelled(
+        for_other, cause="other"
+    )
+    ratios = {key: rate / processed[("job", dict(key)["job"]),] for key, rate in by_cause.items()}
     expected = {
         sms.RECEIVED.name: universe.rates(catalogue.SMS_RECEIVED.name, 300),
         sms.TOTAL.name: processed,
@@ -56,8 +60,8 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         sms.P99.name: universe.quantiles(0.99, _DURATION),
         sms.FAILED.name: failed,
         sms.FAILED_BY_STEP.name: by_step,
-        sms.FAILED_FOR_AI.name: labelled(for_ai, cause=Component.AI_PROVIDER.value)
-        | labelled(for_other, cause="other"),
+        sms.FAILED_FOR_AI.name: for_ai,
+        sms.FAILED_RATIO: ratios,
         sms.JUST_FAILED_RATIO.name: {
             key: rate / universe.rates(_DURATION.count, 90)[key]
             for key, rate in universe.rates(_DURATION.count, 90, where=has_failed).items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alerts.scenarios.conditions import Conditions, check_labels, labelled
+from alerts.scenarios.counted import whole
 from app.core.catalogue import Component, ErrorType
 from asgi_observability.metric import Kind, Metric
 
@@ -67,6 +68,26 @@ class ServerErrors:
     def apply(self, to: Conditions) -> None:
         shares = to.server_errors.setdefault(self.route, np.zeros(len(to.minutes)))
         shares[to.during(self.since, self.until)] = self.share
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Beside the traffic, requests at a ``route`` are answered with ``status``: ``per_minute``.
+
+    They come to the first instance. A status that nobody saw before has no series until then.
+    """
+
+    route: str
+    status: str
+    per_minute: float
+    since: float = 0
+    until: float | None = None
+    seconds: float = 0.05
+
+    def apply(self, to: Conditions) -> None:
+        amount = np.zeros(len(to.minutes))
+        amount[to.during(self.since, self.until)] = self.per_minute * to.step / 60
+        to.requests.append((self.route, self.status, whole(amount), self.seconds))
 
 
 @dataclass(frozen=True, slots=True)

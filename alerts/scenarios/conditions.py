@@ -36,7 +36,8 @@ class Conditions:
 
     - ``traffic``: a factor; ``failing``: the share of a component's calls that fail, with what
       ``error``; ``seconds``: how long its calls take.
-    - ``server_errors``: the share of requests at a route that are answered with 500.
+    - ``server_errors``: the share of requests at a route that are answered with 500;
+      ``requests``: those beside the traffic, by route and status, and how long they take.
     - ``runs``: whether an instance runs, by its number; ``starts``: it starts in this step, with
       counters at zero; ``scraped``: whether its scrape works; ``target``: whether it is known.
     - ``interrupted``: SMS whose workflow a dead process has left, found in this step.
@@ -54,6 +55,7 @@ class Conditions:
         self.seconds = {c: np.full(steps, USUAL_SECONDS[c]) for c in each}
         self.slow_share = {component: np.ones(steps) for component in each}
         self.server_errors: dict[str, Floats] = {}
+        self.requests: list[tuple[str, str, Floats, float]] = []
         self.runs = np.ones((world.instances, steps), dtype=bool)
         self.starts = np.zeros((world.instances, steps), dtype=bool)
         self.scraped = np.ones((world.instances, steps), dtype=bool)

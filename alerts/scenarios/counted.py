@@ -20,6 +20,8 @@ class Raw(NamedTuple):
     instance: int
     values: Floats
     grows: bool
+    begins: bool = False
+    """Whether it has no sample before it first grows."""
 
 
 class Counted:
@@ -29,6 +31,7 @@ class Counted:
         self._steps = steps
         self._grown: dict[tuple[str, Labels, int], Floats] = {}
         self._gauges: dict[tuple[str, Labels, int], Floats] = {}
+        self._unseen: set[tuple[str, Labels, int]] = set()
 
     def count(self, metric: Metric, instance: int, amount: Floats | float, **labels: str) -> None:
         """``amount`` more in each step; 0 makes it exposed at zero."""
@@ -54,6 +57,13 @@ class Counted:
         self._add(metric.count, of, instance, amount)
         self._add(metric.sum, of, instance, amount * values)
 
+    def unseen(self, metric: Metric, instance: int, **labels: str) -> None:
+        """Nobody has seen these labels before they are counted, so there is no series yet."""
+        for name in metric.series_names:
+            for key in self._grown:
+                if (key[0], key[2]) == (name, instance) and labelled(labels) <= key[1]:
+                    self._unseen.add(key)
+
     def gauge(self, metric: Metric, instance: int, value: Floats | float, **labels: str) -> None:
         """``value`` in each step."""
         key = (metric.name, labelled(labels), instance)
@@ -68,7 +78,8 @@ class Counted:
     def all(self) -> Iterator[Raw]:
         """Everything."""
         for (name, labels, instance), values in self._grown.items():
-            yield Raw(name, labels, instance, values, True)
+            is_new = (name, labels, instance) in self._unseen
+            yield Raw(name, labels, instance, values, True, is_new)
         for (name, labels, instance), values in self._gauges.items():
             yield Raw(name, labels, instance, values, False)
 

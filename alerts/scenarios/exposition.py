@@ -96,6 +96,9 @@ def _scraped(targets: list[_Target], counted: Counted) -> Iterator[Series]:
     for raw in counted.all():
         target = targets[raw.instance]
         values = _total(raw.values, target.starts) if raw.grows else raw.values
+        if raw.begins:
+            grown = np.cumsum(raw.values)
+            values = np.where(grown > 0, grown, np.nan)
         seen = target.up & ~_missing(target.conditions, raw.name, raw.labels)
         yield target.series(raw.name, dict(raw.labels), np.where(seen, values, np.nan))
     for target in targets:

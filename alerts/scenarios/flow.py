@@ -123,6 +123,7 @@ class _Instance:
         self._requests(_SCRAPE_ROUTE, "GET", np.ones(len(arrived)), 0.01)
         broken = part(arrived, self._server_errors(SMS_ROUTE))
         self._requests(SMS_ROUTE, "POST", broken, 0.05, "500")
+        self._beside()
         self._database(arrived)
         taken = arrived - broken
         self._counted.count(catalogue.SMS_RECEIVED, self._number, taken)
@@ -201,6 +202,21 @@ class _Instance:
         )
         # A companion of every other: declared with the metric.
         self._counted.observe(metric, self._number, 0, 0, http_response_status_code="500", **labels)
+
+    def _beside(self) -> None:
+        """Requests that are no part of the traffic."""
+        if self._number:
+            return
+        metric = catalogue.HTTP_SERVER_REQUEST_DURATION
+        for route, status, amount, seconds in self._of.requests:
+            labels = {
+                "http_request_method": "POST",
+                "http_route": route,
+                "http_response_status_code": status,
+            }
+            self._counted.observe(metric, self._number, amount, seconds, **labels)
+            if status != "200":
+                self._counted.unseen(metric, self._number, **labels)
 
     def _server_errors(self, route: str) -> Floats:
         none = np.zeros(len(self._of.minutes))

@@ -1,4 +1,4 @@
-"""The monitoring itself: rules that fail or are late, alerts and messages that don't get through."""
+"""The monitoring itself: rules that fail or are late, alerts and messages that get lost."""
 
 from alerts import exporters
 from alerts.scenarios.changes import Counts, JobDown, Sets

@@ -1,5 +1,7 @@
 """Upstreams and the database: slow, flapping, failing once, failing while hardly anybody writes."""
 
+from collections.abc import Mapping
+
 from alerts.scenarios.changes import Counts, Fails, Slow
 from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
 from alerts.scenarios.world import World
@@ -10,7 +12,7 @@ _AI_CALL = {"component": Component.AI_PROVIDER, "operation": Operation.CHAT_COMP
 _STATEMENT = {"component": Component.DATABASE, "operation": Operation.SELECT}
 
 
-def _fail_at_once(of: dict[str, str], error: ErrorType) -> Counts:
+def _fail_at_once(of: Mapping[str, str], error: ErrorType) -> Counts:
     return Counts(catalogue.OPERATION_ERRORS, at=0, amount=16, labels={**of, "error_type": error})
 
 
@@ -32,12 +34,14 @@ SCENARIOS = (
     Scenario(
         name="AI slow for 30 minutes",
         story="Each answer of the AI takes 6 s, from 10:00 to 10:30. The page is that of what "
-        "tenants are promised; no ticket repeats it.",
+        "tenants are promised.",
         begins=MONDAY_MORNING,
         lasts=90,
         world=World(changes=(Slow(Component.AI_PROVIDER, seconds=6, until=30),)),
-        told=(Told("SMSLatencyBudgetBurn", within=12, over=60),),
-        fails_today="HTTPResponsesSlow pages as well, and first",
+        told=(
+            Told("SMSLatencyBudgetBurn", within=12, over=60),
+            Told("HTTPResponsesSlow", TICKET, within=10, over=60),
+        ),
     ),
     Scenario(
         name="SMS agent flaps",
@@ -53,8 +57,10 @@ SCENARIOS = (
         told=(
             Told("SMSWorkflowsFailing", within=6, over=60),
             Told("UpstreamFailing", TICKET, within=4, over=50),
+            Told("FailedWorkflowsWaiting", TICKET, within=40, over=60),
         ),
-        fails_today="the budget of SMS in time pages as well",
+        fails_today="SMSWorkflowsFailing ends and begins with each burst, and the budget of SMS "
+        "in time pages as well",
     ),
     Scenario(
         name="Database down for 5 minutes",
@@ -65,12 +71,13 @@ SCENARIOS = (
             changes=(Fails(Component.DATABASE, until=5, error=ErrorType.DATABASE),),
         ),
         told=(Told("DatabaseFailing", within=3, over=12),),
-        fails_today="what it causes is not held back",
+        fails_today="the route that the database failed is told by ticket as well",
     ),
     Scenario(
         name="AI down at night",
         story="At two in the morning, with 12 SMS an hour, the AI provider fails for an hour. Too "
-        "few calls to say so within minutes; the budget pages, and the breaker's ticket says why.",
+        "few calls to wake anybody; the breaker's ticket says what is down, before that of the "
+        "workflows that wait and that of the budget.",
         begins=MONDAY_NIGHT,
         lasts=90,
         world=World(
@@ -78,9 +85,9 @@ SCENARIOS = (
             changes=(Fails(Component.AI_PROVIDER, until=60),),
         ),
         told=(
-            Told("AIAnswersBudgetBurn", within=30, over=75),
             Told("CircuitBreakerOpen", TICKET, within=25, over=80),
+            Told("FailedWorkflowsWaiting", TICKET, within=45, over=85),
+            Told("AIAnswersBudgetBurn", TICKET, within=55),
         ),
-        fails_today="two budgets page, and their pages end and begin with each SMS",
     ),
 )

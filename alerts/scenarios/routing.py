@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from alerts.rules import RULESET
 from prometheus_tools.scratch_alertmanager import scratch_alertmanager
 
 Alert = frozenset[tuple[str, str]]
@@ -94,7 +95,7 @@ def _wait_until_taken(address: str, posted: Sequence[Mapping[str, str]]) -> None
     """
     names = dict.fromkeys(labels["alertname"] for labels in posted)
     both = [
-        {"alertname": name, "severity": severity, "job": _LAST}
+        {"alertname": name, "severity": severity, "job": _LAST, **dict([RULESET])}
         for name in (*names, "ServiceDown", "AvailabilityBudgetBurn", "SMSWorkflowsFailing")
         for severity in ("page", "ticket")
     ]

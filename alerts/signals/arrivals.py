@@ -35,28 +35,46 @@ _WEEK_HOURS = 7 * 24
 
 
 def _quietest(hours_ago: int) -> str:
-    """The lowest an hour was that ended within an hour of then."""
-    return f"min by (job) (min_over_time({_AN_HOUR}[2h] offset {hours_ago - 1}h))"
+    """The lowest of the hours that ended between an hour before then and two hours after.
+
+    An hour to each side for the clock, and one more for an hour whose end is quieter than it. Known
+    if the first of them is.
+    """
+    lowest = f"min_over_time({_AN_HOUR}[3h] offset {hours_ago - 2}h)"
+    return f"min by (job) ({lowest} and {_AN_HOUR} offset {hours_ago + 1}h)"
 
 
 IN_WEEK = f"job_week:{_NAME}:usual_avg1h"
 WEEKS_KNOWN = Record(f"job:{_NAME}:usual_weeks", f"count by (job) ({IN_WEEK})")
 USUAL = Record(f"job:{_NAME}:usual_avg1h", f"quantile by (job) (0.5, {IN_WEEK}) or {_quietest(24)}")
-# A rate a second, of the moments at which it is known what is received.
-USUAL_NOW = Record(f"job:{_NAME}:usual_rate5m", f"{USUAL} and on (job) {sms.RECEIVED}")
+"""A second."""
 
 
-def _counted(rate: Record, window: str, step: str, seconds: int, what: str) -> Record:
-    # The step is said: the sum must not depend on how often the rule is evaluated.
+# The steps are said: a sum must not depend on how often rules are evaluated.
+_MINUTES, _FIVES = ("1m", 60), ("5m", 300)
+_WINDOWS = {"10m": _MINUTES, "1h": _MINUTES, "1d": _FIVES}
+
+
+def _received(window: str) -> Record:
+    step, seconds = _WINDOWS[window]
     return Record(
-        f"job:{_NAME}:{what}{window}", f"sum_over_time({rate}[{window}:{step}]) * {seconds}"
+        f"job:{_NAME}:received{window}",
+        f"sum_over_time({sms.RECEIVED}[{window}:{step}]) * {seconds}",
     )
 
 
-_WINDOWS = (("10m", "1m", 60), ("1h", "1m", 60), ("1d", "5m", 300))
-"""Each with the step at which it is added up, also in seconds."""
-RECEIVED = {one[0]: _counted(sms.RECEIVED, *one, "received") for one in _WINDOWS}
-EXPECTED = {one[0]: _counted(USUAL_NOW, *one, "usual") for one in _WINDOWS}
+def _expected(window: str, usual: str) -> Record:
+    step, seconds = _WINDOWS[window]
+    known = f"count_over_time({sms.RECEIVED}[{window}:{step}]) * {seconds}"
+    return Record(f"job:{_NAME}:usual{window}", f"{usual} * on (job) {known}")
+
+
+RECEIVED = {window: _received(window) for window in _WINDOWS}
+EXPECTED = {
+    "10m": _expected("10m", f"{USUAL}"),
+    "1h": _expected("1h", f"{USUAL}"),
+    "1d": _expected("1d", f"avg_over_time({USUAL}[1d])"),
+}
 _STILL = 1.5
 LAST_HOUR = Record(f"job:{_NAME}:to_usual_ratio1h", ratio(f"{RECEIVED['1h']}", f"{EXPECTED['1h']}"))
 
@@ -64,9 +82,7 @@ LAST_HOUR = Record(f"job:{_NAME}:to_usual_ratio1h", ratio(f"{RECEIVED['1h']}", f
 def _to_usual(thresholds: Thresholds) -> Record:
     """Over the shortest time in which some are sure to come."""
     enough = thresholds.sms_missing_usual
-    shares = (
-        f"{RECEIVED[window]} / ({EXPECTED[window]} >= {enough:g})" for window, _, _ in _WINDOWS
-    )
+    shares = (f"{RECEIVED[window]} / ({EXPECTED[window]} >= {enough:g})" for window in _WINDOWS)
     return Record(f"job:{_NAME}:to_usual_ratio", " or ".join(shares))
 
 
@@ -167,7 +183,7 @@ def group(thresholds: Thresholds) -> Group:
         interval="1m",
         follows=("seasonality", "sms"),
         records=(
-            *(*usual, WEEKS_KNOWN, USUAL, USUAL_NOW),
+            *(*usual, WEEKS_KNOWN, USUAL),
             *(*RECEIVED.values(), *EXPECTED.values()),
         ),
         signals=(silence(thresholds), fewer(thresholds)),

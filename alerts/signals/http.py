@@ -15,6 +15,7 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, or_zero, quantile, ratio, seconds
+from alerts.signals.slo import BURN_RATES, burn_rate
 from app.core import catalogue
 from app.core.events import DatabaseFailed, OperationRetried
 from app.core.objectives import PROBES
@@ -136,6 +137,7 @@ def slow(thresholds: Thresholds) -> Signal:
 
 def route_failing(thresholds: Thresholds) -> Signal:
     """The share of each route's requests that failed: the whole hides a route that few use."""
+    paged = BURN_RATES[0]
     return Signal(
         title="Requests of a route answered 5xx",
         meaning="Share of a route's requests answered 5xx over an hour. Good is 0.",
@@ -146,14 +148,13 @@ def route_failing(thresholds: Thresholds) -> Signal:
                 alert="RouteFailing",
                 comparison=Comparison.ABOVE,
                 value=thresholds.route_error_ratio,
-                # Where it is enough of all requests, their budget pages.
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
                 summary="{{ $labels.job }} fails requests for {{ $labels.http_route }}",
                 description="What this route is for does not work, or not always. Share of its "
                 "requests over an hour.",
                 action="Find the exception in the log, and repeat one of the requests.",
-                pending="30s",
+                pending="10m",
                 keep_firing="5m",
                 guards=(
                     Guard(
@@ -163,6 +164,13 @@ def route_failing(thresholds: Thresholds) -> Signal:
                         on=("job", ROUTE),
                     ),
                     Guard(ROUTE_ERRORS_SEEN, Comparison.AT_LEAST, LASTING, on=("job", ROUTE)),
+                    # Where it is enough of all requests, their budget has paged.
+                    Guard(
+                        burn_rate(paged.long),
+                        Comparison.BELOW,
+                        paged.factor(thresholds.slo_period_days),
+                        matchers='slo="availability"',
+                    ),
                 ),
                 logs=LogQuery((UnhandledError, DatabaseFailed)),
             ),
@@ -211,6 +219,7 @@ def group(thresholds: Thresholds) -> Group:
         name="http",
         dashboard=Dashboard.SERVICES,
         about="Requests by route, and of the whole service without its probes.",
+        follows=("slo",),
         records=(
             *(RATE, ROUTE_ERROR_RATIO, P50, P99),
             *(SERVED_RATE, served_slow(thresholds)),

@@ -43,10 +43,14 @@ PAGING_INTEGRATIONS = ("pagerduty", "webhook")
 """Those of Alertmanager's ways to people that wake somebody."""
 
 
+def _program(metric: Metric) -> str:
+    """The matcher of our own Prometheus or Alertmanager, whichever has ``metric``."""
+    return _ALERTMANAGER if metric.name.startswith(f"{ALERTMANAGER}_") else _PROMETHEUS
+
+
 def _of(metric: Metric) -> str:
-    """The series of ``metric`` that our own Prometheus or Alertmanager has."""
-    program = _ALERTMANAGER if metric.name.startswith(f"{ALERTMANAGER}_") else _PROMETHEUS
-    return f"{metric.name}{{{program}}}"
+    """The series of ``metric`` that our own programs have."""
+    return f"{metric.name}{{{_program(metric)}}}"
 
 
 def _increase(metric: Metric, level: str, window: str) -> str:
@@ -392,7 +396,7 @@ def alertmanagers() -> Signal:
     )
 
 
-def config_reloaded(program: str, metric: Metric, job: str) -> Signal:
+def config_reloaded(program: str, metric: Metric) -> Signal:
     """Whether ``program`` took its configuration when it last read it."""
     return Signal(
         title=f"Configuration of {program}",
@@ -411,7 +415,7 @@ def config_reloaded(program: str, metric: Metric, job: str) -> Signal:
                 "its next restart it will not start at all.",
                 action="Its log names the line that it refuses. `make check` also names it.",
                 pending="1m",
-                matchers=f'job="{job}"',
+                matchers=_program(metric),
                 labels={"program": program.lower()},
             ),
         ),
@@ -503,8 +507,8 @@ def retention() -> Signal:
     """Whether samples are kept for as long as the rules look back."""
     return Signal(
         title="Samples are kept for",
-        meaning=f"How long Prometheus keeps samples. The rules read {LONGEST_LOOK_BACK_DAYS} days. "
-        "Empty where only their size limits it.",
+        meaning="How long Prometheus keeps samples. Good is what the rules read: "
+        f"{LONGEST_LOOK_BACK_DAYS} days or more. Empty where only their size limits it.",
         unit=Unit.SECONDS,
         source=RETENTION,
         thresholds=(
@@ -649,10 +653,8 @@ def group(thresholds: Thresholds) -> Group:
             undelivered(thresholds),
             queue(thresholds),
             alertmanagers(),
-            config_reloaded("Prometheus", exporters.CONFIG_RELOADED, PROMETHEUS_JOB),
-            config_reloaded(
-                "Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED, ALERTMANAGER_JOB
-            ),
+            config_reloaded("Prometheus", exporters.CONFIG_RELOADED),
+            config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
             retention(),
             tsdb(thresholds),
             ingesting(thresholds),

@@ -97,6 +97,8 @@ def growth(thresholds: Thresholds) -> Record:
     )
 
 
+_UNTIL_FORGOTTEN = "8m"
+"""Until the windows of what it holds back are over, so that a rollback calls nobody."""
 _ROLL_BACK = "Roll it back now, and look for the cause later."
 
 
@@ -121,7 +123,7 @@ def failing(thresholds: Thresholds) -> Signal:
                 "accepted, managers can't decide. Share of its requests over 5 minutes.",
                 action=_ROLL_BACK,
                 pending="30s",
-                keep_firing="1m",
+                keep_firing=_UNTIL_FORGOTTEN,
                 guards=(
                     _IS_NEW,
                     Guard(ERRORS_5M, Comparison.AT_LEAST, thresholds.minimum_failures, _ON),
@@ -156,7 +158,7 @@ def slow(thresholds: Thresholds) -> Signal:
                 "which adds load. Share of its requests over 5 minutes.",
                 action=f"Is an upstream slow? Then it is not the release. If none is: {_ROLL_BACK}",
                 pending="30s",
-                keep_firing="1m",
+                keep_firing=_UNTIL_FORGOTTEN,
                 guards=(
                     _IS_NEW,
                     Guard(SLOW_5M, Comparison.AT_LEAST, thresholds.minimum_failures, _ON),

@@ -43,6 +43,9 @@ _LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}} offset 1d)"
 
 OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
 CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}{{{ALL_OURS}}}[30m])")
+ANY_UP = Record(f"job:{UP}:max", f"max by (job) ({OURS})")
+REACHABLE = Record(f"job:{UP}:reachable", f"{ANY_UP} or 0 * last_over_time({ANY_UP}[1d])")
+"""1 while any instance is scraped, and 0 for a day after the last one has gone from discovery."""
 INSTANCES = Record(f"job:{UP}:count", f"count by (job) ({OURS})")
 GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
 MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
@@ -67,18 +70,28 @@ NEEDED = (
     catalogue.OPERATION_DURATION.count,
     catalogue.SMS_RECEIVED.name,
     catalogue.SMS_IN_FLIGHT.name,
+    catalogue.SMS_CAPACITY.name,
+    catalogue.APPROVALS.name,
+    catalogue.APPROVAL_QUEUE_OLDEST_AGE.name,
+    catalogue.ESCALATIONS_OLDEST_AGE.name,
     catalogue.BUILD_INFO.name,
 )
-"""Series that pages are made from, and that every instance exposes from its first scrapes on."""
+"""Series that pages are made from, and that every instance exposes from its first minutes on."""
 
 
 def reachable(job: str, severity: Severity, team: Team) -> Signal:
-    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one."""
+    """Whether each target of ``job`` is scraped; a job that lost all its targets counts as one.
+
+    Not of the orchestrator: that is ServiceDown, which knows where.
+    """
+    known = f'min by (job, instance) ({UP}{{job="{job}"}})'
     return Signal(
         title=f"{job} reachable",
         meaning="1 where the last scrape of a target worked. All should be at 1.",
         unit=Unit.COUNT,
-        source=f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
+        source=known
+        if job == ORCHESTRATOR_JOB
+        else f'{UP}{{job="{job}"}} or absent({UP}{{job="{job}"}}) - 1',
         thresholds=(
             Threshold(
                 alert="TargetDown",
@@ -109,7 +122,7 @@ def service_down() -> Signal:
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f"max by (job) ({OURS}) or absent({OURS}) - 1",
+        source=f'{REACHABLE} or absent({REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}) - 1',
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -238,12 +251,13 @@ def scrape_duration(thresholds: Thresholds) -> Signal:
         meaning="How long a target takes to answer a scrape. Good is well below a second. At the "
         "timeout it counts as down.",
         unit=Unit.SECONDS,
-        source=f"{exporters.SCRAPE_DURATION.name}{{{ALL_OURS}}}",
+        source=exporters.SCRAPE_DURATION.name,
         thresholds=(
             Threshold(
                 alert="ScrapeSlow",
                 comparison=Comparison.ABOVE,
                 value=thresholds.scrape_seconds,
+                matchers=ALL_OURS,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.job }} at {{ $labels.instance }} answers scrapes slowly",
@@ -262,12 +276,13 @@ def scrape_size(thresholds: Thresholds) -> Signal:
         title="Samples per scrape",
         meaning="Samples that a target exposes in each scrape. Good is as many as last week.",
         unit=Unit.COUNT,
-        source=f"{exporters.SCRAPE_SAMPLES.name}{{{ALL_OURS}}}",
+        source=exporters.SCRAPE_SAMPLES.name,
         thresholds=(
             Threshold(
                 alert="ScrapeTooLarge",
                 comparison=Comparison.ABOVE,
                 value=thresholds.scrape_samples,
+                matchers=ALL_OURS,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.job }} at {{ $labels.instance }} exposes too many samples",
@@ -339,7 +354,7 @@ def group(thresholds: Thresholds) -> Group:
         name="scraping",
         dashboard=Dashboard.MONITORING,
         about="Whether Prometheus sees its targets, and how many samples they expose.",
-        records=(MORE_SAMPLES, INSTANCES),
+        records=(MORE_SAMPLES, INSTANCES, ANY_UP, REACHABLE),
         signals=(
             service_down(),
             missing(thresholds),

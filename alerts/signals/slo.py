@@ -30,7 +30,7 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, ratio, seconds
-from alerts.signals.scraping import OURS
+from alerts.signals.scraping import REACHABLE
 from app.core.events import ServiceStarted, StartRefused
 from app.core.objectives import Counted, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
@@ -64,10 +64,10 @@ class BurnRate:
 BURN_RATES = tuple(
     BurnRate(limit, long, short, pending)
     for limit, (long, short, pending) in zip(
-        BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "1m"), ("3d", "6h", "5m")), strict=True
+        BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "2m"), ("3d", "6h", "5m")), strict=True
     )
 )
-FAST, SLOW = ("5m", "30m", "1h", "6h"), ("3d",)
+FAST, SLOW = ("5m", "30m", "1h"), ("6h", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""
 
 TOTAL, ERRORS = "job_slo:sli_total:rate2m", "job_slo:sli_errors:rate2m"
@@ -75,10 +75,6 @@ SLICE = "5m"
 SLICE_TOTAL = Record(f"job_slo:sli_total:increase{SLICE}", added(TOTAL, SLICE))
 SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", added(ERRORS, SLICE))
 """Events of 5 minutes: windows of days add these up, one in 5 minutes, however many there are."""
-
-ANY_UP = Record(f"job:{UP.name}:max", f"max by (job) ({OURS})")
-REACHABLE = Record(f"job:{UP.name}:reachable", f"{ANY_UP} or 0 * last_over_time({ANY_UP}[1d])")
-"""1 while any instance is scraped, and 0 for a day after the last one has gone from discovery."""
 
 
 def lasting(window: str) -> Record:
@@ -104,13 +100,15 @@ def _comes_again(burn: BurnRate) -> Guard:
 class Promised:
     """An objective in PromQL: events a second by job, and those of them that failed.
 
-    ``evidence`` is what a page asks for besides, so that one burst calls nobody.
+    ``evidence`` is what a page asks for besides, so that one burst calls nobody; ``keep_firing`` is
+    for how long it goes on after the last, so that what comes again is told once.
     """
 
     objective: Objective
     total: str
     errors: str
     evidence: Callable[[BurnRate], Guard] = _goes_on
+    keep_firing: str = "0s"
 
 
 def reachability(thresholds: Thresholds) -> Promised:
@@ -132,6 +130,7 @@ def reachability(thresholds: Thresholds) -> Promised:
         total=f"0 * {REACHABLE} + 1",
         errors=f"1 - {REACHABLE}",
         evidence=_comes_again,
+        keep_firing="15m",
     )
 
 
@@ -278,6 +277,7 @@ def burning(
                 action=objective.action,
                 logs=LogQuery(objective.logged, where=objective.logged_where),
                 pending=burn.pending,
+                keep_firing=one.keep_firing,
                 matchers=f'slo="{objective.name}"',
                 guards=(
                     *guards,
@@ -349,8 +349,8 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives: what counts, what fails, what is promised.",
+            follows=("scraping",),
             records=(
-                *(ANY_UP, REACHABLE),
                 *(Record(TOTAL, each.total, labels) for each, labels in labelled),
                 *(Record(ERRORS, each.errors, labels) for each, labels in labelled),
                 *(objective_record(each.objective) for each in every),
@@ -361,11 +361,11 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over hours: the burn rates that page.",
-            follows=("slo_events",),
+            about="Objectives over an hour and less: the burn rates that page at once.",
+            follows=("slo_events", "scraping"),
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
-                *(failures(burn.long) for burn in paging),
+                *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
                 *(lasting(burn.short) for burn in paging),
                 *(turns(burn.long) for burn in paging),
             ),
@@ -385,7 +385,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             name="slo_long",
             dashboard=Dashboard.ALERTS,
             source="slo",
-            about="Objectives over days: burn rates for tickets, and the budget that is left.",
+            about="Objectives over hours and days: slower burn rates, and the budget that is left.",
             interval="1m",
             follows=("slo_events", "slo", "slo_slices"),
             records=(

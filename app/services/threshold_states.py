@@ -129,21 +129,16 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
             warning=warning,
             critical=critical,
         )
-    for component, name, alert, seconds in (
-        (Component.AI_PROVIDER, "ai_slow_ratio", "SMSLatencyBudgetBurn", limits.ai_slow_seconds),
-        (Component.DATABASE, "database_slow_ratio", "DatabaseSlow", limits.database_slow_seconds),
-    ):
-        total = recent.of(
-            catalogue.OPERATION_DURATION, component=component, outcome=Outcome.SUCCESS
-        )
-        yield share(
-            name,
-            alert,
-            f"share of the {component.replace('_', ' ')}'s calls that took longer "
-            f"than {seconds:g} s",
-            Share(total.above(seconds), total.count),
-            warning=limits.slow_ratio,
-        )
+    statements = recent.of(
+        catalogue.OPERATION_DURATION, component=Component.DATABASE, outcome=Outcome.SUCCESS
+    )
+    yield share(
+        "database_slow_ratio",
+        "DatabaseSlow",
+        f"share of the database's calls that took longer than {limits.database_slow_seconds:g} s",
+        Share(statements.above(limits.database_slow_seconds), statements.count),
+        warning=limits.slow_ratio,
+    )
 
 
 def _failing(

@@ -18,11 +18,14 @@ from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
+from tests.length import only_long
 from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
 FILES = sorted(paths.RULE_TESTS.rglob("*.yml"))
+AT_THE_FLOOR = ("business", "monitoring_alerts", "runtime", "operations_records")
+"""Files whose tests `make test` runs; those of all run in `make test-all`."""
 
 
 def cases_of(file: Path) -> list[dict[str, Any]]:
@@ -47,7 +50,11 @@ def test_rules_pass(file: Path, floor: Tool) -> None:
     promtool.check_rules(file, floor)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [f if f.stem in AT_THE_FLOOR else pytest.param(f, marks=only_long) for f in FILES],
+    ids=lambda file: file.stem,
+)
 def test_rule_tests_hold(file: Path, floor: Tool) -> None:
     promtool.test_rules(file, floor)
 

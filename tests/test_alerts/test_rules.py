@@ -11,7 +11,7 @@ import yaml
 from pydantic import AnyHttpUrl
 
 from alerts import generated, paths
-from alerts.check import unknown_in
+from alerts.check import unknown_in, unusable_environments
 from alerts.expressions import Vocabulary
 from alerts.identity import IDENTITY
 from alerts.model import Record, Severity, Team, Unit, records
@@ -21,6 +21,7 @@ from alerts.rules import rule_files
 from alerts.semantics import Semantics
 from alerts.signals import groups
 from alerts.signals.slo import BURN_RATES
+from app.core import config
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from app.logs.__main__ import main as query_logs
@@ -141,20 +142,21 @@ def test_the_command_to_find_its_lines_is_one_that_the_query_tool_takes(
 def test_a_changed_threshold_changes_condition_and_text() -> None:
     (rule,) = alert_rules("AIProviderFailing", ai_error_ratio=0.25)
     assert "> 0.25" in rule["expr"]
-    assert "above 25% for 30s" in rule["annotations"]["description"]
+    assert "above 25% for 75s" in rule["annotations"]["description"]
 
 
-def test_a_tighter_objective_pages_at_a_smaller_error_ratio() -> None:
-    rules = alert_rules("AvailabilityBudgetBurn", availability_objective=0.9999)
-    for rule, limit in zip(rules, ("0.00144", "0.0006", "0.0003", "0.0001"), strict=True):
-        assert rule["expr"].count(f"> {limit}\n") == 2
+def test_budgets_say_how_fast_they_burn_by_the_value() -> None:
+    for rule in not_empty(alert_rules("AvailabilityBudgetBurn")):
+        assert "{{ $value | humanize }} times as fast" in rule["annotations"]["description"]
 
 
-def test_a_longer_period_has_a_larger_budget_to_spend() -> None:
-    rules = alert_rules("AvailabilityBudgetBurn", slo_period_days=60)
-    assert "28.8 times as fast" in rules[0]["annotations"]["description"]
-    assert "budget of 60 days" in rules[0]["annotations"]["description"]
-    assert "[60d]" in rule_files(Thresholds(slo_period_days=60), Links())["slo_long.yml"]
+def test_a_period_of_four_weeks_scales_its_burn_rates() -> None:
+    rules = alert_rules("AvailabilityBudgetBurn", slo_period_days=28)
+    # The last one would be below what is allowed.
+    for rule, limit in zip(rules, ("13.44", "5.6", "1"), strict=True):
+        assert rule["expr"].count(f" > {limit}\n") == 2, rule["expr"]
+    assert "budget of 28 days" in rules[0]["annotations"]["description"]
+    assert "[28d:5m]" in rule_files(Thresholds(slo_period_days=28), Links())["slo_long.yml"]
 
 
 def test_a_limit_between_two_buckets_is_refused_with_the_choice() -> None:
@@ -237,4 +239,20 @@ def test_the_short_window_is_a_twelfth_of_the_long_one() -> None:
 
 
 def test_burn_rates_are_those_of_the_workbook() -> None:
-    assert [burn.factor(30) for burn in BURN_RATES] == [14.4, 6, 3, 1]
+    assert [burn.factor(30) for burn in BURN_RATES] == [14.4, 6, 1]
+
+
+def test_the_rules_of_every_environment_are_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert unusable_environments() == []
+    file = tmp_path / "environments.toml"
+    file.write_text(
+        "[lenient.thresholds]\navailability_objective = 0.9\n"
+        "[odd.thresholds]\nsms_latency_seconds = 2.2\n"
+    )
+    monkeypatch.setattr(config, "ENVIRONMENTS", file)
+    lenient, odd = unusable_environments()
+    # Failures can't come fourteen times as fast as one in ten.
+    assert re.match("environment lenient: .*availability", lenient, re.IGNORECASE | re.DOTALL)
+    assert odd.startswith("environment odd: sms_latency_seconds=2.2 is not a bucket bound")

@@ -221,9 +221,9 @@ def test_what_an_environment_overrides_comes_after_the_variables(
     assert staging.availability_objective < default.availability_objective
     assert staging.ai_error_ratio == default.ai_error_ratio
     monkeypatch.setenv("ORCHESTRATOR_ENVIRONMENT", "staging")
-    monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__AVAILABILITY_OBJECTIVE", "0.9")
+    monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__AVAILABILITY_OBJECTIVE", "0.95")
     settings = load_settings()
-    assert settings.thresholds.availability_objective == 0.9
+    assert settings.thresholds.availability_objective == 0.95
     assert settings.thresholds.minimum_failures == staging.minimum_failures
 
 

@@ -18,7 +18,7 @@ groups:
         expr: job:things:sum > 1
         labels: {severity: ticket}
         annotations:
-          description: A long text that says what it means for whom, and what to do. Now {{ $value }}.
+          description: A text that says what it means for whom, and what to do. Now {{ $value }}.
           action: Nothing.
 """
 
@@ -44,7 +44,7 @@ def test_an_annotation_that_differs(tmp_path: Path, each_promtool: Tool) -> None
         exp_alerts:
           - exp_labels: {job: a, severity: ticket}
             exp_annotations:
-              description: A long text that says what it means for whom, and what to do. Now 3.
+              description: A text that says what it means for whom, and what to do. Now 3.
               action: Nothing.
 """
     (found,) = failures(tmp_path, each_promtool, cases)

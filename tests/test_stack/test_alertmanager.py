@@ -56,6 +56,12 @@ def test_a_file_switches_a_receiver_on_and_off_again(tmp_path: Path, secrets: Pa
     assert not written.exists()
 
 
+def test_it_is_said_that_nobody_listens_to_the_watchdog(tmp_path: Path, secrets: Path) -> None:
+    assert "Nobody notices when alerting itself stops" in alertmanager.note(secrets)
+    (secrets / "watchdog_url").write_text("https://heartbeat.example")
+    assert "Nobody" not in alertmanager.note(secrets)
+
+
 def test_what_lacks_a_setting_is_named(
     tmp_path: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
