@@ -83,7 +83,7 @@ SCENARIOS = (
         begins=MONDAY_MORNING,
         lasts=20,
         world=World(sms_an_hour=3_600_000, instances=4, capacity=400),
-        told=(Told("AIQuotaNearlyUsed", TICKET, within=-30),),
+        told=(Told("AIQuotaNearlyUsed", TICKET, within=-5),),
         fails_today="the queue's limit does not grow with the decisions",
     ),
     Scenario(
@@ -96,7 +96,7 @@ SCENARIOS = (
         ),
         told=(
             # Calls that the breaker refuses need no quota: it ends, and is told again.
-            Told("AIQuotaNearlyUsed", TICKET, within=-30, notifications=2),
+            Told("AIQuotaNearlyUsed", TICKET, within=-5, notifications=2),
             Told("AIProviderFailing", within=3, over=20),
         ),
         fails_today="the queue's limit does not grow with the decisions",

@@ -22,8 +22,11 @@ Alert = frozenset[tuple[str, str]]
 """The labels of an alert that fires."""
 
 _FIRING = f'{ALERTS}{{alertstate="firing",severity!="info"}}'
-_SHARING = 30
-"""Scenarios that share one Prometheus: it costs as much for one as for some."""
+_SHARING, _ALERTS = 16, 300
+"""Scenarios that share one Prometheus, and the alerts to evaluate for them: it costs as much for
+one as for some."""
+_TOO_MUCH = "too many samples"
+"""promtool's queries may load 10,000; a real Prometheus's 50 million."""
 _DROPPED = frozenset({"__name__", "alertstate", SCENARIO})
 
 
@@ -84,12 +87,28 @@ def _batches(wanted: Iterable[Part]) -> Iterator[list[Part]]:
         elif part.alerts:
             sharing.setdefault((each.step, each.groups, bool(each.blind)), []).append(part)
     for of in sharing.values():
-        of.sort(key=lambda part: part.scenario.steps)
-        for first in range(0, len(of), _SHARING):
-            yield of[first : first + _SHARING]
+        batch: list[Part] = []
+        for part in sorted(of, key=lambda part: part.scenario.steps):
+            alerts = sum(len(each.alerts) for each in (*batch, part))
+            if batch and (len(batch) == _SHARING or alerts > _ALERTS):
+                yield batch
+                batch = []
+            batch.append(part)
+        yield batch
 
 
 def _evaluated(batch: list[Part], rules: Rules, tool: Tool) -> dict[str, Timeline]:
+    """The batch's timelines, evaluated in halves where it is too much at once."""
+    try:
+        return _evaluated_at_once(batch, rules, tool)
+    except promtool.CheckFailedError as error:
+        if len(batch) == 1 or _TOO_MUCH not in str(error):
+            raise
+        half = len(batch) // 2
+        return _evaluated(batch[:half], rules, tool) | _evaluated(batch[half:], rules, tool)
+
+
+def _evaluated_at_once(batch: list[Part], rules: Rules, tool: Tool) -> dict[str, Timeline]:
     first = batch[0].scenario
     with TemporaryDirectory(prefix="scenarios-") as name:
         folder = Path(name)

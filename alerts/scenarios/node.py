@@ -2,7 +2,7 @@
 
 from alerts import exporters
 from alerts.scenarios.changes import Sets
-from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
+from alerts.scenarios.scenario import LEAD_MINUTES, MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import Change, World
 
 _ROOT = {"device": "/dev/vda1", "fstype": "ext4", "mountpoint": "/"}
@@ -68,7 +68,9 @@ SCENARIOS = (
         story="The clock of the machine is 20 s ahead of Prometheus's for half an hour.",
         begins=MONDAY_MORNING,
         lasts=60,
-        world=World(changes=(Sets(exporters.NODE_TIME, 40 * 60 + 20, until=30, per_minute=60),)),
+        world=World(
+            changes=(Sets(exporters.NODE_TIME, LEAD_MINUTES * 60 + 20, until=30, per_minute=60),)
+        ),
         told=(Told("ClocksDisagree", TICKET, "platform", within=12, over=36),),
     ),
 )

@@ -1,7 +1,7 @@
 """The orchestrator's process: what stands still, and what its clock does."""
 
 from alerts.scenarios.changes import Counts, Restart, Sets
-from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
+from alerts.scenarios.scenario import LEAD_MINUTES, MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import World
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask
@@ -18,7 +18,7 @@ SCENARIOS = (
             changes=(
                 Sets(
                     catalogue.BACKGROUND_TASK_LAST_ROUND,
-                    40 * 60,
+                    LEAD_MINUTES * 60,
                     until=40,
                     labels=_SWEEP,
                 ),

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from alerts.scenarios.world import Rhythm, World
 
-LEAD_MINUTES = 40
-"""So long all is well before minute 0, unless a scenario says otherwise: longer than half of the
-hour over which the budgets' pages look, which ask for that much."""
+LEAD_MINUTES = 15
+"""So long all is well before minute 0, unless a scenario says otherwise: rates over 5 minutes have
+come to rest, and what fires without a reason has had the time to. Each minute costs."""
 
 EVERY_15_SECONDS = 15
 """How often the stack scrapes and evaluates."""
