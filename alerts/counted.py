@@ -36,7 +36,7 @@ def step(window: str) -> int:
     No more than are needed: a subquery holds all of its samples at the same time, and promtool
     takes 10,000 of them.
     """
-    return 15 if seconds(window) <= 300 else 30
+    return 15 if seconds(window) <= 300 else 60
 
 
 def added(rate: str, window: str) -> str:

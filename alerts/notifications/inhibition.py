@@ -78,7 +78,7 @@ _CAUSES = (
     ),
     Inhibition(
         "It is the release, and rolling it back is the cure.",
-        source=('alertname=~"Release(Failing|Slow)"', PAGES),
+        source=('alertname=~"ReleaseFailing|ReleaseSlow"', PAGES),
         target=('alertname=~"ReleaseWorse|RouteFailing|HTTPResponsesSlow"',),
     ),
     Inhibition(
@@ -89,15 +89,28 @@ _CAUSES = (
     ),
 )
 
-_SPENT_BY = {
-    "availability": ('alertname=~"Release(Failing|Slow)|DatabaseFailing"',),
-    "sms_latency": (
-        'alertname=~"Release(Failing|Slow)|SMSWorkflowsFailing|AIProviderFailing|DatabaseFailing"',
+_FAIL_FOR_OTHER = ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"')
+
+_SPENT_BY: dict[str, tuple[tuple[str, ...], ...]] = {
+    # An upstream that refuses what workflows send refuses what managers send as well.
+    "availability": (
+        ('alertname=~"DatabaseFailing|ReleaseFailing|ReleaseSlow"',),
+        _FAIL_FOR_OTHER,
     ),
-    "ai_answers": ('alertname="AIProviderFailing"',),
-    "sms_delivery": ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"'),
+    "sms_latency": (
+        (
+            'alertname=~"AIProviderFailing|DatabaseFailing|ReleaseFailing|ReleaseSlow|'
+            'SMSWorkflowsFailing"',
+        ),
+    ),
+    "ai_answers": (('alertname="AIProviderFailing"',),),
+    "sms_delivery": (_FAIL_FOR_OTHER,),
 }
-"""What spends an objective's budget, and calls somebody for it by its own name."""
+"""What spends an objective's budget, and calls somebody for it by its own name.
+
+Such a cause has to go on firing for as long as the budget's short window remembers it, or else the
+budget calls when all is over.
+"""
 
 
 def inhibitions() -> tuple[Inhibition, ...]:
@@ -108,10 +121,11 @@ def inhibitions() -> tuple[Inhibition, ...]:
         *(
             Inhibition(
                 f"What spends the budget of {slo} has called somebody already.",
-                source=(*causes, PAGES, 'slo=""'),
+                source=(*cause, PAGES, 'slo=""'),
                 target=(f'slo="{slo}"',),
             )
             for slo, causes in _SPENT_BY.items()
+            for cause in causes
         ),
         *_of_severities(every),
         *_of_windows(every),

@@ -79,6 +79,13 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
             key: opened / received[("job", dict(key)["job"]),]
             for key, opened in escalations.items()
         },
+        business.JUST_ESCALATED_PER_SMS.name: {
+            key: opened
+            / universe.increases(catalogue.SMS_RECEIVED.name, 600)[("job", dict(key)["job"]),]
+            for key, opened in universe.increases(
+                catalogue.ESCALATIONS.name, 600, ("job", "type")
+            ).items()
+        },
         business.RECEIVED.name: received,
         business.ANSWERS.name: universe.increases(responses, _HOUR),
         business.PAYMENT_PLANS.name: universe.increases(

@@ -60,8 +60,8 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         sms.P99.name: universe.quantiles(0.99, _DURATION),
         sms.FAILED.name: failed,
         sms.FAILED_BY_STEP.name: by_step,
-        sms.FAILED_FOR_AI.name: by_cause,
-        sms.FAILED_RATIO.name: ratios,
+        sms.FAILED_FOR_AI.name: for_ai,
+        sms.FAILED_RATIO: ratios,
         sms.JUST_FAILED_RATIO.name: {
             key: rate / universe.rates(_DURATION.count, 90)[key]
             for key, rate in universe.rates(_DURATION.count, 90, where=has_failed).items()

@@ -5,11 +5,11 @@ What needs days is given as what is recorded of it.
 
 from datetime import datetime
 
-from alerts.scenarios.changes import Sets
+from alerts.scenarios.changes import Counts, Sets
 from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import Rhythm, World
 from app.core import catalogue
-from app.core.catalogue import Severity
+from app.core.catalogue import EscalationType, Severity
 
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
@@ -44,6 +44,13 @@ def _queue(decided: Rhythm, waiting: Rhythm) -> dict[str, Rhythm]:
 
 _DECISIONS = "job:orchestrator_payment_plan_detections"
 _CONFIDENCE = f"job:orchestrator_ai_confidence_ratio:mean_rate1h{_JOB}"
+
+
+_DISPUTE = {
+    "type": EscalationType.PAYMENT_DISPUTE.value,
+    "severity": Severity.MEDIUM.value,
+    "detection": "auto",
+}
 
 
 def _from(since: datetime, before: float, then: float) -> Rhythm:
@@ -91,6 +98,21 @@ SCENARIOS = (
         begins=MONDAY_MORNING,
         lasts=60,
         world=_critical(0, 20),
+    ),
+    Scenario(
+        name="A mailing with wrong balances",
+        story="From 10:00 to 10:40, four in ten SMS dispute a balance.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=World(changes=(Counts(catalogue.ESCALATIONS, 4, 0, 40, labels=_DISPUTE),)),
+        told=(Told("EscalationSurge", TICKET, within=40, over=70),),
+    ),
+    Scenario(
+        name="Many escalations within one scrape",
+        story="A list of 120 disputes is opened at once, and none after.",
+        begins=MONDAY_MORNING,
+        lasts=60,
+        world=World(changes=(Counts(catalogue.ESCALATIONS, labels=_DISPUTE, amount=120, at=10),)),
     ),
     _days(
         "Managers sleep at night",

@@ -21,9 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each scenario; 1 where what was seen is not what was expected, known failures too."""
-    if arguments.write and arguments.names:
+    return tell(arguments.names, write=arguments.write)
+
+
+def tell(names: list[str], *, write: bool) -> int:
+    """Print those of ``names``, or all; ``write`` the table of all into the documentation."""
+    if write and names:
         raise ValueError("--write needs all scenarios; leave out the names")
-    found = outcomes(named(arguments.names), progress=_progress)
+    found = outcomes(named(names), progress=_progress)
     _progress_ends()
     for each in found:
         print(table.report(each))
@@ -34,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         + (f", {known} are known to" if known else ""),
         file=sys.stderr,
     )
-    if arguments.write:
+    if write:
         paths.SCENARIOS.write_text(table.document(found), encoding="utf-8")
         print(paths.in_checkout(str(paths.SCENARIOS)))
     return 1 if differing else 0

@@ -20,15 +20,15 @@ SCENARIOS = (
     ),
     Scenario(
         name="Staging down, and production fails",
-        story="From 10:00 on the AI provider fails in production, and from 10:02 on staging does "
-        "not run. What is down in staging holds nothing back in production.",
+        story="From 10:00 on the AI provider fails in production, and from 10:02 to 10:12 staging "
+        "does not run. What is down in staging holds nothing back in production.",
         begins=MONDAY_MORNING,
         lasts=60,
         world=World(changes=_AI_FAILS),
-        beside=(World(environment="staging", changes=(Down(since=2, until=50),)),),
+        beside=(World(environment="staging", changes=(Down(since=2, until=12),)),),
         told=(
             Told("AIProviderFailing", within=3, over=25, about=_PRODUCTION),
-            Told("ServiceDown", TICKET, within=5, over=60, about=_STAGING),
+            Told("ServiceDown", TICKET, within=5, over=25, about=_STAGING),
         ),
     ),
     Scenario(

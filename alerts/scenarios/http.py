@@ -52,6 +52,22 @@ SCENARIOS = (
         told=(Told("ReleaseFailing", within=4, over=30, about={"version": "1.5.0"}),),
     ),
     Scenario(
+        name="A release is slow",
+        story="Release 1.5.0 comes at 10:00 and takes 10 s for one request in six. It is rolled "
+        "back at 10:20.",
+        begins=MONDAY_MORNING,
+        lasts=50,
+        lead=75,
+        world=World(
+            changes=(
+                Restart(0, version="1.5.0"),
+                Requests(_STATUS, "200", 2, until=20, seconds=10),
+                Restart(20, version="1.4.0"),
+            ),
+        ),
+        told=(Told("ReleaseSlow", within=4, over=32, about={"version": "1.5.0"}),),
+    ),
+    Scenario(
         name="A release doubles the errors",
         story="One request in two hundred is answered 500 before release 1.5.0 comes at 10:00, and "
         "one in a hundred after it. That is a fifth of what rolls it back, and a ticket names it.",

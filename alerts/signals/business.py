@@ -80,6 +80,12 @@ ESCALATIONS_PER_SMS = Record(
     "job_type:orchestrator_escalations:per_sms_increase1h",
     f"{ESCALATIONS} / on (job) group_left () ({RECEIVED} > 0)",
 )
+# What has just come, so that one burst is over before anybody is told of it.
+JUST_ESCALATED_PER_SMS = Record(
+    "job_type:orchestrator_escalations:per_sms_increase10m",
+    f"sum by (job, type) (increase({catalogue.ESCALATIONS.name}[10m])) "
+    f"/ on (job) group_left () (sum by (job) (increase({_RECEIVED.name}[10m])) > 0)",
+)
 
 
 def _largest(metric: Metric) -> Record:
@@ -326,9 +332,17 @@ def surge(thresholds: Thresholds) -> Signal:
                 description="Managers get more conversations than they can take over. "
                 "Escalations of this type in an hour, divided by the SMS received.",
                 action="Read some of these conversations and look for what they have in common.",
-                pending="5m",
+                pending="10m",
                 keep_firing="10m",
-                guards=(Guard(ESCALATIONS, Comparison.AT_LEAST, thresholds.minimum_events, on=()),),
+                guards=(
+                    Guard(ESCALATIONS, Comparison.AT_LEAST, thresholds.minimum_events, on=()),
+                    Guard(
+                        JUST_ESCALATED_PER_SMS,
+                        Comparison.ABOVE,
+                        thresholds.escalation_ratio,
+                        on=("job", "type"),
+                    ),
+                ),
                 logs=LogQuery((EscalationOpened,), where={"type": "{{ $labels.type }}"}),
             ),
         ),
@@ -455,7 +469,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             about="Answers, decisions, escalations and plans of the last hour; what waits now.",
             records=(
                 *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, DECIDED),
-                *(ESCALATIONS, PAYMENT_PLANS),
+                *(ESCALATIONS, JUST_ESCALATED_PER_SMS, PAYMENT_PLANS),
                 *(RECEIVED, CONFIDENCE_MEAN, CONFIDENCE_P10, CONFIDENCE_MEAN_1H),
                 *(QUEUE_LENGTH, FAILED_WORKFLOWS),
                 *ESCALATIONS_OLDEST_BY_URGENCY,

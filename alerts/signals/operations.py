@@ -174,7 +174,8 @@ def failing(thresholds: Thresholds) -> Signal:
                 "it is back, retry the failed workflows.",
                 pending=PERSISTS,
                 # Longer than what it holds back looks back, so that recovery calls nobody.
-                keep_firing="5m",
+                # Longer than what it explains: that would call when all is over.
+                keep_firing="8m",
                 matchers=f'component="{Component.AI_PROVIDER}"',
                 guards=(_enough(thresholds),),
                 absence="TargetDown",
@@ -193,7 +194,8 @@ def failing(thresholds: Thresholds) -> Signal:
                 action="Is the database up, and is its disk full? Then see the exception's class "
                 "in the log.",
                 pending=PERSISTS,
-                keep_firing="5m",
+                # Longer than what it explains: that would call when all is over.
+                keep_firing="8m",
                 matchers=f'component="{Component.DATABASE}"',
                 guards=(_enough(thresholds),),
                 logs=LogQuery((DatabaseFailed, OperationFailed)),

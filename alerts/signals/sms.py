@@ -49,23 +49,20 @@ FAILED_BY_STEP = Record(
     "job_step:orchestrator_workflow_steps_failed:rate5m",
     f"sum by (job, step) (rate({_STEPS_FAILED}[5m]))",
 )
-_BY_CAUSE = f"job_cause:{_COUNT}:failed_rate5m"
 FAILED_FOR_AI = Record(
-    _BY_CAUSE,
+    f"job:{_COUNT}:failed_for_ai_rate5m",
     or_zero(f'sum by (job) ({FAILED_BY_STEP}{{step="{Step.AI_RESPONSE}"}})', TOTAL.name),
-    {"cause": Component.AI_PROVIDER.value},
 )
-"""SMS that failed because the AI wrote no answer."""
-FAILED_FOR_OTHER = Record(
-    _BY_CAUSE,
-    # What is run again counts as a step, but not as an SMS.
-    f'clamp_min({FAILED} - on (job) {_BY_CAUSE}{{cause="{Component.AI_PROVIDER}"}}, 0)',
-    {"cause": "other"},
+FAILED_RATIO = f"job_cause:{_COUNT}:failed_ratio_rate5m"
+FAILED_RATIOS = tuple(
+    Record(FAILED_RATIO, ratio(failed, TOTAL.name), {"cause": cause})
+    for cause, failed in (
+        (Component.AI_PROVIDER.value, FAILED_FOR_AI.name),
+        # What is run again counts as a step, but not as an SMS.
+        ("other", f"clamp_min({FAILED} - {FAILED_FOR_AI}, 0)"),
+    )
 )
-FAILED_RATIO = Record(
-    f"job_cause:{_COUNT}:failed_ratio_rate5m",
-    f"{_BY_CAUSE} / on (job) group_left () ({TOTAL} > 0)",
-)
+"""SMS that failed because the AI wrote no answer, and those that failed for anything else."""
 JUST_FAILED_RATIO = Record(
     f"job:{_COUNT}:failed_ratio_rate90s",
     ratio(
@@ -105,13 +102,13 @@ def failing(thresholds: Thresholds) -> Signal:
                 "again.",
                 # Longer than what has just failed is looked at: one burst is over by then.
                 pending="2m",
-                keep_firing="1m",
+                # For as long as the budget's page remembers it, which says the same.
+                keep_firing="5m",
                 guards=(
                     Guard(
-                        _BY_CAUSE,
+                        FAILED,
                         Comparison.AT_LEAST,
                         thresholds.minimum_failures,
-                        ("job", "cause"),
                         times=seconds("5m"),
                     ),
                     Guard(JUST_FAILED_RATIO, Comparison.ABOVE, thresholds.sms_failed_ratio),
@@ -162,7 +159,7 @@ def group(thresholds: Thresholds) -> Group:
         about="SMS received, where they went, how long they took and how many run at once.",
         records=(
             *(RECEIVED, TOTAL, BY_ROUTE, P50, P90, P99),
-            *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, FAILED_FOR_OTHER),
+            *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, *FAILED_RATIOS),
             JUST_FAILED_RATIO,
         ),
         signals=(failing(thresholds), concurrency(thresholds)),

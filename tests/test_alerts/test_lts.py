@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from alerts import paths
+from alerts.scenarios import table
+from alerts.scenarios.collection import all_scenarios
+from alerts.scenarios.run import outcomes
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, ToolMissing, locate_lts, versions
 
@@ -50,3 +53,9 @@ def test_rules_pass(file: Path, lts: Tool) -> None:
 @pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
 def test_rule_tests_hold(file: Path, lts: Tool) -> None:
     promtool.test_rules(file, lts)
+
+
+def test_people_are_told_the_same(lts: Tool) -> None:
+    some = [each for each in all_scenarios() if not each.is_long and not each.fails_today]
+    differing = [table.report(each) for each in outcomes(some, lts) if each.problems]
+    assert not differing, "\n".join(differing)

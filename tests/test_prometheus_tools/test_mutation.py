@@ -116,6 +116,21 @@ def test_a_test_that_looks_kills_and_one_that_does_not_lets_live(
     }
 
 
+def test_what_else_notices_is_asked_about_what_the_tests_let_live(
+    folders: tuple[Path, Path],
+) -> None:
+    asked: list[str] = []
+
+    def notice(mutant: Mutant) -> bool:
+        asked.append(mutant.change)
+        return mutant.change.startswith("for")
+
+    alive = survivors(*folders, notice=notice)
+    assert len(asked) == 4
+    assert [each for each in alive if each.change.startswith("for")] == []
+    assert len(alive) == 2
+
+
 def test_a_file_that_no_test_loads_lets_everything_live(folders: tuple[Path, Path]) -> None:
     _, tests = folders
     assert not is_killed(Mutant("other", "rule", "change", "groups: []"), tests)

@@ -35,28 +35,28 @@ _AI_GONE = ("SMSWorkflowsFailing",)
 _UPSTREAM_GONE = ("SMSWorkflowsFailing", "UpstreamFailing")
 _BREAKER = ("CircuitBreakerOpen",)
 # Managers get a 5xx for decisions that can't be sent; 3 % of all requests were seen, and over 5 %.
-_UNSENT = ("HTTPErrorsHigh",)
+_UNSENT = ("AvailabilityBudgetBurn", "RouteFailing")
+# A ticket after six minutes; how long a fault is on decides.
+_SLOW = ("HTTPResponsesSlow",)
 
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
-    "ai_latency": _of("SMSLatencyBudgetBurn"),
-    "ai_timeouts": _of(
-        "AIProviderFailing", "HTTPResponsesSlow", inhibited=_AI_GONE, possible=_BREAKER
-    ),
+    "ai_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "ai_timeouts": _of("AIProviderFailing", inhibited=_AI_GONE, possible=(*_BREAKER, *_SLOW)),
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
     # What it changes is looked at over an hour.
     "ai_low_confidence": _of(),
     "sms_agent_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=(*_BREAKER, *_UNSENT)
     ),
-    "sms_agent_latency": _of("HTTPResponsesSlow"),
-    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=(*_BREAKER, *_UNSENT)),
+    "sms_agent_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "sms_agent_timeouts": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_UNSENT, *_SLOW)),
     "sms_agent_down": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_UNSENT)),
     "collections_monitor_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
-    "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, "HTTPResponsesSlow", possible=_BREAKER),
+    "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
+    "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_SLOW)),
     "collections_monitor_down": _of(*_UPSTREAM_GONE, possible=_BREAKER),
     # SMS don't wait for it.
     "notification_service_errors": _of("UpstreamFailing", possible=_BREAKER),
