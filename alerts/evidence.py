@@ -54,9 +54,9 @@ def _hasty(signal: Signal, threshold: Threshold, recorded: Recorded) -> Iterator
     counts_times = any(_COUNTS_TIMES.search(source.rpartition(":")[2]) for source in sources)
     if not windows or min(windows) >= LONG_SECONDS or has_two_windows or counts_times:
         return
-    if seconds(threshold.pending) <= min(windows):
+    if seconds(threshold.pending) < min(windows):
         yield (
-            f"pending {threshold.pending} is no longer than the {min(windows):g}s over which its "
+            f"pending {threshold.pending} is shorter than the {min(windows):g}s over which its "
             "rates are taken, so one burst makes it fire; make it longer, or ask for two windows"
         )
 

@@ -31,6 +31,8 @@ def observe_business(universe: Universe) -> None:
     _observe_calm_job(universe)
     universe.observe(catalogue.APPROVAL_QUEUE_LENGTH)
     universe.observe(catalogue.APPROVAL_QUEUE_OLDEST_AGE)
+    universe.observe(catalogue.WORKFLOWS_FAILED)
+    universe.observe(catalogue.WORKFLOWS_FAILED_OLDEST_AGE)
     for severity in ("high", "critical"):
         universe.observe(catalogue.ESCALATIONS_OLDEST_AGE, severity=severity)
 

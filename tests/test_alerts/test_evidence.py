@@ -62,9 +62,9 @@ def group(pending: str, *guards: Guard, source: Record | None = None, **labels: 
 
 
 def test_an_alert_that_fires_for_one_burst_is_named() -> None:
-    (problem,) = hasty_in((group("5m"),))
+    (problem,) = hasty_in((group("4m"),))
     assert problem == (
-        "group things: alert ThingsFail: pending 5m is no longer than the 300s over which its "
+        "group things: alert ThingsFail: pending 4m is shorter than the 300s over which its "
         "rates are taken, so one burst makes it fire; make it longer, or ask for two windows"
     )
 
@@ -72,7 +72,7 @@ def test_an_alert_that_fires_for_one_burst_is_named() -> None:
 @pytest.mark.parametrize(
     "lasting",
     [
-        group("6m"),
+        group("5m"),
         group("30s", Guard(share("1m"), Comparison.ABOVE, 0.5)),
         group("30s", Guard(SEEN, Comparison.AT_LEAST, 2)),
         group("30s", source=share("1h")),

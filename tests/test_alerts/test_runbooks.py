@@ -107,6 +107,8 @@ def test_a_table_that_is_not_of_these_alerts_is_named(tmp_path: Path) -> None:
 DERIVED = {
     # Half of its window: from then on what happened since is more than what was before.
     "PaymentPlanDetectionCollapsed": {"three hours"},
+    # What the budget covers.
+    "AvailabilityBudgetBurn": {"30 days"},
     # What is promised, not when it fires.
     "LatencyAnomaly": {"2 s"},
 }
