@@ -79,6 +79,8 @@ preview: $(call asking,preview) ## each dashboard as a picture, from the running
 OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_versions.py test_docs.py \
   test_citations.py test_no_accidental_pass.py test_calls.py)
 
+# Writes bytecode, because several hundred processes import the same modules.
+check test: export PYTHONDONTWRITEBYTECODE :=
 check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -101,10 +103,9 @@ replay: $(call asking,stack) ## would this have fired? SET="ai_error_ratio=0.05"
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
 	@$(RUN) -m alerts mutate $(GROUP)
 
-# Writes bytecode, because several hundred processes import the same modules.
 test: check ## make check, then the tests, on real components; needs no running stack
 	@$(RUN) -m stack tools
-	PYTEST_COVERAGE=90 PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -n $(TEST_WORKERS) \
+	PYTEST_COVERAGE=90 $(RUN) -m pytest -n $(TEST_WORKERS) \
 	  $(addprefix --ignore=,$(OF_FILES) tests/test_stack/compose tests/test_stack/faults)
 
 # For what is too slow for each change, or needs a Docker engine.
@@ -163,7 +164,7 @@ $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirement
 	@$(refuse_early)
 	@set -o pipefail; \
 	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off --no-compile \
-	    --require-hashes -r requirements/$*.txt \
+	    --no-deps --require-hashes -r requirements/$*.txt \
 	  | awk -v of="$$(grep -c '==' requirements/$*.txt)" -v shown="$$(test -t 2 && echo 1)" \
 	    'shown && /^Collecting|already satisfied/ \
 	      { printf "\rinstalling requirements/$*.txt: %d of %d packages", ++n, of; fflush() } \

@@ -7,12 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alerts import backfill_command, check, generated, paths, replay_command, runbooks
+from alerts.export import command as export
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
 from alerts.notifications.settings import NotificationSettings
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
-from alerts.rules import rule_files
+from alerts.rules import HEADER, rule_files
 from alerts.scenarios import command as scenarios
 from alerts.scenarios import run as scenarios_run
 from alerts.scenarios.collection import all_scenarios
@@ -87,6 +88,9 @@ def main() -> int:
     backfill_command.add_arguments(
         add("backfill", backfill_command.run, "compute the recording rules for the past")
     )
+    export.add_arguments(
+        add("export", export.run, "write the rules for another Prometheus, Mimir or vmalert")
+    )
     arguments = parser.parse_args()
     run: Command = arguments.run
     try:
@@ -115,7 +119,7 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _rules(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.environment)
     files = rule_files(settings.thresholds, settings.links)
-    generated.write(arguments.output, files)
+    generated.write_where_nothing_else_is(arguments.output, files, HEADER)
     print(f"{arguments.output}: {len(files)} files, for {settings.environment}")
     return 0
 

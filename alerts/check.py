@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts import generated, paths, runbooks
+from alerts import exposed, generated, paths, runbooks
+from alerts.evidence import hasty_in
 from alerts.expressions import Vocabulary
-from alerts.form import misshapen_in
+from alerts.form import colliding_in, misshapen_in
 from alerts.identity import anonymous
+from alerts.literals import literal_metrics_in
 from alerts.model import (
     Group,
     Threshold,
@@ -24,8 +26,10 @@ from alerts.order import misordered_in
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import alert_expr, expressions, rule_files
+from alerts.scenarios.collection import all_scenarios
 from alerts.semantics import Semantics
 from alerts.signals import groups
+from alerts.untested import untested_in
 from app.core.config import Links, load_settings, overridden_environments
 from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
@@ -49,11 +53,15 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step(
         "generated rules", lambda: generated.drift(paths.RULES, rule_files(thresholds, links))
     )
+    yield Step("metrics that the service exposes, by promtool", exposed.ill_formed)
     yield Step("metrics in rules", lambda: unknown_in(all_groups, vocabulary))
+    yield Step("metrics named as text", lambda: literal_metrics_in(paths.SIGNALS))
     semantics = Semantics(records(all_groups), scrape_seconds())
     yield Step("meaning of rules", lambda: meaningless_in(all_groups, semantics))
     yield Step("identity of series", lambda: anonymous_in(all_groups))
     yield Step("form of alerts", lambda: misshapen_in(all_groups, scrape_seconds()))
+    yield Step("labels of alerts", lambda: colliding_in(all_groups, semantics))
+    yield Step("evidence of alerts", lambda: hasty_in(all_groups))
     yield Step("rules of other environments", unusable_environments)
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
@@ -68,6 +76,10 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
         lambda: generated.drift(
             paths.GENERATED_RULE_TESTS, test_files(thresholds, links, scrape_seconds())
         ),
+    )
+    yield Step(
+        "rules without a test",
+        lambda: untested_in(all_groups, paths.RULE_TESTS, all_scenarios()),
     )
     yield Step(
         "rule tests",

@@ -79,12 +79,6 @@ NOTIFICATIONS_ERRORS = Metric(
     "Alerts that did not reach an Alertmanager; Prometheus 2 counts requests instead.",
     _ALERTMANAGER,
 )
-NOTIFICATIONS_DROPPED = Metric(
-    "prometheus_notifications_dropped_total",
-    Kind.COUNTER,
-    "alerts",
-    "Alerts given up: no Alertmanager took them, or the queue was full.",
-)
 NOTIFICATIONS_QUEUE_LENGTH = Metric(
     "prometheus_notifications_queue_length", Kind.GAUGE, "alerts", "Alerts waiting to be sent."
 )
@@ -126,6 +120,12 @@ SAMPLES_DUPLICATE = Metric(
 )
 HEAD_SERIES = Metric(
     "prometheus_tsdb_head_series", Kind.GAUGE, "series", "Series in memory: those of late."
+)
+RETENTION = Metric(
+    "prometheus_tsdb_retention_limit_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "How long samples are kept; 0 where only their size limits that.",
 )
 COMPACTIONS_FAILED = Metric(
     "prometheus_tsdb_compactions_failed_total",
@@ -183,6 +183,12 @@ ALERTMANAGER_CLUSTER_MEMBERS = Metric(
     Kind.GAUGE,
     "instances",
     "Members of the cluster as one of them sees it, itself included; none without a cluster.",
+)
+ALERTMANAGER_FAILED_PEERS = Metric(
+    "alertmanager_cluster_failed_peers",
+    Kind.GAUGE,
+    "instances",
+    "Members that one of them has lost or never reached, until it gives them up after six hours.",
 )
 ALERTMANAGER_NOTIFICATIONS = Metric(
     "alertmanager_notifications_total",

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
 from alerts.promql import seconds
-from alerts.rules import alert_expr
+from alerts.rules import alert_expr, alert_rule
+from alerts.semantics import Semantics
+from app.core.config import Links
 
 
 def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> list[str]:
@@ -23,6 +25,32 @@ def misshapen_in(all_groups: tuple[Group, ...], evaluation_seconds: float) -> li
         for threshold, problem in _unordered(signal)
     ]
     return found + list(_not_noticed(all_groups))
+
+
+def colliding_in(all_groups: tuple[Group, ...], semantics: Semantics) -> list[str]:
+    """Alerts that set a label which the series they read have already, with another value.
+
+    Prometheus overwrites it; vmalert keeps it beside, as ``exported_severity``.
+    """
+    return [
+        f"group {group.name}: alert {threshold.alert}: sets {label}, which {signal.source} has "
+        f"already; record it under another name, such as of_{label}"
+        for group in all_groups
+        for signal in group.signals
+        for threshold in signal.thresholds
+        for label in _set_twice(group, signal, threshold, semantics)
+    ]
+
+
+def _set_twice(
+    group: Group, signal: Signal, threshold: Threshold, semantics: Semantics
+) -> Iterator[str]:
+    expr = alert_expr(signal, threshold)
+    sets = alert_rule(group, signal, threshold, Links())["labels"]
+    for label in sorted(sets.keys() & (semantics.labels(expr) or frozenset())):
+        # Where the series can only have the same value, nothing is lost.
+        if f'{label}="{sets[label]}"' not in expr:
+            yield label
 
 
 def _not_noticed(all_groups: tuple[Group, ...]) -> Iterator[str]:
@@ -72,7 +100,7 @@ def _impossible(signal: Signal, threshold: Threshold) -> Iterator[str]:
     value, below = threshold.value, threshold.comparison is Comparison.BELOW
     if signal.unit is Unit.RATIO and not 0 <= value <= 1:
         yield f"its threshold {value:g} is not a ratio; write 0.05 for 5%"
-    elif signal.unit is not Unit.BAND_WIDTHS and below and value <= 0:
+    elif below and value <= 0:
         yield f"nothing is below {value:g}, so it never fires; raise the threshold"
     if (unit := _named_unit(str(signal.source))) and unit is not signal.unit:
         yield (

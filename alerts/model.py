@@ -77,7 +77,6 @@ class Unit(StrEnum):
     PER_SECOND = "per second"
     COUNT = "count"
     BYTES = "bytes"
-    BAND_WIDTHS = "band widths"
 
     def text(self, value: float) -> str:
         """``value`` as people write it."""
@@ -92,8 +91,6 @@ class Unit(StrEnum):
                 return _bytes(value)
             case Unit.COUNT:
                 return f"{value:g}"
-            case Unit.BAND_WIDTHS:
-                return f"{value:g} band widths"
 
     @property
     def template(self) -> str:
@@ -109,8 +106,6 @@ class Unit(StrEnum):
                 return "{{ $value | humanize1024 }}B"
             case Unit.COUNT:
                 return "{{ $value | humanize }}"
-            case Unit.BAND_WIDTHS:
-                return "{{ $value | humanize }} band widths"
 
 
 def _bytes(value: float) -> str:

@@ -10,6 +10,7 @@ PROMETHEUS_CONFIG = ROOT / "prometheus" / "prometheus.yml"
 ALERTMANAGER_CONFIG = ROOT / "alerts" / "alertmanager.yml"
 MESSAGE_TEMPLATES = ROOT / "alerts" / "templates"
 RUNBOOKS = ROOT / "alerts" / "runbooks"
+SIGNALS = ROOT / "alerts" / "signals"
 SCENARIOS = ROOT / "docs" / "scenarios.md"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 

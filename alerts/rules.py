@@ -31,6 +31,10 @@ _Dumper.add_representer(
 )
 
 
+HEADER = "# Generated from alerts/signals/"
+"""How a line near the beginning of each rule file starts."""
+
+
 RULESET = ("ruleset", "sms-orchestrator")
 """The label, and its value, by which our alerts are told from those of other rules.
 
@@ -83,7 +87,7 @@ def expressions(group: Group) -> Iterator[tuple[str, str]]:
 def _text(group: Group, links: Links) -> str:
     header = (
         f"# {group.about}\n"
-        f"# Generated from alerts/signals/{group.source or group.name}.py by `make generate`; edit"
+        f"{HEADER}{group.source or group.name}.py by `make generate`; edit"
         " there.\n"
     )
     rules = [_recording_rule(record) for record in group.all_records()]

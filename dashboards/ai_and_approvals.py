@@ -83,7 +83,7 @@ def decisions_that_approve(thresholds: Thresholds, leads_to: Dashboard) -> Panel
 
 
 def _is_it_good(thresholds: Thresholds) -> Row:
-    length, age = business.queue_length(thresholds), business.queue_age(thresholds)
+    age = business.queue_age(thresholds)
     failing, slow = operations.failing(thresholds), operations.slow(thresholds)
     too_slow = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     return Row(
@@ -109,10 +109,11 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             ),
             stat(
                 "Answers that wait",
-                length.meaning,
-                length.unit,
-                Query(f"max({of(length.source)})", "waiting"),
-                signal_steps(length),
+                "Answers of the AI that wait for a decision now. Good is when the number falls to "
+                "a few several times a day.",
+                Unit.COUNT,
+                Query(f"max({of(business.QUEUE_LENGTH)})", "waiting"),
+                neutral(),
             ),
             stat(
                 "Age of the oldest",
@@ -240,7 +241,6 @@ def _speed(thresholds: Thresholds) -> Row:
 def _calls(thresholds: Thresholds) -> Row:
     retries = of(catalogue.OPERATION_RETRIES, _PROVIDER)
     calls = of(throughput.RATE_1M, 'flow="ai_calls"')
-    quota = of(growth.USAGE, 'limit="ai_calls"')
     return Row(
         "Do its calls get through?",
         (
@@ -270,16 +270,7 @@ def _calls(thresholds: Thresholds) -> Row:
                 empty="No calls",
                 links=(Dashboard.SERVICES,),
             ),
-            timeseries(
-                "Use of the provider's quota",
-                f"Calls of a minute, of the {thresholds.ai_calls_per_minute} that it takes. Good "
-                f"is below {Unit.RATIO.text(thresholds.capacity_minimum_usage)}; above it, growth "
-                "can cause an alert.",
-                Unit.RATIO,
-                Query(f"sum({quota})", "of the quota"),
-                empty="No calls",
-                links=(Dashboard.TRENDS,),
-            ),
+            signal(growth.quota(thresholds), "job", empty="No calls"),
         ),
     )
 
@@ -288,21 +279,21 @@ def _queue(thresholds: Thresholds) -> Row:
     return Row(
         "What waits for a manager?",
         (
-            signal(business.queue_length(thresholds), "job"),
+            signal(business.queue_work(thresholds), "job", empty="Nobody decided in the past week"),
             signal(business.queue_age(thresholds), "job"),
             timeseries(
                 "Failed workflows",
                 "Messages whose workflow failed and that nobody has run again or escalated. Good "
-                "is 0. `POST /orchestrate/retry-failed` runs them again.",
+                "is 0. `POST /orchestrate/retry-failed` runs them again. Cut off: their process "
+                "ended.",
                 Unit.COUNT,
-                Query(f"max by (job) ({of(catalogue.WORKFLOWS_FAILED)})", "{{job}}"),
+                Query(of(business.FAILED_WORKFLOWS), "{{job}}"),
+                Query(
+                    f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
+                    "{{job}}, cut off in the hour before",
+                ),
             ),
-            timeseries(
-                "Oldest failed workflow",
-                "How long ago the oldest of the failed workflows failed. Good is 0.",
-                Unit.SECONDS,
-                Query(f"max by (job) ({of(catalogue.WORKFLOWS_FAILED_OLDEST_AGE)})", "{{job}}"),
-            ),
+            signal(business.failed_workflows(thresholds), "job", empty="None failed"),
         ),
     )
 

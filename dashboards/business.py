@@ -61,16 +61,17 @@ def _received(window: str, later: str = "") -> str:
     """SMS of the ``window`` that ends where it is drawn, or ``later``.
 
     Of recorded rates, so that weeks cost little. Their sum, not their mean: a window of which only
-    a part is known, or over, must not be made up to a whole one.
+    a part is known, or over, must not be made up to a whole one. At a step that is said, since the
+    sum must not depend on how often the rule is evaluated.
     """
     shift = f" offset -{later}" if later else ""
-    rates = f"{of(throughput.RATE_5M, _SMS)}[{window}]{shift}"
-    return f"{seconds(throughput.LONG_INTERVAL)} * sum(sum_over_time({rates}))"
+    rates = f"{of(throughput.RATE_5M, _SMS)}[{window}:5m]{shift}"
+    return f"{seconds('5m')} * sum(sum_over_time({rates}))"
 
 
 def _how_is_it(thresholds: Thresholds) -> Row:
     unhandled = business.unhandled(thresholds)
-    critical = f'severity="{Urgency.CRITICAL}"'
+    critical = f'urgency="{Urgency.CRITICAL}"'
     return Row(
         "How is it going?",
         height=5,
@@ -275,7 +276,7 @@ def _escalations(thresholds: Thresholds) -> Row:
                 ),
                 links=(Dashboard.AI,),
             ),
-            signal(business.unhandled(thresholds), "severity"),
+            signal(business.unhandled(thresholds), "urgency"),
         ),
         widths=(8, 8, 8, 12, 12),
     )

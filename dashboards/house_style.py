@@ -105,7 +105,6 @@ _GRAFANA_UNITS = {
     Unit.PER_SECOND: "reqps",
     Unit.COUNT: "short",
     Unit.BYTES: "bytes",
-    Unit.BAND_WIDTHS: "short",
 }
 
 
@@ -922,7 +921,7 @@ def _begins(threshold: Threshold) -> float:
 
 def _series_of(watched: Signal, matchers: str, among: str) -> str:
     """The query of ``watched``, filtered where it is a series."""
-    if isinstance(watched.source, Record) or watched.source.isidentifier():
+    if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
         return of(watched.source, matchers, among)
     return watched.source
 
@@ -932,8 +931,8 @@ def _matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:
 
     Those tell the series apart in the legend, and what has no alert is worth seeing beside it.
     """
-    first, *others = ({*_MATCHER.findall(t.matchers)} for t in watched.thresholds)
-    common = first.intersection(*others)
+    every = [{*_MATCHER.findall(t.matchers)} for t in watched.thresholds]
+    common = set.intersection(*every) if every else set()
     return ",".join(sorted(whole for whole, label in common if label not in named))
 
 

@@ -146,8 +146,9 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
                 Query(of(exporters.HEAD_SERIES, among=_PROMETHEUS), "{{instance}}"),
             ),
             signal(prometheus.tsdb(thresholds), "instance", among=_PROMETHEUS),
+            signal(prometheus.retention(), "instance", among=_PROMETHEUS),
         ),
-        widths=(8, 8, 8, 12, 12),
+        columns=3,
     )
 
 
@@ -162,7 +163,6 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
                 empty=_NOTHING_SENT,
                 among=_PROMETHEUS,
             ),
-            signal(prometheus.dropped(), "instance", among=_PROMETHEUS),
             signal(
                 prometheus.notify_failures(thresholds),
                 "integration",

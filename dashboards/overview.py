@@ -224,7 +224,13 @@ def _business(thresholds: Thresholds) -> Row:
                 "route",
                 Dashboard.AI,
             ),
-            signal(business.queue_length(thresholds)),
+            timeseries(
+                "Answers waiting for a manager",
+                "Answers of the AI that wait for a decision now. Good is when the number falls to "
+                "a few several times a day.",
+                Unit.COUNT,
+                Query(f"max({of(business.QUEUE_LENGTH)})", "waiting"),
+            ),
             of_last_hour(
                 "Escalations by type",
                 "Conversations handed to a person. Good is as many as usual at this hour. If one "

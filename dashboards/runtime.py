@@ -179,7 +179,7 @@ def _inodes_and_clocks(thresholds: Thresholds) -> Row:
                 empty="No disk has a limit of inodes",
                 among=NODES,
             ),
-            signal(node.clock_offset(thresholds), "instance", empty=_NO_NODE, among=NODES),
+            signal(node.clock_offset(), "instance", empty=_NO_NODE, among=NODES),
             signal(node.clock_difference(thresholds), "instance", empty=_NO_NODE, among=NODES),
         ),
         closed=True,

@@ -240,7 +240,7 @@ def _calls(thresholds: Thresholds) -> Row:
             signal(operations.failing_for_minutes(thresholds), "component", empty="No calls"),
             signal(operations.slow(thresholds), "component", empty="No calls"),
             signal(
-                operations.breakers_flapping(thresholds),
+                operations.breakers_flapping(),
                 "component",
                 empty="No breaker has changed",
             ),

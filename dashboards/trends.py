@@ -3,7 +3,7 @@
 from grafanalib import core
 
 from alerts.model import Dashboard, Record, Signal, Unit
-from alerts.signals import growth, seasonality, throughput
+from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
 from dashboards.house_style import (
@@ -49,8 +49,8 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
         "limits will be reached.",
         rows=(
             _is_it_usual(thresholds),
-            _bands(thresholds),
-            _deviations(thresholds),
+            _bands(),
+            _beside_usual(thresholds),
             _weeks(),
             _growth(),
             _limits(thresholds),
@@ -62,18 +62,18 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
 
 
 def _is_it_usual(thresholds: Thresholds) -> Row:
-    weeks = thresholds.seasonal_minimum_weeks
+    missing = arrivals.silence(thresholds)
     limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
 
-    def off_band(title: str, name: str, worst: str, watched: Signal) -> Panel:
-        matchers = f'signal="{name}"'
-        enough = f"{of(seasonality.WEEKS_KNOWN, matchers)} >= {weeks}"
+    def beside_usual(title: str, name: str, worst: str, text: str) -> Panel:
+        ratios = of(seasonality.TO_BASELINE, f'signal="{name}"')
         return figure(
             title,
-            f"{watched.meaning} Shown from {weeks} known weeks on.",
-            watched.unit,
-            Query(f"{worst}({of(watched.source, matchers)} and {enough})", "band widths"),
-            signal_steps(watched, matchers),
+            f"{text} The last hour, as a share of what is usual at this hour of the week. Usual "
+            "is around 100%.",
+            Unit.RATIO,
+            Query(f"{worst}({ratios})", "of usual"),
+            neutral(),
             empty=_NO_HISTORY,
             links=(Dashboard.ALERTS,),
         )
@@ -82,20 +82,26 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
         "Is this hour as usual, and when is a limit reached?",
         height=5,
         panels=(
-            off_band(
-                "SMS, difference from usual", "sms_volume", "min", seasonality.volume(thresholds)
+            figure(
+                missing.title,
+                missing.meaning,
+                missing.unit,
+                Query(f"min({of(missing.source)})", "of usual"),
+                signal_steps(missing),
+                empty="Nothing is usual yet",
+                links=(Dashboard.ALERTS,),
             ),
-            off_band(
-                "Approvals, difference from usual",
+            beside_usual(
+                "Approvals, compared with usual",
                 "approval_ratio",
                 "min",
-                seasonality.approvals(thresholds),
+                "Managers' decisions that change nothing.",
             ),
-            off_band(
-                "Processing time, difference from usual",
+            beside_usual(
+                "Processing time, compared with usual",
                 "latency",
                 "max",
-                seasonality.latency(thresholds),
+                "Time within which nine SMS in ten are processed.",
             ),
             figure(
                 "Growth of SMS in a week",
@@ -127,7 +133,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
     )
 
 
-def _bands(thresholds: Thresholds) -> Row:
+def _bands() -> Row:
     def of_signal(name: str, title: str, text: str, unit: Unit, total: str = "avg") -> Panel:
         matchers = f'signal="{name}"'
 
@@ -136,8 +142,9 @@ def _bands(thresholds: Thresholds) -> Row:
 
         return band(
             title,
-            f"{text} Good is within the band. The band comes from the same hour of the past four "
-            "weeks; where there is a line without a band, there is not enough history.",
+            f"{text} Good is near the band: from the lowest to the highest of the same hour in the "
+            "past four weeks, growth taken into account. Where there is a line without a band, no "
+            "past week is known.",
             unit=unit,
             value=query(seasonality.VALUE, "last hour"),
             baseline=query(seasonality.BASELINE, "usual"),
@@ -173,32 +180,46 @@ def _bands(thresholds: Thresholds) -> Row:
     )
 
 
-def _deviations(thresholds: Thresholds) -> Row:
-    watched = (
-        seasonality.volume(thresholds),
-        seasonality.approvals(thresholds),
-        seasonality.latency(thresholds),
-    )
+def _beside_usual(thresholds: Thresholds) -> Row:
+    def ratio_of(title: str, text: str, name: str) -> Panel:
+        return timeseries(
+            title,
+            f"{text} The hour before, as a share of what is usual at this hour of the week. Usual "
+            "is around 100%.",
+            Unit.RATIO,
+            Query(of(seasonality.TO_BASELINE, f'signal="{name}"'), "{{job}}"),
+            empty=_NO_HISTORY,
+        )
+
     return Row(
         "How far is it from usual, and is that known?",
-        (*(signal(each, "job", empty=_NO_HISTORY) for each in watched), _history(thresholds)),
+        (
+            signal(arrivals.fewer(thresholds), "job", empty=_NO_HISTORY),
+            ratio_of(
+                "Approval rate, compared with the same hour of past weeks",
+                "Managers' decisions that approve the AI's answer unchanged.",
+                "approval_ratio",
+            ),
+            ratio_of(
+                "Processing time, compared with the same hour of past weeks",
+                "Time within which nine SMS in ten are processed.",
+                "latency",
+            ),
+            _history(),
+        ),
     )
 
 
-def _history(thresholds: Thresholds) -> Panel:
+def _history() -> Panel:
     """Since when the bands can be trusted."""
-    needed = thresholds.seasonal_minimum_weeks
-    known = {
-        str(weeks): (f"not enough history: {weeks} of {needed} weeks", Colour.WARNING)
-        for weeks in range(needed)
-    } | {
+    known = {"0": ("no past week", Colour.WARNING), "1": ("1 week", Colour.GOOD)} | {
         str(weeks): (f"{weeks} weeks", Colour.GOOD)
-        for weeks in range(needed, len(seasonality.WEEKS) + 1)
+        for weeks in range(2, len(seasonality.WEEKS) + 1)
     }
     return state_timeline(
         "Is enough history known?",
-        f"Past weeks that each band is computed from. Good is {needed} or more; with fewer, the "
-        "bands alert nobody.",
+        f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
+        "fewer, an unusual week moves the band.",
         Query(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})", "{{signal}}"),
         states=known,
         empty=_NO_HISTORY,

@@ -1,11 +1,13 @@
 """Recording rules over the past: records for a time in which their rules were not there yet."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -79,7 +81,7 @@ def backfill(
             rules,
             names,
             storage=storage,
-            text=text,
+            text_of=lambda _: text,
             stretches=stretches,
             prometheus_url=prometheus_url,
             progress=progress,
@@ -94,52 +96,61 @@ def evaluate(
     rules: Rulebook,
     names: Iterable[str],
     storage: Path,
-    text: Path,
+    text_of: Callable[[Stretch], Path],
     stretches: Sequence[Stretch],
     prometheus_url: str = "",
     progress: Progress = lambda _record: None,
 ) -> dict[str, int]:
-    """Append what the records would have recorded to ``text``; returns how many samples each has.
+    """Evaluate the records; returns how many samples each has.
 
+    What they would have recorded in a stretch is appended to the OpenMetrics text ``text_of`` it.
     Layer by layer: blocks of each are put into ``storage``, where the next one reads them.
     """
-    samples: dict[str, int] = {}
-    layer_text = text.with_name("layer.om")
+    samples: Counter[str] = Counter()
+    layer_texts = {
+        text: text.with_suffix(".layer") for text in dict.fromkeys(map(text_of, stretches))
+    }
     for layer in rules.layers(names):
+        written: Counter[Path] = Counter()
         with (
             scratch(storage, prometheus_url) as url,
             PrometheusAPI(url) as prometheus,
             ThreadPoolExecutor(_AT_ONCE) as pool,
-            layer_text.open("w", encoding="utf-8") as output,
+            ExitStack() as files,
         ):
+            outputs = {
+                text: files.enter_context(layer_text.open("w", encoding="utf-8"))
+                for text, layer_text in layer_texts.items()
+            }
             asked = [
                 pool.map(
                     partial(_missing, prometheus),
-                    *_parts(rules.records[record], [s for s in stretches if s.has(record)]),
+                    product(rules.records[record], [s for s in stretches if s.has(record)]),
                 )
                 for record in layer
             ]
             for record, answers in zip(layer, asked, strict=True):
                 progress(record)
-                series = chain.from_iterable(answers)
-                samples[record] = blocks.write_openmetrics(output, record, series)
-            output.write(blocks.END)
-        if any(samples[record] for record in layer):
-            blocks.create(layer_text, storage)
-            blocks.append(text, layer_text)
+                samples[record] = 0
+                for stretch, series in answers:
+                    text = text_of(stretch)
+                    count = blocks.write_openmetrics(outputs[text], record, series)
+                    written[text] += count
+                    samples[record] += count
+            for output in outputs.values():
+                output.write(blocks.END)
+        filled = [text for text in layer_texts if written[text]]
+        blocks.create_each([layer_texts[text] for text in filled], storage)
+        for text in filled:
+            blocks.append(text, layer_texts[text])
     return samples
 
 
-def _parts(
-    rules: Sequence[RecordingRule], stretches: Sequence[Stretch]
-) -> tuple[list[RecordingRule], list[Stretch]]:
-    """Each of ``rules`` with each of ``stretches``."""
-    pairs = list(product(rules, stretches))
-    return [rule for rule, _ in pairs], [stretch for _, stretch in pairs]
-
-
-def _missing(prometheus: PrometheusAPI, rule: RecordingRule, stretch: Stretch) -> list[Points]:
-    """What ``rule`` would have recorded and Prometheus does not have."""
+def _missing(
+    prometheus: PrometheusAPI, asked: tuple[RecordingRule, Stretch]
+) -> tuple[Stretch, list[Points]]:
+    """The stretch, and what ``rule`` would have recorded and Prometheus does not have."""
+    rule, stretch = asked
     first, step = stretch.grid(rule)
     recorded = [
         Points(_labels(points, rule), points.values)
@@ -153,7 +164,7 @@ def _missing(prometheus: PrometheusAPI, rule: RecordingRule, stretch: Stretch) -
         for points in recorded:
             for at in points.values.keys() & present.get(_key(points), set()):
                 del points.values[at]
-    return [points for points in recorded if points.values]
+    return stretch, [points for points in recorded if points.values]
 
 
 def _labels(points: Points, rule: RecordingRule) -> dict[str, str]:

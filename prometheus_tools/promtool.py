@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from prometheus_tools.promtool_failures import difference
 from prometheus_tools.toolchain import Tool, locate
 
 _RULE = re.compile(
@@ -29,7 +30,7 @@ _DUPLICATE = re.compile(r"^Metric: (?P<rule>\S+)$", re.MULTILINE)
 _WARNING = re.compile(r"^\s*WARNING: (?P<message>.*)$", re.MULTILINE)
 _FAILED = re.compile(r"FAILED:(?P<message>.*)", re.DOTALL)
 _CREDENTIALS = re.compile(r"credentials_file: .*")
-_TEST_NAME = re.compile(r"name: (?P<name>.*),")
+_TEST_NAME = re.compile(r"\bname: (?P<name>.*),")
 _TEST_ALERT = re.compile(r"alertname: (?P<rule>\S+), time: (?P<time>\S+),")
 _ANSWER = re.compile(
     r'expr: ".*", time: (?P<time>\S+),\n\s*exp: ?nil\n\s*got: ?(?P<got>.*)', re.MULTILINE
@@ -263,7 +264,7 @@ def _unmet_expectations(file: Path, output: str) -> list[Problem]:
             continue
         name = _TEST_NAME.search(block)
         test = f"test {name['name']!r}: " if name else ""
-        detail = " ".join(block[unmet.end() :].split())
+        detail = difference(block[unmet.end() :])
         rule = alert["rule"] if alert else _rule_in(expr["expr"], rule_files) if expr else ""
         message = f"{test}at {unmet['time']}: {detail}"
         problems.append(Problem(str(file), message, _group_of(rule, rule_files), rule))

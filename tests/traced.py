@@ -8,6 +8,7 @@ on both databases the ones on SQLite, and of several cases the first.
 import importlib
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator
 from io import StringIO
 
@@ -99,13 +100,19 @@ def _begun() -> coverage.Coverage | None:
     if worker is None:
         # What a run has left that was killed.
         begun.erase()
-    if worker in (None, "gw0"):
+    if worker == "gw0" or (worker is None and not _has_workers()):
         # What the others import is the same.
         begun.start()
         for module in pkgutil.walk_packages(app.__path__, "app."):
             importlib.import_module(module.name)
         begun.stop()
     return begun
+
+
+def _has_workers() -> bool:
+    """Whether this process only hands out the tests. It is asked before pytest has read that."""
+    _, said, count = " ".join(sys.argv).partition(" -n ")
+    return bool(said) and not count.startswith("0")
 
 
 _tracing = _begun()

@@ -16,6 +16,7 @@ from typing import Any
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
+from alerts import second_value
 from alerts.model import Comparison, Group, Guard, Record, Signal, Threshold
 from alerts.promql import seconds
 from alerts.rule_tests.templates import UnknownTemplateError, render
@@ -112,14 +113,16 @@ def is_plain(signal: Signal) -> bool:
 def alert_tests(
     group: Group, semantics: Semantics, links: Links, evaluation_seconds: int
 ) -> Iterator[dict[str, Any]]:
-    """A test for each alert of ``group`` whose signal is plain, as promtool takes it.
+    """A test for each alert of ``group`` whose signal and text are plain, as promtool takes it.
+
+    What asks for a second value is told in scenarios instead.
 
     ValueError names an alert for which none can be made.
     """
     step = seconds(group.interval) if group.interval else evaluation_seconds
     for signal in group.signals:
         for threshold in signal.thresholds:
-            if is_plain(signal):
+            if is_plain(signal) and not second_value.is_asked_for(threshold.description):
                 try:
                     yield _test(
                         group,

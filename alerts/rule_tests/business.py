@@ -73,6 +73,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         business.APPROVALS.name: universe.increases(
             catalogue.APPROVALS.name, _HOUR, ("job", "action")
         ),
+        business.DECIDED.name: universe.increases(catalogue.APPROVALS.name, _HOUR),
         business.ESCALATIONS.name: escalations,
         business.ESCALATIONS_PER_SMS.name: {
             key: opened / received[("job", dict(key)["job"]),]
@@ -95,9 +96,16 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         business.QUEUE_OLDEST.name: universe.now(
             catalogue.APPROVAL_QUEUE_OLDEST_AGE.name, combine=max
         ),
-        business.ESCALATIONS_OLDEST.name: universe.now(
-            catalogue.ESCALATIONS_OLDEST_AGE.name, ("job", "severity"), combine=max
+        business.FAILED_WORKFLOWS.name: universe.now(catalogue.WORKFLOWS_FAILED.name, combine=max),
+        business.FAILED_OLDEST.name: universe.now(
+            catalogue.WORKFLOWS_FAILED_OLDEST_AGE.name, combine=max
         ),
+        business.ESCALATIONS_OLDEST: {
+            tuple(sorted((("urgency" if n == "severity" else n), v) for n, v in key)): value
+            for key, value in universe.now(
+                catalogue.ESCALATIONS_OLDEST_AGE.name, ("job", "severity"), combine=max
+            ).items()
+        },
     }
     return [RecordTest("answers, decisions, escalations and plans", universe, expected)]
 

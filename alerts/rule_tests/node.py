@@ -6,6 +6,7 @@ from alerts import exporters
 from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import Labels, Universe, Values, share
 from alerts.signals import node
+from alerts.signals.scraping import PROBE_JOB
 from app.core.thresholds import Thresholds
 
 _TARGET = ("job", "instance")
@@ -27,18 +28,24 @@ class _Disk:
     written: float
     fstype: str = "ext4"
     mountpoint: str = "/"
+    job: str = _JOB
     read_only: bool = False
     gaps: tuple[tuple[int, int], ...] = ()
 
     @property
     def counts(self) -> bool:
         """Whether it is one that can be filled."""
-        return not self.read_only and self.fstype != "tmpfs"
+        return not (
+            self.read_only
+            or self.fstype in ("tmpfs", "overlay")
+            or self.mountpoint in ("/boot", "/snap/core")
+            or self.job != _JOB
+        )
 
     def labels(self) -> dict[str, str]:
         """Those of its series."""
         return {
-            "job": _JOB,
+            "job": self.job,
             "instance": "a:9100",
             "device": self.device,
             "fstype": self.fstype,
@@ -58,6 +65,10 @@ _DISKS = (
     _Disk("/dev/tiny", 0.9, 0.7, 1e-5),
     _Disk("/dev/read-only", 1e6, 9e5, 7, read_only=True),
     _Disk("memory", 1e6, 9e5, 7, fstype="tmpfs"),
+    _Disk("view", 1e6, 9e5, 7, fstype="overlay", mountpoint="/var/lib/docker/overlay2/a/merged"),
+    _Disk("/dev/boot", 1e6, 9e5, 7, mountpoint="/boot"),
+    _Disk("/dev/loop1", 1e6, 9e5, 7, mountpoint="/snap/core"),
+    _Disk("/dev/theirs", 1e6, 9e5, 7, job="another-teams"),
     # Of the window's older half a little is known, and nothing.
     _Disk("/dev/known", 1e6, 9e5, 5, gaps=((_SIX_HOURS * 3 // 4, _THREE_HOURS),)),
     _Disk("/dev/unknown", 1e6, 9e5, 5, gaps=((_SIX_HOURS, _THREE_HOURS),)),
@@ -143,7 +154,10 @@ def _slope(xs: list[int], ys: list[float]) -> float:
 
 def _machines() -> RecordTest:
     universe = Universe()
-    for instance, scale in (("a:9100", 1), ("b:9100", -1), ("small:9100", 0.01)):
+    for job, instance, scale in (
+        *((_JOB, "a:9100", 1), (_JOB, "b:9100", -1), (_JOB, "small:9100", 0.01)),
+        ("another-teams", "c:9100", 3),
+    ):
         for metric in (
             exporters.MEMORY_AVAILABLE,
             exporters.MEMORY_TOTAL,
@@ -151,15 +165,21 @@ def _machines() -> RecordTest:
             exporters.CLOCK_OFFSET,
         ):
             positive = metric in (exporters.MEMORY_AVAILABLE, exporters.MEMORY_TOTAL)
-            universe.observe_one(metric, _JOB, instance, abs(scale) if positive else scale)
+            probed = metric is exporters.CERTIFICATE_EXPIRY and job == _JOB
+            universe.observe_one(
+                metric,
+                PROBE_JOB if probed else job,
+                instance,
+                abs(scale) if positive else scale,
+            )
         for cpu in ("0", "1"):
             for mode in ("user", "system", "steal", "idle", "iowait"):
                 universe.observe_one(
-                    exporters.CPU_SECONDS, _JOB, instance, abs(scale), cpu=cpu, mode=mode
+                    exporters.CPU_SECONDS, job, instance, abs(scale), cpu=cpu, mode=mode
                 )
         universe.add(
             exporters.NODE_TIME.name,
-            {"job": _JOB, "instance": instance},
+            {"job": job, "instance": instance},
             scale * 7,
             grows=False,
             base=universe.at,
@@ -192,4 +212,8 @@ def _machines() -> RecordTest:
             for key, value in universe.now(exporters.CERTIFICATE_EXPIRY.name, _TARGET).items()
         },
     }
-    return RecordTest("memory, CPU, clocks and certificates", universe, expected)
+    ours = {
+        name: {key: value for key, value in values.items() if ("job", "another-teams") not in key}
+        for name, values in expected.items()
+    }
+    return RecordTest("memory, CPU, clocks and certificates", universe, ours)

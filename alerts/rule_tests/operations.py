@@ -36,7 +36,7 @@ def observe_operations(universe: Universe) -> None:
             for metric in (catalogue.CIRCUIT_BREAKER_STATE, catalogue.CIRCUIT_BREAKER_TRANSITIONS):
                 universe.observe(metric, component=component, state=state)
     for connections in ("idle", "used"):
-        universe.observe(catalogue.DB_CLIENT_CONNECTION_COUNT, state=connections)
+        universe.observe(catalogue.DB_CLIENT_CONNECTIONS, state=connections)
     universe.observe(catalogue.DB_CLIENT_CONNECTION_MAX)
     _observe_calm_job(universe)
 
@@ -53,7 +53,7 @@ def _observe_calm_job(universe: Universe) -> None:
         observe(catalogue.OPERATION_ERRORS, **labels, error_type="timeout")
     for metric in (catalogue.CIRCUIT_BREAKER_STATE, catalogue.CIRCUIT_BREAKER_TRANSITIONS):
         observe(metric, component="ai_provider", state=BreakerState.CLOSED)
-    observe(catalogue.DB_CLIENT_CONNECTION_COUNT, state="used")
+    observe(catalogue.DB_CLIENT_CONNECTIONS, state="used")
     observe(catalogue.DB_CLIENT_CONNECTION_MAX)
 
 
@@ -100,7 +100,7 @@ def tests(thresholds: Thresholds) -> list[RecordTest]:
         lambda labels: labels["state"] == BreakerState.CLOSED,
     )
     connections = universe.now(
-        catalogue.DB_CLIENT_CONNECTION_COUNT.name,
+        catalogue.DB_CLIENT_CONNECTIONS.name,
         _INSTANCE,
         lambda labels: labels["state"] == "used",
     )

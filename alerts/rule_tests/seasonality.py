@@ -12,8 +12,7 @@ from alerts.rule_tests.universe import (
     labelled,
     share,
 )
-from alerts.signals import seasonality, sms, throughput
-from app.core import catalogue
+from alerts.signals import business, seasonality, sms
 from app.core.catalogue import ApprovalAction
 from app.core.thresholds import Thresholds
 
@@ -21,40 +20,32 @@ _HOUR, _DAY, _WEEK = 3600, 86400, 604800
 _SIGNALS = ("sms_volume", "approval_ratio", "latency")
 
 
-def tests(thresholds: Thresholds) -> list[RecordTest]:
+def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group: what has a rhythm, and the bands around it."""
-    return [_values(), _bands(thresholds)]
+    return [_values(), _bands()]
 
 
 def _values() -> RecordTest:
     universe = Universe()
-    for position, flow in enumerate(throughput.FLOWS, start=1):
-        labels = {"job": JOB, "flow": flow}
-        universe.add(throughput.RATE_1H.name, labels, position, grows=False)
-    for action in ApprovalAction:
-        universe.observe(catalogue.APPROVALS, action=action.value)
-        universe.observe_one(catalogue.APPROVALS, "calm", "c:8000", 1e-6, action=action.value)
+    universe.add(sms.RECEIVED.name, {"job": JOB}, 2, grows=False)
+    for position, action in enumerate(ApprovalAction, start=1):
+        labels = {"job": JOB, "action": action.value}
+        universe.add(business.APPROVALS.name, labels, position, grows=False)
     universe.add(sms.P90.name, {"job": JOB}, 0.3, grows=False)
-    decisions = universe.increases(catalogue.APPROVALS.name, _HOUR)
-    approved = universe.increases(
-        catalogue.APPROVALS.name,
-        _HOUR,
-        where=lambda labels: labels["action"] == ApprovalAction.APPROVE,
+    decisions = universe.now(business.APPROVALS.name)
+    approved = universe.now(
+        business.APPROVALS.name, where=lambda labels: labels["action"] == ApprovalAction.APPROVE
     )
-    received = universe.now(throughput.RATE_1H.name, where=lambda labels: labels["flow"] == "sms")
+    received = universe.over(fmean, sms.RECEIVED.name, _HOUR)
     expected = (
         labelled(received, signal="sms_volume")
         | labelled(share(approved, decisions), signal="approval_ratio")
         | labelled(universe.over(fmean, sms.P90.name, _HOUR), signal="latency")
     )
-    return RecordTest(
-        "what has a rhythm",
-        universe,
-        {seasonality.DECISIONS.name: decisions, seasonality.VALUE: expected},
-    )
+    return RecordTest("what has a rhythm", universe, {seasonality.VALUE: expected})
 
 
-def _bands(thresholds: Thresholds) -> RecordTest:
+def _bands() -> RecordTest:
     universe = Universe(stretch=120)
     # Nothing at the very start, where rules are evaluated as well.
     begin, first = universe.at + 1, universe.at - 2 * universe.step
@@ -118,29 +109,15 @@ def _bands(thresholds: Thresholds) -> RecordTest:
                 by_week[key].append(value)
     known = {key: values for key, values in by_week.items() if values}
     baselines = {key: median(values) for key, values in known.items()}
-    spreads = {
-        key: median(abs(value - baselines[key]) for value in values)
-        for key, values in known.items()
-    }
-    least = {one.signal: one.band for one in seasonality.seasonal(thresholds)}
-    widths = {
-        key: max(
-            thresholds.seasonal_deviations * seasonality.NORMAL * spreads[key],
-            least[dict(key)["signal"]] * baseline,
-        )
-        for key, baseline in baselines.items()
-    }
     expected: dict[str, Values] = {
         seasonality.LEVEL.name: levels,
         seasonality.SCALED: scaled,
         seasonality.WEEKS_KNOWN.name: {key: len(values) for key, values in by_week.items()},
         seasonality.BASELINE.name: baselines,
-        seasonality.SPREAD.name: spreads,
-        seasonality.WIDTH: widths,
-        seasonality.UPPER.name: {key: baselines[key] + widths[key] for key in baselines},
-        seasonality.LOWER.name: {key: max(baselines[key] - widths[key], 0) for key in baselines},
-        seasonality.DEVIATION.name: {
-            key: (now[key] - baselines[key]) / widths[key] for key in baselines
+        seasonality.UPPER.name: {key: max(values) for key, values in known.items()},
+        seasonality.LOWER.name: {key: min(values) for key, values in known.items()},
+        seasonality.TO_BASELINE.name: {
+            key: now[key] / baseline for key, baseline in baselines.items()
         },
     }
     return RecordTest("bands from weeks that agree, and from weeks that don't", universe, expected)

@@ -1,13 +1,16 @@
 """What the records of SMS have to say."""
 
+from collections.abc import Mapping
+
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Universe, or_zero, share
+from alerts.rule_tests.universe import JOB, Universe, labelled, or_zero, share
 from alerts.signals import sms
 from app.core import catalogue
-from app.core.catalogue import Route
+from app.core.catalogue import Component, Route, Step, StepStatus
 from app.core.thresholds import Thresholds
 
 _DURATION = catalogue.SMS_PROCESSING_DURATION
+_STEPS = catalogue.WORKFLOW_STEP_DURATION
 
 
 def observe_sms(universe: Universe) -> None:
@@ -15,6 +18,10 @@ def observe_sms(universe: Universe) -> None:
     universe.observe(catalogue.SMS_RECEIVED)
     for route in (Route.QUEUED, Route.AUTO_SENT, Route.FAILED):
         universe.observe(_DURATION, route=route.value)
+    for step in (Step.AI_RESPONSE, Step.SEND_SMS):
+        for status in (StepStatus.COMPLETED, StepStatus.FAILED):
+            labels = {"step": step.value, "step_type": "api_call", "status": status.value}
+            universe.observe_one(_STEPS, JOB, "a:8000", 0.1, **labels)
 
 
 def tests(_thresholds: Thresholds) -> list[RecordTest]:
@@ -27,10 +34,23 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
     # No workflow has failed there.
     universe.observe_one(_DURATION, "calm", "c:8000", 0.001, route=Route.QUEUED.value)
     processed = universe.rates(_DURATION.count, 300)
-    failed = or_zero(
-        universe.rates(_DURATION.count, 300, where=lambda labels: labels["route"] == Route.FAILED),
-        processed,
+
+    def has_failed(labels: Mapping[str, str]) -> bool:
+        return labels["route"] == Route.FAILED
+
+    failed = or_zero(universe.rates(_DURATION.count, 300, where=has_failed), processed)
+    by_step = universe.rates(
+        _STEPS.count,
+        300,
+        ("job", "step"),
+        where=lambda labels: labels["status"] == StepStatus.FAILED,
     )
+    for_ai = {key: by_step.get((*key, ("step", Step.AI_RESPONSE.value)), 0.0) for key in processed}
+    for_other = {key: max(failed[key] - value, 0.0) for key, value in for_ai.items()}
+    by_cause = labelled(for_ai, cause=Component.AI_PROVIDER.value) | labelled(
+        for_other, cause="other"
+    )
+    ratios = {key: rate / processed[("job", dict(key)["job"]),] for key, rate in by_cause.items()}
     expected = {
         sms.RECEIVED.name: universe.rates(catalogue.SMS_RECEIVED.name, 300),
         sms.TOTAL.name: processed,
@@ -39,7 +59,13 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         sms.P90.name: universe.quantiles(0.9, _DURATION),
         sms.P99.name: universe.quantiles(0.99, _DURATION),
         sms.FAILED.name: failed,
-        sms.FAILED_RATIO.name: share(failed, processed),
+        sms.FAILED_BY_STEP.name: by_step,
+        sms.FAILED_FOR_AI.name: by_cause,
+        sms.FAILED_RATIO.name: ratios,
+        sms.JUST_FAILED_RATIO.name: {
+            key: rate / universe.rates(_DURATION.count, 90)[key]
+            for key, rate in universe.rates(_DURATION.count, 90, where=has_failed).items()
+        },
         sms.IN_FLIGHT_RATIO.name: share(
             universe.now(catalogue.SMS_IN_FLIGHT.name), universe.now(catalogue.SMS_CAPACITY.name)
         ),

@@ -1,23 +1,13 @@
-"""Several deployments beside each other, several instances, releases, much and little traffic."""
+"""Several clusters, several instances, much and little traffic."""
 
-from alerts.scenarios.changes import Down, Fails, Forgotten, every
+from alerts.scenarios.changes import Down, Fails, Forgotten
 from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import World
 from app.core.catalogue import Component
 
 AI = Component.AI_PROVIDER
-_ALL_AS_ONE = "rules know no environment and no cluster"
-_CAUSE_PAGES_TOO = "the budget's page and that of its cause both come"
 
 SCENARIOS = (
-    Scenario(
-        name="Deploys every hour",
-        story="A new process every hour for three hours: all counters begin at zero again.",
-        begins=MONDAY_MORNING,
-        lasts=150,
-        lead=20,
-        world=World(changes=every(60, until=120)),
-    ),
     Scenario(
         name="One of two clusters is down",
         story="Two clusters of production; the one in the west does not run for 20 minutes.",
@@ -26,7 +16,7 @@ SCENARIOS = (
         world=World(sms_an_hour=300, cluster="east"),
         beside=(World(sms_an_hour=300, cluster="west", changes=(Down(until=20),)),),
         told=(Told("ServiceDown", within=3, over=25, about={"cluster": "west"}),),
-        fails_today=_ALL_AS_ONE,
+        fails_today="rules know no cluster",
     ),
     Scenario(
         name="One of three replicas is down",
@@ -40,7 +30,7 @@ SCENARIOS = (
         name="Three replicas are restarted one after the other",
         story="A release goes over three instances, a minute apart.",
         begins=MONDAY_MORNING,
-        lasts=30,
+        lasts=40,
         world=World(
             instances=3,
             changes=tuple(Down(number, number + 0.5, instance=number) for number in range(3)),
@@ -68,7 +58,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="Four SMS an hour, and nothing happens",
-        story="A small customer: four SMS an hour, nothing happens.",
+        story="A small customer: four SMS an hour.",
         begins=MONDAY_MORNING,
         lasts=90,
         world=World(sms_an_hour=4),
@@ -79,29 +69,36 @@ SCENARIOS = (
         begins=MONDAY_MORNING,
         lasts=150,
         world=World(sms_an_hour=4, changes=(Fails(AI, until=120),), retried_after=20),
-        told=(Told("FailedWorkflowsWaiting", TICKET, within=45, over=150),),
-        fails_today="failed workflows that wait are shown nowhere",
+        told=(
+            Told("CircuitBreakerOpen", TICKET, within=35, over=145),
+            Told("FailedWorkflowsWaiting", TICKET, within=50, over=150),
+            Told("AIAnswersBudgetBurn", TICKET, within=90, about={"slo": "ai_answers"}),
+        ),
+        fails_today="five failures page, however long they take",
     ),
     Scenario(
         name="A thousand SMS a second",
-        story="A large customer: 1,000 SMS a second over four instances, nothing happens.",
+        story="A large customer: 1,000 SMS a second over four instances. The AI's quota is not "
+        "theirs in the settings, which is told; nothing else happens.",
         begins=MONDAY_MORNING,
-        lasts=30,
+        lasts=20,
         world=World(sms_an_hour=3_600_000, instances=4, capacity=400),
+        told=(Told("AIQuotaNearlyUsed", TICKET, within=-30),),
         fails_today="the queue's limit does not grow with the decisions",
     ),
     Scenario(
         name="A thousand SMS a second, and the AI is down",
         story="1,000 SMS a second over four instances; the AI fails every call for 10 minutes.",
         begins=MONDAY_MORNING,
-        lasts=45,
+        lasts=30,
         world=World(
             sms_an_hour=3_600_000, instances=4, capacity=400, changes=(Fails(AI, until=10),)
         ),
         told=(
-            Told("SMSLatencyBudgetBurn", within=5, over=25),
-            Told("AIProviderFailing", TICKET, within=5, over=25),
+            # Calls that the breaker refuses need no quota: it ends, and is told again.
+            Told("AIQuotaNearlyUsed", TICKET, within=-30, notifications=2),
+            Told("AIProviderFailing", within=3, over=20),
         ),
-        fails_today=_CAUSE_PAGES_TOO,
+        fails_today="the queue's limit does not grow with the decisions",
     ),
 )

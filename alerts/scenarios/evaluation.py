@@ -14,6 +14,7 @@ from alerts.exporters import ALERTS
 from alerts.scenarios.exposition import series
 from alerts.scenarios.rules import RUNS, SCENARIO, Rules
 from alerts.scenarios.scenario import Scenario
+from alerts.scenarios.undisturbed import Part, parts
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate
 
@@ -21,7 +22,7 @@ Alert = frozenset[tuple[str, str]]
 """The labels of an alert that fires."""
 
 _FIRING = f'{ALERTS}{{alertstate="firing",severity!="info"}}'
-_SHARING = 12
+_SHARING = 30
 """Scenarios that share one Prometheus: it costs as much for one as for some."""
 _DROPPED = frozenset({"__name__", "alertstate", SCENARIO})
 
@@ -46,94 +47,106 @@ def timelines(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> dict[str, Timeline]:
     """What fires in each scenario, by its name. Raises CheckFailedError if promtool can't say."""
-    batches = list(_batches(scenarios))
+    wanted = parts(scenarios, rules)
+    batches = list(_batches(wanted))
     promtool_used = tool or locate("promtool")
     found: dict[str, Timeline] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in pool.map(lambda batch: _evaluated(batch, rules, promtool_used), batches):
             found |= done
-            progress(len(found), len(scenarios))
-    return found
+            progress(len(found), len(wanted))
+    return {
+        part.scenario.name: _completed(part, found) for part in wanted if part.scenario in scenarios
+    }
 
 
-def _batches(scenarios: Iterable[Scenario]) -> Iterator[list[Scenario]]:
+def _completed(part: Part, found: Mapping[str, Timeline]) -> Timeline:
+    """The timeline with what fires in the undisturbed world of alerts that were not evaluated."""
+    # Where no alert can be touched, nothing was evaluated.
+    own = found.get(part.scenario.name, Timeline(part.scenario.step, {}, {}))
+    if not part.twin:
+        return own
+    firing = {}
+    for at in range(0, part.scenario.steps * part.scenario.step, part.scenario.step):
+        usual = {a for a in found[part.twin].at(at) if dict(a)["alertname"] not in part.alerts}
+        if here := own.at(at) | usual:
+            firing[at] = here
+    return Timeline(own.step, firing, own.texts)
+
+
+def _batches(wanted: Iterable[Part]) -> Iterator[list[Part]]:
     """Scenarios that can share a Prometheus, those of like length together."""
-    sharing: dict[tuple[int, tuple[str, ...], bool], list[Scenario]] = {}
-    for each in scenarios:
+    sharing: dict[tuple[int, tuple[str, ...], bool], list[Part]] = {}
+    for part in wanted:
+        each = part.scenario
         if each.alone:
-            yield [each]
-        else:
-            sharing.setdefault((each.step, each.groups, bool(each.blind)), []).append(each)
+            yield [part]
+        elif part.alerts:
+            sharing.setdefault((each.step, each.groups, bool(each.blind)), []).append(part)
     for of in sharing.values():
-        of.sort(key=lambda each: each.steps)
+        of.sort(key=lambda part: part.scenario.steps)
         for first in range(0, len(of), _SHARING):
             yield of[first : first + _SHARING]
 
 
-def _evaluated(batch: list[Scenario], rules: Rules, tool: Tool) -> dict[str, Timeline]:
+def _evaluated(batch: list[Part], rules: Rules, tool: Tool) -> dict[str, Timeline]:
+    first = batch[0].scenario
     with TemporaryDirectory(prefix="scenarios-") as name:
         folder = Path(name)
-        used = rules.of(batch[0].groups)
-        files = used.write(folder, blind=any(each.blind for each in batch))
+        used = rules.of(first.groups)
+        files = used.write(folder, blind=bool(first.blind))
         file = folder / "scenarios.json"
         file.write_text(json.dumps(_document(batch, used, files)), encoding="utf-8")
         answers = promtool.answers(file, tool)
-    by_slug = {each.slug: each for each in batch}
+    by_slug = {part.scenario.slug: part for part in batch}
     firing: dict[str, dict[int, set[Alert]]] = {slug: {} for slug in by_slug}
     texts: dict[str, dict[Alert, str]] = {slug: {} for slug in by_slug}
     for answer in answers:
         for labels, text in zip_longest(answer.labels, answer.annotations):
             # What looks for the absence of a series has no label of any scenario.
-            slug = labels.get(SCENARIO, batch[0].slug if len(batch) == 1 else "")
-            if slug not in by_slug:
-                raise ValueError(f"{labels['alertname']} fires for no scenario; let its be alone")
+            slug = labels.get(SCENARIO, first.slug if len(batch) == 1 else "")
+            if not slug:
+                _nobody_misses(labels["alertname"], answer.seconds, batch)
+                continue
             alert = frozenset((k, v) for k, v in labels.items() if k not in _DROPPED)
             if text:
                 texts[slug][alert] = f"{text['summary']} {text['description']}"
-            else:
+            elif labels["alertname"] in by_slug[slug].alerts:
                 firing[slug].setdefault(answer.seconds, set()).add(alert)
     return {
-        each.name: Timeline(
-            each.step,
+        part.scenario.name: Timeline(
+            part.scenario.step,
             {
                 at: frozenset(alerts)
-                for at, alerts in firing[each.slug].items()
-                if at <= (each.steps - 1) * each.step
+                for at, alerts in firing[slug].items()
+                if at <= (part.scenario.steps - 1) * part.scenario.step
             },
-            texts[each.slug],
+            texts[slug],
         )
-        for each in batch
+        for slug, part in by_slug.items()
     }
 
 
-def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[str, Any]:
-    step, steps = batch[0].step, max(each.steps for each in batch)
-    inputs = []
-    for scenario in batch:
-        for one in series(scenario):
-            labels = {**one.labels, SCENARIO: scenario.slug}
-            if rules.read(one.name, labels):
-                selector = ",".join(f'{name}="{value}"' for name, value in labels.items())
-                inputs.append({"series": f"{one.name}{{{selector}}}", "values": one.notation})
-        for selector, value in scenario.given.items():
-            own = _of_scenario(selector, scenario)
-            values = " ".join(f"{value(moment):.12g}" for moment in scenario.moments)
-            inputs.append({"series": own, "values": values})
-        if scenario.blind:
-            inputs.append({"series": _of_scenario(RUNS, scenario), "values": _runs(scenario)})
+def _nobody_misses(alert: str, at: int, batch: list[Part]) -> None:
+    """ValueError where an alert fires for the absence of a series that a scenario should have."""
+    for part in batch:
+        if alert in part.alerts and at < part.scenario.steps * part.scenario.step:
+            raise ValueError(f"{part.scenario.name}: {alert} misses its series: let it be alone")
+
+
+def _document(batch: list[Part], rules: Rules, files: list[Path]) -> dict[str, Any]:
+    step = batch[0].scenario.step
+    steps = max(part.scenario.steps for part in batch)
+    inputs = [one for part in batch for one in _inputs(part, rules)]
     questions = [
         {"expr": _FIRING, "eval_time": f"{at * step}s", "exp_samples": []} for at in range(steps)
     ]
-    said = [
-        {
-            "alertname": told.alert,
-            "eval_time": f"{scenario.second(told.within)}s",
-            "exp_alerts": [],
-        }
-        for scenario in batch
-        for told in scenario.told
+    said = dict.fromkeys(
+        (told.alert, part.scenario.second(told.within))
+        for part in batch
+        for told in part.scenario.told
         if told.says
-    ]
+    )
     return {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
@@ -144,10 +157,28 @@ def _document(batch: list[Scenario], rules: Rules, files: list[Path]) -> dict[st
                 "interval": f"{step}s",
                 "input_series": inputs,
                 "promql_expr_test": questions,
-                "alert_rule_test": list({tuple(each.items())[:2]: each for each in said}.values()),
+                "alert_rule_test": [
+                    {"alertname": alert, "eval_time": f"{at}s", "exp_alerts": []}
+                    for alert, at in said
+                ],
             }
         ],
     }
+
+
+def _inputs(part: Part, rules: Rules) -> Iterator[dict[str, str]]:
+    """The series of a scenario that the alerts to be evaluated need."""
+    scenario, needed = part.scenario, Rules(rules.files, part.alerts)
+    for one in series(scenario):
+        labels = {**one.labels, SCENARIO: scenario.slug}
+        if needed.read(one.name, labels):
+            selector = ",".join(f'{name}="{value}"' for name, value in labels.items())
+            yield {"series": f"{one.name}{{{selector}}}", "values": one.notation}
+    for selector, value in scenario.given.items():
+        values = " ".join(f"{value(moment):.12g}" for moment in scenario.moments)
+        yield {"series": _of_scenario(selector, scenario), "values": values}
+    if scenario.blind:
+        yield {"series": _of_scenario(RUNS, scenario), "values": _runs(scenario)}
 
 
 def _of_scenario(selector: str, scenario: Scenario) -> str:

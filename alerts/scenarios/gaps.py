@@ -29,9 +29,9 @@ SCENARIOS = (
         blind=((0, 60),),
         world=World(changes=(Fails(Component.AI_PROVIDER, since=10, until=80),)),
         told=(
-            Told("SMSLatencyBudgetBurn", within=66, over=100),
-            Told("AIProviderFailing", TICKET, within=66, over=100),
+            Told("AIProviderFailing", within=63, over=90),
+            Told("FailedWorkflowsWaiting", TICKET, within=70, over=100),
         ),
-        fails_today="the budget's page and that of its cause both come",
+        fails_today="no alert tells of failed workflows that wait",
     ),
 )

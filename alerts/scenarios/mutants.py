@@ -24,9 +24,10 @@ class Noticing:
         """Whether any scenario notices the mutant."""
         # The window behind a name tells rules of one name apart.
         name = mutant.rule.partition(" ")[0]
-        mutated = Rules({**self._rules.files, f"{mutant.file}.yml": mutant.rules}, name)
-        if not mutated.alerts:
+        alerts = frozenset(self._rules.reading({name}))
+        if not alerts:
             return False
+        mutated = Rules({**self._rules.files, f"{mutant.file}.yml": mutant.rules}, alerts)
         before = self._as_it_is(name)
         first = [each for each in self._scenarios if before[each.name].firing]
         rest = [each for each in self._scenarios if not before[each.name].firing]
@@ -37,7 +38,7 @@ class Noticing:
     def _as_it_is(self, name: str) -> dict[str, Timeline]:
         with self._lock:
             if name not in self._before:
-                original = Rules(self._rules.files, name)
+                original = Rules(self._rules.files, frozenset(self._rules.reading({name})))
                 self._before[name] = timelines(self._scenarios, original)
             return self._before[name]
 

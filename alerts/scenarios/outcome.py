@@ -125,7 +125,7 @@ def _is(told: Told, one: Seen) -> bool:
 
 
 def _wrong(told: Told, one: Seen) -> Iterator[str]:
-    if one.told < 0:
+    if one.told < 0 <= told.within:
         yield "told before anything happened"
     if one.told > told.within:
         yield "told too late"

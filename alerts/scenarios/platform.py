@@ -38,7 +38,6 @@ _HEALTHY = (
     _Row(exporters.RULE_GROUP_MISSED, 0, _GROUP),
     _Row(exporters.NOTIFICATIONS_SENT, 4, _PEER),
     _Row(exporters.NOTIFICATIONS_ERRORS, 0, _PEER),
-    _Row(exporters.NOTIFICATIONS_DROPPED, 0),
     _Row(exporters.NOTIFICATIONS_QUEUE_LENGTH, 0),
     _Row(exporters.NOTIFICATIONS_QUEUE_CAPACITY, 10_000),
     _Row(exporters.ALERTMANAGERS_DISCOVERED, 1),

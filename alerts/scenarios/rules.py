@@ -27,13 +27,10 @@ _LABELS = re.compile(r"\b(by|on)\s*\(([^()]*\bjob\b[^()]*)\)")
 
 @dataclass(frozen=True)
 class Rules:
-    """Rule files: their text by name.
-
-    With ``about`` only what that rule has to do with: the alerts that read it, and what they read.
-    """
+    """Rule files: their text by name. With ``only`` these alerts, and the records they need."""
 
     files: Mapping[str, str]
-    about: str = ""
+    only: frozenset[str] | None = None
 
     @cached_property
     def documents(self) -> dict[str, dict[str, Any]]:
@@ -41,13 +38,10 @@ class Rules:
 
         Records that no alert needs are left out: nobody is told anything because of them.
         """
-        parsed = {name: _parsed(text) for name, text in self.files.items()}
-        groups = [group for document in parsed.values() for group in document["groups"]]
-        rules = [rule for group in groups for rule in group["rules"]]
-        alerts = {rule["alert"] for rule in rules if _tells(rule)}
-        if self.about:
-            alerts &= _following({self.about}, _read_by(rules))
-        needed = _following(alerts, _reading(rules))
+        alerts = {rule["alert"] for rule in self._all if _tells(rule)}
+        if self.only is not None:
+            alerts &= self.only
+        needed = _following(alerts, _reading(self._all))
 
         def with_rules(group: dict[str, Any]) -> dict[str, Any]:
             kept = [
@@ -59,8 +53,25 @@ class Rules:
 
         return {
             name: {"groups": [with_rules(group) for group in document["groups"]]}
-            for name, document in parsed.items()
+            for name, document in self._parsed.items()
         }
+
+    @property
+    def _parsed(self) -> dict[str, dict[str, Any]]:
+        return {name: _parsed(text) for name, text in self.files.items()}
+
+    @property
+    def _all(self) -> list[dict[str, Any]]:
+        groups = (group for document in self._parsed.values() for group in document["groups"])
+        return [rule for group in groups for rule in group["rules"]]
+
+    def reading(self, names: set[str]) -> set[str]:
+        """The alerts that read one of these series or records, or are called so."""
+        return self.alerts & _following(names, self._leads_to)
+
+    @cached_property
+    def _leads_to(self) -> dict[str, set[str]]:
+        return _read_by(self._all)
 
     @cached_property
     def alerts(self) -> set[str]:
@@ -103,7 +114,7 @@ class Rules:
         if missing := {f"{group}.yml" for group in wanted} - self.files.keys():
             raise ValueError(f"no rules {', '.join(sorted(missing))}")
         files = {n: t for n, t in self.files.items() if n.removesuffix(".yml") in wanted}
-        return Rules(files, self.about)
+        return Rules(files, self.only)
 
     def write(self, folder: Path, blind: bool) -> list[Path]:
         """Write them; with ``blind`` nothing is evaluated while Prometheus does not run."""

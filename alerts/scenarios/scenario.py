@@ -29,10 +29,11 @@ class Told:
     """Somebody must be told.
 
     ``alert`` by a ``severity`` (page or ticket) to a ``team``: first at most ``within`` minutes
-    after minute 0, in ``notifications`` messages altogether (reminders included, the message that
-    it is over not), and told to be over at most ``over`` minutes after minute 0; None where it
-    must still be going on at the end. ``about`` are labels that the alert must have, such as the
-    component or the environment. ``says`` is a piece of the message's description.
+    after minute 0 (less than 0 for what goes on before), in ``notifications`` messages altogether
+    (reminders included, the message that it is over not), and told to be over at most ``over``
+    minutes after minute 0; None where it must still be going on at the end. ``about`` are labels
+    that the alert must have, such as the component or the environment. ``says`` is a piece of its
+    summary or description at ``within``.
     """
 
     alert: str

@@ -3,6 +3,7 @@
 from alerts.identity import IDENTITY, identified
 from alerts.model import Group
 from alerts.signals import (
+    arrivals,
     business,
     growth,
     http,
@@ -35,7 +36,8 @@ def groups(thresholds: Thresholds, identity: tuple[str, ...] = IDENTITY) -> tupl
         *business.groups(thresholds),
         runtime.group(thresholds),
         *throughput.groups(),
-        seasonality.group(thresholds),
+        seasonality.group(),
+        arrivals.group(thresholds),
         monitoring.group(thresholds),
         node.group(thresholds),
         *growth.groups(thresholds),

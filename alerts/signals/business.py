@@ -14,6 +14,7 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import quantile, ratio
+from alerts.second_value import number_of, same_service
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Route
 from app.core.catalogue import Severity as Urgency
@@ -25,6 +26,9 @@ from app.core.events import (
     ResponseEscalated,
     ResponseModified,
     ResponseNotSent,
+    WorkflowBroken,
+    WorkflowFailed,
+    WorkflowInterrupted,
 )
 from app.core.thresholds import Thresholds
 from asgi_observability.events import BackgroundTaskFailed
@@ -59,8 +63,10 @@ CONFIDENCE_MEAN = Record(
         f"sum by (job) (rate({_CONFIDENCE.count}[5m]))",
     ),
 )
+# Without answers there is no confidence: a NaN would be passed on by every average.
 CONFIDENCE_P10 = Record(
-    f"job:{_CONFIDENCE.name}:p10_rate5m", quantile(0.1, _CONFIDENCE.bucket, "job", "5m")
+    f"job:{_CONFIDENCE.name}:p10_rate5m",
+    f"{quantile(0.1, _CONFIDENCE.bucket, 'job', '5m')} >= 0",
 )
 ANSWERS = Record(
     f"job:{_RESPONSES.name.removesuffix('_total')}:increase1h", f"sum by (job) ({RESPONSES})"
@@ -76,15 +82,40 @@ ESCALATIONS_PER_SMS = Record(
 )
 
 
-def _largest(metric: Metric, label: str = "") -> Record:
+def _largest(metric: Metric) -> Record:
     # All instances count the same database; adding them up would count it twice.
-    by = f"job, {metric.label(label).name}" if label else "job"
-    return Record(f"{by.replace(', ', '_')}:{metric.name}:max", f"max by ({by}) ({metric.name})")
+    return Record(f"job:{metric.name}:max", f"max by (job) ({metric.name})")
 
 
 QUEUE_LENGTH = _largest(catalogue.APPROVAL_QUEUE_LENGTH)
 QUEUE_OLDEST = _largest(catalogue.APPROVAL_QUEUE_OLDEST_AGE)
-ESCALATIONS_OLDEST = _largest(catalogue.ESCALATIONS_OLDEST_AGE, "severity")
+FAILED_WORKFLOWS = _largest(catalogue.WORKFLOWS_FAILED)
+FAILED_OLDEST = _largest(catalogue.WORKFLOWS_FAILED_OLDEST_AGE)
+_OLDEST = catalogue.ESCALATIONS_OLDEST_AGE.name
+ESCALATIONS_OLDEST = f"job_urgency:{_OLDEST}:max"
+# Not called severity: alerts have a label of that name, which would take its place.
+ESCALATIONS_OLDEST_BY_URGENCY = tuple(
+    Record(
+        ESCALATIONS_OLDEST,
+        f'max by (job) ({_OLDEST}{{severity="{urgency}"}})',
+        {"urgency": urgency.value},
+    )
+    for urgency in Urgency
+)
+DECIDED = Record(
+    f"job:{catalogue.APPROVALS.name.removesuffix('_total')}:increase1h",
+    f"sum by (job) ({APPROVALS})",
+)
+# Managers sleep: of a week's hours, the busiest tenth is within those in which they work.
+WORKING_HOUR = Record(
+    f"job:{catalogue.APPROVALS.name.removesuffix('_total')}:working_hour1w",
+    f"quantile_over_time(0.9, {DECIDED}[1w:1h])",
+)
+QUEUE_WORK = Record(
+    f"job:{catalogue.APPROVAL_QUEUE_LENGTH.name}:work_seconds",
+    f"3600 * {QUEUE_LENGTH} / ({WORKING_HOUR} > 0)",
+)
+"""The time that managers need for what waits."""
 
 # Every action and result is exposed at zero from the start.
 _APPROVALS = catalogue.APPROVALS
@@ -168,28 +199,59 @@ def approvals(thresholds: Thresholds) -> Signal:
     )
 
 
-def queue_length(thresholds: Thresholds) -> Signal:
-    """How many answers wait for a manager."""
+def queue_work(thresholds: Thresholds) -> Signal:
+    """How long managers will work on the answers that wait."""
     return Signal(
-        title="Answers waiting for a manager",
-        meaning="Answers of the AI that wait for a decision now. Good is when the number falls to "
-        "a few several times a day.",
-        unit=Unit.COUNT,
-        source=QUEUE_LENGTH,
+        title="Managers' work that waits",
+        meaning="Answers that wait for a decision, divided by the decisions of an hour in which "
+        "managers work: the busiest tenth of the past week's hours begins there. Good is less "
+        "than a working day.",
+        unit=Unit.SECONDS,
+        source=QUEUE_WORK,
         thresholds=(
             Threshold(
                 alert="ApprovalQueueLong",
                 comparison=Comparison.ABOVE,
-                value=thresholds.approval_queue_length,
+                value=thresholds.approval_work_seconds,
                 severity=Severity.TICKET,
                 team=Team.ORCHESTRATOR,
-                summary="Many answers of {{ $labels.job }} wait for a manager",
-                description="Managers don't keep up, or are not told. Answers that wait.",
+                summary="Managers of {{ $labels.job }} have more answers to decide on than they "
+                "can soon",
+                description=f"{same_service()}{number_of(QUEUE_LENGTH)} answers wait: about "
+                "{{ $value | humanizeDuration }} of managers' work.",
                 action="Are managers told, and can they send? If so, more managers are needed, "
                 "or fewer answers must be queued.",
                 pending="30m",
                 keep_firing="10m",
                 logs=LogQuery((NotificationFailed, ResponseNotSent)),
+            ),
+        ),
+    )
+
+
+def failed_workflows(thresholds: Thresholds) -> Signal:
+    """How long failed workflows have waited to be run again."""
+    return Signal(
+        title="Oldest failed workflow",
+        meaning="How long ago the oldest of the failed workflows failed that nobody has run again "
+        "or escalated. Good is 0.",
+        unit=Unit.SECONDS,
+        source=FAILED_OLDEST,
+        thresholds=(
+            Threshold(
+                alert="FailedWorkflowsWaiting",
+                comparison=Comparison.ABOVE,
+                value=thresholds.failed_workflow_seconds,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Failed workflows of {{ $labels.job }} wait to be run again",
+                description=f"{same_service()}{number_of(FAILED_WORKFLOWS)} tenants wrote, and "
+                "get no answer until somebody runs their workflows again. Age of the oldest.",
+                action="When the cause is gone, run them again: POST /orchestrate/retry-failed. "
+                "Escalate what fails again.",
+                pending="2m",
+                keep_firing="1m",
+                logs=LogQuery((WorkflowFailed, WorkflowBroken, WorkflowInterrupted)),
             ),
         ),
     )
@@ -290,7 +352,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
             action="Have a manager take the conversation over now. Then see whether managers are "
             "told of new escalations.",
             pending="1m",
-            matchers=f'severity="{urgency}"',
+            matchers=f'urgency="{urgency}"',
             logs=LogQuery((EscalationOpened, NotificationFailed)),
             absence="TargetDown",
         )
@@ -392,12 +454,15 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.AI,
             about="Answers, decisions, escalations and plans of the last hour; what waits now.",
             records=(
-                *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, ESCALATIONS, PAYMENT_PLANS),
+                *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, DECIDED),
+                *(ESCALATIONS, PAYMENT_PLANS),
                 *(RECEIVED, CONFIDENCE_MEAN, CONFIDENCE_P10, CONFIDENCE_MEAN_1H),
+                *(QUEUE_LENGTH, FAILED_WORKFLOWS),
+                *ESCALATIONS_OLDEST_BY_URGENCY,
             ),
             signals=(
-                queue_length(thresholds),
                 queue_age(thresholds),
+                failed_workflows(thresholds),
                 surge(thresholds),
                 unhandled(thresholds),
             ),
@@ -418,7 +483,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             about="Payment plans and the AI's confidence, beside the week before.",
             interval="5m",
             follows=("business", "business_hours"),
-            records=(FOUND_RATIO_USUAL, FOUND_EXPECTED, CONFIDENCE_USUAL),
-            signals=(detection(thresholds), drift(thresholds)),
+            records=(FOUND_RATIO_USUAL, FOUND_EXPECTED, CONFIDENCE_USUAL, WORKING_HOUR),
+            signals=(detection(thresholds), drift(thresholds), queue_work(thresholds)),
         ),
     )

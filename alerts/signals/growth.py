@@ -71,7 +71,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             interval="1m",
             follows=("throughput",),
             records=usages(thresholds),
-            signals=(),
+            signals=(quota(thresholds),),
         ),
         Group(
             name="growth",
@@ -82,6 +82,35 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             follows=("usage", "node"),
             records=(PEAK, LEVEL, TREND, DISK_MEAN),
             signals=(time_left(thresholds), disk_time_left(thresholds)),
+        ),
+    )
+
+
+def quota(thresholds: Thresholds) -> Signal:
+    """How much of the AI provider's quota is in use now."""
+    return Signal(
+        title="Use of the AI provider's quota",
+        meaning=f"Calls of a minute, of the {thresholds.ai_calls_per_minute:g} that it takes. Good "
+        f"is below {Unit.RATIO.text(thresholds.ai_quota_ratio)}; above 100% it refuses calls.",
+        unit=Unit.RATIO,
+        source=USAGE,
+        thresholds=(
+            Threshold(
+                alert="AIQuotaNearlyUsed",
+                comparison=Comparison.ABOVE,
+                value=thresholds.ai_quota_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} uses almost all of the AI provider's quota",
+                description="With a few more calls the provider refuses them, and SMS get no "
+                "answer. Share of the calls a minute that it takes.",
+                action="See whether more SMS arrive, or failed calls are tried again. Ask the "
+                "provider for a higher quota.",
+                pending="5m",
+                keep_firing="5m",
+                matchers='limit="ai_calls"',
+                logs=LogQuery((SMSReceived,)),
+            ),
         ),
     )
 

@@ -18,17 +18,62 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import or_zero, ratio
+from alerts.signals.scraping import ALERTMANAGER_JOB, PROMETHEUS_JOB
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 
-_PROMETHEUS = f'{exporters.UP.name}{{job="prometheus"}}'
+# Another team's Prometheus is that team's: of its troubles nothing is told here.
+_PROMETHEUS = f'job="{PROMETHEUS_JOB}"'
+_ALERTMANAGER = f'job="{ALERTMANAGER_JOB}"'
+_UP = f"{exporters.UP.name}{{{_PROMETHEUS}}}"
 _RULES = "job, instance, rule_group"
 _WAY = "job, instance, alertmanager"
 _INTEGRATION = "job, instance, integration"
 
+ALERTMANAGER = "alertmanager"
+"""What the names of its metrics begin with."""
+
+_OFTEN_SECONDS = 60
+"""Groups with this interval or a shorter one are evaluated often."""
+
+LONGEST_LOOK_BACK_DAYS = 35
+"""How far back the rules read at most: four weeks and an hour, for the bands; a week to spare."""
+
+PAGING_INTEGRATIONS = ("pagerduty", "webhook")
+"""Those of Alertmanager's ways to people that wake somebody."""
+
+
+def _program(metric: Metric) -> str:
+    """The matcher of our own Prometheus or Alertmanager, whichever has ``metric``."""
+    return _ALERTMANAGER if metric.name.startswith(f"{ALERTMANAGER}_") else _PROMETHEUS
+
+
+def _of(metric: Metric) -> str:
+    """The series of ``metric`` that our own programs have."""
+    return f"{metric.name}{{{_program(metric)}}}"
+
 
 def _increase(metric: Metric, level: str, window: str) -> str:
-    return f"sum by ({level}) (increase({metric.name}[{window}]))"
+    return f"sum by ({level}) (increase({_of(metric)}[{window}]))"
+
+
+def _times(metric: Metric) -> str:
+    """At how many evaluations of a group its counter grew, so that no single one is evidence.
+
+    Within three intervals of the slowest groups; within five minutes of those that are evaluated
+    at least once a minute, so that their trouble is told soon.
+    """
+    often = f"{_of(exporters.RULE_GROUP_INTERVAL)} <= {_OFTEN_SECONDS}"
+    soon, slowly = (f"changes({_of(metric)}[{window}])" for window in ("5m", "15m"))
+    return f"max by ({_RULES}) ({soon} and on ({_RULES}) {often} or {slowly})"
+
+
+def _added(metrics: tuple[Metric, ...], window: str) -> str:
+    """The increases of several counters; one that is not there adds nothing, and takes nothing."""
+    there = f"({_UP} == 1)"
+    return " + ".join(
+        f"({or_zero(_increase(metric, 'job, instance', window), there)})" for metric in metrics
+    )
 
 
 def _base(metric: Metric) -> str:
@@ -36,16 +81,16 @@ def _base(metric: Metric) -> str:
 
 
 RULE_FAILURES = Record(
-    f"job_instance_rule_group:{_base(exporters.RULE_FAILURES)}:increase5m",
-    _increase(exporters.RULE_FAILURES, _RULES, "5m"),
+    f"job_instance_rule_group:{_base(exporters.RULE_FAILURES)}:changes",
+    _times(exporters.RULE_FAILURES),
 )
 RULE_TIME = Record(
     "job_instance_rule_group:prometheus_rule_group_duration:interval_ratio",
-    ratio(exporters.RULE_GROUP_DURATION.name, exporters.RULE_GROUP_INTERVAL.name),
+    ratio(_of(exporters.RULE_GROUP_DURATION), _of(exporters.RULE_GROUP_INTERVAL)),
 )
 RULES_MISSED = Record(
-    f"job_instance_rule_group:{_base(exporters.RULE_GROUP_MISSED)}:increase5m",
-    _increase(exporters.RULE_GROUP_MISSED, _RULES, "5m"),
+    f"job_instance_rule_group:{_base(exporters.RULE_GROUP_MISSED)}:changes",
+    _times(exporters.RULE_GROUP_MISSED),
 )
 
 SEND_ERRORS = Record(
@@ -64,36 +109,36 @@ BEST_WAY_ERROR_RATIO = Record(
     f"job_instance:{_base(exporters.NOTIFICATIONS_ERRORS)}:min_ratio_increase5m",
     f"min by (job, instance) ({SEND_ERROR_RATIO})",
 )
-DROPPED = Record(
-    f"job_instance:{_base(exporters.NOTIFICATIONS_DROPPED)}:increase5m",
-    _increase(exporters.NOTIFICATIONS_DROPPED, "job, instance", "5m"),
-)
 # Newer releases have a queue for each Alertmanager: the fullest one counts.
 QUEUE = Record(
     "job_instance:prometheus_notifications_queue:ratio",
     ratio(
-        f"max by (job, instance) ({exporters.NOTIFICATIONS_QUEUE_LENGTH.name})",
-        f"max by (job, instance) ({exporters.NOTIFICATIONS_QUEUE_CAPACITY.name})",
+        f"max by (job, instance) ({_of(exporters.NOTIFICATIONS_QUEUE_LENGTH)})",
+        f"max by (job, instance) ({_of(exporters.NOTIFICATIONS_QUEUE_CAPACITY)})",
     ),
 )
 
-TSDB_FAILURES = Record(
-    "job_instance:prometheus_tsdb_failures:increase1h",
-    " + ".join(
-        f"increase({metric.name}[1h])"
-        for metric in (
-            exporters.COMPACTIONS_FAILED,
-            exporters.RELOADS_FAILED,
-            exporters.HEAD_TRUNCATIONS_FAILED,
-            exporters.CHECKPOINTS_FAILED,
-            exporters.WAL_CORRUPTIONS,
-            exporters.WAL_WRITES_FAILED,
-        )
-    ),
+STORE_FAILURES = (
+    exporters.COMPACTIONS_FAILED,
+    exporters.RELOADS_FAILED,
+    exporters.HEAD_TRUNCATIONS_FAILED,
+    exporters.CHECKPOINTS_FAILED,
+    exporters.WAL_CORRUPTIONS,
+    exporters.WAL_WRITES_FAILED,
 )
-_HEAD = exporters.HEAD_SERIES.name
-HEAD_GROWTH = Record(f"job_instance:{_HEAD}:times1d", ratio(_HEAD, f"{_HEAD} offset 1d"))
-HEAD_MORE = Record(f"job_instance:{_HEAD}:more1d", f"{_HEAD} - {_HEAD} offset 1d")
+TSDB_FAILURES = Record(
+    "job_instance:prometheus_tsdb_failures:increase1h", _added(STORE_FAILURES, "1h")
+)
+RETENTION = Record(
+    "job_instance:prometheus_tsdb_retention_limit:seconds", f"{_of(exporters.RETENTION)} > 0"
+)
+_HEAD = _of(exporters.HEAD_SERIES)
+HEAD_GROWTH = Record(
+    f"job_instance:{exporters.HEAD_SERIES.name}:times1d", ratio(_HEAD, f"{_HEAD} offset 1d")
+)
+HEAD_MORE = Record(
+    f"job_instance:{exporters.HEAD_SERIES.name}:more1d", f"{_HEAD} - {_HEAD} offset 1d"
+)
 
 _FAILED = exporters.ALERTMANAGER_NOTIFICATIONS_FAILED
 NOTIFIED = Record(
@@ -108,16 +153,24 @@ NOTIFY_FAILURE_RATIO = Record(
     f"job_instance_integration:{_base(_FAILED)}:ratio_increase15m",
     ratio(NOTIFY_FAILURES.name, NOTIFIED.name),
 )
-_MEMBERS = exporters.ALERTMANAGER_CLUSTER_MEMBERS.name
-# Only those that are up and in a cluster have the series.
-MEMBERS_MISSING = Record(
-    f"job_instance:{_MEMBERS}:missing",
-    f"count by (job) ({_MEMBERS}) - on (job) group_right () {_MEMBERS}",
+# Several groups that fail at once are one piece of news; that it goes on is what counts.
+NOTIFY_FAILED_TIMES = Record(
+    f"job_instance_integration:{_base(_FAILED)}:changes15m",
+    f"max by ({_INTEGRATION}) (changes({_of(_FAILED)}[15m]))",
 )
+_MEMBERS = _of(exporters.ALERTMANAGER_CLUSTER_MEMBERS)
+_SEEN_BY_EACH = f"count by (job) ({_MEMBERS}) - on (job) group_right () {_MEMBERS}"
+# Two clusters may have one job: they differ in members, but neither has lost one of its own.
+PEERS_LOST = Record(
+    f"job_instance:{exporters.ALERTMANAGER_FAILED_PEERS.name}:of_running",
+    f"{_of(exporters.ALERTMANAGER_FAILED_PEERS)} and on (job, instance) {_SEEN_BY_EACH} > 0",
+)
+# Each member of a cluster of three is a third of a cluster. Two clusters may be configured apart.
 CONFIGURATIONS = Record(
-    f"job:{exporters.ALERTMANAGER_CONFIG_HASH.name}:distinct",
+    f"job:{exporters.ALERTMANAGER_CONFIG_HASH.name}:distinct_beyond_clusters",
     "count by (job) (count_values by (job) "
-    f'("config_hash", {exporters.ALERTMANAGER_CONFIG_HASH.name}))',
+    f'("config_hash", {_of(exporters.ALERTMANAGER_CONFIG_HASH)})) '
+    f"- on (job) round(sum by (job) (1 / {_MEMBERS}))",
 )
 
 
@@ -148,22 +201,23 @@ def rule_failures() -> Signal:
     """Rules that end in an error."""
     return Signal(
         title="Rule evaluations failed",
-        meaning="Evaluations of rules that ended in an error over 5 minutes. Good is 0.",
+        meaning="How often rules of a group ended in an error within 5 minutes, or within 15 of a "
+        "group that is evaluated less than once a minute. Good is 0.",
         unit=Unit.COUNT,
         source=RULE_FAILURES,
         thresholds=(
             Threshold(
                 alert="RuleEvaluationFailing",
                 comparison=Comparison.ABOVE,
-                value=0,
+                value=1,
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
                 summary="Rules of {{ $labels.rule_group }} fail",
                 description="A rule that fails records nothing and can't fire. Nobody watches "
-                "what it should watch, and no other alert says so. Failures within 5 minutes.",
+                "what it should watch, and no other alert says so. Evaluations that failed lately.",
                 action="Read the rule's error on Prometheus's page /rules. Then fix the rule, or "
                 "the labels of the series that it reads.",
-                # Longer than the window: one failure alone can't last so long.
+                # Longer than the shorter window: what lasted a minute is over by then.
                 pending="6m",
                 absence="TargetDown",
             ),
@@ -201,19 +255,20 @@ def rules_missed() -> Signal:
     """Evaluations that were left out."""
     return Signal(
         title="Rule evaluations skipped",
-        meaning="Evaluations of a group that were skipped over 5 minutes. Good is 0.",
+        meaning="How often evaluations of a group were skipped within 5 minutes, or within 15 of a "
+        "group that is evaluated less than once a minute. Good is 0.",
         unit=Unit.COUNT,
         source=RULES_MISSED,
         thresholds=(
             Threshold(
                 alert="RuleEvaluationsMissed",
                 comparison=Comparison.ABOVE,
-                value=0,
+                value=1,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="Rules of {{ $labels.rule_group }} are skipped",
                 description="The group takes longer than its interval, or the machine stopped "
-                "for a while. Alerts come late and records have gaps. Skipped within 5 minutes.",
+                "again and again. Alerts come late and records have gaps. Times of late.",
                 action="See how long the group takes, and whether Prometheus lacks CPU.",
                 pending="6m",
             ),
@@ -239,7 +294,8 @@ def send_errors(thresholds: Thresholds) -> Signal:
                 description="Alerts that Prometheus sends there fail.",
                 action="Is that Alertmanager up, and reachable from Prometheus? Its answer is in "
                 "Prometheus's log.",
-                pending="2m",
+                # Longer than the window: an Alertmanager that restarts once is no news.
+                pending="6m",
                 guards=(
                     Guard(
                         SEND_ERRORS,
@@ -273,7 +329,7 @@ def undelivered(thresholds: Thresholds) -> Signal:
                 "be notified of anything.",
                 action="Start Alertmanager, or fix its address. Until then watch Prometheus's "
                 "page /alerts.",
-                pending="2m",
+                pending="6m",
                 guards=(
                     Guard(
                         BEST_WAY_ERRORS,
@@ -313,32 +369,6 @@ def queue(thresholds: Thresholds) -> Signal:
     )
 
 
-def dropped() -> Signal:
-    """Alerts that were given up."""
-    return Signal(
-        title="Alerts dropped",
-        meaning="Alerts that Prometheus dropped without sending them over 5 minutes. Good is 0.",
-        unit=Unit.COUNT,
-        source=DROPPED,
-        thresholds=(
-            Threshold(
-                alert="NotificationsDropped",
-                comparison=Comparison.ABOVE,
-                value=0,
-                severity=Severity.TICKET,
-                team=Team.PLATFORM,
-                summary="Prometheus at {{ $labels.instance }} drops alerts",
-                description="Nobody was notified of them. Alerts that still fire are sent again "
-                "a minute later. Dropped within 5 minutes.",
-                action="See on Prometheus's page /alerts what fires. Then fix the connection to "
-                "Alertmanager.",
-                # Longer than the window: an Alertmanager that restarts once calls nobody.
-                pending="6m",
-            ),
-        ),
-    )
-
-
 def alertmanagers() -> Signal:
     """The Alertmanagers that Prometheus knows of."""
     return Signal(
@@ -353,6 +383,7 @@ def alertmanagers() -> Signal:
                 value=1,
                 severity=Severity.PAGE,
                 team=Team.PLATFORM,
+                matchers=_PROMETHEUS,
                 summary="Prometheus at {{ $labels.instance }} knows no Alertmanager",
                 description="Its alerts reach nobody, not even this one, unless another "
                 "Prometheus watches it. Alertmanagers known.",
@@ -384,6 +415,7 @@ def config_reloaded(program: str, metric: Metric) -> Signal:
                 "its next restart it will not start at all.",
                 action="Its log names the line that it refuses. `make check` also names it.",
                 pending="1m",
+                matchers=_program(metric),
                 labels={"program": program.lower()},
             ),
         ),
@@ -424,7 +456,7 @@ def ingesting(thresholds: Thresholds) -> Signal:
         title="Age of the newest sample",
         meaning="How old Prometheus's newest sample of itself is. Good is below two scrapes.",
         unit=Unit.SECONDS,
-        source=f"time() - max by (job) (timestamp({_PROMETHEUS}))",
+        source=f"time() - max by (job) (timestamp({_UP}))",
         thresholds=(
             Threshold(
                 alert="NotIngesting",
@@ -471,14 +503,40 @@ def head_series(thresholds: Thresholds) -> Signal:
     )
 
 
+def retention() -> Signal:
+    """Whether samples are kept for as long as the rules look back."""
+    return Signal(
+        title="Samples are kept for",
+        meaning="How long Prometheus keeps samples. Good is what the rules read: "
+        f"{LONGEST_LOOK_BACK_DAYS} days or more. Empty where only their size limits it.",
+        unit=Unit.SECONDS,
+        source=RETENTION,
+        thresholds=(
+            Threshold(
+                alert="RetentionTooShort",
+                comparison=Comparison.BELOW,
+                value=LONGEST_LOOK_BACK_DAYS * 86400,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Prometheus at {{ $labels.instance }} keeps samples for too short a time",
+                description="Error budgets of 30 days and what is usual for an hour of the week "
+                "are computed from less than they should be, or not at all. Samples are kept for "
+                "this long.",
+                action="Start Prometheus with --storage.tsdb.retention.time=60d.",
+                pending="10m",
+            ),
+        ),
+    )
+
+
 def cluster() -> Signal:
     """Alertmanagers that don't see each other."""
     return Signal(
         title="Alertmanagers missing from the cluster",
-        meaning="How many of the running Alertmanagers one of them doesn't see. Good is 0. "
-        "Without a cluster the panel is empty.",
+        meaning="Members of its cluster that a running Alertmanager has lost or never reached, "
+        "although more are running than it sees. Good is 0 or nothing.",
         unit=Unit.COUNT,
-        source=MEMBERS_MISSING,
+        source=PEERS_LOST,
         thresholds=(
             Threshold(
                 alert="AlertmanagerClusterIncomplete",
@@ -497,22 +555,23 @@ def cluster() -> Signal:
 
 
 def configurations() -> Signal:
-    """Alertmanagers with different configurations."""
+    """Alertmanagers of one cluster with different configurations."""
     return Signal(
         title="Configurations of Alertmanagers",
-        meaning="How many different configurations are in use. Good is 1.",
+        meaning="Configurations in use beyond one for each cluster. Good is 0 or less. Without a "
+        "cluster the panel is empty.",
         unit=Unit.COUNT,
         source=CONFIGURATIONS,
         thresholds=(
             Threshold(
                 alert="AlertmanagerConfigsDiffer",
                 comparison=Comparison.ABOVE,
-                value=1,
+                value=0,
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
-                summary="Alertmanagers run with different configurations",
+                summary="Alertmanagers of one cluster run with different configurations",
                 description="Who is notified depends on which of them sends first. Configurations "
-                "in use.",
+                "too many.",
                 action="Find the instance that was not reloaded, and reload it.",
                 # A rollout takes its time from one to the next.
                 pending="15m",
@@ -523,32 +582,48 @@ def configurations() -> Signal:
 
 def notify_failures(thresholds: Thresholds) -> Signal:
     """Notifications that Alertmanager can't deliver."""
+    paging = "|".join(PAGING_INTEGRATIONS)
+
+    def threshold(severity: Severity, text: str, pending: str, matchers: str = "") -> Threshold:
+        return Threshold(
+            alert="AlertmanagerNotificationsFailing",
+            comparison=Comparison.ABOVE,
+            value=thresholds.notification_error_ratio,
+            severity=severity,
+            team=Team.PLATFORM,
+            summary="Notifications by {{ $labels.integration }} don't go out",
+            description=text,
+            action="Read the receiver's answer in Alertmanager's log. Until it is fixed, "
+            "watch Alertmanager's own page.",
+            pending=pending,
+            matchers=matchers,
+            guards=(
+                Guard(
+                    NOTIFY_FAILED_TIMES,
+                    Comparison.AT_LEAST,
+                    thresholds.notification_minimum_failures,
+                    (),
+                ),
+            ),
+            absence="TargetDown",
+        )
+
     return Signal(
         title="Notifications failed by integration",
         meaning="Share of notifications that did not go out over 15 minutes. Good is 0.",
         unit=Unit.RATIO,
         source=NOTIFY_FAILURE_RATIO,
         thresholds=(
-            Threshold(
-                alert="AlertmanagerNotificationsFailing",
-                comparison=Comparison.ABOVE,
-                value=thresholds.notification_error_ratio,
-                severity=Severity.PAGE,
-                team=Team.PLATFORM,
-                summary="Notifications by {{ $labels.integration }} don't go out",
-                description="People who are notified through it get no messages, or get them late.",
-                action="Read the receiver's answer in Alertmanager's log. Until it is fixed, "
-                "watch Alertmanager's own page.",
-                pending="1m",
-                guards=(
-                    Guard(
-                        NOTIFY_FAILURES,
-                        Comparison.AT_LEAST,
-                        thresholds.notification_minimum_failures,
-                        (),
-                    ),
-                ),
-                absence="TargetDown",
+            threshold(
+                Severity.TICKET,
+                "Who reads it gets no messages, or gets them late. Share of its notifications.",
+                "16m",
+            ),
+            threshold(
+                Severity.PAGE,
+                "Who is woken through it sleeps on. Share of its notifications.",
+                "1m",
+                f'integration=~"{paging}"',
             ),
         ),
     )
@@ -566,6 +641,7 @@ def group(thresholds: Thresholds) -> Group:
             BEST_WAY_ERRORS,
             NOTIFIED,
             NOTIFY_FAILURES,
+            NOTIFY_FAILED_TIMES,
             HEAD_MORE,
         ),
         signals=(
@@ -576,10 +652,10 @@ def group(thresholds: Thresholds) -> Group:
             send_errors(thresholds),
             undelivered(thresholds),
             queue(thresholds),
-            dropped(),
             alertmanagers(),
             config_reloaded("Prometheus", exporters.CONFIG_RELOADED),
             config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
+            retention(),
             tsdb(thresholds),
             ingesting(thresholds),
             head_series(thresholds),

@@ -14,16 +14,30 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import ratio
+from alerts.signals.scraping import NODE_JOB, PROBE_JOB
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 
 _DISK = "job, instance, device, mountpoint"
 DISK_LABELS = ("job", "instance", "device", "mountpoint")
 _LEVEL = "job_instance_device_mountpoint"
 
-# In memory, or full from the day they were made.
-_PSEUDO = 'fstype!~"tmpfs|ramfs|squashfs|erofs|iso9660"'
-_AVAILABLE = exporters.FILESYSTEM_AVAILABLE.name
-_WRITABLE = f"{exporters.FILESYSTEM_READ_ONLY.name} == 0"
+_NODE = f'job="{NODE_JOB}"'
+
+# In memory, a view of another, or full from the day they were made.
+_PSEUDO = 'fstype!~"tmpfs|ramfs|overlay|squashfs|erofs|iso9660"'
+# Where only the system itself writes, and only when it is updated.
+_OF_THE_SYSTEM = 'mountpoint!~"/boot|/boot/efi|/snap/.+|/run/.+"'
+_DISKS = f"{{{_NODE},{_PSEUDO},{_OF_THE_SYSTEM}}}"
+
+
+def _of(metric: Metric) -> str:
+    """The series of ``metric`` that our own machines have."""
+    return f"{metric.name}{{{_NODE}}}"
+
+
+_AVAILABLE = f"{exporters.FILESYSTEM_AVAILABLE.name}{_DISKS}"
+_WRITABLE = f"{_of(exporters.FILESYSTEM_READ_ONLY)} == 0"
 
 
 def _of_disks(values: str) -> str:
@@ -32,71 +46,55 @@ def _of_disks(values: str) -> str:
 
 DISK_LEFT = Record(
     f"{_LEVEL}:node_filesystem_avail:ratio",
-    _of_disks(ratio(f"{_AVAILABLE}{{{_PSEUDO}}}", exporters.FILESYSTEM_SIZE.name)),
+    _of_disks(ratio(_AVAILABLE, _of(exporters.FILESYSTEM_SIZE))),
 )
 # Where nothing is known of the older half of the window, a slope is chance.
 DISK_TIME_LEFT = Record(
     f"{_LEVEL}:node_filesystem_full:seconds_left",
     _of_disks(
-        f"{_AVAILABLE}{{{_PSEUDO}}} / (-deriv({_AVAILABLE}[6h]) > 0) "
+        f"{_AVAILABLE} / (-deriv({_AVAILABLE}[6h]) > 0) "
         f"and present_over_time({_AVAILABLE}[3h] offset 3h)"
     ),
 )
 INODES_LEFT = Record(
-    f"{_LEVEL}:node_filesystem_files_free:ratio",
+    f"{_LEVEL}:{exporters.FILESYSTEM_FILES_FREE.name}:ratio",
     _of_disks(
         ratio(
-            f"{exporters.FILESYSTEM_FILES_FREE.name}{{{_PSEUDO}}}",
-            exporters.FILESYSTEM_FILES.name,
+            f"{exporters.FILESYSTEM_FILES_FREE.name}{_DISKS}",
+            _of(exporters.FILESYSTEM_FILES),
         )
     ),
 )
 MEMORY_LEFT = Record(
     "job_instance:node_memory_available:ratio",
-    ratio(exporters.MEMORY_AVAILABLE.name, exporters.MEMORY_TOTAL.name),
+    ratio(_of(exporters.MEMORY_AVAILABLE), _of(exporters.MEMORY_TOTAL)),
 )
 _CPU = exporters.CPU_SECONDS.name
 CPU_BUSY = Record(
     "job_instance:node_cpu_busy:ratio_rate5m",
     ratio(
-        f'sum by (job, instance) (rate({_CPU}{{mode!~"idle|iowait"}}[5m]))',
-        f"sum by (job, instance) (rate({_CPU}[5m]))",
+        f'sum by (job, instance) (rate({_CPU}{{{_NODE},mode!~"idle|iowait"}}[5m]))',
+        f"sum by (job, instance) (rate({_CPU}{{{_NODE}}}[5m]))",
     ),
 )
 CLOCK_OFFSET = Record(
-    f"job_instance:{exporters.CLOCK_OFFSET.name}:abs", f"abs({exporters.CLOCK_OFFSET.name})"
+    f"job_instance:{exporters.CLOCK_OFFSET.name}:abs", f"abs({_of(exporters.CLOCK_OFFSET)})"
 )
-_TIME = exporters.NODE_TIME.name
+_TIME = _of(exporters.NODE_TIME)
 CLOCK_DIFFERENCE = Record(
     "job_instance:node_clock_difference_seconds:abs", f"abs({_TIME} - timestamp({_TIME}))"
 )
 CERTIFICATE_LEFT = Record(
-    "job_instance:probe_certificate:seconds_left", f"{exporters.CERTIFICATE_EXPIRY.name} - time()"
+    "job_instance:probe_certificate:seconds_left",
+    f'{exporters.CERTIFICATE_EXPIRY.name}{{job="{PROBE_JOB}"}} - time()',
 )
 
 
 def disk_filling(thresholds: Thresholds) -> Signal:
-    """When a disk will be full, if it goes on filling as it did over six hours."""
+    """When a disk will be full, if it goes on filling as it did over six hours.
 
-    def threshold(
-        severity: Severity, seconds_left: float, still_left: float, pending: str
-    ) -> Threshold:
-        return Threshold(
-            alert="NodeDiskFilling",
-            comparison=Comparison.BELOW,
-            value=seconds_left,
-            severity=severity,
-            team=Team.PLATFORM,
-            summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full soon",
-            description="At the growth of the last six hours. When it is full, everything that "
-            "writes there stops: databases, logs, Prometheus itself.",
-            action="Find what grows. Delete or move it, or enlarge the disk, before it is full.",
-            pending=pending,
-            keep_firing="30m",
-            guards=(Guard(DISK_LEFT, Comparison.BELOW, still_left, DISK_LABELS),),
-            absence="TargetDown",
-        )
-
+    It pages nobody: when it gets urgent, NodeDiskFull does, in time.
+    """
     return Signal(
         title="Time until a disk is full",
         meaning="At the growth of the last six hours. Empty if the disk isn't filling, or has "
@@ -104,17 +102,23 @@ def disk_filling(thresholds: Thresholds) -> Signal:
         unit=Unit.SECONDS,
         source=DISK_TIME_LEFT,
         thresholds=(
-            threshold(
-                Severity.TICKET,
-                thresholds.disk_full_ticket_seconds,
-                thresholds.disk_filling_ticket_ratio,
-                "1h",
-            ),
-            threshold(
-                Severity.PAGE,
-                thresholds.disk_full_page_seconds,
-                thresholds.disk_filling_page_ratio,
-                "15m",
+            Threshold(
+                alert="NodeDiskFilling",
+                comparison=Comparison.BELOW,
+                value=thresholds.disk_filling_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full soon",
+                description="At the growth of the last six hours. When it is full, everything "
+                "that writes there stops: databases, logs, Prometheus itself.",
+                action="Find what grows. Delete or move it, or enlarge the disk, before it is "
+                "full.",
+                pending="1h",
+                keep_firing="30m",
+                guards=(
+                    Guard(DISK_LEFT, Comparison.BELOW, thresholds.disk_filling_ratio, DISK_LABELS),
+                ),
+                absence="TargetDown",
             ),
         ),
     )
@@ -122,8 +126,9 @@ def disk_filling(thresholds: Thresholds) -> Signal:
 
 def disk_left(thresholds: Thresholds) -> Signal:
     """The share of a disk that is left."""
+    ours = thresholds.disk_page_mountpoints
 
-    def threshold(severity: Severity, value: float, pending: str) -> Threshold:
+    def threshold(severity: Severity, value: float, pending: str, matchers: str = "") -> Threshold:
         return Threshold(
             alert="NodeDiskFull",
             comparison=Comparison.BELOW,
@@ -135,6 +140,7 @@ def disk_left(thresholds: Thresholds) -> Signal:
             "keeps no samples.",
             action="Make room now: old logs and archives first, then what grew last.",
             pending=pending,
+            matchers=matchers,
             absence="TargetDown",
         )
 
@@ -145,7 +151,12 @@ def disk_left(thresholds: Thresholds) -> Signal:
         source=DISK_LEFT,
         thresholds=(
             threshold(Severity.TICKET, thresholds.disk_left_ticket_ratio, "10m"),
-            threshold(Severity.PAGE, thresholds.disk_left_page_ratio, "5m"),
+            threshold(
+                Severity.PAGE,
+                thresholds.disk_left_page_ratio,
+                "5m",
+                f'mountpoint=~"{ours}"' if ours else "",
+            ),
         ),
     )
 
@@ -225,28 +236,17 @@ def cpu_busy(thresholds: Thresholds) -> Signal:
     )
 
 
-def clock_offset(thresholds: Thresholds) -> Signal:
-    """How far a clock is from its time source."""
+def clock_offset() -> Signal:
+    """How far a clock is from its time source.
+
+    No alert tells of it: nothing here depends on less than the seconds of ClocksDisagree.
+    """
     return Signal(
         title="Clock compared with its source",
         meaning="Difference between the clock and NTP, as the kernel knows it. Good is "
         "milliseconds. It is also 0 where no program sets the clock.",
         unit=Unit.SECONDS,
         source=CLOCK_OFFSET,
-        thresholds=(
-            Threshold(
-                alert="ClockSkew",
-                comparison=Comparison.ABOVE,
-                value=thresholds.clock_offset_seconds,
-                severity=Severity.TICKET,
-                team=Team.PLATFORM,
-                summary="The clock of {{ $labels.instance }} is wrong",
-                description="Logs and metrics of several machines no longer match in time, and "
-                "events are counted in the wrong hour.",
-                action="See whether chrony or ntpd runs there and reaches its servers.",
-                pending="10m",
-            ),
-        ),
     )
 
 
@@ -322,7 +322,7 @@ def group(thresholds: Thresholds) -> Group:
             inodes_left(thresholds),
             memory_left(thresholds),
             cpu_busy(thresholds),
-            clock_offset(thresholds),
+            clock_offset(),
             clock_difference(thresholds),
             certificates(thresholds),
         ),

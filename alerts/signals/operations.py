@@ -83,7 +83,7 @@ BREAKER_RECOVERIES = Record(
         f"sum by (job, component) ({_STATE})",
     ),
 )
-_CONNECTIONS = catalogue.DB_CLIENT_CONNECTION_COUNT.name
+_CONNECTIONS = catalogue.DB_CLIENT_CONNECTIONS.name
 POOL_USED_RATIO = Record(
     f"job_instance:{_CONNECTIONS}:used_ratio",
     ratio(
@@ -131,13 +131,32 @@ def slow_operations(thresholds: Thresholds) -> Record:
 
 AI_PROVIDER_FAILING = "AIProviderFailing"
 
+PERSISTS = "75s"
+"""Longer than a minute, for which one burst of failures shows in rates over a minute."""
+
+
+def _enough(thresholds: Thresholds) -> Guard:
+    """Failures of the last five minutes, so that little traffic calls nobody."""
+    return Guard(
+        COMPONENT_ERRORS_5M,
+        Comparison.AT_LEAST,
+        thresholds.minimum_failures,
+        on=(),
+        times=seconds("5m"),
+    )
+
+
+def _still_failing(limit: float) -> Guard:
+    """The last minute is as bad, so that an old burst calls nobody, and the end is told soon."""
+    return Guard(COMPONENT_ERROR_RATIO, Comparison.ABOVE, limit, on=())
+
 
 def failing(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over a window as short as a page needs."""
     return Signal(
         title="Failing calls by component",
-        meaning="Share of calls that failed or were refused by an open breaker over a minute. "
-        "Good is 0. The line is the limit for the AI provider.",
+        meaning="Share of calls and statements that failed or were refused by an open breaker over "
+        "a minute. Good is 0. The lines are the limits for the AI provider and the database.",
         unit=Unit.RATIO,
         source=COMPONENT_ERROR_RATIO,
         thresholds=(
@@ -153,19 +172,31 @@ def failing(thresholds: Thresholds) -> Signal:
                 logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
                 action="See by error type whether the provider is down, slow or refuses us. When "
                 "it is back, retry the failed workflows.",
-                pending="30s",
+                pending=PERSISTS,
                 # Longer than what it holds back looks back, so that recovery calls nobody.
                 keep_firing="5m",
                 matchers=f'component="{Component.AI_PROVIDER}"',
-                guards=(
-                    Guard(
-                        COMPONENT_ERRORS,
-                        Comparison.AT_LEAST,
-                        thresholds.minimum_failures,
-                        on=(),
-                        times=seconds("1m"),
-                    ),
-                ),
+                guards=(_enough(thresholds),),
+                absence="TargetDown",
+            ),
+            Threshold(
+                alert="DatabaseFailing",
+                comparison=Comparison.ABOVE,
+                value=thresholds.database_error_ratio,
+                # Nothing retries a statement: an SMS whose statement fails is answered 503.
+                severity=Severity.PAGE,
+                team=Team.ORCHESTRATOR,
+                summary="Statements of {{ $labels.job }} fail in its database",
+                description="SMS are not accepted, and managers' decisions are lost. An SMS "
+                "needs about twenty statements, and fails if one of them fails. Share of "
+                "statements failed over a minute.",
+                action="Is the database up, and is its disk full? Then see the exception's class "
+                "in the log.",
+                pending=PERSISTS,
+                keep_firing="5m",
+                matchers=f'component="{Component.DATABASE}"',
+                guards=(_enough(thresholds),),
+                logs=LogQuery((DatabaseFailed, OperationFailed)),
                 absence="TargetDown",
             ),
         ),
@@ -174,17 +205,10 @@ def failing(thresholds: Thresholds) -> Signal:
 
 def failing_for_minutes(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over five minutes."""
-    enough = Guard(
-        COMPONENT_ERRORS_5M,
-        Comparison.AT_LEAST,
-        thresholds.minimum_failures,
-        on=(),
-        times=seconds("5m"),
-    )
     return Signal(
         title="Failing calls by component, 5 minutes",
-        meaning="Share of calls and statements that failed or were refused by an open breaker "
-        "over 5 minutes. Good is 0.",
+        meaning="Share of calls that failed or were refused by an open breaker over 5 minutes. "
+        "Good is 0. The line is the limit for each upstream but the AI provider.",
         unit=Unit.RATIO,
         source=COMPONENT_ERROR_RATIO_5M,
         thresholds=(
@@ -200,31 +224,11 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
                 "Share of calls failed or refused over 5 minutes.",
                 action="See by error type what is wrong, and tell the team of "
                 "{{ $labels.component }}.",
-                pending="2m",
+                pending=PERSISTS,
                 keep_firing="2m",
                 matchers=f'component!~"{Component.AI_PROVIDER}|{Component.DATABASE}"',
-                guards=(enough,),
+                guards=(_enough(thresholds), _still_failing(thresholds.upstream_error_ratio)),
                 logs=LogQuery((OperationFailed,), where={"component": "{{ $labels.component }}"}),
-                absence="TargetDown",
-            ),
-            Threshold(
-                alert="DatabaseFailing",
-                comparison=Comparison.ABOVE,
-                value=thresholds.database_error_ratio,
-                # Nothing retries a statement: an SMS whose statement fails is answered 500.
-                severity=Severity.PAGE,
-                team=Team.ORCHESTRATOR,
-                summary="Statements of {{ $labels.job }} fail in its database",
-                description="SMS are not accepted, and managers' decisions are lost. An SMS "
-                "needs about twenty statements, and fails if one of them fails. Share of "
-                "statements failed over 5 minutes.",
-                action="Is the database up, and is its disk full? Then see the exception's class "
-                "in the log.",
-                pending="1m",
-                keep_firing="1m",
-                matchers=f'component="{Component.DATABASE}"',
-                guards=(enough,),
-                logs=LogQuery((DatabaseFailed, OperationFailed)),
                 absence="TargetDown",
             ),
         ),
@@ -232,35 +236,13 @@ def failing_for_minutes(thresholds: Thresholds) -> Signal:
 
 
 def slow(thresholds: Thresholds) -> Signal:
-    """The share of AI answers and of database statements that take too long."""
+    """The share of AI answers and of database statements that take too long.
+
+    Of the AI's answers no alert tells: whoever waits longer for one than is promised of the whole
+    SMS spends the budget of SMS in time, which pages.
+    """
     answer = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     statement = Unit.SECONDS.text(thresholds.database_slow_seconds)
-
-    def slow_at(component: Component, alert: str, summary: str, text: str, do: str) -> Threshold:
-        return Threshold(
-            alert=alert,
-            comparison=Comparison.ABOVE,
-            value=thresholds.slow_ratio,
-            severity=Severity.TICKET,
-            team=Team.ORCHESTRATOR,
-            summary=summary,
-            description=text,
-            action=do,
-            pending="5m",
-            keep_firing="5m",
-            matchers=f'component="{component}"',
-            guards=(
-                Guard(
-                    slow_operations(thresholds),
-                    Comparison.AT_LEAST,
-                    thresholds.minimum_failures,
-                    on=(),
-                    times=seconds("5m"),
-                ),
-            ),
-            logs=LogQuery((OperationSlow,), where={"component": component}),
-        )
-
     return Signal(
         title="Slow answers and statements",
         meaning=f"Share of the AI's answers that took longer than {answer}, and of database "
@@ -268,57 +250,48 @@ def slow(thresholds: Thresholds) -> Signal:
         unit=Unit.RATIO,
         source=SLOW_RATIO,
         thresholds=(
-            slow_at(
-                Component.AI_PROVIDER,
-                "AIAnswersSlow",
-                f"Too many answers of the AI to {{{{ $labels.job }}}} take longer than {answer}",
-                "Each of these SMS takes longer than promised because of the AI alone. Share of "
-                "the AI's answers over 5 minutes.",
-                "See whether the provider is slow for everybody, or only for our model, prompts "
-                "or quota.",
-            ),
-            slow_at(
-                Component.DATABASE,
-                "DatabaseSlow",
-                "Too many statements of {{ $labels.job }} take longer than "
+            Threshold(
+                alert="DatabaseSlow",
+                comparison=Comparison.ABOVE,
+                value=thresholds.slow_ratio,
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="Too many statements of {{ $labels.job }} take longer than "
                 f"{statement} in its database",
-                "An SMS needs about twenty statements, so it is seconds late. Share of "
+                description="An SMS needs about twenty statements, so it is seconds late. Share of "
                 "statements over 5 minutes.",
-                "See which kind of statement is slow, then the database's disk, locks and load.",
+                action="See which kind of statement is slow, then the database's disk, locks and "
+                "load.",
+                # Longer than the window: one burst of slow statements is no news.
+                pending="6m",
+                keep_firing="5m",
+                matchers=f'component="{Component.DATABASE}"',
+                guards=(
+                    Guard(
+                        slow_operations(thresholds),
+                        Comparison.AT_LEAST,
+                        thresholds.minimum_failures,
+                        on=(),
+                        times=seconds("5m"),
+                    ),
+                ),
+                logs=LogQuery((OperationSlow,), where={"component": Component.DATABASE}),
             ),
         ),
     )
 
 
-def breakers_flapping(thresholds: Thresholds) -> Signal:
-    """How often breakers close again."""
+def breakers_flapping() -> Signal:
+    """How often breakers close again.
+
+    No alert tells of it: whatever opens a breaker is told already, each time.
+    """
     return Signal(
         title="Breakers that closed again",
         meaning="How often a worker's breaker closed again within 30 minutes. Once is the end of "
         "an outage. More often means that an upstream fails under load. Good is 0.",
         unit=Unit.COUNT,
         source=BREAKER_RECOVERIES,
-        thresholds=(
-            Threshold(
-                alert="CircuitBreakerFlapping",
-                comparison=Comparison.AT_LEAST,
-                value=thresholds.breaker_recoveries,
-                severity=Severity.TICKET,
-                team=Team.ORCHESTRATOR,
-                summary="The breaker of {{ $labels.job }} for {{ $labels.component }} opens again "
-                "and again",
-                description="{{ $labels.component }} answers the trial call and fails soon "
-                "after, so SMS fail in bursts. How often the breaker closed within 30 minutes, "
-                "mean of the workers.",
-                action="Look at the load and the limits of {{ $labels.component }}. Waiting does "
-                "not help: it must be fixed.",
-                pending="1m",
-                logs=LogQuery(
-                    (BreakerChanged, OperationFailed),
-                    where={"component": "{{ $labels.component }}"},
-                ),
-            ),
-        ),
     )
 
 
@@ -367,16 +340,18 @@ def breakers_not_closed() -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The breaker of {{ $labels.job }} for {{ $labels.component }} is open",
                 description="Calls to {{ $labels.component }} are refused without being tried, "
-                "because too many failed in a row. Workers whose breaker is not closed.",
+                "because too many failed in a row. There are too few calls to say which share "
+                "fails. Workers whose breaker is not closed.",
                 logs=LogQuery(
                     (BreakerChanged, OperationFailed),
                     where={"component": "{{ $labels.component }}"},
                 ),
                 action="Fix {{ $labels.component }}, or wait for it. The breaker tries one call a "
                 "minute and closes by itself.",
-                pending="1m",
+                # With more traffic the failing calls are told first, and hold this back.
+                pending="5m",
                 # The trial calls of an upstream that stays down must not end and begin the alert.
-                keep_firing="1m",
+                keep_firing="2m",
             ),
         ),
     )
@@ -398,7 +373,7 @@ def group(thresholds: Thresholds) -> Group:
             failing_for_minutes(thresholds),
             slow(thresholds),
             breakers_not_closed(),
-            breakers_flapping(thresholds),
+            breakers_flapping(),
             pool(thresholds),
         ),
     )

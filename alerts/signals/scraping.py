@@ -21,7 +21,13 @@ from app.core.thresholds import Thresholds
 from asgi_observability.events import MetricMisused, MetricNameTaken
 
 ORCHESTRATOR_JOB = "orchestrator"
-PLATFORM_JOBS = ("prometheus", "alertmanager", "node")
+PROMETHEUS_JOB = "prometheus"
+ALERTMANAGER_JOB = "alertmanager"
+NODE_JOB = "node"
+PLATFORM_JOBS = (PROMETHEUS_JOB, ALERTMANAGER_JOB, NODE_JOB)
+
+PROBE_JOB = "blackbox"
+"""A blackbox exporter's, where there is one."""
 
 UP = exporters.UP.name
 """Prometheus's own series: 1 where the last scrape of a target worked."""

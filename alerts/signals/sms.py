@@ -14,8 +14,9 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import or_zero, quantile, ratio, seconds
+from alerts.second_value import highest_of, same_service
 from app.core import catalogue
-from app.core.catalogue import Route
+from app.core.catalogue import Component, Route, Step, StepStatus
 from app.core.events import WorkflowBroken, WorkflowFailed
 from app.core.thresholds import Thresholds
 from asgi_observability.events import OperationSlow
@@ -29,16 +30,49 @@ RECEIVED = Record(
 )
 TOTAL = Record(f"job:{_COUNT}:rate5m", f"sum by (job) (rate({_COUNT}[5m]))")
 BY_ROUTE = Record(f"job_route:{_COUNT}:rate5m", f"sum by (job, route) (rate({_COUNT}[5m]))")
-P50 = Record(f"job:{_DURATION.name}:p50_rate5m", quantile(0.5, _DURATION.bucket, "job", "5m"))
-P90 = Record(f"job:{_DURATION.name}:p90_rate5m", quantile(0.9, _DURATION.bucket, "job", "5m"))
-P99 = Record(f"job:{_DURATION.name}:p99_rate5m", quantile(0.99, _DURATION.bucket, "job", "5m"))
 
+
+def _processed_within(q: float) -> Record:
+    # Where nothing was processed there is no time: a NaN would be passed on by every average.
+    within = quantile(q, _DURATION.bucket, "job", "5m")
+    return Record(f"job:{_DURATION.name}:p{q * 100:g}_rate5m", f"{within} >= 0")
+
+
+P50, P90, P99 = map(_processed_within, (0.5, 0.9, 0.99))
 
 FAILED = Record(
     f"job:{_COUNT}:failed_rate5m",
     or_zero(f'sum by (job) ({BY_ROUTE}{{route="{Route.FAILED}"}})', TOTAL.name),
 )
-FAILED_RATIO = Record(f"job:{_COUNT}:failed_ratio_rate5m", ratio(FAILED.name, TOTAL.name))
+_STEPS_FAILED = f'{catalogue.WORKFLOW_STEP_DURATION.count}{{status="{StepStatus.FAILED}"}}'
+FAILED_BY_STEP = Record(
+    "job_step:orchestrator_workflow_steps_failed:rate5m",
+    f"sum by (job, step) (rate({_STEPS_FAILED}[5m]))",
+)
+_BY_CAUSE = f"job_cause:{_COUNT}:failed_rate5m"
+FAILED_FOR_AI = Record(
+    _BY_CAUSE,
+    or_zero(f'sum by (job) ({FAILED_BY_STEP}{{step="{Step.AI_RESPONSE}"}})', TOTAL.name),
+    {"cause": Component.AI_PROVIDER.value},
+)
+"""SMS that failed because the AI wrote no answer."""
+FAILED_FOR_OTHER = Record(
+    _BY_CAUSE,
+    # What is run again counts as a step, but not as an SMS.
+    f'clamp_min({FAILED} - on (job) {_BY_CAUSE}{{cause="{Component.AI_PROVIDER}"}}, 0)',
+    {"cause": "other"},
+)
+FAILED_RATIO = Record(
+    f"job_cause:{_COUNT}:failed_ratio_rate5m",
+    f"{_BY_CAUSE} / on (job) group_left () ({TOTAL} > 0)",
+)
+JUST_FAILED_RATIO = Record(
+    f"job:{_COUNT}:failed_ratio_rate90s",
+    ratio(
+        f'sum by (job) (rate({_COUNT}{{route="{Route.FAILED}"}}[90s]))',
+        f"sum by (job) (rate({_COUNT}[90s]))",
+    ),
+)
 _IN_FLIGHT = catalogue.SMS_IN_FLIGHT.name
 IN_FLIGHT_RATIO = Record(
     f"job:{_IN_FLIGHT}:capacity_ratio",
@@ -48,10 +82,11 @@ IN_FLIGHT_RATIO = Record(
 
 def failing(thresholds: Thresholds) -> Signal:
     """The share of SMS that got no answer, queue place or escalation."""
+    step = highest_of(FAILED_BY_STEP, "step")
     return Signal(
         title="SMS whose workflow failed",
-        meaning="Share of SMS over 5 minutes whose workflow was given up after its retries. Good "
-        "is 0.",
+        meaning="Share of SMS over 5 minutes whose workflow was given up after its retries: "
+        "because the AI wrote no answer, or for another reason. Good is 0.",
         unit=Unit.RATIO,
         source=FAILED_RATIO,
         thresholds=(
@@ -63,20 +98,23 @@ def failing(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="Workflows of {{ $labels.job }} fail: tenants get no answer",
-                description="Nobody answers these SMS until their workflows are retried. Share of "
-                "SMS over 5 minutes.",
-                action="See in the log which step fails and why. Fix that, then retry the failed "
-                "workflows.",
-                # A failing AI has called by then.
+                description=f"{same_service('cause')}The step that fails most is {step}. Nobody "
+                "answers these SMS until their workflows are run again. Share of SMS over 5 "
+                "minutes.",
+                action="See in the log why that step fails. Fix it, then run the failed workflows "
+                "again.",
+                # Longer than what has just failed is looked at: one burst is over by then.
                 pending="2m",
                 keep_firing="1m",
                 guards=(
                     Guard(
-                        FAILED,
+                        _BY_CAUSE,
                         Comparison.AT_LEAST,
                         thresholds.minimum_failures,
+                        ("job", "cause"),
                         times=seconds("5m"),
                     ),
+                    Guard(JUST_FAILED_RATIO, Comparison.ABOVE, thresholds.sms_failed_ratio),
                 ),
                 logs=LogQuery((WorkflowFailed, WorkflowBroken)),
                 absence="TargetDown",
@@ -87,26 +125,6 @@ def failing(thresholds: Thresholds) -> Signal:
 
 def concurrency(thresholds: Thresholds) -> Signal:
     """How much of the promised concurrency is in use."""
-
-    def above(
-        value: float, severity: Severity, pending: str, summary: str, description: str
-    ) -> Threshold:
-        return Threshold(
-            alert="SMSConcurrencyHigh",
-            comparison=Comparison.ABOVE,
-            value=value,
-            severity=severity,
-            team=Team.ORCHESTRATOR,
-            summary=f"{{{{ $labels.job }}}} {summary}",
-            description=f"{description} Share of what all instances can process together.",
-            action="See whether more SMS arrive, or each takes longer because an upstream is "
-            "slow. If more arrive, add an instance.",
-            pending=pending,
-            keep_firing="1m",
-            logs=LogQuery((OperationSlow,)),
-            absence="TargetDown",
-        )
-
     return Signal(
         title="SMS at the same time, share of the capacity",
         meaning="SMS whose workflow runs now, as a share of the promised "
@@ -115,19 +133,22 @@ def concurrency(thresholds: Thresholds) -> Signal:
         unit=Unit.RATIO,
         source=IN_FLIGHT_RATIO,
         thresholds=(
-            above(
-                thresholds.concurrent_sms_warning_ratio,
-                Severity.TICKET,
-                "5m",
-                "processes almost as many SMS at the same time as it can",
-                "With a few more, every SMS gets slower.",
-            ),
-            above(
-                1,
-                Severity.PAGE,
-                "1m",
-                "processes more SMS at the same time than it can without getting slower",
-                "Every SMS gets slower, so even more of them run at the same time.",
+            Threshold(
+                alert="SMSConcurrencyHigh",
+                comparison=Comparison.ABOVE,
+                value=thresholds.concurrent_sms_warning_ratio,
+                # Where SMS are late for it, their budget pages.
+                severity=Severity.TICKET,
+                team=Team.ORCHESTRATOR,
+                summary="{{ $labels.job }} processes almost as many SMS at the same time as it can",
+                description="With more, every SMS gets slower. Share of what all instances can "
+                "process together.",
+                action="See whether more SMS arrive, or each takes longer because an upstream is "
+                "slow. If more arrive, add an instance.",
+                pending="5m",
+                keep_firing="1m",
+                logs=LogQuery((OperationSlow,)),
+                absence="TargetDown",
             ),
         ),
     )
@@ -139,6 +160,10 @@ def group(thresholds: Thresholds) -> Group:
         name="sms",
         dashboard=Dashboard.SERVICES,
         about="SMS received, where they went, how long they took and how many run at once.",
-        records=(RECEIVED, TOTAL, BY_ROUTE, P50, P90, P99, FAILED),
+        records=(
+            *(RECEIVED, TOTAL, BY_ROUTE, P50, P90, P99),
+            *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, FAILED_FOR_OTHER),
+            JUST_FAILED_RATIO,
+        ),
         signals=(failing(thresholds), concurrency(thresholds)),
     )

@@ -20,8 +20,6 @@ FLOWS = {
 
 _NAME = "job_flow:throughput"
 RATE_1M = f"{_NAME}:rate1m"
-LONG_INTERVAL = "5m"
-"""Between two samples of `RATE_5M`: their sum times this is a count of events."""
 RATE_5M = Record(f"{_NAME}:rate5m", f"avg_over_time({RATE_1M}[5m])")
 RATE_1H = Record(f"{_NAME}:rate1h", f"avg_over_time({RATE_5M}[1h])")
 RATE_1D = Record(f"{_NAME}:rate1d", f"avg_over_time({RATE_1H}[1d])")
@@ -51,7 +49,7 @@ def groups() -> tuple[Group, ...]:
             dashboard=Dashboard.TRENDS,
             source="throughput",
             about="Throughput of five minutes, an hour and a day; growth from week to week.",
-            interval=LONG_INTERVAL,
+            interval="5m",
             follows=("throughput",),
             records=(RATE_5M, RATE_1H, RATE_1D, GROWTH_1W),
             signals=(),

@@ -242,8 +242,8 @@ CIRCUIT_BREAKER_TRANSITIONS = Metric(
     "Changes of a breaker into this state.",
     (UPSTREAM_COMPONENT, Label("state", values_of(BreakerState))),
 )
-DB_CLIENT_CONNECTION_COUNT = Metric(
-    "db_client_connection_count",
+DB_CLIENT_CONNECTIONS = Metric(
+    "db_client_connections",
     Kind.GAUGE,
     "connections",
     "Database connections of the pool, by state.",
@@ -345,6 +345,12 @@ WORKFLOW_RETRIES = Metric(
     "workflows",
     "Failed workflows run again on request; recovered where that succeeded.",
     (Label("result", ("recovered", "failed")),),
+)
+WORKFLOWS_INTERRUPTED = Metric(
+    "orchestrator_workflows_interrupted_total",
+    Kind.COUNTER,
+    "workflows",
+    "Workflows found that the end of their process had cut off; they count as failed.",
 )
 AI_RESPONSES = Metric(
     "orchestrator_ai_responses_total",
@@ -465,6 +471,7 @@ FACTS = (
     SMS_RECEIVED,
     SMS_PROCESSING_DURATION,
     WORKFLOW_RETRIES,
+    WORKFLOWS_INTERRUPTED,
     AI_RESPONSES,
     AI_CONFIDENCE,
     APPROVALS,

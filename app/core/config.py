@@ -12,7 +12,7 @@ import tomllib
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -27,8 +27,6 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from app.core.catalogue import Component
 from app.core.environment import OwnSettings, OwnVariables, SettingsError
@@ -41,6 +39,9 @@ from asgi_observability.log_files import Keeping
 from asgi_observability.log_sampling import Sampling
 from asgi_observability.logging import LogOptions
 from asgi_observability.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 ENV_PREFIX = "ORCHESTRATOR_"
 SECRETS_DIR = f"{ENV_PREFIX}SECRETS_DIR"
@@ -57,7 +58,16 @@ DEFAULT_CONNECTIONS = 7
 """Database connections a worker has if nothing else is set."""
 
 
+# Commands that open no database read settings too: SQLAlchemy would be a quarter of their start.
+_PLAIN_FILE = re.compile(r"sqlite:///[\w./-]+")
+
+
 def _database_url(value: str) -> str:
+    if _PLAIN_FILE.fullmatch(value):
+        return value
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):  # its port is no number
@@ -552,12 +562,12 @@ class Settings(OwnSettings):
         )
 
     @property
-    def database(self) -> URL:
+    def database(self) -> "URL":
         """The database with its async driver and, when given, its password."""
         return self._connectable(self.database_url)
 
     @property
-    def rollup_database(self) -> URL:
+    def rollup_database(self) -> "URL":
         """The rollup store with its async driver."""
         if self.rollup_database_url:
             return self._connectable(self.rollup_database_url)
@@ -579,7 +589,9 @@ class Settings(OwnSettings):
             else Path("rollup-archives")
         )
 
-    def _connectable(self, value: str) -> URL:
+    def _connectable(self, value: str) -> "URL":
+        from sqlalchemy.engine import make_url
+
         url = make_url(value)
         url = url.set(drivername=ASYNC_DRIVERS[url.get_backend_name()])
         if self.database_password is not None and url.get_backend_name() == "postgresql":
@@ -594,11 +606,11 @@ def load_settings(environment: str | None = None) -> Settings:
 
     Raises SettingsError naming every unknown or impossible setting and its fix.
     """
-    named: dict[str, Any] = {"environment": environment} if environment else {}
-    if environment and environment not in overridden_environments():
+    named: dict[str, Any] = {} if environment is None else {"environment": environment}
+    if environment is not None and environment not in (known := overridden_environments()):
         raise SettingsError(
-            f"no environment {environment} in {ENVIRONMENTS.name}; there are "
-            f"{', '.join(overridden_environments())}"
+            f"no environment {environment!r} in {ENVIRONMENTS.name}; "
+            + did_you_mean(environment, known, otherwise=f"there are {', '.join(known)}")
         )
     problems = Settings.unknown()
     secrets = os.environ.get(SECRETS_DIR)

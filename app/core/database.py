@@ -60,6 +60,9 @@ _PAGES_TRIED = 100
 """Pages that such a try writes: about what one SMS needs."""
 
 _STATEMENTS = {operation.value: operation for operation in Operation}
+_ON_DATABASE = (
+    *(Operation.SELECT, Operation.INSERT, Operation.UPDATE, Operation.DELETE, Operation.OTHER),
+)
 
 
 _NEW_PAGES = (
@@ -449,12 +452,16 @@ def _use_write_ahead_log(engine: AsyncEngine, limit_bytes: int) -> None:
 def instrument_database(database: Database, instruments: Instruments) -> None:
     """Time every statement and watch the pool of ``database``."""
     sync_engine = database.engine.sync_engine
-    connections = catalogue.DB_CLIENT_CONNECTION_COUNT
+    connections = catalogue.DB_CLIENT_CONNECTIONS
     instruments.sampled(connections, "used", read=lambda: database.connections_used)
     instruments.sampled(connections, "idle", read=lambda: database.connections_idle)
     instruments.sampled(catalogue.DB_CLIENT_CONNECTION_MAX, read=lambda: database.connections_max)
     operations = instruments.histogram(catalogue.OPERATION_DURATION)
     operations.expose(Component.DATABASE, Operation.SELECT, Outcome.SUCCESS)
+    # A first burst of failures is an increase only where there was a zero before.
+    errors = instruments.counter(catalogue.OPERATION_ERRORS)
+    for operation in _ON_DATABASE:
+        errors.expose(Component.DATABASE, operation, ErrorType.DATABASE)
 
     def unreachable() -> None:
         with instruments.contained():

@@ -322,9 +322,10 @@ class WorkflowInterrupted(Fact, level=logging.WARNING):
     duration_ms: float
 
     def counts(self) -> tuple[Count, ...]:
+        found = Count(catalogue.WORKFLOWS_INTERRUPTED, ())
         if self.attempt > 1:
-            return (_retried(Route.FAILED),)
-        return _processed(self.attempt, Route.FAILED, self.duration_ms)
+            return (found, _retried(Route.FAILED))
+        return (found, *_processed(self.attempt, Route.FAILED, self.duration_ms))
 
 
 class WorkflowsInterrupted(Event, level=logging.WARNING):

@@ -7,10 +7,11 @@ it promises"; what has no source there is our judgement: ``python -m alerts repl
 """
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.core.sections import Bytes, Count, Days, Ratio, Seconds, Section
 
@@ -47,6 +48,24 @@ Its fourth pair, a day at 3 times, says nothing that three days at once don't sa
 of the budget, so any steady burn above 3 passes both at the same moment, and a slower one only the
 latter.
 """
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"is no regular expression: {error}; write it like /|/var/lib/.+"
+        ) from None
+    if forbidden := set(text) & {'"', "\\", "\n"}:
+        raise ValueError(
+            f"{', '.join(map(repr, sorted(forbidden)))} can't stand in it; write [.] for a dot"
+        )
+    return text
+
+
+Mountpoints = Annotated[str, AfterValidator(_expression)]
+"""A regular expression that stands in PromQL as it is."""
 
 
 class Thresholds(Section):
@@ -124,35 +143,38 @@ class Thresholds(Section):
     ai_calls_per_minute: Count = Field(
         3500, description="calls a minute that the AI provider accepts"
     )
+    ai_quota_ratio: Ratio = Field(0.9, description="share of those calls that may be used")
     capacity_days: Days = Field(30, description="days left before a limit at which to act")
     capacity_minimum_usage: Ratio = Field(
         0.3, description="share of a limit in use below which its trend does not alert"
     )
 
-    # Bands by hour of the week.
-    seasonal_minimum_weeks: int = Field(
-        3, ge=2, le=4, description="past weeks with data that a band needs before it alerts"
+    # SMS that arrive, beside what is usual at this hour.
+    sms_missing_page_ratio: Ratio = Field(
+        # A public holiday leaves more; an outage hardly anything.
+        0.1,
+        description="share of the usual SMS below which nearly all are missing",
     )
-    # Three standard deviations are left by one hour in 370, if hours scatter normally.
-    seasonal_deviations: float = Field(
-        3, gt=0, description="width of a band in standard deviations between past weeks"
+    sms_missing_ticket_ratio: Ratio = Field(
+        0.5, description="share of an hour's usual SMS below which many are missing"
     )
-    sms_volume_band: Ratio = Field(0.3, description="least width of the band, share of baseline")
-    # With a band of 30 %, three SMS in four are missing.
-    sms_volume_page_widths: float = Field(
-        2.5, gt=1, description="band widths below the baseline at which missing SMS page"
+    sms_missing_usual: Count = Field(
+        # Where 20 are usual, chance leaves fewer than two once in 20 million times.
+        20,
+        description="usual SMS of a time below which its silence says nothing",
     )
-    sms_volume_minimum_per_hour: Count = Field(
-        100, description="usual SMS an hour below which the band does not alert"
+    sms_missing_usual_per_hour: Count = Field(
+        100, description="usual SMS of an hour below which a share of them says nothing"
     )
-    approval_ratio_band: Ratio = Field(0.3, description="least width, share of baseline")
-    approval_ratio_minimum_decisions: Count = Field(
-        30, description="decisions an hour below which their shares do not alert"
-    )
-    latency_band: Ratio = Field(0.5, description="least width, share of baseline")
-    latency_minimum_sms_per_hour: Count = Field(
-        50, description="SMS an hour below which their durations do not alert"
-    )
+
+    @model_validator(mode="after")
+    def _many_are_missing_before_nearly_all(self) -> Self:
+        if self.sms_missing_page_ratio >= self.sms_missing_ticket_ratio:
+            raise ValueError(
+                f"sms_missing_page_ratio={self.sms_missing_page_ratio:g} must be below "
+                f"sms_missing_ticket_ratio={self.sms_missing_ticket_ratio:g}"
+            )
+        return self
 
     # Upstreams and the database.
     ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
@@ -175,9 +197,6 @@ class Thresholds(Section):
     database_pool_ratio: Ratio = Field(
         0.90, description="share of the connections above which the pool is too small"
     )
-    breaker_recoveries: Count = Field(
-        3, description="a worker's breaker that closes this often within 30 min flaps"
-    )
 
     # Decisions of the AI and of managers. Promise: awaiting a manager at most 36 h.
     approval_wait_seconds: Seconds = Field(
@@ -188,8 +207,13 @@ class Thresholds(Section):
         27 * 3600,
         description="waiting time after which managers must be reminded",
     )
-    approval_queue_length: Count = Field(
-        100, description="waiting responses that managers can still work off"
+    approval_work_seconds: Seconds = Field(
+        # Two working days; a weekend leaves about twelve hours of work.
+        16 * 3600,
+        description="work that may wait for managers, at the pace of their busy hours",
+    )
+    failed_workflow_seconds: Seconds = Field(
+        1800, description="longest time that a failed workflow may wait to be run again"
     )
     approval_ratio: Ratio = Field(
         0.50, description="share of managers' decisions that should send the AI's text unchanged"
@@ -276,21 +300,20 @@ class Thresholds(Section):
     )
 
     # Platform: machines. Days and hours leave a night, or a meeting, to act in.
-    disk_full_ticket_seconds: Seconds = Field(86400, description="time until a disk is full")
-    disk_full_page_seconds: Seconds = Field(14400, description="the same, for a page")
-    disk_filling_ticket_ratio: Ratio = Field(
+    disk_filling_seconds: Seconds = Field(86400, description="time until a disk is full")
+    disk_filling_ratio: Ratio = Field(
         0.4, description="free share above which a filling disk does not alert yet"
     )
-    disk_filling_page_ratio: Ratio = Field(0.2, description="the same, for a page")
     disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that must be free")
     disk_left_page_ratio: Ratio = Field(0.05, description="the same, for a page")
+    disk_page_mountpoints: Mountpoints = Field(
+        "",
+        description="where the disks lie that page, as a regular expression, such as "
+        "`/|/var/lib/.+`; empty for every disk. Others open a ticket",
+    )
     inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that must be free")
     memory_left_ratio: Ratio = Field(0.1, description="share of memory that must be available")
     cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
-    # NTP keeps a clock within a few milliseconds.
-    clock_offset_seconds: Seconds = Field(
-        0.05, description="difference between a clock and its source"
-    )
     # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
     clock_difference_seconds: Seconds = Field(
         5.0, description="difference between a machine's clock and Prometheus's"
@@ -301,8 +324,6 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _tickets_come_before_pages(self) -> Self:
         for ticket, page in (
-            ("disk_full_ticket_seconds", "disk_full_page_seconds"),
-            ("disk_filling_ticket_ratio", "disk_filling_page_ratio"),
             ("disk_left_ticket_ratio", "disk_left_page_ratio"),
             ("certificate_ticket_days", "certificate_page_days"),
         ):

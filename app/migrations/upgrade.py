@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -15,7 +13,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from app.core.database import Database
 from app.core.database_errors import DatabaseSilentError
 from app.migrations.history import BASELINE, History
-from app.migrations.recognition import differences, is_empty
 
 WAIT_SECONDS = 30.0
 """How long to wait for another process that upgrades the same database."""
@@ -72,6 +69,9 @@ async def upgrade(
 
 
 def _upgrade(connection: Connection, history: History) -> str | None:
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+
     before = history.revision_of(connection)
     if before == history.newest:
         return None
@@ -114,6 +114,8 @@ def reason_of(error: Exception) -> str:
 
 def _recognised(connection: Connection, history: History) -> str | None:
     """The baseline, or None for an empty database. Raises SchemaError for anything else."""
+    from app.migrations.recognition import differences, is_empty
+
     baseline = history.scripts.get_revision(BASELINE).module.metadata
     if is_empty(connection, baseline):
         return None

@@ -247,6 +247,11 @@ MEASURES: dict[str, Measure] = {
             catalogue.WORKFLOW_STEP_DURATION,
             *("step", "step_type", "status"),
         ),
+        _count(
+            "workflows.interrupted",
+            "cut off by the end of their process",
+            catalogue.WORKFLOWS_INTERRUPTED,
+        ),
         _count("workflows.retries", "run again on request", catalogue.WORKFLOW_RETRIES, "result"),
         _count(
             "workflows.recoveries",
@@ -294,7 +299,7 @@ MEASURES: dict[str, Measure] = {
         _gauge(
             "resources.db_connections",
             "connections of the pool",
-            catalogue.DB_CLIENT_CONNECTION_COUNT,
+            catalogue.DB_CLIENT_CONNECTIONS,
             "state",
         ),
     )

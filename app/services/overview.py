@@ -99,7 +99,6 @@ class Overview:
                 in_flight=self.added("in_flight"),
                 instances=len({worker.host for worker in self.workers or ()}),
                 breakers=self.breakers,
-                waiting=self.waiting.responses if self.waiting else None,
                 oldest_waiting_seconds=self.waiting.oldest_seconds if self.waiting else None,
             ),
         )

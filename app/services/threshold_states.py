@@ -27,7 +27,6 @@ class Now:
     in_flight: float | None
     instances: int
     breakers: Mapping[str, BreakerState | None]
-    waiting: float | None
     oldest_waiting_seconds: float | None
 
 
@@ -130,21 +129,16 @@ def _shares(limits: Thresholds, recent: Totals) -> Iterator[ThresholdState]:
             warning=warning,
             critical=critical,
         )
-    for component, name, alert, seconds in (
-        (Component.AI_PROVIDER, "ai_slow_ratio", "AIAnswersSlow", limits.ai_slow_seconds),
-        (Component.DATABASE, "database_slow_ratio", "DatabaseSlow", limits.database_slow_seconds),
-    ):
-        total = recent.of(
-            catalogue.OPERATION_DURATION, component=component, outcome=Outcome.SUCCESS
-        )
-        yield share(
-            name,
-            alert,
-            f"share of the {component.replace('_', ' ')}'s calls that took longer "
-            f"than {seconds:g} s",
-            Share(total.above(seconds), total.count),
-            warning=limits.slow_ratio,
-        )
+    statements = recent.of(
+        catalogue.OPERATION_DURATION, component=Component.DATABASE, outcome=Outcome.SUCCESS
+    )
+    yield share(
+        "database_slow_ratio",
+        "DatabaseSlow",
+        f"share of the database's calls that took longer than {limits.database_slow_seconds:g} s",
+        Share(statements.above(limits.database_slow_seconds), statements.count),
+        warning=limits.slow_ratio,
+    )
 
 
 def _failing(
@@ -166,7 +160,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         value=now.in_flight,
         unit="messages",
         warning=capacity * limits.concurrent_sms_warning_ratio,
-        critical=capacity,
     )
     yield _state(
         "approval_wait",
@@ -176,14 +169,6 @@ def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
         unit="seconds",
         warning=limits.approval_wait_warning_seconds,
         critical=limits.approval_wait_seconds,
-    )
-    yield _state(
-        "approval_queue",
-        "ApprovalQueueLong",
-        "responses that wait for a manager",
-        value=now.waiting,
-        unit="responses",
-        warning=limits.approval_queue_length,
     )
     states = [state for state in now.breakers.values() if state is not None]
     yield _state(

@@ -17,6 +17,7 @@ from prometheus_tools.toolchain.tool import (
     FLOOR,
     LTS,
     OPTIONAL,
+    OTHER_ENGINES,
     TOOLS,
     NotAvailableError,
     Spec,
@@ -34,6 +35,7 @@ __all__ = [
     "locate",
     "locate_floor",
     "locate_lts",
+    "locate_other_engine",
 ]
 
 Report = Callable[[str], None]
@@ -77,6 +79,14 @@ def locate_lts(name: str, report: Report = _to_stderr) -> Tool:
     Raises KeyError for a name that is none of LTS.
     """
     return _locate(LTS[name], (archive, go_modules), report)
+
+
+def locate_other_engine(name: str, report: Report = _to_stderr) -> Tool:
+    """``name`` of another engine than Prometheus, as `locate` gives the tool; built if need be.
+
+    Raises KeyError for a name that is none of OTHER_ENGINES.
+    """
+    return _locate(OTHER_ENGINES[name], (packages, go_modules), report)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Prometheus and promtool of one version, built from Go's modules.
+"""Tools of one version, built from Go's modules.
 
 For tests on a version that no package has, where no release archive can be reached. Every module is
 checked by Go against its public checksum database, which is not on the server that the modules come
@@ -7,7 +7,6 @@ from. What is built is kept in the user's cache and not in the checkout: it take
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_tools.toolchain.tool import (
+    GoModule,
     NotAvailableError,
     Spec,
     Tool,
@@ -25,71 +25,68 @@ from prometheus_tools.toolchain.tool import (
 
 TITLE = "Go's modules"
 
-_MODULE = "github.com/prometheus/prometheus"
-_COMMANDS = ("prometheus", "promtool")
-_VERSION = re.compile(r"-(\d+)\.(\d+)\.(\d+)\.")
-
 
 def installed(spec: Spec, folder: Path) -> Tool | None:
     """The tool, if it was built before; ``folder`` is not asked."""
-    return tool_at(spec, _built(_version(spec)) / spec.binaries[0], TITLE)
+    if spec.module is None:
+        return None
+    return tool_at(spec, _built(spec.module) / spec.binaries[0], TITLE)
 
 
 def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
     """Build ``spec`` and what belongs to it. Raises NotAvailableError with Go's last line."""
+    if (module := spec.module) is None:
+        raise NotAvailableError(f"{spec.name} is not built here")
     if shutil.which("go") is None:
         raise NotAvailableError("Go is not installed")
-    built = _built(_version(spec))
+    built = _built(module)
     report(
-        f"{spec.name}: building {'.'.join(_version(spec))} from {TITLE}; this takes minutes, once"
+        f"{spec.name}: building {module.path} {module.version} from {TITLE}; this takes minutes, "
+        "once"
     )
     with installation_lock(built.parent):
         if not built.exists():
-            _build(_version(spec), built)
+            _build(module, built)
     tool = installed(spec, folder)
     if tool is None:
         raise NotAvailableError(f"what was built in {built} does not run here")
     return tool
 
 
-def _version(spec: Spec) -> tuple[str, str, str]:
-    if spec.name not in _COMMANDS or spec.release is None:
-        raise NotAvailableError(f"{spec.name} is not built here")
-    match = _VERSION.search(spec.release.name)
-    assert match is not None, "an archive's name holds its version"
-    return match[1], match[2], match[3]
-
-
-def _built(version: tuple[str, str, str]) -> Path:
+def _built(module: GoModule) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "prometheus-tools" / f"prometheus-{'.'.join(version)}"
+    name = module.path.rpartition("/")[2].lower()
+    return cache / "prometheus-tools" / f"{name}-{module.version.removeprefix('v')}"
 
 
-def _build(version: tuple[str, str, str], target: Path) -> None:
-    major, minor, patch = version
-    # Prometheus numbers its module so that Go takes all of it for one major version.
-    wanted = f"v0.{major}{int(minor):02d}.{patch}"
+def _build(module: GoModule, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary)
-        (folder / "go.mod").write_text(_module_file(folder, wanted), encoding="utf-8")
+        (folder / "go.mod").write_text(_module_file(folder, module), encoding="utf-8")
         _go(
             folder,
             *("build", "-mod=mod", "-o", f"bin{os.sep}"),
-            # Without this it names no version, and would be turned away.
-            *("-ldflags", f"-X github.com/prometheus/common/version.Version={'.'.join(version)}"),
-            *(f"{_MODULE}/cmd/{command}" for command in _COMMANDS),
+            # Without this Prometheus names no version, and would be turned away.
+            *(("-ldflags", f"-X {module.told}") if module.told else ()),
+            *(f"{module.path}/{command}" for command in module.commands),
         )
         (folder / "bin").rename(target)
 
 
-def _module_file(folder: Path, wanted: str) -> str:
-    """A module that needs Prometheus, and replaces what Prometheus itself replaces.
+def _module_file(folder: Path, module: GoModule) -> str:
+    """A module that needs ``module``, and replaces what that replaces itself.
 
     Go uses `replace` and `exclude` only in the module that is built.
     """
-    downloaded = json.loads(_go(folder, "mod", "download", "-json", f"{_MODULE}@{wanted}"))
+    downloaded = json.loads(
+        _go(folder, "mod", "download", "-json", f"{module.path}@{module.version}")
+    )
     theirs = json.loads(_go(folder, "mod", "edit", "-json", downloaded["GoMod"]))
-    lines = ["module rules-are-run-on", f"go {theirs['Go']}", f"require {_MODULE} {wanted}"]
+    lines = [
+        "module rules-are-run-on",
+        f"go {theirs['Go']}",
+        f"require {module.path} {module.version}",
+    ]
     lines += [
         f"replace {_at(each['Old'])} => {_at(each['New'])}"
         for each in theirs.get("Replace") or ()

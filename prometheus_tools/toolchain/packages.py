@@ -26,6 +26,18 @@ LISTS_LAST_SECONDS = 24 * 3600
 WAIT_SECONDS = 10
 """For each answer of a mirror, where apt itself would wait for half a minute, several times."""
 
+_SETTINGS = {
+    "Acquire::http::Timeout": WAIT_SECONDS,
+    "Acquire::https::Timeout": WAIT_SECONDS,
+    "Acquire::Retries": 0,
+    # Docker's images of Debian tell apt to keep nothing: each question would take a second to parse
+    # tens of thousands of packages again.
+    "Dir::Cache::pkgcache": "pkgcache.bin",
+    # Nobody asks for other languages, nor for the catalogue of graphical programs.
+    "Acquire::Languages": "none",
+    "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+}
+
 # Debian's Alertmanager is built with the path of its default templates in it, and does not start
 # where that folder is missing. Here it is: the package is unpacked below the project's folder, and
 # nothing is written to /usr. No option and no variable of Alertmanager's changes the path. So the
@@ -98,28 +110,23 @@ def _unpack(package: str, options: list[str], target: Path) -> None:
 
 def apt_options(suite: str, folder: Path) -> list[str]:
     """Options that give apt a state of its own, which knows what ``suite`` holds today."""
-    patience = [
-        option
-        for scheme in ("http", "https")
-        for option in ("-o", f"Acquire::{scheme}::Timeout={WAIT_SECONDS}")
-    ]
-    patience += ["-o", "Acquire::Retries=0"]
-    if not suite:
-        return patience
-    state = folder / f"apt-{suite}"
+    state = folder / f"apt-{suite or 'this-release'}"
+    for part in ("lists/partial", "cache/archives/partial"):
+        (state / part).mkdir(parents=True, exist_ok=True)
     sources = state / "sources.list"
-    options = [
-        *patience,
-        *("-o", f"Dir::Etc::SourceList={sources}"),
-        *("-o", "Dir::Etc::SourceParts=-"),
-        *("-o", f"Dir::State::Lists={state / 'lists'}"),
-        *("-o", f"Dir::State::Status={state / 'status'}"),
-        *("-o", f"Dir::Cache={state / 'cache'}"),
-    ]
+    settings = _SETTINGS | {"Dir::Cache": state / "cache"}
+    if suite:
+        settings |= {
+            "Dir::Etc::SourceList": sources,
+            "Dir::Etc::SourceParts": "-",
+            "Dir::State::Lists": state / "lists",
+            "Dir::State::Status": state / "status",
+        }
+    options = [option for name, value in settings.items() for option in ("-o", f"{name}={value}")]
+    if not suite:
+        return options
     fetched = state / "fetched"
     if not fetched.exists() or time.time() - fetched.stat().st_mtime > LISTS_LAST_SECONDS:
-        for part in ("lists/partial", "cache/archives/partial"):
-            (state / part).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
         _fetch_lists(suite, sources, options)
         fetched.touch()

@@ -49,13 +49,27 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class GoModule:
+    """A Go module to build from: its path, its version there, the commands that are wanted.
+
+    ``told`` is the variable of its source that is set to the version, so that binaries tell it.
+    """
+
+    path: str
+    version: str
+    commands: tuple[str, ...]
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """A tool: its names, the versions that will do, and where it comes from.
 
     ``binaries`` are its names, the official one first. ``oldest`` is a minor version; newer ones
     will do as well, unless it has to be ``exact``. ``packages`` are the distribution's packages
     that hold it, in the first of ``suites`` that has them. ``before_path`` are folders to look into
-    before PATH.
+    before PATH. ``module`` is what it can be built from. One that is ``silent`` tells no version:
+    whichever is found is taken.
     """
 
     name: str
@@ -66,6 +80,8 @@ class Spec:
     suites: tuple[str, ...] = SUITES
     before_path: tuple[str, ...] = ()
     exact: bool = False
+    module: GoModule | None = None
+    silent: bool = False
 
     def takes(self, version: tuple[int, ...]) -> bool:
         """Whether ``version`` will do."""
@@ -174,11 +190,51 @@ FLOOR = {
 }
 """The oldest that the rules have to work with, for tests; nothing runs on them."""
 
+
+def _prometheus_module(version: str) -> GoModule:
+    major, second, patch = version.split(".")
+    return GoModule(
+        "github.com/prometheus/prometheus",
+        # It numbers its module so that Go takes all of it for one major version.
+        f"v0.{major}{int(second):02d}.{patch}",
+        ("cmd/prometheus", "cmd/promtool"),
+        f"github.com/prometheus/common/version.Version={version}",
+    )
+
+
 LTS = {
-    name: replace(TOOLS[name], oldest=minor(version("PROMETHEUS_VERSION")), exact=True)
+    name: replace(
+        TOOLS[name],
+        oldest=minor(version("PROMETHEUS_VERSION")),
+        exact=True,
+        module=_prometheus_module(version("PROMETHEUS_VERSION")),
+    )
     for name in ("prometheus", "promtool")
 }
 """The version that compose runs, whatever else is on this machine; for `make test-lts`."""
+
+_VICTORIA_METRICS = GoModule(
+    "github.com/VictoriaMetrics/VictoriaMetrics",
+    "v" + version("VICTORIAMETRICS_VERSION"),
+    ("app/vmalert", "app/vmalert-tool", "app/victoria-metrics"),
+)
+
+OTHER_ENGINES = {
+    spec.name: spec
+    for spec in (
+        Spec("vmalert", ("vmalert",), (0, 0), None, ("victoria-metrics",), silent=True),
+        Spec(
+            "vmalert-tool",
+            ("vmalert-tool",),
+            (0, 0),
+            None,
+            (),
+            module=_VICTORIA_METRICS,
+            silent=True,
+        ),
+    )
+}
+"""What the exported rules are tried on; the stack does without."""
 
 
 def tools_folder() -> Path:
@@ -200,6 +256,11 @@ def version_of(binary: Path) -> tuple[int, int, int] | None:
 
 def tool_at(spec: Spec, binary: Path, source: str) -> Tool | None:
     """The tool, if ``binary`` is there, runs and is of a version that will do."""
+    if spec.silent:
+        runs = os.access(binary, os.X_OK)
+        return (
+            Tool(spec.name, binary, "of a version that it does not tell", source) if runs else None
+        )
     version = version_of(binary)
     if version is None or not spec.takes(version):
         return None

@@ -1,4 +1,8 @@
-"""Making a history: metrics, and what the rules would have recorded, in one block."""
+"""Making a history: metrics, and what the rules would have recorded.
+
+In two halves, one after the other in time: promtool keeps one processor busy for most of the time
+that a history takes, and two of it two.
+"""
 
 import re
 import shutil
@@ -11,7 +15,7 @@ from alerts.prometheus_config import evaluation_seconds
 from prometheus_tools import blocks
 from prometheus_tools.backfill import Stretch, evaluate
 from prometheus_tools.rulebook import RecordingRule, Rulebook, rulebook
-from simulator.history.openmetrics import write
+from simulator.history.openmetrics import write_parts
 from simulator.history.past import Past
 from stack.history.due import MAKING
 
@@ -23,8 +27,8 @@ _WEEKS = re.compile(r"\[\d+w\]")
 def fill(data: Path, past: Past) -> None:
     """Give the unused Prometheus of ``data`` the metrics of ``past`` and the records of its rules.
 
-    They are in one block, for Prometheus warns of blocks that overlap. It appears at the end:
-    interrupted, the next call begins anew. Raises OSError, BlocksError, PrometheusError,
+    There is one block for each half, for Prometheus warns of blocks that overlap. They appear at
+    the end: interrupted, the next call begins anew. Raises OSError, BlocksError, PrometheusError,
     ScratchError and ToolMissing.
     """
     began = time.monotonic()
@@ -32,18 +36,36 @@ def fill(data: Path, past: Past) -> None:
     making = data / MAKING
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    text, storage = making / "history.om", making / "storage"
+    older, newer, storage = making / "older.om", making / "newer.om", making / "storage"
+    begins, _ = _halves(past)
     try:
-        with text.open("w", encoding="utf-8") as output:
-            write(past, output)
-        blocks.create(text, storage)
+        with (
+            older.open("w", encoding="utf-8") as first,
+            newer.open("w", encoding="utf-8") as second,
+        ):
+            write_parts(past, (first, second), (begins,))
+        texts = [text for text in (older, newer) if text.stat().st_size > len(blocks.END)]
+        blocks.create_each(texts, storage)
         rules = _rules()
-        evaluate(rules, rules.records, storage, text, _stretches(past, rules))
-        for block in blocks.create(text, making / "finished"):
+        evaluate(
+            rules,
+            rules.records,
+            storage,
+            lambda stretch: newer if stretch.start >= begins else older,
+            _stretches(past, rules),
+        )
+        for block in blocks.create_each(texts, making / "finished"):
             block.rename(data / block.name)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     print(f"{time.monotonic() - began:6.1f} s", flush=True)
+
+
+def _halves(past: Past) -> tuple[int, int]:
+    """When the newer half begins, and in it the last day; the older half may be empty."""
+    start, end = int(past.start.timestamp()), int(past.end.timestamp())
+    day = max(start, end - 24 * 3600)
+    return (start + day) // 2, day
 
 
 def _rules() -> Rulebook:
@@ -69,14 +91,17 @@ def _stretches(past: Past, rules: Rulebook) -> list[Stretch]:
     records are seen until the live ones are there.
     """
     start, end = int(past.start.timestamp()), int(past.end.timestamp())
-    day, live = (max(start, end - hours * 3600) for hours in (24, 6))
+    half, day = _halves(past)
+    live = max(start, end - 6 * 3600)
     seldom = (
         name
         for name, written in rules.records.items()
         if all(rule.interval >= _FAR_SECONDS for rule in written)
     )
+    weeks = frozenset(rules.closure(seldom))
     return [
-        Stretch(start, day - 1, _FAR_SECONDS, end, frozenset(rules.closure(seldom))),
+        Stretch(start, half - 1, _FAR_SECONDS, end, weeks),
+        Stretch(half, day - 1, _FAR_SECONDS, end, weeks),
         Stretch(day, live, _FAR_SECONDS, end),
         Stretch(live + 1, end, origin=end),
     ]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets import connect
 
+from tests.length import LONG, only_long
 from tests.not_empty import not_empty
 from tests.test_adoption.hosting import (
     HOSTS,
@@ -35,7 +36,7 @@ def test_under_ten_lines_change(host: Path) -> None:
     assert 0 < changed_lines(host) < 10
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=only_long), 4 if LONG else 2])
 async def test_every_request_of_every_worker_is_counted_once(workers: int, tmp_path: Path) -> None:
     async with hosted("billing", (*UVICORN, f"--workers={workers}"), tmp_path) as host:
         answers = await asyncio.gather(

@@ -51,7 +51,7 @@ def test_a_threshold_that_was_not_generated_is_drift(
     code, out, err = run(alerts.__main__, "check")
     assert code == 1
     said = dict(line.split(": ") for line in out.splitlines())
-    assert len(said) == 13
+    assert len(said) == 18
     drifted = {"generated rules", "generated rule tests", "runbooks"}
     assert {name for name, found in said.items() if found != "ok"} == drifted
     assert said["generated rules"] == "1 wrong"
@@ -108,3 +108,27 @@ def test_bad_settings_are_named(
     assert error in err
     assert "Traceback" not in err
     assert not list(another_checkout.rglob("*.yml")) + list(another_checkout.rglob("*.json"))
+
+
+def test_rules_are_written_only_where_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def rules(environment: str, folder: Path) -> tuple[int, str]:
+        command = ["rules", "--environment", environment, "--output", str(folder)]
+        monkeypatch.setattr("sys.argv", ["alerts", *command])
+        return alerts.__main__.main(), capsys.readouterr().err
+
+    folder = tmp_path / "staging"
+    assert rules("staging", folder) == (0, "")
+    assert rules("staging", folder) == (0, "")
+    (folder / "theirs.yml").write_text("groups: []\n")
+    code, said = rules("staging", folder)
+    assert code == 1
+    assert said == (
+        f"{folder}/theirs.yml was not generated here, and {folder} is to hold the rule files "
+        "alone; give a folder of its own\n"
+    )
+    assert (folder / "theirs.yml").exists()
+    code, said = rules("stagin", tmp_path / "other")
+    assert (code, "did you mean staging?" in said) == (1, True)
+    assert not (tmp_path / "other").exists()

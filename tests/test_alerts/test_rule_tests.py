@@ -14,21 +14,18 @@ import yaml
 from alerts import paths
 from alerts.expressions import Vocabulary
 from alerts.model import records
-from alerts.rules import expressions
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
+from tests.length import only_long
 from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
 FILES = sorted(paths.RULE_TESTS.rglob("*.yml"))
-RULES = [
-    (group.name, name)
-    for group in GROUPS
-    for name in dict.fromkeys(name for name, _ in expressions(group))
-]
+AT_THE_FLOOR = ("business", "monitoring_alerts", "runtime", "operations_records")
+"""Files whose tests `make test` runs; those of all run in `make test-all`."""
 
 
 def cases_of(file: Path) -> list[dict[str, Any]]:
@@ -53,7 +50,11 @@ def test_rules_pass(file: Path, floor: Tool) -> None:
     promtool.check_rules(file, floor)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [f if f.stem in AT_THE_FLOOR else pytest.param(f, marks=only_long) for f in FILES],
+    ids=lambda file: file.stem,
+)
 def test_rule_tests_hold(file: Path, floor: Tool) -> None:
     promtool.test_rules(file, floor)
 
@@ -64,31 +65,6 @@ def test_rule_tests_speak_only_of_what_exists(file: Path) -> None:
     spoken += [e["expr"] for case in cases_of(file) for e in case.get("promql_expr_test", [])]
     for expr in not_empty(spoken):
         assert VOCABULARY.problems(expr) == []
-
-
-@pytest.mark.parametrize(("group", "rule"), RULES, ids=lambda value: value)
-def test_every_rule_is_tested(group: str, rule: str) -> None:
-    """Alerts are shown firing, with exact labels and annotations, and silent; records, a value."""
-    loading = [test for file in FILES if loads(file, group) for test in cases_of(file)]
-    fires = [
-        case["exp_alerts"]
-        for test in loading
-        for case in test.get("alert_rule_test", [])
-        if case["alertname"] == rule
-    ]
-    said = [
-        case
-        for test in loading
-        for case in test.get("promql_expr_test", [])
-        if rule in case["expr"] and case["exp_samples"]
-    ]
-    assert any(fires) or (said and ":" in rule)
-    assert ":" in rule or rule == "Watchdog" or [] in fires
-
-
-def loads(file: Path, group: str) -> bool:
-    """Whether a file of tests loads the rules of a group."""
-    return any(name.endswith(f"/rules/{group}.yml") for name in _parsed(file)["rule_files"])
 
 
 def test_a_moved_threshold_is_noticed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A runbook for every alert, and nothing in them that doesn't exist."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from alerts.model import (
 from alerts.signals import groups
 from app.core.thresholds import Thresholds
 from tests.not_empty import not_empty
+from tests.test_alerts.runbook_claims import claims, facts
 
 GROUPS = groups(Thresholds())
 VOCABULARY = Vocabulary(records(GROUPS))
@@ -100,3 +102,52 @@ def test_a_table_that_is_not_of_these_alerts_is_named(tmp_path: Path) -> None:
     (tmp_path / runbooks.INDEX).write_text("# Runbooks\n")
     (found,) = runbooks.problems(tmp_path, THINGS, VOCABULARY)
     assert "README.md: differs from the signals; run `make generate`" in found
+
+
+DERIVED = {
+    # Half of its window: from then on what happened since is more than what was before.
+    "PaymentPlanDetectionCollapsed": {"three hours"},
+    # What is promised, not when it fires.
+    "LatencyAnomaly": {"2 s"},
+}
+"""Numbers of a page that are right, and in no rule."""
+
+
+def unfounded(alert: str, page: str, of: tuple[Group, ...]) -> list[str]:
+    """The words of a page's numbers that are none of its rule's."""
+    known = facts(alert, of)
+    return [
+        words
+        for words, value in claims(page)
+        if not any(math.isclose(value, each, rel_tol=1e-6) for each in known)
+    ]
+
+
+def test_a_page_says_the_numbers_of_its_rule() -> None:
+    """When it fires, over which time, and from how many on: as the rule has it today."""
+    found = {
+        alert: said
+        for alert in ALERTS
+        if (
+            said := {*unfounded(alert, (paths.RUNBOOKS / f"{alert}.md").read_text(), GROUPS)}
+            - DERIVED.get(alert, set())
+        )
+    }
+    assert found == {}, "write what the rule says, or leave the number to the page's head"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("More than three times for a minute.", []),
+        ("Below two band widths.", ["two band widths"]),
+        ("It has been so for ten minutes.", ["ten minutes"]),
+        ("More than one in ten.", ["one in ten"]),
+        ("More than 10 % of them.", ["10 %"]),
+        ("## Meaning\n\nBackups take ten minutes.", []),
+        ("## Meaning\n\nThis alert fires after ten minutes.", ["ten minutes"]),
+    ],
+)
+def test_a_number_that_is_not_the_rules_is_found(text: str, wrong: list[str]) -> None:
+    page = f"# A\n\n{HEAD}\n\nThings.\n\n{text}\n\n## Impact\n"
+    assert unfounded("A", page, THINGS) == wrong

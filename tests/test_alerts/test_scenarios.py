@@ -3,13 +3,15 @@
 import pytest
 
 from alerts import paths
-from alerts.scenarios import table
+from alerts.scenarios import evaluation, run, table
 from alerts.scenarios.collection import all_scenarios
+from alerts.scenarios.evaluation import timelines
 from alerts.scenarios.outcome import Outcome
 from alerts.scenarios.run import outcomes
 from alerts.scenarios.scenario import Scenario
+from alerts.scenarios.undisturbed import Part
 from prometheus_tools.toolchain import locate, locate_floor
-from tests.length import LONG
+from tests.length import LONG, only_long
 
 SCENARIOS = [each for each in all_scenarios() if LONG or not each.is_long]
 
@@ -40,3 +42,17 @@ def test_scenario(scenario: Scenario, found: dict[str, Outcome]) -> None:
 def test_the_page_has_all_scenarios_and_no_others() -> None:
     rows = paths.SCENARIOS.read_text().removeprefix(table.HEADER).splitlines()
     assert [row.split(" | ")[0] for row in rows] == [f"| {each.name}" for each in all_scenarios()]
+
+
+@only_long
+def test_what_is_taken_from_an_undisturbed_world_is_what_would_fire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = [each for each in SCENARIOS if not each.is_long]
+    rules = run.rules()
+    saving = timelines(some, rules)
+    every = frozenset(rules.alerts)
+    monkeypatch.setattr(evaluation, "parts", lambda of, _rules: [Part(s, every) for s in of])
+    everything = timelines(some, rules)
+    for scenario in some:
+        assert saving[scenario.name].firing == everything[scenario.name].firing, scenario.name

@@ -194,7 +194,7 @@ def test_a_label_that_is_asked_for_before_it_is_used_may_be_missing() -> None:
         ({"pending": "40s"}, "have to be multiples of the evaluation's 15s"),
         ({"absence": ""}, "pages, but says nothing of missing series"),
         (
-            {"absence": "SMSVolumeAnomaly"},
+            {"absence": "SMSMissing"},
             "has no absent(); those that do are ServiceDown,",
         ),
     ],

@@ -75,3 +75,13 @@ async def test_invented_paths_and_methods_make_no_series(client: httpx.AsyncClie
     assert 'http_request_method="other",http_response_status_code="404"' in exposed
     overflows = 'instrumentation_label_overflows_total{label="http_request_method"} 51.0'
     assert overflows in exposed
+
+
+async def test_statements_that_may_fail_have_a_zero_before_they_do(
+    client: httpx.AsyncClient,
+) -> None:
+    """The first burst of failures is an increase only of what was there before."""
+    exposed = (await client.get("/metrics")).text
+    for operation in ("select", "insert", "update", "delete", "other"):
+        labels = f'component="database",error_type="database",operation="{operation}"'
+        assert f"\noperation_errors_total{{{labels}}} 0.0\n" in exposed

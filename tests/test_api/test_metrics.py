@@ -102,7 +102,7 @@ async def test_every_threshold_has_value_and_state(busy: httpx.AsyncClient) -> N
         "open_breakers",
     }
     assert {t["state"] for t in thresholds.values()} <= {"ok", "warning", "critical", "no_data"}
-    assert thresholds["concurrent_sms"]["critical"] == 100
+    assert thresholds["concurrent_sms"]["warning"] == 75
     assert thresholds["open_breakers"] | {"description": ""} == {
         "name": "open_breakers",
         "description": "",

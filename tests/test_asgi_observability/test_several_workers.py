@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families as parsed
 
+from tests.exposed import summed_in
 from tests.free_port import free_port
 from tests.programs import answering
 from tests.project import ROOT
@@ -20,12 +20,7 @@ PAID = "billing_invoices_total"
 async def value(client: httpx.AsyncClient, name: str) -> float:
     # A connection of its own for each question, so that any of the workers may answer.
     exposed = (await client.get("/metrics", headers={"Connection": "close"})).text
-    return sum(
-        sample.value
-        for family in parsed(exposed)
-        for sample in family.samples
-        if sample.name == name
-    )
+    return summed_in(exposed, name)
 
 
 async def test_every_worker_tells_the_same_and_a_killed_one_s_counts_stay(
@@ -33,7 +28,7 @@ async def test_every_worker_tells_the_same_and_a_killed_one_s_counts_stay(
 ) -> None:
     # Where the folder is found, so that it goes with the test.
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    port, payments = free_port(), 40
+    port, payments = free_port(), 20
     command = [
         *(sys.executable, "-m", "uvicorn", "tests.test_asgi_observability.adopted:app"),
         *(f"--port={port}", "--workers=2"),

@@ -15,6 +15,7 @@ import pytest
 from asgi_observability import catalogue
 from asgi_observability.snapshot import HistogramRow
 from asgi_observability.workers import Workers
+from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.test_asgi_observability.counting_process import (
     LARGEST,
@@ -112,7 +113,7 @@ def test_a_kill_at_any_step_of_burying_neither_loses_nor_counts_twice(
     own = Workers(counted(1), tmp_path)
     total, step, was_killed = 1, 0, True
     while was_killed:
-        step += 1
+        step += 1 if LONG else 2
         dead = [start(10), start(100)]
         for child in dead:
             child.kill()

@@ -228,8 +228,12 @@ def test_what_an_environment_overrides_comes_after_the_variables(
 
 
 def test_an_environment_without_overrides_is_named_with_the_choice() -> None:
-    with pytest.raises(SettingsError, match=r"no environment stagin in .*; there are staging"):
+    with pytest.raises(SettingsError, match=r"no environment 'stagin' in .*; did you mean staging"):
         load_settings("stagin")
+    with pytest.raises(SettingsError, match=r"no environment 'moon' in .*; there are staging"):
+        load_settings("moon")
+    with pytest.raises(SettingsError, match=r"no environment '' in .*; there are staging"):
+        load_settings("")
 
 
 def test_every_override_is_one_that_the_settings_take() -> None:

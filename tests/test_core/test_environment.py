@@ -12,6 +12,7 @@ from app.core import config
 from app.core.environment import OwnSettings, SettingsError, without_service_addresses
 from simulator import settings as simulation
 from tests.free_port import free_port
+from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.serving_process import serving_process
 from tests.sms import SMS
@@ -109,7 +110,7 @@ async def test_the_service_runs_in_a_foreign_environment(
     before = os.umask(0o077)
     try:
         async with serving_process(
-            tmp_path / "log", elsewhere, f"sqlite:///{tmp_path}/o.db", workers=2
+            tmp_path / "log", elsewhere, f"sqlite:///{tmp_path}/o.db", workers=2 if LONG else 1
         ) as client:
             answer = await client.post("/orchestrate/sms-received", json=SMS)
             assert answer.json()["status"] == "sent"

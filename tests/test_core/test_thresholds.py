@@ -8,8 +8,6 @@ from app.core.thresholds import Thresholds
 @pytest.mark.parametrize(
     ("ticket", "page"),
     [
-        ("disk_full_ticket_seconds", "disk_full_page_seconds"),
-        ("disk_filling_ticket_ratio", "disk_filling_page_ratio"),
         ("disk_left_ticket_ratio", "disk_left_page_ratio"),
         ("certificate_ticket_days", "certificate_page_days"),
     ],

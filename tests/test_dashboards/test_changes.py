@@ -195,7 +195,7 @@ class TestAlerts:
             ),
             (
                 lambda rule: rule.update({"for": "1m"}),
-                ["Alerts", "operations", "AIProviderFailing (page): for 30s -> 1m"],
+                ["Alerts", "operations", "AIProviderFailing (page): for 75s -> 1m"],
             ),
             (
                 lambda rule: rule.pop("keep_firing_for"),
@@ -270,7 +270,7 @@ class TestAlerts:
             "added",
             "New (page): below 1",
             "removed",
-            "DatabaseFailing (page): above 1% for 1m: Statements of <job> fail in its database",
+            "DatabaseFailing (page): above 1% for 75s: Statements of <job> fail in its database",
             "UpstreamFailing (ticket): above 10% for 2m: Calls of <job> to <component> fail",
         ]
 

@@ -44,7 +44,7 @@ def drawn(values: Thresholds) -> Iterator[tuple[tuple[str, str], str]]:
 
 def states(values: Thresholds) -> Iterator[tuple[str, str]]:
     """Each threshold of the endpoint, by its name."""
-    now = Now(Totals(), 0, instances=1, breakers={}, waiting=0, oldest_waiting_seconds=40 * 3600)
+    now = Now(Totals(), 0, instances=1, breakers={}, oldest_waiting_seconds=40 * 3600)
     for each in threshold_states(values, now):
         yield each.name, json.dumps(asdict(each))
 
@@ -98,7 +98,7 @@ def test_every_limit_of_the_endpoint_is_one_of_the_alert_it_names() -> None:
     }
     for limit in not_empty(
         threshold_states(
-            BEFORE, Now(Totals(), 0, instances=1, breakers={}, waiting=0, oldest_waiting_seconds=0)
+            BEFORE, Now(Totals(), 0, instances=1, breakers={}, oldest_waiting_seconds=0)
         )
     ):
         for severity, value in ((Severity.TICKET, limit.warning), (Severity.PAGE, limit.critical)):

@@ -13,10 +13,13 @@ from dashboards.preview.answers import Answers, Series, Span
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Panel
 from dashboards.preview.surface import cut, text_width, wrapped
+from tests.length import only_long
 from tests.not_empty import not_empty
 from tests.test_dashboards.preview_samples import SPAN, texts
 
 FILES = sorted(paths.DASHBOARDS.glob("*.json"))
+DRAWN = ("logs", "overview", "slos_and_alerts", "trends")
+"""The dashboards that `make test` draws: between them they have every kind of panel."""
 NAMES = ("a", "POST /orchestrate/payment-plan-detected", "collections_monitor get_tenant_context")
 SLACK = 1.5
 """Pixels: a letter's edge is not its advance."""
@@ -44,7 +47,11 @@ def crowded(panel: Panel) -> Answers:
     return Answers(span, step, tuple(series))
 
 
-@pytest.fixture(scope="module", params=FILES, ids=lambda file: file.stem)
+@pytest.fixture(
+    scope="module",
+    params=[f if f.stem in DRAWN else pytest.param(f, marks=only_long) for f in FILES],
+    ids=lambda file: file.stem,
+)
 def drawn(request: pytest.FixtureRequest) -> page.Page:
     """A committed dashboard with all its rows open."""
     board = dashboard.read(request.param)

@@ -150,7 +150,7 @@ def test_an_alert_that_fires_unexpectedly_is_named(rule_test: Callable[[str], Pa
     )
     (found,) = problems(promtool.test_rules, file)
     assert (found.file, found.group, found.rule) == (str(file), "things", "ThingsGone")
-    assert found.message.startswith("test 'things go away': at 5m: exp:[]")
+    assert found.message.startswith("test 'things go away': at 5m: fires for {")
 
 
 def test_a_recorded_value_that_differs_is_named(rule_test: Callable[[str], Path]) -> None:
@@ -162,7 +162,7 @@ def test_a_recorded_value_that_differs_is_named(rule_test: Callable[[str], Path]
     )
     (found,) = problems(promtool.test_rules, file)
     assert (found.group, found.rule) == ("things", "job:things:sum")
-    assert "at 5m: exp: nil got:" in found.message
+    assert 'at 5m: {job="shop"}: expected nothing, got 1' in found.message
 
 
 def test_each_expectation_not_met_is_a_problem(rule_test: Callable[[str], Path]) -> None:

@@ -7,6 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.length import only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
@@ -14,7 +15,7 @@ from tests.upstreams import ScriptedUpstreams
 MESSAGES = 30
 
 
-@pytest.mark.parametrize(("workers", "allowed"), [(1, 3), (2, 6)])
+@pytest.mark.parametrize(("workers", "allowed"), [pytest.param(1, 3, marks=only_long), (2, 6)])
 async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
     postgresql_url: str,
     upstreams: ScriptedUpstreams,

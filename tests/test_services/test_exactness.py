@@ -17,7 +17,7 @@ from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
-MESSAGES, AFTER_A_RESTART = (1000, 100) if LONG else (100, 25)
+MESSAGES, AFTER_A_RESTART = (1000, 100) if LONG else (60, 15)
 AT_A_TIME = 50
 SEVERAL = 4 if LONG else 2
 """Workers."""
@@ -111,7 +111,9 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
             catalogue.AI_RESPONSES.name,
         ):
             await exposed(client, series, MESSAGES)
-    async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
+    # How many read what was kept is only in the long form the same as how many wrote it.
+    again = workers if LONG else 1
+    async with serving_process(log, upstreams.url, database_url, workers=again, **zone) as client:
         assert await settled(client, MESSAGES) == expected(MESSAGES)
         await send(client, MESSAGES, AFTER_A_RESTART)
         total = MESSAGES + AFTER_A_RESTART

@@ -218,6 +218,7 @@ async def test_a_transaction_inserts_one_row_whatever_it_tells(worker: Worker) -
     assert json.loads(counts) == [
         ["orchestrator_sms_received_total", 1.0],
         ['orchestrator_payment_plans_total{result="valid"}', 1.0],
+        ["orchestrator_workflows_interrupted_total", 1.0],
         ['orchestrator_workflow_retries_total{result="failed"}', 1.0],
     ]
 

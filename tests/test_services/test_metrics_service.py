@@ -75,11 +75,11 @@ FACTS: list[tuple[Event, dict[Metric, float]]] = [
     ),
     (
         WorkflowInterrupted(attempt=2, duration_ms=500.0),
-        {catalogue.WORKFLOW_RETRIES: 1},
+        {catalogue.WORKFLOW_RETRIES: 1, catalogue.WORKFLOWS_INTERRUPTED: 1},
     ),
     (
         WorkflowInterrupted(attempt=1, duration_ms=500.0),
-        {catalogue.SMS_PROCESSING_DURATION: 0.5},
+        {catalogue.SMS_PROCESSING_DURATION: 0.5, catalogue.WORKFLOWS_INTERRUPTED: 1},
     ),
     (WorkflowRetried(route=Route.QUEUED, reason_given=True), {catalogue.WORKFLOW_RETRIES: 1}),
     (ResponseApproved(response_queue_id=ID, waited_seconds=90.0), WAITED),

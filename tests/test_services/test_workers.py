@@ -18,13 +18,15 @@ CLOSED = {"component": "sms_agent", "state": "closed"}
 
 def workers() -> set[int]:
     """The process ids of the workers that serve."""
-    children = psutil.Process().children(recursive=True)
-    alive = {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
-    return {
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if process.pid in alive and "spawn_main" in " ".join(process.info["cmdline"] or ())
-    }
+    return {child.pid for child in psutil.Process().children(recursive=True) if _serves(child)}
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return alive and "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -19,6 +19,7 @@ from simulator.history.openmetrics import write
 from simulator.history.past import INSTANCE, JOB, Incident, Past, five_weeks
 from simulator.history.series import KNOWN, UP, all_series
 from simulator.history.workload import Workload
+from tests.length import LONG
 from tests.not_empty import not_empty
 
 END = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -274,7 +275,7 @@ def test_fewer_samples_count_the_same() -> None:
 
 def test_whenever_calls_are_counted_their_buckets_are_too() -> None:
     """Else a share of both, where one of them begins, would take all calls for slow ones."""
-    past = replace(five_weeks(END), seed=1)
+    past = replace(five_weeks(END), seed=1, duration=timedelta(days=35 if LONG else 10))
     counted: dict[str, dict[str, str]] = defaultdict(dict)
     within: dict[str, dict[str, str]] = defaultdict(dict)
     for line in text_of(past).splitlines():

@@ -79,7 +79,8 @@ def copied_to(path: Path, variables: Mapping[str, str] | None = None) -> Checkou
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # Compiled modules are copied as well; while one is written, it is called *.pyc.1234.
+            shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copy2(source, path / name, follow_symlinks=False)
     (path / ".venv").symlink_to(Path(sys.prefix))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -93,6 +94,8 @@ def test_where_nothing_was_started_that_is_said_and_nothing_is_installed(
     checkout = copied_to(tmp_path / "sms")
     (checkout.path / ".venv").unlink()
     (checkout.path / ".tools").unlink()
+    for compiled in list(checkout.path.rglob("__pycache__")):
+        shutil.rmtree(compiled)
     there = sorted(checkout.path.iterdir())
     asked = checkout.make(command, "YES=1", "RUN=echo installing")
     said = "nothing to delete" if command == "clean" else "nothing runs here"

@@ -16,7 +16,6 @@ from tests.test_stack.native_stack import Stack
 WATCHED_SECONDS = 600
 BUSY = 0.9
 OF_A_SLOW_MACHINE = {
-    "AIAnswersSlow",
     "DatabaseSlow",
     "EventLoopLagHigh",
     "HTTPResponsesSlow",

@@ -1,0 +1,6 @@
+"""The rules and routes for other engines than the bundle's own Prometheus.
+
+`python -m alerts export --for prometheus | operator | mimir | vmalert`. It takes the rule files
+that `make generate` writes, and adapts names of jobs, ranges, sizes of groups and the file's form.
+It may import the rest of alerts; nothing imports it but alerts/__main__.py.
+"""

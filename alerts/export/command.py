@@ -1,0 +1,169 @@
+"""`python -m alerts export`: the rules for the engine that a team has."""
+
+import argparse
+from pathlib import Path
+
+from alerts import generated
+from alerts.export.engines import Engine
+from alerts.export.files import HEADER, exported, exported_notifications
+from alerts.export.options import OLDEST_KEEPING, Options
+from alerts.identity import IDENTITY
+from alerts.notifications.channels import Secrets
+from alerts.notifications.settings import NotificationSettings
+from alerts.rules import rule_files
+from app.core.config import load_settings
+from asgi_observability.nearest import did_you_mean
+from prometheus_tools import time_range
+
+_EPILOG = """\
+examples:
+  python -m alerts export --for mimir --output out
+  python -m alerts export --for operator --output out --job orchestrator=sms/api \\
+      --label release=kube-prometheus-stack --namespace sms
+  python -m alerts export --for vmalert --vmalert-version 1.79 --output out
+
+URLs and thresholds are settings: ORCHESTRATOR_LINKS__GRAFANA_URL and so on (docs/settings.md).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to ``parser``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--for",
+        dest="engine",
+        type=_engine,
+        required=True,
+        metavar="ENGINE",
+        help="prometheus, operator (PrometheusRule), mimir (mimirtool) or vmalert",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder to write to; it may hold nothing in YAML but an earlier export",
+    )
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        help="use the thresholds of this environment, such as staging",
+    )
+    parser.add_argument(
+        "--job",
+        dest="jobs",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="OURS=YOURS",
+        help="what a job is called at yours, such as orchestrator=sms; may be repeated",
+    )
+    parser.add_argument(
+        "--identity",
+        default=",".join(IDENTITY),
+        metavar="LABELS",
+        help="labels of your targets that tell deployments apart (default %(default)s)",
+    )
+    parser.add_argument(
+        "--scrape-interval",
+        type=time_range.seconds,
+        default=15,
+        metavar="DURATION",
+        help="how often you scrape; ranges become at least four times as long (default 15s)",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="leave out this group, such as node; may be repeated",
+    )
+    parser.add_argument(
+        "--namespace",
+        default="monitoring",
+        metavar="NAME",
+        help="Mimir's namespace of the rules, or Kubernetes' of the resources "
+        "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--label",
+        dest="labels",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="label of the Kubernetes resources; may be repeated",
+    )
+    parser.add_argument(
+        "--secrets",
+        type=Path,
+        metavar="DIR",
+        help="operator: also write an AlertmanagerConfig for the secret files in this folder",
+    )
+    parser.add_argument(
+        "--vmalert-version",
+        type=_version,
+        default=OLDEST_KEEPING,
+        metavar="VERSION",
+        help="version of vmalert that reads the rules; before 1.92 it knows no keep_firing_for",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the export and say what it is; returns the exit code.
+
+    Raises ValueError for what can't be exported.
+    """
+    options = Options(
+        engine=arguments.engine,
+        jobs=dict(arguments.jobs),
+        scrape_seconds=int(arguments.scrape_interval),
+        without=frozenset(arguments.without),
+        vmalert=arguments.vmalert_version,
+        namespace=arguments.namespace,
+        labels=dict(arguments.labels),
+    )
+    settings = load_settings(arguments.environment)
+    identity = tuple(label.strip() for label in arguments.identity.split(",") if label.strip())
+    files = exported(rule_files(settings.thresholds, settings.links, identity), options)
+    if arguments.secrets is not None:
+        if options.engine is not Engine.OPERATOR:
+            raise ValueError(
+                "--secrets is for --for operator; elsewhere Alertmanager's configuration comes "
+                "from `python -m alerts notifications`"
+            )
+        secrets = Secrets.found_in(arguments.secrets)
+        files |= exported_notifications(secrets, NotificationSettings.load(), options)
+    _require_ours(arguments.output)
+    generated.write(arguments.output, files)
+    print(f"{arguments.output}: {len(files)} files for {options.engine}")
+    return 0
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder with YAML files that no export made: writing would replace or delete them."""
+    for file in sorted(folder.glob("*.yml")):
+        if not file.read_text(encoding="utf-8").startswith(HEADER):
+            raise ValueError(f"{file} was not made by an export; choose another --output")
+
+
+def _engine(text: str) -> Engine:
+    if text not in [*Engine]:
+        hint = did_you_mean(text, [*Engine], otherwise=f"there are {', '.join(Engine)}")
+        raise argparse.ArgumentTypeError(f"no engine is called {text}; {hint}")
+    return Engine(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text}: write it as NAME=VALUE")
+    return name, value
+
+
+def _version(text: str) -> tuple[int, int]:
+    parts = text.removeprefix("v").split(".")
+    if len(parts) < 2 or not all(part.isdigit() for part in parts[:2]):
+        raise argparse.ArgumentTypeError(f"{text}: write it as 1.79")
+    return int(parts[0]), int(parts[1])

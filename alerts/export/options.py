@@ -1,0 +1,27 @@
+"""What whoever exports can choose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alerts.export.engines import Engine
+
+OLDEST_KEEPING = (1, 92)
+"""The vmalert from which on rules may say `keep_firing_for`; older ones refuse the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``jobs`` gives new names by old ones. ``without`` are groups that are left out.
+
+    ``vmalert`` is the version that has to read the rules. ``namespace`` is Mimir's for the rules,
+    or the Kubernetes namespace of the resources; ``labels`` are put on the latter, for an operator
+    that selects by them.
+    """
+
+    engine: Engine
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    scrape_seconds: int = 15
+    without: frozenset[str] = frozenset()
+    vmalert: tuple[int, int] = OLDEST_KEEPING
+    namespace: str = "monitoring"
+    labels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,141 @@
+"""What waits for people, and what the AI and the managers decide.
+
+What needs days is given as what is recorded of it.
+"""
+
+from datetime import datetime
+
+from alerts.scenarios.changes import Sets
+from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
+from alerts.scenarios.world import Rhythm, World
+from app.core import catalogue
+from app.core.catalogue import Severity
+
+_DAY = 24 * 60
+_WEEK = 7 * _DAY
+_JOB = '{job="orchestrator"}'
+_EVERY = 240
+
+
+def _are_at_work(moment: datetime) -> bool:
+    return moment.weekday() < 5 and 8 <= moment.hour < 17
+
+
+def _decided(an_hour: float) -> Rhythm:
+    return lambda moment: an_hour if _are_at_work(moment) else 0
+
+
+def _waiting_overnight(most: float) -> Rhythm:
+    """Answers pile up while managers sleep, and are worked off in the first half of the day."""
+
+    def waiting(moment: datetime) -> float:
+        hours = (moment.hour + moment.minute / 60 - 17) % 24
+        return most * (hours / 15 if hours <= 15 else max(0.0, 1 - (hours - 15) / 4.5))
+
+    return waiting
+
+
+def _queue(decided: Rhythm, waiting: Rhythm) -> dict[str, Rhythm]:
+    return {
+        f"job:orchestrator_approvals:increase1h{_JOB}": decided,
+        f"job:orchestrator_approval_queue_length:max{_JOB}": waiting,
+    }
+
+
+_DECISIONS = "job:orchestrator_payment_plan_detections"
+_CONFIDENCE = f"job:orchestrator_ai_confidence_ratio:mean_rate1h{_JOB}"
+
+
+def _from(since: datetime, before: float, then: float) -> Rhythm:
+    return lambda moment: then if moment >= since else before
+
+
+def _days(
+    name: str, story: str, group: str, given: dict[str, Rhythm], *told: Told, lasts: float = 600
+) -> Scenario:
+    return Scenario(
+        name=name,
+        story=story,
+        begins=MONDAY_MORNING,
+        lasts=lasts,
+        told=told,
+        lead=_WEEK,
+        step=_EVERY,
+        groups=(group,),
+        given=given,
+    )
+
+
+def _critical(since: float, until: float | None) -> World:
+    labels = {"severity": Severity.CRITICAL}
+    return World(
+        changes=(
+            Sets(catalogue.ESCALATIONS_OPEN, 1, since, until, labels),
+            Sets(catalogue.ESCALATIONS_OLDEST_AGE, 0, since, until, labels, per_minute=60),
+        )
+    )
+
+
+SCENARIOS = (
+    Scenario(
+        name="A critical escalation stays open",
+        story="A tenant threatens to hurt somebody at 10:00. A manager closes it at 10:50.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=_critical(0, 50),
+        told=(Told("CriticalEscalationsUnhandled", within=33, over=55),),
+    ),
+    Scenario(
+        name="A critical escalation is taken over",
+        story="A manager closes a critical escalation after 20 minutes.",
+        begins=MONDAY_MORNING,
+        lasts=60,
+        world=_critical(0, 20),
+    ),
+    _days(
+        "Managers sleep at night",
+        "60 answers an hour are decided on in working hours; 300 wait each morning, five hours of "
+        "work, and are done by one o'clock.",
+        "business_week",
+        _queue(_decided(60), _waiting_overnight(300)),
+        lasts=_WEEK,
+    ),
+    _days(
+        "The approval queue is really too long",
+        "Managers decide on 15 answers an hour, and 300 wait from 10:00 on: 20 hours of work.",
+        "business_week",
+        _queue(_decided(15), _from(MONDAY_MORNING, 20, 300)),
+        Told("ApprovalQueueLong", TICKET, within=45, says="300 answers wait: about 20h 0m 0s"),
+    ),
+    _days(
+        "The AI's confidence falls",
+        "From 10:00 on the AI is sure of its answers by 0.6 where it was by 0.8.",
+        "business_week",
+        {
+            _CONFIDENCE: _from(MONDAY_MORNING, 0.8, 0.6),
+            f"job:orchestrator_ai_responses:increase1h{_JOB}": _from(MONDAY_MORNING, 400, 400),
+        },
+        Told("AIConfidenceDrift", TICKET, within=30),
+    ),
+    _days(
+        "Payment plans are no longer found",
+        "A release breaks the detection: from 10:00 on 1 % of the messages have a plan, not 10 %.",
+        "business_week",
+        {
+            f"{_DECISIONS}:found_ratio_increase6h{_JOB}": _from(MONDAY_MORNING, 0.1, 0.01),
+            f"{_DECISIONS}:increase6h{_JOB}": _from(MONDAY_MORNING, 2000, 2000),
+        },
+        Told("PaymentPlanDetectionCollapsed", TICKET, within=45),
+    ),
+    _days(
+        "The AI's quota is nearly used",
+        "3,300 of the 3,500 calls a minute are made from 10:00 to 11:00.",
+        "usage",
+        {
+            'job_flow:throughput:rate1m{job="orchestrator",flow="ai_calls"}': lambda moment: (
+                55 if MONDAY_MORNING <= moment < MONDAY_MORNING.replace(hour=11) else 20
+            )
+        },
+        Told("AIQuotaNearlyUsed", TICKET, within=15, over=75),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Upstreams and the database: slow, flapping, failing once, failing while hardly anybody writes."""
+
+from collections.abc import Mapping
+
+from alerts.scenarios.changes import Counts, Fails, Slow
+from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
+from alerts.scenarios.world import World
+from app.core import catalogue
+from app.core.catalogue import Component, ErrorType, Operation
+
+_AI_CALL = {"component": Component.AI_PROVIDER, "operation": Operation.CHAT_COMPLETION}
+_STATEMENT = {"component": Component.DATABASE, "operation": Operation.SELECT}
+
+
+def _fail_at_once(of: Mapping[str, str], error: ErrorType) -> Counts:
+    return Counts(catalogue.OPERATION_ERRORS, at=0, amount=16, labels={**of, "error_type": error})
+
+
+SCENARIOS = (
+    Scenario(
+        name="16 AI calls fail at once",
+        story="In one scrape 16 calls of the AI provider have failed, and none after that.",
+        begins=MONDAY_MORNING,
+        lasts=30,
+        world=World(changes=(_fail_at_once(_AI_CALL, ErrorType.TIMEOUT),)),
+    ),
+    Scenario(
+        name="16 statements fail at once",
+        story="In one scrape 16 statements have failed in the database, and none after that.",
+        begins=MONDAY_MORNING,
+        lasts=30,
+        world=World(changes=(_fail_at_once(_STATEMENT, ErrorType.DATABASE),)),
+    ),
+    Scenario(
+        name="AI slow for 30 minutes",
+        story="Each answer of the AI takes 6 s, from 10:00 to 10:30. The page is that of what "
+        "tenants are promised; no ticket repeats it.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=World(changes=(Slow(Component.AI_PROVIDER, seconds=6, until=30),)),
+        told=(Told("SMSLatencyBudgetBurn", within=12, over=60),),
+        fails_today="HTTPResponsesSlow pages as well, and first",
+    ),
+    Scenario(
+        name="SMS agent flaps",
+        story="The SMS agent fails for 2 minutes and works for 3, again and again for 40 minutes.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=World(
+            changes=tuple(
+                Fails(Component.SMS_AGENT, since=since, until=since + 2)
+                for since in range(0, 40, 5)
+            )
+        ),
+        told=(
+            Told("SMSWorkflowsFailing", within=6, over=60),
+            Told("UpstreamFailing", TICKET, within=4, over=50),
+        ),
+        fails_today="the budget of SMS in time pages as well",
+    ),
+    Scenario(
+        name="Database down for 5 minutes",
+        story="From 10:00 to 10:05 every statement fails.",
+        begins=MONDAY_MORNING,
+        lasts=45,
+        world=World(
+            changes=(Fails(Component.DATABASE, until=5, error=ErrorType.DATABASE),),
+        ),
+        told=(Told("DatabaseFailing", within=3, over=12),),
+        fails_today="what it causes is not held back",
+    ),
+    Scenario(
+        name="AI down at night",
+        story="At two in the morning, with 12 SMS an hour, the AI provider fails for an hour. Too "
+        "few calls to say so within minutes; the budget pages, and the breaker's ticket says why.",
+        begins=MONDAY_NIGHT,
+        lasts=90,
+        world=World(
+            sms_an_hour=12,
+            changes=(Fails(Component.AI_PROVIDER, until=60),),
+        ),
+        told=(
+            Told("AIAnswersBudgetBurn", within=30, over=75),
+            Told("CircuitBreakerOpen", TICKET, within=25, over=80),
+        ),
+        fails_today="two budgets page, and their pages end and begin with each SMS",
+    ),
+)
