@@ -122,7 +122,8 @@ class Rules:
         for name, document in self.documents.items():
             file = folder / name
             # JSON is YAML, and quick to write and to read.
-            file.write_text(json.dumps(_stopping(document) if blind else document))
+            text = json.dumps(_stopping(document) if blind else document)
+            file.write_text(text, encoding="utf-8")
             written.append(file)
         return written
 

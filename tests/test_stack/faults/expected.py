@@ -41,11 +41,7 @@ _SLOW = ("HTTPResponsesSlow",)
 
 EXPECTED = {
     "ai_errors": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
-<<<<<<< HEAD
     "ai_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
-=======
-    "ai_latency": _of("SMSLatencyBudgetBurn"),
->>>>>>> slo16
     "ai_timeouts": _of("AIProviderFailing", inhibited=_AI_GONE, possible=(*_BREAKER, *_SLOW)),
     "ai_down": _of("AIProviderFailing", inhibited=_AI_GONE, possible=_BREAKER),
     # What it changes is looked at over an hour.
@@ -59,11 +55,7 @@ EXPECTED = {
     "collections_monitor_errors": _of(
         *("SMSWorkflowsFailing", "UpstreamFailing"), possible=_BREAKER
     ),
-<<<<<<< HEAD
     "collections_monitor_latency": _of("SMSLatencyBudgetBurn", possible=_SLOW),
-=======
-    "collections_monitor_latency": _of("SMSLatencyBudgetBurn"),
->>>>>>> slo16
     "collections_monitor_timeouts": _of(*_UPSTREAM_GONE, possible=(*_BREAKER, *_SLOW)),
     "collections_monitor_down": _of(*_UPSTREAM_GONE, possible=_BREAKER),
     # SMS don't wait for it.
