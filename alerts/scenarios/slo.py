@@ -67,8 +67,8 @@ SCENARIOS = (
     ),
     Scenario(
         name="One in a hundred requests fails for hours",
-        story="From 10:00 on 1 % of the SMS are answered 500. That is 0.85 % of all requests, so the "
-        "month's budget would last three and a half days.",
+        story="From 10:00 on 1 % of the SMS are answered 500. That is 0.85 % of all requests, so "
+        "the month's budget would last three and a half days.",
         begins=MONDAY_MORNING,
         lasts=300,
         step=60,
