@@ -74,7 +74,7 @@ _CAUSES = (
     Inhibition(
         "Without the database nothing works, and somebody was called for it already.",
         source=('alertname="DatabaseFailing"', PAGES),
-        target=('alertname="SMSWorkflowsFailing"',),
+        target=('alertname=~"SMSWorkflowsFailing|RouteFailing"',),
     ),
     Inhibition(
         "It is the release, and rolling it back is the cure.",

@@ -57,10 +57,10 @@ SCENARIOS = (
         told=(
             Told("SMSWorkflowsFailing", within=6, over=60),
             Told("UpstreamFailing", TICKET, within=4, over=50),
+            # Managers can't send either.
+            Told("RouteFailing", TICKET, within=20, over=60),
             Told("FailedWorkflowsWaiting", TICKET, within=40, over=60),
         ),
-        fails_today="SMSWorkflowsFailing ends and begins with each burst, and the budget of SMS "
-        "in time pages as well",
     ),
     Scenario(
         name="Database down for 5 minutes",
@@ -70,8 +70,7 @@ SCENARIOS = (
         world=World(
             changes=(Fails(Component.DATABASE, until=5, error=ErrorType.DATABASE),),
         ),
-        told=(Told("DatabaseFailing", within=3, over=12),),
-        fails_today="the route that the database failed is told by ticket as well",
+        told=(Told("DatabaseFailing", within=3, over=15),),
     ),
     Scenario(
         name="AI down at night",

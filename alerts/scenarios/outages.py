@@ -7,8 +7,6 @@ from app.core.catalogue import SMS_IN_FLIGHT, Component, ErrorType
 
 AI, SMS_AGENT = Component.AI_PROVIDER, Component.SMS_AGENT
 
-_TWO_PAGES = "managers' 5xx page as well, and the budget of SMS in time when it is over"
-
 
 def _ai_down(minutes: float, name: str, *also: Told, messages: int = 1) -> Scenario:
     return Scenario(
@@ -34,11 +32,10 @@ def _sms_agent(name: str, story: str, error: ErrorType) -> Scenario:
         world=World(changes=(Fails(SMS_AGENT, until=30, error=error),)),
         told=(
             Told("SMSWorkflowsFailing", within=3, over=40),
-            # Managers can't send answers either.
-            Told("RouteFailing", TICKET, within=7, over=20),
+            # Managers can't send answers either; the page says more than that route's ticket.
+            Told("UpstreamFailing", TICKET, within=4, over=40, about={"component": SMS_AGENT}),
             Told("FailedWorkflowsWaiting", TICKET, within=40, over=50),
         ),
-        fails_today=_TWO_PAGES,
     )
 
 

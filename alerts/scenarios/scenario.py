@@ -17,7 +17,7 @@ come to rest, and what fires without a reason has had the time to. Each minute c
 EVERY_15_SECONDS = 15
 """How often the stack scrapes and evaluates."""
 
-COSTLY_STEPS, LONG_STEPS = 500, 1_500
+COSTLY_STEPS, LONG_STEPS = 245, 1_500
 """Evaluations, of all instances, beyond which a scenario is a long one: by all rules, by some."""
 
 PAGE, TICKET = "page", "ticket"

@@ -45,7 +45,8 @@ SCENARIOS = (
         lead=40,
         world=World(changes=tuple(Down(n * 8, n * 8 + 0.75) for n in range(7))),
         told=(
-            Told("ReachabilityBudgetBurn", within=20, over=75),
+            # Again after an hour: it is still going on.
+            Told("ReachabilityBudgetBurn", within=20, notifications=2, over=75),
             Told("TargetFlapping", TICKET, team="platform", within=20, over=75),
             Told("Restarting", TICKET, within=60, over=75),
         ),

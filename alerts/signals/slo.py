@@ -128,7 +128,8 @@ def reachability(thresholds: Thresholds) -> Promised:
             logged=(ServiceStarted, StartRefused),
         ),
         total=f"0 * {REACHABLE} + 1",
-        errors=f"1 - {REACHABLE}",
+        # Averaged, so that what lasts for less than the minutes that are added up is in them.
+        errors=f"1 - avg_over_time({REACHABLE}[2m])",
         evidence=_comes_again,
         keep_firing="15m",
     )
