@@ -118,11 +118,12 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
 
 def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
+    reachable_job = f'{REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}'
     return Signal(
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f'{REACHABLE} or absent({REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}) - 1',
+        source=f"{reachable_job} or absent({reachable_job}) - 1",
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -187,10 +188,10 @@ def missing(thresholds: Thresholds) -> Signal:
 
 def silent() -> Signal:
     """What the orchestrator should expose and doesn't: without it, what reads it never fires."""
-    answers = f'({UP}{{job="{ORCHESTRATOR_JOB}"}} == 1)'
+    ours = f'job="{ORCHESTRATOR_JOB}"'
     parts = [
-        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({series}), "
-        f'"metric", "{series}", "", "")'
+        f"label_replace(({UP}{{{ours}}} == 1) unless on (job, instance) "
+        f'group by (job, instance) ({series}{{{ours}}}), "metric", "{series}", "", "")'
         for series in NEEDED
     ]
     return Signal(
