@@ -188,10 +188,10 @@ def missing(thresholds: Thresholds) -> Signal:
 
 def silent() -> Signal:
     """What the orchestrator should expose and doesn't: without it, what reads it never fires."""
-    ours = f'job="{ORCHESTRATOR_JOB}"'
+    answers = f'({UP}{{job="{ORCHESTRATOR_JOB}"}} == 1)'
     parts = [
-        f"label_replace(({UP}{{{ours}}} == 1) unless on (job, instance) "
-        f'group by (job, instance) ({series}{{{ours}}}), "metric", "{series}", "", "")'
+        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({series}), "
+        f'"metric", "{series}", "", "")'
         for series in NEEDED
     ]
     return Signal(
@@ -199,7 +199,7 @@ def silent() -> Signal:
         meaning="Instances that answer scrapes without a metric that pages are made from. Good is "
         "none.",
         unit=Unit.COUNT,
-        source=f"count by (job, metric) ({' or '.join(parts)})",
+        source=Record(f"job_metric:{UP}:without", f"count by (job, metric) ({' or '.join(parts)})"),
         thresholds=(
             Threshold(
                 alert="MetricsMissing",
