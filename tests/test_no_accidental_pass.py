@@ -17,6 +17,7 @@ SKIPS = {
     "tests/length.py": "runs with LONG_TESTS=1, as in make test-all",
     "tests/test_alerts/test_export.py": "vmalert can't be had: ",
     "tests/test_alerts/test_lts.py": "the rules are run on Prometheus ",
+    "tests/test_alerts/test_scenarios.py": "the rules do not do this yet: ",
     "tests/test_dashboards/test_changes.py": "this repository's own changes can't be told without",
     "tests/test_prometheus_tools/test_toolchain.py": "the packages route needs apt",
     "tests/test_stack/test_quiet.py": "the processors were busy by ",

@@ -8,6 +8,7 @@ from datetime import datetime
 from alerts.scenarios.changes import Counts, Sets
 from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import Rhythm, World
+from alerts.signals import business
 from app.core import catalogue
 from app.core.catalogue import EscalationType, Severity
 
@@ -37,13 +38,9 @@ def _waiting_overnight(most: float) -> Rhythm:
 
 def _queue(decided: Rhythm, waiting: Rhythm) -> dict[str, Rhythm]:
     return {
-        f"job:orchestrator_approvals:increase1h{_JOB}": decided,
-        f"job:orchestrator_approval_queue_length:max{_JOB}": waiting,
+        f"{business.DECIDED}{_JOB}": decided,
+        f"{business.QUEUE_LENGTH}{_JOB}": waiting,
     }
-
-
-_DECISIONS = "job:orchestrator_payment_plan_detections"
-_CONFIDENCE = f"job:orchestrator_ai_confidence_ratio:mean_rate1h{_JOB}"
 
 
 _DISPUTE = {
@@ -134,8 +131,8 @@ SCENARIOS = (
         "From 10:00 on the AI is sure of its answers by 0.6 where it was by 0.8.",
         "business_week",
         {
-            _CONFIDENCE: _from(MONDAY_MORNING, 0.8, 0.6),
-            f"job:orchestrator_ai_responses:increase1h{_JOB}": _from(MONDAY_MORNING, 400, 400),
+            f"{business.CONFIDENCE_MEAN_1H}{_JOB}": _from(MONDAY_MORNING, 0.8, 0.6),
+            f"{business.ANSWERS}{_JOB}": _from(MONDAY_MORNING, 400, 400),
         },
         Told("AIConfidenceDrift", TICKET, within=30),
     ),
@@ -144,8 +141,8 @@ SCENARIOS = (
         "A release breaks the detection: from 10:00 on 1 % of the messages have a plan, not 10 %.",
         "business_week",
         {
-            f"{_DECISIONS}:found_ratio_increase6h{_JOB}": _from(MONDAY_MORNING, 0.1, 0.01),
-            f"{_DECISIONS}:increase6h{_JOB}": _from(MONDAY_MORNING, 2000, 2000),
+            f"{business.FOUND_RATIO}{_JOB}": _from(MONDAY_MORNING, 0.1, 0.01),
+            f"{business.LOOKED_THROUGH}{_JOB}": _from(MONDAY_MORNING, 2000, 2000),
         },
         Told("PaymentPlanDetectionCollapsed", TICKET, within=45),
     ),

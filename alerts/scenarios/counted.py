@@ -79,9 +79,9 @@ class Counted:
         """Everything."""
         for (name, labels, instance), values in self._grown.items():
             is_new = (name, labels, instance) in self._unseen
-            yield Raw(name, labels, instance, values, True, is_new)
+            yield Raw(name, labels, instance, values, grows=True, begins=is_new)
         for (name, labels, instance), values in self._gauges.items():
-            yield Raw(name, labels, instance, values, False)
+            yield Raw(name, labels, instance, values, grows=False)
 
     def _add(self, name: str, labels: Labels, instance: int, amount: NDArray[Any] | float) -> None:
         key = (name, labels, instance)

@@ -101,7 +101,15 @@ def messages(
 
     for now, firing in evaluations:
         for (receiver, labels), group in groups.items():
-            sent += _due(group, now, state, receiver, labels, waits[receiver], is_inhibited)
+            sent += _due(
+                group,
+                now,
+                state,
+                receiver=receiver,
+                labels=labels,
+                waits=waits[receiver],
+                is_inhibited=is_inhibited,
+            )
         ended_in |= dict.fromkeys(state - firing, firing)
         state = firing
         for alert in firing:
@@ -129,6 +137,7 @@ def _due(
     group: _Group,
     until: float,
     state: State,
+    *,
     receiver: str,
     labels: Alert,
     waits: Waits,

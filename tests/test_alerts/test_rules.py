@@ -76,7 +76,7 @@ def test_records_are_named_level_metric_operations(record: Record) -> None:
     assert labels
     rest = level
     # The identity is in all of them, so it goes without saying.
-    for label in sorted(labels - {*IDENTITY}, key=len, reverse=True):
+    for label in not_empty(sorted(labels - {*IDENTITY}, key=len, reverse=True)):
         assert label in rest
         rest = rest.replace(label, "", 1)
     assert not rest.strip("_")
