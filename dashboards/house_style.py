@@ -593,7 +593,7 @@ def signal(
         expr = f'label_replace({expr}, "{label}", "$1", "{label}", "{_SHORTENED[label]}")'
     return timeseries(
         watched.title,
-        f"{watched.meaning}\n\n{alerts_in_words(watched)}",
+        _description(watched),
         watched.unit,
         Query(expr, legend),
         signals=(watched,),
@@ -614,13 +614,18 @@ def signal_stat(
     matchers = _matchers_of(watched)
     return figure(
         title,
-        f"{watched.meaning}\n\n{alerts_in_words(watched)}",
+        _description(watched),
         watched.unit,
         Query(f"{'min' if falls else 'max'}({_series_of(watched, matchers, among)})", title),
         signal_steps(watched, matchers),
         empty=empty,
         links=links,
     )
+
+
+def _description(watched: Signal) -> str:
+    """What ``watched`` is, and its alerts where it has some."""
+    return f"{watched.meaning}\n\n{alerts_in_words(watched)}".strip()
 
 
 def alerts_in_words(watched: Signal) -> str:
@@ -658,9 +663,12 @@ def neutral() -> list[dict[str, Any]]:
 def signal_steps(watched: Signal, matchers: str = "") -> list[dict[str, Any]]:
     """Threshold steps of a number that shows ``watched``: the colour of the worst alert there.
 
-    ``matchers`` choose among its thresholds, where those of different series differ.
+    ``matchers`` choose among its thresholds, where those of different series differ. Where no alert
+    looks, nobody has said what is good, and the colour says neither.
     """
     chosen = [t for t in watched.thresholds if t.matchers == matchers]
+    if not chosen:
+        return neutral()
     above = [t for t in chosen if t.comparison not in _FALLING]
     below = [t for t in chosen if t.comparison in _FALLING]
     falling = sorted(below, key=lambda t: t.value)

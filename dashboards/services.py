@@ -44,11 +44,12 @@ def services(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.SERVICES,
         "services",
-        "For people who look for the part that is slow or fails: requests, the steps of an SMS, "
-        "calls to upstreams, the database.",
+        "For people who look for the part that is slow or fails: requests, releases, the steps of an "
+        "SMS, calls to upstreams, the database.",
         rows=(
             _is_it_well(thresholds),
             _requests(thresholds),
+            _releases(thresholds),
             _steps(),
             _calls(thresholds),
             _database(thresholds),
@@ -143,6 +144,25 @@ def _requests(thresholds: Thresholds) -> Row:
                 Unit.SECONDS,
                 Query(_by("http_route", http.P99, http.SERVED), "{{http_route}}"),
                 empty="No requests",
+            ),
+            signal(http.route_failing(thresholds), "http_route", empty="No requests"),
+            signal(http.intake_refused(thresholds), "job", empty="No SMS was brought"),
+            signal(http.slow(thresholds), "job", empty="No requests"),
+        ),
+        columns=3,
+    )
+
+
+def _releases(thresholds: Thresholds) -> Row:
+    return Row(
+        "Releases",
+        (
+            signal(release.failing(thresholds), "version", empty="No requests"),
+            signal(release.slow(thresholds), "version", empty="No requests"),
+            signal(
+                release.worse(thresholds),
+                "version",
+                empty="No requests, or less than two hours are known",
             ),
         ),
     )

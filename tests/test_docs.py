@@ -11,6 +11,7 @@ from app.core.config import ENV_PREFIX, Settings
 from app.core.settings_reference import reference
 from tests.not_empty import not_empty
 from tests.project import ROOT
+from tests.test_stack.faults.expected import EXPECTED
 
 FOLDERS = (
     "app",
@@ -178,3 +179,17 @@ def test_backups_are_written_where_git_ignores_them_and_only_their_owner_reads_t
     assert [file for file in not_empty(written) if not file.startswith("backups/")] == []
     assert section.count("(umask 077; mkdir -p backups") == 5
     assert "/backups/" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_the_page_of_faults_names_the_alerts_that_are_expected() -> None:
+    """Those of tests/test_stack/faults/expected.py; so none that is gone."""
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in page.splitlines()]
+    told = {
+        fault: tuple(frozenset(cell.split(", ")) - {"-"} for cell in cells)
+        for fault, *cells in filter(None, rows)
+        if fault in EXPECTED
+    }
+    assert told == {
+        fault: (each.notified, each.inhibited, each.possible) for fault, each in EXPECTED.items()
+    }

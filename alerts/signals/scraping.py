@@ -118,11 +118,12 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
 
 def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
+    reachable_job = f'{REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}'
     return Signal(
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f'{REACHABLE} or absent({REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}) - 1',
+        source=f"{reachable_job} or absent({reachable_job}) - 1",
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -198,7 +199,7 @@ def silent() -> Signal:
         meaning="Instances that answer scrapes without a metric that pages are made from. Good is "
         "none.",
         unit=Unit.COUNT,
-        source=f"count by (job, metric) ({' or '.join(parts)})",
+        source=Record(f"job_metric:{UP}:without", f"count by (job, metric) ({' or '.join(parts)})"),
         thresholds=(
             Threshold(
                 alert="MetricsMissing",

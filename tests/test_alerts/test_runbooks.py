@@ -109,8 +109,6 @@ DERIVED = {
     "PaymentPlanDetectionCollapsed": {"three hours"},
     # What the budget covers.
     "AvailabilityBudgetBurn": {"30 days"},
-    # What is promised, not when it fires.
-    "LatencyAnomaly": {"2 s"},
 }
 """Numbers of a page that are right, and in no rule."""
 

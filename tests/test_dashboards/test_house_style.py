@@ -163,6 +163,15 @@ class TestThresholds:
         assert bad["color"] == "orange"
         assert 0 < bad["value"] < 0.01
 
+    def test_a_number_that_no_alert_looks_at_is_not_called_good(self) -> None:
+        slow = operations.slow(Thresholds())
+        assert [step["color"] for step in signal_steps(slow, 'component="database"')] == [
+            "green",
+            "orange",
+        ]
+        (only,) = signal_steps(slow, 'component="ai_provider"')
+        assert only["color"] == Colour.NEUTRAL
+
 
 class TestSignals:
     @staticmethod
@@ -173,9 +182,14 @@ class TestSignals:
         return str(target["expr"])
 
     def test_a_panel_by_the_label_of_an_alert_shows_all_its_values(self) -> None:
+        slow = operations.slow(Thresholds())
+        assert "database" not in self.asked(signal(slow, "component"))
+        assert 'component="database"' in self.asked(signal(slow))
+
+    def test_a_panel_of_alerts_of_different_series_shows_those_of_each(self) -> None:
         failing = operations.failing(Thresholds())
-        assert "ai_provider" not in self.asked(signal(failing, "component"))
-        assert 'component="ai_provider"' in self.asked(signal(failing))
+        assert len({threshold.matchers for threshold in failing.thresholds}) > 1
+        assert "component=" not in self.asked(signal(failing))
 
     def test_one_number_is_the_worst_there_is(self) -> None:
         rising = watched((Comparison.ABOVE, 0.1, Severity.TICKET))

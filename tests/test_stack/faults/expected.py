@@ -15,7 +15,7 @@ class Expected:
     them back because another one says more. ``possible`` may fire as well, and be notified: where
     only some calls fail, chance decides whether a breaker opens, and for how long; by the hour and
     by chance managers' decisions are more or less of the requests than may fail; and how long a
-    fault is on decides whether the mean of an hour leaves its band.
+    fault is on decides whether a ticket that waits for minutes is opened.
     """
 
     notified: frozenset[str] = frozenset()
