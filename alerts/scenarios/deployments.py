@@ -16,7 +16,6 @@ SCENARIOS = (
         world=World(sms_an_hour=300, cluster="east"),
         beside=(World(sms_an_hour=300, cluster="west", changes=(Down(until=20),)),),
         told=(Told("ServiceDown", within=3, over=25, about={"cluster": "west"}),),
-        fails_today="rules know no cluster",
     ),
     Scenario(
         name="One of three replicas is down",
@@ -74,7 +73,6 @@ SCENARIOS = (
             Told("FailedWorkflowsWaiting", TICKET, within=50, over=150),
             Told("AIAnswersBudgetBurn", TICKET, within=90, about={"slo": "ai_answers"}),
         ),
-        fails_today="five failures page, however long they take",
     ),
     Scenario(
         name="A thousand SMS a second",
@@ -84,7 +82,6 @@ SCENARIOS = (
         lasts=20,
         world=World(sms_an_hour=3_600_000, instances=4, capacity=400),
         told=(Told("AIQuotaNearlyUsed", TICKET, within=-5),),
-        fails_today="the queue's limit does not grow with the decisions",
     ),
     Scenario(
         name="A thousand SMS a second, and the AI is down",
@@ -99,6 +96,5 @@ SCENARIOS = (
             Told("AIQuotaNearlyUsed", TICKET, within=-5, notifications=2),
             Told("AIProviderFailing", within=3, over=20),
         ),
-        fails_today="the queue's limit does not grow with the decisions",
     ),
 )

@@ -32,6 +32,5 @@ SCENARIOS = (
             Told("AIProviderFailing", within=63, over=90),
             Told("FailedWorkflowsWaiting", TICKET, within=70, over=100),
         ),
-        fails_today="no alert tells of failed workflows that wait",
     ),
 )

@@ -17,8 +17,8 @@ come to rest, and what fires without a reason has had the time to. Each minute c
 EVERY_15_SECONDS = 15
 """How often the stack scrapes and evaluates."""
 
-LONG_STEPS = 1_500
-"""Evaluations beyond which a scenario is a long one."""
+COSTLY_STEPS, LONG_STEPS = 500, 1_500
+"""Evaluations, of all instances, beyond which a scenario is a long one: by all rules, by some."""
 
 PAGE, TICKET = "page", "ticket"
 """How somebody is told: the names of the receivers."""
@@ -98,8 +98,9 @@ class Scenario:
 
     @property
     def is_long(self) -> bool:
-        """Whether it takes so many evaluations that `make test` leaves it to `make test-all`."""
-        return self.steps > LONG_STEPS
+        """Whether it takes so much that `make test` leaves it to `make test-all`."""
+        instances = 1 if self.groups else sum(world.instances for world in self.worlds)
+        return self.steps * instances > (LONG_STEPS if self.groups else COSTLY_STEPS)
 
     @property
     def slug(self) -> str:

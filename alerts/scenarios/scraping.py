@@ -11,6 +11,7 @@ SCENARIOS = (
         story="A replica is no longer a target from 10:00 on. The others work; no target is down.",
         begins=MONDAY_MORNING,
         lasts=40,
+        lead=40,
         world=World(instances=3, changes=(Forgotten(instance=2),)),
         told=(Told("InstancesMissing", TICKET, within=17),),
     ),

@@ -42,6 +42,7 @@ SCENARIOS = (
         "enough to be called down, but a tenth of the time.",
         begins=MONDAY_MORNING,
         lasts=80,
+        lead=40,
         world=World(changes=tuple(Down(n * 8, n * 8 + 0.75) for n in range(7))),
         told=(
             Told("ReachabilityBudgetBurn", within=20, over=75),

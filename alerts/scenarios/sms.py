@@ -302,7 +302,6 @@ _WORKFLOWS = (
         begins=MONDAY_MORNING,
         lasts=60,
         world=World(sms_an_hour=3840, changes=(_failing(_MONITOR, 10, 10.25),)),
-        fails_today="UpstreamFailing tells of one burst",
     ),
     Scenario(
         name="Every workflow fails",
@@ -314,7 +313,6 @@ _WORKFLOWS = (
             Told(_FAILING, within=3.5, over=27, about={"cause": "other"}, says="tenant_context"),
             Told("UpstreamFailing", TICKET, within=10, over=35),
         ),
-        fails_today="the budget of SMS in time and the open breaker are told beside it",
     ),
     Scenario(
         name="The AI and the SMS Agent are down together",
