@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rules import rule_files
+from alerts.rules import SET_BY_RULES, rule_files
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
@@ -34,7 +34,7 @@ _WARM_UP_SECONDS = 3600
 _COLUMNS = 80
 _FOR_LABELS = 20
 """Columns without which labels go below their row."""
-_SAID_BY_NAME = frozenset({"alertname", "severity", "team"})
+_SAID_BY_NAME = SET_BY_RULES | {"alertname"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

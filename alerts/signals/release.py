@@ -4,6 +4,7 @@ The service promises a rollback above 5 % errors or 5 s (docs/domain.md, "What i
 version is new for an hour; then the budgets tell what it does.
 """
 
+from alerts.builds import running
 from alerts.counted import LASTING, added, events, seen, share
 from alerts.logs import LogQuery
 from alerts.model import (
@@ -34,9 +35,9 @@ _NEW = "1h"
 
 RELEASED = Record(
     f"job_version:{_BUILD}:released{_NEW}",
-    f"group by (job, version) ({_BUILD}) "
-    f"unless on (job, version) group by (job, version) ({_BUILD} offset {_NEW}) "
-    f"and on (job) group by (job) ({_BUILD} offset {_NEW})",
+    f"group by (job, version) ({running()}) "
+    f"unless on (job, version) group by (job, version) ({running(_NEW)}) "
+    f"and on (job) group by (job) ({running(_NEW)})",
 )
 """1 for a version that was not there an hour ago, where another one of the job was."""
 
@@ -44,7 +45,7 @@ RELEASED = Record(
 def _by_version(counted: str) -> str:
     """Events a second of ``counted`` by the version of the instances that had them."""
     return (
-        f"sum by (job, version) ({_BUILD} * on (job, instance) group_left () "
+        f"sum by (job, version) ({running()} * on (job, instance) group_left () "
         f"{events(counted, 'job, instance')})"
     )
 

@@ -1,6 +1,7 @@
 """Whether Prometheus sees its targets, and whether what they give stays bearable."""
 
 from alerts import exporters
+from alerts.builds import running
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -190,9 +191,10 @@ def silent() -> Signal:
     """What the orchestrator should expose and doesn't: without it, what reads it never fires."""
     answers = f'({UP}{{job="{ORCHESTRATOR_JOB}"}} == 1)'
     parts = [
-        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({series}), "
+        f"label_replace({answers} unless on (job, instance) group by (job, instance) ({shown}), "
         f'"metric", "{series}", "", "")'
         for series in NEEDED
+        for shown in [running() if series == catalogue.BUILD_INFO.name else series]
     ]
     return Signal(
         title="Metrics that are missing",

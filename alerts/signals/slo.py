@@ -11,7 +11,7 @@ longer than one burst makes them, by two evaluations.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from alerts.counted import LASTING, added, events, seen, step
@@ -253,12 +253,11 @@ def burning(
     guards = [short]
     if faster is not None:
         # What came faster has been told. It would be told again, when it is over, for as long as
-        # this window is.
-        limit = faster.factor(period_days)
+        # this window is; or, where the short window is the same, while it falls below the limit.
+        told: Record | str = burn_rate(faster.long)
         if burn.short == faster.long:
-            guards = [replace(short, at_most=limit)]
-        else:
-            guards.append(Guard(burn_rate(faster.long), Comparison.BELOW, limit, _ON))
+            told = f"max_over_time({told}[{faster.long}:{SLICE}])"
+        guards.append(Guard(told, Comparison.BELOW, faster.factor(period_days), _ON))
     return Signal(
         title=f"{objective.name}: burn rate over {burn.long}",
         meaning=f"Promised: {share} of {objective.promise}. How many times as fast as allowed the "

@@ -1,19 +1,24 @@
 """The series of a past: one table of what each metric counts, and how closely it is read."""
 
+import platform
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app import __version__
 from app.core import catalogue
-from app.core.catalogue import Route
+from app.core.catalogue import Route, Severity
+from app.core.config import Settings
+from app.core.instrumentation import SERVICE
 from app.core.synthetic_history import SYNTHETIC_HISTORY
 from asgi_observability.metric import Kind, Label, Metric
 from simulator import ai_provider, collections_monitor, sms_agent
 from simulator.history.scatter import Scatter
 from simulator.history.workload import Workload
 from simulator.latency import Latency
+from simulator.managers import LATER_SECONDS
 
 Places = tuple[int, ...]
 """Which samples of each five minutes are read over weeks; 0 is the last one, -1 the first."""
@@ -30,6 +35,10 @@ _OVER_5M = (0, -1)
 """A rate over five minutes: the two samples at its ends make it right."""
 _OVER_1M = (0, 1, -1)
 """Over one minute as well: Prometheus extends it by as much as lies between two samples."""
+_OVER_2M = (0, 3, -1)
+"""Over two minutes and over five."""
+_OVER_1M_AND_2M = (0, 1, 3, -1)
+"""Over one minute, two and five."""
 _AGE = tuple(range(0, 300, 2))
 """How old the last sample is: every second one."""
 
@@ -37,17 +46,20 @@ READ: Mapping[Metric, Places] = {
     SYNTHETIC_HISTORY: _NOW,
     UP: _AGE,
     catalogue.PROCESS_START_TIME: _NOW,
-    catalogue.HTTP_SERVER_REQUEST_DURATION: _OVER_1M,
+    catalogue.BUILD_INFO: _NOW,
+    catalogue.HTTP_SERVER_REQUEST_DURATION: _OVER_1M_AND_2M,
     catalogue.OPERATION_DURATION: _OVER_1M,
     catalogue.SMS_RECEIVED: _OVER_1M,
-    catalogue.SMS_PROCESSING_DURATION: _OVER_5M,
+    catalogue.SMS_PROCESSING_DURATION: _OVER_2M,
     catalogue.SMS_IN_FLIGHT: _NOW,
     catalogue.SMS_CAPACITY: _NOW,
-    catalogue.WORKFLOW_STEP_DURATION: _OVER_5M,
+    catalogue.WORKFLOW_STEP_DURATION: _OVER_2M,
     catalogue.AI_RESPONSES: _NOW,
     catalogue.AI_CONFIDENCE: _OVER_5M,
     catalogue.APPROVALS: _NOW,
+    catalogue.APPROVAL_QUEUE_OLDEST_AGE: _NOW,
     catalogue.ESCALATIONS: _NOW,
+    catalogue.ESCALATIONS_OLDEST_AGE: _NOW,
     catalogue.PAYMENT_PLANS: _NOW,
     catalogue.PAYMENT_PLAN_DETECTIONS: _NOW,
     catalogue.PAYMENT_PLANS_AUTO_APPROVED: _NOW,
@@ -101,6 +113,8 @@ def _table(workload: Workload) -> Iterator[_Row]:
     for target in past.targets.items():
         yield _Row(UP, target, 1)
     yield _Row(catalogue.PROCESS_START_TIME, (), _started(workload))
+    build = (SERVICE, Settings().environment, __version__, platform.python_version())
+    yield _Row(catalogue.BUILD_INFO, build, 1)
     yield _Row(catalogue.SMS_CAPACITY, (), 100)
     # Little's law: as many as arrive in the time that one takes.
     running = workload.received / past.step_seconds * sent.mean * workload.slowness
@@ -138,6 +152,15 @@ def _table(workload: Workload) -> Iterator[_Row]:
 
     for action, counts in workload.decisions.items():
         yield _Row(catalogue.APPROVALS, (action,), counts)
+    # Whoever is last to be taken up was put off: the oldest has waited for that, more or less.
+    for oldest, *labels in (
+        (catalogue.APPROVAL_QUEUE_OLDEST_AGE,),
+        *((catalogue.ESCALATIONS_OLDEST_AGE, severity) for severity in Severity),
+    ):
+        waited = workload.rng(" ".join((oldest.name, *labels))).uniform(
+            *LATER_SECONDS, len(workload.times)
+        )
+        yield _Row(oldest, tuple(labels), waited.round())
     for (kind, severity), counts in workload.escalated.items():
         detection = "manual" if kind is catalogue.EscalationType.MANAGER_REQUEST else "auto"
         yield _Row(catalogue.ESCALATIONS, (kind, severity, detection), counts)

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -222,7 +222,7 @@ def test_what_is_recent_has_every_step_and_what_is_older_what_is_read() -> None:
     count = catalogue.WORKFLOW_STEP_DURATION.count
     expected = {
         f'{SYNTHETIC_HISTORY.name}{{job="orchestrator"': {0},
-        f'{count}{{job="orchestrator",instance="{INSTANCE}",step="send_sms"': {0, 270},
+        f'{count}{{job="orchestrator",instance="{INSTANCE}",step="send_sms"': {0, 90, 270},
         catalogue.SMS_RECEIVED.name: {0, 30, 270},
     }
     end = int(END.timestamp())
@@ -244,10 +244,19 @@ def test_a_rate_has_two_samples_wherever_it_is_looked_at() -> None:
     """Prometheus extends a rate to the beginning of its range where no more is missing there than
     lies between two samples."""
     past = Past(END, duration=timedelta(hours=8))
-    counted = samples_of(text_of(past, recent=timedelta(0)), catalogue.SMS_RECEIVED.name)
-    back = np.array([int(END.timestamp()) - at for at, _ in counted])
-    for looked_at in range(0, 27_000, 300):
-        for seconds in (60, 300):
+    text = text_of(past, recent=timedelta(0))
+    of = f'_count{{job="{JOB}",instance="{INSTANCE}",'
+    processed = f'{catalogue.SMS_PROCESSING_DURATION.name}{of}route="{Route.AUTO_SENT}"'
+    request = f'{catalogue.HTTP_SERVER_REQUEST_DURATION.name}{of}http_request_method="POST",'
+    received = f'{request}http_route="/orchestrate/sms-received",http_response_status_code="200"'
+    for series, ranges in (
+        (catalogue.SMS_RECEIVED.name, (60, 300)),
+        (processed, (120, 300)),
+        (received, (60, 120, 300)),
+    ):
+        samples = samples_of(text, series)
+        back = np.array([int(END.timestamp()) - at for at, _ in samples])
+        for looked_at, seconds in product(range(0, 27_000, 300), ranges):
             within = back[(back >= looked_at) & (back < looked_at + seconds)] - looked_at
             assert within.min() == 0
             mean = within.max() / (len(within) - 1)
