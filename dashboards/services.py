@@ -44,8 +44,8 @@ def services(thresholds: Thresholds) -> core.Dashboard:
     return dashboard(
         Dashboard.SERVICES,
         "services",
-        "For people who look for the part that is slow or fails: requests, releases, the steps of an "
-        "SMS, calls to upstreams, the database.",
+        "For people who look for the part that is slow or fails: requests, releases, the steps of "
+        "an SMS, calls to upstreams, the database.",
         rows=(
             _is_it_well(thresholds),
             _requests(thresholds),
