@@ -226,7 +226,7 @@ def _rarely_needed(thresholds: Thresholds) -> Row:
         "Configurations, cluster, certificates",
         (
             _configurations_taken(),
-            signal(prometheus.configurations(), "job"),
+            signal(prometheus.configurations(), "job", empty="No Alertmanager is in a cluster"),
             signal(
                 prometheus.cluster(),
                 "instance",

@@ -167,7 +167,7 @@ def test_looking_seldom_compares_like_with_like(recorded_url: str) -> None:
     text = RULES.replace("  - name: slower", f"{KEPT}  - name: slower")
     for name, value in (("COUNT", _DURATION.count), ("BUCKET", _DURATION.bucket)):
         text = text.replace(name, value)
-    book = rulebook([text.replace("LIMIT", "5.0")], 30, at_least=300)
+    book = rulebook([text.replace("LIMIT", "1.5")], 30, at_least=300)
     recorded = rulebook([text.replace("LIMIT", "2.0")], 30, at_least=300)
     with PrometheusAPI(recorded_url) as prometheus:
         found = Replay(prometheus, _START + 6 * 3600, _END, recorded).run(book, ["FewKept"])
