@@ -105,24 +105,32 @@ class _Inputs:
 
 def is_plain(signal: Signal) -> bool:
     """Whether a signal's source is a series, not an expression."""
-    return isinstance(signal.source, Record) or isinstance(
-        promql_parser.parse(signal.source), VectorSelector
-    )
+    return _is_series(signal.source)
+
+
+def _is_series(source: Record | str) -> bool:
+    return isinstance(source, Record) or isinstance(promql_parser.parse(source), VectorSelector)
+
+
+def _can_be_given(signal: Signal, threshold: Threshold) -> bool:
+    """Whether a test can give all that ``threshold`` reads, and know all that its text says."""
+    read = (signal.source, *(guard.source for guard in threshold.guards))
+    return all(map(_is_series, read)) and not second_value.is_asked_for(threshold.description)
 
 
 def alert_tests(
     group: Group, semantics: Semantics, links: Links, evaluation_seconds: int
 ) -> Iterator[dict[str, Any]]:
-    """A test for each alert of ``group`` whose signal and text are plain, as promtool takes it.
+    """A test for each alert of ``group`` that reads series and no expressions, for promtool.
 
-    What asks for a second value is told in scenarios instead.
+    The others are told in scenarios instead.
 
     ValueError names an alert for which none can be made.
     """
     step = seconds(group.interval) if group.interval else evaluation_seconds
     for signal in group.signals:
         for threshold in signal.thresholds:
-            if is_plain(signal) and not second_value.is_asked_for(threshold.description):
+            if _can_be_given(signal, threshold):
                 try:
                     yield _test(
                         group,

@@ -153,13 +153,11 @@ def _table(workload: Workload) -> Iterator[_Row]:
     for action, counts in workload.decisions.items():
         yield _Row(catalogue.APPROVALS, (action,), counts)
     # Whoever is last to be taken up was put off: the oldest has waited for that, more or less.
-    oldest: list[tuple[Metric, tuple[str, ...]]] = [
-        (catalogue.APPROVAL_QUEUE_OLDEST_AGE, ()),
-        *((catalogue.ESCALATIONS_OLDEST_AGE, (severity,)) for severity in Severity),
-    ]
+    oldest: list[tuple[Metric, tuple[str, ...]]] = [(catalogue.APPROVAL_QUEUE_OLDEST_AGE, ())]
+    oldest += [(catalogue.ESCALATIONS_OLDEST_AGE, (severity,)) for severity in Severity]
     for metric, labels in oldest:
-        draws = workload.rng(" ".join((metric.name, *labels)))
-        yield _Row(metric, labels, draws.uniform(*LATER_SECONDS, len(workload.times)).round())
+        rng = workload.rng(" ".join((metric.name, *labels)))
+        yield _Row(metric, labels, rng.uniform(*LATER_SECONDS, len(workload.times)).round())
     for (kind, severity), counts in workload.escalated.items():
         detection = "manual" if kind is catalogue.EscalationType.MANAGER_REQUEST else "auto"
         yield _Row(catalogue.ESCALATIONS, (kind, severity, detection), counts)
