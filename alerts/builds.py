@@ -4,7 +4,7 @@ from alerts.exporters import UP
 from app.core.catalogue import BUILD_INFO
 
 _OWN = "environment"
-"""What ``build_info`` says of itself, and no other series of the instance does."""
+"""What the version's series says of itself, and no other series of the instance does."""
 
 
 def running(offset: str = "") -> str:

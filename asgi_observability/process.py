@@ -143,6 +143,9 @@ class _ObservedProcess:
 
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
         if self._ending is not None:
+            if self._ending.ident is None:
+                # Interrupted here is what starts it: it goes on, and so to the end of the process.
+                return
             # Once more, as pools of multiprocessing ask: the first one is at it.
             self._ending.join(END_SECONDS)
         elif self._has_ended and not self._is_written:
