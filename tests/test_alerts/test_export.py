@@ -203,3 +203,11 @@ class TestSplitting:
 def test_a_record_that_is_left_out_but_read_is_named() -> None:
     with pytest.raises(ValueError, match=r"group throughput_long reads job_flow:throughput"):
         adapted(RULES, Options(Engine.PROMETHEUS, without=frozenset({"throughput"})))
+
+
+def test_what_the_docs_say_can_be_left_out_can() -> None:
+    left_out = frozenset({"monitoring", "arrivals", "growth", "node"})
+    assert (
+        adapted(RULES, Options(Engine.PROMETHEUS, without=left_out)).keys()
+        == {file.removesuffix(".yml") for file in RULES} - left_out
+    )
