@@ -1,5 +1,6 @@
 """Rule groups as an engine takes them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from alerts.export.engines import ALLOWANCES, Engine
 from alerts.export.options import OLDEST_KEEPING, Options
 from alerts.yaml_text import Literal
 from asgi_observability.nearest import did_you_mean
+
+_CHANGES = re.compile(r"\bchanges\(")
 
 Group = dict[str, Any]
 Rule = dict[str, Any]
@@ -43,7 +46,16 @@ def _of_rule(rule: Rule, options: Options) -> Rule:
     found = jobs.renamed(rule, options.jobs)
     expr = ranges.stretched(found["expr"], options.scrape_seconds)
     found["expr"] = Literal(promql_parser.parse(expr).prettify())
-    if options.engine is Engine.VMALERT and options.vmalert < OLDEST_KEEPING:
+    return _in_metricsql(found, options.vmalert) if options.engine is Engine.VMALERT else found
+
+
+def _in_metricsql(rule: Rule, version: tuple[int, int]) -> Rule:
+    """The rule as vmalert means what Prometheus does.
+
+    Its own `changes` counts the first sample that there ever was as a change.
+    """
+    found = {**rule, "expr": Literal(_CHANGES.sub("changes_prometheus(", rule["expr"]))}
+    if version < OLDEST_KEEPING:
         found.pop("keep_firing_for", None)
     return found
 

@@ -108,6 +108,11 @@ class TestSelfMonitoring:
         assert "TSDBTrouble" not in names(rules)
         assert "AlertmanagerNotificationsFailing" in names(rules)
 
+    def test_vmalert_counts_changes_as_prometheus_does(self) -> None:
+        every = [rule["expr"] for rule in rules_of(adapted(RULES, Options(Engine.VMALERT)))]
+        assert any("changes_prometheus(" in expr for expr in every)
+        assert not [expr for expr in every if re.search(r"\bchanges\(", expr)]
+
     def test_vmalert_tells_nothing_of_prometheus(self) -> None:
         rules = rules_of(adapted(RULES, Options(Engine.VMALERT)))
         own = [
