@@ -29,6 +29,7 @@ def adapted(files: Mapping[str, str], options: Options) -> dict[str, list[Group]
     }
     _require_known("group", options.without, groups.keys())
     _require_known("job", options.jobs, jobs.named_in(groups))
+    jobs.require_apart(options.jobs, jobs.named_in(groups))
     kept = {name: each for name, each in groups.items() if name not in options.without}
     _require_recorded(groups, kept)
     kept = self_monitoring.translated(kept, options.engine)
@@ -44,6 +45,9 @@ def _of_engine(groups: list[Group], options: Options) -> Iterator[Group]:
 
 def _of_rule(rule: Rule, options: Options) -> Rule:
     found = jobs.renamed(rule, options.jobs)
+    if "for" in found:
+        # As long as the shortest range has grown, or one burst would last for it.
+        found["for"] = ranges.later(found["for"], options.scrape_seconds)
     expr = ranges.stretched(found["expr"], options.scrape_seconds)
     found["expr"] = Literal(promql_parser.parse(expr).prettify())
     return _in_metricsql(found, options.vmalert) if options.engine is Engine.VMALERT else found

@@ -6,7 +6,7 @@ from pathlib import Path
 from alerts import generated
 from alerts.export.engines import Engine
 from alerts.export.files import HEADER, exported, exported_notifications
-from alerts.export.options import OLDEST_KEEPING, Options
+from alerts.export.options import OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
 from alerts.identity import IDENTITY
 from alerts.notifications.channels import Secrets
 from alerts.notifications.settings import NotificationSettings
@@ -67,10 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scrape-interval",
-        type=time_range.seconds,
+        type=_scrape_seconds,
         default=15,
         metavar="DURATION",
-        help="how often you scrape; ranges become at least four times as long (default 15s)",
+        help="how often you scrape, 30s at most; ranges become at least four times as long, and "
+        "alerts wait as much longer (default 15s)",
     )
     parser.add_argument(
         "--without",
@@ -125,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels=dict(arguments.labels),
     )
     settings = load_settings(arguments.environment)
-    identity = tuple(label.strip() for label in arguments.identity.split(",") if label.strip())
+    identity = _identity(arguments.identity)
     files = exported(rule_files(settings.thresholds, settings.links, identity), options)
     if arguments.secrets is not None:
         if options.engine is not Engine.OPERATOR:
@@ -141,11 +142,31 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _identity(text: str) -> tuple[str, ...]:
+    labels = tuple(label.strip() for label in text.split(",") if label.strip())
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"--identity {text}: names a label twice")
+    if "__name__" in labels:
+        raise ValueError("--identity: __name__ is the name of a series, not where it runs")
+    return labels
+
+
 def _require_ours(folder: Path) -> None:
     """Refuse a folder with YAML files that no export made: writing would replace or delete them."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--output {folder} is a file; name a folder")
     for file in sorted(folder.glob("*.yml")):
         if not file.read_text(encoding="utf-8").startswith(HEADER):
             raise ValueError(f"{file} was not made by an export; choose another --output")
+
+
+def _scrape_seconds(text: str) -> float:
+    value = time_range.seconds(text)
+    if not 1 <= value <= SLOWEST_SCRAPE_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: 1s to {SLOWEST_SCRAPE_SECONDS}s; rates over two minutes need four scrapes"
+        )
+    return float(value)
 
 
 def _engine(text: str) -> Engine:

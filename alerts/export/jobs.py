@@ -29,6 +29,18 @@ def named_in(groups: Mapping[str, Iterable[dict[str, Any]]]) -> set[str]:
     }
 
 
+def require_apart(jobs: Mapping[str, str], known: set[str]) -> None:
+    """ValueError where two jobs would have one name, or one that PromQL can't quote."""
+    names = [jobs.get(job, job) for job in sorted(known)]
+    for new in jobs.values():
+        if names.count(new) > 1:
+            raise ValueError(f"two jobs would be called {new}; give each a name of its own")
+        if set(new) & {'"', "\\", "\n"}:
+            raise ValueError(
+                f"--job …={new}: a job's name can hold no quote, backslash or line end"
+            )
+
+
 def in_expression(expr: str, jobs: Mapping[str, str]) -> str:
     """``expr`` with the matchers of ``job`` renamed, those that list several too."""
 

@@ -8,6 +8,9 @@ from alerts.export.engines import Engine
 OLDEST_KEEPING = (1, 92)
 """The vmalert from which on rules may say `keep_firing_for`; older ones refuse the file."""
 
+SLOWEST_SCRAPE_SECONDS = 30
+"""The rules count at how many of two minutes' scrapes failures were seen: four are enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -5,6 +5,9 @@ import re
 from alerts.promql import seconds
 from alerts.semantics import SAMPLES_PER_RANGE
 
+_SHORTEST_SECONDS = 60
+"""The shortest range of the bundle's own rules."""
+
 _RANGE = re.compile(r"\[(\d+[smhdw])(?P<step>:\w*)?\]")
 
 
@@ -21,6 +24,12 @@ def stretched(expr: str, scrape_seconds: int) -> str:
         return f"[{_written(shortest)}]"
 
     return _RANGE.sub(long_enough, expr)
+
+
+def later(pending: str, scrape_seconds: int) -> str:
+    """The ``for`` of an alert, longer by as much as the shortest range became."""
+    more = SAMPLES_PER_RANGE * scrape_seconds - _SHORTEST_SECONDS
+    return _written(seconds(pending) + more) if more > 0 else pending
 
 
 def _written(length: int) -> str:

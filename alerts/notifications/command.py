@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises ValueError for secrets and settings that can't be used.
     """
+    if arguments.output.is_dir():
+        raise ValueError(f"--output {arguments.output} is a folder; name a file")
     secrets = Secrets.found_in(arguments.secrets)
     configuration.write(arguments.output, secrets, NotificationSettings.load())
     print(f"{arguments.output}:")

@@ -217,3 +217,28 @@ def test_what_the_docs_say_can_be_left_out_can() -> None:
         adapted(RULES, Options(Engine.PROMETHEUS, without=left_out)).keys()
         == {file.removesuffix(".yml") for file in RULES} - left_out
     )
+
+
+def test_alerts_wait_for_as_long_as_their_ranges_grew() -> None:
+    def pending(scrape_seconds: int) -> dict[str, str]:
+        options = Options(Engine.PROMETHEUS, scrape_seconds=scrape_seconds)
+        return {r["alert"]: r["for"] for r in rules_of(adapted(RULES, options)) if "for" in r}
+
+    assert (pending(15)["AIProviderFailing"], pending(30)["AIProviderFailing"]) == ("75s", "135s")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        ({"orchestrator": "prometheus"}, "two jobs would be called prometheus"),
+        ({"orchestrator": 'a"b'}, "no quote, backslash"),
+    ],
+)
+def test_names_of_jobs_that_can_t_be(jobs: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        adapted(RULES, Options(Engine.PROMETHEUS, jobs))
+
+
+def test_a_namespace_that_can_t_be() -> None:
+    with pytest.raises(ValueError, match="--namespace 'a b/C'"):
+        exported(RULES, Options(Engine.OPERATOR, namespace="a b/C"))
