@@ -4,32 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import promql_parser
-import yaml
 
 from alerts.identity import IDENTITY, checked
 from alerts.links import base
 from alerts.model import Group, Record, Signal, Threshold, Unit, beside, number
 from alerts.signals import groups
+from alerts.yaml_text import Literal, dumped
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-
-
-class _Literal(str):
-    """Text that YAML keeps line by line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block style throughout, list items indented, expressions as literal blocks."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, indentless=False)
-
-
-_Dumper.add_representer(
-    _Literal,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|"),
-)
-
 
 HEADER = "# Generated from alerts/signals/"
 """How a line near the beginning of each rule file starts."""
@@ -94,7 +76,7 @@ def _text(group: Group, links: Links) -> str:
     rules += [alert_rule(group, s, t, links) for s in group.signals for t in s.thresholds]
     interval = {"interval": group.interval} if group.interval else {}
     document = {"groups": [{"name": group.name, **interval, "rules": rules}]}
-    return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=4096)
+    return header + dumped(document)
 
 
 def _recording_rule(record: Record) -> dict[str, Any]:
@@ -134,5 +116,5 @@ def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links)
     return rule
 
 
-def _pretty(expr: str) -> _Literal:
-    return _Literal(promql_parser.parse(expr).prettify())
+def _pretty(expr: str) -> Literal:
+    return Literal(promql_parser.parse(expr).prettify())
