@@ -26,9 +26,10 @@ def number_of(record: Record) -> str:
     return _asked(f"{record}{{%s}}", '. | first | value | printf "%.0f"')
 
 
-def highest_of(record: Record, label: str) -> str:
-    """The template that writes the ``label`` whose ``record`` is the highest."""
-    return _asked(f"topk(1, {record}{{%s}})", f'. | first | label "{label}"')
+def highest_of(record: Record, label: str, but_not: str) -> str:
+    """The template that writes the ``label``, other than ``but_not``, of the highest ``record``."""
+    others = f'%s{label}!=\\"{but_not}\\"'
+    return _asked(f"topk(1, {record}{{{others}}})", f'. | first | label "{label}"')
 
 
 def _asked(expr: str, shown: str) -> str:

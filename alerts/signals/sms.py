@@ -79,7 +79,7 @@ IN_FLIGHT_RATIO = Record(
 
 def failing(thresholds: Thresholds) -> Signal:
     """The share of SMS that got no answer, queue place or escalation."""
-    step = highest_of(FAILED_BY_STEP, "step")
+    step = highest_of(FAILED_BY_STEP, "step", but_not=Step.AI_RESPONSE)
     return Signal(
         title="SMS whose workflow failed",
         meaning="Share of SMS over 5 minutes whose workflow was given up after its retries: "
@@ -95,11 +95,11 @@ def failing(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="Workflows of {{ $labels.job }} fail: tenants get no answer",
-                description=f"{same_service('cause')}The step that fails most is {step}. Nobody "
-                "answers these SMS until their workflows are run again. Share of SMS over 5 "
-                "minutes.",
-                action="See in the log why that step fails. Fix it, then run the failed workflows "
-                "again.",
+                description=f"{same_service('cause')}"
+                '{{ if eq $labels.cause "ai_provider" }}The AI writes no answer.{{ else }}'
+                f"The step that fails most is {step}.{{{{ end }}}} Nobody answers these SMS until "
+                "their workflows are run again. Share of SMS over 5 minutes.",
+                action="See in the log why it fails. Fix it, then run the failed workflows again.",
                 # Longer than what has just failed is looked at: one burst is over by then.
                 pending="2m",
                 # For as long as the budget's page remembers it, which says the same.
