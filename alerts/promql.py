@@ -15,7 +15,28 @@ def ratio(part: str, whole: str) -> str:
 
 def quantile(q: float, bucket: str, by: str, window: str) -> str:
     """The ``q`` quantile of a classic histogram's ``bucket`` series over ``window``, by labels."""
-    return f"histogram_quantile({q}, sum by ({by}, le) (rate({bucket}[{window}])))"
+    return quantile_of(q, by_bound(bucket, by, window))
+
+
+def by_bound(bucket: str, by: str, window: str) -> str:
+    """Observations a second up to each bound, by labels: what several quantiles are taken of."""
+    return f"sum by ({by}, le) (rate({bucket}[{window}]))"
+
+
+def quantile_of(q: float, rates: str) -> str:
+    """The ``q`` quantile of ``rates`` up to each bound.
+
+    No sample where nothing was observed: a NaN would be passed on by every average.
+    """
+    return f"histogram_quantile({q}, {rates}) >= 0"
+
+
+def beyond(total: str, part: str, on: str) -> str:
+    """What of ``total`` is not in ``part``, both events a second, matched by the labels ``on``.
+
+    To a billionth: what rounding leaves of two equal sums is no event.
+    """
+    return f"round({total} - on ({on}) {part}, 1e-9)"
 
 
 def at_most(metric: Metric, limit: float, setting: str) -> str:

@@ -19,7 +19,7 @@ def untested_in(
     """Records whose value, and alerts whose firing, nothing looks at; each with the fix.
 
     ``folder`` holds the rule tests. What an alert reads is looked at where a scenario says who is
-    told of that alert.
+    told of that alert, and what a record reads where a test says what that record is.
     """
     documents = [_document(file) for file in sorted(folder.rglob("*.yml"))]
     told = {each.alert for scenario in scenarios for each in scenario.told}
@@ -33,6 +33,7 @@ def untested_in(
     }
     found = []
     for group in all_groups:
+        names = dict.fromkeys(name for name, _ in expressions(group))
         loading = [
             test
             for document in documents
@@ -41,9 +42,10 @@ def untested_in(
         ]
         fires, quiet = _alerts_shown(loading)
         said = "\n".join(_said(loading))
-        for name in dict.fromkeys(name for name, _ in expressions(group)):
+        looked_at = read | _read_by({name for name in names if name in said}, all_groups)
+        for name in names:
             if ":" in name:
-                if name not in said and name not in read:
+                if name not in said and name not in looked_at:
                     found.append(
                         f"group {group.name}: record {name}: nothing looks at what it says; add "
                         f"it to alerts/rule_tests/{group.source or group.name}.py, or a scenario "
@@ -85,14 +87,14 @@ def _said(tests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 yield case["expr"]
 
 
-def _read_by(alerts: set[str], all_groups: tuple[Group, ...]) -> set[str]:
-    """The records that these alerts read, and those that these read."""
+def _read_by(rules: set[str], all_groups: tuple[Group, ...]) -> set[str]:
+    """The records that these rules read, and those that these read."""
     exprs: dict[str, list[str]] = {}
     for group in all_groups:
         for name, expr in expressions(group):
             exprs.setdefault(name, []).append(expr)
     found: set[str] = set()
-    open_ = [*alerts]
+    open_ = [*rules]
     while open_:
         for expr in exprs.get(open_.pop(), []):
             names = {each.name or "" for each in selectors(promql_parser.parse(expr))}

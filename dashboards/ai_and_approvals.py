@@ -4,7 +4,7 @@ from grafanalib import core
 
 from alerts.model import Dashboard, Unit
 from alerts.promql import quantile
-from alerts.signals import business, growth, operations, throughput
+from alerts.signals import business, durations, growth, operations, throughput
 from app.core import catalogue
 from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
@@ -214,7 +214,7 @@ def _speed(thresholds: Thresholds) -> Row:
                 f"Successful calls; each try counts. Good is a p99 below {limit}: the whole SMS "
                 "may take no longer than that.",
                 Unit.SECONDS,
-                Query(f"max({of(operations.P50, _PROVIDER)})", "p50", colour=Colour.GOOD),
+                Query(f"max({of(durations.P50, _PROVIDER)})", "p50", colour=Colour.GOOD),
                 # Of the buckets themselves: recorded series have no exemplars.
                 Query(
                     quantile(0.99, _ANSWER_TIMES, "job", _WINDOW),

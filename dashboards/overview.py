@@ -5,7 +5,7 @@ from grafanalib import core
 from alerts.exporters import UP
 from alerts.model import Dashboard, Record, Severity, Unit
 from alerts.promql import quantile
-from alerts.signals import business, operations, release, slo, sms
+from alerts.signals import business, durations, operations, release, slo, sms
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.grafana import Panel
@@ -197,7 +197,7 @@ def _upstreams(thresholds: Thresholds) -> Row:
                 "99th percentile of successful calls, for the slowest operation of each "
                 "component. Good is well below the 30 s after which a call is given up.",
                 Unit.SECONDS,
-                Query(f"max by (component) ({of(operations.P99)})", "{{component}}"),
+                Query(f"max by (component) ({of(durations.P99)})", "{{component}}"),
                 empty="No calls",
                 links=(Dashboard.SERVICES,),
             ),

@@ -3,7 +3,7 @@
 from grafanalib import core
 
 from alerts.model import Dashboard, Record, Unit
-from alerts.signals import http, operations, release, sms
+from alerts.signals import durations, http, operations, release, sms
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
@@ -142,7 +142,7 @@ def _requests(thresholds: Thresholds) -> Row:
                 "99th percentile over 5 minutes. A request that delivers an SMS takes as long as "
                 f"its workflow; good is below {promised} for it, and much less for others.",
                 Unit.SECONDS,
-                Query(_by("http_route", http.P99, http.SERVED), "{{http_route}}"),
+                Query(_by("http_route", durations.REQUEST_P99), "{{http_route}}"),
                 empty="No requests",
             ),
             signal(http.route_failing(thresholds), "http_route", empty="No requests"),
@@ -241,7 +241,7 @@ def _calls(thresholds: Thresholds) -> Row:
                 "99th percentile of successful calls, for the slowest operation of each "
                 "component. Good is well below the 30 s after which a call is given up.",
                 Unit.SECONDS,
-                Query(_by("component", operations.P99, upstreams), "{{component}}"),
+                Query(_by("component", durations.P99, upstreams), "{{component}}"),
                 empty="No calls",
                 links=(Dashboard.AI,),
             ),
@@ -286,7 +286,7 @@ def _database(thresholds: Thresholds) -> Row:
                 "99th percentile by kind. Good is below "
                 f"{Unit.SECONDS.text(thresholds.database_slow_seconds)}.",
                 Unit.SECONDS,
-                Query(_by("operation", operations.P99, _DATABASE), "{{operation}}"),
+                Query(_by("operation", durations.P99, _DATABASE), "{{operation}}"),
                 empty="No statements",
             ),
             signal(operations.pool(thresholds), "instance", among=INSTANCES),
@@ -303,9 +303,8 @@ def _slowest() -> Panel:
         {"component": "component", "operation": "operation"},
         Column(Query(_by(by, operations.RATE, "", "sum"), "a second"), Unit.PER_SECOND),
         Column(Query(_by(by, operations.ERROR_RATIO), "failed"), Unit.RATIO),
-        # Without any success there is no quantile; the comparison drops the NaN.
-        Column(Query(f"{_by(by, operations.P50)} >= 0", "p50"), Unit.SECONDS),
-        Column(Query(f"{_by(by, operations.P99)} >= 0", "p99"), Unit.SECONDS),
+        Column(Query(_by(by, durations.P50), "p50"), Unit.SECONDS),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS),
         sort_by="p99",
         empty="No calls",
         links=(Dashboard.AI,),

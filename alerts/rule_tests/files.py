@@ -10,6 +10,7 @@ from alerts.model import Group, records
 from alerts.rule_tests import (
     arrivals,
     business,
+    durations,
     growth,
     http,
     monitoring,
@@ -34,6 +35,7 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "http": http.tests,
     "sms": sms.tests,
     "operations": operations.tests,
+    "durations": durations.tests,
     "business": business.tests,
     "throughput": throughput.minutes,
     "throughput_long": throughput.long,

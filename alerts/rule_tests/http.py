@@ -43,7 +43,7 @@ def failed(labels: Mapping[str, str]) -> bool:
     return labels["http_response_status_code"].startswith("5")
 
 
-def tests(thresholds: Thresholds) -> list[RecordTest]:
+def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
     universe = Universe()
     observe_requests(universe)
@@ -59,19 +59,8 @@ def tests(thresholds: Thresholds) -> list[RecordTest]:
     )
     requests = universe.rates(_DURATION.count, 300, _BY)
     errors = universe.rates(_DURATION.count, 300, _BY, failed)
-    served_requests = universe.rates(_DURATION.count, 300, where=served)
-    limit = str(float(thresholds.rollback_latency_seconds))
-    quick = universe.rates(
-        _DURATION.bucket, 300, where=lambda labels: served(labels) and labels["le"] == limit
-    )
-    slow = {key: rate - quick[key] for key, rate in served_requests.items()}
     expected = {
         http.RATE.name: requests,
         http.ROUTE_ERROR_RATIO.name: share(errors, requests),
-        http.P50.name: universe.quantiles(0.5, _DURATION, by=_BY),
-        http.P99.name: universe.quantiles(0.99, _DURATION, by=_BY),
-        http.SERVED_RATE.name: served_requests,
-        http.served_slow(thresholds).name: slow,
-        http.SERVED_SLOW_RATIO.name: share(slow, served_requests),
     }
     return [RecordTest("requests by route", universe, expected)]

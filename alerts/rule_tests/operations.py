@@ -116,8 +116,6 @@ def tests(thresholds: Thresholds) -> list[RecordTest]:
         operations.ERRORS_BY_TYPE.name: universe.rates(
             _ERRORS, 300, ("job", "component", "error_type")
         ),
-        operations.P50.name: universe.quantiles(0.5, _DURATION, 300, _CALL, succeeded),
-        operations.P99.name: universe.quantiles(0.99, _DURATION, 300, _CALL, succeeded),
         operations.BREAKERS_NOT_CLOSED.name: universe.now(
             states,
             _COMPONENT,

@@ -5,6 +5,7 @@ from alerts.model import Group
 from alerts.signals import (
     arrivals,
     business,
+    durations,
     growth,
     http,
     monitoring,
@@ -33,6 +34,7 @@ def groups(thresholds: Thresholds, identity: tuple[str, ...] = IDENTITY) -> tupl
         release.group(thresholds),
         sms.group(thresholds),
         operations.group(thresholds),
+        durations.group(),
         *business.groups(thresholds),
         runtime.group(thresholds),
         *throughput.groups(),

@@ -63,10 +63,8 @@ CONFIDENCE_MEAN = Record(
         f"sum by (job) (rate({_CONFIDENCE.count}[5m]))",
     ),
 )
-# Without answers there is no confidence: a NaN would be passed on by every average.
 CONFIDENCE_P10 = Record(
-    f"job:{_CONFIDENCE.name}:p10_rate5m",
-    f"{quantile(0.1, _CONFIDENCE.bucket, 'job', '5m')} >= 0",
+    f"job:{_CONFIDENCE.name}:p10_rate5m", quantile(0.1, _CONFIDENCE.bucket, "job", "5m")
 )
 ANSWERS = Record(
     f"job:{_RESPONSES.name.removesuffix('_total')}:increase1h", f"sum by (job) ({RESPONSES})"

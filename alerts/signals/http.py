@@ -14,11 +14,11 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import at_most, or_zero, quantile, ratio, seconds
-from alerts.signals.slo import BURN_RATES, burn_rate
+from alerts.promql import at_most, beyond, or_zero, ratio, seconds
+from alerts.signals.slo import BURN_RATES, burn_rate, counted
 from app.core import catalogue
 from app.core.events import DatabaseFailed, OperationRetried
-from app.core.objectives import PROBES
+from app.core.objectives import AVAILABILITY, PROBES, REQUESTS
 from app.core.thresholds import Thresholds
 from asgi_observability.events import OperationSlow, Request, UnhandledError
 
@@ -28,35 +28,28 @@ _METHOD, ROUTE, STATUS = catalogue.HTTP_SERVER_REQUEST_DURATION.label_names
 
 SERVED = f'{ROUTE}!~"{"|".join(PROBES)}"'
 
-RATE = Record(f"job_{ROUTE}:{_COUNT}:rate5m", f"sum by (job, {ROUTE}) (rate({_COUNT}[5m]))")
-_ROUTE_ERRORS = or_zero(f'sum by (job, {ROUTE}) (rate({_COUNT}{{{STATUS}=~"5.."}}[5m]))', RATE.name)
+BY_STATUS = Record(
+    f"job_{ROUTE}_{STATUS}:{_COUNT}:rate5m",
+    f"sum by (job, {ROUTE}, {STATUS}) (rate({_COUNT}[5m]))",
+)
+RATE = Record(f"job_{ROUTE}:{_COUNT}:rate5m", f"sum by (job, {ROUTE}) ({BY_STATUS})")
+_FAILED = f'{{{STATUS}=~"5.."}}'
+_ROUTE_ERRORS = or_zero(f"sum by (job, {ROUTE}) ({BY_STATUS}{_FAILED})", RATE.name)
 ROUTE_ERROR_RATIO = Record(
     f"job_{ROUTE}:{_COUNT}:error_ratio_rate5m",
     ratio(f"({_ROUTE_ERRORS})", RATE.name),
 )
-P50 = Record(
-    f"job_{ROUTE}:{catalogue.HTTP_SERVER_REQUEST_DURATION.name}:p50_rate5m",
-    quantile(0.5, _BUCKET, f"job, {ROUTE}", "5m"),
-)
-P99 = Record(
-    f"job_{ROUTE}:{catalogue.HTTP_SERVER_REQUEST_DURATION.name}:p99_rate5m",
-    quantile(0.99, _BUCKET, f"job, {ROUTE}", "5m"),
-)
 
-
-SERVED_RATE = Record(
-    f"job:{_COUNT}:served_rate5m", f"sum by (job) (rate({_COUNT}{{{SERVED}}}[5m]))"
-)
+SERVED_RATE = Record(f"job:{_COUNT}:served_rate5m", f"sum by (job) ({RATE}{{{SERVED}}})")
 _SLOW = f"job:{_COUNT}:served_slow_rate5m"
 SERVED_SLOW_RATIO = Record(f"job:{_COUNT}:served_slow_ratio_rate5m", ratio(_SLOW, SERVED_RATE.name))
 
 # Of each route: an hour, because some are asked only now and then.
-_FAILED = f'{_COUNT}{{{STATUS}=~"5..",{SERVED}}}'
-_BY_ROUTE = f"job, {ROUTE}"
-ROUTE_SERVED = Record(
-    f"job_{ROUTE}:{_COUNT}:served_rate2m", events(f"{_COUNT}{{{SERVED}}}", _BY_ROUTE)
+_SERVED = counted(AVAILABILITY, REQUESTS)
+ROUTE_SERVED = Record(f"job_{ROUTE}:{_COUNT}:served_rate2m", f"sum by (job, {ROUTE}) ({_SERVED})")
+ROUTE_ERRORS = Record(
+    f"job_{ROUTE}:{_COUNT}:served_error_rate2m", f"sum by (job, {ROUTE}) ({_SERVED}{_FAILED})"
 )
-ROUTE_ERRORS = Record(f"job_{ROUTE}:{_COUNT}:served_error_rate2m", events(_FAILED, _BY_ROUTE))
 ROUTE_ERRORS_1H = Record(
     f"job_{ROUTE}:{_COUNT}:served_error_increase1h", added(ROUTE_ERRORS.name, "1h")
 )
@@ -70,10 +63,13 @@ ROUTE_ERROR_RATIO_1H = Record(
 
 # Incoming SMS that are refused, so that nobody knows of them.
 _INTAKE = f'{ROUTE}="/orchestrate/sms-received"'
-INTAKE = Record(f"job:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{_INTAKE}}}", "job"))
+INTAKE_BY_STATUS = Record(
+    f"job_{STATUS}:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{_INTAKE}}}", f"job, {STATUS}")
+)
+INTAKE = Record(f"job:{_COUNT}:intake_rate2m", f"sum by (job) ({INTAKE_BY_STATUS})")
 REFUSED = Record(
     f"job:{_COUNT}:intake_refused_rate2m",
-    or_zero(events(f'{_COUNT}{{{_INTAKE},{STATUS}=~"4.."}}', "job"), INTAKE.name),
+    or_zero(f'sum by (job) ({INTAKE_BY_STATUS}{{{STATUS}=~"4.."}})', INTAKE.name),
 )
 REFUSED_5M = Record(f"job:{_COUNT}:intake_refused_increase5m", added(REFUSED.name, "5m"))
 REFUSED_SEEN = Record(f"job:{_COUNT}:intake_refused_seen5m", seen(REFUSED.name, "5m"))
@@ -89,7 +85,8 @@ def served_slow(thresholds: Thresholds) -> Record:
         thresholds.rollback_latency_seconds,
         "rollback_latency_seconds",
     )
-    return Record(_SLOW, f"{SERVED_RATE} - sum by (job) (rate({_BUCKET}{{{within},{SERVED}}}[5m]))")
+    kept = f"sum by (job) (rate({_BUCKET}{{{within},{SERVED}}}[5m]))"
+    return Record(_SLOW, beyond(SERVED_RATE.name, kept, "job"))
 
 
 def slow(thresholds: Thresholds) -> Signal:
@@ -169,7 +166,7 @@ def route_failing(thresholds: Thresholds) -> Signal:
                         burn_rate(paged.long),
                         Comparison.BELOW,
                         paged.factor(thresholds.slo_period_days),
-                        matchers='slo="availability"',
+                        matchers=f'slo="{AVAILABILITY}"',
                     ),
                 ),
                 logs=LogQuery((UnhandledError, DatabaseFailed)),
@@ -219,12 +216,12 @@ def group(thresholds: Thresholds) -> Group:
         name="http",
         dashboard=Dashboard.SERVICES,
         about="Requests by route, and of the whole service without its probes.",
-        follows=("slo",),
+        follows=("slo_events", "slo"),
         records=(
-            *(RATE, ROUTE_ERROR_RATIO, P50, P99),
+            *(BY_STATUS, RATE, ROUTE_ERROR_RATIO),
             *(SERVED_RATE, served_slow(thresholds)),
             *(ROUTE_SERVED, ROUTE_ERRORS, ROUTE_ERRORS_1H, ROUTE_ERRORS_SEEN),
-            *(INTAKE, REFUSED, REFUSED_5M, REFUSED_SEEN),
+            *(INTAKE_BY_STATUS, INTAKE, REFUSED, REFUSED_5M, REFUSED_SEEN),
         ),
         signals=(slow(thresholds), route_failing(thresholds), intake_refused(thresholds)),
     )

@@ -13,7 +13,7 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import at_most, or_zero, quantile, ratio, seconds
+from alerts.promql import at_most, beyond, or_zero, ratio, seconds
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component
 from app.core.events import BreakerChanged, DatabaseFailed
@@ -44,9 +44,21 @@ def _failed(level: str, window: str) -> str:
     return f"sum by ({level}) (rate({_ERRORS}[{window}]))"
 
 
-RATE = Record("job_component_operation:operations:rate5m", _ended(_LEVEL, "5m"))
+ERRORS_BY_OPERATION = Record(
+    f"job_component_operation_error_type:{_ERRORS_BASE}:rate5m",
+    _failed(f"{_LEVEL}, error_type", "5m"),
+)
+SUCCEEDED_BY_OPERATION = Record(
+    f"job_component_operation:{_DURATION.name}:succeeded_rate5m",
+    f"sum by ({_LEVEL}) (rate({_DURATION.count}{{{_SUCCEEDED}}}[5m]))",
+)
+RATE = Record(
+    "job_component_operation:operations:rate5m",
+    f"sum by ({_LEVEL}) ({SUCCEEDED_BY_OPERATION} or {ERRORS_BY_OPERATION})",
+)
 ERRORS = Record(
-    f"job_component_operation:{_ERRORS_BASE}:rate5m", or_zero(_failed(_LEVEL, "5m"), RATE.name)
+    f"job_component_operation:{_ERRORS_BASE}:rate5m",
+    or_zero(f"sum by ({_LEVEL}) ({ERRORS_BY_OPERATION})", RATE.name),
 )
 ERROR_RATIO = Record(
     f"job_component_operation:{_ERRORS_BASE}:ratio_rate5m", ratio(ERRORS.name, RATE.name)
@@ -93,20 +105,11 @@ POOL_USED_RATIO = Record(
 )
 ERRORS_BY_TYPE = Record(
     f"job_component_error_type:{_ERRORS_BASE}:rate5m",
-    _failed("job, component, error_type", "5m"),
-)
-_SUCCEEDED_BUCKET = f"{_DURATION.bucket}{{{_SUCCEEDED}}}"
-P50 = Record(
-    f"job_component_operation:{_DURATION.name}:p50_rate5m",
-    quantile(0.5, _SUCCEEDED_BUCKET, _LEVEL, "5m"),
-)
-P99 = Record(
-    f"job_component_operation:{_DURATION.name}:p99_rate5m",
-    quantile(0.99, _SUCCEEDED_BUCKET, _LEVEL, "5m"),
+    f"sum by (job, component, error_type) ({ERRORS_BY_OPERATION})",
 )
 SUCCEEDED = Record(
     f"job_component:{_DURATION.name}:succeeded_rate5m",
-    f"sum by (job, component) (rate({_DURATION.count}{{{_SUCCEEDED}}}[5m]))",
+    f"sum by (job, component) ({SUCCEEDED_BY_OPERATION})",
 )
 _SLOW = f"job_component:{_DURATION.name}:slow_rate5m"
 SLOW_RATIO = Record(
@@ -120,7 +123,7 @@ def slow_operations(thresholds: Thresholds) -> Record:
     def slower(component: Component, limit: float, setting: str) -> str:
         matchers = f'component="{component}",{_SUCCEEDED},{at_most(_DURATION, limit, setting)}'
         within = f"sum by (job, component) (rate({_DURATION.bucket}{{{matchers}}}[5m]))"
-        return f"{SUCCEEDED} - {within}"
+        return beyond(SUCCEEDED.name, within, "job, component")
 
     answers = slower(Component.AI_PROVIDER, thresholds.ai_slow_seconds, "ai_slow_seconds")
     statements = slower(
@@ -366,7 +369,8 @@ def group(thresholds: Thresholds) -> Group:
         dashboard=Dashboard.SERVICES,
         about="Calls to the upstreams and the database, and their circuit breakers.",
         records=(
-            *(RATE, ERRORS, ERROR_RATIO, ERRORS_BY_TYPE, P50, P99),
+            *(ERRORS_BY_OPERATION, SUCCEEDED_BY_OPERATION),
+            *(RATE, ERRORS, ERROR_RATIO, ERRORS_BY_TYPE),
             *(COMPONENT_RATE, COMPONENT_ERRORS, COMPONENT_RATE_5M, COMPONENT_ERRORS_5M),
             *(SUCCEEDED, slow_operations(thresholds)),
         ),

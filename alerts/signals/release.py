@@ -19,7 +19,7 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import at_most
+from alerts.promql import at_most, beyond
 from alerts.signals.http import SERVED, STATUS
 from alerts.signals.slo import ERRORS, TOTAL
 from app.core import catalogue
@@ -42,18 +42,24 @@ RELEASED = Record(
 """1 for a version that was not there an hour ago, where another one of the job was."""
 
 
-def _by_version(counted: str) -> str:
-    """Events a second of ``counted`` by the version of the instances that had them."""
-    return (
-        f"sum by (job, version) ({running()} * on (job, instance) group_left () "
-        f"{events(counted, 'job, instance')})"
-    )
+def _by_version(by_instance: str) -> str:
+    """What is known by instance, added up by the version that each runs."""
+    return f"sum by (job, version) ({running()} * on (job, instance) group_left () {by_instance})"
 
 
-SERVED_BY = Record(f"job_version:{_COUNT}:served_rate2m", _by_version(f"{_COUNT}{{{SERVED}}}"))
+BY_STATUS = Record(
+    f"job_instance_{STATUS}:{_COUNT}:served_rate2m",
+    events(f"{_COUNT}{{{SERVED}}}", f"job, instance, {STATUS}"),
+)
+"""What is served, and what of it fails, are sums of this."""
+SERVED_BY = Record(
+    f"job_version:{_COUNT}:served_rate2m",
+    _by_version(f"sum by (job, instance) ({BY_STATUS})"),
+)
 ERRORS_BY = Record(
     f"job_version:{_COUNT}:served_error_rate2m",
-    _by_version(f'{_COUNT}{{{STATUS}=~"5..",{SERVED}}}') + f" or 0 * {SERVED_BY}",
+    _by_version(f'sum by (job, instance) ({BY_STATUS}{{{STATUS}=~"5.."}})')
+    + f" or 0 * {SERVED_BY}",
 )
 ERRORS_5M = Record(f"job_version:{_COUNT}:served_error_increase5m", added(ERRORS_BY.name, "5m"))
 ERRORS_30M = Record(f"job_version:{_COUNT}:served_error_increase30m", added(ERRORS_BY.name, "30m"))
@@ -78,9 +84,8 @@ def slow_by(thresholds: Thresholds) -> Record:
         thresholds.rollback_latency_seconds,
         "rollback_latency_seconds",
     )
-    kept = _by_version(f"{_BUCKET}{{{within},{SERVED}}}")
-    # To a millionth: what rounding leaves of two equal sums is no request.
-    return Record(_SLOW, f"round({SERVED_BY} - on (job, version) {kept}, 1e-6)")
+    kept = _by_version(events(f"{_BUCKET}{{{within},{SERVED}}}", "job, instance"))
+    return Record(_SLOW, beyond(SERVED_BY.name, kept, "job, version"))
 
 
 def growth(thresholds: Thresholds) -> Record:
@@ -215,7 +220,7 @@ def group(thresholds: Thresholds) -> Group:
         about="Each version's requests, and whether a new one is worse.",
         follows=("slo_events",),
         records=(
-            *(RELEASED, SERVED_BY, ERRORS_BY, slow_by(thresholds)),
+            *(RELEASED, BY_STATUS, SERVED_BY, ERRORS_BY, slow_by(thresholds)),
             *(ERRORS_5M, ERRORS_30M, ERRORS_SEEN, SLOW_5M, SLOW_SEEN),
         ),
         signals=(failing(thresholds), slow(thresholds), worse(thresholds)),

@@ -29,10 +29,10 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import at_most, ratio, seconds
+from alerts.promql import at_most, beyond, ratio, seconds
 from alerts.signals.scraping import REACHABLE
 from app.core.events import ServiceStarted, StartRefused
-from app.core.objectives import Counted, Objective, Values, objectives
+from app.core.objectives import Counted, Events, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
 
 _ON = ("job", "slo")
@@ -100,6 +100,7 @@ def _comes_again(burn: BurnRate) -> Guard:
 class Promised:
     """An objective in PromQL: events a second by job, and those of them that failed.
 
+    ``counted`` is what these are sums of, where they share it: rates of counters are what costs.
     ``evidence`` is what a page asks for besides, so that one burst calls nobody; ``keep_firing`` is
     for how long it goes on after the last, so that what comes again is told once.
     """
@@ -107,6 +108,7 @@ class Promised:
     objective: Objective
     total: str
     errors: str
+    counted: Record | None = None
     evidence: Callable[[BurnRate], Guard] = _goes_on
     keep_firing: str = "0s"
 
@@ -140,19 +142,34 @@ def promised(thresholds: Thresholds) -> tuple[Promised, ...]:
     return (*map(_in_promql, objectives(thresholds)), reachability(thresholds))
 
 
-def _in_promql(counted: Counted) -> Promised:
-    of, none = counted.events, f"0 * {_known(counted.objective.name)}"
-    failed = events(f"{of.metric.count}{_braces({**of.among, **of.failed}, of.but_not)}", "job")
-    # A family that has not failed yet has no series of it.
-    errors = f"({failed} or on (job) {none})"
+def counted(slo: str, of: Events) -> Record:
+    """Events a second that an objective counts, by the labels that say which of them failed."""
+    labels = [label for label in of.metric.label_names if label in {**of.failed, **of.but_not}]
+    return Record(
+        f"{'_'.join(('job', *labels))}:sli_{slo}:rate2m",
+        events(f"{of.metric.count}{_braces(of.among, of.but_not)}", ", ".join(("job", *labels))),
+    )
+
+
+def _in_promql(one: Counted) -> Promised:
+    of = one.events
     if of.within is not None:
-        not_failed = {**of.but_not, **of.failed}
-        within = at_most(of.metric, of.within, of.within_setting)
-        ended = events(f"{of.metric.count}{_braces(of.among, not_failed)}", "job")
-        kept = events(f"{of.metric.bucket}{_braces(of.among, not_failed, within)}", "job")
-        errors = f"{errors} + on (job) ({ended} - on (job) {kept} or on (job) {none})"
+        return _in_time(one, at_most(of.metric, of.within, of.within_setting))
+    record = counted(one.objective.name, of)
+    failed = f"sum by (job) ({record}{_braces(of.failed, {})})"
+    # A family that has not failed yet has no series of it.
+    errors = f"{failed} or on (job) 0 * {_known(one.objective.name)}"
+    return Promised(one.objective, f"sum by (job) ({record})", errors, record)
+
+
+def _in_time(one: Counted, within: str) -> Promised:
+    """What did not fail, and took no longer, was kept; whatever else there was, was not."""
+    of, none = one.events, f"0 * {_known(one.objective.name)}"
     total = events(f"{of.metric.count}{_braces(of.among, of.but_not)}", "job")
-    return Promised(counted.objective, total, errors)
+    not_failed = {**of.but_not, **of.failed}
+    kept = events(f"{of.metric.bucket}{_braces(of.among, not_failed, within)}", "job")
+    errors = beyond(_known(one.objective.name), f"({kept} or on (job) {none})", "job")
+    return Promised(one.objective, total, errors)
 
 
 def _braces(among: Values, but_not: Values, *others: str) -> str:
@@ -351,6 +368,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             about="Objectives: what counts, what fails, what is promised.",
             follows=("scraping",),
             records=(
+                *(each.counted for each in every if each.counted),
                 *(Record(TOTAL, each.total, labels) for each, labels in labelled),
                 *(Record(ERRORS, each.errors, labels) for each, labels in labelled),
                 *(objective_record(each.objective) for each in every),

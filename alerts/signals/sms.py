@@ -13,7 +13,7 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import or_zero, quantile, ratio, seconds
+from alerts.promql import by_bound, or_zero, quantile_of, ratio, seconds
 from alerts.second_value import highest_of, same_service
 from app.core import catalogue
 from app.core.catalogue import Component, Route, Step, StepStatus
@@ -28,14 +28,15 @@ RECEIVED = Record(
     f"job:{catalogue.SMS_RECEIVED.name.removesuffix('_total')}:rate5m",
     f"sum by (job) (rate({catalogue.SMS_RECEIVED.name}[5m]))",
 )
-TOTAL = Record(f"job:{_COUNT}:rate5m", f"sum by (job) (rate({_COUNT}[5m]))")
 BY_ROUTE = Record(f"job_route:{_COUNT}:rate5m", f"sum by (job, route) (rate({_COUNT}[5m]))")
+TOTAL = Record(f"job:{_COUNT}:rate5m", f"sum by (job) ({BY_ROUTE})")
+
+
+PROCESSED = Record(f"job_le:{_DURATION.bucket}:rate5m", by_bound(_DURATION.bucket, "job", "5m"))
 
 
 def _processed_within(q: float) -> Record:
-    # Where nothing was processed there is no time: a NaN would be passed on by every average.
-    within = quantile(q, _DURATION.bucket, "job", "5m")
-    return Record(f"job:{_DURATION.name}:p{q * 100:g}_rate5m", f"{within} >= 0")
+    return Record(f"job:{_DURATION.name}:p{q * 100:g}_rate5m", quantile_of(q, PROCESSED.name))
 
 
 P50, P90, P99 = map(_processed_within, (0.5, 0.9, 0.99))
@@ -158,7 +159,7 @@ def group(thresholds: Thresholds) -> Group:
         dashboard=Dashboard.SERVICES,
         about="SMS received, where they went, how long they took and how many run at once.",
         records=(
-            *(RECEIVED, TOTAL, BY_ROUTE, P50, P90, P99),
+            *(RECEIVED, BY_ROUTE, TOTAL, PROCESSED, P50, P90, P99),
             *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, *FAILED_RATIOS),
             JUST_FAILED_RATIO,
         ),

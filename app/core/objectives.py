@@ -19,6 +19,8 @@ PROBES = ("/metrics", "/health", "/health/dependencies")
 """Routes that come however few people use the service. They would hide failures at night, and
 /health/dependencies answers 503 because of others."""
 
+AVAILABILITY = "availability"
+
 _ROUTE, _STATUS = catalogue.HTTP_SERVER_REQUEST_DURATION.label_names[1:]
 _TICKETS = tuple(limit for limit in BURN_LIMITS if limit.urgency == "ticket")
 
@@ -51,6 +53,12 @@ class Events:
     def fails(self, labels: Mapping[str, str]) -> bool:
         """Whether all of a series with these labels failed."""
         return all(_is(labels, name, values) for name, values in self.failed.items())
+
+
+REQUESTS = Events(
+    catalogue.HTTP_SERVER_REQUEST_DURATION, failed={_STATUS: ("5*",)}, but_not={_ROUTE: PROBES}
+)
+"""Requests that somebody sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def objectives(thresholds: Thresholds) -> tuple[Counted, ...]:
 def _availability(thresholds: Thresholds) -> Counted:
     return Counted(
         Objective(
-            name="availability",
+            name=AVAILABILITY,
             alert="AvailabilityBudgetBurn",
             objective=thresholds.availability_objective,
             promise="requests, without probes, are not answered 5xx",
@@ -110,11 +118,7 @@ def _availability(thresholds: Thresholds) -> Counted:
             "failing http_route on the dashboard and its exception in the log.",
             logged=(UnhandledError, DatabaseFailed),
         ),
-        Events(
-            catalogue.HTTP_SERVER_REQUEST_DURATION,
-            failed={_STATUS: ("5*",)},
-            but_not={_ROUTE: PROBES},
-        ),
+        REQUESTS,
     )
 
 
