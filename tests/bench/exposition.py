@@ -32,6 +32,7 @@ FAULTS_IN_TURN = [HOSTILE_MESSAGES] + [
     if fault.effect is effect
 ]
 _SAMPLE = re.compile(r"(?P<series>\w+(?:\{.*\})?) (?P<value>\S+)")
+_TIMES = "_timestamp_seconds"
 _COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 
@@ -54,13 +55,15 @@ class Growth:
 
 
 class Exposition:
-    """What one instance exposes."""
+    """What one instance exposes: counters grow, and what has just been done is done again."""
 
     def __init__(self, text: str) -> None:
+        self._taken = time.time()
         self._lines: list[tuple[str, float | None]] = []
         for line in text.splitlines():
             sample = _SAMPLE.fullmatch(line)
-            if sample is None or not grows(re.split(r"[{ ]", line)[0]):
+            name = re.split(r"[{ ]", line)[0]
+            if sample is None or not (grows(name) or name.endswith(_TIMES)):
                 self._lines.append((line, None))
             else:
                 self._lines.append((sample["series"], float(sample["value"])))
@@ -73,10 +76,15 @@ class Exposition:
         """The exposition of now."""
         now = time.time()
         lines = (
-            line if value is None else f"{line} {growth.value(value, now)}"
+            line if value is None else f"{line} {self._at(line, value, growth, now)}"
             for line, value in self._lines
         )
         return "\n".join([*lines, ""]).encode()
+
+    def _at(self, series: str, value: float, growth: Growth, now: float) -> float:
+        if series.partition("{")[0].endswith(_TIMES):
+            return value + now - self._taken
+        return growth.value(value, now)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import sin
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,13 @@ def backfill(
                     f"{label}={json.dumps(text, ensure_ascii=False)}"
                     for label, text in labels.items()
                 )
-                values = _grown(value, times, growth, now) if grows(name) else _waving(value, times)
+                if grows(name):
+                    values = _grown(value, times, growth, now)
+                elif value in (0, 1) or name.endswith("_time_seconds"):
+                    # Whether something is so, or since when: all is well, so it has not changed.
+                    values = repeat(value, len(times))
+                else:
+                    values = _waving(value, times)
                 output.writelines(
                     f"{name}{{{selector}}} {past:.9g} {at}\n"
                     for at, past in zip(times, values, strict=True)
