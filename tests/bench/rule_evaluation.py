@@ -7,8 +7,11 @@ which rules are dear.
 """
 
 import asyncio
+import os
 import re
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +19,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +160,9 @@ async def run() -> bool:
         "alertmanager": await exposition.of_alertmanager(),
     }
     print(f"an instance of the app exposes {exposed['orchestrator'].series} series", flush=True)
+    if not _ahead_of_others():
+        busy = os.getloadavg()[0]
+        print(f"what else the machine does is in the figures; its load is {busy:.1f}", flush=True)
     print(
         f"\n{'instances':>9} {'series':>8} {'backfilled':>11} {'evaluation':>11} "
         f"{f'of {interval} s':>8} {'of one':>7}",
@@ -300,12 +307,26 @@ def _write_targets(
             (folder / secret).write_text("anybody")
 
 
+@cache
+def _ahead_of_others() -> tuple[str, ...]:
+    """How to run a program so that a busy machine does not make it look slow.
+
+    Nothing where that is not allowed.
+    """
+    ahead = ("chrt", "--rr", "10")
+    if not shutil.which(ahead[0]):
+        return ()
+    tried = subprocess.run([*ahead, "true"], check=False, capture_output=True)
+    return ahead if tried.returncode == 0 else ()
+
+
 @asynccontextmanager
 async def _prometheus(folder: Path, data: str) -> AsyncIterator[Server]:
     """A Prometheus with the configuration in ``folder``, which keeps its series in ``data``."""
     address = f"127.0.0.1:{free_port()}"
     (folder / "targets" / "prometheus.yml").write_text(yaml.safe_dump([{"targets": [address]}]))
     command = [
+        *_ahead_of_others(),
         locate("prometheus").path,
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / data}",

@@ -1,5 +1,6 @@
 """`make check` names a rule that nothing tests, and a metric that a signal names as text."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_scenario_of_an_alert_looks_at_all_that_it_reads(tmp_path: Path) -> No
     assert untested_in((GROUP,), tmp_path, [scenario("ThingsGone")]) == []
 
 
-def test_a_rule_test_looks_at_what_it_names(tmp_path: Path) -> None:
+def test_a_rule_test_looks_at_what_it_names_and_at_what_that_reads(tmp_path: Path) -> None:
     (tmp_path / "things.yml").write_text(
         """
 rule_files: [../rules/things.yml]
@@ -66,9 +67,10 @@ tests:
     alert_rule_test: [{alertname: ThingsGone, exp_alerts: [{}]}]
 """
     )
-    found = untested_in((GROUP,), tmp_path, [])
+    unread = replace(GROUP, records=(BASIS, Record("job:up:max", "max by (job) (up)")))
+    found = untested_in((unread,), tmp_path, [])
     assert [each.split(": ")[1:] for each in found] == [
-        ["record job:up:count", found[0].split(": ")[2]],
+        ["record job:up:max", found[0].split(": ")[2]],
         ["alert ThingsGone", "nothing shows it silent; add a test that expects no alerts"],
     ]
 
