@@ -1,7 +1,7 @@
 """Whether an alert waits until something lasts, or fires for a single burst.
 
-A rate over five minutes shows one burst of failures for five minutes. Whoever waits for less than
-that is called for what was over within one scrape.
+A rate over five minutes shows one burst of failures for five minutes, and one over six hours for
+six hours. Whoever waits for less than that is called for what was over within one scrape.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import promql_parser
 from promql_parser import Call, MatrixSelector, VectorSelector
 
-from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
+from alerts.model import Group, Severity, Signal, Threshold, Unit
 from alerts.promql import seconds
 from alerts.rules import expressions
 
@@ -22,9 +22,6 @@ Recorded = Mapping[str, Sequence[str]]
 
 # At how many scrapes or evaluations something was seen: a burst is one of them.
 _COUNTS_TIMES = re.compile("changes|seen")
-
-LONG_SECONDS = 1800
-"""A share of what happened in so long a time, or longer, is no burst."""
 
 
 def hasty_in(all_groups: tuple[Group, ...]) -> list[str]:
@@ -39,9 +36,9 @@ def hasty_in(all_groups: tuple[Group, ...]) -> list[str]:
         for signal in group.signals
         if signal.unit in _OF_RATES
         for threshold in signal.thresholds
-        # What is too low for a moment is a lull, and no burst.
-        if threshold.comparison in (Comparison.ABOVE, Comparison.AT_LEAST)
         if threshold.severity is not Severity.INFO
+        # Too little of what usually comes is a lull, and no burst.
+        if "to_usual" not in str(signal.source)
         for problem in _hasty(signal, threshold, recorded)
     ]
 
@@ -52,7 +49,7 @@ def _hasty(signal: Signal, threshold: Threshold, recorded: Recorded) -> Iterator
     shares = [source for source in sources if "ratio" in source.rpartition(":")[2]]
     has_two_windows = len({share.rpartition(":")[2] for share in shares}) > 1
     counts_times = any(_COUNTS_TIMES.search(source.rpartition(":")[2]) for source in sources)
-    if not windows or min(windows) >= LONG_SECONDS or has_two_windows or counts_times:
+    if not windows or has_two_windows or counts_times:
         return
     if seconds(threshold.pending) < min(windows):
         yield (

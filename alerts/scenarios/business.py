@@ -10,7 +10,7 @@ from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import Rhythm, World
 from alerts.signals import business
 from app.core import catalogue
-from app.core.catalogue import EscalationType, Severity
+from app.core.catalogue import ApprovalAction, EscalationType, Severity
 
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
@@ -48,6 +48,8 @@ _DISPUTE = {
     "severity": Severity.MEDIUM.value,
     "detection": "auto",
 }
+
+_REFUSED = {"action": ApprovalAction.ESCALATE.value}
 
 
 def _from(since: datetime, before: float, then: float) -> Rhythm:
@@ -126,6 +128,32 @@ SCENARIOS = (
         _queue(_decided(15), _from(MONDAY_MORNING, 20, 300)),
         Told("ApprovalQueueLong", TICKET, within=45, says="300 answers wait: about 20h 0m 0s"),
     ),
+    Scenario(
+        name="Forty answers refused within one scrape",
+        story="Somebody clears the queue at once: 40 answers are escalated in the same seconds. "
+        "Nothing was decided on before, and nothing is after.",
+        begins=MONDAY_MORNING,
+        lasts=90,
+        world=World(
+            sms_an_hour=0,
+            changes=(Counts(catalogue.APPROVALS, labels=_REFUSED, amount=40, at=10),),
+        ),
+        step=60,
+        groups=("business_hours",),
+    ),
+    Scenario(
+        name="Managers refuse most answers",
+        story="From 10:00 on managers escalate 40 answers an hour, and approve of none.",
+        begins=MONDAY_MORNING,
+        lasts=120,
+        world=World(
+            sms_an_hour=0,
+            changes=(Counts(catalogue.APPROVALS, 40 / 60, 0, labels=_REFUSED),),
+        ),
+        step=60,
+        groups=("business_hours",),
+        told=(Told("ApprovalRateLow", TICKET, within=90),),
+    ),
     _days(
         "The AI's confidence falls",
         "From 10:00 on the AI is sure of its answers by 0.6 where it was by 0.8.",
@@ -133,6 +161,7 @@ SCENARIOS = (
         {
             f"{business.CONFIDENCE_MEAN_1H}{_JOB}": _from(MONDAY_MORNING, 0.8, 0.6),
             f"{business.ANSWERS}{_JOB}": _from(MONDAY_MORNING, 400, 400),
+            f"{business.ANSWERING}{_JOB}": _from(MONDAY_MORNING, 0.1, 0.1),
         },
         Told("AIConfidenceDrift", TICKET, within=30),
     ),
@@ -143,6 +172,7 @@ SCENARIOS = (
         {
             f"{business.FOUND_RATIO}{_JOB}": _from(MONDAY_MORNING, 0.1, 0.01),
             f"{business.LOOKED_THROUGH}{_JOB}": _from(MONDAY_MORNING, 2000, 2000),
+            f"{business.LOOKING}{_JOB}": _from(MONDAY_MORNING, 0.1, 0.1),
         },
         Told("PaymentPlanDetectionCollapsed", TICKET, within=45),
     ),

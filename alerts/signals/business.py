@@ -1,5 +1,6 @@
 """What the AI and the managers decide, what waits for them, and whether that is as usual."""
 
+from alerts.counted import LASTING, RATE, seen
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -151,6 +152,22 @@ CONFIDENCE_MEAN_1H = Record(
 )
 
 
+def _going_on(metric: Metric) -> Record:
+    """Events a second, over so short a time that a single burst is soon over."""
+    base = metric.name.removesuffix("_total")
+    return Record(f"job:{base}:rate{RATE}", f"sum by (job) (rate({metric.name}[{RATE}]))")
+
+
+# A share of hours is that of its largest burst, if little else happened: a queue that is cleared
+# at once, a mailing. So it has to be seen besides that there was more than one.
+ANSWERING, DECIDING, LOOKING = map(_going_on, (_RESPONSES, _APPROVALS, _LOOKED))
+ANSWERS_SEEN = Record(
+    f"job:{_RESPONSES.name.removesuffix('_total')}:seen1h", seen(ANSWERING.name, "1h")
+)
+DECISIONS_SEEN = Record(f"job:{_APPROVALS_BASE}:seen6h", seen(DECIDING.name, "6h"))
+LOOKED_SEEN = Record(f"job:{_LOOKED_BASE}:seen6h", seen(LOOKING.name, "6h"))
+
+
 def _usual(record: Record, window: str) -> str:
     """The mean of ``record`` over the week before its own ``window``.
 
@@ -196,7 +213,10 @@ def approvals(thresholds: Thresholds) -> Signal:
                 "limits, take that back.",
                 pending="30m",
                 keep_firing="30m",
-                guards=(Guard(DECISIONS, Comparison.AT_LEAST, thresholds.minimum_events),),
+                guards=(
+                    Guard(DECISIONS, Comparison.AT_LEAST, thresholds.minimum_events),
+                    Guard(DECISIONS_SEEN, Comparison.AT_LEAST, LASTING),
+                ),
                 logs=LogQuery((ResponseModified, ResponseEscalated)),
             ),
         ),
@@ -421,7 +441,10 @@ def detection(thresholds: Thresholds) -> Signal:
                 "them, a release has probably broken the detection.",
                 pending="30m",
                 keep_firing="30m",
-                guards=(Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),),
+                guards=(
+                    Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),
+                    Guard(LOOKED_SEEN, Comparison.AT_LEAST, LASTING),
+                ),
                 logs=LogQuery((PaymentPlanDetected,)),
             ),
         ),
@@ -451,7 +474,10 @@ def drift(thresholds: Thresholds) -> Signal:
                 "we changed the prompt?",
                 pending="15m",
                 keep_firing="15m",
-                guards=(Guard(ANSWERS, Comparison.AT_LEAST, thresholds.minimum_events),),
+                guards=(
+                    Guard(ANSWERS, Comparison.AT_LEAST, thresholds.minimum_events),
+                    Guard(ANSWERS_SEEN, Comparison.AT_LEAST, LASTING),
+                ),
                 logs=LogQuery((AIAnswered,)),
             ),
         ),
@@ -466,7 +492,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.AI,
             about="Answers, decisions, escalations and plans of the last hour; what waits now.",
             records=(
-                *(RESPONSES, ANSWERS, AUTO_SENT_RATIO, APPROVALS, DECIDED),
+                *(RESPONSES, ANSWERS, ANSWERING, AUTO_SENT_RATIO, APPROVALS, DECIDED),
                 *(ESCALATIONS, JUST_ESCALATED_PER_SMS, PAYMENT_PLANS),
                 *(RECEIVED, CONFIDENCE_MEAN, CONFIDENCE_P10, CONFIDENCE_MEAN_1H),
                 *(QUEUE_LENGTH, FAILED_WORKFLOWS),
@@ -485,7 +511,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             source="business",
             about="Managers' decisions and payment plans of six hours.",
             interval="1m",
-            records=(DECISIONS, LOOKED_THROUGH, FOUND_RATIO),
+            records=(DECISIONS, DECIDING, DECISIONS_SEEN, LOOKED_THROUGH, LOOKING, FOUND_RATIO),
             signals=(approvals(thresholds),),
         ),
         Group(
@@ -495,7 +521,10 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             about="Payment plans and the AI's confidence, beside the week before.",
             interval="5m",
             follows=("business", "business_hours"),
-            records=(FOUND_RATIO_USUAL, FOUND_EXPECTED, CONFIDENCE_USUAL, WORKING_HOUR),
+            records=(
+                *(FOUND_RATIO_USUAL, FOUND_EXPECTED, LOOKED_SEEN),
+                *(CONFIDENCE_USUAL, ANSWERS_SEEN, WORKING_HOUR),
+            ),
             signals=(detection(thresholds), drift(thresholds), queue_work(thresholds)),
         ),
     )
