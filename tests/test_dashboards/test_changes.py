@@ -109,8 +109,8 @@ def alert(name: str, change: Edit) -> Edit:
     return lambda group: change(next(r for r in group["rules"] if r.get("alert") == name))
 
 
-def first_record(group: dict[str, Any]) -> dict[str, Any]:
-    return next(rule for rule in group["rules"] if "record" in rule)
+def record(group: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(rule for rule in group["rules"] if rule.get("record") == name)
 
 
 def drawn(board: dict[str, Any]) -> dict[str, Any]:
@@ -288,21 +288,22 @@ class TestAlerts:
 class TestRecords:
     def test_expression_by_what_differs(self, checkout: Checkout) -> None:
         def change(group: dict[str, Any]) -> None:
-            rule = first_record(group)
-            rule["expr"] = rule["expr"].replace("[5m]", "[10m]")
+            rule = record(group, name)
+            rule["expr"] = rule["expr"].replace("[1m]", "[10m]")
 
+        name = "job_component:operations:rate1m"
         checkout.edit_rules("operations", change)
-        name = "job_component_operation:operations:rate5m"
         said = checkout.said()
         assert said[:3] == ["Records", "operations", f"{name}: expression changed"]
         excerpts = [line for line in said[3:] if line[0] in "-+"]
         assert len(excerpts) == 4
-        assert all(("[5m]" in line) == line.startswith("-") for line in excerpts)
+        assert all(("[1m]" in line) == line.startswith("-") for line in excerpts)
         assert all(("[10m]" in line) == line.startswith("+") for line in excerpts)
 
     def test_written_anew_names_what_it_reads(self, checkout: Checkout) -> None:
         long = " + ".join(f"metric_{number}" for number in range(60))
-        checkout.edit_rules("operations", lambda group: first_record(group).update(expr=long))
+        name = "job_component:operations:rate1m"
+        checkout.edit_rules("operations", lambda group: record(group, name).update(expr=long))
         said = " ".join(checkout.said())
         assert "expression written anew; now reads metric_0, metric_1, " in said
         assert "no longer operation_duration_seconds_count, operation_errors_total" in said
@@ -333,7 +334,7 @@ class TestRecords:
             ),
             (
                 lambda group: group["rules"].pop(0),
-                "1 record removed: job_component_operation:operations:rate5m",
+                "1 record removed: job_component_operation_error_type:operation_errors:rate5m",
             ),
             (
                 lambda group: group["rules"].insert(0, {"record": "a:b:c", "expr": "up"}),
