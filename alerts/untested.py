@@ -1,5 +1,6 @@
 """Rules of which no rule test and no scenario would notice that they are wrong."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from alerts.expressions import selectors
 from alerts.model import Group, Severity
 from alerts.rules import expressions
 from alerts.scenarios.scenario import Scenario
+
+_ALERT = re.compile(r'ALERTS\{alertname="(\w+)"')
 
 
 def untested_in(
@@ -74,6 +77,9 @@ def _alerts_shown(tests: Iterable[Mapping[str, Any]]) -> tuple[set[str], set[str
     for test in tests:
         for case in test.get("alert_rule_test", []):
             (fires if case["exp_alerts"] else quiet).add(case["alertname"])
+        for case in test.get("promql_expr_test", []):
+            if named := _ALERT.match(case["expr"]):
+                (fires if case["exp_samples"] else quiet).add(named[1])
     return fires, quiet
 
 

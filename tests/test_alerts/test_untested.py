@@ -73,6 +73,21 @@ tests:
     ]
 
 
+def test_an_alert_is_shown_where_a_test_asks_when_it_fires(tmp_path: Path) -> None:
+    fires = """'ALERTS{alertname="ThingsGone",alertstate="firing"}'"""
+    (tmp_path / "things.yml").write_text(
+        f"""
+rule_files: [../rules/things.yml]
+tests:
+  - promql_expr_test:
+      - {{expr: 'job:up:min - job:up:count', exp_samples: [{{labels: '{{}}', value: 1}}]}}
+      - {{expr: {fires}, exp_samples: []}}
+      - {{expr: {fires}, exp_samples: [{{labels: '{{}}', value: 1}}]}}
+"""
+    )
+    assert untested_in((GROUP,), tmp_path, []) == []
+
+
 def test_no_signal_names_a_metric_as_text() -> None:
     assert literal_metrics_in(paths.SIGNALS) == []
 
