@@ -3,7 +3,7 @@
 from prometheus_tools.mutation import Mutant
 
 _REASONS: dict[str, str] = {}
-"""By a mutant in words, or by how those begin: why no test can notice it."""
+"""None yet. By a mutant in words, or by how those begin: why no test can notice it."""
 
 
 def reason(mutant: Mutant) -> str:

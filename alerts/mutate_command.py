@@ -95,14 +95,22 @@ def _tried(name: str, used: Rules, tests: Sequence[World], told: Sequence[Incide
 
     for world in tests:
         if left and name in world.files:
+            _progress(name, len(left), world.name)
             take(noticed(world, documents, list(left), paths.MUTANTS), _RULE_TEST)
     for incident, alerts in _worth_telling(left, name, told):
         some = [mutant for mutant, of in left.items() if of & alerts]
         if some:
+            _progress(name, len(left), incident.scenario.name)
             world = incident.world(frozenset().union(*(left[mutant] for mutant in some)))
             take(noticed(world, documents, some, paths.MUTANTS), _SCENARIO)
     result.alive = list(left)
     return result
+
+
+def _progress(name: str, left: int, world: str) -> None:
+    if sys.stderr.isatty():
+        line = f"{name}: {left} left; {world}"[:100]
+        print(f"\r{line:<100}\r", end="", file=sys.stderr, flush=True)
 
 
 def _worth_telling(

@@ -15,6 +15,9 @@ import promql_parser
 MOVED_BY = 0.05
 """How far a threshold is moved, of itself: tests have to stand this close to it."""
 
+_COUNTED_UP_TO = 100
+"""Whole numbers up to this are moved by one: nobody minds one second of half an hour."""
+
 _FLIPPED = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
 _COMPARISON = re.compile(r">=|<=|==|!=|>|<")
 _NUMBER = re.compile(r"(?<![\w.:\[])(\d+(?:\.\d+)?)(?![\w.:])")
@@ -101,7 +104,7 @@ def _of_expression(expr: str) -> Iterator[tuple[str, str]]:
 def _moved(number: float, is_limit: bool) -> Iterator[str]:
     if not number:
         yield "1"
-    elif is_limit and number >= 1 and (2 * number).is_integer():
+    elif is_limit and 1 <= number <= _COUNTED_UP_TO and (2 * number).is_integer():
         # A number of events, or half of one beside it: what matters is the next one.
         yield from (f"{number + 1:g}", f"{number - 1:g}")
     elif is_limit:

@@ -66,8 +66,9 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
             )
         if record_tests := RECORD_TESTS.get(group.name):
             deployments = DEPLOYMENTS if _joins(group) else ONE_DEPLOYMENT
-            read = _read(group)
-            for name, tests_at in _by_time(group.name, record_tests(thresholds)):
+            made = record_tests(thresholds)
+            read = _read(group, made)
+            for name, tests_at in _by_time(group.name, made):
                 files[name] = _text(
                     group,
                     [test.promtool(deployments, read) for test in tests_at],
@@ -78,13 +79,20 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
     return files
 
 
-def _read(group: Group) -> set[str]:
-    """The names of the series that its rules read."""
-    return {
-        each.name or ""
-        for record in group.all_records()
-        for each in selectors(promql_parser.parse(record.expr))
-    }
+def _read(group: Group, tests: list[RecordTest]) -> set[str]:
+    """The names of the series that records of which something is expected read, and those these."""
+    exprs = [(record.name, record.expr) for record in group.all_records()]
+    found: set[str] = set()
+    left = {name for test in tests for name in test.expected}
+    while left:
+        found |= left
+        left = {
+            each.name or ""
+            for name, expr in exprs
+            if name in left
+            for each in selectors(promql_parser.parse(expr))
+        } - found
+    return found
 
 
 def _joins(group: Group) -> bool:

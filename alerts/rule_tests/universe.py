@@ -122,7 +122,8 @@ class Universe:
         # half at another pace, so that they differ by window; none beyond the last bound, where no
         # quantile is told from another.
         paces = [0.0, 0.0]
-        bounds = [each for each in metric.buckets if each in _BOUNDS] + [metric.buckets[-1]]
+        told_apart = [each for each in metric.buckets if each in _BOUNDS] or metric.buckets[1::3]
+        bounds = list(dict.fromkeys((*told_apart, metric.buckets[-1])))
         for position, bound in enumerate(bounds):
             paces[2 * position // len(bounds)] += (position * weight) % 5 + weight
             bounded = {**labels, "le": str(float(bound))}
