@@ -168,7 +168,7 @@ def _noticed(
     tool: Tool | None,
 ) -> set[Mutant]:
     rules = side_by_side(documents, list(of), world.rewrite)
-    test = _test(world, of.values())
+    test = _test(world, of)
     given = json.dumps([rules, world.settings, test])
     known = cache / hashlib.sha256(given.encode()).hexdigest() if cache else None
     if known and known.exists():
@@ -194,15 +194,26 @@ def _noticed(
     return {chain.mutant for number, chain in enumerate(of) if number in set(found)}
 
 
-def _test(world: World, of: Iterable[_Asked]) -> dict[str, Any]:
-    """promtool's test: whatever is asked is said, as it is not the nothing that is expected."""
+def _test(world: World, of: Mapping[Chain, _Asked]) -> dict[str, Any]:
+    """promtool's test: whatever is asked is said, as it is not the nothing that is expected.
+
+    Where series of a record are given, the chains are given them under their own names.
+    """
     queries: dict[tuple[str, int], None] = {}
     alerts: dict[tuple[str, int], None] = {}
-    for asked in of:
+    for asked in of.values():
         queries |= dict.fromkeys((q, at) for a, b, at in asked.queries for q in (a, b))
         alerts |= dict.fromkeys((q, at) for a, b, at in asked.alerts for q in (a, b))
+    given = world.test.get("input_series", ())
+    also = [
+        {**one, "series": chain.renamed(one["series"])}
+        for chain in of
+        for one in given
+        if _NAME.match(one["series"])[0] in chain.names  # type: ignore[index]
+    ]
     return {
         **world.test,
+        "input_series": [*given, *also],
         "promql_expr_test": [
             {"expr": query, "eval_time": f"{at}s", "exp_samples": []} for query, at in queries
         ],

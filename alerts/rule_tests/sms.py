@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Universe, labelled, or_zero
+from alerts.rule_tests.universe import JOB, Universe, labelled, or_zero, share
 from alerts.signals import sms
 from app.core import catalogue
 from app.core.catalogue import Component, Route, Step, StepStatus
@@ -26,7 +26,11 @@ def observe_sms(universe: Universe) -> None:
 def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
     universe = Universe()
+    universe.observe(catalogue.SMS_RECEIVED)
     observe_sms(universe)
+    for metric in (catalogue.SMS_IN_FLIGHT, catalogue.SMS_CAPACITY):
+        universe.observe(metric)
+        universe.observe_one(metric, "calm", "c:8000", 0.01)
     # No workflow has failed there.
     universe.observe_one(_DURATION, "calm", "c:8000", 0.001, route=Route.QUEUED.value)
     processed = universe.rates(_DURATION.count, 300)
@@ -48,12 +52,17 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
     )
     ratios = {key: rate / processed[("job", dict(key)["job"]),] for key, rate in by_cause.items()}
     expected = {
+        sms.RECEIVED.name: universe.rates(catalogue.SMS_RECEIVED.name, 300),
         sms.P50.name: universe.quantiles(0.5, _DURATION),
+        sms.P90.name: universe.quantiles(0.9, _DURATION),
         sms.P99.name: universe.quantiles(0.99, _DURATION),
         sms.FAILED_RATIO: ratios,
         sms.JUST_FAILED_RATIO.name: {
             key: rate / universe.rates(_DURATION.count, 90)[key]
             for key, rate in universe.rates(_DURATION.count, 90, where=has_failed).items()
         },
+        sms.IN_FLIGHT_RATIO.name: share(
+            universe.now(catalogue.SMS_IN_FLIGHT.name), universe.now(catalogue.SMS_CAPACITY.name)
+        ),
     }
     return [RecordTest("SMS by where they ended", universe, expected)]

@@ -3,7 +3,6 @@
 What needs days is given as what is recorded of it.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from alerts.scenarios.changes import Counts, Sets
@@ -55,7 +54,7 @@ def _from(since: datetime, before: float, then: float) -> Rhythm:
     return lambda moment: then if moment >= since else before
 
 
-def _at_hours(from_hour: Mapping[int, float]) -> Rhythm:
+def _at_hours(from_hour: dict[int, float]) -> Rhythm:
     """On Monday each value from its hour on; the first one all the week before."""
 
     def at(moment: datetime) -> float:

@@ -126,6 +126,14 @@ def test_a_query_of_all_alerts_asks_each_mutant_of_those_that_it_changes(world: 
     assert noticed(of_another, {"things": RULES}, every) == set()
 
 
+def test_a_world_that_gives_a_record_says_nothing_of_how_it_is_made(world: World) -> None:
+    given = [{"series": 'job:x:rate5m{job="a"}', "values": "2x40"}]
+    some = [each for each in mutants("things", RULES) if each.position == 0]
+    giving = replace(world, test={"interval": "15s", "input_series": given})
+    assert some
+    assert noticed(giving, {"things": RULES}, some) == set()
+
+
 def test_a_mutant_that_can_not_be_evaluated_is_noticed(world: World) -> None:
     """Prometheus refuses it itself: two series match one. The others are evaluated all the same."""
     expr = "rate(x_total[5m]) * on (job, instance) group_left () up"
