@@ -13,6 +13,7 @@ from alerts.model import Group, Severity
 from alerts.rules import expressions
 from alerts.scenarios.scenario import Scenario
 
+_RECORD = re.compile(r"\w+:[\w:]+")
 _ALERT = re.compile(r'ALERTS\{alertname="(\w+)"')
 
 
@@ -22,11 +23,13 @@ def untested_in(
     """Records whose value, and alerts whose firing, nothing looks at; each with the fix.
 
     ``folder`` holds the rule tests. What an alert reads is looked at where a scenario says who is
-    told of that alert.
+    told of that alert, and what a record reads where a test says what that record is.
     """
     documents = [_document(file) for file in sorted(folder.rglob("*.yml"))]
     told = {each.alert for scenario in scenarios for each in scenario.told}
-    read = _read_by(told, all_groups)
+    tests = [test for document in documents for test in document["tests"]]
+    expected = {name for expr in _said(tests) for name in _RECORD.findall(expr)}
+    read = _read_by(told | expected, all_groups)
     silent = {
         threshold.alert
         for group in all_groups

@@ -95,6 +95,20 @@ def _passes(threshold: Threshold, value: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """An alert that fires: its labels, the templates of its texts, and the value that they say."""
+
+    labels: Mapping[str, str]
+    texts: Mapping[str, str]
+    value: float
+
+    def promtool(self) -> dict[str, Any]:
+        """The alert as promtool takes it, its texts rendered."""
+        texts = {name: render(text, self.labels, self.value) for name, text in self.texts.items()}
+        return {"exp_labels": dict(self.labels), "exp_annotations": texts}
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeTest:
     """An alert beside its threshold.
 
@@ -108,7 +122,7 @@ class EdgeTest:
     step: int
     inputs: Mapping[str, str]
     fires: int
-    shown: Mapping[int, list[dict[str, Any]]]
+    shown: Mapping[int, list[Shown]]
 
     def promtool(self) -> dict[str, Any]:
         """The test as promtool takes it: what fires when, with its labels."""
@@ -119,7 +133,7 @@ class EdgeTest:
                     "expr": selector("ALERTS", named),
                     "eval_time": f"{at}s",
                     "exp_samples": [
-                        {"labels": selector("ALERTS", {**named, **each["exp_labels"]}), "value": 1}
+                        {"labels": selector("ALERTS", {**named, **each.labels}), "value": 1}
                         for each in alerts
                     ],
                 }
@@ -127,14 +141,20 @@ class EdgeTest:
             ]
         )
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether what it says is known here: not what it asks for when it fires."""
+        alerts = self.shown[self.fires]
+        return not any(second_value.is_asked_for(a.texts["description"]) for a in alerts)
+
     def texts(self) -> dict[str, Any]:
-        """The test of what the alert says when it fires first."""
+        """The test of what the alert says when it fires first. Raises UnknownTemplateError."""
         return self._test(
             alert_rule_test=[
                 {
                     "alertname": self.alert,
                     "eval_time": f"{self.fires}s",
-                    "exp_alerts": self.shown[self.fires],
+                    "exp_alerts": [each.promtool() for each in self.shown[self.fires]],
                 }
             ]
         )
@@ -163,9 +183,8 @@ def _is_series(source: Record | str) -> bool:
 
 
 def _can_be_given(signal: Signal, threshold: Threshold) -> bool:
-    """Whether a test can give all that ``threshold`` reads, and know all that its text says."""
-    read = (signal.source, *(guard.source for guard in threshold.guards))
-    return all(map(_is_series, read)) and not second_value.is_asked_for(threshold.description)
+    """Whether a test can give all that ``threshold`` reads."""
+    return all(map(_is_series, (signal.source, *(guard.source for guard in threshold.guards))))
 
 
 def edge_tests(
@@ -255,7 +274,7 @@ def _test(
         fires=fires * step,
         shown={
             evaluation * step: [
-                _expected(alert_rule(group, signal, each, links), world.labels, value)
+                _shown(alert_rule(group, signal, each, links), world.labels, value)
                 for each in same
                 for world in worlds
                 if _matches(each, world)
@@ -266,14 +285,8 @@ def _test(
     )
 
 
-def _expected(rule: Mapping[str, Any], labels: Mapping[str, str], value: float) -> dict[str, Any]:
-    every = {**labels, **rule["labels"]}
-    return {
-        "exp_labels": every,
-        "exp_annotations": {
-            name: render(text, every, value) for name, text in rule["annotations"].items()
-        },
-    }
+def _shown(rule: Mapping[str, Any], labels: Mapping[str, str], value: float) -> Shown:
+    return Shown({**labels, **rule["labels"]}, rule["annotations"], value)
 
 
 def _matches(threshold: Threshold, world: _World) -> bool:

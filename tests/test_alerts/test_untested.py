@@ -62,15 +62,27 @@ def test_a_rule_test_looks_at_what_it_names(tmp_path: Path) -> None:
         """
 rule_files: [../rules/things.yml]
 tests:
-  - promql_expr_test: [{expr: 'job:up:min', exp_samples: [{labels: '{}', value: 1}]}]
+  - promql_expr_test: [{expr: 'job:up:count', exp_samples: [{labels: '{}', value: 1}]}]
     alert_rule_test: [{alertname: ThingsGone, exp_alerts: [{}]}]
 """
     )
     found = untested_in((GROUP,), tmp_path, [])
     assert [each.split(": ")[1:] for each in found] == [
-        ["record job:up:count", found[0].split(": ")[2]],
+        ["record job:up:min", found[0].split(": ")[2]],
         ["alert ThingsGone", "nothing shows it silent; add a test that expects no alerts"],
     ]
+
+
+def test_a_test_of_a_record_looks_at_what_that_reads(tmp_path: Path) -> None:
+    (tmp_path / "things.yml").write_text(
+        """
+rule_files: [../rules/things.yml]
+tests:
+  - promql_expr_test: [{expr: 'round(job:up:min)', exp_samples: [{labels: '{}', value: 1}]}]
+"""
+    )
+    found = untested_in((GROUP,), tmp_path, [])
+    assert [each.split(": ")[1] for each in found] == ["alert ThingsGone"]
 
 
 def test_an_alert_is_shown_where_a_test_asks_when_it_fires(tmp_path: Path) -> None:
