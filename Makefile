@@ -100,7 +100,7 @@ replay: $(call asking,stack) ## would this have fired? SET="ai_error_ratio=0.05"
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST)) \
 	  $(if $(VERBOSE),--verbose)
 
-mutate: $(VENV)/dev ## change rules a little; list changes that no rule test notices; GROUP=slo
+mutate: $(VENV)/dev ## change rules a little; list changes that no rule test and no scenario notices; GROUP='slo sms'
 	@$(RUN) -m alerts mutate $(GROUP)
 
 test: check ## make check, then the tests, on real components; needs no running stack

@@ -4,9 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from alerts import backfill_command, check, generated, paths, replay_command, runbooks
+from alerts import (
+    backfill_command,
+    check,
+    generated,
+    mutate_command,
+    paths,
+    replay_command,
+    runbooks,
+)
 from alerts.export import command as export
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration
@@ -15,14 +22,10 @@ from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
 from alerts.rules import HEADER, rule_files
 from alerts.scenarios import command as scenarios
-from alerts.scenarios import run as scenarios_run
-from alerts.scenarios.collection import all_scenarios
-from alerts.scenarios.mutants import Noticing
 from alerts.signals import groups
 from app.core.config import load_settings
 from app.core.environment import SettingsError
 from asgi_observability.utf8 import begin_in_utf8
-from prometheus_tools.mutation import survivors
 from prometheus_tools.toolchain import ToolMissing
 
 Command = Callable[[argparse.Namespace], int]
@@ -55,16 +58,13 @@ def main() -> int:
         _check,
         "check rules, runbooks and Alertmanager's configuration, also with promtool and amtool",
     )
-    mutate = add(
-        "mutate",
-        _mutate,
-        "change each rule a little, and list the changes that no rule test and no scenario notices",
-    )
-    mutate.add_argument(
-        "groups", nargs="*", metavar="GROUP", help="only these rule groups (default: all)"
-    )
-    mutate.add_argument(
-        "--scenarios-alone", action="store_true", help="leave the rule tests out: what do they add?"
+    mutate_command.add_arguments(
+        add(
+            "mutate",
+            mutate_command.run,
+            "change each rule a little, and list the changes that no rule test and no scenario "
+            "notices",
+        )
     )
     scenarios.add_arguments(
         add(
@@ -134,25 +134,6 @@ def _check(_arguments: argparse.Namespace) -> int:
         for problem in problems:
             print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _mutate(arguments: argparse.Namespace) -> int:
-    def progress(done: int, every: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} of {every} changes tried", end="", file=sys.stderr, flush=True)
-
-    notice = Noticing(scenarios_run.rules(), [each for each in all_scenarios() if not each.is_long])
-    tests = paths.RULE_TESTS
-    with TemporaryDirectory() as none:
-        if arguments.scenarios_alone:
-            tests = Path(none)
-        alive = survivors(paths.RULES, tests, arguments.groups, progress, notice)
-    if sys.stderr.isatty():
-        print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
-    for mutant in alive:
-        print(mutant)
-    print(f"{len(alive)} changes that nothing notices", file=sys.stderr)
-    return 1 if alive else 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ MESSAGE_TEMPLATES = ROOT / "alerts" / "templates"
 RUNBOOKS = ROOT / "alerts" / "runbooks"
 SIGNALS = ROOT / "alerts" / "signals"
 SCENARIOS = ROOT / "docs" / "scenarios.md"
+MUTANTS = ROOT / ".mutants"
+"""What `python -m alerts mutate` has found out, so that it need not again."""
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 
 

@@ -1,5 +1,6 @@
 """Rules of which no rule test and no scenario would notice that they are wrong."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from alerts.model import Group, Severity
 from alerts.rules import expressions
 from alerts.scenarios.scenario import Scenario
 
+_RECORD = re.compile(r"\w+:[\w:]+")
+_ALERT = re.compile(r'ALERTS\{alertname="(\w+)"')
+
 
 def untested_in(
     all_groups: tuple[Group, ...], folder: Path, scenarios: Iterable[Scenario]
@@ -23,7 +27,9 @@ def untested_in(
     """
     documents = [_document(file) for file in sorted(folder.rglob("*.yml"))]
     told = {each.alert for scenario in scenarios for each in scenario.told}
-    read = _read_by(told, all_groups)
+    tests = [test for document in documents for test in document["tests"]]
+    expected = {name for expr in _said(tests) for name in _RECORD.findall(expr)}
+    read = _read_by(told | expected, all_groups)
     silent = {
         threshold.alert
         for group in all_groups
@@ -76,6 +82,9 @@ def _alerts_shown(tests: Iterable[Mapping[str, Any]]) -> tuple[set[str], set[str
     for test in tests:
         for case in test.get("alert_rule_test", []):
             (fires if case["exp_alerts"] else quiet).add(case["alertname"])
+        for case in test.get("promql_expr_test", []):
+            if named := _ALERT.match(case["expr"]):
+                (fires if case["exp_samples"] else quiet).add(named[1])
     return fires, quiet
 
 

@@ -1,29 +1,22 @@
-"""Mutation testing of the rules: each is broken a little, and some unit test has to notice.
+"""Mutation testing of rules: each is broken a little, and something has to notice.
 
 A mutant is a rule with one thing changed: a comparison flipped, a number moved, a range or a
-duration halved or doubled, a matcher or a label dropped. It is killed when the rule tests that load
-its file fail. What survives shows what no test looks at.
+duration halved or doubled, a matcher or a label dropped. What survives (prometheus_tools/mutated.py
+tells) shows what no test looks at.
 """
 
-import json
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import promql_parser
-import yaml
-
-from prometheus_tools import promtool
-from prometheus_tools.promtool import CheckFailedError
 
 MOVED_BY = 0.05
 """How far a threshold is moved, of itself: tests have to stand this close to it."""
+
+_COUNTED_UP_TO = 100
+"""Whole numbers up to this are moved by one: nobody minds one second of half an hour."""
 
 _FLIPPED = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
 _COMPARISON = re.compile(r">=|<=|==|!=|>|<")
@@ -33,154 +26,38 @@ _OFFSET = re.compile(r"\boffset (\w+)")
 _MATCHERS = re.compile(r"\{([^{}]*)\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 _LABELS = re.compile(r"\b(by|without|on|ignoring)\s*\(([^()]*)\)")
-_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A rule of a file with one change; ``rules`` is the file's text with it."""
+    """A rule of a file with one change: ``value`` in place of what its ``key`` is.
+
+    ``group`` and ``position`` say which rule it is, counted from 0.
+    """
 
     file: str
+    group: int
+    position: int
     rule: str
     change: str
-    rules: str
+    key: str
+    value: str
 
     def __str__(self) -> str:
         return f"{self.file}: {self.rule}: {self.change}"
 
 
-def mutants(file: Path) -> Iterator[Mutant]:
-    """Every mutant of a rule file."""
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for group in document["groups"]:
-        for rule in group["rules"]:
+def mutants(file: str, document: dict[str, Any]) -> Iterator[Mutant]:
+    """Every mutant of a rule file's content."""
+    for number, group in enumerate(document["groups"]):
+        for position, rule in enumerate(group["rules"]):
             name = rule.get("alert") or rule["record"]
-            if window := rule.get("labels", {}).get("window"):
-                name = f"{name} ({window})"
+            told_apart = {"window", "severity", "cause", "slo"} & rule.get("labels", {}).keys()
+            if of := [rule["labels"][label] for label in sorted(told_apart)]:
+                name = f"{name} ({', '.join(of)})"
             for change, key, value in _changes(rule):
-                original = rule.get(key)
-                rule[key] = value
-                yield Mutant(file.stem, name, change, yaml.safe_dump(document, sort_keys=False))
-                rule[key] = original
-
-
-def survivors(
-    rules: Path,
-    tests: Path,
-    groups: Sequence[str] = (),
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-    notice: Callable[[Mutant], bool] = lambda _mutant: False,
-) -> list[Mutant]:
-    """The mutants of the rule files in ``rules`` that no test in ``tests`` kills.
-
-    With ``groups`` only those of these files. ``progress`` is told how many of how many were tried.
-    ``notice`` says of those that the tests let live whether something else notices them.
-    ValueError names a group that there is not, or whose tests fail as they are.
-    """
-    files = {file.stem: file for file in sorted(rules.glob("*.yml"))}
-    if unknown := set(groups) - files.keys():
-        raise ValueError(f"no group {', '.join(unknown)}; there are {', '.join(files)}")
-    for name in groups or files:
-        # Tests that fail anyway would kill every mutant.
-        if is_killed(Mutant(name, "", "none", files[name].read_text(encoding="utf-8")), tests):
-            raise ValueError(f"the tests of {name} fail without any mutant; `make check` says why")
-    every = [mutant for name in groups or files for mutant in mutants(files[name])]
-    alive = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, (mutant, killed) in enumerate(
-            zip(
-                every,
-                pool.map(lambda each: is_killed(each, tests) or notice(each), every),
-                strict=True,
-            ),
-            start=1,
-        ):
-            if not killed:
-                alive.append(mutant)
-            progress(number, len(every))
-    return alive
-
-
-def is_killed(mutant: Mutant, tests: Path) -> bool:
-    """Whether one of the tests that load the mutant's file fails with it.
-
-    First those parts of them are tried that look at the rule itself, which kill nearly all.
-    """
-    loading = {
-        file.relative_to(tests): document
-        for file, document in _documents(tests).items()
-        # Not those that load all rules: the others are not there.
-        if [Path(name).stem for name in document["rule_files"]] == [mutant.file]
-    }
-    read = _read_by(mutant)
-    close = {file: _about(document, read) for file, document in loading.items()}
-    return _fails(mutant, {file: each for file, each in close.items() if each["tests"]}) or _fails(
-        mutant, loading
-    )
-
-
-def _fails(mutant: Mutant, tests: dict[Path, dict[str, Any]]) -> bool:
-    with TemporaryDirectory(prefix="mutant-") as name:
-        folder = Path(name)
-        (folder / "rules").mkdir()
-        (folder / "rules" / f"{mutant.file}.yml").write_text(mutant.rules, encoding="utf-8")
-        for file, document in tests.items():
-            copy = folder / "tests" / file
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            # JSON is YAML, and quick to write.
-            copy.write_text(json.dumps(document), encoding="utf-8")
-            try:
-                promtool.test_rules(copy)
-            except CheckFailedError:
-                return True
-    return False
-
-
-@cache
-def _documents(tests: Path) -> dict[Path, dict[str, Any]]:
-    return {
-        file: yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        for file in sorted(tests.rglob("*.yml"))
-    }
-
-
-def _read_by(mutant: Mutant) -> set[str]:
-    """The rule's own name, and the series that it reads, by way of other rules too."""
-    groups = yaml.load(mutant.rules, Loader=yaml.CSafeLoader)["groups"]
-    read = {mutant.rule.partition(" ")[0]}
-    while True:
-        found = {
-            name
-            for group in groups
-            for rule in group["rules"]
-            if (rule.get("alert") or rule["record"]) in read
-            for name in _NAME.findall(rule["expr"])
-        }
-        if found <= read:
-            return read
-        read |= found
-
-
-def _about(document: dict[str, Any], read: set[str]) -> dict[str, Any]:
-    """The part of a file of tests that looks at a rule, with the series that it reads."""
-
-    def expected(test: dict[str, Any], key: str, of: str) -> list[Any]:
-        return [case for case in test.get(key, ()) if read & set(_NAME.findall(case[of]))]
-
-    reduced = []
-    for test in document["tests"]:
-        alerts = expected(test, "alert_rule_test", "alertname")
-        exprs = expected(test, "promql_expr_test", "expr")
-        if alerts or exprs:
-            inputs = [
-                one
-                for one in test.get("input_series", ())
-                if _NAME.match(one["series"])[0] in read  # type: ignore[index]
-            ]
-            kept = {"alert_rule_test": alerts, "promql_expr_test": exprs, "input_series": inputs}
-            reduced.append({**test, **kept})
-    return {**document, "tests": reduced}
+                yield Mutant(file, number, position, name, change, key, value)
 
 
 def _changes(rule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -227,7 +104,8 @@ def _of_expression(expr: str) -> Iterator[tuple[str, str]]:
 def _moved(number: float, is_limit: bool) -> Iterator[str]:
     if not number:
         yield "1"
-    elif is_limit and number == int(number):
+    elif is_limit and 1 <= number <= _COUNTED_UP_TO and (2 * number).is_integer():
+        # A number of events, or half of one beside it: what matters is the next one.
         yield from (f"{number + 1:g}", f"{number - 1:g}")
     elif is_limit:
         yield from (f"{number * (1 + MOVED_BY):g}", f"{number * (1 - MOVED_BY):g}")

@@ -35,10 +35,14 @@ _TEST_ALERT = re.compile(r"alertname: (?P<rule>\S+), time: (?P<time>\S+),")
 _ANSWER = re.compile(
     r'expr: ".*", time: (?P<time>\S+),\n\s*exp: ?nil\n\s*got: ?(?P<got>.*)', re.MULTILINE
 )
+_SAID = re.compile(
+    r'expr: (?P<expr>"(?:[^"\\]|\\.)*"), time: (?P<time>\S+),\n\s*exp: ?nil\n\s*got: ?(?P<got>.*)'
+)
 _BRACES = r'\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}'
 _SERIES = re.compile(rf"{_BRACES} \S+")
 _ALERTS_ANSWER = re.compile(
-    r"alertname: \S+, time: (?P<time>\S+), *\n\s*exp: ?\[\], *\n\s*got: ?\[(?P<got>.*?)\n\s*\]$",
+    r"alertname: (?P<alert>\S+), time: (?P<time>\S+), *\n"
+    r"\s*exp: ?\[\], *\n\s*got: ?\[(?P<got>.*?)\n\s*\]$",
     re.MULTILINE | re.DOTALL,
 )
 _LABELS_OF = re.compile(rf"^\s*Labels:{_BRACES}", re.MULTILINE)
@@ -146,6 +150,30 @@ def answers(file: Path, promtool: Tool | None = None) -> list[Answer]:
         )
         for match in _ALERTS_ANSWER.finditer(output)
     ]
+    if bool(code) != bool(found):
+        _fail(_rule_problems(file, output[-2000:]))
+    return found
+
+
+def said(file: Path, promtool: Tool | None = None) -> dict[tuple[str, int], str]:
+    """As `answers`, as promtool writes them: by the expression, or the alert, and its seconds.
+
+    Raises CheckFailedError.
+    """
+    code, output = _run(promtool or locate("promtool"), "test", "rules", str(file))
+    found = {
+        (ast.literal_eval(match["expr"]), _seconds(match["time"])): match["got"]
+        for match in _SAID.finditer(output)
+    }
+    found |= {
+        (match["alert"], _seconds(match["time"])): "\n".join(
+            f"{labels} {text}"
+            for labels, text in zip(
+                _LABELS_OF.findall(match["got"]), _ANNOTATIONS_OF.findall(match["got"]), strict=True
+            )
+        )
+        for match in _ALERTS_ANSWER.finditer(output)
+    }
     if bool(code) != bool(found):
         _fail(_rule_problems(file, output[-2000:]))
     return found

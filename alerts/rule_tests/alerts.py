@@ -1,8 +1,8 @@
-"""Tests of alerts that compare a series with a threshold: made from the declaration alone.
+"""Tests of alerts at their edges: made from the declaration alone.
 
 Each alert gets a test in which several jobs stand side by side. One's value passes the threshold,
 with everything else that the alert asks for only just given: it fires once ``for`` has passed, not
-an evaluation earlier, with exact labels and annotations, and resolves. One's series end while it
+an evaluation earlier, with exact labels, and resolves. One's series end while it
 fires. One stays just on the good side of the threshold; for each guard there is one that misses it
 by as little; and for each matcher one that it leaves out. Those have to stay silent throughout.
 """
@@ -94,6 +94,81 @@ def _passes(threshold: Threshold, value: float) -> bool:
     return bool(compare[threshold.comparison](value, threshold.value))
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An alert that fires: its labels, the templates of its texts, and the value that they say."""
+
+    labels: Mapping[str, str]
+    texts: Mapping[str, str]
+    value: float
+
+    def promtool(self) -> dict[str, Any]:
+        """The alert as promtool takes it, its texts rendered."""
+        texts = {name: render(text, self.labels, self.value) for name, text in self.texts.items()}
+        return {"exp_labels": dict(self.labels), "exp_annotations": texts}
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTest:
+    """An alert beside its threshold.
+
+    ``inputs`` are the values of each series every ``step`` seconds; ``shown`` are the alerts that
+    fire, with labels and texts, by the seconds at which they are looked at; it ``fires`` first
+    then.
+    """
+
+    name: str
+    alert: str
+    step: int
+    inputs: Mapping[str, str]
+    fires: int
+    shown: Mapping[int, list[Shown]]
+
+    def promtool(self) -> dict[str, Any]:
+        """The test as promtool takes it: what fires when, with its labels."""
+        named = {"alertname": self.alert, "alertstate": "firing"}
+        return self._test(
+            promql_expr_test=[
+                {
+                    "expr": selector("ALERTS", named),
+                    "eval_time": f"{at}s",
+                    "exp_samples": [
+                        {"labels": selector("ALERTS", {**named, **each.labels}), "value": 1}
+                        for each in alerts
+                    ],
+                }
+                for at, alerts in self.shown.items()
+            ]
+        )
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether what it says is known here: not what it asks for when it fires."""
+        alerts = self.shown[self.fires]
+        return not any(second_value.is_asked_for(a.texts["description"]) for a in alerts)
+
+    def texts(self) -> dict[str, Any]:
+        """The test of what the alert says when it fires first. Raises UnknownTemplateError."""
+        return self._test(
+            alert_rule_test=[
+                {
+                    "alertname": self.alert,
+                    "eval_time": f"{self.fires}s",
+                    "exp_alerts": [each.promtool() for each in self.shown[self.fires]],
+                }
+            ]
+        )
+
+    def _test(self, **asked: Any) -> dict[str, Any]:
+        inputs = [{"series": s, "values": v} for s, v in self.inputs.items()]
+        return {
+            "name": self.name,
+            "interval": f"{self.step}s",
+            "input_series": inputs,
+            **asked,
+        }
+
+
 @dataclass(slots=True)
 class _Inputs:
     series: dict[str, str] = field(default_factory=dict)
@@ -103,25 +178,19 @@ class _Inputs:
             raise UnknownTemplateError(f"{series} would have two values")
 
 
-def is_plain(signal: Signal) -> bool:
-    """Whether a signal's source is a series, not an expression."""
-    return _is_series(signal.source)
-
-
 def _is_series(source: Record | str) -> bool:
     return isinstance(source, Record) or isinstance(promql_parser.parse(source), VectorSelector)
 
 
 def _can_be_given(signal: Signal, threshold: Threshold) -> bool:
-    """Whether a test can give all that ``threshold`` reads, and know all that its text says."""
-    read = (signal.source, *(guard.source for guard in threshold.guards))
-    return all(map(_is_series, read)) and not second_value.is_asked_for(threshold.description)
+    """Whether a test can give all that ``threshold`` reads."""
+    return all(map(_is_series, (signal.source, *(guard.source for guard in threshold.guards))))
 
 
-def alert_tests(
+def edge_tests(
     group: Group, semantics: Semantics, links: Links, evaluation_seconds: int
-) -> Iterator[dict[str, Any]]:
-    """A test for each alert of ``group`` that reads series and no expressions, for promtool.
+) -> Iterator[EdgeTest]:
+    """A test for each alert of ``group`` that reads series and no expressions.
 
     The others are told in scenarios instead.
 
@@ -166,7 +235,7 @@ def _test(
     semantics: Semantics,
     links: Links,
     step: int,
-) -> dict[str, Any]:
+) -> EdgeTest:
     pending, keep = seconds(threshold.pending), seconds(threshold.keep_firing)
     matched = _matched(threshold.matchers)
     worlds = list(_worlds(signal, threshold, matched, semantics, pending // step))
@@ -197,35 +266,27 @@ def _test(
         if each.alert == threshold.alert and each.matchers == threshold.matchers
     ]
     window = threshold.labels.get("window")
-    return {
-        "name": f"{threshold.alert}{f' ({window})' if window else ''}, {threshold.severity}",
-        "interval": f"{step}s",
-        "input_series": [{"series": s, "values": v} for s, v in inputs.series.items()],
-        "alert_rule_test": [
-            {
-                "eval_time": f"{evaluation * step}s",
-                "alertname": threshold.alert,
-                "exp_alerts": [
-                    _expected(alert_rule(group, signal, each, links), world.labels, value)
-                    for each in same
-                    for world in worlds
-                    if _matches(each, world)
-                    and (value := world.shown(each, evaluation, step)) is not None
-                ],
-            }
+    return EdgeTest(
+        name=f"{threshold.alert}{f' ({window})' if window else ''}, {threshold.severity}",
+        alert=threshold.alert,
+        step=step,
+        inputs=inputs.series,
+        fires=fires * step,
+        shown={
+            evaluation * step: [
+                _shown(alert_rule(group, signal, each, links), world.labels, value)
+                for each in same
+                for world in worlds
+                if _matches(each, world)
+                and (value := world.shown(each, evaluation, step)) is not None
+            ]
             for evaluation in sorted(looked_at)
-        ],
-    }
-
-
-def _expected(rule: Mapping[str, Any], labels: Mapping[str, str], value: float) -> dict[str, Any]:
-    every = {**labels, **rule["labels"]}
-    return {
-        "exp_labels": every,
-        "exp_annotations": {
-            name: render(text, every, value) for name, text in rule["annotations"].items()
         },
-    }
+    )
+
+
+def _shown(rule: Mapping[str, Any], labels: Mapping[str, str], value: float) -> Shown:
+    return Shown({**labels, **rule["labels"]}, rule["annotations"], value)
 
 
 def _matches(threshold: Threshold, world: _World) -> bool:

@@ -26,6 +26,10 @@ def _usual() -> RecordTest:
             ("two-weeks", ((first, 2 * _WEEK + _DAY),)),
             # Its first week begins in the hours that would count.
             ("hardly-a-week", ((first, _WEEK),)),
+            ("hardly-two-weeks", ((first, 2 * _WEEK),)),
+            ("hardly-three-weeks", ((first, 3 * _WEEK),)),
+            ("hardly-four-weeks", ((first, 4 * _WEEK),)),
+            ("hardly-a-day", ((first, _DAY),)),
             ("two-days", ((first, 2 * _DAY),)),
             ("new", ((first, _HOUR),)),
         ),
@@ -36,7 +40,8 @@ def _usual() -> RecordTest:
             seasonality.VALUE, labels, position / 1e3, grows=True, base=-1, gaps=(*start, *gaps)
         )
         other = {**labels, "signal": "latency"}
-        universe.add(seasonality.VALUE, other, 1e-6, grows=True, gaps=(*start, *gaps))
+        # Less than any SMS.
+        universe.add(seasonality.VALUE, other, 1e-6, grows=True, base=-2, gaps=(*start, *gaps))
     weeks: Values = {}
     usual: Values = {}
     known: Values = {}
@@ -72,7 +77,11 @@ def _received(thresholds: Thresholds) -> RecordTest:
     universe = Universe()
     enough = thresholds.sms_missing_usual
     # Enough is usual in ten minutes, in an hour, in a day; never.
-    for job, an_hour in (("large", 40 * enough), ("middle", 2 * enough), ("small", enough / 4)):
+    volumes = {"large": 40 * enough, "middle": 2 * enough, "small": enough / 4}
+    for word, seconds in (("10m", 600), ("1h", _HOUR), ("1d", _DAY)):
+        volumes[f"just-{word}"] = (enough + 0.5) * _HOUR / seconds
+        volumes[f"hardly-{word}"] = (enough - 0.5) * _HOUR / seconds
+    for job, an_hour in volumes.items():
         universe.add(sms.RECEIVED.name, {"job": job}, an_hour / 3600 / 5, grows=False)
         labels = {"job": job, "week": "1"}
         universe.add(arrivals.IN_WEEK, labels, 0, grows=False, base=an_hour / 3600)

@@ -43,8 +43,8 @@ class RecordTest:
     universe: Universe
     expected: dict[str, Values]
 
-    def promtool(self, deployments: Iterable[Deployment]) -> dict[str, Any]:
-        """The test as promtool takes it: the universe in each of ``deployments``.
+    def promtool(self, deployments: Iterable[Deployment], read: set[str]) -> dict[str, Any]:
+        """The test as promtool takes it: of the universe what is ``read``, in each deployment.
 
         Each has series of its own, of the same jobs and instances, and says the same of them.
         """
@@ -56,6 +56,7 @@ class RecordTest:
                 {"series": selector(name, deployment.labels(labels, jobs)), "values": values}
                 for deployment in deployments
                 for name, labels, values in self.universe.inputs()
+                if name in read
             ],
             "promql_expr_test": [
                 {

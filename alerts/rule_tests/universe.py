@@ -30,6 +30,9 @@ _PACES = (
     *((90, 6), (45, 1), (20, 5), (0, 3)),
 )
 
+_BOUNDS = (0.25, 2, 5)
+"""Of a histogram's buckets those that rules tell apart; the last one is there too."""
+
 _SHIFT = 5
 """By how many pieces the second pace is ahead of the first."""
 
@@ -94,7 +97,8 @@ class Universe:
     ) -> None:
         """Add a metric's series of one instance, ``scale`` times as large as usual."""
         own = {"job": job, "instance": instance, **labels}
-        weight = (len(self.series) % 7 + 1) * scale
+        # A histogram has seven series: five is no divisor of that, so that weights differ.
+        weight = (len(self.series) % 5 + 1) * scale
         if metric.kind is Kind.HISTOGRAM:
             self._observe_histogram(metric, own, weight)
         else:
@@ -118,8 +122,10 @@ class Universe:
         # half at another pace, so that they differ by window; none beyond the last bound, where no
         # quantile is told from another.
         paces = [0.0, 0.0]
-        for position, bound in enumerate(metric.buckets):
-            paces[2 * position // len(metric.buckets)] += (position * weight) % 5 + weight
+        told_apart = [each for each in metric.buckets if each in _BOUNDS] or metric.buckets[1::3]
+        bounds = list(dict.fromkeys((*told_apart, metric.buckets[-1])))
+        for position, bound in enumerate(bounds):
+            paces[2 * position // len(bounds)] += (position * weight) % 5 + weight
             bounded = {**labels, "le": str(float(bound))}
             self.series.append(Series(metric.bucket, bounded, paces[0], True, paces[1]))
         infinite = {**labels, "le": "+Inf"}

@@ -156,7 +156,13 @@ def _nobody_misses(alert: str, at: int, batch: list[Part]) -> None:
 def _document(batch: list[Part], rules: Rules, files: list[Path]) -> dict[str, Any]:
     step = batch[0].scenario.step
     steps = max(part.scenario.steps for part in batch)
-    inputs = [one for part in batch for one in _inputs(part, rules)]
+    given = [
+        one
+        for part in batch
+        for one in inputs(
+            part.scenario, Rules(rules.files, part.alerts).read, {SCENARIO: part.scenario.slug}
+        )
+    ]
     questions = [
         {"expr": _FIRING, "eval_time": f"{at * step}s", "exp_samples": []} for at in range(steps)
     ]
@@ -174,7 +180,7 @@ def _document(batch: list[Part], rules: Rules, files: list[Path]) -> dict[str, A
         "tests": [
             {
                 "interval": f"{step}s",
-                "input_series": inputs,
+                "input_series": given,
                 "promql_expr_test": questions,
                 "alert_rule_test": [
                     {"alertname": alert, "eval_time": f"{at}s", "exp_alerts": []}
@@ -185,24 +191,31 @@ def _document(batch: list[Part], rules: Rules, files: list[Path]) -> dict[str, A
     }
 
 
-def _inputs(part: Part, rules: Rules) -> Iterator[dict[str, str]]:
-    """The series of a scenario that the alerts to be evaluated need."""
-    scenario, needed = part.scenario, Rules(rules.files, part.alerts)
+def inputs(
+    scenario: Scenario,
+    is_read: Callable[[str, Mapping[str, str]], bool],
+    apart: Mapping[str, str],
+) -> Iterator[dict[str, str]]:
+    """The series of a scenario that are read, with the labels ``apart``, as promtool takes them.
+
+    ``is_read`` is asked about each name with its labels.
+    """
     for one in series(scenario):
-        labels = {**one.labels, SCENARIO: scenario.slug}
-        if needed.read(one.name, labels):
+        labels = {**one.labels, **apart}
+        if is_read(one.name, labels):
             selector = ",".join(f'{name}="{value}"' for name, value in labels.items())
             yield {"series": f"{one.name}{{{selector}}}", "values": one.notation}
     for selector, value in scenario.given.items():
         values = " ".join(f"{value(moment):.12g}" for moment in scenario.moments)
-        yield {"series": _of_scenario(selector, scenario), "values": values}
+        yield {"series": _with(selector, apart), "values": values}
     if scenario.blind:
-        yield {"series": _of_scenario(RUNS, scenario), "values": _runs(scenario)}
+        yield {"series": _with(RUNS, apart), "values": _runs(scenario)}
 
 
-def _of_scenario(selector: str, scenario: Scenario) -> str:
+def _with(selector: str, apart: Mapping[str, str]) -> str:
     name, _, labels = selector.rstrip("}").partition("{")
-    return f'{name}{{{labels}{"," if labels else ""}{SCENARIO}="{scenario.slug}"}}'
+    added = (f'{name}="{value}"' for name, value in apart.items())
+    return f"{name}{{{','.join(filter(None, (labels, *added)))}}}"
 
 
 def _runs(scenario: Scenario) -> str:

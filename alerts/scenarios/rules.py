@@ -57,6 +57,11 @@ class Rules:
         }
 
     @property
+    def contents(self) -> dict[str, dict[str, Any]]:
+        """Each file's content as it is, by its name without a suffix."""
+        return {name.removesuffix(".yml"): document for name, document in self._parsed.items()}
+
+    @property
     def _parsed(self) -> dict[str, dict[str, Any]]:
         return {name: _parsed(text) for name, text in self.files.items()}
 
@@ -106,6 +111,10 @@ class Rules:
             all(_matches(op, value, labels.get(label, "")) for label, op, value in matchers)
             for matchers in self._read.get(name, ())
         )
+
+    def read_any(self, name: str, _labels: Mapping[str, str]) -> bool:
+        """Whether some rule reads a series of this name: it would without its matchers."""
+        return name in self._read
 
     def of(self, groups: Iterable[str]) -> "Rules":
         """Those of some groups; all where none is named. ValueError names one that is not there."""
@@ -194,6 +203,11 @@ def _stopping(document: dict[str, Any]) -> dict[str, Any]:
         for group in document["groups"]
     ]
     return {**document, "groups": groups}
+
+
+def stopping(_original: str, expr: str) -> str:
+    """A rule's PromQL that gives nothing while Prometheus does not run."""
+    return f"({expr}) and on () ({RUNS} == 1)"
 
 
 def _matches(op: MatchOp, value: str, actual: str) -> bool:

@@ -316,7 +316,8 @@ _WORKFLOWS = (
     ),
     Scenario(
         name="The AI and the SMS Agent are down together",
-        story="The AI is down from 10:00 to 10:30, and so is the SMS Agent from 10:10 on.",
+        story="The AI is down from 10:00 on, and so is the SMS Agent from 10:10 on: it is asked "
+        "first, so that nothing asks the AI any more.",
         begins=MONDAY_MORNING,
         lasts=30,
         world=World(
@@ -326,10 +327,19 @@ _WORKFLOWS = (
             )
         ),
         told=(
-            Told("AIProviderFailing", within=3),
+            Told("AIProviderFailing", within=3, over=20),
+            Told("UpstreamFailing", TICKET, within=14, about={"component": Component.SMS_AGENT}),
             Told(_FAILING, within=14, about={"cause": "other"}),
+            # Nobody knows whether the AI is back.
+            Told(
+                "CircuitBreakerOpen",
+                TICKET,
+                within=22,
+                about={"component": Component.AI_PROVIDER},
+            ),
         ),
-        fails_today="AIProviderFailing holds back workflows that fail for another cause",
+        fails_today="AIProviderFailing ends half a minute before the failed workflows that it "
+        "explains are forgotten, so that the page about others is sent twice more",
     ),
     Scenario(
         name="Failed workflows are left over",

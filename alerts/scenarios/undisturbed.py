@@ -67,6 +67,11 @@ def _calm(world: World) -> World:
     return replace(world, changes=(), retried_after=None)
 
 
+def touched(scenario: Scenario, rules: Rules) -> set[str]:
+    """The alerts that read a series which the scenario's changes touch."""
+    return _touched(scenario, _without_changes(scenario, "undisturbed"), rules)
+
+
 def _touched(scenario: Scenario, twin: Scenario, rules: Rules) -> set[str]:
     """The alerts that read a series which is not as it is in ``twin``."""
     usual = {(one.name, frozenset(one.labels.items())): one.values for one in series(twin)}

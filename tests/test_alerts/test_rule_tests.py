@@ -4,6 +4,7 @@ That of the version which the stack runs has them in `make check` (alerts/check.
 """
 
 import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ import yaml
 
 from alerts import paths
 from alerts.expressions import Vocabulary
-from alerts.model import records
+from alerts.model import Group, records
+from alerts.prometheus_config import scrape_seconds
+from alerts.rule_tests.alerts import edge_tests
+from alerts.semantics import Semantics
 from alerts.signals import groups
+from app.core.config import load_settings
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
@@ -57,6 +62,24 @@ def test_rules_pass(file: Path, floor: Tool) -> None:
 )
 def test_rule_tests_hold(file: Path, floor: Tool) -> None:
     promtool.test_rules(file, floor)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_alerts_say_what_their_templates_mean(group: Group, tmp_path: Path) -> None:
+    """By the documentation of template functions, alerts/rule_tests/templates.py."""
+    links, step = load_settings().links, scrape_seconds()
+    every = edge_tests(group, Semantics(records(GROUPS), step), links, step)
+    edges = [edge for edge in every if edge.has_texts]
+    if not edges:
+        pytest.skip("its alerts read expressions or ask for more: scenarios tell what they say")
+    document = {
+        "rule_files": [str(paths.RULES / f"{group.name}.yml")],
+        "evaluation_interval": group.interval or f"{step}s",
+        "tests": [edge.texts() for edge in edges],
+    }
+    file = tmp_path / "texts.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    promtool.test_rules(file)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

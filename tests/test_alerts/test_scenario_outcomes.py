@@ -7,13 +7,14 @@ import pytest
 from alerts.scenarios import command, run, table
 from alerts.scenarios.changes import Down
 from alerts.scenarios.collection import all_scenarios, named
-from alerts.scenarios.mutants import Noticing
+from alerts.scenarios.mutants import Incident
 from alerts.scenarios.notifications import Message
 from alerts.scenarios.outcome import Outcome, seen
 from alerts.scenarios.routing import Alert, State
 from alerts.scenarios.scenario import MONDAY_MORNING, TICKET, Scenario, Told
 from alerts.scenarios.world import World
-from prometheus_tools.mutation import Mutant
+from prometheus_tools.mutated import noticed
+from prometheus_tools.mutation import mutants
 
 PAGE: Alert = frozenset(
     {"alertname": "ServiceDown", "severity": "page", "team": "orchestrator", "job": "a"}.items()
@@ -111,14 +112,22 @@ def test_what_must_not_be_is_refused() -> None:
 
 def test_a_mutant_is_noticed_where_something_fires_at_another_time() -> None:
     rules = run.rules()
-    noticing = Noticing(rules, [DOWN])
-    text = rules.files["scraping.yml"]
+    incident = Incident(DOWN, rules)
+    alerts = frozenset({"ServiceDown"})
+    assert incident.told == alerts <= incident.touched
+    some = [
+        m
+        for m in mutants("scraping", rules.contents["scraping"])
+        if m.rule == "ServiceDown (page)" and m.change.partition(" ")[0] not in ("by", "on")
+    ]
+    found = noticed(incident.world(alerts), rules.contents, some)
+    # Nothing else is down, and nothing is gone.
+    assert {m.change.partition(" at ")[0] for m in some if m not in found} == {
+        "`1`",
+        '`{job="orchestrator"}`',
+    }
 
-    def noticed(old: str, new: str) -> bool:
-        before, _, after = text.partition("alert: ServiceDown")
-        assert old in after
-        changed = f"{before}alert: ServiceDown{after.replace(old, new, 1)}"
-        return noticing(Mutant("scraping", "ServiceDown", "any", changed))
 
-    assert noticed("for: 1m", "for: 2m")
-    assert not noticed("severity: page", "severity: page")
+def test_a_quiet_day_is_told_to_all_mutants() -> None:
+    quiet = replace(DOWN, told=(), world=World())
+    assert Incident(quiet, run.rules()).touched == run.rules().alerts

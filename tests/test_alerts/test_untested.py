@@ -63,16 +63,43 @@ def test_a_rule_test_looks_at_what_it_names_and_at_what_that_reads(tmp_path: Pat
         """
 rule_files: [../rules/things.yml]
 tests:
-  - promql_expr_test: [{expr: 'job:up:min', exp_samples: [{labels: '{}', value: 1}]}]
+  - promql_expr_test: [{expr: 'job:up:count', exp_samples: [{labels: '{}', value: 1}]}]
     alert_rule_test: [{alertname: ThingsGone, exp_alerts: [{}]}]
 """
     )
     unread = replace(GROUP, records=(BASIS, Record("job:up:max", "max by (job) (up)")))
     found = untested_in((unread,), tmp_path, [])
     assert [each.split(": ")[1:] for each in found] == [
-        ["record job:up:max", found[0].split(": ")[2]],
+        ["record job:up:min", found[0].split(": ")[2]],
         ["alert ThingsGone", "nothing shows it silent; add a test that expects no alerts"],
     ]
+
+
+def test_a_test_of_a_record_looks_at_what_that_reads(tmp_path: Path) -> None:
+    (tmp_path / "things.yml").write_text(
+        """
+rule_files: [../rules/things.yml]
+tests:
+  - promql_expr_test: [{expr: 'round(job:up:min)', exp_samples: [{labels: '{}', value: 1}]}]
+"""
+    )
+    found = untested_in((GROUP,), tmp_path, [])
+    assert [each.split(": ")[1] for each in found] == ["alert ThingsGone"]
+
+
+def test_an_alert_is_shown_where_a_test_asks_when_it_fires(tmp_path: Path) -> None:
+    fires = """'ALERTS{alertname="ThingsGone",alertstate="firing"}'"""
+    (tmp_path / "things.yml").write_text(
+        f"""
+rule_files: [../rules/things.yml]
+tests:
+  - promql_expr_test:
+      - {{expr: 'job:up:min - job:up:count', exp_samples: [{{labels: '{{}}', value: 1}}]}}
+      - {{expr: {fires}, exp_samples: []}}
+      - {{expr: {fires}, exp_samples: [{{labels: '{{}}', value: 1}}]}}
+"""
+    )
+    assert untested_in((GROUP,), tmp_path, []) == []
 
 
 def test_no_signal_names_a_metric_as_text() -> None:

@@ -1,11 +1,16 @@
 """Mutants are made where the issue wants them, and killed by a test that looks."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from prometheus_tools.mutation import Mutant, is_killed, mutants, survivors
+from prometheus_tools import promtool
+from prometheus_tools.mutated import World, noticed
+from prometheus_tools.mutation import Mutant, mutants
+from prometheus_tools.rule_test_worlds import worlds_of
 
 EXPR = 'sum by (job, route) (rate(x_total{a="b",c=~"d|e"}[5m])) > 0.2 and on (job) up == 1'
 RULES = {
@@ -44,29 +49,25 @@ TEST = {
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """A rule file and its test, of which the test is careless about some things."""
-    rules, tests = tmp_path / "rules", tmp_path / "tests"
-    rules.mkdir()
-    tests.mkdir()
-    (rules / "things.yml").write_text(yaml.safe_dump(RULES, sort_keys=False))
-    (tests / "things.yml").write_text(yaml.safe_dump(TEST, sort_keys=False))
-    return rules, tests
+def world(tmp_path: Path) -> World:
+    """A test that is careless about some things."""
+    (tmp_path / "things.yml").write_text(yaml.safe_dump(TEST, sort_keys=False))
+    (one,) = worlds_of(tmp_path)
+    return one
 
 
-def expressions(tmp_path: Path, expr: str) -> dict[str, str]:
-    """The mutants of one expression, by their change."""
-    file = tmp_path / "one.yml"
+def changes(some: Iterable[Mutant]) -> set[str]:
+    return {f"{mutant.rule}: {mutant.change}" for mutant in some}
+
+
+def expressions(expr: str) -> list[str]:
+    """The mutants of one expression."""
     rule = {"record": "one", "expr": expr}
-    file.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
-    return {
-        mutant.change: yaml.safe_load(mutant.rules)["groups"][0]["rules"][0]["expr"]
-        for mutant in mutants(file)
-    }
+    return [each.value for each in mutants("one", {"groups": [{"name": "g", "rules": [rule]}]})]
 
 
-def test_every_kind_of_change_is_made(tmp_path: Path) -> None:
-    found = set(expressions(tmp_path, EXPR).values())
+def test_every_kind_of_change_is_made() -> None:
+    found = expressions(EXPR)
     for old, new in (
         ("> 0.2", "< 0.2"),
         ("up == 1", "up != 1"),
@@ -86,9 +87,9 @@ def test_every_kind_of_change_is_made(tmp_path: Path) -> None:
     assert EXPR not in found
 
 
-def test_what_stands_in_quotes_and_names_is_left_alone(tmp_path: Path) -> None:
-    found = expressions(tmp_path, 'rate5m:x_2{a="> 5",b="by (c)"} > 7')
-    assert sorted(found.values()) == sorted(
+def test_what_stands_in_quotes_and_names_is_left_alone() -> None:
+    found = expressions('rate5m:x_2{a="> 5",b="by (c)"} > 7')
+    assert sorted(found) == sorted(
         [
             'rate5m:x_2{a="> 5",b="by (c)"} < 7',
             'rate5m:x_2{a="> 5",b="by (c)"} > 8',
@@ -99,38 +100,77 @@ def test_what_stands_in_quotes_and_names_is_left_alone(tmp_path: Path) -> None:
     )
 
 
-def test_a_test_that_looks_kills_and_one_that_does_not_lets_live(
-    folders: tuple[Path, Path],
-) -> None:
-    rules, tests = folders
-    told: list[tuple[int, int]] = []
-    alive = survivors(rules, tests, (), lambda done, every: told.append((done, every)))
-    every = list(mutants(rules / "things.yml"))
-    assert told[-1] == (len(every), len(every))
+def test_half_an_event_beside_a_whole_one_moves_by_an_event() -> None:
+    assert sorted(expressions("x >= 4.5")) == ["x < 4.5", "x >= 3.5", "x >= 5.5"]
+    assert sorted(expressions("x > 0.5")) == ["x < 0.5", "x > 0.475", "x > 0.525"]
+
+
+def test_what_a_test_looks_at_is_noticed_and_what_it_does_not_is_not(world: World) -> None:
+    every = list(mutants("things", RULES))
+    found = noticed(world, {"things": RULES}, every)
     # Firing at 5 minutes is all that is looked at: not from when on, nor from which value.
-    assert {str(mutant) for mutant in alive} == {
-        "things: job:x:rate5m: `[5m]` at 26 halved",
-        "things: ThingsFail: `1` at 15 becomes 0",
-        "things: ThingsFail: for 1m doubled",
-        "things: ThingsFail: for 1m halved",
+    assert changes(set(every) - found) == {
+        "job:x:rate5m: `[5m]` at 26 halved",
+        "ThingsFail (page): `1` at 15 becomes 0",
+        "ThingsFail (page): for 1m doubled",
+        "ThingsFail (page): for 1m halved",
     }
 
 
-def test_what_else_notices_is_asked_about_what_the_tests_let_live(
-    folders: tuple[Path, Path],
+def test_a_query_of_all_alerts_asks_each_mutant_of_those_that_it_changes(world: World) -> None:
+    every = list(mutants("things", RULES))
+    asking = replace(world, alerts=(), queries=[('count(ALERTS{alertstate="firing"})', 240)])
+    # It fires after 225 seconds: it takes that long until the rate is above 1 for a minute.
+    assert "ThingsFail (page): for 1m doubled" in changes(noticed(asking, {"things": RULES}, every))
+    of_another = replace(asking, queries=[('ALERTS{alertname="Other"}', 240)])
+    assert noticed(of_another, {"things": RULES}, every) == set()
+
+
+def test_a_world_that_gives_a_record_says_nothing_of_how_it_is_made(world: World) -> None:
+    given = [{"series": 'job:x:rate5m{job="a"}', "values": "2x40"}]
+    some = [each for each in mutants("things", RULES) if each.position == 0]
+    giving = replace(world, test={"interval": "15s", "input_series": given})
+    assert some
+    assert noticed(giving, {"things": RULES}, some) == set()
+
+
+def test_a_mutant_that_can_not_be_evaluated_is_noticed(world: World) -> None:
+    """Prometheus refuses it itself: two series match one. The others are evaluated all the same."""
+    expr = "rate(x_total[5m]) * on (job, instance) group_left () up"
+    rules = {"groups": [{"name": "things", "rules": [{"record": "job:x:rate5m", "expr": expr}]}]}
+    inputs = [
+        {"series": f'{name}{{job="a",instance="{instance}"}}', "values": "0+30x40"}
+        for name in ("x_total", "up")
+        for instance in "bc"
+    ]
+    asking = replace(
+        world,
+        test={"interval": "15s", "input_series": inputs},
+        alerts=(),
+        queries=[("job:x:rate5m", 300)],
+    )
+    every = list(mutants("things", rules))
+    left = set(every) - noticed(asking, {"things": rules}, every)
+    # All are of one job.
+    assert {mutant.change for mutant in left} == {"on (job, instance) at 20 without job"}
+
+
+def test_what_is_known_is_not_evaluated_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    every = list(mutants("things", RULES))
+    cache = tmp_path / "known"
+    first = noticed(world, {"things": RULES}, every, cache)
 
-    def notice(mutant: Mutant) -> bool:
-        asked.append(mutant.change)
-        return mutant.change.startswith("for")
+    def never(*_: object) -> None:
+        pytest.fail("promtool runs again")
 
-    alive = survivors(*folders, notice=notice)
-    assert len(asked) == 4
-    assert [each for each in alive if each.change.startswith("for")] == []
-    assert len(alive) == 2
+    monkeypatch.setattr(promtool, "said", never)
+    assert noticed(world, {"things": RULES}, every, cache) == first
 
 
-def test_a_file_that_no_test_loads_lets_everything_live(folders: tuple[Path, Path]) -> None:
-    _, tests = folders
-    assert not is_killed(Mutant("other", "rule", "change", "groups: []"), tests)
+def test_a_world_that_loads_other_rules_notices_nothing(world: World) -> None:
+    other = {"groups": [{"name": "other", "rules": [{"record": "a:b:c", "expr": "y > 1"}]}]}
+    every = list(mutants("other", other))
+    assert every
+    assert noticed(world, {"things": RULES, "other": other}, every) == set()

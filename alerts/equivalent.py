@@ -1,0 +1,28 @@
+"""Mutants that change nothing which can be, each with the reason."""
+
+import re
+
+from prometheus_tools.mutation import Mutant
+
+_OTHER_SIDE = (
+    "the other side of the division or of the `and` has the same labels and selects by the same "
+    "matcher: what is added on one side finds no partner"
+)
+_RECORDED = r"job_instance\S*:node_(filesystem_(avail|files_free)|memory_available|cpu_busy)\S*"
+_WRITABLE = r"job_instance_device_mountpoint:node_filesystem_full:seconds_left"
+_CLOCK = r"job_instance:node_clock_difference_seconds:abs"
+
+_REASONS = {
+    rf'node: ({_RECORDED}|{_WRITABLE}|{_CLOCK}): .* without job="node"': _OTHER_SIDE,
+    rf"node: {_WRITABLE}: .* without (fstype|mountpoint)!~.*": _OTHER_SIDE,
+    r"arrivals: SMSMissing \(page\): `0\.5` at \d+ becomes 0\.(525|475)": (
+        "weeks that are known are counted: there is none between 0 and 1"
+    ),
+}
+"""Why no test can notice mutants, by an expression for them in words."""
+
+
+def reason(mutant: Mutant) -> str:
+    """Why nothing can notice the mutant; empty where something has to."""
+    said = str(mutant)
+    return next((why for words, why in _REASONS.items() if re.fullmatch(words, said)), "")
