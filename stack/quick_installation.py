@@ -1,4 +1,4 @@
-"""Installs what a list of requirements pins, where uv is on the list: by uv, in a sixth of pip's time.
+"""Installs a list of requirements by uv, where uv is on the list: in a sixth of pip's time.
 
 The Makefile lets pip install the same list after it. So whatever stops this, an index that only
 pip can reach for example, costs time and nothing else: pip installs the rest, or says why it can't.

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 from sqlalchemy import func, select
 
 from app.core.database import Database
 from app.models import EscalationEvent, PaymentPlanAttempt, WorkflowInstance, WorkflowStatus
-from tests.length import LONG
+from tests.length import LONG, only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.test_services.test_rollups.conftest import database_at
@@ -90,6 +91,12 @@ async def compared(
             return before, said
 
 
+@pytest.mark.parametrize(
+    "database_url",
+    # A killed worker's counts on SQLite: test_rollups/test_processes.py, test_workers.py.
+    [pytest.param("sqlite", marks=only_long), "postgresql"],
+    indirect=True,
+)
 async def test_no_kill_loses_a_count_or_counts_twice(
     tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
 ) -> None:

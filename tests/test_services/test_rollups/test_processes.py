@@ -19,7 +19,7 @@ from tests.test_services.test_rollups.conftest import METRICS, Writer
 from tests.test_services.test_rollups.test_writing import stored
 from tests.waiting import eventually, until
 
-WORKERS, EVENTS = (4, 25_000) if LONG else (2, 1_600)
+WORKERS, EVENTS = (4, 25_000) if LONG else (2, 800)
 DAY = 86400
 
 
