@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from asgi_observability import correlation
 from asgi_observability.log_query.filters import Filters
 from asgi_observability.log_query.query import Line
 from tests.free_port import free_port

@@ -58,6 +58,7 @@ async def test_a_service_whose_postgresql_hangs_waits_says_so_and_serves_again(
         "ORCHESTRATOR_DATABASE_TIMEOUT_SECONDS": "1",
         "ORCHESTRATOR_WORKERS": "2",
         "ORCHESTRATOR_PORT": str(port),
+        "ORCHESTRATOR_METRICS_ACCESS__OPEN_ON_LOOPBACK": "true",
         **{f"ORCHESTRATOR_{name}_URL": upstreams.url for name in UPSTREAMS},
     }
     async with (
