@@ -68,7 +68,9 @@ async def test_a_service_whose_postgresql_hangs_waits_says_so_and_serves_again(
         with stopped(folder):
             command = [sys.executable, "-m", "app"]
             process = await stack.enter_async_context(running(command, ROOT, log, variables))
-            await until(lambda: "the database does not answer in time" in log.read_text())
+            await until(
+                lambda: "the database does not answer in time" in log.read_text(), seconds=300
+            )
             assert "ORCHESTRATOR_DATABASE_URL" in log.read_text()
         await answers(process, client, "/health", log)
         await until(lambda: len(workers()) == 2)
@@ -90,7 +92,7 @@ async def _a_killed_worker_does_not_end_the_service(
     with stopped(folder):
         victim = min(workers())
         psutil.Process(victim).kill()
-        await until(lambda: '"database_awaited"' in said())
+        await until(lambda: '"database_awaited"' in said(), seconds=300)
         assert "does not answer in time" in said()
         assert len(workers()) == 2
         assert victim not in workers()
@@ -103,7 +105,7 @@ async def _a_killed_worker_does_not_end_the_service(
         assert answer.status_code == 503
         error = answer.json()["error"]["message"]
         assert error == "the database does not answer in time; try again"
-    await until(lambda: '"database_answered"' in said())
+    await until(lambda: '"database_answered"' in said(), seconds=300)
     await eventually(lambda: served(client, 2))
     assert len(workers()) == 2
 
@@ -118,7 +120,7 @@ async def _a_newer_schema_ends_the_service_in_words(
     await connection.close()
     with stopped(folder):
         psutil.Process(min(workers())).kill()
-        await until(lambda: '"database_awaited"' in said())
+        await until(lambda: '"database_awaited"' in said(), seconds=300)
     assert await process.wait() == 3
     assert '"start_refused"' in said()
     assert "the schema is at revision later, which this release doesn't know" in said()
