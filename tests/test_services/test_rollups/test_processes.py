@@ -14,6 +14,7 @@ from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import COARSE
 from app.services.rollups.totals import Totals
 from tests.length import LONG
+from tests.not_empty import not_empty
 from tests.project import ROOT
 from tests.test_services.test_rollups.conftest import METRICS, Writer
 from tests.test_services.test_rollups.test_writing import stored
@@ -63,7 +64,7 @@ async def test_events_are_counted_exactly_while_they_are_read(
     reader = Writer(database, "reader", RollupSettings())
     await reader.rollups.flush()
     expected = 0
-    for restart, workers in enumerate(WORKERS):
+    for restart, workers in not_empty(enumerate(WORKERS)):
         expected += workers * EVENTS
         outputs = [tmp_path / f"{restart}-{number}" for number in range(workers)]
         processes = [
