@@ -162,6 +162,7 @@ $(VENV)/python:
 # Each holds everything of the one before it.
 $(VENV)/stack $(VENV)/preview $(VENV)/dev: $(VENV)/%: $(VENV)/python requirements/%.txt
 	@$(refuse_early)
+	@$(RUN) -B -m stack.quick_installation requirements/$*.txt || true
 	@set -o pipefail; \
 	  PIP_USER=0 $(RUN) -m pip install --disable-pip-version-check --progress-bar off --no-compile \
 	    --no-deps --require-hashes -r requirements/$*.txt \

@@ -14,12 +14,6 @@ def _processes(folder: Path) -> list[psutil.Process]:
     return [postmaster, *postmaster.children(recursive=True)]
 
 
-def resume(folder: Path) -> None:
-    """Let the server go on before the end of the block."""
-    for process in reversed(_processes(folder)):
-        process.resume()
-
-
 @contextmanager
 def stopped(folder: Path) -> Iterator[None]:
     """The server of the data ``folder`` stands still within the block, with all its backends."""

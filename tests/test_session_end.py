@@ -10,6 +10,7 @@ from signal import Signals
 import psutil
 import pytest
 
+from tests.length import only_long
 from tests.project import ROOT
 from tests.waiting import until
 
@@ -83,7 +84,7 @@ def test_what_one_has_sent_is_looked_for_in_the_logs_of_the_other(tmp_path: Path
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+@pytest.mark.parametrize("workers", [pytest.param("-n0", marks=only_long), "-n1"])
 def test_a_run_has_temporary_folders_of_its_own_and_deletes_them_when_green(
     tmp_path: Path, workers: str
 ) -> None:
@@ -109,8 +110,15 @@ def test_the_temporary_folder_that_is_given_is_used_and_kept(tmp_path: Path) -> 
     assert given.is_dir()
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n1"])
-@pytest.mark.parametrize("signal", [Signals.SIGTERM, Signals.SIGKILL])
+@pytest.mark.parametrize(
+    ("signal", "workers"),
+    [
+        (Signals.SIGTERM, "-n0"),
+        pytest.param(Signals.SIGTERM, "-n1", marks=only_long),
+        pytest.param(Signals.SIGKILL, "-n0", marks=only_long),
+        (Signals.SIGKILL, "-n1"),
+    ],
+)
 async def test_what_a_killed_run_has_started_ends(
     tmp_path: Path, workers: str, signal: Signals
 ) -> None:

@@ -98,7 +98,7 @@ class Scenario:
 
     @property
     def is_long(self) -> bool:
-        """Whether it takes so much that `make test` leaves it to `make test-all`."""
+        """Whether it takes too much to be told again and again, as `make mutate` does."""
         instances = 1 if self.groups else sum(world.instances for world in self.worlds)
         return self.steps * instances > (LONG_STEPS if self.groups else COSTLY_STEPS)
 

@@ -4,6 +4,7 @@ Reading goes on when a disk is full, so only writes tell. Which worker a failed 
 chance; without a word to the others they would say that all is well.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class FailedWrites:
         if self._file is None:
             return self._reason
         try:
-            return self._file.read_text(encoding="utf-8")
+            return self._file.read_text(encoding="utf-8") or self._reason or "a write failed"
         except OSError:
             return None
 
@@ -29,8 +30,16 @@ class FailedWrites:
         """A write failed."""
         self._reason = reason
         if self._file is not None:
-            with suppress(OSError):
-                self._file.write_text(reason, encoding="utf-8")
+            # Others read it at any moment: it is there whole, or not at all.
+            whole = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+            try:
+                whole.write_text(reason, encoding="utf-8")
+                whole.replace(self._file)
+            except OSError:
+                # Where nothing can be written, that it failed can be told and not why.
+                with suppress(OSError):
+                    whole.unlink(missing_ok=True)
+                    self._file.touch()
 
     def clear_if(self, reason: str) -> None:
         """What ``reason`` says is over."""

@@ -31,6 +31,9 @@ CHECKS = (
 EXAMPLES = 40 if LONG else 3
 PHASES = "examples,coverage,fuzzing" if LONG else "examples,coverage"
 """Each bound and each wrong type in turn, and in the long form whatever comes to mind as well."""
+LEFT_OUT = () if LONG else ("get",)
+"""Questions have few parameters, which the test after this one gives odd values; bodies have many
+fields."""
 TOKEN = "all-0123456789abcdef"
 ENDLESS = "/orchestrate/metrics/stream"
 TALKS_TO_OTHERS = "/health/dependencies"
@@ -44,6 +47,7 @@ def fuzz(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
         [
             *(script, "run", f"{url}/openapi.json"),
             f"--exclude-path={ENDLESS}",
+            *(f"--exclude-method={method.upper()}" for method in LEFT_OUT),
             f"--checks={','.join(CHECKS)}",
             f"--max-examples={EXAMPLES}",
             f"--phases={PHASES}",
@@ -68,12 +72,19 @@ async def test_whatever_is_asked(tmp_path: Path, upstreams: ScriptedUpstreams) -
     }
     async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as client:
         document = (await client.get("/openapi.json")).json()
-        count = len(list(operations(document)))
+        count = len(
+            [
+                path
+                for path, method, _ in operations(document)
+                if method not in LEFT_OUT and path != ENDLESS
+            ]
+        )
         done = await asyncio.to_thread(fuzz, str(client.base_url), tmp_path)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert f"{count - 1} selected" in done.stdout or f"Selected: {count - 1}" in done.stdout, (
-        done.stdout[:1500]
-    )
+    assert count > 4
+    assert f"{count} selected" in done.stdout or f"Selected: {count}" in done.stdout, done.stdout[
+        :1500
+    ]
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from asgi_observability.log_query.files import find_files
 from asgi_observability.log_query.filters import Filters
@@ -37,10 +38,14 @@ class Observed:
             return query.lines(None)
 
 
-@pytest.fixture
-async def observed(tmp_path: Path) -> AsyncIterator[Observed]:
-    """The orchestrator on top of the simulator, without simulated traffic."""
-    async with processes(tmp_path, traffic_per_minute=0) as both:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
+    """The orchestrator on top of the simulator, without simulated traffic.
+
+    One for all: to start both takes longer than what is looked at. Each test sends texts with
+    numbers of its own, and looks at these.
+    """
+    async with processes(tmp_path_factory.mktemp("observed"), traffic_per_minute=0) as both:
         yield both
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import textwrap
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from app.core.database_errors import DatabaseSilentError
 from app.migrations import BUSINESS, ROLLUPS, History, SchemaError, upgrade
-from tests.length import LONG, only_long
+from tests.length import only_long
 from tests.not_empty import not_empty
 from tests.programs import running
 from tests.project import ROOT
@@ -32,8 +33,8 @@ from tests.test_migrations.databases import (
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
 
-AT_ONCE = 3 if LONG else 2
-"""Processes that upgrade one database."""
+AT_ONCE = 3
+"""Starts that upgrade one database."""
 HISTORIES = {"business": BUSINESS, "rollups": ROLLUPS}
 
 
@@ -270,6 +271,13 @@ async def test_a_revision_that_loses_parents_is_not_kept(
     assert await content_of(address) == before
 
 
+async def test_of_starts_at_once_one_upgrades_and_the_others_wait(database_url: str) -> None:
+    await load(database_url, "business")
+    said = await asyncio.gather(*(upgraded(database_url, BUSINESS) for _ in range(AT_ONCE)))
+    assert sorted(map(str, chain(*said))) == ["None"] * (AT_ONCE - 1) + ["baseline"]
+
+
+@only_long
 async def test_of_workers_that_start_at_once_one_upgrades_and_the_others_wait(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from prometheus_tools.toolchain import (
     versions,
 )
 from prometheus_tools.toolchain.tool import LTS, OPTIONAL, NotAvailableError, tool_at
+from tests.length import only_long
 from tests.release_server import Releases, script, served
 
 SOURCES = """\
@@ -403,6 +404,7 @@ class TestGoModules:
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="the packages route needs apt")
+@only_long
 def test_the_packages_are_unpacked_and_the_system_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 """An operator who allows a replica so many connections to PostgreSQL sees no more of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -15,15 +17,10 @@ from tests.upstreams import ScriptedUpstreams
 MESSAGES = 30
 
 
-@pytest.mark.parametrize(("workers", "allowed"), [pytest.param(1, 3, marks=only_long), (2, 6)])
-async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
-    postgresql_url: str,
-    upstreams: ScriptedUpstreams,
-    tmp_path: Path,
-    workers: int,
-    allowed: int,
-) -> None:
-    other = await asyncpg.connect(postgresql_url)
+@asynccontextmanager
+async def watched_connections(database_url: str) -> AsyncIterator[list[int]]:
+    """How many connections to PostgreSQL there were, again and again."""
+    other = await asyncpg.connect(database_url)
     opened: list[int] = []
 
     async def watch() -> None:
@@ -38,6 +35,25 @@ async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
             )
             await asyncio.sleep(0.05)
 
+    watching = asyncio.create_task(watch())
+    try:
+        yield opened
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+        await other.close()
+
+
+# In the short form test_exactness.py watches two workers.
+@only_long
+@pytest.mark.parametrize(("workers", "allowed"), [(1, 3), (2, 6)])
+async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
+    postgresql_url: str,
+    upstreams: ScriptedUpstreams,
+    tmp_path: Path,
+    workers: int,
+    allowed: int,
+) -> None:
     async def receive(client: httpx.AsyncClient, number: int) -> None:
         answer = await client.post("/orchestrate/sms-received", json=sms(number))
         assert answer.status_code == 200
@@ -53,15 +69,12 @@ async def test_all_workers_and_both_stores_stay_within_what_is_allowed(
         "METRICS_ACCESS__CACHE_SECONDS": "0.000001",
     }
     log = tmp_path / "log"
-    async with serving_process(
-        log, upstreams.url, postgresql_url, workers=workers, **limits
-    ) as client:
-        watching = asyncio.create_task(watch())
+    async with (
+        serving_process(log, upstreams.url, postgresql_url, workers=workers, **limits) as client,
+        watched_connections(postgresql_url) as opened,
+    ):
         await asyncio.gather(
             *(receive(client, number) for number in range(MESSAGES)),
             *(read(client) for _ in range(10)),
         )
-        watching.cancel()
-        await asyncio.wait([watching])
-    await other.close()
     assert workers <= max(opened) <= allowed

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 from sqlalchemy import func, select
 
+from app.core import catalogue
 from app.core.database import Database
 from app.models import EscalationEvent, PaymentPlanAttempt, WorkflowInstance, WorkflowStatus
-from tests.length import LONG
+from tests.exposed import summed
+from tests.length import LONG, only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.test_services.test_rollups.conftest import database_at
-from tests.test_services.test_workers import workers
+from tests.test_services.test_workers import CLOSED, workers
 from tests.upstreams import ScriptedUpstreams
-from tests.waiting import until
+from tests.waiting import eventually, until
 
 KILLS, WORKERS = (50, 4) if LONG else (1, 2)
 AT_A_TIME, PAUSE_SECONDS = (20, 0) if LONG else (10, 0.2)
@@ -90,6 +93,12 @@ async def compared(
             return before, said
 
 
+@pytest.mark.parametrize(
+    "database_url",
+    # A killed worker's counts on SQLite: test_rollups/test_processes.py, test_workers.py.
+    [pytest.param("sqlite", marks=only_long), "postgresql"],
+    indirect=True,
+)
 async def test_no_kill_loses_a_count_or_counts_twice(
     tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
 ) -> None:
@@ -103,16 +112,26 @@ async def test_no_kill_loses_a_count_or_counts_twice(
         METRICS_ACCESS__CACHE_SECONDS="0.000001",
     ) as client:
         load = Load(client)
+
+        async def all_workers_show() -> bool:
+            state = catalogue.CIRCUIT_BREAKER_STATE.name
+            return await summed(client, state, **CLOSED) == len(workers()) == WORKERS
+
+        await eventually(all_workers_show)
         for _ in range(KILLS):
             load.stopped, sent = False, load.sent
             tenants = [asyncio.create_task(load.text()) for _ in range(AT_A_TIME)]
             more = chosen.randrange(AT_A_TIME, 5 * AT_A_TIME)
             await until(lambda: load.sent >= sent + more, 300)  # noqa: B023 - asked at once
+            cpu = await summed(client, catalogue.PROCESS_CPU.name)
             psutil.Process(chosen.choice(sorted(workers()))).kill()
             await until(lambda: len(workers()) == WORKERS, 300)
             load.stopped = True
             await asyncio.gather(*tenants)
             in_tables, said = await compared(database, client)
             assert said == in_tables
+            # The dead one's gauges are not added to the living ones'; what it has used stays.
+            await eventually(all_workers_show)
+            assert await summed(client, catalogue.PROCESS_CPU.name) >= cpu
         print(f"{KILLS} kills, {load.sent} texts sent: {said}")
     await database.close()

@@ -7,6 +7,7 @@ import pytest
 
 from app.core import catalogue
 from tests.exposed import summed
+from tests.length import only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
@@ -29,6 +30,8 @@ def _serves(process: psutil.Process) -> bool:
         return False
 
 
+# With what tenants send meanwhile it is in test_killed.py; counts alone in test_several_workers.py.
+@only_long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_killed_worker_takes_its_gauges_along_and_leaves_its_counts(
     tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams

@@ -284,7 +284,7 @@ def test_fewer_samples_count_the_same() -> None:
 
 def test_whenever_calls_are_counted_their_buckets_are_too() -> None:
     """Else a share of both, where one of them begins, would take all calls for slow ones."""
-    past = replace(five_weeks(END), seed=1, duration=timedelta(days=35 if LONG else 10))
+    past = replace(five_weeks(END), seed=1, duration=timedelta(days=35 if LONG else 4))
     counted: dict[str, dict[str, str]] = defaultdict(dict)
     within: dict[str, dict[str, str]] = defaultdict(dict)
     for line in text_of(past).splitlines():

@@ -23,6 +23,7 @@ from stack.backend import StackError
 from stack.history.__main__ import main
 from stack.history.due import MAKING, is_due, is_wanted
 from stack.history.filling import fill
+from tests.length import only_long
 from tests.not_empty import not_empty
 from tests.project import ROOT, command_line
 
@@ -44,6 +45,10 @@ _DAY_BEGAN = _END - 23 * 3600
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Prometheus that has got thirty hours."""
     folder = tmp_path_factory.mktemp("prometheus")
+    # What one leaves behind that was killed, and could not tidy up.
+    (folder / MAKING / "storage").mkdir(parents=True)
+    (folder / MAKING / "history.om").write_text("half of it")
+    assert is_due(folder)
     fill(folder, PAST)
     return folder
 
@@ -80,17 +85,11 @@ def test_its_blocks_do_not_overlap(data: Path) -> None:
     assert not is_due(data)
 
 
-def test_the_same_end_and_seed_make_the_same_bytes_also_after_one_was_killed(
-    tmp_path: Path,
-) -> None:
+@only_long
+def test_the_same_end_and_seed_make_the_same_bytes(tmp_path: Path) -> None:
     past = Past(END, duration=timedelta(hours=1), targets=TARGETS)
-    one, killed = tmp_path / "one", tmp_path / "killed"
-    # What it leaves behind when it can't tidy up.
-    (killed / MAKING / "storage").mkdir(parents=True)
-    (killed / MAKING / "history.om").write_text("half of it")
-    assert is_due(killed)
     made = []
-    for folder in (one, killed):
+    for folder in (tmp_path / "one", tmp_path / "other"):
         fill(folder, past)
         (block,) = blocks.blocks_in(folder)
         assert contents(folder) == {block.name}

@@ -11,6 +11,7 @@ from alerts.exporters import SYNTHETIC_HISTORY
 from alerts.signals import seasonality, slo, throughput
 from app.core.catalogue import SMS_RECEIVED
 from prometheus_tools.api import PrometheusAPI
+from tests.length import only_long
 from tests.test_stack import short_waits
 from tests.test_stack.native_stack import QUICK, Stack
 from tests.test_stack.panel_queries import PanelQueries
@@ -20,6 +21,10 @@ DAY = 86400
 DASHBOARDS = {
     file.stem: json.loads(file.read_text()) for file in sorted(paths.DASHBOARDS.glob("*.json"))
 }
+
+
+# Five weeks, and every panel over them, take more of the processors than any other test.
+pytestmark = only_long
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,14 @@ from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import COARSE
 from app.services.rollups.totals import Totals
 from tests.length import LONG
+from tests.not_empty import not_empty
 from tests.project import ROOT
 from tests.test_services.test_rollups.conftest import METRICS, Writer
 from tests.test_services.test_rollups.test_writing import stored
 from tests.waiting import eventually, until
 
-WORKERS, EVENTS = (4, 25_000) if LONG else (2, 1_600)
+WORKERS, EVENTS = ((4, 4), 12_500) if LONG else ((2, 1), 400)
+"""How many count before a restart and after it, and how much each of them."""
 DAY = 86400
 
 
@@ -61,22 +63,23 @@ async def test_events_are_counted_exactly_while_they_are_read(
 ) -> None:
     reader = Writer(database, "reader", RollupSettings())
     await reader.rollups.flush()
-    for restart in (1, 2):
-        outputs = [tmp_path / f"{restart}-{number}" for number in range(WORKERS)]
+    expected = 0
+    for restart, workers in not_empty(enumerate(WORKERS)):
+        expected += workers * EVENTS
+        outputs = [tmp_path / f"{restart}-{number}" for number in range(workers)]
         processes = [
-            started(database_url, f"{restart}-{n}", EVENTS // 2, output)
+            started(database_url, f"{restart}-{n}", EVENTS, output)
             for n, output in enumerate(outputs)
         ]
         seen = 0
         while any(process.poll() is None for process in processes):
             now = await everything(reader)
-            assert seen <= now <= restart * WORKERS * EVENTS // 2
+            assert seen <= now <= expected
             seen = now
             await asyncio.sleep(0.3 if LONG else 0.6)
-        assert [process.returncode for process in processes] == [0] * WORKERS, [
+        assert [process.returncode for process in processes] == [0] * workers, [
             output.read_text()[-500:] for output in outputs
         ]
-        expected = restart * WORKERS * EVENTS // 2
         assert await everything(reader) == expected
         assert {await stored(database, r) for r in RESOLUTIONS} == {expected}
 
