@@ -81,7 +81,7 @@ class Exchange:
                 self._layer.count_error()
             return self._send(message)
         # With a path, the server sends the file, all of it.
-        if kind in _BODY and not message.get("more_body") or kind == "http.response.pathsend":
+        if (kind in _BODY and not message.get("more_body")) or kind == "http.response.pathsend":
             return self._send_last(message)
         if kind == "http.response.body" and not self._is_stream:
             self._goes_on(message)
