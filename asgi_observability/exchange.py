@@ -6,6 +6,7 @@ logged of it is `asgi_observability.middleware`'s.
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -31,27 +32,27 @@ PATIENCE_SECONDS = 0.1
 """A client that has waited this long may have left: it is looked for before it is answered."""
 
 
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class Exchange:
     """One HTTP request on its way through the application; `begun` makes it."""
 
-    __slots__ = (
-        "_began",
-        "_first_at",
-        "_has_left",
-        "_headers",
-        "_is_stream",
-        "_layer",
-        "_own",
-        "_receive",
-        "_send",
-        "_unread",
-        "is_over",
-        "path",
-        "root_path",
-        "route",
-        "scope",
-        "status",
-    )
+    scope: Scope
+    path: str
+    root_path: str
+    """As it came in: Starlette before 0.33 changes both in the scope for what is mounted."""
+    status: int
+    route: str
+    is_over: bool
+    _layer: "ObservabilityMiddleware"
+    _receive: Receive
+    _send: Send
+    _own: Header
+    _began: float
+    _first_at: float
+    _headers: Iterable[Header]
+    _unread: Message | None
+    _has_left: bool
+    _is_stream: bool
 
     async def receive(self) -> Message:
         """What the server has of the request; the application calls it."""
@@ -222,20 +223,19 @@ def begun(
     A function, for the interpreter enters ``__init__`` the long way round.
     """
     exchange = Exchange()
-    exchange._began = perf_counter()
+    exchange.scope = scope
+    exchange.path = scope["path"]
+    exchange.root_path = scope.get("root_path", "")
+    exchange.status = 0
     exchange._layer = layer
     exchange._receive = receive
     exchange._send = send
     exchange._own = own
     exchange._first_at = 0.0
-    exchange._has_left = exchange._is_stream = exchange.is_over = False
-    exchange._unread = None
     exchange._headers = ()
-    exchange.status = 0
-    exchange.scope = scope
-    # Versions of Starlette before 0.33 change these in the scope for what is mounted.
-    exchange.path = scope["path"]
-    exchange.root_path = scope.get("root_path", "")
+    exchange._unread = None
+    exchange._has_left = exchange._is_stream = exchange.is_over = False
+    exchange._began = perf_counter()
     return exchange
 
 
