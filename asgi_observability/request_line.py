@@ -17,7 +17,7 @@ from asgi_observability.event import Event
 from asgi_observability.levels import standard_name
 from asgi_observability.log_sampling import weight
 from asgi_observability.logger import NamedLogger
-from asgi_observability.pipeline import MAX_LINE_BYTES, Pipeline, is_urgent
+from asgi_observability.pipeline import MAX_LINE_BYTES, MICROSECOND, SECOND, Pipeline, is_urgent
 
 _WITH_ID = b'{"timestamp":"%b.%bZ%b,"correlation_id":"%b"%b%b}\n'
 _REST_BYTES = 400
@@ -80,18 +80,18 @@ class RequestLine:
             return
         digits = b"%d" % time_ns()
         second, stamp = pipeline.stamp
-        if digits[:-9] != second:
-            stamp = pipeline.stamp_of(digits[:-9])
+        if digits[SECOND] != second:
+            stamp = pipeline.stamp_of(digits[SECOND])
         tenths = int(seconds * 10_000 + 0.5)
         took = _TENTHS[tenths] if tenths < _MANY_TENTHS else b"%.1f" % (seconds * 1000)
         known = context.only_id
         if known and self._put:
-            line = _WITH_ID % (stamp, digits[-9:-3], self._head, known, self._tail, took)
+            line = _WITH_ID % (stamp, digits[MICROSECOND], self._head, known, self._tail, took)
             self._counted[self._level_name] += 1
             self._put(line, self._is_urgent)
             return
         whose = context.fields
-        line = _WITH_FIELDS % (stamp, digits[-9:-3], self._head, whose, self._tail, took)
+        line = _WITH_FIELDS % (stamp, digits[MICROSECOND], self._head, whose, self._tail, took)
         pipeline.write(line, self._level)
 
     def _prepare(self, pipeline: Pipeline) -> None:
