@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from asgi_observability import catalogue, correlation, option_values
 from asgi_observability.correlation import Strategy
@@ -125,6 +124,8 @@ def observe(
     if scrape:
         routes.add(scrape, scrape.path_format)
     layer = _Layer(
+        # Bound here, and not looked up at each request.
+        type(app).__call__.__get__(app),
         observability,
         Correlation(observability.instruments, header, id_generator, id_validator),
         routes,
@@ -143,6 +144,7 @@ class _Layer(ObservabilityMiddleware):
 
     def __init__(
         self,
+        app: ASGIApp,
         observability: Observability,
         correlating: Correlation,
         routes: Routes,
@@ -152,7 +154,7 @@ class _Layer(ObservabilityMiddleware):
         quiet: Iterable[str],
     ) -> None:
         super().__init__(
-            _nothing_yet,
+            app,
             observability.instruments,
             correlating=correlating,
             routes=routes,
@@ -164,10 +166,6 @@ class _Layer(ObservabilityMiddleware):
         self._observability = observability
         self.lifetime = self._lifetime = Lifetime(self._running)
         self.own_path = scrape.path_format if scrape else None
-
-    def around(self, app: ASGIApp) -> None:
-        """Have ``app`` within."""
-        self.app = app
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -192,10 +190,6 @@ class _Layer(ObservabilityMiddleware):
         return self._lifetime.lifespan()
 
 
-async def _nothing_yet(scope: Scope, receive: Receive, send: Send) -> None:
-    raise RuntimeError("nothing is observed yet")
-
-
 def _build_in(app: Starlette, layer: _Layer) -> None:
     """Let ``app`` be called through ``layer``, outside of whatever its middleware is.
 
@@ -203,16 +197,11 @@ def _build_in(app: Starlette, layer: _Layer) -> None:
     there. So it stays as it is, and the class of this one object gets another `__call__`.
     """
     its_class = type(app)
-    layer.around(partial(its_class.__call__, app))
-
-    async def __call__(self: Starlette, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
-        # FastAPI does the same next; a request is looked at before.
-        if root_path := getattr(self, "root_path", ""):
-            scope["root_path"] = root_path
-        await layer(scope, receive, send)
-
     named = {"__module__": its_class.__module__, "__qualname__": its_class.__qualname__}
-    app.__class__ = type(its_class.__name__, (its_class,), {"__call__": __call__, **named})
+    if not hasattr(app, "root_path"):
+        named["root_path"] = ""
+    own = {"__call__": layer.observed, **named}
+    app.__class__ = type(its_class.__name__, (its_class,), own)
 
 
 def _check(app: Starlette) -> None:

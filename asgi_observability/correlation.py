@@ -50,6 +50,9 @@ class Context:
     has another ID, such as a manager's who approves an answer. ``identifiers`` are safe to log.
     """
 
+    correlation_id: str
+    only_id: bytes
+    """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
     # One is made for every request: what most don't have is left to the class.
     traceparent = ""
     tracestate = ""
@@ -58,11 +61,6 @@ class Context:
     _span_trace = ""
     _fields: bytes | None = None
     _position: float | None = None
-
-    def __init__(self, correlation_id: str = "", only_id: bytes = b"") -> None:
-        self.correlation_id = correlation_id
-        self.only_id = only_id
-        """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
 
     def traced(self, traceparent: str, tracestate: str) -> Self:
         """The same, begun by a caller that is traced."""
@@ -73,7 +71,7 @@ class Context:
         self, correlation_id: str, request_id: str, identifiers: Mapping[str, str]
     ) -> "Context":
         """A context that goes on from this one."""
-        context = Context(correlation_id).traced(self.traceparent, self.tracestate)
+        context = context_of(correlation_id).traced(self.traceparent, self.tracestate)
         context._span_trace = self._span_trace
         context.request_id, context.identifiers = request_id, identifiers
         return context
@@ -151,7 +149,15 @@ class Context:
         return {name: value for name, value in values.items() if value}
 
 
-NO_CONTEXT = Context()
+def context_of(correlation_id: str, only_id: bytes = b"") -> Context:
+    """A context with this ID; a function, as the interpreter enters ``__init__`` the long way."""
+    context = Context()
+    context.correlation_id = correlation_id
+    context.only_id = only_id
+    return context
+
+
+NO_CONTEXT = context_of("")
 _header = HEADER
 _current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
 
@@ -196,7 +202,7 @@ def is_safe(offered: str) -> bool:
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:
     """Begin a new context for this task and what it starts."""
-    context = Context(correlation_id)
+    context = context_of(correlation_id)
     _current.set(context.traced(traceparent, tracestate) if traceparent else context)
 
 

@@ -5,8 +5,8 @@ logged of it is `asgi_observability.middleware`'s.
 """
 
 import asyncio
-from collections.abc import Iterable
-from operator import itemgetter
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -24,60 +24,35 @@ CLIENT_CLOSED_REQUEST = 499
 STOPPED = 503
 """Status recorded for a request that the server cancelled, as it does when it has to stop."""
 
-name_of = itemgetter(0)
-"""The name of a header, without a step of Python for each."""
+_BODY = frozenset({"http.response.body", "http.response.zerocopysend"})
+
+Header = tuple[bytes, bytes]
 
 PATIENCE_SECONDS = 0.1
 """A client that has waited this long may have left: it is looked for before it is answered."""
 
 
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class Exchange:
-    """One HTTP request on its way through the application."""
+    """One HTTP request on its way through the application; `begun` makes it."""
 
-    __slots__ = (
-        "_began",
-        "_first_at",
-        "_first_bytes",
-        "_has_left",
-        "_headers",
-        "_is_stream",
-        "_layer",
-        "_raw_id",
-        "_receive",
-        "_send",
-        "_unread",
-        "is_over",
-        "path",
-        "root_path",
-        "route",
-        "scope",
-        "status",
-    )
-
-    def __init__(
-        self,
-        layer: "ObservabilityMiddleware",
-        scope: Scope,
-        path: str,
-        root_path: str,
-        receive: Receive,
-        send: Send,
-        raw_id: bytes,
-    ) -> None:
-        self._began = perf_counter()
-        self._layer = layer
-        self._receive = receive
-        self._send = send
-        self._raw_id = raw_id
-        self._first_at = 0.0
-        self._has_left = self._is_stream = self.is_over = False
-        self._unread: Message | None = None
-        self._headers: Iterable[tuple[bytes, bytes]] = ()
-        self.status = 0
-        self.scope = scope
-        # Versions of Starlette before 0.33 change these in the scope for what is mounted.
-        self.path = path
-        self.root_path = root_path
+    scope: Scope
+    path: str
+    root_path: str
+    """As it came in: Starlette before 0.33 changes both in the scope for what is mounted."""
+    status: int
+    route: str
+    is_over: bool
+    _layer: "ObservabilityMiddleware"
+    _receive: Receive
+    _send: Send
+    _own: Header
+    _began: float
+    _first_at: float
+    _headers: Iterable[Header]
+    _unread: Message | None
+    _has_left: bool
+    _is_stream: bool
 
     async def receive(self) -> Message:
         """What the server has of the request; the application calls it."""
@@ -89,10 +64,12 @@ class Exchange:
             self._has_left = True
         return message
 
-    async def send(self, message: Message) -> None:
-        """Pass on a part of the response; the application calls it."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass on a part of the response; the application calls it, and awaits the server's send.
+
+        Only the last part is awaited here: nothing is done after the others.
+        """
         kind = message["type"]
-        seconds = None
         if kind == "http.response.start":
             try:
                 self.status = message["status"]
@@ -100,40 +77,34 @@ class Exchange:
                 if headers.__class__ is not list:
                     headers = list(headers)  # it may be read only once
                 self._headers = headers
-                own = self._layer.header
-                if own in map(name_of, headers):  # the application's own: ours takes its place
-                    headers = [header for header in headers if header[0] != own]
-                message["headers"] = [*headers, (own, self._raw_id)]
+                message["headers"] = answered(headers, self._own)
             except Exception:
                 self._layer.count_error()
-        elif kind == "http.response.body":
-            if not message.get("more_body"):
-                seconds = perf_counter() - self._began
-                if seconds > PATIENCE_SECONDS:
-                    self._has_taken_long()
-            elif not self._is_stream:
-                self._goes_on(message)
-        elif kind == "http.response.pathsend":
-            seconds = perf_counter() - self._began  # the server sends the file, all of it
-        elif kind == "http.response.zerocopysend" and not message.get("more_body"):
-            seconds = perf_counter() - self._began
+            return self._send(message)
+        # With a path, the server sends the file, all of it.
+        if (kind in _BODY and not message.get("more_body")) or kind == "http.response.pathsend":
+            return self._send_last(message)
+        if kind == "http.response.body" and not self._is_stream:
+            self._goes_on(message)
+        return self._send(message)
+
+    async def _send_last(self, message: Message) -> None:
+        seconds = perf_counter() - self._began
+        if seconds > PATIENCE_SECONDS and not self._has_left and not self._is_stream:
+            self._look_for_client()  # is anybody still there?
         try:
             await self._send(message)
         except OSError:  # what servers raise when nobody is there any more
             self._has_left = True
             raise
-        if seconds is not None and not self.is_over:
-            # Here and not when the application returns: background tasks come after it.
-            if self._is_stream or self._has_left:
-                self._ended(self.status, seconds)
-            else:
-                self.is_over = True
-                self._layer.record(self, self.status, seconds)
-
-    def _has_taken_long(self) -> None:
-        """See whether anybody is still there for the last part of the response."""
-        if not self._has_left and not self._is_stream:
-            self._look_for_client()
+        if self.is_over:
+            return
+        # Here and not when the application returns: background tasks come after it.
+        if self._is_stream or self._has_left:
+            self._ended(self.status, seconds)
+        else:
+            self.is_over = True
+            self._layer.record(self, self.status, seconds)
 
     def _goes_on(self, message: Message) -> None:
         """A part of the body that isn't the last: a stream, or a response in several pieces.
@@ -189,6 +160,8 @@ class Exchange:
 
     def failed(self, error: Exception) -> None:
         """The application raised ``error``."""
+        if isinstance(error, OSError) and self.status and not self.is_over and not self._has_left:
+            self._look_for_client()  # servers raise it when nobody is there any more
         if isinstance(error, ClientDisconnect) or (self._has_left and isinstance(error, OSError)):
             self._has_left = True
         else:
@@ -242,6 +215,40 @@ class Exchange:
             return
 
 
+def begun(
+    layer: "ObservabilityMiddleware", scope: Scope, receive: Receive, send: Send, own: Header
+) -> Exchange:
+    """The exchange that begins now.
+
+    A function, for the interpreter enters ``__init__`` the long way round.
+    """
+    exchange = Exchange()
+    exchange.scope = scope
+    exchange.path = scope["path"]
+    exchange.root_path = scope.get("root_path", "")
+    exchange.status = 0
+    exchange._layer = layer
+    exchange._receive = receive
+    exchange._send = send
+    exchange._own = own
+    exchange._first_at = 0.0
+    exchange._headers = ()
+    exchange._unread = None
+    exchange._has_left = exchange._is_stream = exchange.is_over = False
+    exchange._began = perf_counter()
+    return exchange
+
+
+def answered(headers: list[Header], own: Header) -> list[Header]:
+    """A response's ``headers`` with the ID, in place of one that the application put there."""
+    own_name = own[0]
+    for name, _ in headers:
+        if name == own_name:
+            headers = [header for header in headers if header[0] != own_name]
+            break
+    return [*headers, own]
+
+
 def _at_once(receive: Receive) -> Message | None:
     """What ``receive`` gives without waiting; None where it would wait."""
     coroutine = receive()
@@ -255,7 +262,7 @@ def _at_once(receive: Receive) -> Message | None:
     return None
 
 
-def _length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+def _length(headers: Iterable[Header]) -> int | None:
     for name, value in headers:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value)

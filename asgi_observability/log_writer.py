@@ -34,7 +34,11 @@ SETTLED_SECONDS = 1.0
 RESERVED_SHARE = 0.2
 """Of the queue, kept free for urgent lines."""
 
-BATCH_BYTES = 256 * 1024
+BATCH_LINES = 256
+"""How many lines are written at once."""
+
+CROWDED_BYTES = 256 * 1024
+"""With how many waiting, or half of the queue, the thread is woken before its time."""
 
 
 class DropReason(StrEnum):
@@ -84,7 +88,7 @@ class Writer:
         self.problem = ""
         self._limit = int(max_bytes * (1 - RESERVED_SHARE))
         self._urgent_limit = max_bytes
-        self._crowded = min(BATCH_BYTES, max_bytes // 2)
+        self._crowded = min(CROWDED_BYTES, max_bytes // 2)
         self._reopen = False
         self._closed = False
         self._begin()
@@ -259,23 +263,25 @@ class Writer:
 
     def _take(self) -> bool:
         """The next batch of lines; False when none waits."""
-        lines: list[bytes] = []
-        size = 0
-        while self._lines and size < BATCH_BYTES and not self._marks:
-            line = self._lines.popleft()
-            if isinstance(line, bytes):
-                lines.append(line)
-                size += len(line)
-            else:
-                self._marks.append(line)
-                if not lines:
-                    self._tell()
+        queue = self._lines
+        while queue:
+            taken = [queue.popleft() for _ in range(min(len(queue), BATCH_LINES))]
+            try:
+                self._batch = memoryview(self._joined(taken))
+            except MemoryError:
+                self.dropped += sum(isinstance(line, bytes) for line in taken)
+                raise
+            if self._batch:
+                return True
+            self._tell()
+        return False
+
+    def _joined(self, taken: "list[bytes | Wakeup]") -> bytes:
         try:
-            self._batch = memoryview(b"".join(lines))
-        except MemoryError:
-            self.dropped += len(lines)
-            raise
-        return bool(lines)
+            return b"".join(taken)  # type: ignore[arg-type]
+        except TypeError:  # somebody waits until the lines before are written
+            self._marks += [mark for mark in taken if isinstance(mark, Wakeup)]
+            return b"".join([line for line in taken if isinstance(line, bytes)])
 
     def _tell(self) -> None:
         """Release those who wait for what is written now."""

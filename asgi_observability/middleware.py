@@ -4,20 +4,20 @@ It stands outside of everything, the framework's own error handling included, be
 does an unhandled 500 still get its correlation ID and its count.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import cached_property, partial
 from sys import modules
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability import catalogue, correlation, tracing
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
-from asgi_observability.correlation import Context, Strategy
+from asgi_observability.correlation import Strategy, context_of
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
-from asgi_observability.exchange import Exchange, name_of
+from asgi_observability.exchange import Exchange, Header, begun
 from asgi_observability.instruments import Instruments
 from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
@@ -59,6 +59,15 @@ class Placed(Protocol):
     scope: Scope
     path: str
     root_path: str
+
+
+class Place(Protocol):
+    """What a server calls; it may have been put below a path."""
+
+    root_path: str
+
+
+Observed = Callable[[Any, Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class _Answer:
@@ -109,20 +118,25 @@ class Correlation:
             "tracestate": correlation.is_tracestate,
         }
 
-    def bind(self, scope: Scope) -> bytes:
-        """Begin the request's context, and tell ``scope`` the ID; gives it as a header's value.
+    def bind(self, scope: Scope) -> Header:
+        """Begin the request's context, and tell ``scope`` the ID; gives it as a header.
 
         What the application and its own middleware read is the same ID, under either name.
         """
         headers = scope["headers"]
-        # Most requests offer nothing: seen without a step of Python for each of their headers.
-        if self._names.isdisjoint(map(name_of, headers)):
-            correlation_id = str(self._new_id())
-            raw = correlation_id.encode()
-            # Where there are spans, each line may be in another.
-            correlation.use(Context(correlation_id, b"" if tracing.SDK in modules else raw))
-            scope["headers"] = [*headers, (self.header, raw), (_REQUEST_ID, raw)]
-            return raw
+        names = self._names
+        for name, _ in headers:
+            if name in names:
+                return self._bind_offered(scope, headers)
+        correlation_id = str(self._new_id())
+        raw = correlation_id.encode()
+        # Where there are spans, each line may be in another.
+        correlation.use(context_of(correlation_id, b"" if tracing.SDK in modules else raw))
+        answered = (self.header, raw)
+        scope["headers"] = [*headers, answered, (_REQUEST_ID, raw)]
+        return answered
+
+    def _bind_offered(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Header:
         offered = self._accepted(headers)
         correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id", "")
         correlation_id = correlation_id or str(self._new_id())
@@ -134,7 +148,7 @@ class Correlation:
         replaced = {self.header} if "x_request_id" in offered else {self.header, _REQUEST_ID}
         kept = [header for header in headers if header[0] not in replaced]
         scope["headers"] = [*kept, *((name, raw) for name in replaced)]
-        return raw
+        return self.header, raw
 
     def _accepted(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         accepted: dict[str, str] = {}
@@ -176,8 +190,7 @@ class ObservabilityMiddleware:
     at debug.
     """
 
-    own_path: str | None = None
-    """The path at which something else than the application answers, see `answered_before`."""
+    root_path = ""
 
     lifetime: Lifetime | _NoWork
     """The background work, which the first request begins where no lifespan has."""
@@ -193,59 +206,78 @@ class ObservabilityMiddleware:
         excluded: Iterable[str] = (),
         quiet: Iterable[str] = QUIET_ROUTES,
     ) -> None:
+        self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
         self.app = app
+        self.observed = self._around(app)
+        """The same as this object's ``__call__``, as a method of another object in its place."""
         self.routes = routes or Routes(lambda: getattr(app, "routes", ()))
         self._instruments = instruments
         self.count_error = instruments.count_error
-        self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
         self.header = self._correlation.header
         self._excluded = frozenset(excluded)
         self._quiet = frozenset(quiet)
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
         self._streams = instruments.histogram(catalogue.HTTP_SERVER_STREAM_DURATION)
         self._log = get_logger("access")
-        self._answers: dict[tuple[int, str, int], _Answer] = {}
+        self._answers: dict[int, dict[str, dict[int, _Answer]]] = {}
+        """By what the framework left of the route, by method, by status."""
         self._by_template: dict[tuple[str, str, int], _Answer] = {}
+        self._kept = 0
         self._in_flight = 0
+        self.own_path: str | None = None
+        """The path at which something else than the application answers, see `answered_before`."""
         self.lifetime = _NoWork()
         instruments.sampled(
             catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._other(scope, receive, send)
-            return
-        app, exchange = self.app, None
-        try:
-            if _MARK not in scope:  # it is within another application that is observed
-                scope[_MARK] = True
-                raw_id = self._correlation.bind(scope)
-                if not self.lifetime.has_begun:
-                    self.begin_at_zero()
-                    self.lifetime.begin()
-                path, root_path = scope["path"], scope.get("root_path", "")
-                if root_path or path == self.own_path:
-                    app = self.answered_before(scope) or app
-                exchange = Exchange(self, scope, path, root_path, receive, send, raw_id)
-        except Exception:  # a scope that no server sends
-            self.count_error()
-        if exchange is None:
-            await app(scope, receive, send)
-            return
-        self._in_flight += 1
-        try:
-            await app(scope, exchange.receive, exchange.send)
-        except Exception as error:
-            exchange.failed(error)
-            raise
-        except BaseException:
-            exchange.cancelled()
-            raise
-        finally:
-            self._in_flight -= 1
-            if not exchange.is_over:
-                exchange.returned()
+        await self.observed(self, scope, receive, send)
+
+    def _around(self, app: ASGIApp) -> Observed:
+        """What observes ``app``, as a method of whatever stands in its place.
+
+        It has all that it needs at hand, and adds one coroutine to a request.
+        """
+        layer, bind = self, self._correlation.bind
+
+        async def __call__(place: Place, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
+            if place.root_path:  # FastAPI does the same next; a request is looked at before
+                scope["root_path"] = place.root_path
+            if scope["type"] != "http":
+                await layer._other(scope, receive, send)
+                return
+            inner, exchange = app, None
+            try:
+                if _MARK not in scope:  # else it is within another application that is observed
+                    scope[_MARK] = True
+                    own = bind(scope)
+                    if not layer.lifetime.has_begun:
+                        layer.begin_at_zero()
+                        layer.lifetime.begin()
+                    exchange = begun(layer, scope, receive, send, own)
+                    if exchange.root_path or exchange.path == layer.own_path:
+                        inner = layer.answered_before(scope) or app
+            except Exception:  # a scope that no server sends
+                layer.count_error()
+            if exchange is None:
+                await inner(scope, receive, send)
+                return
+            layer._in_flight += 1
+            try:
+                await inner(scope, exchange.receive, exchange.send)
+            except Exception as error:
+                exchange.failed(error)
+                raise
+            except BaseException:
+                exchange.cancelled()
+                raise
+            finally:
+                layer._in_flight -= 1
+                if not exchange.is_over:
+                    exchange.returned()
+
+        return __call__
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
         """What answers ``scope`` in place of the application, if anything does.
@@ -275,8 +307,8 @@ class ObservabilityMiddleware:
         try:
             if scope["type"] == "websocket" and _MARK not in scope:
                 scope[_MARK] = True
-                raw_id = self._correlation.bind(scope)
-                conversation = Conversation(self, scope, receive, send, raw_id)
+                own = self._correlation.bind(scope)
+                conversation = Conversation(self, scope, receive, send, own)
         except Exception:
             self.count_error()
         if conversation is None:
@@ -289,17 +321,6 @@ class ObservabilityMiddleware:
             raise
         conversation.ended(None)
 
-    def answered_headers(
-        self, headers: Iterable[tuple[bytes, bytes]], raw_id: bytes
-    ) -> list[tuple[bytes, bytes]]:
-        """A response's ``headers`` with the ID, and none that the application put there."""
-        own = self.header
-        for name, _ in headers:
-            if name == own:
-                headers = [header for header in headers if header[0] != own]
-                break
-        return [*headers, (own, raw_id)]
-
     def record(self, exchange: Exchange, status: int, seconds: float) -> str:
         """Count and log one answered request; gives its route template."""
         try:
@@ -311,8 +332,9 @@ class ObservabilityMiddleware:
                 or scope.get("route")
                 or scope.get("endpoint")
             )
-            answer = self._answers.get((id(matched), scope["method"], status))
-            if answer is None:
+            try:
+                answer = self._answers[id(matched)][scope["method"]][status]
+            except KeyError:
                 answer = self._answer(exchange, status)
             answer.note(seconds)
             answer.write(seconds)
@@ -372,9 +394,10 @@ class ObservabilityMiddleware:
             answer = self._new_answer(route, method, status)
             if known and len(self._by_template) < MAX_ANSWERS:
                 self._by_template[route, method, status] = answer
-        if known and is_stable and not self._excluded and len(self._answers) < MAX_ANSWERS:
-            kept = _Answer(answer.route, answer.note, answer.write, matched)
-            self._answers[id(matched), method, status] = kept
+        if known and is_stable and not self._excluded and self._kept < MAX_ANSWERS:
+            self._kept += 1
+            by_status = self._answers.setdefault(id(matched), {}).setdefault(method, {})
+            by_status[status] = _Answer(answer.route, answer.note, answer.write, matched)
         return answer
 
     def _new_answer(self, route: str, method: str, status: int) -> _Answer:

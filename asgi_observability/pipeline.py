@@ -34,6 +34,10 @@ MAX_NAME_BYTES = 256
 MAX_HEADS = 1000
 """Of events, whose first part is kept; templates filled in may be any number."""
 
+# Of the digits of the nanoseconds since the epoch: to cut them is faster than to calculate.
+SECOND = slice(None, -9)
+MICROSECOND = slice(-9, -3)
+
 WITHHELD = "message_withheld"
 """The event of a line whose message was put together from data."""
 
@@ -81,8 +85,9 @@ class Pipeline:
         self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
         self._undeclared_heads: dict[tuple[str, int, str], bytes] = {}
         self._own = {"timestamp", "level", "event", "logger", *constants}
-        self.stamp = (0, b"")
-        """A second since the epoch, and its text: in one, as another thread may look between."""
+        self.stamp = (b"", b"")
+        """The digits of a second since the epoch, and its text: in one, as another thread may look
+        between."""
         self._for_people = Console(self._constants, colours=is_terminal())
 
     def print_to(self, console: Writer) -> None:
@@ -153,17 +158,17 @@ class Pipeline:
 
     def now(self) -> bytes:
         """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
-        now = time.time()
-        second, stamp = self.stamp_of(now)
-        return b"%b.%06dZ" % (stamp, (now - second) * 1_000_000)
+        digits = b"%d" % time.time_ns()
+        second, stamp = self.stamp
+        if digits[SECOND] != second:
+            stamp = self.stamp_of(digits[SECOND])
+        return b"%b.%bZ" % (stamp, digits[MICROSECOND])
 
-    def stamp_of(self, now: float) -> tuple[int, bytes]:
-        """The second that ``now`` is in, and its text; remembered, as many lines have the same."""
-        stamp, second = self.stamp, int(now)
-        if stamp[0] != second:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self.stamp = stamp = second, text.encode()
-        return stamp
+    def stamp_of(self, second: bytes) -> bytes:
+        """The text of a second since the epoch; remembered, as many lines have the same."""
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(second)))
+        self.stamp = second, text.encode()
+        return self.stamp[1]
 
     def head(self, logger: str, level: int, event: str) -> bytes:
         """What follows the timestamp in each line of a logger's event, from its quote on."""

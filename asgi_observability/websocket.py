@@ -9,6 +9,7 @@ from asgi_observability import catalogue
 from asgi_observability.catalogue import CLOSE_CODES
 from asgi_observability.event import FromCode
 from asgi_observability.events import WebSocketClosed, WebSocketOpened
+from asgi_observability.exchange import Header, answered
 from asgi_observability.instruments import Instruments
 from asgi_observability.logging import get_logger
 
@@ -42,7 +43,7 @@ class Conversation:
         "_began",
         "_code",
         "_layer",
-        "_raw_id",
+        "_own",
         "_receive",
         "_received",
         "_received_series",
@@ -61,13 +62,13 @@ class Conversation:
         scope: Scope,
         receive: Receive,
         send: Send,
-        raw_id: bytes,
+        own: Header,
     ) -> None:
         self._began = perf_counter()
         self._layer = layer
         self._receive = receive
         self._send = send
-        self._raw_id = raw_id
+        self._own = own
         self._accepted = False
         self._code: int | None = None
         self._received = self._sent = 0
@@ -93,7 +94,7 @@ class Conversation:
         kind = message["type"]
         if kind in {"websocket.accept", "websocket.http.response.start"}:
             headers = [*(message.get("headers") or ())]
-            message["headers"] = self._layer.answered_headers(headers, self._raw_id)
+            message["headers"] = answered(headers, self._own)
         await self._send(message)
         if kind == "websocket.send":
             self._sent += 1

@@ -150,8 +150,8 @@ def test_an_exemplars_labels_fit() -> None:
 
 
 def test_positions_are_spread_evenly_and_belong_to_the_id() -> None:
-    positions = [correlation.Context(f"request-{n:06}").position for n in range(10_000)]
-    assert positions[7] == correlation.Context("request-000007").position
+    positions = [correlation.context_of(f"request-{n:06}").position for n in range(10_000)]
+    assert positions[7] == correlation.context_of("request-000007").position
     for tenth in range(10):
         share = sum(tenth / 10 <= p < (tenth + 1) / 10 for p in positions) / len(positions)
         assert share == pytest.approx(0.1, abs=0.02)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from app.core import catalogue
 from app.core.instrumentation import orchestrator_instruments
@@ -71,6 +72,12 @@ def tiny() -> FastAPI:
     app.mount("/mounted", mounted)
     app.state.waiting = asyncio.Event()
     return app
+
+
+def a_get(path: str) -> Scope:
+    """A request as a server hands it over."""
+    given = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
+    return {**given, "query_string": b"", "headers": [], "root_path": "", "scheme": "http"}
 
 
 class Layer:
@@ -252,3 +259,40 @@ async def test_a_broken_instrument_does_not_break_the_request(
     assert (await layer.client.get("/orders/1")).status_code == 200
     errors = layer.instruments.registry.get_sample_value(catalogue.INSTRUMENTATION_ERRORS.name)
     assert errors == 1
+
+
+@pytest.mark.parametrize("refused", ["http.response.start", "http.response.body"])
+async def test_a_server_that_refuses_a_part_of_the_response_says_that_the_client_left(
+    tiny: FastAPI, refused: str
+) -> None:
+    instruments = orchestrator_instruments()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == refused:
+            raise ConnectionResetError
+
+    with captured_logs() as lines, pytest.raises(ConnectionResetError):
+        await ObservabilityMiddleware(tiny, instruments)(a_get("/orders/1"), receive, send)
+    assert [(line["event"], line.get("status")) for line in lines] == [("request", 499)]
+
+
+async def test_an_error_of_the_applications_own_is_not_the_clients(tiny: FastAPI) -> None:
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("the client stays")
+
+    async def send(message: Message) -> None:
+        return None
+
+    async def fails_halfway(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ConnectionRefusedError
+
+    layer = ObservabilityMiddleware(fails_halfway, orchestrator_instruments())
+    with captured_logs() as lines, pytest.raises(ConnectionRefusedError):
+        await layer(a_get("/"), receive, send)
+    assert [line["event"] for line in lines] == ["unhandled_error", "request"]
+    assert lines[1]["status"] == 500

@@ -176,7 +176,7 @@ WAYS: list[Callable[[str], None]] = [
 
 @contextmanager
 def within_a_request() -> Iterator[None]:
-    token = correlation._current.set(correlation.Context("correlation-1"))
+    token = correlation._current.set(correlation.context_of("correlation-1"))
     try:
         yield
     finally:

@@ -308,8 +308,8 @@ def test_sampling_keeps_requests_whole_and_says_what_a_line_stands_for() -> None
 def test_the_same_requests_are_kept_everywhere() -> None:
     """Another process, with its own hash seed, decides alike."""
     script = """
-from asgi_observability.correlation import Context
-print([n for n in range(300) if Context(f"request-{n}").position < 0.1])
+from asgi_observability.correlation import context_of
+print([n for n in range(300) if context_of(f"request-{n}").position < 0.1])
 """
     first, second = (
         subprocess.run(

@@ -62,7 +62,7 @@ def test_an_exemplar_leads_to_the_same_lines() -> None:
         "datasources"
     ]
     (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
-    assert destination["name"] in correlation.Context("correlation-1").exemplar
+    assert destination["name"] in correlation.context_of("correlation-1").exemplar
     # Provisioning makes one dollar of two; the rest is Grafana's to fill in.
     url = destination["url"].replace("$$", "$").replace("${__value.raw}", "correlation-1")
     (panes,) = parse_qs(urlsplit(url).query)["panes"]
@@ -72,7 +72,7 @@ def test_an_exemplar_leads_to_the_same_lines() -> None:
 
 def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None:
     config = (ROOT / "grafana" / "loki" / "config.alloy").read_text()
-    known = set(correlation.Context("c1").as_dict()) | {
+    known = set(correlation.context_of("c1").as_dict()) | {
         *("timestamp", "level", "service", "environment", "event"),
         *("trace_id", "tenant_id", "workflow_id"),
     }
