@@ -142,7 +142,7 @@ class Supervisor:
             info["name"]: ProgramState(
                 info["statename"] in ("RUNNING", "STARTING"),
                 info["start"],
-                info["description"] or info["statename"].lower(),
+                ", ".join(filter(None, (info["statename"].lower(), info["description"]))),
             )
             for info in found
         }

@@ -95,7 +95,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - {*names}:
         parser.error(f"no outage {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    chosen = [each for each in OUTAGES if not options.names or each.name in options.names]
+    by_name = {each.name: each for each in OUTAGES}
+    chosen = [by_name[name] for name in options.names or names]
     folder: Path = options.folder.resolve()
     if not options.only_write:
         asyncio.run(run(chosen, folder, options.port_offset))

@@ -16,8 +16,8 @@ from tests.outages import set_clock
 from tests.outages.bundle import Bundle
 from tests.stopped_postgresql import stopped
 
-USUAL_TRAFFIC = 240.0
-"""SMS a minute: enough for what is judged by shares of 5 minutes, also at the quietest hour."""
+USUAL_TRAFFIC = 90.0
+"""SMS a minute: enough for what is judged by shares of 5 minutes, and little for a busy machine."""
 
 WARM_SECONDS = 75
 """Traffic before the outage: several scrapes, and some whole minutes."""

@@ -28,7 +28,9 @@ _PAGE = """() => {
     is_old: document.getElementById("figures")?.classList.contains("old"),
     rows: ["approval-list", "time-list", "escalations-list", "today-list", "health-list"]
       .flatMap(rows),
-    bars: bars.filter((bar) => Number(bar.getAttribute("height")) > 0).length,
+    bars: bars.filter((bar) =>
+      Number(bar.getAttribute("height")) > 0 && bar.getAttribute("class") !== "unknown").length,
+    unknown: bars.filter((bar) => bar.getAttribute("class") === "unknown").length,
     chart: document.getElementById("chart")?.getAttribute("aria-label"),
   };
 }"""
@@ -149,12 +151,13 @@ def _page(page: dict[str, Any]) -> Iterator[str]:
     yield f"{page['connection']}" + (" (all marked as old)" if page["is_old"] else "")
     colour = page["health_colour"].removeprefix("big").strip() or "no colour"
     yield f"Health: {page['health']} ({colour}); {page['health-note']}"
-    yield f"Messages in the last hour: {page['volume']}; {page['volume-note']}; {page['bars']} bars"
+    chart = f"{page['bars']} minutes with messages, {page['unknown']} unknown"
+    yield f"Messages in the last hour: {page['volume']}; {page['volume-note']}; {chart}"
     yield f"Answered without a manager: {page['approval']}"
     yield f"Time to answer: {page['time']}"
     yield f"Open escalations: {page['escalations']}; Today: {page['today']}"
     for name, value, mark in page["rows"]:
-        if mark in ("critical", "warning") or "wait" in name or name.startswith("available"):
+        if mark in ("critical", "warning") or "wait" in name or name.startswith(("available", "answered")):
             yield f"{name}: {value}"
 
 
