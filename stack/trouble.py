@@ -35,9 +35,9 @@ _ALWAYS_FIRING = "Watchdog"
 def troubles(
     statuses: Sequence[ComponentStatus], token: str, alertmanager_config: Path
 ) -> dict[str, list[str]]:
-    """What is wrong with each component that is up, in words; no entry where nothing is known to be.
+    """What is wrong with each component that is up, in words; none where nothing is known to be.
 
-    ``token`` lets read the orchestrator's figures.
+    ``token`` is one that may read the orchestrator's figures.
     """
     up = {status.name: status for status in statuses if status.up and status.url}
 
@@ -154,7 +154,9 @@ def _of_prometheus(url: str, *, is_young: bool) -> Iterator[str]:
 def _of_alertmanager(url: str, config: Path) -> Iterator[str]:
     if _metric(url, "alertmanager_config_last_reload_successful") == 0:
         yield "it runs with an old configuration: the last reload failed"
-    elif config.exists() and _metric(url, "alertmanager_config_hash") != _hash(config.read_bytes()):
+        return
+    runs_with = _metric(url, "alertmanager_config_hash")
+    if runs_with is not None and config.exists() and runs_with != _hash(config.read_bytes()):
         yield f"it runs with another configuration than {config.name}; `make up` reloads it"
 
 
@@ -175,7 +177,8 @@ def _hash(content: bytes) -> float:
 
 def _metric(url: str, name: str) -> float | None:
     """A gauge without labels that the component at ``url`` exposes; None where it has none."""
-    found = re.search(rf"^{name} (\S+)$", _get(f"{url}/metrics").text, re.MULTILINE)
+    text = _get(f"{url}/metrics").raise_for_status().text
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else None
 
 

@@ -64,7 +64,6 @@ async def _waited(outage: Outage, bundle: Bundle, began: float) -> None:
 
 async def run(chosen: list[Outage], folder: Path, offset: int) -> None:
     """Make them one after the other; what was seen of each is kept in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with chromium() as browser:
         for outage in chosen:
             began = time.monotonic()
@@ -79,7 +78,9 @@ async def run(chosen: list[Outage], folder: Path, offset: int) -> None:
                     continue
             (folder / f"{outage.name}.json").write_text(sight.written())
             minutes = (time.monotonic() - began) / 60
-            print(f"{outage.name}: seen after {sight.seconds:.0f} s ({minutes:.1f} min)", flush=True)
+            print(
+                f"{outage.name}: seen after {sight.seconds:.0f} s ({minutes:.1f} min)", flush=True
+            )
             for surface, words in sight.words.items():
                 print(f"  {surface}:", *words, sep="\n    ", flush=True)
 
@@ -98,6 +99,7 @@ def main() -> int:
     by_name = {each.name: each for each in OUTAGES}
     chosen = [by_name[name] for name in options.names or names]
     folder: Path = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     if not options.only_write:
         asyncio.run(run(chosen, folder, options.port_offset))
     kept = {

@@ -71,7 +71,6 @@ async def _on_postgresql(bundle: Bundle) -> AsyncIterator[None]:
     try:
         await bundle.run_app_with({"ORCHESTRATOR_DATABASE_URL": server.get_uri()})
         yield
-        await bundle.stop("app")
     finally:
         await asyncio.to_thread(server.cleanup)
 
@@ -254,13 +253,13 @@ OUTAGES: Sequence[Outage] = (
 @asynccontextmanager
 async def small_disk(folder: Path) -> AsyncIterator[None]:
     """``folder`` is a file system of its own. Only who may mount one can."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "outage", str(folder)], check=True
-    )
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "outage", str(folder)]
+    await asyncio.to_thread(subprocess.run, mount, check=True)
     try:
         yield
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        # Its processes may take a moment to end.
+        await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
 
 
 def may_mount() -> bool:

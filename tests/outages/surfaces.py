@@ -81,7 +81,7 @@ async def look(bundle: Bundle, outage: str, seconds: float) -> Sight:
 
 def _lines(text: str) -> Iterator[str]:
     """The lines of `make status` that say how it is, without addresses and advice."""
-    head, *lines = text.splitlines()
+    _, *lines = text.splitlines()
     for line in lines:
         if not line.strip() or line.startswith(("without Grafana", "make preview", "Grafana:")):
             continue
@@ -157,7 +157,11 @@ def _page(page: dict[str, Any]) -> Iterator[str]:
     yield f"Time to answer: {page['time']}"
     yield f"Open escalations: {page['escalations']}; Today: {page['today']}"
     for name, value, mark in page["rows"]:
-        if mark in ("critical", "warning") or "wait" in name or name.startswith(("available", "answered")):
+        if (
+            mark in ("critical", "warning")
+            or "wait" in name
+            or name.startswith(("available", "answered"))
+        ):
             yield f"{name}: {value}"
 
 
