@@ -21,8 +21,8 @@ from tests.project import ROOT
 WITHIN_SECONDS = 300
 """How long the surfaces have to say what is wrong."""
 
-SETTLING_SECONDS = 35
-"""Two scrapes and some: between the first surface that says it and the look at all of them."""
+SETTLING_SECONDS = 20
+"""A scrape and some: between the first surface that says it and the look at all of them."""
 
 
 async def seen(outage: Outage, folder: Path, offset: int, page: Page) -> Sight:

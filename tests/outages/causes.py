@@ -20,7 +20,7 @@ from tests.stopped_postgresql import stopped
 USUAL_TRAFFIC = 90.0
 """SMS a minute: enough for what is judged by shares of 5 minutes, and little for a busy machine."""
 
-WARM_SECONDS = 75
+WARM_SECONDS = 60
 """Traffic before the outage: several scrapes, and some whole minutes."""
 
 _EVERYWHERE = frozenset(Surface)
@@ -244,13 +244,13 @@ OUTAGES: Sequence[Outage] = (
         "Disk full",
         "all of the stack's state is on one small disk, which is filled to the last byte",
         _full_disk,
-        said=_fires("LogsNotWritten"),
+        frozenset({"NotIngesting"}),
         ill=_EVERYWHERE,
     ),
     Outage(
         "clock_ahead",
         "Clock steps an hour ahead",
-        "the orchestrator's clock is set by libfaketime; Prometheus keeps its own",
+        "the orchestrator is given a clock of its own, which is set; Prometheus keeps the true one",
         _clock(3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,
@@ -259,7 +259,7 @@ OUTAGES: Sequence[Outage] = (
     Outage(
         "clock_back",
         "Clock steps an hour back",
-        "the orchestrator's clock is set by libfaketime; Prometheus keeps its own",
+        "the orchestrator is given a clock of its own, which is set; Prometheus keeps the true one",
         _clock(-3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,

@@ -25,7 +25,7 @@ it anew, `python -m tests.outages NAME` one outage. None of the texts is written
 | --- | --- |
 | JSON endpoint | `GET /orchestrate/metrics` and `GET /health/dependencies` |
 | live page | `/orchestrate/metrics/live` in a Chromium that was open before the outage |
-| overview | the overview dashboard: texts and colours of its panels, by the rules of `make preview` |
+| overview | the overview: texts and colours of its panels, by the rules of `make preview` |
 | message | what Alertmanager delivered to the receiver |
 | make status | its exit code and its lines |
 
