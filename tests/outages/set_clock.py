@@ -26,7 +26,7 @@ __attribute__((constructor)) static void map(void) {
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
   static int (*true_one)(clockid_t, struct timespec *);
-  if (!true_one) true_one = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  if (!true_one) *(void **)&true_one = dlsym(RTLD_NEXT, "clock_gettime");
   int result = true_one(clock, now);
   if (!result && offset && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
     now->tv_sec += *offset;
