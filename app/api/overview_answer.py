@@ -29,11 +29,13 @@ async def overview_answer(
     if not sections:
         return schema.MetricsAnswer.model_construct(complete=True, as_of=as_of)
     found = await report.overview(sections)
+    chosen = {name: _SECTIONS[name](found) for name in schema.SECTIONS if name in sections}
     return schema.MetricsAnswer.model_construct(
         complete=found.unreadable is None
-        and (found.waiting is not None or OF_WAITING.isdisjoint(sections)),
+        and (found.waiting is not None or OF_WAITING.isdisjoint(sections))
+        and not any(_is_unknown(value) for value in chosen.values()),
         as_of=as_of,
-        **{name: _SECTIONS[name](found) for name in schema.SECTIONS if name in sections},
+        **chosen,
     )
 
 
@@ -54,6 +56,13 @@ def measures_answer(measures: list[OfferedMeasure]) -> schema.Measures:
             for each in measures
         ],
     )
+
+
+def _is_unknown(section: object) -> bool:
+    """Whether nothing is known of a section, or of a period in it: the clock may have been set."""
+    if isinstance(section, schema.Periods):
+        return None in (section.last_hour, section.today, section.this_week)
+    return section is None
 
 
 def _known(totals: Totals, section: Callable[[Totals], T]) -> T | None:

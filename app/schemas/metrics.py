@@ -206,9 +206,10 @@ class Worker(BaseModel):
 class Health(BaseModel):
     """Whether all is well."""
 
-    status: Literal["ok", "warning", "critical"] = Field(
+    status: Literal["ok", "warning", "critical", "unknown"] = Field(
         description="the worst of the thresholds, objectives, dependencies and the rollup store: "
-        "critical is what would page somebody, warning what would open a ticket"
+        "critical is what would page somebody, warning what would open a ticket; unknown is where "
+        "nothing of the last minutes is known"
     )
     availability: float | None = Field(
         description="share of the last hour's requests that were not answered 5xx"

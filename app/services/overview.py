@@ -131,14 +131,18 @@ class Overview:
         return {component: self._dependency(component) for component in Component}
 
     @property
-    def status(self) -> Literal["ok", "warning", "critical"]:
-        """The worst of limits, objectives, dependencies and the store."""
+    def status(self) -> Literal["ok", "warning", "critical", "unknown"]:
+        """The worst of limits, objectives, dependencies and the store.
+
+        unknown is where nothing is bad, and nothing known of the last minutes either.
+        """
         if self.is_down:
             return "critical"
         states: list[State] = [each.state for each in self.threshold_states]
         states += [slo.state for slo in self.slos or ()]
         states += ["warning" for each in self.dependencies.values() if self._alarms(each)]
-        return worst(states)
+        found = worst(states)
+        return "unknown" if found == "ok" and not self.recent.complete else found
 
     def _dependency(self, component: Component) -> DependencyUse:
         breaker = self.breakers.get(component)

@@ -6,7 +6,9 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.async_api import Page
@@ -25,24 +27,30 @@ SETTLING_SECONDS = 20
 """A scrape and some: between the first surface that says it and the look at all of them."""
 
 
-async def seen(outage: Outage, folder: Path, offset: int, page: Page) -> Sight:
-    """Make one outage on a stack of its own, and look."""
+async def seen(
+    outages: Sequence[Outage], folder: Path, offset: int, page: Page
+) -> AsyncIterator[Sight]:
+    """Make outages one after the other on a stack of its own, and look at each."""
     async with AsyncExitStack() as stack:
-        if outage.name == "disk":
+        if any(outage.name == "disk" for outage in outages):
             await stack.enter_async_context(causes.small_disk(folder))
         bundle = Bundle(folder / "state", offset, page)
+        is_warm = False
         try:
             await bundle.up()
-            if outage.prepare:
-                await stack.enter_async_context(outage.prepare(bundle))
-            if outage.warm:
-                await bundle.traffic(causes.USUAL_TRAFFIC)
-                await bundle.until(bundle.scraped, 120)
-                await asyncio.sleep(outage.warm)
-            began = time.monotonic()
-            async with outage.trouble(bundle):
-                await _waited(outage, bundle, began)
-                return await look(bundle, outage.name, time.monotonic() - began)
+            for outage in outages:
+                if outage.prepare:
+                    await stack.enter_async_context(outage.prepare(bundle))
+                if outage.warm:
+                    await bundle.traffic(causes.USUAL_TRAFFIC)
+                    await bundle.until(bundle.scraped, 120)
+                    await asyncio.sleep(0 if is_warm else outage.warm)
+                    is_warm = True
+                began, since = time.monotonic(), datetime.now(UTC)
+                async with outage.trouble(bundle):
+                    await _waited(outage, bundle, began)
+                    sight = await look(bundle, outage.name, since)
+                yield sight
         finally:
             await bundle.down()
 
@@ -62,27 +70,32 @@ async def _waited(outage: Outage, bundle: Bundle, began: float) -> None:
     await asyncio.sleep(SETTLING_SECONDS)
 
 
-async def run(chosen: list[Outage], folder: Path, offset: int) -> None:
+async def run(chosen: Sequence[Outage], folder: Path, offset: int) -> None:
     """Make them one after the other; what was seen of each is kept in ``folder``."""
+    stacks: dict[str, list[Outage]] = {}
+    for outage in chosen:
+        stacks.setdefault(outage.shared or outage.name, []).append(outage)
     async with chromium() as browser:
-        for outage in chosen:
+        for name, outages in stacks.items():
             began = time.monotonic()
-            place = folder / f"stack-{outage.name}"
+            place = folder / f"stack-{name}"
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             async with await browser.new_context() as context:
                 try:
-                    sight = await seen(outage, place, offset, await context.new_page())
+                    async for sight in seen(outages, place, offset, await context.new_page()):
+                        _keep(sight, folder)
                 except Exception as error:
-                    print(f"{outage.name}: NOT SEEN: {error!r}", flush=True)
-                    continue
-            (folder / f"{outage.name}.json").write_text(sight.written())
-            minutes = (time.monotonic() - began) / 60
-            print(
-                f"{outage.name}: seen after {sight.seconds:.0f} s ({minutes:.1f} min)", flush=True
-            )
-            for surface, words in sight.words.items():
-                print(f"  {surface}:", *words, sep="\n    ", flush=True)
+                    # The others are seen all the same; what is missing is said at the end.
+                    print(f"{name}: NOT SEEN: {error!r}", flush=True)
+            print(f"{name}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
+
+
+def _keep(sight: Sight, folder: Path) -> None:
+    (folder / f"{sight.outage}.json").write_text(sight.written())
+    print(f"{sight.outage}: seen after {sight.seconds:.0f} s", flush=True)
+    for surface, words in sight.words.items():
+        print(f"  {surface}:", *words, sep="\n    ", flush=True)
 
 
 def main() -> int:

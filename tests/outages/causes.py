@@ -49,6 +49,10 @@ class Outage:
     prepare: Callable[[Bundle], AbstractAsyncContextManager[None]] | None = None
     """What the stack needs before the traffic begins."""
 
+    shared: str = ""
+    """Outages of the same word come one after the other on one stack: none leaves traces that the
+    next one's surfaces would show."""
+
     ill: frozenset[Surface] = frozenset()
     """Where nobody may be told that all is well."""
 
@@ -93,9 +97,11 @@ async def _silent_postgresql(bundle: Bundle) -> AsyncIterator[None]:
 async def _refusing_receiver(bundle: Bundle) -> AsyncIterator[None]:
     """Alertmanager is given an address where nobody listens; something has to be told of."""
     (secret,) = (bundle.state / "run" / "alertmanager" / "secrets").glob("*webhook*")
+    true_address = secret.read_text()
     secret.write_text(f"http://127.0.0.1:{free_port()}/alerts")
     await bundle.fault("ai_down")
     yield
+    secret.write_text(true_address)
 
 
 @asynccontextmanager
@@ -167,6 +173,7 @@ OUTAGES: Sequence[Outage] = (
         _stopped("app"),
         frozenset({"ServiceDown"}),
         ill=_EVERYWHERE,
+        shared="second",
     ),
     Outage(
         "database",
@@ -183,6 +190,7 @@ OUTAGES: Sequence[Outage] = (
         "its process is stopped",
         _stopped("prometheus"),
         ill=_ITS_MONITORING,
+        shared="first",
     ),
     Outage(
         "alertmanager",
@@ -191,6 +199,7 @@ OUTAGES: Sequence[Outage] = (
         _stopped("alertmanager"),
         said=_fires("TargetDown"),
         ill=_ITS_MONITORING,
+        shared="first",
     ),
     Outage(
         "receiver",
@@ -199,6 +208,7 @@ OUTAGES: Sequence[Outage] = (
         _refusing_receiver,
         said=_fires("AIProviderFailing", "AlertmanagerNotificationsFailing"),
         ill=_EVERYWHERE - {Surface.MESSAGE},
+        shared="first",
     ),
     Outage(
         "ai",
@@ -207,6 +217,7 @@ OUTAGES: Sequence[Outage] = (
         _fault("ai_down"),
         frozenset({"AIProviderFailing"}),
         ill=_EVERYWHERE,
+        shared="first",
     ),
     Outage(
         "sms_agent",
@@ -223,6 +234,7 @@ OUTAGES: Sequence[Outage] = (
         _night,
         said=_nobody_texts,
         at_least=240,
+        shared="second",
     ),
     Outage(
         "fresh",
@@ -231,6 +243,7 @@ OUTAGES: Sequence[Outage] = (
         _nothing,
         warm=0,
         at_least=0,
+        shared="first",
     ),
     Outage(
         "restart",
@@ -238,6 +251,7 @@ OUTAGES: Sequence[Outage] = (
         "stopped and started, looked at as soon as it answers",
         _restart,
         at_least=0,
+        shared="first",
     ),
     Outage(
         "disk",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -62,9 +63,9 @@ class Sight:
         return json.dumps(asdict(self), indent=1, default=str)
 
 
-async def look(bundle: Bundle, outage: str, seconds: float) -> Sight:
-    """Look at every surface, one after the other."""
-    sight = Sight(outage, seconds)
+async def look(bundle: Bundle, outage: str, since: datetime) -> Sight:
+    """Look at every surface, one after the other; the trouble began at ``since``."""
+    sight = Sight(outage, (datetime.now(UTC) - since).total_seconds())
     sight.words[Surface.JSON] = await _json(bundle, sight.evidence)
     page = await bundle.page.evaluate(_PAGE)
     sight.evidence["page"] = page
@@ -72,7 +73,7 @@ async def look(bundle: Bundle, outage: str, seconds: float) -> Sight:
     panels = await asyncio.to_thread(overview.said, bundle.stack.addresses.prometheus)
     sight.evidence["overview"] = panels
     sight.words[Surface.OVERVIEW] = panels
-    sight.words[Surface.MESSAGE] = await _messages(bundle, sight.evidence)
+    sight.words[Surface.MESSAGE] = await _messages(bundle, since, sight.evidence)
     status = await asyncio.to_thread(bundle.stack.run, "status")
     sight.evidence["status"] = {"code": status.returncode, "text": status.stdout + status.stderr}
     sight.words[Surface.STATUS] = [f"exit code {status.returncode}", *_lines(status.stdout)]
@@ -165,7 +166,7 @@ def _page(page: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: {value}"
 
 
-async def _messages(bundle: Bundle, evidence: dict[str, Any]) -> list[str]:
+async def _messages(bundle: Bundle, since: datetime, evidence: dict[str, Any]) -> list[str]:
     try:
         found = await bundle.notifications()
     except httpx.HTTPError as error:
@@ -173,7 +174,12 @@ async def _messages(bundle: Bundle, evidence: dict[str, Any]) -> list[str]:
     evidence["messages"] = found
     said: dict[str, None] = {}
     for notification in found:
+        if datetime.fromisoformat(notification["received_at"]) < since:
+            continue
         for alert in notification["alerts"]:
+            is_earlier = datetime.fromisoformat(alert["startsAt"]) < since
+            if alert["status"] != "firing" and is_earlier:
+                continue  # of an outage before
             severity, name = alert["labels"].get("severity"), alert["labels"]["alertname"]
             summary = alert["annotations"].get("summary", "")
             state = "" if alert["status"] == "firing" else f" {alert['status']}"

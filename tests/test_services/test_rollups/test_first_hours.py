@@ -17,10 +17,11 @@ MINUTE, HOUR, WEEK = 60, 3600, 7 * 86400
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-async def throughput(writer: Writer) -> Throughput:
-    async def nobody_waits() -> Waiting:
-        return Waiting()
+async def nobody_waits() -> Waiting:
+    return Waiting()
 
+
+async def throughput(writer: Writer) -> Throughput:
     report = MetricsReport(Settings(), writer.rollups, nobody_waits)
     found = (await overview_answer(report, ["throughput"])).throughput
     assert found
@@ -58,3 +59,19 @@ async def test_an_hour_that_was_counted_in_part_is_neither_a_rate_nor_what_is_us
     clock.now += WEEK
     found = await throughput(first)
     assert (found.per_hour, found.baseline_per_hour) == (0, None)
+
+
+async def test_a_clock_set_back_before_the_first_start_leaves_nothing_known_and_nothing_ok(
+    writer: Callable[..., Writer], clock: Clock
+) -> None:
+    first = writer()
+    first.receive(90)
+    await first.rollups.flush()
+    await first.rollups.counted_since()
+    clock.now -= HOUR
+    report = MetricsReport(Settings(), first.rollups, nobody_waits)
+    found = await overview_answer(report)
+    assert found.last_hour is None
+    assert found.complete is False
+    assert found.health
+    assert found.health.status == "unknown"
