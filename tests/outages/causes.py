@@ -53,6 +53,9 @@ class Outage:
     """Outages of the same word come one after the other on one stack: none leaves traces that the
     next one's surfaces would show."""
 
+    is_blind: bool = False
+    """Whether Prometheus knows nothing of the service: no panel may be green."""
+
     ill: frozenset[Surface] = frozenset()
     """Where nobody may be told that all is well."""
 
@@ -174,6 +177,7 @@ OUTAGES: Sequence[Outage] = (
         frozenset({"ServiceDown"}),
         ill=_EVERYWHERE,
         shared="second",
+        is_blind=True,
     ),
     Outage(
         "database",
@@ -191,6 +195,7 @@ OUTAGES: Sequence[Outage] = (
         _stopped("prometheus"),
         ill=_ITS_MONITORING,
         shared="first",
+        is_blind=True,
     ),
     Outage(
         "alertmanager",
@@ -260,6 +265,7 @@ OUTAGES: Sequence[Outage] = (
         _full_disk,
         frozenset({"NotIngesting"}),
         ill=_EVERYWHERE,
+        is_blind=True,
     ),
     Outage(
         "clock_ahead",

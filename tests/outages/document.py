@@ -106,15 +106,25 @@ def lies(outage: Outage, sight: Mapping[str, Any]) -> Iterator[str]:
     for surface in sorted(outage.ill):
         if _is_well(surface, words, evidence):
             yield f"{outage.title}: {surface} says nothing of it"
-    for text in words[Surface.OVERVIEW]:
-        title, _, shown = text.partition(": ")
-        # A tile that has no value is neither good nor bad.
-        if re.match(r'"[A-Z][^"]*" (?!grey)\S+', shown) and not re.search(r'"[^"]*\d', shown):
-            yield f"{outage.title}: overview, {title}: {shown}"
+    if untrue := [text for text in words[Surface.OVERVIEW] if _is_untrue(outage, text)]:
+        yield f"{outage.title}, overview: {'; '.join(untrue)}"
     body = evidence["json"]["body"] if isinstance(evidence["json"], dict) else {}
     if (body.get("health") or {}).get("rollup_store", {}).get("complete") is False:
         known = [name for name in ("last_hour", "today", "throughput") if body[name] is not None]
         yield from (f"{outage.title}: JSON endpoint, {name} is not null" for name in known)
+
+
+def _is_untrue(outage: Outage, panel: str) -> bool:
+    """Whether a panel of the overview says something of what isn't known."""
+    _, _, shown = panel.partition(": ")
+    has_value = re.search(r'"[^"]*\d', shown) or "closed" in shown
+    is_judged = re.search(r'" (green|red|orange|yellow)', shown)
+    if is_judged and not has_value:
+        return True
+    if not outage.is_blind:
+        return False
+    claims = re.match(r'"(No (?!data)|Nothing to)', shown)
+    return bool(claims or '" green' in shown)
 
 
 def _is_well(surface: Surface, words: Mapping[str, list[str]], evidence: Any) -> bool:
