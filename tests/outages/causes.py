@@ -249,6 +249,7 @@ OUTAGES: Sequence[Outage] = (
         warm=0,
         at_least=0,
         shared="first",
+        is_blind=True,
     ),
     Outage(
         "restart",
