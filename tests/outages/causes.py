@@ -218,7 +218,7 @@ OUTAGES: Sequence[Outage] = (
     Outage(
         "ai",
         "AI gone",
-        "the simulator's fault ai_down: connections are refused",
+        "the simulator's fault ai_down: connections are refused. The receiver has just come back",
         _fault("ai_down"),
         frozenset({"AIProviderFailing"}),
         ill=_EVERYWHERE,

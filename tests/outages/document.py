@@ -34,7 +34,8 @@ are no part of it: when these are gone, the service is as well as before, and bo
 """
 
 _LEGEND = """\
-`null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted.
+`null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted. On a
+busy machine, what is slow is told of as well: the objective of SMS in time, and tickets.
 """
 
 
