@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts soak bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts soak outages bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -40,7 +40,7 @@ up: $(VENV)/stack ## start everything and print the addresses
 down: $(if $(STARTED),$(VENV)/stack) ## stop everything; data stays in .state/
 	@$(if $(STARTED),$(RUN) -m stack down,echo "nothing runs here")
 
-status: $(call asking,stack) ## show for each component: is it up, where, since when
+status: $(call asking,stack) ## show for each component: does it work, where, since when; what fires
 	@$(RUN) -m stack status
 
 logs: $(call asking,stack) ## follow the logs; COMPONENT=app LEVEL=warning TEXT=… filter them
@@ -114,6 +114,9 @@ test-all: test test-lts test-compose test-faults soak mutate bench ## make test 
 
 soak: $(VENV)/dev ## the layer under load and faults; MINUTES=60
 	$(RUN) -m tests.soak --minutes $(or $(MINUTES),60)
+
+outages: $(VENV)/dev ## make outages, write docs/outages.md from what each surface says; NAME=… only some
+	$(RUN) -m tests.outages $(NAME)
 
 test-compose: $(VENV)/dev ## run docker-compose.yml, with stand-ins for missing images
 	$(RUN) -m pytest tests/test_stack/compose -s

@@ -34,14 +34,15 @@ class RuntimeSampler:
         self._resource = resource
         self._cpu = instruments.counter(catalogue.PROCESS_CPU).series()
         self._lag = instruments.histogram(catalogue.EVENT_LOOP_LAG).series()
-        self.cpu_ratio = 0.0
-        """Share of one CPU used between the last two samples."""
-        self.memory_bytes = 0
-        self.lag_seconds = 0.0
+        self.cpu_ratio: float | None = None
+        """Share of one CPU used between the last two samples; None before there are two."""
+        self.memory_bytes: int | None = None
+        self.lag_seconds: float | None = None
         self._begin()
         in_each_child(self._begin)
 
     def _begin(self) -> None:
+        self.cpu_ratio = self.memory_bytes = self.lag_seconds = None
         self._process = psutil.Process()
         self._cpu_seconds = 0.0
         self._sampled_at = 0.0

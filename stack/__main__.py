@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +16,16 @@ from app.core.environment import without_service_addresses
 from asgi_observability.levels import level_name
 from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
-from stack import compose, grafana, metrics_tokens, operators, ownership, processes, simulation
+from stack import (
+    compose,
+    grafana,
+    metrics_tokens,
+    operators,
+    ownership,
+    processes,
+    simulation,
+    trouble,
+)
 from stack.backend import Backend, ComponentStatus, StackError
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
@@ -85,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "up", help="start everything, wait until it is healthy, print the addresses"
     )
     commands.add_parser("down", help="stop everything; data stays")
-    commands.add_parser("status", help="show for each component: is it up, where, since when")
+    commands.add_parser("status", help="show for each component: does it work, where, since when")
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("component", nargs="*", help="default: all")
     logs.add_argument(
@@ -221,20 +230,30 @@ def _up() -> int:
 
 
 def _status(backend: Backend) -> int:
+    """0 only where every component is up and none is known to fail at its work."""
     statuses = backend.status()
-    _print(statuses)
-    if any(status.up for status in statuses):
-        print("\n".join(backend.notes))
-    return 0 if all(status.up for status in statuses) else 1
+    if not any(status.up for status in statuses):
+        _print(statuses)
+        return 1
+    token = _peoples_token(backend)
+    troubles = trouble.troubles(statuses, token, backend.alertmanager_config)
+    _print(statuses, troubles)
+    print("\n".join([*trouble.alerts(statuses), *backend.notes]))
+    return 0 if all(status.up for status in statuses) and not troubles else 1
 
 
-def _print(statuses: Sequence[ComponentStatus]) -> None:
-    print(f"{'component':<14} {'':<5} {'url':<24} {'since'}")
+def _print(
+    statuses: Sequence[ComponentStatus], troubles: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    print(f"{'component':<14} {'':<8} {'url':<24} {'since'}")
     for status in statuses:
         since = f"{status.since.astimezone():%Y-%m-%d %H:%M:%S}" if status.since else "-"
-        word = "up" if status.up else "DOWN"
+        its = (troubles or {}).get(status.name, ())
+        word = "DOWN" if not status.up else "DEGRADED" if its else "up"
         detail = f"  {status.detail}" if status.detail and not status.up else ""
-        print(f"{status.name:<14} {word:<5} {status.url or '-':<24} {since}{detail}")
+        print(f"{status.name:<14} {word:<8} {status.url or '-':<24} {since}{detail}")
+        for text in its:
+            print(f"{'':<14} {text}")
 
 
 def _url(backend: Backend, component: str) -> str:

@@ -35,6 +35,10 @@ class Backend(Protocol):
         """The folder of the generated secrets."""
 
     @property
+    def alertmanager_config(self) -> Path:
+        """The file that Alertmanager should run with."""
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know beside the status."""
 

@@ -309,6 +309,11 @@ class ComposeBackend:
             if file.is_file():
                 file.chmod(0o644)
 
+    @property
+    def alertmanager_config(self) -> Path:
+        """The file that Alertmanager should run with."""
+        return self.secrets / "alertmanager" / alertmanager.CONFIG
+
     def _write_alertmanager(self) -> None:
         """Write what Alertmanager's container mounts; behind the secrets' folder, so as open."""
         folder = self.secrets / "alertmanager"

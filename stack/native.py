@@ -214,6 +214,11 @@ class NativeBackend:
         return self._state / "secrets"
 
     @property
+    def alertmanager_config(self) -> Path:
+        """The file that Alertmanager should run with."""
+        return self._run / "alertmanager" / alertmanager.CONFIG
+
+    @property
     def _grafana_password(self) -> Path:
         return self.secrets / "grafana_admin_password"
 

@@ -109,6 +109,10 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{name} can't be started: {fault.faultString}") from None
 
+    def stop_program(self, name: str) -> None:
+        """Stop a program and wait until it has ended; it is not started again by itself."""
+        self._rpc.stopProcess(name, True)
+
     def add(self, program: Program) -> None:
         """Let it know one more program, not started, while it runs; it will stop that one last."""
         self._write_start(program)
@@ -138,7 +142,7 @@ class Supervisor:
             info["name"]: ProgramState(
                 info["statename"] in ("RUNNING", "STARTING"),
                 info["start"],
-                info["description"] or info["statename"].lower(),
+                ", ".join(filter(None, (info["statename"].lower(), info["description"]))),
             )
             for info in found
         }

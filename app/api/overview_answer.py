@@ -16,9 +16,6 @@ from asgi_observability.catalogue import Outcome
 
 T = TypeVar("T")
 
-MINUTES = 5
-"""How many whole minutes the messages a minute are a mean of."""
-
 
 async def overview_answer(
     report: MetricsReport, sections: Collection[str] = schema.SECTIONS
@@ -32,11 +29,13 @@ async def overview_answer(
     if not sections:
         return schema.MetricsAnswer.model_construct(complete=True, as_of=as_of)
     found = await report.overview(sections)
+    chosen = {name: _SECTIONS[name](found) for name in schema.SECTIONS if name in sections}
     return schema.MetricsAnswer.model_construct(
         complete=found.unreadable is None
-        and (found.waiting is not None or OF_WAITING.isdisjoint(sections)),
+        and (found.waiting is not None or OF_WAITING.isdisjoint(sections))
+        and not any(_is_unknown(value) for value in chosen.values()),
         as_of=as_of,
-        **{name: _SECTIONS[name](found) for name in schema.SECTIONS if name in sections},
+        **chosen,
     )
 
 
@@ -57,6 +56,13 @@ def measures_answer(measures: list[OfferedMeasure]) -> schema.Measures:
             for each in measures
         ],
     )
+
+
+def _is_unknown(section: object) -> bool:
+    """Whether nothing is known of a section, or of a period in it: the clock may have been set."""
+    if isinstance(section, schema.Periods):
+        return None in (section.last_hour, section.today, section.this_week)
+    return section is None
 
 
 def _known(totals: Totals, section: Callable[[Totals], T]) -> T | None:
@@ -236,7 +242,7 @@ def _throughput(found: Overview) -> schema.Throughput:
     baseline = sum(hours) / len(hours) if hours else None
     last_hour, minutes = received(found.last_full_hour), received(found.last_minutes)
     return schema.Throughput(
-        per_minute=None if minutes is None else round(minutes / (MINUTES), 2),
+        per_minute=None if minutes is None else round(minutes / found.whole_minutes, 2),
         per_hour=last_hour,
         per_day=received(found.last_day),
         baseline_per_hour=_rounded(baseline),
@@ -254,16 +260,20 @@ def _resources(found: Overview) -> schema.Resources | None:
     if not found.workers:
         return None
     return schema.Resources(
-        in_flight=int(found.added("in_flight") or 0),
+        in_flight=_whole(found.added("in_flight")),
         capacity=found.thresholds.concurrent_sms,
-        cpu_cores=round(found.added("cpu_ratio") or 0, 3),
-        memory_bytes=int(found.added("memory_bytes") or 0),
-        event_loop_lag_seconds=round(found.largest("loop_lag_seconds") or 0, 4),
+        cpu_cores=_rounded(found.added("cpu_ratio")),
+        memory_bytes=_whole(found.added("memory_bytes")),
+        event_loop_lag_seconds=_rounded(found.largest("loop_lag_seconds")),
         db_connections=schema.Connections(
-            used=int(found.added("db_connections_used") or 0),
-            max=int(found.added("db_connections_max") or 0),
+            used=_whole(found.added("db_connections_used")),
+            max=_whole(found.added("db_connections_max")),
         ),
     )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _health(found: Overview) -> schema.Health:

@@ -150,9 +150,11 @@ class Performance(BaseModel):
 
 
 class Throughput(BaseModel):
-    """SMS received, beside what is usual."""
+    """SMS received, beside what is usual; null until the service has counted for that long."""
 
-    per_minute: float | None = Field(description="mean of the last 5 whole minutes")
+    per_minute: float | None = Field(
+        description="mean of the last 5 whole minutes, or of those since the first start"
+    )
     per_hour: int | None = Field(description="in the last whole hour of the local clock")
     per_day: int | None = Field(description="in the last 24 whole hours")
     baseline_per_hour: float | None = Field(
@@ -168,7 +170,8 @@ class Dependency(BaseModel):
     """One dependency, by what its calls of the last 5 minutes gave."""
 
     state: Literal["ok", "failing", "unused", "unknown"] = Field(
-        description="failing: its breaker is open, it asked not to be called, or most calls failed"
+        description="failing: its breaker is open, it asked not to be called, most calls failed, "
+        "or more than its alert's limit allows"
     )
     breaker: BreakerState | None = Field(
         description="the worst state over all workers; the database has no breaker"
@@ -203,9 +206,10 @@ class Worker(BaseModel):
 class Health(BaseModel):
     """Whether all is well."""
 
-    status: Literal["ok", "warning", "critical"] = Field(
+    status: Literal["ok", "warning", "critical", "unknown"] = Field(
         description="the worst of the thresholds, objectives, dependencies and the rollup store: "
-        "critical is what would page somebody, warning what would open a ticket"
+        "critical is what would page somebody, warning what would open a ticket; unknown is where "
+        "nothing of the last minutes is known"
     )
     availability: float | None = Field(
         description="share of the last hour's requests that were not answered 5xx"
@@ -220,8 +224,8 @@ class Health(BaseModel):
 class Connections(BaseModel):
     """Connections of the database pools."""
 
-    used: int
-    max: int
+    used: int | None
+    max: int | None
 
 
 class Slo(BaseModel):
@@ -246,15 +250,15 @@ class Slo(BaseModel):
 
 
 class Resources(BaseModel):
-    """What the workers use now."""
+    """What the workers use now; null is what none of them knows yet."""
 
-    in_flight: int = Field(description="SMS whose workflow is running")
+    in_flight: int | None = Field(description="SMS whose workflow is running")
     capacity: int = Field(
         description="SMS that can be processed at the same time without getting slower"
     )
-    cpu_cores: float
-    memory_bytes: int
-    event_loop_lag_seconds: float = Field(description="the highest of the workers")
+    cpu_cores: float | None
+    memory_bytes: int | None
+    event_loop_lag_seconds: float | None = Field(description="the highest of the workers")
     db_connections: Connections
 
 

@@ -3,6 +3,7 @@
 Every worker counts, because any of them may be the only one; they all find the same.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,7 @@ from app.models import (
 )
 from asgi_observability.background import Background
 from asgi_observability.instruments import Instruments
+from asgi_observability.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,29 @@ class Backlog:
         self._background = Background(instruments)
         self._database = database
         self._interval_seconds = interval_seconds
-        self.waiting = Waiting()
+        self.waiting: Waiting | None = None
+        """As it was counted last; None before the first time."""
         self._wall_time = WallTime(instruments)
-        sampled = instruments.sampled
-        sampled(catalogue.APPROVAL_QUEUE_LENGTH, read=lambda: self.waiting.responses)
-        sampled(catalogue.APPROVAL_QUEUE_OLDEST_AGE, read=lambda: self.waiting.oldest_seconds)
-        sampled(catalogue.WORKFLOWS_FAILED, read=lambda: self.waiting.failed)
-        sampled(
-            catalogue.WORKFLOWS_FAILED_OLDEST_AGE,
-            read=lambda: self.waiting.oldest_failed_seconds,
-        )
+        self._instruments = instruments
+
+    def _expose(self) -> None:
+        """Show what waits from now on: before it was counted, no number would be true."""
+
+        def shown(gauge: Metric, read: Callable[[Waiting], float], *labels: str) -> None:
+            self._instruments.sampled(gauge, *labels, read=lambda: read(self._counted_last))
+
+        shown(catalogue.APPROVAL_QUEUE_LENGTH, lambda found: found.responses)
+        shown(catalogue.APPROVAL_QUEUE_OLDEST_AGE, lambda found: found.oldest_seconds)
+        shown(catalogue.WORKFLOWS_FAILED, lambda found: found.failed)
+        shown(catalogue.WORKFLOWS_FAILED_OLDEST_AGE, lambda found: found.oldest_failed_seconds)
         for severity in Severity:
-            sampled(catalogue.ESCALATIONS_OPEN, severity, read=partial(self._open, severity))
-            oldest = partial(self._oldest, severity)
-            sampled(catalogue.ESCALATIONS_OLDEST_AGE, severity, read=oldest)
+            shown(catalogue.ESCALATIONS_OPEN, partial(_open, severity), severity)
+            shown(catalogue.ESCALATIONS_OLDEST_AGE, partial(_oldest, severity), severity)
 
-    def _open(self, severity: Severity) -> int:
-        return self.waiting.escalations[severity]
-
-    def _oldest(self, severity: Severity) -> float:
-        return self.waiting.oldest_escalation_seconds[severity]
+    @property
+    def _counted_last(self) -> Waiting:
+        assert self.waiting, "it is exposed once it has been counted"
+        return self.waiting
 
     async def run(self) -> None:
         """Count until cancelled; when the database does not answer, the last count stays."""
@@ -78,7 +83,10 @@ class Backlog:
 
     async def count(self) -> None:
         """Do it once, for the gauges. Raises SQLAlchemyError or OSError."""
+        is_first = self.waiting is None
         self.waiting = await self.counted()
+        if is_first:
+            self._expose()
 
     async def counted(self) -> Waiting:
         """What waits at this moment. Raises SQLAlchemyError or OSError."""
@@ -122,3 +130,11 @@ class Backlog:
 
     def _age(self, since: datetime | None) -> float:
         return self._wall_time.seconds(since, now()) if since else 0.0
+
+
+def _open(severity: Severity, found: Waiting) -> int:
+    return found.escalations[severity]
+
+
+def _oldest(severity: Severity, found: Waiting) -> float:
+    return found.oldest_escalation_seconds[severity]

@@ -91,23 +91,28 @@ class MetricsReport:
         until = this_minute + MINUTE
         zone = self._settings.zone
         this_hour = clock_hour(this_minute, zone)
+        # The minute of the first start was not counted as a whole.
+        first_whole = await self._rollups.counted_since() + MINUTE
+        minutes_from = max(this_minute - RECENT, min(first_whole, this_minute))
         ranges = [
             (until - HOUR, until),
             (midnight(this_minute, zone), until),
             (monday(this_minute, zone), until),
             (until - RECENT, until),
             # Whole ones: a minute that runs would look like a drop.
-            (this_minute - RECENT, this_minute),
+            (minutes_from, this_minute),
             (this_hour - HOUR, this_hour),
             (this_hour - DAY, this_hour),
         ]
         # A short question is not made to pay for the long ones.
         asked = ranges[:1] if set(sections) == {"last_hour"} else ranges
         totals = await self._rollups.stored(asked, self._metrics)
+        _know_only_what_was_counted(asked[4:], totals[4:], first_whole - MINUTE)
         same_hours: list[Totals] = []
         if "throughput" in sections:
             hours = _same_hours(this_hour, zone)
             same_hours = await self._rollups.stored(hours, [catalogue.SMS_RECEIVED])
+            _know_only_what_was_counted(hours, same_hours, first_whole - MINUTE)
         slos = None
         if not {"slos", "health"}.isdisjoint(sections):
             slos = await self._objectives.status()
@@ -120,7 +125,10 @@ class MetricsReport:
             # The figures need not wait for a database that does not answer.
             with suppress(SQLAlchemyError, OSError):
                 waiting = await self._count_waiting()
-        return self._overview(totals, same_hours, workers, slos, waiting=waiting)
+        whole_minutes = (this_minute - minutes_from) // MINUTE
+        return self._overview(
+            totals, same_hours, workers, slos, waiting=waiting, whole_minutes=whole_minutes
+        )
 
     def _overview(
         self,
@@ -130,6 +138,7 @@ class MetricsReport:
         slos: Sequence[ObjectiveStatus] | None = None,
         *,
         waiting: Waiting | None = None,
+        whole_minutes: int = 0,
         unreadable: str | None = None,
     ) -> Overview:
         """What was read; of totals that are missing nothing is known."""
@@ -143,6 +152,7 @@ class MetricsReport:
             week=week,
             recent=recent,
             last_minutes=last_minutes,
+            whole_minutes=whole_minutes,
             last_full_hour=last_full_hour,
             last_day=last_day,
             same_hours=same_hours,
@@ -151,6 +161,15 @@ class MetricsReport:
             waiting=waiting,
             unreadable=unreadable,
         )
+
+
+def _know_only_what_was_counted(
+    ranges: Sequence[tuple[int, int]], totals: Sequence[Totals], since: int
+) -> None:
+    """A rate over a time that was counted in part, or not at all, isn't known."""
+    for (start, end), found in zip(ranges, totals, strict=True):
+        if start < since or start >= end:
+            found.complete = False
 
 
 def _same_hours(this_hour: int, zone: ZoneInfo) -> list[tuple[int, int]]:

@@ -13,7 +13,14 @@ from app.core.thresholds import State, Thresholds
 from app.services.backlog import Waiting
 from app.services.objectives import ObjectiveStatus
 from app.services.rollups import StoreHealth, Total, Totals, WriterState, added_up
-from app.services.threshold_states import Now, ThresholdState, called, threshold_states, worst
+from app.services.threshold_states import (
+    Now,
+    ThresholdState,
+    called,
+    is_over_limit,
+    threshold_states,
+    worst,
+)
 
 _WORST = (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED)
 
@@ -38,8 +45,9 @@ class Overview:
     """Everything the overview is made of; ``unreadable`` says why nothing is known.
 
     The last hour is the minute that runs and the 59 before it, ``recent`` the last 5 of them.
-    ``last_minutes`` (5), ``last_full_hour`` and ``last_day`` are whole ones. ``waiting`` is None
-    where the database did not say.
+    ``last_minutes``, ``last_full_hour`` and ``last_day`` are whole ones. Of the minutes there are
+    ``whole_minutes``: 5, or fewer after the first start. ``waiting`` is None where the database did
+    not say.
     """
 
     thresholds: Thresholds
@@ -49,6 +57,7 @@ class Overview:
     week: Totals
     recent: Totals
     last_minutes: Totals
+    whole_minutes: int
     last_full_hour: Totals
     last_day: Totals
     same_hours: Sequence[Totals] = ()
@@ -122,14 +131,18 @@ class Overview:
         return {component: self._dependency(component) for component in Component}
 
     @property
-    def status(self) -> Literal["ok", "warning", "critical"]:
-        """The worst of limits, objectives, dependencies and the store."""
+    def status(self) -> Literal["ok", "warning", "critical", "unknown"]:
+        """The worst of limits, objectives, dependencies and the store.
+
+        unknown is where nothing is bad, and nothing known of the last minutes either.
+        """
         if self.is_down:
             return "critical"
         states: list[State] = [each.state for each in self.threshold_states]
         states += [slo.state for slo in self.slos or ()]
         states += ["warning" for each in self.dependencies.values() if self._alarms(each)]
-        return worst(states)
+        found = worst(states)
+        return "unknown" if found == "ok" and not self.recent.complete else found
 
     def _dependency(self, component: Component) -> DependencyUse:
         breaker = self.breakers.get(component)
@@ -140,6 +153,7 @@ class Overview:
         is_refusing = breaker is BreakerState.OPEN or waits_until is not None
         is_refusing |= component is Component.DATABASE and self.is_unwritable
         is_failing = is_refusing or 2 * found.part > found.whole
+        is_failing |= is_over_limit(self.thresholds, component, found)
         state: Literal["ok", "failing", "unused"] = "ok" if found.whole else "unused"
         return DependencyUse(
             "failing" if is_failing else state, breaker, found.whole, found.part, waits_until

@@ -151,6 +151,13 @@ def _failing(
     return f"{component}_error_ratio", "UpstreamFailing", limits.upstream_error_ratio, None
 
 
+def is_over_limit(limits: Thresholds, component: Component, found: Share) -> bool:
+    """Whether more of the component's calls failed than its alert allows."""
+    _, _, warning, critical = _failing(limits, component)
+    least = min(limit for limit in (warning, critical) if limit is not None)
+    return found.part >= limits.minimum_failures and (found.ratio or 0) > least
+
+
 def _gauges(limits: Thresholds, now: Now) -> Iterator[ThresholdState]:
     capacity = limits.concurrent_sms * max(1, now.instances)
     yield _state(

@@ -72,9 +72,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 @asynccontextmanager
 async def service_in(
-    folder: Path, *, provider_token: str = "", **access: object
+    folder: Path,
+    *,
+    provider_token: str = "",
+    text: str = "You idiots!",
+    **access: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that has received one SMS, from a provider that has this token.
+    """A service that has received this SMS, or none, from a provider that has this token.
 
     ``access`` is what its settings have in place of an access for everybody here.
     """
@@ -92,10 +96,11 @@ async def service_in(
         )
         client = await stack.enter_async_context(served(settings))
         headers = {"Authorization": f"Bearer {provider_token}"} if provider_token else {}
-        received = await client.post(
-            "/orchestrate/sms-received", json=sms(1, "You idiots!"), headers=headers
-        )
-        assert received.is_success, received.text
+        if text:
+            received = await client.post(
+                "/orchestrate/sms-received", json=sms(1, text), headers=headers
+            )
+            assert received.is_success, received.text
         yield client
 
 
@@ -148,6 +153,32 @@ async def test_what_it_says_is_what_was_counted_and_moves_on(page: Page, tmp_pat
         assert (await service.post("/orchestrate/sms-received", json=sms(2))).is_success
         await expect(page.locator("#volume")).to_have_text("2")
         await expect(page.locator("#approval")).to_have_text("50 %")
+
+
+async def test_a_fresh_install_is_not_called_fine_nor_is_its_past_called_empty(
+    page: Page, tmp_path: Path
+) -> None:
+    async with service_in(tmp_path, text="") as service:
+        await opened(page, service)
+        await expect(page.locator("#health")).to_have_text("Nothing wrong seen")
+        await expect(page.locator("#health-note")).to_contain_text("Not known")
+        await expect(page.locator("#health-note")).to_contain_text("ai error ratio")
+        await expect(page.locator("#approval-list")).to_contain_text("nobody waits")
+        await expect(page.locator("#volume-note")).to_have_text("not known now")
+        assert await page.locator("#chart rect.unknown").count() >= 58
+        chart = page.get_by_role("img", name=re.compile("Messages a minute"))
+        await expect(chart).to_have_attribute("aria-label", re.compile("not known of 5[89] of 60"))
+
+
+async def test_the_chart_of_what_can_t_be_read_is_not_the_one_of_before(
+    page: Page, service: httpx.AsyncClient
+) -> None:
+    await opened(page, service)
+    await expect(page.locator("#chart rect")).to_have_count(60)
+    await page.route("**/series*", lambda route: route.fulfill(status=503))
+    await page.evaluate("chart()")
+    await expect(page.locator("#chart rect")).to_have_count(0)
+    await expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("not known"))
 
 
 async def test_it_has_names_for_those_who_do_not_see_it(
@@ -225,12 +256,18 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
         await page.goto(f"{url}{LIVE}")
         connection = page.locator("#connection")
         await expect(connection).to_have_text("live")
+        await expect(page.locator("#health")).to_have_text("Fine")
         is_dead.set()
         await expect(connection).to_contain_text("nothing was heard from the service")
         await expect(connection).to_contain_text(re.compile(r"the figures are of \d\d:\d\d:\d\d"))
         await expect(page.locator("main")).to_have_class("old")
+        # What was well when the figures came says nothing of now.
+        await expect(page.locator("#health")).to_have_text("not known")
+        await expect(page.locator("#health-note")).to_contain_text("Nothing is known now")
+        await expect(page.locator("#health")).not_to_have_class(re.compile("ok"))
         is_dead.clear()
         await expect(connection).to_have_text("live")
+        await expect(page.locator("#health")).to_have_text("Fine")
         await expect(page.locator("main")).not_to_have_class("old")
 
 

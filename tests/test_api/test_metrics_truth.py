@@ -20,6 +20,7 @@ from app.assembly import Orchestrator
 from app.schemas.metrics import SECTIONS
 from app.services import range_figures, range_queries
 from app.services.measures import MEASURES
+from app.services.rollups import Rollups, WriterState
 from tests.not_empty import not_empty
 from tests.sms import sms
 from tests.upstreams import ScriptedUpstreams
@@ -317,3 +318,30 @@ async def test_what_waits_for_a_manager_is_told_at_once(
     unknown = (await client.get(URL, params=asked)).json()
     assert (unknown["approval_queue"], unknown["escalations_open"]) == (None, None)
     assert unknown["complete"] is False
+
+
+async def test_what_no_worker_knows_yet_is_not_zero(
+    client: httpx.AsyncClient, orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def just_started(*_: object) -> list[WriterState]:
+        return [WriterState("1", "here", 1, started=0, last_seen=time.time(), state={})]
+
+    monkeypatch.setattr(Rollups, "writers", just_started)
+    resources = (await client.get(URL, params={"metrics": "resources"})).json()["resources"]
+    assert resources.pop("capacity") > 0
+    assert resources.pop("db_connections") == {"used": None, "max": None}
+    assert {resources[name] for name in not_empty(resources)} == {None}
+
+
+async def test_an_upstream_that_fails_more_than_its_alert_allows_does_not_work(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    await send(client, *range(24))
+    upstreams.fail("v1", *[500] * 15)
+    for number in range(24, 29):
+        await client.post("/orchestrate/sms-received", json=sms(number, "Hello"))
+    answer = (await client.get(URL, params={"metrics": "health,thresholds"})).json()
+    (limit,) = (each for each in answer["thresholds"] if each["name"] == "ai_error_ratio")
+    assert 0.1 < limit["value"] < 0.5
+    assert limit["state"] == "critical"
+    assert answer["health"]["dependencies"]["ai_provider"]["state"] == "failing"

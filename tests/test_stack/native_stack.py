@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -81,6 +82,15 @@ class Stack:
     def status(self) -> list[ComponentStatus]:
         """Each component, asked now."""
         return NativeBackend(ROOT, self.state, self.variables).status()
+
+    def is_well(self, within_seconds: float = 120) -> bool:
+        """Whether `status` comes to say so: on a slow machine a scrape may be late now and then."""
+        deadline = time.monotonic() + within_seconds
+        while self.run("status").returncode:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(1)
+        return True
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this stack."""

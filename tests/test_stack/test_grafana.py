@@ -63,7 +63,7 @@ def test_one_that_comes_later_is_started_by_the_next_up(tmp_path: Path) -> None:
             assert "versions.sha256 says" in first.stdout
             assert "Grafana is left out: " in first.stdout
             assert "make preview" in first.stdout
-            assert stack.run("status").returncode == 0
+            assert stack.is_well()
 
             stack.put_on_path("grafana", GRAFANA)
             second = stack.run("up")

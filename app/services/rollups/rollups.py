@@ -294,6 +294,16 @@ class Rollups:
         kept = {kind: self._kept({kind}) for kind in kinds}
         return {kind: [list(self._composed(*each, kept[kind])) for each in asked] for kind in kinds}
 
+    async def counted_since(self) -> int:
+        """Since when anything was counted, Unix seconds: the minute, or longer bucket, of the first
+        start. Raises StoreUnreadableError.
+        """
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await self._first_start()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnreadableError(_reason(error)) from error
+
     async def series(self, metrics: Collection[Metric]) -> list[tuple[Metric, Mapping[str, str]]]:
         """Every series of ``metrics`` there has been. Raises StoreUnreadableError."""
         found: dict[tuple[str, ...], tuple[Metric, Mapping[str, str]]] = {}

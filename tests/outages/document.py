@@ -1,0 +1,152 @@
+"""docs/outages.md, made from what was seen, and what is untrue in it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.outages.causes import OUTAGES, Outage
+from tests.outages.surfaces import Surface
+from tests.project import ROOT
+
+FILE = ROOT / "docs" / "outages.md"
+
+Seen = Mapping[str, Mapping[str, Any]]
+"""Sights by outage, as they were kept."""
+
+_HEAD = """\
+# Outages, and what each surface says of them
+
+Each outage was made on a native stack at real speed: {how}. Every surface was then looked at, five
+minutes later at most. What stands here was seen on {day}; `python -m tests.outages` makes all of
+it anew, `python -m tests.outages NAME` one outage. None of the texts is written by hand.
+
+| surface | what was looked at |
+| --- | --- |
+| JSON endpoint | `GET /orchestrate/metrics` and `GET /health/dependencies` |
+| live page | `/orchestrate/metrics/live` in a Chromium that was open before the outage |
+| overview | the overview: texts and colours of its panels, by the rules of `make preview` |
+| message | what Alertmanager delivered to the receiver |
+| make status | its exit code and its lines |
+
+The JSON endpoint and the live page tell of the service. Prometheus, Alertmanager and the receiver
+are no part of it: when these are gone, the service is as well as before, and both go on.
+"""
+
+_LEGEND = """\
+`null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted. On a
+busy machine, what is slow is told of as well: the objective of SMS in time, and tickets.
+"""
+
+
+def write(kept: Seen) -> int:
+    """Write the document; gives 1 where a cell is missing or untrue."""
+    chosen = [outage for outage in OUTAGES if outage.name in kept]
+    missing = [outage.name for outage in OUTAGES if outage.name not in kept]
+    untrue = [text for outage in chosen for text in lies(outage, kept[outage.name])]
+    for line in untrue:
+        print("UNTRUE:", line)
+    if missing:
+        print("not seen:", ", ".join(missing))
+    FILE.write_text("\n".join(_document(chosen, kept, untrue)) + "\n", encoding="utf-8")
+    print(f"written: {FILE.relative_to(ROOT)}")
+    return 1 if missing or untrue else 0
+
+
+def _document(chosen: Sequence[Outage], kept: Seen, untrue: Sequence[str]) -> Iterator[str]:
+    how = "processes stopped or halted, a disk filled, faults of the simulator"
+    yield _HEAD.format(how=how, day=f"{datetime.now(UTC):%d %B %Y}")
+    yield f"| outage | {' | '.join(Surface)} |"
+    yield f"| --- |{' --- |' * len(Surface)}"
+    for outage in chosen:
+        cells = [_short(surface, kept[outage.name]) for surface in Surface]
+        yield f"| [{outage.title}](#{_anchor(outage.title)}) | {' | '.join(cells)} |"
+    yield "\n" + _LEGEND
+    if untrue:
+        yield "Untrue, as seen:\n"
+        yield from (f"- {_escaped(text)}" for text in untrue)
+        yield ""
+    for outage in chosen:
+        sight = kept[outage.name]
+        yield f"## {outage.title}\n"
+        when = f"{sight['seconds']:.0f} s after it began" if sight["seconds"] >= 1 else "at once"
+        yield f"How: {outage.made}. Looked at {when}.\n"
+        yield "| surface | says |\n| --- | --- |"
+        for surface in Surface:
+            words = "<br>".join(_escaped(text) for text in sight["words"][surface])
+            yield f"| {surface} | {words} |"
+        yield ""
+
+
+def _short(surface: Surface, sight: Mapping[str, Any]) -> str:
+    """A cell of the table of all: the one thing to know."""
+    words: list[str] = sight["words"][surface]
+    match surface:
+        case Surface.JSON:
+            return _escaped(words[0])
+        case Surface.PAGE:
+            page = sight["evidence"]["page"]
+            return _escaped(page["health"] + ("" if page["connection"] == "live" else ", old"))
+        case Surface.OVERVIEW:
+            return _escaped("; ".join(words[:2]))
+        case Surface.MESSAGE:
+            names = dict.fromkeys(text.partition(":")[0] for text in words)
+            return _escaped(", ".join(names))
+        case Surface.STATUS:
+            ill = [
+                " ".join(text.split()[:2])
+                for text in words
+                if re.search(r"\b(DOWN|DEGRADED)", text)
+            ]
+            return _escaped(", ".join(ill) or "all up")
+
+
+def lies(outage: Outage, sight: Mapping[str, Any]) -> Iterator[str]:
+    """What is untrue of what was seen: well of what isn't, and 0 of what isn't known."""
+    words, evidence = sight["words"], sight["evidence"]
+    for surface in sorted(outage.ill):
+        if _is_well(surface, words, evidence):
+            yield f"{outage.title}: {surface} says nothing of it"
+    if untrue := [text for text in words[Surface.OVERVIEW] if _is_untrue(outage, text)]:
+        yield f"{outage.title}, overview: {'; '.join(untrue)}"
+    body = evidence["json"]["body"] if isinstance(evidence["json"], dict) else {}
+    if (body.get("health") or {}).get("rollup_store", {}).get("complete") is False:
+        known = [name for name in ("last_hour", "today", "throughput") if body[name] is not None]
+        yield from (f"{outage.title}: JSON endpoint, {name} is not null" for name in known)
+
+
+def _is_untrue(outage: Outage, panel: str) -> bool:
+    """Whether a panel of the overview says something of what isn't known."""
+    _, _, shown = panel.partition(": ")
+    has_value = re.search(r'"[^"]*\d', shown) or "closed" in shown
+    is_judged = re.search(r'" (green|red|orange|yellow)', shown)
+    if is_judged and not has_value:
+        return True
+    if not outage.is_blind:
+        return False
+    claims = re.match(r'"(No (?!data)|Nothing to)', shown)
+    return bool(claims or '" green' in shown)
+
+
+def _is_well(surface: Surface, words: Mapping[str, list[str]], evidence: Any) -> bool:
+    match surface:
+        case Surface.JSON:
+            return "complete true, health ok" in words[surface][0]
+        case Surface.PAGE:
+            return bool(evidence["page"]["health"] == "Fine")
+        case Surface.OVERVIEW:
+            return not any(
+                re.search(r'" (red|orange)|\[.*(page|ticket)', w) for w in words[surface]
+            )
+        case Surface.MESSAGE:
+            return words[surface] == ["none"]
+        case Surface.STATUS:
+            return bool(evidence["status"]["code"] == 0)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
