@@ -1,11 +1,12 @@
 """What Prometheus, Alertmanager and the receiver of a stack say of its alerts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from app.core.catalogue import WORKFLOWS_FAILED
 from tests.test_stack.journey import Addresses
 
 INFO = "info"
@@ -34,6 +35,31 @@ class Notice:
     labels: Labels
     status: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person gets at once: the alerts of a group. ``receiver`` is its route's."""
+
+    receiver: str
+    status: str
+    at: float
+    notices: tuple[Notice, ...]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it wakes somebody."""
+        return self.receiver == "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """How well Prometheus kept up; a machine that is too busy shows here."""
+
+    scrapes: int
+    scrapes_failed: int
+    slowest_scrape: float
+    evaluations_missed: int
 
 
 class Answers:
@@ -78,19 +104,36 @@ class Answers:
             if alert["labels"]["severity"] != INFO
         }
 
-    def notices(self) -> list[Notice]:
-        """Every alert of every notification received, in the order in which they came."""
+    def messages(self) -> list[Message]:
+        """Every message received, in the order in which they came, but for info."""
         received = self._json(f"{self._addresses.receiver}/alerts")["notifications"]
-        return [
-            Notice(
-                _labels(alert["labels"]),
-                alert["status"],
-                datetime.fromisoformat(notification["received_at"]).timestamp(),
-            )
-            for notification in received
-            for alert in notification["alerts"]
-            if alert["labels"]["severity"] != INFO
-        ]
+        return [message for each in received if (message := _message(each)).notices]
+
+    def failed_workflows(self) -> float:
+        """How many workflows wait to be run again."""
+        return sum((value for _, value in self.vector(f"max({WORKFLOWS_FAILED.name})")), 0.0)
+
+    def run_failed_again(self, since: float) -> None:
+        """Run the workflows again that failed ``since``, as their runbook says."""
+        self._client.post(
+            f"{self._addresses.app}/orchestrate/retry-failed",
+            json={"since": datetime.fromtimestamp(since, UTC).isoformat()},
+        ).raise_for_status()
+
+    def monitoring(self, seconds: float) -> Monitoring:
+        """How Prometheus kept up within the last ``seconds``."""
+        window = f"[{seconds:.0f}s]"
+
+        def number(expr: str) -> float:
+            return sum((value for _, value in self.vector(expr)), 0.0)
+
+        missed = f"increase(prometheus_rule_group_iterations_missed_total{window})"
+        return Monitoring(
+            int(number(f"sum(count_over_time(up{window}))")),
+            int(number(f"sum(count_over_time(up{window}) - sum_over_time(up{window}))")),
+            number(f"max(max_over_time(scrape_duration_seconds{window}))"),
+            round(number(f"sum({missed})")),
+        )
 
     def switch_on(self, fault: str) -> None:
         """Switch a fault of the simulator on."""
@@ -126,3 +169,13 @@ _FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}"}}'
 def _labels(labels: dict[str, str]) -> Labels:
     """The labels without those that only Prometheus's own series of alerts have."""
     return frozenset(labels.items() - {("__name__", "ALERTS"), ("alertstate", "firing")})
+
+
+def _message(received: dict[str, Any]) -> Message:
+    at = datetime.fromisoformat(received["received_at"]).timestamp()
+    notices = (
+        Notice(_labels(alert["labels"]), alert["status"], at)
+        for alert in received["alerts"]
+        if alert["labels"]["severity"] != INFO
+    )
+    return Message(received["receiver"], received["status"], at, tuple(notices))
