@@ -12,6 +12,8 @@ from alerts.notifications.channels import (
     SECRET_FILES,
     Channel,
     Secrets,
+    misspelt,
+    strange,
     team_file,
 )
 from alerts.notifications.settings import NotificationSettings
@@ -49,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}:")
     for channel in Channel:
         print(f"  {channel:<17} {_state(channel, secrets)}")
+    for sentence in misspelt(arguments.secrets):
+        print(sentence, file=sys.stderr)
+    if others := strange(arguments.secrets):
+        print(f"Other files there, which switch nothing on: {', '.join(others)}", file=sys.stderr)
     if not secrets.is_on(Channel.DEAD_MANS_SWITCH):
         print(NOBODY_LISTENS, file=sys.stderr)
     return 0
