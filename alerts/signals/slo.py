@@ -310,7 +310,7 @@ def spent(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The error budget of {{ $labels.job }} for {{ $labels.slo }} is used up",
                 description=f"Over {thresholds.slo_period_days} days there were more errors than "
-                "promised.",
+                "promised. Share of the budget used.",
                 action="Until old errors leave the period, release only what makes it more "
                 "reliable. Find what used the budget up on the dashboard.",
                 pending="5m",
