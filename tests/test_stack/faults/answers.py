@@ -12,6 +12,10 @@ from tests.test_stack.journey import Addresses
 INFO = "info"
 """The severity of alerts that go to nobody, such as the Watchdog."""
 
+MACHINE = "node"
+"""The job that watches the machine under the stacks. Others work on it too, so what is told of it
+is not of the fault."""
+
 LAST_SECONDS = 40
 """A firing alert has a sample at each evaluation; this long without one, and it is over."""
 
@@ -78,7 +82,7 @@ class Answers:
         return [(each["metric"], float(each["value"][1])) for each in self._query(expr)]
 
     def firing(self) -> set[Labels]:
-        """The alerts that fire in Prometheus now, but for info."""
+        """The alerts of the stack that fire in Prometheus now."""
         return {_labels(metric) for metric, _ in self.vector(_FIRING)}
 
     def spells(self, seconds: float) -> list[Spell]:
@@ -96,16 +100,16 @@ class Answers:
         return sorted(found, key=lambda spell: spell.began)
 
     def in_alertmanager(self) -> dict[Labels, bool]:
-        """The alerts that Alertmanager holds, but for info; whether each is inhibited."""
+        """The alerts of the stack that Alertmanager holds; whether each is inhibited."""
         alerts = self._json(f"{self._addresses.alertmanager}/api/v2/alerts")
         return {
             _labels(alert["labels"]): bool(alert["status"]["inhibitedBy"])
             for alert in alerts
-            if alert["labels"]["severity"] != INFO
+            if _counts(alert["labels"])
         }
 
     def messages(self) -> list[Message]:
-        """Every message received, in the order in which they came, but for info."""
+        """Every message received about the stack, in the order in which they came."""
         received = self._json(f"{self._addresses.receiver}/alerts")["notifications"]
         return [message for each in received if (message := _message(each)).notices]
 
@@ -163,7 +167,11 @@ def written(labels: Labels) -> str:
     return f"{name_of(labels)}{{{others}}}"
 
 
-_FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}"}}'
+_FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}",job!="{MACHINE}"}}'
+
+
+def _counts(labels: dict[str, str]) -> bool:
+    return labels["severity"] != INFO and labels.get("job") != MACHINE
 
 
 def _labels(labels: dict[str, str]) -> Labels:
@@ -176,6 +184,6 @@ def _message(received: dict[str, Any]) -> Message:
     notices = (
         Notice(_labels(alert["labels"]), alert["status"], at)
         for alert in received["alerts"]
-        if alert["labels"]["severity"] != INFO
+        if _counts(alert["labels"])
     )
     return Message(received["receiver"], received["status"], at, tuple(notices))

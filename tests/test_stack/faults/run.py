@@ -84,6 +84,16 @@ class Observation:
         """Every alert of every message."""
         return [notice for message in self.messages for notice in message.notices]
 
+    @property
+    def pages(self) -> list[Message]:
+        """The messages that call somebody."""
+        return [each for each in self.messages if each.is_page and each.status == "firing"]
+
+    @property
+    def tickets(self) -> list[Message]:
+        """The messages that open a ticket, or add to one."""
+        return [each for each in self.messages if not each.is_page and each.status == "firing"]
+
 
 def learn(reaches: list[Reach], stacks: Stacks, durations: Durations, say: Say) -> list[Level]:
     """Run a stack without faults and read off it the levels of what ``reaches`` select."""
