@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from alerts.counted import LASTING, added, events, seen, step
+from alerts.counted import LASTING, added, events, seen, share, step
 from alerts.exporters import UP
 from alerts.logs import LogQuery
 from alerts.model import (
@@ -30,9 +30,10 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, ratio, seconds
+from alerts.signals import sms
 from alerts.signals.scraping import REACHABLE
 from app.core.events import ServiceStarted, StartRefused
-from app.core.objectives import Counted, Objective, Values, objectives
+from app.core.objectives import SMS_LATENCY, Counted, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
 
 _ON = ("job", "slo")
@@ -210,6 +211,20 @@ def failures(window: str) -> Record:
     return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
+def without_failed(objective: Objective, window: str) -> Record:
+    """The burn rate of SMS that were late but got through, as far as the window knows.
+
+    Those whose workflow failed have been told by name. The window remembers them long after, and
+    would call again for the few that are late while what failed is run again.
+    """
+    failed = share(sms.FAILED.name, sms.TOTAL.name, window)
+    return Record(
+        f"job_slo:slo_error_budget:burn_rate{window}_without_failed",
+        f'{burn_rate(window)}{{slo="{objective.name}"}} '
+        f"- on (job) group_left () ({failed} / {objective.budget:g})",
+    )
+
+
 _OBJECTIVE = "job_slo:slo_objective:ratio"
 
 
@@ -285,6 +300,11 @@ def burning(
                         failures(burn.long), Comparison.AT_LEAST, thresholds.minimum_failures, _ON
                     ),
                     *([one.evidence(burn)] if burn.severity is Severity.PAGE else []),
+                    *(
+                        [Guard(without_failed(objective, burn.long), Comparison.ABOVE, factor, _ON)]
+                        if objective.name == SMS_LATENCY and burn.long in FAST
+                        else []
+                    ),
                 ),
                 labels={"window": burn.long},
                 absence="ServiceDown",
@@ -362,12 +382,18 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over an hour and less: the burn rates that page at once.",
-            follows=("slo_events", "scraping"),
+            follows=("slo_events", "scraping", "sms"),
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
                 *(lasting(burn.short) for burn in paging),
                 *(turns(burn.long) for burn in paging),
+                *(
+                    without_failed(each.objective, burn.long)
+                    for each in every
+                    for burn in paging
+                    if each.objective.name == SMS_LATENCY and burn.long in FAST
+                ),
             ),
             signals=tuple(_signals(thresholds, FAST)),
         ),

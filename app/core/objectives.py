@@ -19,6 +19,8 @@ PROBES = ("/metrics", "/health", "/health/dependencies")
 """Routes that come however few people use the service. They would hide failures at night, and
 /health/dependencies answers 503 because of others."""
 
+SMS_LATENCY = "sms_latency"
+
 _ROUTE, _STATUS = catalogue.HTTP_SERVER_REQUEST_DURATION.label_names[1:]
 _TICKETS = tuple(limit for limit in BURN_LIMITS if limit.urgency == "ticket")
 
@@ -122,7 +124,7 @@ def _sms_latency(thresholds: Thresholds) -> Counted:
     seconds = thresholds.sms_latency_seconds
     return Counted(
         Objective(
-            name="sms_latency",
+            name=SMS_LATENCY,
             alert="SMSLatencyBudgetBurn",
             objective=thresholds.sms_latency_objective,
             promise=f"SMS are processed within {seconds:g} s; a failed workflow counts as late",
