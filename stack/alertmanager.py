@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from alerts.notifications import configuration
-from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets, misspelt
+from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets, warnings
 from alerts.notifications.settings import NotificationSettings
 from stack.backend import StackError
 
@@ -56,7 +56,5 @@ def note(secrets: Path) -> str:
     if Channel.WEBHOOK not in own:
         own = ["the simulator's receiver", *own]
     told = f"Notified: {', '.join(own)}; docs/notifying.md says how to notify others"
-    lines = [told, *(misspelt(secrets) if secrets.is_dir() else ())]
-    if not found.is_on(Channel.DEAD_MANS_SWITCH):
-        lines.append(NOBODY_LISTENS)
-    return "\n".join(lines)
+    more = warnings(secrets, found) if secrets.is_dir() else [NOBODY_LISTENS]
+    return "\n".join((told, *more))

@@ -1,6 +1,7 @@
 """`python -m alerts export`: the rules for the engine that a team has."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from alerts import generated
@@ -8,7 +9,7 @@ from alerts.export.engines import Engine
 from alerts.export.files import exported, exported_notifications, require_own
 from alerts.export.options import NAMESPACE, OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
 from alerts.identity import IDENTITY
-from alerts.notifications.channels import Secrets
+from alerts.notifications.channels import Secrets, warnings
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
 from app.core.config import load_settings
@@ -144,6 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.secrets is not None:
         secrets = Secrets.found_in(arguments.secrets)
         files |= exported_notifications(secrets, NotificationSettings.load(), options)
+        for warning in warnings(arguments.secrets, secrets):
+            print(warning, file=sys.stderr)
     require_own(arguments.output, options.engine)
     generated.write(arguments.output, files)
     print(f"{arguments.output}: {len(files)} files for {options.engine}")

@@ -78,6 +78,12 @@ def known_files() -> list[str]:
     return [*SECRET_FILES.values(), *own]
 
 
+def warnings(folder: Path, secrets: "Secrets") -> list[str]:
+    """What somebody should know who uses the ``secrets`` of ``folder``, a sentence each."""
+    unheard = [] if secrets.is_on(Channel.DEAD_MANS_SWITCH) else [NOBODY_LISTENS]
+    return [*misspelt(folder), *unheard]
+
+
 def misspelt(folder: Path) -> list[str]:
     """A sentence for each file in ``folder`` whose name is nearly one that switches something on.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import alerts.__main__
+from alerts.notifications.channels import NOBODY_LISTENS
 
 Run = Callable[[str], tuple[int, str]]
 
@@ -63,3 +64,19 @@ def test_files_that_no_export_made_are_left_alone(run: Run, tmp_path: Path) -> N
         1,
         f"{tmp_path}/theirs.yml was not made by an export; choose another --output\n",
     )
+
+
+def test_it_says_that_nobody_listens_and_what_is_misspelt(run: Run, tmp_path: Path) -> None:
+    """As `python -m alerts notifications` does, which reads the same folder."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "webhook_url").write_text("https://pager.example/hook")
+    (secrets / "watchdog_ulr").write_text("https://heartbeat.example")
+    asked = f"--for operator --output {tmp_path}/out --secrets {secrets}"
+    assert run(asked) == (
+        0,
+        f"{secrets}/watchdog_ulr switches nothing on; did you mean watchdog_url?\n"
+        f"{NOBODY_LISTENS}\n",
+    )
+    (secrets / "watchdog_ulr").rename(secrets / "watchdog_url")
+    assert run(asked) == (0, "")

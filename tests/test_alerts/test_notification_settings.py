@@ -268,6 +268,15 @@ def test_files_that_belong_to_others_are_not_named(run: Run, secrets: Path, tmp_
     assert "switches nothing on" not in err
 
 
+def test_a_configuration_says_that_nobody_listens_to_the_watchdog() -> None:
+    """Whoever reads the file has not seen what the command said."""
+    settings = NotificationSettings()
+    without = configuration.text(Secrets.of(Channel.WEBHOOK), settings)
+    assert f"# {NOBODY_LISTENS}" in without.splitlines()
+    heard = configuration.text(Secrets.of(Channel.WEBHOOK, Channel.DEAD_MANS_SWITCH), settings)
+    assert "Nobody" not in heard
+
+
 def test_other_secrets_switch_nothing_on(secrets: Path) -> None:
     found = Secrets.found_in(secrets)
     assert [channel for channel in Channel if found.is_on(channel)] == [Channel.SLACK]

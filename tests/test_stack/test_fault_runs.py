@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,17 @@ def test_what_chance_decides_may_be_and_may_not_be() -> None:
     assert problem.startswith("Breaker: not notified")
     (problem,) = verdict.problems(observation(*both, pages=("Page", "Breaker")), by_chance)
     assert problem.startswith("Breaker: paged")
+
+
+def test_what_a_busy_machine_brings_is_not_the_faults() -> None:
+    lag = ("EventLoopLagHigh", 1060, 1330)
+    seen = observation(lag, tickets=("EventLoopLagHigh",))
+    (problem,) = verdict.problems(seen, Expected())
+    assert problem.startswith("EventLoopLagHigh: unexpected")
+    busy = replace(seen, load=1000)
+    assert verdict.problems(busy, Expected()) == []
+    (row,) = verdict.rows(busy, Expected())
+    assert row.remark == "of the machine"
 
 
 def test_an_alert_that_fires_again_is_noted() -> None:

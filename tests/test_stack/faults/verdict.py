@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.test_stack.faults.answers import Message, name_of, written
-from tests.test_stack.faults.expected import Expected
-from tests.test_stack.faults.run import Observation
+from tests.test_stack.faults.expected import OF_A_BUSY_MACHINE, Expected
+from tests.test_stack.faults.run import Observation, machine_is_busy
 
 LEGEND = "fires, notified: seconds since the fault is on; resolved: since it is off, as notified"
 _HEAD = ("fault → alerts", "fires", "notified", "resolved", "remark")
@@ -115,6 +115,8 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
             wrong.append("notified")
         if not was_inhibited:
             wrong.append("not inhibited")
+    elif expected and name in OF_A_BUSY_MACHINE and not pages and machine_is_busy(seen.load):
+        notes.append("of the machine")
     elif expected and name not in expected.notified | expected.possible:
         wrong.append("unexpected")
     elif expected and pages and name != expected.page:
