@@ -211,17 +211,18 @@ def failures(window: str) -> Record:
     return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
-def without_failed(objective: Objective, window: str) -> Record:
-    """The burn rate of SMS that were late but got through, as far as the window knows.
+def without_told(objective: Objective, window: str, thresholds: Thresholds) -> Record:
+    """The burn rate without the workflows that failed while so many did that it was told by name.
 
-    Those whose workflow failed have been told by name. The window remembers them long after, and
-    would call again for the few that are late while what failed is run again.
+    The window remembers them long after, and would call again for the few SMS that are late while
+    what failed is run again.
     """
-    failed = share(sms.FAILED.name, sms.TOTAL.name, window)
+    many = f"{sms.FAILED} / ({sms.TOTAL} > 0) > bool {thresholds.sms_failed_ratio:g}"
+    told = share(f"({sms.FAILED} * ({many}))", sms.TOTAL.name, window)
     return Record(
-        f"job_slo:slo_error_budget:burn_rate{window}_without_failed",
+        f"job_slo:slo_error_budget:burn_rate{window}_without_told",
         f'{burn_rate(window)}{{slo="{objective.name}"}} '
-        f"- on (job) group_left () ({failed} / {objective.budget:g})",
+        f"- on (job) group_left () ({told} / {objective.budget:g})",
     )
 
 
@@ -301,7 +302,14 @@ def burning(
                     ),
                     *([one.evidence(burn)] if burn.severity is Severity.PAGE else []),
                     *(
-                        [Guard(without_failed(objective, burn.long), Comparison.ABOVE, factor, _ON)]
+                        [
+                            Guard(
+                                without_told(objective, burn.long, thresholds),
+                                Comparison.ABOVE,
+                                factor,
+                                _ON,
+                            )
+                        ]
                         if objective.name == SMS_LATENCY and burn.long in FAST
                         else []
                     ),
@@ -389,7 +397,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
                 *(lasting(burn.short) for burn in paging),
                 *(turns(burn.long) for burn in paging),
                 *(
-                    without_failed(each.objective, burn.long)
+                    without_told(each.objective, burn.long, thresholds)
                     for each in every
                     for burn in paging
                     if each.objective.name == SMS_LATENCY and burn.long in FAST
