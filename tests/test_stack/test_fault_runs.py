@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from alerts.paths import RULES
+from alerts.signals.slo import burn_rate
 from prometheus_tools.toolchain import locate
 from simulator.faults import FAULTS
 from tests.not_empty import not_empty
@@ -121,6 +122,15 @@ def test_levels_are_kept_for_the_same_rules_for_an_hour(tmp_path: Path) -> None:
     assert levels.load(file, [Reach("a", WEEK, True)]) is None
     os.utime(file, (0, 0))
     assert levels.load(file, read) is None
+
+
+def test_a_past_in_which_a_budget_burns_is_not_healthy() -> None:
+    """It was learned on a machine that had no time for the stack."""
+    slow, fine = (
+        Level({"__name__": burn_rate("6h").name, "slo": slo}, value, False, HOUR)
+        for slo, value in (("sms_latency", 2.31), ("availability", 0.9))
+    )
+    assert levels.unhealthy([slow, fine]) == ["sms_latency 2.3 times as fast as allowed"]
 
 
 def test_every_fault_has_an_entry() -> None:

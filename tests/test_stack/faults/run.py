@@ -109,6 +109,8 @@ def learn(reaches: list[Reach], stacks: Stacks, durations: Durations, say: Say) 
         say(f"learning for {durations.learning:.0f} s what is normal")
         stacks.pause(durations.learning)
         levels = healthy_levels.read(reaches, answers, instances(stack))
+    ill = healthy_levels.unhealthy(levels)
+    assert not ill, f"the machine is too busy to learn what is normal: {', '.join(ill)}"
     say(f"{len(levels)} series get a history")
     return levels
 
