@@ -92,8 +92,9 @@ EXPECTED = {
     "hostile_messages": _of(possible=("EscalationSurge",)),
 }
 
-OF_A_BUSY_MACHINE = frozenset({"EventLoopLagHigh"})
-"""What the orchestrator tells of a machine on which it gets too little processor time."""
+OF_A_BUSY_MACHINE = frozenset({"BackgroundTaskFailing", "EventLoopLagHigh", "HTTPResponsesSlow"})
+"""What the orchestrator tells of a machine on which it gets too little processor time: its event
+loop is late, requests are, and SQLite's lock isn't had in time."""
 
 
 def mend(fault: str) -> str:
