@@ -121,9 +121,10 @@ outages: $(VENV)/dev ## make outages, write docs/outages.md from what each surfa
 test-compose: $(VENV)/dev ## run docker-compose.yml, with stand-ins for missing images
 	$(RUN) -m pytest tests/test_stack/compose -s
 
-test-faults: $(VENV)/dev ## each fault on its own stack, with its alerts; NAME=… only some, SIDE_BY_SIDE=6
+test-faults: $(VENV)/dev ## each fault on its own stack, with its alerts; NAME=… only some, SIDE_BY_SIDE=6, MINUTES=5, RESULTS=folder
 	@$(RUN) -m stack tools
 	$(RUN) -m pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
+	  $(if $(MINUTES),--fault-minutes=$(MINUTES)) $(if $(RESULTS),--results=$(RESULTS)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)
 
 test-lts: $(VENV)/dev ## test the rules on compose's Prometheus; it may take minutes to build that first

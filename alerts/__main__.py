@@ -1,6 +1,7 @@
 """Generates the Prometheus rules from the signals. Checks rules, configurations and runbooks."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,23 @@ def main() -> int:
     except (SettingsError, ToolMissing, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(_explained(error), file=sys.stderr)
+        return 1
+
+
+def _explained(error: OSError) -> str:
+    """The path that can't be used, and the way out."""
+    remedy = {
+        errno.ENOTDIR: "a part of it is a file: name another",
+        errno.EEXIST: "it is a file: remove it, or name another",
+        errno.EISDIR: "name a file",
+        errno.ENAMETOOLONG: "name a shorter one",
+        errno.ENOSPC: "free some space there",
+    }.get(error.errno or 0, "name another")
+    return f"{error.filename}: {error.strerror}; {remedy}"
 
 
 def _generate(_arguments: argparse.Namespace) -> int:

@@ -173,7 +173,8 @@ class Threshold:
 
     ``value`` is in the signal's unit. ``matchers`` select among the signal's series; all ``guards``
     have to hold as well. ``pending`` and ``keep_firing`` are Prometheus durations. ``summary`` and
-    ``description`` may use templates over the labels that the series keep. ``logs`` finds the lines
+    ``description`` may use templates over the labels that the series keep. Where the value is a
+    state, 1 or 0, ``state`` is what people call it, such as "Down". ``logs`` finds the lines
     that say what happened. ``absence`` names the alert that fires when the signal's series are
     missing, so that silence hides no outage; whatever pages needs one.
     """
@@ -190,6 +191,7 @@ class Threshold:
     keep_firing: str = "0s"
     matchers: str = ""
     guards: tuple[Guard, ...] = ()
+    state: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     logs: LogQuery | None = None
     absence: str = ""
@@ -198,6 +200,16 @@ class Threshold:
         """The threshold in words, such as ``above 10% for 30s``."""
         duration = "" if self.pending == "0s" else f" for {self.pending}"
         return f"{self.comparison.words} {unit.text(self.value)}{duration}"
+
+    def told(self, unit: Unit) -> str:
+        """The end of a description: the value beside the limit, or the state, in words.
+
+        While an alert is kept firing, Prometheus goes on telling the last value beyond the limit.
+        """
+        if self.state:
+            return "" if self.pending == "0s" else f" {self.state} for {self.pending} or longer."
+        when = "Now" if self.keep_firing == "0s" else "Last"
+        return f" {when} {unit.template}; alerts {self.described(unit)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,8 +104,7 @@ def alert_rule(group: Group, signal: Signal, threshold: Threshold, links: Links)
     }
     rule["annotations"] = {
         "summary": threshold.summary,
-        "description": f"{threshold.description} Now {signal.unit.template}; "
-        f"alerts {threshold.described(signal.unit)}.",
+        "description": f"{threshold.description}{threshold.told(signal.unit)}",
         "action": threshold.action,
         "runbook_url": f"{base(links.runbooks_url)}/{threshold.alert}",
         "dashboard_url": f"{base(links.grafana_url)}/d/{signal.dashboard or group.dashboard}",

@@ -207,7 +207,7 @@ def _confidence(thresholds: Thresholds) -> Row:
 def _speed(thresholds: Thresholds) -> Row:
     limit = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     return Row(
-        "How long does it take?",
+        "How long does it take, and what does it cost?",
         (
             timeseries(
                 "Time to generate an answer",
@@ -233,6 +233,25 @@ def _speed(thresholds: Thresholds) -> Row:
                 Query(f"60 * sum by (le) (rate({_ANSWER_TIMES}[{_WINDOW}]))", "{{le}}"),
                 empty=_NO_ANSWERS,
                 links=(Dashboard.SERVICES,),
+            ),
+            bars(
+                "Tokens of each hour",
+                "What the AI read (input) and wrote (output), as its provider counts and charges "
+                "it; each bar is the hour before it. Usual follows the SMS received. Answers "
+                "of which it says nothing are counted by themselves: their tokens are not known.",
+                Unit.COUNT,
+                Query(
+                    f"sum by (kind) (increase({of(catalogue.AI_TOKENS)}[1h])) > 0",
+                    "{{kind}}",
+                    step="1h",
+                ),
+                Query(
+                    f"sum(increase({of(catalogue.AI_ANSWERS_WITHOUT_USAGE)}[1h])) > 0",
+                    "answers of unknown cost",
+                    step="1h",
+                ),
+                empty="The provider has said nothing of tokens",
+                links=(Dashboard.TRENDS,),
             ),
         ),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from alerts.notifications import configuration
-from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets
+from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets, warnings
 from alerts.notifications.settings import NotificationSettings
 from stack.backend import StackError
 
@@ -56,4 +56,5 @@ def note(secrets: Path) -> str:
     if Channel.WEBHOOK not in own:
         own = ["the simulator's receiver", *own]
     told = f"Notified: {', '.join(own)}; docs/notifying.md says how to notify others"
-    return told if found.is_on(Channel.DEAD_MANS_SWITCH) else f"{told}\n{NOBODY_LISTENS}"
+    more = warnings(secrets, found) if secrets.is_dir() else [NOBODY_LISTENS]
+    return "\n".join((told, *more))

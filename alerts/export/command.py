@@ -1,14 +1,15 @@
 """`python -m alerts export`: the rules for the engine that a team has."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from alerts import generated
 from alerts.export.engines import Engine
-from alerts.export.files import HEADER, exported, exported_notifications
-from alerts.export.options import OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
+from alerts.export.files import exported, exported_notifications, require_own
+from alerts.export.options import NAMESPACE, OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
 from alerts.identity import IDENTITY
-from alerts.notifications.channels import Secrets
+from alerts.notifications.channels import Secrets, warnings
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
 from app.core.config import load_settings
@@ -24,6 +25,20 @@ examples:
 
 URLs and thresholds are settings: ORCHESTRATOR_LINKS__GRAFANA_URL and so on (docs/settings.md).
 """
+
+_ONLY_FOR = {
+    "--label": ((Engine.OPERATOR,), "there is no resource that could have one: leave it out"),
+    "--namespace": (
+        (Engine.OPERATOR, Engine.MIMIR),
+        "files have none: leave it out, and name the folder as you like",
+    ),
+    "--vmalert-version": ((Engine.VMALERT,), "it changes nothing: leave it out"),
+    "--secrets": (
+        (Engine.OPERATOR,),
+        "Alertmanager's configuration comes from `python -m alerts notifications`",
+    ),
+}
+"""Options that mean something for some engines only, and what to do for the others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,19 +97,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--namespace",
-        default="monitoring",
         metavar="NAME",
-        help="Mimir's namespace of the rules, or Kubernetes' of the resources "
-        "(default %(default)s)",
+        help="Mimir's namespace of the rules, or Kubernetes' of the resources; mimir and operator "
+        f"only (default {NAMESPACE})",
     )
     parser.add_argument(
         "--label",
-        dest="labels",
         type=_pair,
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="label of the Kubernetes resources; may be repeated",
+        help="label of the Kubernetes resources; operator only; may be repeated",
     )
     parser.add_argument(
         "--secrets",
@@ -105,9 +118,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vmalert-version",
         type=_version,
-        default=OLDEST_KEEPING,
         metavar="VERSION",
-        help="version of vmalert that reads the rules; before 1.92 it knows no keep_firing_for",
+        help="version of vmalert that reads the rules; before 1.92 it knows no keep_firing_for; "
+        "vmalert only",
     )
 
 
@@ -116,27 +129,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises ValueError for what can't be exported.
     """
+    _require_meaning(arguments)
     options = Options(
         engine=arguments.engine,
         jobs=dict(arguments.jobs),
         scrape_seconds=int(arguments.scrape_interval),
         without=frozenset(arguments.without),
-        vmalert=arguments.vmalert_version,
-        namespace=arguments.namespace,
-        labels=dict(arguments.labels),
+        vmalert=arguments.vmalert_version or OLDEST_KEEPING,
+        namespace=arguments.namespace or NAMESPACE,
+        labels=dict(arguments.label),
     )
     settings = load_settings(arguments.environment)
     identity = _identity(arguments.identity)
     files = exported(rule_files(settings.thresholds, settings.links, identity), options)
     if arguments.secrets is not None:
-        if options.engine is not Engine.OPERATOR:
-            raise ValueError(
-                "--secrets is for --for operator; elsewhere Alertmanager's configuration comes "
-                "from `python -m alerts notifications`"
-            )
         secrets = Secrets.found_in(arguments.secrets)
         files |= exported_notifications(secrets, NotificationSettings.load(), options)
-    _require_ours(arguments.output)
+        for warning in warnings(arguments.secrets, secrets):
+            print(warning, file=sys.stderr)
+    require_own(arguments.output, options.engine)
     generated.write(arguments.output, files)
     print(f"{arguments.output}: {len(files)} files for {options.engine}")
     return 0
@@ -151,13 +162,14 @@ def _identity(text: str) -> tuple[str, ...]:
     return labels
 
 
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder with YAML files that no export made: writing would replace or delete them."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--output {folder} is a file; name a folder")
-    for file in sorted(folder.glob("*.yml")):
-        if not file.read_text(encoding="utf-8").startswith(HEADER):
-            raise ValueError(f"{file} was not made by an export; choose another --output")
+def _require_meaning(arguments: argparse.Namespace) -> None:
+    """Refuse options that change nothing for the engine: whoever gives one expects that it does."""
+    engine = arguments.engine
+    for option, (engines, instead) in _ONLY_FOR.items():
+        given = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        if given not in (None, []) and engine not in engines:
+            where = " or ".join(engines)
+            raise ValueError(f"{option} is for --for {where}; for {engine} {instead}")
 
 
 def _scrape_seconds(text: str) -> float:

@@ -8,6 +8,8 @@ from alerts.export.engines import Engine
 OLDEST_KEEPING = (1, 92)
 """The vmalert from which on rules may say `keep_firing_for`; older ones refuse the file."""
 
+NAMESPACE = "monitoring"
+
 SLOWEST_SCRAPE_SECONDS = 30
 """The rules count at how many of two minutes' scrapes failures were seen: four are enough."""
 
@@ -26,5 +28,5 @@ class Options:
     scrape_seconds: int = 15
     without: frozenset[str] = frozenset()
     vmalert: tuple[int, int] = OLDEST_KEEPING
-    namespace: str = "monitoring"
+    namespace: str = NAMESPACE
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from alerts.model import Severity, Team
+from asgi_observability.nearest import nearest
 
 
 class Channel(StrEnum):
@@ -75,6 +76,40 @@ def known_files() -> list[str]:
     """Every file that switches something on."""
     own = [team_file(channel, team) for channel in OF_TEAMS for team in Team]
     return [*SECRET_FILES.values(), *own]
+
+
+def warnings(folder: Path, secrets: "Secrets") -> list[str]:
+    """What somebody should know who uses the ``secrets`` of ``folder``, a sentence each."""
+    unheard = [] if secrets.is_on(Channel.DEAD_MANS_SWITCH) else [NOBODY_LISTENS]
+    return [*misspelt(folder), *unheard]
+
+
+def misspelt(folder: Path) -> list[str]:
+    """A sentence for each file in ``folder`` whose name is nearly one that switches something on.
+
+    Nothing for other files: the folder may hold other secrets too.
+    """
+    return [
+        f"{folder / name} switches nothing on; did you mean {meant}?"
+        for name, meant in _meant(folder).items()
+        if meant
+    ]
+
+
+def strange(folder: Path) -> list[str]:
+    """The names of files in ``folder`` that switch nothing on and resemble none that does."""
+    return [name for name, meant in _meant(folder).items() if not meant]
+
+
+def _meant(folder: Path) -> dict[str, str | None]:
+    """The files that switch nothing on, but for hidden ones, and what each was meant to be."""
+    known = known_files()
+    found = (file.name for file in folder.iterdir() if file.is_file())
+    return {
+        name: nearest(name, known)
+        for name in sorted(found)
+        if name not in known and not name.startswith(".")
+    }
 
 
 @dataclass(frozen=True, slots=True)

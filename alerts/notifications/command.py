@@ -7,12 +7,13 @@ from pathlib import Path
 from alerts.model import Team
 from alerts.notifications import configuration
 from alerts.notifications.channels import (
-    NOBODY_LISTENS,
     OF_TEAMS,
     SECRET_FILES,
     Channel,
     Secrets,
+    strange,
     team_file,
+    warnings,
 )
 from alerts.notifications.settings import NotificationSettings
 
@@ -49,8 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}:")
     for channel in Channel:
         print(f"  {channel:<17} {_state(channel, secrets)}")
-    if not secrets.is_on(Channel.DEAD_MANS_SWITCH):
-        print(NOBODY_LISTENS, file=sys.stderr)
+    if others := strange(arguments.secrets):
+        print(f"Other files there, which switch nothing on: {', '.join(others)}", file=sys.stderr)
+    for warning in warnings(arguments.secrets, secrets):
+        print(warning, file=sys.stderr)
     return 0
 
 

@@ -55,6 +55,17 @@ SCENARIOS = (
     ),
     _ai_down(5, "5 minutes"),
     _ai_down(15, "15 minutes"),
+    Scenario(
+        name="The AI was down, and running failed workflows again makes others late",
+        story="The AI is down for 15 minutes. From then on for ten minutes its answers take 4 "
+        "seconds in every fourth SMS, because what failed is run again.",
+        begins=MONDAY_MORNING,
+        lasts=45,
+        world=World(
+            changes=(Fails(AI, until=15), Slow(AI, seconds=4, since=15, until=25, share=0.25))
+        ),
+        told=(Told("AIProviderFailing", within=3, over=25),),
+    ),
     _ai_down(
         120,
         "2 hours",

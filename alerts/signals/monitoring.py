@@ -192,6 +192,7 @@ def watchdog() -> Signal:
                 description="This alert always fires. Something is wrong when it is missing.",
                 action="Do nothing while it fires. When it is missing, see whether Prometheus is "
                 "up and reaches Alertmanager.",
+                state="Working",
             ),
         ),
     )
@@ -242,7 +243,7 @@ def rule_time(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="Rules of {{ $labels.rule_group }} take too long",
                 description="Once they take longer than the interval, evaluations are skipped "
-                "and alerts come late.",
+                "and alerts come late. Share of the interval that they take.",
                 action="Find the slow rule on Prometheus's page /rules, and what made it slow: "
                 "more series, or less CPU.",
                 pending="10m",
@@ -291,7 +292,7 @@ def send_errors(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.alertmanager }} doesn't accept alerts",
-                description="Alerts that Prometheus sends there fail.",
+                description="Prometheus sends alerts there in vain. Share of them.",
                 action="Is that Alertmanager up, and reachable from Prometheus? Its answer is in "
                 "Prometheus's log.",
                 # Longer than the window: an Alertmanager that restarts once is no news.
@@ -326,7 +327,7 @@ def undelivered(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="No Alertmanager reliably accepts alerts of {{ $labels.instance }}",
                 description="Prometheus can't deliver alerts to any Alertmanager. People may not "
-                "be notified of anything.",
+                "be notified of anything. Share of the alerts sent.",
                 action="Start Alertmanager, or fix its address. Until then watch Prometheus's "
                 "page /alerts.",
                 pending="6m",
@@ -361,7 +362,7 @@ def queue(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="Alerts of {{ $labels.instance }} wait to be sent",
                 description="Alertmanager accepts alerts more slowly than they arrive. When the "
-                "queue is full the oldest are dropped.",
+                "queue is full the oldest are dropped. Share of it in use.",
                 action="See how long Alertmanager takes, and whether thousands of alerts fire.",
                 pending="2m",
             ),
@@ -416,6 +417,7 @@ def config_reloaded(program: str, metric: Metric) -> Signal:
                 action="Its log names the line that it refuses. `make check` also names it.",
                 pending="1m",
                 matchers=_program(metric),
+                state="Refused",
                 labels={"program": program.lower()},
             ),
         ),

@@ -110,7 +110,7 @@ def disk_filling(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full soon",
                 description="At the growth of the last six hours. When it is full, everything "
-                "that writes there stops: databases, logs, Prometheus itself.",
+                "that writes there stops: databases, logs, Prometheus itself. Time left.",
                 action="Find what grows. Delete or move it, or enlarge the disk, before it is "
                 "full.",
                 pending="1h",
@@ -137,7 +137,7 @@ def disk_left(thresholds: Thresholds) -> Signal:
             team=Team.PLATFORM,
             summary="{{ $labels.mountpoint }} of {{ $labels.instance }} is almost full",
             description="When nothing is left, writes fail: SMS can't be stored, and Prometheus "
-            "keeps no samples.",
+            "keeps no samples. Share of it that is free.",
             action="Make room now: old logs and archives first, then what grew last.",
             pending=pending,
             matchers=matchers,
@@ -177,7 +177,8 @@ def inodes_left(thresholds: Thresholds) -> Signal:
                 severity=Severity.TICKET,
                 team=Team.PLATFORM,
                 summary="{{ $labels.mountpoint }} of {{ $labels.instance }} runs out of inodes",
-                description="Without inodes no file can be created, however much space is left.",
+                description="Without inodes no file can be created, however much space is left. "
+                "Share of them that is free.",
                 action="Find the directory with the most small files, and delete them.",
                 pending="15m",
             ),
@@ -202,7 +203,7 @@ def memory_left(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="{{ $labels.instance }} is short of memory",
                 description="Soon the kernel kills the largest process, which may be the "
-                "orchestrator or Prometheus.",
+                "orchestrator or Prometheus. Share of the memory that is free.",
                 action="Find which process grew. Restart it before the kernel kills one.",
                 pending="10m",
             ),
@@ -227,7 +228,7 @@ def cpu_busy(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="{{ $labels.instance }} has hardly any CPU time left",
                 description="Everything on the machine waits for its turn: requests, scrapes and "
-                "rules get slower.",
+                "rules get slower. Share of the CPU time in use.",
                 action="Find the process that uses it. If the rate of SMS has not risen, that "
                 "process may be in an endless loop.",
                 pending="15m",
@@ -288,7 +289,7 @@ def certificates(thresholds: Thresholds) -> Signal:
             team=Team.PLATFORM,
             summary="The certificate of {{ $labels.instance }} expires soon",
             description="When it expires, all clients refuse the connection. The automatic "
-            "renewal has not worked.",
+            "renewal has not worked. Time left.",
             action="Renew it, reload the server, and find out why renewal failed.",
             pending="10m",
             absence="TargetDown",

@@ -109,6 +109,7 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
                 action="Does its /health answer? If not, look at its log and restart it.",
                 pending="1m",
                 keep_firing="1m",
+                state="Down",
                 # The series has it already; here it tells the rules apart for promtool's linter.
                 labels={"job": job},
                 absence="TargetDown",
@@ -140,6 +141,7 @@ def service_down() -> Signal:
                 action="Does its /health answer? If not, look at its log and restart it.",
                 pending="1m",
                 keep_firing="1m",
+                state="Down",
                 absence="TargetDown",
             ),
         ),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from alerts.counted import LASTING, added, events, seen, step
+from alerts.counted import LASTING, added, events, seen, share, step
 from alerts.exporters import UP
 from alerts.logs import LogQuery
 from alerts.model import (
@@ -30,9 +30,10 @@ from alerts.model import (
     Unit,
 )
 from alerts.promql import at_most, beyond, ratio, seconds
+from alerts.signals import sms
 from alerts.signals.scraping import REACHABLE
 from app.core.events import ServiceStarted, StartRefused
-from app.core.objectives import Counted, Events, Objective, Values, objectives
+from app.core.objectives import SMS_LATENCY, Counted, Events, Objective, Values, objectives
 from app.core.thresholds import BURN_LIMITS, BurnLimit, Thresholds
 
 _ON = ("job", "slo")
@@ -227,6 +228,21 @@ def failures(window: str) -> Record:
     return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
+def without_told(objective: Objective, window: str, thresholds: Thresholds) -> Record:
+    """The burn rate without the workflows that failed while so many did that it was told by name.
+
+    The window remembers them long after, and would call again for the few SMS that are late while
+    what failed is run again.
+    """
+    many = f"{sms.FAILED} / ({sms.TOTAL} > 0) > bool {thresholds.sms_failed_ratio:g}"
+    told = share(f"({sms.FAILED} * ({many}))", sms.TOTAL.name, window)
+    return Record(
+        f"job_slo:slo_error_budget:burn_rate{window}_without_told",
+        f'{burn_rate(window)}{{slo="{objective.name}"}} '
+        f"- on (job) group_left () ({told} / {objective.budget:g})",
+    )
+
+
 _OBJECTIVE = "job_slo:slo_objective:ratio"
 
 
@@ -302,6 +318,18 @@ def burning(
                         failures(burn.long), Comparison.AT_LEAST, thresholds.minimum_failures, _ON
                     ),
                     *([one.evidence(burn)] if burn.severity is Severity.PAGE else []),
+                    *(
+                        [
+                            Guard(
+                                without_told(objective, burn.long, thresholds),
+                                Comparison.ABOVE,
+                                factor,
+                                _ON,
+                            )
+                        ]
+                        if objective.name == SMS_LATENCY and burn.long in FAST
+                        else []
+                    ),
                 ),
                 labels={"window": burn.long},
                 absence="ServiceDown",
@@ -327,7 +355,7 @@ def spent(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="The error budget of {{ $labels.job }} for {{ $labels.slo }} is used up",
                 description=f"Over {thresholds.slo_period_days} days there were more errors than "
-                "promised.",
+                "promised. Share of the budget used.",
                 action="Until old errors leave the period, release only what makes it more "
                 "reliable. Find what used the budget up on the dashboard.",
                 pending="5m",
@@ -380,12 +408,18 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             dashboard=Dashboard.ALERTS,
             source="slo",
             about="Objectives over an hour and less: the burn rates that page at once.",
-            follows=("slo_events", "scraping"),
+            follows=("slo_events", "scraping", "sms"),
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
                 *(lasting(burn.short) for burn in paging),
                 *(turns(burn.long) for burn in paging),
+                *(
+                    without_told(each.objective, burn.long, thresholds)
+                    for each in every
+                    for burn in paging
+                    if each.objective.name == SMS_LATENCY and burn.long in FAST
+                ),
             ),
             signals=tuple(_signals(thresholds, FAST)),
         ),

@@ -4,7 +4,16 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from app.clients.collections_monitor import Tenant
 from app.clients.sms_agent import Conversation
@@ -21,6 +30,9 @@ HISTORY_MESSAGES = 10
 _LEAST_LOGPROB = -1e6
 """What is less than any provider sends for a token it has chosen."""
 
+_MOST_TOKENS = 10**9
+"""More than any model takes at once."""
+
 _WHOLE = "stop"
 """Why a text ended that is neither cut off nor filtered."""
 
@@ -34,6 +46,14 @@ def _to_be_sent(text: str) -> str:
 def _probability(value: object) -> object:
     # What is no number has no probability; the text is read by a person then.
     return value if type(value) in (int, float) else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How many tokens the AI read and wrote, as its provider counts them."""
+
+    input: int
+    output: int
 
 
 class _Token(BaseModel):
@@ -70,16 +90,42 @@ class _Choice(BaseModel):
         return self.finish_reason == _WHOLE
 
 
+class _Usage(BaseModel):
+    prompt_tokens: Annotated[int, Field(strict=True, ge=0, le=_MOST_TOKENS)]
+    completion_tokens: Annotated[int, Field(strict=True, ge=0, le=_MOST_TOKENS)]
+
+
+def _usage(value: object, whole: ValidatorFunctionWrapHandler) -> _Usage | None:
+    # An answer is as good without it.
+    try:
+        usage: _Usage = whole(value)
+    except ValidationError:
+        return None
+    return usage
+
+
 class _Completion(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
+    usage: Annotated[_Usage | None, WrapValidator(_usage)] = None
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """What the answer costs; None where the provider doesn't say."""
+        if self.usage is None:
+            return None
+        return Tokens(self.usage.prompt_tokens, self.usage.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the AI would send; ``confidence`` is 0 to 1."""
+    """What the AI would send; ``confidence`` is 0 to 1.
+
+    ``tokens`` is None where the provider doesn't say how many it took.
+    """
 
     text: str
     confidence: float
+    tokens: Tokens | None = None
 
 
 class AIProvider:
@@ -116,7 +162,7 @@ class AIProvider:
             headers=self._headers,
         )
         choice = completion.choices[0]
-        return Answer(choice.message.content, _confidence(choice))
+        return Answer(choice.message.content, _confidence(choice), completion.tokens)
 
 
 def _prompt(

@@ -72,6 +72,13 @@ class BreakerState(StrEnum):
     OPEN = "open"
 
 
+class TokenKind(StrEnum):
+    """What the AI provider counts tokens of: what it reads and what it writes."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
 class Step(StrEnum):
     """The steps of one SMS workflow, in order."""
 
@@ -366,6 +373,20 @@ AI_CONFIDENCE = Metric(
     "Confidence of the AI's answers, 0 to 1.",
     # The routing limits 0.60 and 0.85 are bounds.
     buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+)
+AI_TOKENS = Metric(
+    "orchestrator_ai_tokens_total",
+    Kind.COUNTER,
+    "tokens",
+    "Tokens of the AI's answers, as the provider counts and charges them: what it was asked, what "
+    "it wrote. No series while the provider has never said.",
+    (Label("kind", values_of(TokenKind)),),
+)
+AI_ANSWERS_WITHOUT_USAGE = Metric(
+    "orchestrator_ai_answers_without_usage_total",
+    Kind.COUNTER,
+    "answers",
+    "Answers of the AI of which the provider did not say how many tokens they took.",
 )
 APPROVALS = Metric(
     "orchestrator_approvals_total",

@@ -20,6 +20,7 @@ PROBES = ("/metrics", "/health", "/health/dependencies")
 /health/dependencies answers 503 because of others."""
 
 AVAILABILITY = "availability"
+SMS_LATENCY = "sms_latency"
 
 _ROUTE, _STATUS = catalogue.HTTP_SERVER_REQUEST_DURATION.label_names[1:]
 _TICKETS = tuple(limit for limit in BURN_LIMITS if limit.urgency == "ticket")
@@ -126,7 +127,7 @@ def _sms_latency(thresholds: Thresholds) -> Counted:
     seconds = thresholds.sms_latency_seconds
     return Counted(
         Objective(
-            name="sms_latency",
+            name=SMS_LATENCY,
             alert="SMSLatencyBudgetBurn",
             objective=thresholds.sms_latency_objective,
             promise=f"SMS are processed within {seconds:g} s; a failed workflow counts as late",

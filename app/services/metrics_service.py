@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.clients.ai_provider import Tokens
 from app.core import catalogue
-from app.core.catalogue import Step, StepStatus, StepType
+from app.core.catalogue import Step, StepStatus, StepType, TokenKind
 from app.core.config import Settings
 from asgi_observability.instruments import Instruments
 from asgi_observability.metric import OTHER, Kind
@@ -32,6 +33,9 @@ class MetricsService:
         self.operation = instruments.operation
         """Times one operation on a component: ``with metrics.operation(component, name):``."""
         self._steps = instruments.histogram(catalogue.WORKFLOW_STEP_DURATION)
+        # Tokens are not exposed at 0: until a provider says how many there are, nobody knows.
+        self._tokens = instruments.counter(catalogue.AI_TOKENS)
+        self._without_usage = instruments.counter(catalogue.AI_ANSWERS_WITHOUT_USAGE).series()
         self.in_flight = 0
         instruments.sampled(catalogue.SMS_IN_FLIGHT, read=lambda: self.in_flight)
         capacity = settings.thresholds.concurrent_sms
@@ -51,6 +55,14 @@ class MetricsService:
             yield
         finally:
             self.in_flight -= 1
+
+    def ai_answered(self, tokens: Tokens | None) -> None:
+        """The AI has answered; ``tokens`` is None where its provider does not say how many."""
+        if tokens is None:
+            self._without_usage.note()
+            return
+        self._tokens.series(TokenKind.INPUT).note(tokens.input)
+        self._tokens.series(TokenKind.OUTPUT).note(tokens.output)
 
     def step_ended(self, step: Step, status: StepStatus, seconds: float) -> None:
         """A workflow step ended."""

@@ -327,6 +327,7 @@ class Workflows:
             history = await self._sms_agent.conversation(workflow.phone_number)
         with steps.running(Step.AI_RESPONSE):
             answer = await self._ai.answer(workflow.content, tenant, history)
+        self._metrics.ai_answered(answer.tokens)
         log.event(AIAnswered(confidence=round(answer.confidence, 3)))
         limits, arrears = self._settings.payment_plans, tenant.arrears_dollars
         plan = proposed(workflow.content, answer.text)

@@ -55,7 +55,7 @@ AI_FAILING: dict[str, Any] = {
     "annotations": {
         "summary": "Calls of orchestrator to the AI provider fail",
         "description": "SMS whose answer the AI can't write end as failed workflows. "
-        "Now 34.1%; alerts above 10% for 30s.",
+        "Last 34.1%; alerts above 10% for 30s.",
         "action": "See by error type whether the provider is down, slow or refuses us.",
         "runbook_url": "http://runbooks.example/AIProviderFailing",
         "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview",
@@ -83,7 +83,7 @@ def _breaker(component: str, minute: int) -> dict[str, Any]:
         },
         "annotations": {
             "summary": f"The breaker of orchestrator for {component} is open",
-            "description": f"Calls to {component} are refused. Now 1; alerts above 0 for 1m.",
+            "description": f"Calls to {component} are refused. Last 1; alerts above 0 for 1m.",
             "action": f"Fix {component}, or wait for it.",
             "runbook_url": "http://runbooks.example/CircuitBreakerOpen",
             "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview?var-job=all",
@@ -106,7 +106,7 @@ def _target_down(instance: str) -> dict[str, Any]:
         },
         "annotations": {
             "summary": f"node can't be scraped at {instance}",
-            "description": "It is down, unreachable or too slow. Now 0; alerts below 1 for 1m.",
+            "description": "It is down, unreachable or too slow. Down for 1m or longer.",
             "action": "Ask for its /health; if it doesn't answer, restart it.",
             "runbook_url": "http://runbooks.example/TargetDown",
             "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview",

@@ -9,7 +9,7 @@ import yaml
 
 import alerts.__main__
 from alerts.notifications import configuration
-from alerts.notifications.channels import SECRET_FILES, Channel, Secrets
+from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK, time_intervals
 from app.core.environment import SettingsError
@@ -212,6 +212,69 @@ def test_what_can_t_be_used_is_named_and_nothing_written(
     assert code == 1
     assert f"{secrets}/none is not a folder" in err
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("file/x.yml", "{0}/file: File exists; it is a file: remove it, or name another\n"),
+        ("file/a/b/x.yml", "{0}/file/a/b: Not a directory; a part of it is a file: name another\n"),
+        ("folder", "--output {0}/folder is a folder; name a file\n"),
+        ("x" * 300, "{0}/" + "x" * 300 + ": File name too long; name a shorter one\n"),
+        (
+            "kept/x.yml",
+            "{0}/kept/templates: File exists; it is a file: remove it, or name another\n",
+        ),
+    ],
+)
+def test_a_path_that_can_t_be_is_named_with_what_to_do(
+    run: Run, secrets: Path, tmp_path: Path, output: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "templates").write_text("")
+    code, _, err = run(f"--secrets {secrets} --output {tmp_path}/{output}")
+    assert (code, err.replace(NOBODY_LISTENS, "")) == (1, said.format(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("slack_webhok_url", "did you mean slack_webhook_url?"),
+        ("webhook_url.txt", "did you mean webhook_url?"),
+        ("WATCHDOG_URL", "did you mean watchdog_url?"),
+        ("pagerduty_key", "did you mean pagerduty_routing_key?"),
+        ("slack_webhook_url_plattform", "did you mean slack_webhook_url_platform?"),
+        ("smtp_password_platform", "did you mean smtp_password?"),
+    ],
+)
+def test_a_misspelt_file_is_named(
+    run: Run, secrets: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    (secrets / name).write_text("secret")
+    code, _, err = run(f"--secrets {secrets} --output {tmp_path}/alertmanager.yml")
+    assert code == 0
+    assert f"{secrets}/{name} switches nothing on; {said}" in err.splitlines()
+    assert "Other files there, which switch nothing on: database_password" in err.splitlines()
+
+
+def test_files_that_belong_to_others_are_not_named(run: Run, secrets: Path, tmp_path: Path) -> None:
+    """Those that Kubernetes or an editor puts there, and folders."""
+    (secrets / "database_password").unlink()
+    (secrets / "..data").mkdir()
+    (secrets / ".gitkeep").touch()
+    _, _, err = run(f"--secrets {secrets} --output {tmp_path}/alertmanager.yml")
+    assert "switches nothing on" not in err
+
+
+def test_a_configuration_says_that_nobody_listens_to_the_watchdog() -> None:
+    """Whoever reads the file has not seen what the command said."""
+    settings = NotificationSettings()
+    without = configuration.text(Secrets.of(Channel.WEBHOOK), settings)
+    assert f"# {NOBODY_LISTENS}" in without.splitlines()
+    heard = configuration.text(Secrets.of(Channel.WEBHOOK, Channel.DEAD_MANS_SWITCH), settings)
+    assert "Nobody" not in heard
 
 
 def test_other_secrets_switch_nothing_on(secrets: Path) -> None:

@@ -42,6 +42,10 @@ VALUES = {"component": "sms_agent", "operation": "send_sms", "type": "payment_di
 """What Prometheus could fill into an alert's templates."""
 
 
+STATES = {"ConfigReloadFailed", "ServiceDown", "TargetDown", "Watchdog"}
+"""Alerts whose value is 1 or 0; words say it."""
+
+
 def alert_rules(name: str, **changes: Any) -> list[dict[str, Any]]:
     """The rules of one alert when the settings are changed."""
     links = Links(**{k: AnyHttpUrl(v) for k, v in changes.items() if k.endswith("_url")})
@@ -91,6 +95,11 @@ def test_rules_stand_where_what_they_read_is_fresh() -> None:
     assert misordered_in(GROUPS) == []
 
 
+def told(rule: dict[str, Any]) -> str:
+    text: str = rule["annotations"]["description"]
+    return text
+
+
 @pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
 def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
     annotations = rule["annotations"]
@@ -100,7 +109,8 @@ def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
     }
     about_the_orchestrator = rule["labels"]["team"] == Team.ORCHESTRATOR
     assert (set(annotations) >= logs) == about_the_orchestrator
-    assert "$value" in annotations["description"]
+    if rule["alert"] not in STATES:
+        assert "$value" in annotations["description"]
     assert annotations["runbook_url"].endswith(f"/{rule['alert']}")
     assert "\n" not in annotations["summary"]
     assert rule["labels"]["severity"] in list(Severity)
@@ -180,6 +190,47 @@ def test_a_limit_between_two_buckets_is_refused_with_the_choice() -> None:
 )
 def test_values_are_written_with_their_unit(unit: Unit, value: float, text: str) -> None:
     assert unit.text(value) == text
+
+
+def last_sentences(name: str) -> set[str]:
+    """What each rule of an alert says last, with templates."""
+    return {
+        rule["annotations"]["description"].rpartition(". ")[2]
+        for rule in not_empty(alert_rules(name))
+    }
+
+
+def test_a_state_is_said_in_words() -> None:
+    """ "Now 0; alerts below 1" of a service that is down helps nobody."""
+    assert last_sentences("ServiceDown") == {"Down for 1m or longer."}
+    assert last_sentences("TargetDown") == {"Down for 1m or longer."}
+    assert last_sentences("ConfigReloadFailed") == {"Refused for 1m or longer."}
+    assert last_sentences("Watchdog") == {"Something is wrong when it is missing."}
+    below_one = {
+        rule["alert"]
+        for rule in ALERT_RULES
+        if "alerts below 1 " in rule["annotations"]["description"]
+    }
+    # Alertmanagers are counted, though there mostly is one.
+    assert below_one == {"NoAlertmanager"}
+
+
+def test_a_percentage_says_of_what() -> None:
+    """ "Almost full. Now 9.9%" could be read as nearly empty."""
+    for rule in not_empty([each for each in ALERT_RULES if "Percentage" in told(each)]):
+        said = told(rule).rpartition("$value")[0]
+        assert re.search(r"[Ss]hare |Difference|divided by", said), rule["alert"]
+
+
+def test_a_value_from_before_is_not_called_the_present_one() -> None:
+    """While an alert is kept firing, Prometheus goes on telling the last value that was too much.
+
+    "Now 34%" would be said of calls that all succeed again.
+    """
+    kept = [rule for rule in ALERT_RULES if "keep_firing_for" in rule]
+    for rule in not_empty(kept):
+        assert "Now {{ $value" not in rule["annotations"]["description"], rule["alert"]
+    assert {text.split()[0] for text in last_sentences("AIProviderFailing")} == {"Last"}
 
 
 class TestVocabulary:

@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 
 from app.assembly import Orchestrator
 from app.clients.ai_provider import MAX_TOKENS
+from app.core import catalogue
 from app.models import (
     OutboundMessage,
     OutboundState,
@@ -23,6 +24,7 @@ from app.models import (
     QueuedResponse,
     now,
 )
+from tests.exposed import summed_in
 from tests.length import LONG
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
@@ -73,6 +75,53 @@ async def test_a_whole_answer_that_the_ai_is_sure_of_is_sent(
 ) -> None:
     upstreams.answers["v1"] = completion(finish_reason="stop")
     assert await receive(client) == "sent"
+
+
+def with_usage(usage: str) -> Callable[[Request], Response]:
+    """An answer with what the provider says of its tokens, as it stands in JSON."""
+    whole = {"message": {"content": "Thanks."}, "finish_reason": "stop"}
+    return answering(f'{{"choices": [{json.dumps(whole)}], "usage": {usage}}}')
+
+
+async def tokens(client: httpx.AsyncClient) -> dict[str, float]:
+    """What has been counted, by kind; and the answers of which nothing is known."""
+    exposed = (await client.get("/metrics")).text
+    counted = {
+        kind: summed_in(exposed, catalogue.AI_TOKENS.name, kind=kind)
+        for kind in ("input", "output")
+        if f'{catalogue.AI_TOKENS.name}{{kind="{kind}"' in exposed
+    }
+    return counted | {"unknown": summed_in(exposed, catalogue.AI_ANSWERS_WITHOUT_USAGE.name)}
+
+
+@on_sqlite
+async def test_tokens_are_counted_as_the_provider_says(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
+) -> None:
+    assert await tokens(client) == {"unknown": 0}
+    upstreams.answers["v1"] = with_usage('{"prompt_tokens": 310, "completion_tokens": 41}')
+    await receive(client)
+    await receive(client, content="and next week?")
+    assert await tokens(client) == {"input": 620, "output": 82, "unknown": 0}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *("null", "{}", "[]", '"many"', '{"prompt_tokens": 310}'),
+        *('{"prompt_tokens": -1, "completion_tokens": 1}', '{"total_tokens": 351}'),
+        *('{"prompt_tokens": 1e99, "completion_tokens": 1}',),
+        *('{"prompt_tokens": true, "completion_tokens": "41"}',),
+    ],
+)
+async def test_tokens_that_nobody_told_are_unknown_and_not_0(
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, usage: str
+) -> None:
+    """And the answer is as good as any other."""
+    upstreams.answers["v1"] = with_usage(usage)
+    assert await receive(client) == "escalated"
+    assert await tokens(client) == {"unknown": 1}
 
 
 @on_sqlite

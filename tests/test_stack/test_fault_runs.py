@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import pytest
 
 from alerts.paths import RULES
+from alerts.signals.slo import burn_rate
 from prometheus_tools.toolchain import locate
 from simulator.faults import FAULTS
 from tests.not_empty import not_empty
-from tests.test_stack.faults import history, levels, verdict
-from tests.test_stack.faults.answers import Labels, Notice, Spell
+from tests.test_stack.faults import history, levels, results, table, verdict
+from tests.test_stack.faults.answers import Labels, Message, Monitoring, Notice, Spell
 from tests.test_stack.faults.expected import EXPECTED, Expected, mend
 from tests.test_stack.faults.levels import Level
 from tests.test_stack.faults.reach import Reach, reaches, rules, with_short_memory
@@ -121,6 +124,15 @@ def test_levels_are_kept_for_the_same_rules_for_an_hour(tmp_path: Path) -> None:
     assert levels.load(file, read) is None
 
 
+def test_a_past_in_which_a_budget_burns_is_not_healthy() -> None:
+    """It was learned on a machine that had no time for the stack."""
+    slow, fine = (
+        Level({"__name__": burn_rate("6h").name, "slo": slo}, value, False, HOUR)
+        for slo, value in (("sms_latency", 2.31), ("availability", 0.9))
+    )
+    assert levels.unhealthy([slow, fine]) == ["sms_latency 2.3 times as fast as allowed"]
+
+
 def test_every_fault_has_an_entry() -> None:
     assert [mend(fault) for fault in not_empty(FAULTS) if fault not in EXPECTED] == []
     assert set(EXPECTED) <= set(FAULTS)
@@ -142,42 +154,113 @@ def alert(name: str) -> Labels:
     return frozenset({("alertname", name), ("job", "orchestrator")})
 
 
+def messages(receiver: str, names: Iterable[str], *, resolved: Iterable[str]) -> list[Message]:
+    """A message for each alert, and another when it is over."""
+    ends = [
+        Message(receiver, "resolved", 1400, (notice(name, "resolved", 1400),)) for name in resolved
+    ]
+    return [
+        Message(receiver, "firing", 1070, (notice(name, "firing", 1070),)) for name in names
+    ] + ends
+
+
+def notice(name: str, status: str, at: float) -> Notice:
+    return Notice(alert(name), status, at)
+
+
 def observation(
     *spells: tuple[str, float, float],
-    notified: tuple[str, ...] = (),
+    pages: tuple[str, ...] = (),
+    tickets: tuple[str, ...] = (),
     inhibited: tuple[str, ...] = (),
     remaining: tuple[str, ...] = (),
 ) -> Observation:
     """A fault that was on from second 1000 to second 1300."""
-    notices = [Notice(alert(name), "firing", 1070) for name in notified]
-    notices += [Notice(alert(name), "resolved", 1400) for name in notified if name not in remaining]
+    over = [name for name in (*pages, *tickets) if name not in remaining]
     return Observation(
         "ai_down",
         1000,
         off=1300,
         spells=[Spell(alert(name), began, ended) for name, began, ended in spells],
-        notices=notices,
+        messages=messages("page", pages, resolved=set(pages) & set(over))
+        + messages("ticket", tickets, resolved=set(tickets) & set(over)),
         inhibited=frozenset(map(alert, inhibited)),
         remaining=frozenset(map(alert, remaining)),
         load=0.5,
+        monitoring=Monitoring(
+            scrapes=400, scrapes_failed=1, slowest_scrape=0.26, evaluations_missed=0
+        ),
     )
 
 
-PAGE_AND_TICKET = Expected(frozenset({"Page"}), frozenset({"Ticket"}))
-AS_EXPECTED = (("Page", 1060, 1330), ("Ticket", 1090, 1330))
+PAGE_AND_TICKET = Expected("Page", tickets=frozenset({"Ticket"}), inhibited=frozenset({"Held"}))
+AS_EXPECTED = (("Page", 1060, 1330), ("Ticket", 1080, 1330), ("Held", 1090, 1330))
+TOLD = {"pages": ("Page",), "tickets": ("Ticket",), "inhibited": ("Held",)}
 
 
 def test_what_is_as_expected_is_no_problem() -> None:
-    seen = observation(*AS_EXPECTED, notified=("Page",), inhibited=("Ticket",))
+    seen = observation(*AS_EXPECTED, **TOLD)
     assert verdict.problems(seen, PAGE_AND_TICKET) == []
     assert verdict.table(verdict.rows(seen, PAGE_AND_TICKET)) == [
         "| fault → alerts | fires | notified | resolved | remark    |",
         "|----------------|------:|---------:|---------:|-----------|",
         "| ai_down        |       |          |          |           |",
         "| → Page         |    60 |       70 |      100 |           |",
-        "| → Ticket       |    90 |          |          | inhibited |",
+        "| → Ticket       |    80 |       70 |      100 |           |",
+        "| → Held         |    90 |          |          | inhibited |",
     ]
-    assert verdict.entry(seen) == '    "ai_down": _of("Page", inhibited=("Ticket",)),'
+    assert (
+        verdict.entry(seen)
+        == '    "ai_down": _of("Page", tickets=("Ticket",), inhibited=("Held",)),'
+    )
+
+
+def test_one_incident_is_one_page() -> None:
+    """Neither does a second alert call, nor the same one twice."""
+    more = observation(*AS_EXPECTED, **TOLD | {"pages": ("Page", "Ticket"), "tickets": ()})
+    assert verdict.problems(more, PAGE_AND_TICKET) == ['Ticket: paged Ticket{job="orchestrator"}']
+    twice = observation(*AS_EXPECTED, **TOLD | {"pages": ("Page", "Page")})
+    assert verdict.problems(twice, PAGE_AND_TICKET) == [
+        'Page: paged 2 times Page{job="orchestrator"}'
+    ]
+    never = observation(*AS_EXPECTED, **TOLD | {"pages": (), "tickets": ("Page", "Ticket")})
+    assert verdict.problems(never, PAGE_AND_TICKET) == ['Page: not paged Page{job="orchestrator"}']
+
+
+def test_the_table_says_whom_what_when_and_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "FAULTS", ("ai_down", "ai_errors"))
+    monkeypatch.setattr(table, "EXPECTED", {"ai_down": PAGE_AND_TICKET, "ai_errors": Expected()})
+    head, _, down, errors, _, measured = table.document(
+        {"ai_down": observation(*AS_EXPECTED, **TOLD)}
+    ).splitlines()[:6]
+    cells = dict(
+        zip(*([cell.strip() for cell in row.split("|")[1:-1]] for row in (head, down)), strict=True)
+    )
+    assert cells == {
+        "fault": "ai_down",
+        "told whom": "page Page; ticket Ticket",
+        "first after min": "1.2",
+        "pages": "1",
+        "tickets": "1",
+        "messages in all": "4",
+        "over after min": "1.7",
+        "expected": "page Page; ticket Ticket",
+    }
+    assert "not run" in errors
+    assert "Of 400 scrapes 1 failed; the slowest took 0.3 s." in measured
+
+
+def test_a_table_says_what_is_not_as_expected() -> None:
+    seen = observation(("Page", 1060, 9999), pages=("Page",), remaining=("Page",))
+    (row,) = (line for line in table.document({"ai_down": seen}).splitlines() if "ai_down" in line)
+    assert "not over" in row
+    assert "; NOT AS EXPECTED" in row
+
+
+def test_observations_are_kept(tmp_path: Path) -> None:
+    seen = observation(*AS_EXPECTED, **TOLD)
+    results.keep(seen, tmp_path / "new")
+    assert results.kept(tmp_path / "new") == {"ai_down": seen}
 
 
 def test_nothing_at_all_has_a_line_in_the_table() -> None:
@@ -191,14 +274,14 @@ def test_nothing_at_all_has_a_line_in_the_table() -> None:
         (observation(), "Page: missing"),
         (observation(("Page", 1060, 1330)), "Page: not notified Page{job="),
         (observation(("Page", 1060, 1330), inhibited=("Page",)), "Page: inhibited"),
-        (observation(("Page", 960, 1330), notified=("Page",)), "Page: before the fault"),
+        (observation(("Page", 960, 1330), pages=("Page",)), "Page: before the fault"),
         (
-            observation(("Page", 1060, 9999), notified=("Page",), remaining=("Page",)),
+            observation(("Page", 1060, 9999), pages=("Page",), remaining=("Page",)),
             "Page: not resolved",
         ),
-        (observation(("Ticket", 1060, 1330), notified=("Ticket",)), "Ticket: notified"),
-        (observation(("Ticket", 1060, 1330)), "Ticket: not inhibited"),
-        (observation(("Other", 1060, 1330), notified=("Other",)), "Other: unexpected"),
+        (observation(("Held", 1060, 1330), tickets=("Held",)), "Held: notified"),
+        (observation(("Held", 1060, 1330)), "Held: not inhibited"),
+        (observation(("Other", 1060, 1330), tickets=("Other",)), "Other: unexpected"),
     ],
 )
 def test_what_is_not_as_expected(seen: Observation, problem: str) -> None:
@@ -207,18 +290,32 @@ def test_what_is_not_as_expected(seen: Observation, problem: str) -> None:
 
 
 def test_what_chance_decides_may_be_and_may_not_be() -> None:
-    by_chance = Expected(frozenset({"Page"}), possible=frozenset({"Breaker"}))
-    without = observation(("Page", 1060, 1330), notified=("Page",))
+    by_chance = Expected("Page", possible=frozenset({"Breaker"}))
+    without = observation(("Page", 1060, 1330), pages=("Page",))
     assert verdict.problems(without, by_chance) == []
     both = (("Page", 1060, 1330), ("Breaker", 1090, 1330))
-    assert verdict.problems(observation(*both, notified=("Page", "Breaker")), by_chance) == []
-    (problem,) = verdict.problems(observation(*both, notified=("Page",)), by_chance)
+    told = observation(*both, pages=("Page",), tickets=("Breaker",))
+    assert verdict.problems(told, by_chance) == []
+    (problem,) = verdict.problems(observation(*both, pages=("Page",)), by_chance)
     assert problem.startswith("Breaker: not notified")
+    (problem,) = verdict.problems(observation(*both, pages=("Page", "Breaker")), by_chance)
+    assert problem.startswith("Breaker: paged")
+
+
+def test_what_a_busy_machine_brings_is_not_the_faults() -> None:
+    lag = ("EventLoopLagHigh", 1060, 1330)
+    seen = observation(lag, tickets=("EventLoopLagHigh",))
+    (problem,) = verdict.problems(seen, Expected())
+    assert problem.startswith("EventLoopLagHigh: unexpected")
+    busy = replace(seen, load=1000)
+    assert verdict.problems(busy, Expected()) == []
+    (row,) = verdict.rows(busy, Expected())
+    assert row.remark == "of the machine"
 
 
 def test_an_alert_that_fires_again_is_noted() -> None:
-    seen = observation(("Page", 1060, 1090), ("Page", 1150, 1200), notified=("Page",))
-    (row,) = verdict.rows(seen, Expected(frozenset({"Page"})))
+    seen = observation(("Page", 1060, 1090), ("Page", 1150, 1200), pages=("Page",))
+    (row,) = verdict.rows(seen, Expected("Page"))
     assert row.remark == "fires again"
 
 

@@ -1,15 +1,20 @@
 """What Prometheus, Alertmanager and the receiver of a stack say of its alerts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from app.core.catalogue import WORKFLOWS_FAILED
 from tests.test_stack.journey import Addresses
 
 INFO = "info"
 """The severity of alerts that go to nobody, such as the Watchdog."""
+
+MACHINE = "node"
+"""The job that watches the machine under the stacks. Others work on it too, so what is told of it
+is not of the fault."""
 
 LAST_SECONDS = 40
 """A firing alert has a sample at each evaluation; this long without one, and it is over."""
@@ -36,6 +41,31 @@ class Notice:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person gets at once: the alerts of a group. ``receiver`` is its route's."""
+
+    receiver: str
+    status: str
+    at: float
+    notices: tuple[Notice, ...]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it wakes somebody."""
+        return self.receiver == "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """How well Prometheus kept up; a machine that is too busy shows here."""
+
+    scrapes: int
+    scrapes_failed: int
+    slowest_scrape: float
+    evaluations_missed: int
+
+
 class Answers:
     """Asks the components at ``addresses``. Everything raises httpx.HTTPError."""
 
@@ -52,7 +82,7 @@ class Answers:
         return [(each["metric"], float(each["value"][1])) for each in self._query(expr)]
 
     def firing(self) -> set[Labels]:
-        """The alerts that fire in Prometheus now, but for info."""
+        """The alerts of the stack that fire in Prometheus now."""
         return {_labels(metric) for metric, _ in self.vector(_FIRING)}
 
     def spells(self, seconds: float) -> list[Spell]:
@@ -70,27 +100,44 @@ class Answers:
         return sorted(found, key=lambda spell: spell.began)
 
     def in_alertmanager(self) -> dict[Labels, bool]:
-        """The alerts that Alertmanager holds, but for info; whether each is inhibited."""
+        """The alerts of the stack that Alertmanager holds; whether each is inhibited."""
         alerts = self._json(f"{self._addresses.alertmanager}/api/v2/alerts")
         return {
             _labels(alert["labels"]): bool(alert["status"]["inhibitedBy"])
             for alert in alerts
-            if alert["labels"]["severity"] != INFO
+            if _counts(alert["labels"])
         }
 
-    def notices(self) -> list[Notice]:
-        """Every alert of every notification received, in the order in which they came."""
+    def messages(self) -> list[Message]:
+        """Every message received about the stack, in the order in which they came."""
         received = self._json(f"{self._addresses.receiver}/alerts")["notifications"]
-        return [
-            Notice(
-                _labels(alert["labels"]),
-                alert["status"],
-                datetime.fromisoformat(notification["received_at"]).timestamp(),
-            )
-            for notification in received
-            for alert in notification["alerts"]
-            if alert["labels"]["severity"] != INFO
-        ]
+        return [message for each in received if (message := _message(each)).notices]
+
+    def failed_workflows(self) -> float:
+        """How many workflows wait to be run again."""
+        return sum((value for _, value in self.vector(f"max({WORKFLOWS_FAILED.name})")), 0.0)
+
+    def run_failed_again(self, since: float) -> None:
+        """Run the workflows again that failed ``since``, as their runbook says."""
+        self._client.post(
+            f"{self._addresses.app}/orchestrate/retry-failed",
+            json={"since": datetime.fromtimestamp(since, UTC).isoformat()},
+        ).raise_for_status()
+
+    def monitoring(self, seconds: float) -> Monitoring:
+        """How Prometheus kept up within the last ``seconds``."""
+        window = f"[{seconds:.0f}s]"
+
+        def number(expr: str) -> float:
+            return sum((value for _, value in self.vector(expr)), 0.0)
+
+        missed = f"increase(prometheus_rule_group_iterations_missed_total{window})"
+        return Monitoring(
+            int(number(f"sum(count_over_time(up{window}))")),
+            int(number(f"sum(count_over_time(up{window}) - sum_over_time(up{window}))")),
+            number(f"max(max_over_time(scrape_duration_seconds{window}))"),
+            round(number(f"sum({missed})")),
+        )
 
     def switch_on(self, fault: str) -> None:
         """Switch a fault of the simulator on."""
@@ -120,9 +167,23 @@ def written(labels: Labels) -> str:
     return f"{name_of(labels)}{{{others}}}"
 
 
-_FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}"}}'
+_FIRING = f'ALERTS{{alertstate="firing",severity!="{INFO}",job!="{MACHINE}"}}'
+
+
+def _counts(labels: dict[str, str]) -> bool:
+    return labels["severity"] != INFO and labels.get("job") != MACHINE
 
 
 def _labels(labels: dict[str, str]) -> Labels:
     """The labels without those that only Prometheus's own series of alerts have."""
     return frozenset(labels.items() - {("__name__", "ALERTS"), ("alertstate", "firing")})
+
+
+def _message(received: dict[str, Any]) -> Message:
+    at = datetime.fromisoformat(received["received_at"]).timestamp()
+    notices = (
+        Notice(_labels(alert["labels"]), alert["status"], at)
+        for alert in received["alerts"]
+        if _counts(alert["labels"])
+    )
+    return Message(received["receiver"], received["status"], at, tuple(notices))

@@ -21,7 +21,7 @@ def observation(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Observation]]:
     """What happened under a fault; waits for it. All chosen faults are started at once."""
-    names = ("side_by_side", "fault_minutes", "levels")
+    names = ("side_by_side", "fault_minutes", "levels", "results")
     chosen = runs.options(**{name: request.config.getoption(name) for name in names})
     calls = (getattr(item, "callspec", None) for item in request.session.items)
     faults = [call.params["fault"] for call in calls if call and "fault" in call.params]

@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from alerts.signals.slo import burn_rate
 from tests.test_stack.faults.answers import Answers
 from tests.test_stack.faults.reach import SHORT_SECONDS, Reach
 
 SETTLED_SECONDS = 150
 """The end of the healthy time, over which everything but counters is averaged."""
+
+_BURN = burn_rate("6h").name
 
 FRESH_SECONDS = 3600
 """How long levels are good for: traffic has a daily rhythm."""
@@ -43,6 +46,18 @@ def read(reaches: list[Reach], answers: Answers, instances: Mapping[str, str]) -
         for level in _levels(reach, answers, {v: k for k, v in instances.items()}):
             found[frozenset(level.labels.items())] = level
     return list(found.values())
+
+
+def unhealthy(levels: Sequence[Level]) -> list[str]:
+    """The objectives whose budget burnt faster than allowed, and how many times as fast.
+
+    As a past that would be told for weeks, whatever the fault.
+    """
+    return [
+        f"{level.labels['slo']} {level.value:.1f} times as fast as allowed"
+        for level in levels
+        if level.labels["__name__"] == _BURN and level.value > 1
+    ]
 
 
 def save(levels: list[Level], reaches: list[Reach], file: Path) -> None:

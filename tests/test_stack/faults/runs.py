@@ -12,6 +12,7 @@ from typing import Any
 
 from alerts.paths import RULES
 from tests.test_stack.faults import levels as healthy_levels
+from tests.test_stack.faults import results
 from tests.test_stack.faults.expected import Expected
 from tests.test_stack.faults.levels import Level
 from tests.test_stack.faults.reach import reaches, rules
@@ -29,6 +30,7 @@ class Options:
     side_by_side: int
     durations: Durations
     levels: Path | None
+    results: Path | None
 
 
 def add_options(add: Callable[..., Any]) -> None:
@@ -39,18 +41,21 @@ def add_options(add: Callable[..., Any]) -> None:
         "--fault-minutes",
         type=float,
         default=default.fault / 60,
-        help="the fault, at least (5); it goes on until what is expected has been notified",
+        help="the fault, at least (15); it goes on until what is expected has been notified",
     )
     add(
         "--levels",
         type=Path,
         help="file to keep what is normal in, for an hour's runs; without, each run learns it",
     )
+    add("--results", type=Path, help="folder to keep in what happened, one file a fault")
 
 
-def options(side_by_side: int, fault_minutes: float, levels: Path | None) -> Options:
+def options(
+    side_by_side: int, fault_minutes: float, levels: Path | None, results: Path | None
+) -> Options:
     """What was given to the options that ``add_options`` declares."""
-    return Options(side_by_side, replace(Durations(), fault=fault_minutes * 60), levels)
+    return Options(side_by_side, replace(Durations(), fault=fault_minutes * 60), levels, results)
 
 
 @contextmanager
@@ -72,14 +77,26 @@ def started(
     with ThreadPoolExecutor(chosen.side_by_side) as pool:
         try:
             yield {
-                fault: pool.submit(
-                    observe, fault, expected, stacks, levels, chosen.durations, say(fault)
-                )
+                fault: pool.submit(_observed, fault, expected, stacks, levels, chosen, say(fault))
                 for fault, expected in faults.items()
             }
         finally:
             stacks.stop()
             pool.shutdown(cancel_futures=True)
+
+
+def _observed(
+    fault: str,
+    expected: Expected | None,
+    stacks: Stacks,
+    levels: Sequence[Level],
+    chosen: Options,
+    say: Say,
+) -> Observation:
+    seen = observe(fault, expected, stacks, levels, chosen.durations, say)
+    if chosen.results:
+        results.keep(seen, chosen.results)
+    return seen
 
 
 def machine(seen: Sequence[Observation]) -> str:

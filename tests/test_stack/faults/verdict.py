@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.test_stack.faults.answers import name_of, written
-from tests.test_stack.faults.expected import Expected
-from tests.test_stack.faults.run import Observation
+from tests.test_stack.faults.answers import Message, name_of, written
+from tests.test_stack.faults.expected import OF_A_BUSY_MACHINE, Expected
+from tests.test_stack.faults.run import Observation, machine_is_busy
 
 LEGEND = "fires, notified: seconds since the fault is on; resolved: since it is off, as notified"
 _HEAD = ("fault → alerts", "fires", "notified", "resolved", "remark")
@@ -54,14 +54,22 @@ def problems(seen: Observation, expected: Expected) -> list[str]:
     ]
 
 
+def named(message: Message) -> list[str]:
+    """The names of the alerts that fire in a message, each once; a group has one of them."""
+    firing = (name_of(notice.labels) for notice in message.notices if notice.status == "firing")
+    return list(dict.fromkeys(firing))
+
+
 def entry(seen: Observation) -> str:
     """The line of EXPECTED that would expect what happened."""
-    notified = {name_of(notice.labels) for notice in seen.notices if notice.status == "firing"}
-    held = {name_of(spell.labels) for spell in seen.spells} - notified
-    arguments = [f'"{name}"' for name in sorted(notified)]
-    if held:
-        quoted = ", ".join(f'"{name}"' for name in sorted(held))
-        arguments.append(f"inhibited=({quoted}{',' if len(held) == 1 else ''})")
+    paged = list(dict.fromkeys(name for message in seen.pages for name in named(message)))
+    told = {name for message in seen.tickets for name in named(message)} - set(paged)
+    held = {name_of(spell.labels) for spell in seen.spells} - told - set(paged)
+    arguments = [f'"{name}"' for name in paged]
+    for field, names in (("tickets", told), ("inhibited", held)):
+        if names:
+            quoted = ", ".join(f'"{name}"' for name in sorted(names))
+            arguments.append(f"{field}=({quoted}{',' if len(names) == 1 else ''})")
     return f'    "{seen.fault}": _of({", ".join(arguments)}),'
 
 
@@ -92,6 +100,7 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
     notices = [notice for notice in seen.notices if name_of(notice.labels) == name]
     firing = [notice.at for notice in notices if notice.status == "firing"]
     resolved = [notice.at for notice in notices if notice.status == "resolved"]
+    pages = sum(name in names for names in map(named, seen.pages))
     was_inhibited = any(name_of(labels) == name for labels in seen.inhibited)
     began = min(spell.began for spell in spells)
     wrong, notes = [], []
@@ -106,8 +115,16 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
             wrong.append("notified")
         if not was_inhibited:
             wrong.append("not inhibited")
+    elif expected and name in OF_A_BUSY_MACHINE and not pages and machine_is_busy(seen.load):
+        notes.append("of the machine")
     elif expected and name not in expected.notified | expected.possible:
         wrong.append("unexpected")
+    elif expected and pages and name != expected.page:
+        wrong.append("paged")
+    elif expected and pages > 1:
+        wrong.append(f"paged {pages} times")
+    elif expected and name == expected.page and firing and not pages:
+        wrong.append("not paged")
     elif not firing and not was_inhibited:
         wrong.append("not notified")
     elif expected and not firing and name not in expected.possible:
