@@ -9,23 +9,12 @@ from app.core import catalogue
 from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
+from dashboards.board import Row, dashboard
+from dashboards.choices import of
+from dashboards.colours import Colour, neutral, signal_steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    bars,
-    dashboard,
-    figure,
-    heatmap,
-    neutral,
-    of,
-    signal,
-    signal_steps,
-    stacked,
-    stat,
-    timeseries,
-)
+from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
+from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
 _PROVIDER = f'component="{Component.AI_PROVIDER}"'
@@ -57,7 +46,7 @@ def ai_and_approvals(thresholds: Thresholds) -> core.Dashboard:
 
 def sent_at_once(leads_to: Dashboard) -> Panel:
     """The share of the AI's answers that no manager has to see."""
-    return figure(
+    return stat(
         "Sent at once, last hour",
         "Share of the AI's answers that were sent without a manager. Usual is 60 to 70%.",
         Unit.RATIO,
@@ -71,7 +60,7 @@ def sent_at_once(leads_to: Dashboard) -> Panel:
 def decisions_that_approve(thresholds: Thresholds, leads_to: Dashboard) -> Panel:
     """The share of managers' decisions that change nothing."""
     approved = business.approvals(thresholds)
-    return figure(
+    return stat(
         "Decisions that approve",
         approved.meaning,
         approved.unit,
@@ -91,7 +80,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
         height=5,
         panels=(
             sent_at_once(leads_to=Dashboard.BUSINESS),
-            figure(
+            stat(
                 "Mean confidence, last hour",
                 "How sure the AI is of its answers. Usual is the mean of the week before.",
                 Unit.RATIO,
@@ -100,7 +89,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
                 empty=_NO_ANSWERS,
             ),
             decisions_that_approve(thresholds, leads_to=Dashboard.BUSINESS),
-            figure(
+            stat(
                 "Decisions, last hour",
                 "Answers that managers decided on. Good is as many as are queued.",
                 Unit.COUNT,
@@ -122,7 +111,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
                 Query(f"max({of(age.source)})", "oldest"),
                 signal_steps(age),
             ),
-            figure(
+            stat(
                 "AI calls that fail",
                 "Share of the calls of a minute that failed or were refused. Good is 0.",
                 failing.unit,
@@ -131,7 +120,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
                 empty="No calls",
                 links=(Dashboard.SERVICES,),
             ),
-            figure(
+            stat(
                 f"Answers slower than {too_slow}",
                 f"Share of the AI's answers of 5 minutes that took longer than {too_slow}. Good "
                 "is 0.",
@@ -164,6 +153,7 @@ def _routing() -> Row:
                 "Each bar is the hour before it. Usual follows the SMS received.",
                 Unit.COUNT,
                 Query(by_route, "{{route}}", step="1h"),
+                last="24h",
                 links=(Dashboard.TRENDS,),
             ),
         ),
@@ -314,6 +304,7 @@ def _decisions(thresholds: Thresholds) -> Row:
                 "answers show what the AI should have written.",
                 Unit.COUNT,
                 Query(f"sum by (action) ({of(business.APPROVALS)})", "{{action}}", step="1h"),
+                last="24h",
                 links=(Dashboard.BUSINESS,),
             ),
             signal(business.approvals(thresholds), "job", empty=_NO_DECISIONS),

@@ -11,23 +11,13 @@ from app.core.catalogue import Severity as Urgency
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 from dashboards.ai_and_approvals import decisions_that_approve, sent_at_once
+from dashboards.board import Row, dashboard
+from dashboards.choices import of
+from dashboards.colours import Colour, neutral, signal_steps, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    bar_list,
-    bars,
-    dashboard,
-    figure,
-    neutral,
-    of,
-    over,
-    signal,
-    signal_steps,
-    steps,
-    timeseries,
-)
+from dashboards.panels import Query, bar_list, bars, stat, timeseries
+from dashboards.panels.graphs import AFTER, BEFORE
+from dashboards.signals import signal
 
 _SMS = 'flow="sms"'
 _RANGE = "$__range"
@@ -76,7 +66,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
         "How is it going?",
         height=5,
         panels=(
-            figure(
+            stat(
                 "SMS received",
                 "In the chosen range, without repeated deliveries. Usual follows the hour of the "
                 "week.",
@@ -85,7 +75,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
                 neutral(),
                 links=(Dashboard.TRENDS,),
             ),
-            figure(
+            stat(
                 "Growth from week to week",
                 "SMS of the last 7 days compared with the 7 days before. Usual is a few percent. "
                 "The dashboard on trends says what it means for the limits.",
@@ -97,7 +87,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             ),
             sent_at_once(leads_to=Dashboard.AI),
             decisions_that_approve(thresholds, leads_to=Dashboard.AI),
-            figure(
+            stat(
                 "SMS that failed",
                 "In the chosen range. Their tenants get no answer until somebody retries them. "
                 "Good is 0.",
@@ -106,7 +96,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
                 steps(Colour.GOOD, (1, Colour.WARNING)),
                 links=(Dashboard.SERVICES,),
             ),
-            figure(
+            stat(
                 "Escalations open",
                 "Conversations that a person has to handle and that are not closed. Good is a "
                 "number that goes down every day.",
@@ -114,7 +104,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
                 Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
                 neutral(),
             ),
-            figure(
+            stat(
                 "Oldest critical one",
                 "Age of the oldest critical escalation that nobody has closed. Good is below "
                 f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
@@ -123,7 +113,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
                 signal_steps(unhandled, critical),
                 links=(Dashboard.ALERTS,),
             ),
-            figure(
+            stat(
                 "Payment plans found",
                 "In the chosen range. Usual is one in ten SMS; none in a day means that the "
                 "detection is broken.",
@@ -136,12 +126,14 @@ def _how_is_it(thresholds: Thresholds) -> Row:
 
 
 def _volume() -> Row:
-    def received(title: str, description: str, query: Query) -> Panel:
+    def received(title: str, description: str, query: Query, last: str, stand: int) -> Panel:
         return bars(
             title,
             f"{description} Usual is about as many as in the weeks before.",
             Unit.COUNT,
             query,
+            last=last,
+            stand=stand,
             empty="Nothing is recorded yet",
             links=(Dashboard.TRENDS,),
         )
@@ -151,26 +143,26 @@ def _volume() -> Row:
         (
             received(
                 "SMS by hour",
-                "In the chosen range; each bar is the hour before it.",
+                "Each bar is an hour, up to its end.",
                 Query(_received("1h"), "SMS", step="1h"),
+                last="24h",
+                stand=BEFORE,
             ),
-            over(
-                "30d",
-                received(
-                    "SMS by day",
-                    "Each bar is the day that begins there; today's bar still grows.",
-                    Query(_received("1d", "1d"), "SMS", step="1d"),
-                ),
+            received(
+                "SMS by day",
+                "Each bar is the day that begins there; today's bar still grows.",
+                Query(_received("1d", "1d"), "SMS", step="1d"),
+                last="30d",
+                stand=AFTER,
             ),
-            over(
-                "35d",
-                received(
-                    "SMS by week",
-                    "From Monday to Sunday; the bar is drawn at the Thursday of its week.",
-                    # Grafana's weeks begin at the epoch, which was a Thursday: four days later
-                    # ends the week whose Thursday it is.
-                    Query(_received("1w", "4d"), "SMS", step="1w"),
-                ),
+            received(
+                "SMS by week",
+                "From Monday to Sunday; the bar begins at the Thursday of its week.",
+                # Grafana's weeks begin at the epoch, which was a Thursday: four days later
+                # ends the week whose Thursday it is.
+                Query(_received("1w", "4d"), "SMS", step="1w"),
+                last="35d",
+                stand=AFTER,
             ),
         ),
     )
@@ -219,6 +211,7 @@ def _funnel(thresholds: Thresholds) -> Row:
                 "can be retried. Good is none of those.",
                 Unit.COUNT,
                 Query(f"sum by (route) (increase({processed}[1h]))", "{{route}}", step="1h"),
+                last="24h",
                 links=(Dashboard.SERVICES,),
             ),
             timeseries(
@@ -254,6 +247,7 @@ def _escalations(thresholds: Thresholds) -> Row:
                 "type rises, look for one cause.",
                 Unit.COUNT,
                 Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
+                last="24h",
                 empty="No escalations",
             ),
             bars(
@@ -262,6 +256,7 @@ def _escalations(thresholds: Thresholds) -> Row:
                 "somebody may be hurt.",
                 Unit.COUNT,
                 Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
+                last="24h",
                 empty="No escalations",
             ),
             signal(business.surge(thresholds), "type", empty="No escalations"),
@@ -337,6 +332,7 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 "too little or take too long.",
                 Unit.COUNT,
                 Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
+                last="24h",
             ),
             timeseries(
                 "Messages with a plan",

@@ -20,7 +20,8 @@ from alerts.model import Dashboard, Group, Signal, records
 from alerts.promql import seconds
 from alerts.semantics import Semantics
 from dashboards import schema
-from dashboards.house_style import GRID_WIDTH, TAG
+from dashboards.board import GRID_WIDTH
+from dashboards.links import TAG
 from dashboards.queries import annotation_queries, is_prometheus, panels, queries, variables
 
 Document = Mapping[str, Any]

@@ -7,20 +7,11 @@ from alerts.signals import runtime
 from app.core import catalogue
 from app.core.events import declared
 from dashboards import grafana
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
-    Query,
-    Row,
-    dashboard,
-    log_rate,
-    logs,
-    neutral,
-    of,
-    signal_stat,
-    stat,
-    steps,
-)
+from dashboards.board import Row, dashboard
+from dashboards.choices import INSTANCES, of
+from dashboards.colours import Colour, neutral, steps
+from dashboards.panels import Query, log_rate, logs, stat
+from dashboards.signals import signal_stat
 
 _LEVELS = catalogue.LOG_LINES.label("level").values or ()
 _SERIOUS = "warning|error|critical"

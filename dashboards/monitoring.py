@@ -9,27 +9,13 @@ from alerts.signals import monitoring as prometheus
 from alerts.signals import node, runtime, scraping
 from app.core import catalogue
 from app.core.thresholds import Thresholds
-from dashboards import grafana
+from dashboards.board import Row, dashboard
+from dashboards.choices import ALERTMANAGERS, INSTANCES, PROMETHEUSES, of
+from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
-    Query,
-    Row,
-    alerts_in_words,
-    dashboard,
-    good_below,
-    of,
-    signal,
-    signal_stat,
-    stacked,
-    stat,
-    state_timeline,
-    timeseries,
-)
+from dashboards.panels import Query, stacked, stat, state_timeline, timeseries
+from dashboards.signals import alerts_in_words, signal, signal_stat
 
-_PROMETHEUS = 'instance=~"$prometheus"'
-_ALERTMANAGER = 'instance=~"$alertmanager"'
 _WINDOW = "$__rate_interval"
 _NOTHING_SENT = "No alert was sent"
 _NOBODY_NOTIFIED = "Nobody was notified"
@@ -51,17 +37,6 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
             _own_observations(),
             _rarely_needed(thresholds),
         ),
-        jobs_of=exporters.UP,
-        variables=(
-            _instances("prometheus", "Prometheus", exporters.HEAD_SERIES.name),
-            _instances("alertmanager", "Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED.name),
-        ),
-    )
-
-
-def _instances(name: str, label: str, series: str) -> core.Template:
-    return grafana.variable(
-        name, label, f"label_values({series}, instance)", datasource=grafana.PROMETHEUS
     )
 
 
@@ -76,31 +51,31 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "Targets whose last scrape failed. Good is 0.",
                 Unit.COUNT,
                 Query(f"count({up}) - sum({up})", "down"),
-                good_below(1),
+                steps(Colour.GOOD, (1, Colour.BAD)),
                 empty="Prometheus has no targets",
             ),
             signal_stat("Newest sample", prometheus.ingesting(thresholds)),
-            signal_stat("Failing rules", prometheus.rule_failures(), among=_PROMETHEUS),
-            signal_stat("Fewest Alertmanagers", prometheus.alertmanagers(), among=_PROMETHEUS),
+            signal_stat("Failing rules", prometheus.rule_failures(), among=PROMETHEUSES),
+            signal_stat("Fewest Alertmanagers", prometheus.alertmanagers(), among=PROMETHEUSES),
             signal_stat(
                 "Alerts lost",
                 prometheus.undelivered(thresholds),
                 _NOTHING_SENT,
-                _PROMETHEUS,
+                PROMETHEUSES,
                 (Dashboard.ALERTS,),
             ),
             signal_stat(
                 "Notifications failed",
                 prometheus.notify_failures(thresholds),
                 _NOBODY_NOTIFIED,
-                _ALERTMANAGER,
+                ALERTMANAGERS,
                 (Dashboard.ALERTS,),
             ),
             signal_stat(
                 "Series compared with yesterday",
                 prometheus.head_series(thresholds),
                 _SINCE_A_DAY,
-                _PROMETHEUS,
+                PROMETHEUSES,
             ),
             signal_stat("Lost measurements", runtime.instrumentation(), among=INSTANCES),
         ),
@@ -128,7 +103,7 @@ def _targets(thresholds: Thresholds) -> Row:
             signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
             signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
             signal(scraping.cardinality(thresholds), "job", empty=_SINCE_A_DAY),
-            signal(scraping.rejected(thresholds), "instance", among=_PROMETHEUS),
+            signal(scraping.rejected(thresholds), "instance", among=PROMETHEUSES),
         ),
         columns=3,
     )
@@ -138,18 +113,18 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
     return Row(
         "Rules and store",
         (
-            signal(prometheus.rule_failures(), "rule_group", among=_PROMETHEUS),
-            signal(prometheus.rule_time(thresholds), "rule_group", among=_PROMETHEUS),
-            signal(prometheus.rules_missed(), "rule_group", among=_PROMETHEUS),
+            signal(prometheus.rule_failures(), "rule_group", among=PROMETHEUSES),
+            signal(prometheus.rule_time(thresholds), "rule_group", among=PROMETHEUSES),
+            signal(prometheus.rules_missed(), "rule_group", among=PROMETHEUSES),
             timeseries(
                 "Series in memory",
                 "Series of about the last two hours; each takes some kilobytes. Good is flat; "
                 "each release and each restart adds some for a while.",
                 Unit.COUNT,
-                Query(of(exporters.HEAD_SERIES, among=_PROMETHEUS), "{{instance}}"),
+                Query(of(exporters.HEAD_SERIES, among=PROMETHEUSES), "{{instance}}"),
             ),
-            signal(prometheus.tsdb(thresholds), "instance", among=_PROMETHEUS),
-            signal(prometheus.retention(), "instance", among=_PROMETHEUS),
+            signal(prometheus.tsdb(thresholds), "instance", among=PROMETHEUSES),
+            signal(prometheus.retention(), "instance", among=PROMETHEUSES),
         ),
         columns=3,
     )
@@ -159,18 +134,18 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
     return Row(
         "From alert to people",
         (
-            signal(prometheus.queue(thresholds), "instance", among=_PROMETHEUS),
+            signal(prometheus.queue(thresholds), "instance", among=PROMETHEUSES),
             signal(
                 prometheus.send_errors(thresholds),
                 "alertmanager",
                 empty=_NOTHING_SENT,
-                among=_PROMETHEUS,
+                among=PROMETHEUSES,
             ),
             signal(
                 prometheus.notify_failures(thresholds),
                 "integration",
                 empty=_NOBODY_NOTIFIED,
-                among=_ALERTMANAGER,
+                among=ALERTMANAGERS,
             ),
         ),
     )
@@ -231,7 +206,7 @@ def _rarely_needed(thresholds: Thresholds) -> Row:
                 prometheus.cluster(),
                 "instance",
                 empty="Alertmanager runs alone",
-                among=_ALERTMANAGER,
+                among=ALERTMANAGERS,
             ),
             signal(node.certificates(thresholds), "instance", empty="No certificate is probed"),
         ),
@@ -242,8 +217,8 @@ def _rarely_needed(thresholds: Thresholds) -> Row:
 def _configurations_taken() -> Panel:
     """Whether each program runs with the configuration that is on its disk."""
     programs = {
-        "Prometheus": (exporters.CONFIG_RELOADED, _PROMETHEUS),
-        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, _ALERTMANAGER),
+        "Prometheus": (exporters.CONFIG_RELOADED, PROMETHEUSES),
+        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, ALERTMANAGERS),
     }
     signals = tuple(
         prometheus.config_reloaded(program, metric) for program, (metric, _) in programs.items()

@@ -8,25 +8,13 @@ from alerts.promql import quantile
 from alerts.signals import business, operations, release, slo, sms
 from app.core import catalogue
 from app.core.thresholds import Thresholds
+from dashboards.board import Row, dashboard
+from dashboards.choices import of
+from dashboards.colours import Colour, neutral, signal_steps, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    dashboard,
-    figure,
-    good_above,
-    good_below,
-    neutral,
-    of,
-    signal,
-    signal_steps,
-    stacked,
-    stat,
-    steps,
-    timeseries,
-)
+from dashboards.panels import Query, stacked, stat, timeseries
 from dashboards.services import breakers_timeline
+from dashboards.signals import signal
 from dashboards.slos_and_alerts import budget_left, firing, firing_alerts
 
 _WINDOW = "$__rate_interval"
@@ -64,7 +52,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "Alerts that fire now and call somebody at night. Good is 0.",
                 Unit.COUNT,
                 Query(firing(Severity.PAGE), "pages"),
-                good_below(1),
+                steps(Colour.GOOD, (1, Colour.BAD)),
                 links=(Dashboard.ALERTS,),
             ),
             stat(
@@ -75,23 +63,23 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 steps(Colour.GOOD, (1, Colour.WARNING)),
                 links=(Dashboard.ALERTS,),
             ),
-            figure(
+            stat(
                 "Availability, last hour",
                 "Requests that were not answered 5xx, without probes. Good is at or above the "
                 f"objective of {Unit.RATIO.text(thresholds.availability_objective)}.",
                 Unit.RATIO,
                 Query(f"1 - max({_slo('1h', 'availability')})", "availability"),
-                good_above(thresholds.availability_objective),
+                steps(Colour.BAD, (thresholds.availability_objective, Colour.GOOD)),
                 empty="Not known yet",
                 links=(Dashboard.SERVICES,),
             ),
-            figure(
+            stat(
                 f"SMS within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
                 f"Of the last 5 minutes. Promised: {Unit.RATIO.text(in_time.objective)} of "
                 f"{in_time.promise}.",
                 Unit.RATIO,
                 Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
-                good_above(thresholds.sms_latency_objective),
+                steps(Colour.BAD, (thresholds.sms_latency_objective, Colour.GOOD)),
                 empty="No SMS",
                 links=(Dashboard.SERVICES,),
             ),
@@ -104,7 +92,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 neutral(),
                 links=(Dashboard.TRENDS,),
             ),
-            figure(
+            stat(
                 waiting.title,
                 waiting.meaning,
                 waiting.unit,
@@ -112,7 +100,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 signal_steps(waiting),
                 links=(Dashboard.AI,),
             ),
-            figure(
+            stat(
                 "Breakers not closed",
                 breakers.meaning,
                 breakers.unit,
@@ -125,7 +113,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "Instances of the orchestrator that Prometheus reaches. Good is all of them.",
                 Unit.COUNT,
                 Query(f"sum({of(UP)}) or vector(0)", "up"),
-                good_above(1),
+                steps(Colour.BAD, (1, Colour.GOOD)),
                 links=(Dashboard.RUNTIME,),
             ),
         ),

@@ -9,24 +9,12 @@ from alerts.signals import runtime as process
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
+from dashboards.board import Row, dashboard
+from dashboards.choices import INSTANCES, NODES, of
+from dashboards.colours import Colour, neutral, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    NODES,
-    Column,
-    Query,
-    Row,
-    dashboard,
-    good_above,
-    neutral,
-    node_variable,
-    of,
-    signal,
-    signal_stat,
-    stat,
-    table,
-    timeseries,
-)
+from dashboards.panels import Column, Query, stat, table, timeseries
+from dashboards.signals import signal, signal_stat
 
 _NO_NODE = "No node_exporter is scraped"
 
@@ -45,7 +33,6 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
             _machines(thresholds),
             _inodes_and_clocks(thresholds),
         ),
-        variables=(node_variable(),),
     )
 
 
@@ -59,7 +46,7 @@ def _is_it_well(thresholds: Thresholds) -> Row:
                 "Of the orchestrator, as Prometheus reaches them. Good is all of them.",
                 Unit.COUNT,
                 Query(f"sum({of(UP, among=INSTANCES)})", "up"),
-                good_above(1),
+                steps(Colour.BAD, (1, Colour.GOOD)),
                 empty="No instance is known to Prometheus",
                 links=(Dashboard.MONITORING,),
             ),

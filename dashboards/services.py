@@ -9,26 +9,21 @@ from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from asgi_observability.metric import Metric
+from dashboards.board import Row, dashboard
+from dashboards.choices import INSTANCES, of
+from dashboards.colours import Colour, neutral, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
+from dashboards.panels import (
     Column,
     Query,
-    Row,
-    dashboard,
     heatmap,
-    neutral,
-    of,
-    signal,
-    signal_stat,
     stacked,
     stat,
     state_timeline,
-    steps,
     table,
     timeseries,
 )
+from dashboards.signals import signal, signal_stat
 
 BREAKER_STATES = {
     "0": ("closed", Colour.GOOD),
@@ -307,7 +302,6 @@ def _slowest() -> Panel:
         Column(Query(f"{_by(by, operations.P50)} >= 0", "p50"), Unit.SECONDS),
         Column(Query(f"{_by(by, operations.P99)} >= 0", "p99"), Unit.SECONDS),
         sort_by="p99",
-        empty="No calls",
         links=(Dashboard.AI,),
     )
 

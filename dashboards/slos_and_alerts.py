@@ -2,7 +2,7 @@
 
 from grafanalib import core
 
-from alerts.exporters import ALERTS, ALERTS_FOR_STATE, UP
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE
 from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Severity, Signal, Team, Unit, records
 from alerts.prometheus_config import scrape_seconds
@@ -10,21 +10,12 @@ from alerts.semantics import Semantics
 from alerts.signals import groups, slo
 from app.core.objectives import Objective
 from app.core.thresholds import Thresholds
+from dashboards.board import Row, dashboard
+from dashboards.choices import of
+from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Column,
-    Query,
-    Row,
-    bar_gauge,
-    dashboard,
-    of,
-    signal,
-    state_timeline,
-    steps,
-    table,
-    timeseries,
-)
+from dashboards.panels import Column, Query, bar_gauge, state_timeline, table, timeseries
+from dashboards.signals import signal
 
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",team=~"{"|".join(Team)}"'
 _FIRING = f'{ALERTS}{{alertstate="firing",{_ASKED}}}'
@@ -43,7 +34,6 @@ def slos_and_alerts(thresholds: Thresholds) -> core.Dashboard:
             _history(),
             *_signals(thresholds),
         ),
-        jobs_of=UP,
         last="6h",
     )
 
@@ -74,7 +64,6 @@ def firing_alerts() -> Panel:
             Unit.SECONDS,
         ),
         sort_by="since it began",
-        empty="No alert fires",
         links=(Dashboard.ALERTS,),
     )
 

@@ -5,29 +5,21 @@ from grafanalib import core
 from alerts.model import Dashboard, Record, Signal, Unit
 from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
+from dashboards.board import Row, dashboard
+from dashboards.choices import NODES, TARGETS, of
+from dashboards.colours import Colour, neutral, signal_steps, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    NODES,
-    TARGETS,
-    Colour,
+from dashboards.panels import (
     Query,
-    Row,
-    alerts_in_words,
     band,
     bar_gauge,
-    dashboard,
-    figure,
-    neutral,
-    node_variable,
-    of,
     over,
     rows_heatmap,
-    signal,
-    signal_steps,
+    stat,
     state_timeline,
-    steps,
     timeseries,
 )
+from dashboards.signals import alerts_in_words, signal
 
 _HOUR, _DAY = 3600, 86400
 _YEAR = 365 * _DAY
@@ -56,7 +48,6 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
             _limits(thresholds),
             _forecasts(thresholds),
         ),
-        variables=(node_variable(),),
         last="7d",
     )
 
@@ -67,7 +58,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
 
     def beside_usual(title: str, name: str, worst: str, text: str) -> Panel:
         ratios = of(seasonality.TO_BASELINE, f'signal="{name}"')
-        return figure(
+        return stat(
             title,
             f"{text} The last hour, as a share of what is usual at this hour of the week. Usual "
             "is around 100%.",
@@ -82,7 +73,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
         "Is this hour as usual, and when is a limit reached?",
         height=5,
         panels=(
-            figure(
+            stat(
                 missing.title,
                 missing.meaning,
                 missing.unit,
@@ -103,7 +94,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
                 "max",
                 "Time within which nine SMS in ten are processed.",
             ),
-            figure(
+            stat(
                 "Growth of SMS in a week",
                 "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
                 Unit.RATIO,
@@ -112,7 +103,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
                 empty="Known after a week",
                 links=(Dashboard.BUSINESS,),
             ),
-            figure(
+            stat(
                 "Next limit reached in",
                 f"{limits.meaning} {_FORECAST_NEEDS}",
                 limits.unit,
@@ -120,7 +111,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
                 signal_steps(limits),
                 empty="None known",
             ),
-            figure(
+            stat(
                 "Next disk full in",
                 disks.meaning,
                 disks.unit,

@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 
 from alerts.prometheus_config import scrape_seconds
-from dashboards.house_style import SERIES_AT_MOST
+from dashboards.panels import SERIES_AT_MOST
 from dashboards.preview.steps import step_seconds, time_variables
 from dashboards.queries import filled_in, is_prometheus, panels, variables
 

@@ -1,0 +1,98 @@
+"""What an operator watches, as panels: its course with its thresholds, and its worst value now."""
+
+import re
+from collections.abc import Sequence
+
+from alerts.model import Dashboard, Record, Signal
+from dashboards.choices import TARGETS, of
+from dashboards.colours import falls, signal_steps
+from dashboards.grafana import Panel
+from dashboards.panels import Query, stat, timeseries
+
+_MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
+
+_SHORTENED = {"rule_group": ".*;(.+)"}
+"""What a legend shows of a label's value: a group's name is enough, without its file's path."""
+
+
+def signal(
+    watched: Signal,
+    *legend_labels: str,
+    empty: str = "",
+    among: str = TARGETS,
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """What ``watched`` is over time, with the thresholds of its alerts and when they fire.
+
+    Its series are called by the ``legend_labels``, with values of theirs that have no alert as
+    well. ``among`` filters them, where the signal is a series and not an expression of its own.
+    """
+    legend = " ".join(f"{{{{{label}}}}}" for label in legend_labels) or watched.title
+    expr = series_of(watched, matchers_of(watched, legend_labels), among)
+    for label in sorted(_SHORTENED.keys() & set(legend_labels)):
+        expr = f'label_replace({expr}, "{label}", "$1", "{label}", "{_SHORTENED[label]}")'
+    return timeseries(
+        watched.title,
+        description(watched),
+        watched.unit,
+        Query(expr, legend),
+        signals=(watched,),
+        empty=empty,
+        links=links,
+    )
+
+
+def signal_stat(
+    title: str,
+    watched: Signal,
+    empty: str = "",
+    among: str = TARGETS,
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """The worst present value of what ``watched`` is, in the colour of its alerts."""
+    return stat(
+        title,
+        description(watched),
+        watched.unit,
+        Query(worst(watched, among), title),
+        signal_steps(watched, matchers_of(watched)),
+        empty=empty,
+        links=links,
+    )
+
+
+def worst(watched: Signal, among: str = TARGETS) -> str:
+    """PromQL of the worst of the series of ``watched``."""
+    series = series_of(watched, matchers_of(watched), among)
+    return f"{'min' if falls(watched) else 'max'}({series})"
+
+
+def series_of(watched: Signal, matchers: str, among: str) -> str:
+    """The query of ``watched``, filtered where it is a series."""
+    if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
+        return of(watched.source, matchers, among)
+    return watched.source
+
+
+def matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:
+    """The matchers that all thresholds of ``watched`` have, save those of the labels ``named``.
+
+    Those tell the series apart in the legend, and what has no alert is worth seeing beside it.
+    """
+    every = [{*_MATCHER.findall(t.matchers)} for t in watched.thresholds]
+    common = set.intersection(*every) if every else set()
+    return ",".join(sorted(whole for whole, label in common if label not in named))
+
+
+def description(watched: Signal) -> str:
+    """What ``watched`` is, and its alerts where it has some."""
+    return f"{watched.meaning}\n\n{alerts_in_words(watched)}".strip()
+
+
+def alerts_in_words(watched: Signal) -> str:
+    """When the alerts of ``watched`` fire, a line each."""
+    return "\n".join(
+        f"- {t.alert}{f' ({t.matchers})' if t.matchers else ''}: {t.described(watched.unit)}, "
+        f"{t.severity}"
+        for t in watched.thresholds
+    )
