@@ -46,17 +46,19 @@ def main() -> int:
 
 
 def _generate(_arguments: argparse.Namespace) -> int:
-    files = dashboard_files(load_settings().thresholds)
+    settings = load_settings()
+    files = dashboard_files(settings.thresholds, settings.links)
     generated.write(paths.DASHBOARDS, files)
     print(f"{paths.in_checkout(str(paths.DASHBOARDS))}: {len(files)} dashboards")
     return 0
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    thresholds = load_settings().thresholds
+    settings = load_settings()
+    thresholds = settings.thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
     documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
+    problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds, settings.links))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
     for problem in problems:

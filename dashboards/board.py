@@ -30,7 +30,8 @@ class Row:
     """Panels side by side under a heading, all of one height in grid units.
 
     They share the width evenly, as many side by side as there are ``columns``, or have the
-    ``widths``. A ``closed`` row asks nothing of Prometheus before somebody opens it.
+    ``widths``. A ``closed`` row asks nothing of Prometheus before somebody opens it. Without a
+    ``title`` there is no heading: what comes first needs none.
     """
 
     title: str
@@ -125,9 +126,10 @@ def _laid_out(rows: Iterable[Row]) -> Iterator[core.Panel]:
     """The panels with ids and places."""
     y = 0
     for each in rows:
-        end = _place(each, y + 1)
+        end = _place(each, y + 1 if each.title else y)
         inside = each.panels if each.closed else ()
-        yield grafana.row(each.title, panel_id(f"row {each.title}"), y, GRID_WIDTH, inside)
+        if each.title:
+            yield grafana.row(each.title, panel_id(f"row {each.title}"), y, GRID_WIDTH, inside)
         yield from () if each.closed else each.panels
         y = y + 1 if each.closed else end
 

@@ -14,6 +14,7 @@ from dashboards.choices import INSTANCES, NODES, of
 from dashboards.colours import Colour, neutral, steps
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, stat, table, timeseries
+from dashboards.panels.tables import highest
 from dashboards.signals import signal, signal_stat
 
 _NO_NODE = "No node_exporter is scraped"
@@ -130,7 +131,7 @@ def _releases() -> Panel:
             Query(beside_release(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
             Unit.COUNT,
         ),
-        sort_by="runs for",
+        sort=highest("runs for"),
     )
 
 

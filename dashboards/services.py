@@ -23,6 +23,7 @@ from dashboards.panels import (
     table,
     timeseries,
 )
+from dashboards.panels.tables import highest
 from dashboards.signals import signal, signal_stat
 
 BREAKER_STATES = {
@@ -301,7 +302,7 @@ def _slowest() -> Panel:
         # Without any success there is no quantile; the comparison drops the NaN.
         Column(Query(f"{_by(by, operations.P50)} >= 0", "p50"), Unit.SECONDS),
         Column(Query(f"{_by(by, operations.P99)} >= 0", "p99"), Unit.SECONDS),
-        sort_by="p99",
+        sort=highest("p99"),
         links=(Dashboard.AI,),
     )
 

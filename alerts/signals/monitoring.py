@@ -173,6 +173,8 @@ CONFIGURATIONS = Record(
     f"- on (job) round(sum by (job) (1 / {_MEMBERS}))",
 )
 
+WATCHDOG = "Watchdog"
+
 
 def watchdog() -> Signal:
     """The path from rule to notification."""
@@ -183,7 +185,7 @@ def watchdog() -> Signal:
         source="vector(1)",
         thresholds=(
             Threshold(
-                alert="Watchdog",
+                alert=WATCHDOG,
                 comparison=Comparison.ABOVE,
                 value=0,
                 severity=Severity.INFO,

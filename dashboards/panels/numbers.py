@@ -23,11 +23,13 @@ def stat(
     empty: str = "",
     links: tuple[Dashboard, ...] = (),
     decimals: int | None = None,
+    texts: Mapping[str, tuple[str, str]] | None = None,
 ) -> Panel:
     """One number as of the end of the range, on the colour of its ``steps``; it is a link too.
 
     What is no longer known is not shown. A number that is neither good nor bad has no colour, so
-    that it is not louder than those that are.
+    that it is not louder than those that are. ``texts`` has what is written in place of certain
+    values, and its colour.
     """
     return Panel(
         kind="stat",
@@ -36,7 +38,7 @@ def stat(
         dataSource=grafana.PROMETHEUS,
         targets=as_of_now([query]),
         defaults={
-            **values(unit, empty),
+            **values(unit, empty, texts),
             **({} if decimals is None else {"decimals": decimals}),
             "color": {"mode": "thresholds"},
             "thresholds": thresholds(steps),

@@ -33,12 +33,13 @@ class Column:
 class Heading:
     """A column of label values: its heading, and where a click on one leads.
 
-    ``colours`` are those of certain values. A ``url`` may read the row's other columns as
-    ``${__data.fields["heading"]}``.
+    ``colours`` are those of certain values, ``texts`` what is written in their place. A ``url`` may
+    read the row's other columns as ``${__data.fields["heading"]}``.
     """
 
     text: str
     colours: Mapping[str, str] | None = None
+    texts: Mapping[str, str] | None = None
     url: str = ""
     link_title: str = ""
     width: int | None = None
@@ -49,12 +50,12 @@ def table(
     description: str,
     labels: Mapping[str, str | Heading],
     *columns: Column,
-    sort_by: str,
+    sort: Mapping[str, Any],
     order: Sequence[str] = (),
     hidden: Sequence[str] = (),
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
-    """A row for each set of label values, highest ``sort_by`` first.
+    """A row for each set of label values, in the order of ``sort``: `highest` or `lowest`.
 
     ``labels`` has the heading of each label that is shown; the queries have to keep exactly those
     and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
@@ -70,7 +71,9 @@ def table(
         for target, column in zip(targets, columns, strict=True)
     }
     named = {**{name: each.text for name, each in headings.items()}, **values}
-    places = sorted(named, key=lambda name: order.index(named[name])) if order else list(named)
+    places = sorted(
+        named, key=lambda name: order.index(named[name]) if named[name] in order else len(order)
+    )
     return Panel(
         kind="table",
         title=title,
@@ -101,10 +104,20 @@ def table(
         options={
             "showHeader": True,
             "cellHeight": "sm",
-            "sortBy": [{"displayName": sort_by, "desc": True}],
+            "sortBy": [dict(sort)],
         },
         links=links_to(links),
     )
+
+
+def highest(heading: str) -> dict[str, Any]:
+    """The rows with the highest values of a column first."""
+    return {"displayName": heading, "desc": True}
+
+
+def lowest(heading: str) -> dict[str, Any]:
+    """The rows with the lowest values of a column first; of texts, those that begin with A."""
+    return {"displayName": heading, "desc": False}
 
 
 def _of_heading(heading: Heading) -> dict[str, Any]:
@@ -112,6 +125,9 @@ def _of_heading(heading: Heading) -> dict[str, Any]:
     if heading.colours:
         properties["mappings"] = _mappings({key: (key, c) for key, c in heading.colours.items()})
         properties["custom.cellOptions"] = _COLOURED
+    if heading.texts:
+        texts = {value: {"text": text} for value, text in heading.texts.items()}
+        properties["mappings"] = [{"type": "value", "options": texts}]
     if heading.url:
         properties["links"] = [{"title": heading.link_title, "url": heading.url}]
     if heading.width:
