@@ -12,7 +12,7 @@ from dashboards.panels import Query, bar_gauge, timeseries
 _NOT_KNOWN = "Not known: no requests and no SMS"
 
 
-def budget_left() -> Panel:
+def budget_left(links: tuple[Dashboard, ...] = ()) -> Panel:
     """What is left of each objective's error budget."""
     return bar_gauge(
         "Error budget left",
@@ -22,7 +22,7 @@ def budget_left() -> Panel:
         Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
         steps(Colour.WARNING, (0.25, Colour.GOOD)),
         empty=_NOT_KNOWN,
-        links=(Dashboard.ALERTS,),
+        links=links,
         limits=(0, 1),
         decimals=1,
     )

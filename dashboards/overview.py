@@ -47,12 +47,15 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
                 (firing_alerts(groups, links), _instances_down(), _running()),
                 widths=(14, 3, 7),
             ),
-            Row("Promises", (budget_left(), burn_rates(thresholds), _traffic_over_time())),
+            Row(
+                "Promises",
+                (budget_left((Dashboard.ALERTS,)), burn_rates(thresholds), _traffic_over_time()),
+            ),
             Row(
                 "Latency, errors, saturation",
                 (
                     _latency(thresholds),
-                    signal(release.failing(thresholds), "version", empty="No requests"),
+                    signal(release.failing(thresholds), "version"),
                     signal(sms.concurrency(thresholds)),
                 ),
             ),
@@ -126,7 +129,7 @@ def _instances_down() -> Panel:
         Unit.COUNT,
         Query(f"count({up}) - sum({up})", "down"),
         steps(Colour.GOOD, (1, Colour.WARNING)),
-        empty="None known",
+        empty="Not known",
         links=(Dashboard.MONITORING,),
     )
 

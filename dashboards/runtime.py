@@ -2,22 +2,20 @@
 
 from grafanalib import core
 
-from alerts.exporters import UP
 from alerts.model import Dashboard, Unit
 from alerts.signals import node, operations
 from alerts.signals import runtime as process
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
-from dashboards.board import Row, dashboard
+from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import INSTANCES, NODES, of
-from dashboards.colours import Colour, neutral, steps
 from dashboards.grafana import Panel
-from dashboards.panels import Column, Query, stat, table, timeseries
+from dashboards.panels import Column, Query, table, timeseries
 from dashboards.panels.tables import highest
 from dashboards.signals import signal, signal_stat
 
-_NO_NODE = "No node_exporter is scraped"
+_NO_NODE = "Not known: no node_exporter is scraped"
 
 
 def runtime(thresholds: Thresholds) -> core.Dashboard:
@@ -28,47 +26,18 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
         "For people who suspect the process or the machine: memory, CPU, event loop, "
         "connections, restarts, disks, clocks.",
         rows=(
-            _is_it_well(thresholds),
+            tiles(
+                "",
+                signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
+                signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
+                signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
+                signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, NODES),
+                signal_stat("Least memory left", node.memory_left(thresholds), _NO_NODE, NODES),
+            ),
+            Row("What runs where?", (_releases(),), height=6),
             _process(thresholds),
-            Row("What runs where", (_releases(),), height=6),
             _machines(thresholds),
             _inodes_and_clocks(thresholds),
-        ),
-    )
-
-
-def _is_it_well(thresholds: Thresholds) -> Row:
-    return Row(
-        "Does it work well?",
-        height=5,
-        panels=(
-            stat(
-                "Instances up",
-                "Of the orchestrator, as Prometheus reaches them. Good is all of them.",
-                Unit.COUNT,
-                Query(f"sum({of(UP, among=INSTANCES)})", "up"),
-                steps(Colour.BAD, (1, Colour.GOOD)),
-                empty="No instance is known to Prometheus",
-                links=(Dashboard.MONITORING,),
-            ),
-            stat(
-                "Youngest instance",
-                "How long ago an instance last started. Good is the time since the last release.",
-                Unit.SECONDS,
-                Query(f"min({of(process.UPTIME, among=INSTANCES)})", "youngest"),
-                neutral(),
-            ),
-            signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
-            signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
-            signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
-            signal_stat(
-                "Fullest database pool",
-                operations.pool(thresholds),
-                among=INSTANCES,
-                links=(Dashboard.SERVICES,),
-            ),
-            signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, NODES),
-            signal_stat("Least memory available", node.memory_left(thresholds), _NO_NODE, NODES),
         ),
     )
 
@@ -87,25 +56,12 @@ def _process(thresholds: Thresholds) -> Row:
                 catalogue.HTTP_SERVER_ACTIVE_REQUESTS,
                 links=(Dashboard.SERVICES,),
             ),
-            signal(
-                operations.pool(thresholds),
-                "instance",
-                among=INSTANCES,
-                links=(Dashboard.SERVICES,),
-            ),
-            signal(process.restarts(thresholds), "instance", among=INSTANCES),
-            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
             _gauge(
                 "Open file descriptors",
                 "Of all workers of an instance. Good is flat; growth day by day is a leak.",
                 catalogue.PROCESS_OPEN_FDS,
             ),
-            _gauge(
-                "Readers of the metrics stream",
-                "Clients that read the JSON metrics' stream now. Good is no more than the people "
-                "and programs that you know.",
-                catalogue.METRICS_STREAM_READERS,
-            ),
+            signal(process.restarts(thresholds), "instance", among=INSTANCES),
         ),
         columns=3,
     )
@@ -144,32 +100,46 @@ def _machines(thresholds: Thresholds) -> Row:
             signal(
                 node.disk_left(thresholds), "instance", "mountpoint", empty=_NO_NODE, among=NODES
             ),
-            signal(
-                node.disk_filling(thresholds),
-                "instance",
-                "mountpoint",
-                empty="No disk is filling",
-                among=NODES,
-                links=(Dashboard.TRENDS,),
-            ),
         ),
     )
 
 
 def _inodes_and_clocks(thresholds: Thresholds) -> Row:
     return Row(
-        "Machines: inodes and clocks",
+        "Rarely needed: leaks, pools, inodes, clocks",
         (
+            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
+            signal(
+                operations.pool(thresholds),
+                "instance",
+                among=INSTANCES,
+                links=(Dashboard.SERVICES,),
+            ),
+            _gauge(
+                "Readers of the metrics stream",
+                "Clients that read the JSON metrics' stream now. Good is no more than the people "
+                "and programs that you know.",
+                catalogue.METRICS_STREAM_READERS,
+            ),
+            signal(
+                node.disk_filling(thresholds),
+                "instance",
+                "mountpoint",
+                empty="Not known, or no disk is filling",
+                among=NODES,
+                links=(Dashboard.TRENDS,),
+            ),
             signal(
                 node.inodes_left(thresholds),
                 "instance",
                 "mountpoint",
-                empty="No disk has a limit of inodes",
+                empty="Not known: no disk has a limit of inodes",
                 among=NODES,
             ),
             signal(node.clock_offset(), "instance", empty=_NO_NODE, among=NODES),
             signal(node.clock_difference(thresholds), "instance", empty=_NO_NODE, among=NODES),
         ),
+        columns=3,
         closed=True,
     )
 

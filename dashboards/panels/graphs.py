@@ -1,6 +1,7 @@
 """Lines, stacks and bars over time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Signal, Unit
@@ -111,6 +112,11 @@ def band(
     return panel
 
 
+def dashed(query: Query) -> Query:
+    """``query``, drawn with dashes; its legend is a label and a text of its own after that."""
+    return replace(query, ending=query.legend.rpartition("}")[2])
+
+
 def over_lines(title: str, description: str, legend: str, empty: str) -> Panel:
     """Bars of log lines, whose target is still missing."""
     count = Query("", legend)
@@ -177,6 +183,15 @@ def _colours_of_queries(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
     for query in queries:
         if query.colour:
             yield override(query.legend, color=fixed(query.colour))
+        if query.ending:
+            dashes = {"fill": "dash", "dash": [6, 6]}
+            yield {
+                "matcher": {"id": "byRegexp", "options": f".*{query.ending}$"},
+                "properties": [
+                    {"id": "custom.lineStyle", "value": dashes},
+                    {"id": "custom.fillOpacity", "value": 0},
+                ],
+            }
 
 
 def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:

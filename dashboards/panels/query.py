@@ -14,7 +14,8 @@ class Query:
 
     ``exemplars``: single observations are drawn as points that lead to their log lines. ``colour``
     is for queries with one series whose colour has a meaning. ``step`` is the least time between
-    two points, such as ``1h`` for sums of an hour, so that none is counted twice.
+    two points, such as ``1h`` for sums of an hour, so that none is counted twice. ``ending``: the
+    end of the legend by which its lines are drawn dashed.
     """
 
     expr: str
@@ -22,6 +23,7 @@ class Query:
     exemplars: bool = False
     colour: str | None = None
     step: str = ""
+    ending: str = ""
 
 
 def over_time(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
