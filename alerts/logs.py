@@ -43,5 +43,5 @@ class LogQuery:
         matches = "=~" if len(self.events) > 1 else "="
         conditions = [f'event{matches}"{names}"'] if names else []
         conditions += [f'{name}="{value}"' for name, value in self.where.items()]
-        parsed = ["json", *conditions] if conditions else []
-        return " | ".join([f"{{{', '.join(labels)}}}", *parsed])
+        # All of these are structured metadata: no line has to be parsed.
+        return " | ".join([f"{{{', '.join(labels)}}}", *conditions])

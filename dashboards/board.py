@@ -12,7 +12,7 @@ from alerts.model import Dashboard, Severity, Team
 from app.core import catalogue
 from app.core.catalogue import BreakerState
 from dashboards import grafana
-from dashboards.choices import INSTANCES, of, read_by
+from dashboards.choices import of, read_by
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
 from dashboards.links import TAG
@@ -62,7 +62,10 @@ def dashboard(
     """
     rows = list(rows)
     panels = [panel for row in rows for panel in row.panels]
+    of_prometheus = any(panel.dataSource == grafana.PROMETHEUS for panel in panels)
+    marks = list(_annotations()) if of_prometheus else []
     texts = [text for panel in panels for text in asked(panel)]
+    texts += [mark["expr"] for mark in marks]
     return core.Dashboard(
         uid=which.value,
         title=f"SMS orchestrator: {title}",
@@ -75,7 +78,7 @@ def dashboard(
         time=core.Time(f"now-{last}", "now"),
         timezone="browser",
         templating=core.Templating(list=read_by(texts, variables)),
-        annotations=core.Annotations(list=list(_annotations("$instance" in " ".join(texts)))),
+        annotations=core.Annotations(list=marks),
         links=[grafana.links_by_tag("Dashboards", TAG, "The others, in the same range")],
         panels=list(_laid_out(rows)),
     )
@@ -86,7 +89,7 @@ def panel_id(title: str) -> int:
     return crc32(title.encode()) % 1_000_000_000
 
 
-def _annotations(by_instance: bool) -> Iterator[dict[str, Any]]:
+def _annotations() -> Iterator[dict[str, Any]]:
     """What explains a change, each once: releases, restarts, pages, breakers that are not closed.
 
     Pages and breakers are regions, as long as they last.
@@ -99,10 +102,9 @@ def _annotations(by_instance: bool) -> Iterator[dict[str, Any]]:
         Colour.NEUTRAL,
         "{{job}} runs version {{version}}",
     )
-    among = {"among": INSTANCES} if by_instance else {}
     yield grafana.annotation(
         "Restarts",
-        f"changes({of(started, **among)}[$__rate_interval]) > 0",
+        f"changes({of(started)}[$__rate_interval]) > 0",
         Colour.OTHER,
         "{{job}} at {{instance}} started anew",
     )

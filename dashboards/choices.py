@@ -63,7 +63,8 @@ def read_by(texts: Sequence[str], further: Sequence[core.Template]) -> list[core
         if f"${each.name}" in needed:
             chosen.insert(0, each)
             needed += f" {each.query}"
-    return [grafana.datasource("datasource", "Data source", "prometheus"), *chosen, *further]
+    source = grafana.datasource("datasource", "Data source", "prometheus")
+    return [*([source] if chosen else []), *chosen, *further]
 
 
 def _values(name: str, label: str, query: str, all_value: str) -> core.Template:

@@ -98,7 +98,8 @@ def _reads(name: str, texts: Iterable[str]) -> bool:
 
 
 def _texts(document: Document) -> Iterator[str]:
-    """What may read a variable: the panels' queries and their data sources."""
+    """What may read a variable: queries of panels and annotations, and their data sources."""
+    yield from (each["expr"] for each in document.get("annotations", {}).get("list", []))
     for panel in panels(document):
         yield panel.get("datasource", {}).get("uid", "")
         yield from (target["expr"] for target in panel.get("targets", []))

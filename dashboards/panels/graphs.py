@@ -117,11 +117,11 @@ def dashed(query: Query) -> Query:
     return replace(query, ending=query.legend.rpartition("}")[2])
 
 
-def over_lines(title: str, description: str, legend: str, empty: str) -> Panel:
+def over_lines(title: str, description: str, legend: str) -> Panel:
     """Bars of log lines, whose target is still missing."""
     count = Query("", legend)
     look = {**_BARS, "barAlignment": BEFORE}
-    return _graph(title, description, Unit.COUNT, (count,), look, (), empty, ())
+    return _graph(title, description, Unit.COUNT, (count,), look, (), "", ())
 
 
 def _graph(

@@ -8,7 +8,7 @@ from dashboards.panels.parts import GRAFANA_UNITS, no_value
 from dashboards.panels.query import of_loki
 
 
-def logs(title: str, description: str, logql: str, empty: str) -> Panel:
+def logs(title: str, description: str, logql: str) -> Panel:
     """Log lines, the newest first."""
     return Panel(
         kind="logs",
@@ -16,11 +16,13 @@ def logs(title: str, description: str, logql: str, empty: str) -> Panel:
         description=description,
         dataSource=grafana.LOKI,
         targets=of_loki(logql, maxLines=500),
-        defaults={"unit": GRAFANA_UNITS[Unit.COUNT], **no_value(empty)},
+        defaults={"unit": GRAFANA_UNITS[Unit.COUNT], **no_value("")},
         options={
             "showTime": True,
             "showLabels": False,
             "showCommonLabels": False,
+            # The rest of a line is there when it is opened.
+            "displayedFields": ["level", "event", "component", "error_type"],
             "wrapLogMessage": True,
             "prettifyLogMessage": False,
             "enableLogDetails": True,
@@ -30,9 +32,9 @@ def logs(title: str, description: str, logql: str, empty: str) -> Panel:
     )
 
 
-def log_rate(title: str, description: str, logql: str, legend: str, empty: str) -> Panel:
+def log_rate(title: str, description: str, logql: str, legend: str) -> Panel:
     """Log lines over time as stacked bars, counted by Loki."""
-    panel = over_lines(title, description, legend, empty)
+    panel = over_lines(title, description, legend)
     panel.dataSource = grafana.LOKI
     panel.targets = of_loki(logql, legend)
     return panel
