@@ -10,8 +10,7 @@ from app.core.catalogue import ApprovalAction, EscalationType, PlanResult, Route
 from app.core.catalogue import Severity as Urgency
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
-from dashboards.ai_and_approvals import decisions_that_approve, sent_at_once
-from dashboards.board import Row, dashboard
+from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import of
 from dashboards.colours import Colour, neutral, signal_steps, steps
 from dashboards.grafana import Panel
@@ -21,6 +20,7 @@ from dashboards.signals import signal
 
 _SMS = 'flow="sms"'
 _RANGE = "$__range"
+_NOT_KNOWN = "Not known"
 
 
 def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
@@ -62,65 +62,54 @@ def _received(window: str, later: str = "") -> str:
 def _how_is_it(thresholds: Thresholds) -> Row:
     unhandled = business.unhandled(thresholds)
     critical = f'urgency="{Urgency.CRITICAL}"'
-    return Row(
-        "How is it going?",
-        height=5,
-        panels=(
-            stat(
-                "SMS received",
-                "In the chosen range, without repeated deliveries. Usual follows the hour of the "
-                "week.",
-                Unit.COUNT,
-                Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
-                neutral(),
-                links=(Dashboard.TRENDS,),
-            ),
-            stat(
-                "Growth from week to week",
-                "SMS of the last 7 days compared with the 7 days before. Usual is a few percent. "
-                "The dashboard on trends says what it means for the limits.",
-                Unit.RATIO,
-                Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
-                neutral(),
-                empty="Known after a week",
-                links=(Dashboard.TRENDS,),
-            ),
-            sent_at_once(leads_to=Dashboard.AI),
-            decisions_that_approve(thresholds, leads_to=Dashboard.AI),
-            stat(
-                "SMS that failed",
-                "In the chosen range. Their tenants get no answer until somebody retries them. "
-                "Good is 0.",
-                Unit.COUNT,
-                Query(_in_range(*_ended(Route.FAILED)), "failed"),
-                steps(Colour.GOOD, (1, Colour.WARNING)),
-                links=(Dashboard.SERVICES,),
-            ),
-            stat(
-                "Escalations open",
-                "Conversations that a person has to handle and that are not closed. Good is a "
-                "number that goes down every day.",
-                Unit.COUNT,
-                Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
-                neutral(),
-            ),
-            stat(
-                "Oldest critical one",
-                "Age of the oldest critical escalation that nobody has closed. Good is below "
-                f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
-                unhandled.unit,
-                Query(f"max({of(unhandled.source, critical)})", "oldest"),
-                signal_steps(unhandled, critical),
-                links=(Dashboard.ALERTS,),
-            ),
-            stat(
-                "Payment plans found",
-                "In the chosen range. Usual is one in ten SMS; none in a day means that the "
-                "detection is broken.",
-                Unit.COUNT,
-                Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
-                neutral(),
-            ),
+    return tiles(
+        "",
+        stat(
+            "SMS received",
+            "In the chosen range, without repeated deliveries. Usual follows the hour of the week.",
+            Unit.COUNT,
+            Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
+            neutral(),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.TRENDS,),
+        ),
+        stat(
+            "SMS that failed",
+            "In the chosen range. Their tenants get no answer until somebody retries them. Good "
+            "is 0.",
+            Unit.COUNT,
+            Query(_in_range(*_ended(Route.FAILED)), "failed"),
+            steps(Colour.GOOD, (1, Colour.WARNING)),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.SERVICES,),
+        ),
+        stat(
+            "Open escalations",
+            "Conversations that a person has to handle and that are not closed. Good is a number "
+            "that goes down every day.",
+            Unit.COUNT,
+            Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
+            neutral(),
+            empty=_NOT_KNOWN,
+        ),
+        stat(
+            "Oldest critical",
+            "Age of the oldest critical escalation that nobody has closed. Good is below "
+            f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
+            unhandled.unit,
+            Query(f"max({of(unhandled.source, critical)})", "oldest"),
+            signal_steps(unhandled, critical),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.ALERTS,),
+        ),
+        stat(
+            "Payment plans",
+            "Plans found in the chosen range. Usual is the share of the week before, below; none "
+            "in a day means that the detection is broken.",
+            Unit.COUNT,
+            Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
+            neutral(),
+            empty=_NOT_KNOWN,
         ),
     )
 
@@ -134,7 +123,6 @@ def _volume() -> Row:
             query,
             last=last,
             stand=stand,
-            empty="Nothing is recorded yet",
             links=(Dashboard.TRENDS,),
         )
 
@@ -206,8 +194,8 @@ def _funnel(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
             bars(
-                "Where the SMS of each hour ended",
-                "Each bar is the hour before it. Usual is most of them sent at once; failed ones "
+                "Where SMS ended, by hour",
+                "Each bar is an hour. Usual is most of them sent at once; failed ones "
                 "can be retried. Good is none of those.",
                 Unit.COUNT,
                 Query(f"sum by (route) (increase({processed}[1h]))", "{{route}}", step="1h"),
@@ -228,7 +216,6 @@ def _funnel(thresholds: Thresholds) -> Row:
                     "approved by managers",
                     colour=Colour.GOOD,
                 ),
-                empty="No answers and no decisions",
                 links=(Dashboard.AI,),
             ),
         ),
@@ -242,24 +229,22 @@ def _escalations(thresholds: Thresholds) -> Row:
         columns=3,
         panels=(
             bars(
-                "Escalations of each hour by type",
-                "Each bar is the hour before it. Usual is most of them low_confidence. If one "
+                "Escalations by type",
+                "Each bar is an hour. Usual is most of them low_confidence. If one "
                 "type rises, look for one cause.",
                 Unit.COUNT,
                 Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
                 last="24h",
-                empty="No escalations",
             ),
             bars(
-                "Escalations of each hour by severity",
-                "Each bar is the hour before it. Good is almost no critical ones: in those "
+                "Escalations by severity",
+                "Each bar is an hour. Good is almost no critical ones: in those "
                 "somebody may be hurt.",
                 Unit.COUNT,
                 Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
                 last="24h",
-                empty="No escalations",
             ),
-            signal(business.surge(thresholds), "type", empty="No escalations"),
+            signal(business.surge(thresholds), "type"),
             timeseries(
                 "Open escalations by severity",
                 "Good is a number that goes down every day, and no critical ones for longer than "
@@ -292,7 +277,6 @@ def _resolved() -> Row:
             "range. Good is within the working day, and half an hour where somebody may be hurt.",
             Unit.SECONDS,
             *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
-            empty="No escalation was closed",
         )
 
     return Row(
@@ -327,8 +311,8 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 ),
             ),
             bars(
-                "Plans of each hour by validation",
-                "Each bar is the hour before it. Usual is most of them valid. Invalid ones pay "
+                "Payment plans by validation",
+                "Each bar is an hour. Usual is most of them valid. Invalid ones pay "
                 "too little or take too long.",
                 Unit.COUNT,
                 Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
@@ -345,12 +329,12 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                     "mean of the week before",
                     colour=Colour.MUTED,
                 ),
-                empty="No messages",
             ),
             signal(
                 business.detection(thresholds),
                 "job",
-                empty="No messages, or less than a day is known",
+                empty="Known after a day with messages",
             ),
         ),
+        columns=3,
     )

@@ -87,7 +87,12 @@ def _of_variables(document: Document) -> Iterator[str]:
             yield f"{where}: All is an empty choice where nothing is on offer; set allValue"
         if each["type"] == "datasource" and each["current"].get("value") != "default":
             yield f"{where}: takes the first data source by name; choose the default one"
-        others = [other["query"] for other in offered if other is not each]
+        others = [
+            text
+            for other in offered
+            if other is not each
+            for text in (other["query"], (other.get("datasource") or {}).get("uid", ""))
+        ]
         if not _reads(each["name"], [*_texts(document), *others]):
             yield f"{where}: no panel reads it, so that a choice changes nothing; leave it out"
 
