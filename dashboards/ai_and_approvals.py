@@ -11,7 +11,7 @@ from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import of
-from dashboards.colours import FURTHEST_TAIL, MEDIAN, Colour, neutral, signal_steps
+from dashboards.colours import FURTHEST_TAIL, MEDIAN, neutral, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
 from dashboards.signals import signal
@@ -32,7 +32,6 @@ def ai_and_approvals(thresholds: Thresholds) -> core.Dashboard:
         "is, where its answers go, what waits for a manager and what managers decide.",
         rows=(
             _is_it_good(thresholds),
-            _routing(),
             _confidence(thresholds),
             _calls(thresholds),
             _decisions(thresholds),
@@ -71,7 +70,6 @@ def decisions_that_approve(thresholds: Thresholds, leads_to: Dashboard) -> Panel
 
 
 def _is_it_good(thresholds: Thresholds) -> Row:
-    age = business.queue_age(thresholds)
     failing, slow = operations.failing(thresholds), operations.slow(thresholds)
     return tiles(
         "",
@@ -94,22 +92,14 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             links=(Dashboard.SERVICES,),
         ),
         sent_at_once(leads_to=Dashboard.BUSINESS),
-        decisions_that_approve(thresholds, leads_to=Dashboard.BUSINESS),
-        stat(
-            "Oldest waiting",
-            age.meaning,
-            age.unit,
-            Query(f"max({of(age.source)})", "oldest"),
-            signal_steps(age),
-            empty=_NOT_KNOWN,
-        ),
     )
 
 
-def _routing() -> Row:
+def _confidence(thresholds: Thresholds) -> Row:
+    bucket = of(catalogue.AI_CONFIDENCE.bucket)
     by_route, all_routes = f"sum by (route) ({of(business.RESPONSES)})", of(business.RESPONSES)
     return Row(
-        "Where do its answers go?",
+        "How sure is it, and where do its answers go?",
         (
             stacked(
                 "Routing, shares of the last hour",
@@ -119,42 +109,12 @@ def _routing() -> Row:
                 Query(f"{by_route} / on () group_left () (sum({all_routes}) > 0)", "{{route}}"),
                 links=(Dashboard.BUSINESS,),
             ),
-            bars(
-                "Answers of each hour by route",
-                "Each bar is the hour before it. Usual follows the SMS received.",
-                Unit.COUNT,
-                Query(by_route, "{{route}}", step="1h"),
-                last="24h",
-                links=(Dashboard.TRENDS,),
-            ),
-        ),
-    )
-
-
-def _confidence(thresholds: Thresholds) -> Row:
-    bucket = of(catalogue.AI_CONFIDENCE.bucket)
-    return Row(
-        "How sure is it?",
-        (
             heatmap(
                 "Confidence of answers",
                 "Answers a minute by how sure the AI is. Answers above 85% are sent at once by "
                 "default. Usual is most of them there; many just below 85% are work for managers.",
                 Unit.RATIO,
                 Query(f"60 * sum by (le) (rate({bucket}[{_WINDOW}]))", "{{le}}"),
-            ),
-            timeseries(
-                "Mean confidence, and lowest tenth",
-                "Over 5 minutes; one answer in ten is below p10. Usual is a mean near that of "
-                "the week before, which is not known during the first day.",
-                Unit.RATIO,
-                Query(f"avg({of(business.CONFIDENCE_MEAN)})", "mean", colour=Colour.NEUTRAL),
-                Query(f"min({of(business.CONFIDENCE_P10)})", "p10", colour=Colour.OTHER),
-                Query(
-                    f"avg({of(business.CONFIDENCE_USUAL)})",
-                    "mean of the week before",
-                    colour=Colour.MUTED,
-                ),
             ),
             signal(business.drift(thresholds), "job", empty="Known after a day with answers"),
         ),

@@ -40,20 +40,6 @@ def budget_over_time(thresholds: Thresholds) -> Panel:
     )
 
 
-def burn_rates(thresholds: Thresholds) -> Panel:
-    """How fast each budget burns, beside what pages."""
-    return timeseries(
-        "How fast the error budgets burn",
-        "Burn rate over an hour: at 1 the budget lasts exactly its period, at "
-        f"{slo.BURN_RATES[0].factor(thresholds.slo_period_days):g} somebody is paged. Good is "
-        "below 1.",
-        Unit.COUNT,
-        Query(f"max by (slo) ({of(slo.burn_rate('1h'))})", "{{slo}}"),
-        empty=_NOT_KNOWN,
-        links=(Dashboard.ALERTS,),
-    )
-
-
 def burn_rates_of(objective: Objective, thresholds: Thresholds) -> Panel:
     """The burn rates of an objective over the windows that call somebody."""
     budget, matchers = Unit.RATIO.text(objective.budget), f'slo="{objective.name}"'

@@ -202,31 +202,14 @@ def _funnel(thresholds: Thresholds) -> Row:
                 last="24h",
                 links=(Dashboard.SERVICES,),
             ),
-            timeseries(
-                "Approval rates",
-                "At once: share of the AI's answers over an hour; usual is 60 to 70%. By managers: "
-                "share of their decisions over 6 hours that change nothing; good is three quarters "
-                f"or more, and below {Unit.RATIO.text(thresholds.approval_ratio)} an alert fires.",
-                Unit.RATIO,
-                Query(
-                    f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once", colour=Colour.NEUTRAL
-                ),
-                Query(
-                    f"avg({of(business.APPROVED_RATIO)})",
-                    "approved by managers",
-                    colour=Colour.GOOD,
-                ),
-                links=(Dashboard.AI,),
-            ),
         ),
     )
 
 
 def _escalations(thresholds: Thresholds) -> Row:
-    opened = of(catalogue.ESCALATIONS)
     return Row(
         "What does a person have to handle?",
-        columns=3,
+        columns=2,
         panels=(
             bars(
                 "Escalations by type",
@@ -234,14 +217,6 @@ def _escalations(thresholds: Thresholds) -> Row:
                 "type rises, look for one cause.",
                 Unit.COUNT,
                 Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
-                last="24h",
-            ),
-            bars(
-                "Escalations by severity",
-                "Each bar is an hour. Good is almost no critical ones: in those "
-                "somebody may be hurt.",
-                Unit.COUNT,
-                Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
                 last="24h",
             ),
             signal(business.surge(thresholds), "type"),
@@ -258,32 +233,27 @@ def _escalations(thresholds: Thresholds) -> Row:
             ),
             signal(business.unhandled(thresholds), "urgency"),
         ),
-        widths=(8, 8, 8, 12, 12),
     )
 
 
 def _resolved() -> Row:
-    def within(q: float, title: str, which: str) -> Panel:
-        # A query for each type, so that none reads the buckets of all.
-        def closed(kind: EscalationType) -> str:
-            resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
-            in_range = f"sum by (le) (increase({resolved}[{_RANGE}]))"
-            # A quantile of nothing is no number; it is no less than 0 either.
-            return f"histogram_quantile({q}, {in_range}) >= 0"
-
-        return bar_list(
-            title,
-            f"From opening an escalation to closing it: {which} of those closed in the chosen "
-            "range. Good is within the working day, and half an hour where somebody may be hurt.",
-            Unit.SECONDS,
-            *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
-        )
+    # A query for each type, so that none reads the buckets of all.
+    def closed(kind: EscalationType) -> str:
+        resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
+        # A quantile of nothing is no number; it is no less than 0 either.
+        return f"histogram_quantile(0.9, sum by (le) (increase({resolved}[{_RANGE}]))) >= 0"
 
     return Row(
         "How soon are escalations closed?",
         (
-            within(0.5, "Time to resolve one in two, by type", "half"),
-            within(0.9, "Time to resolve nine in ten, by type", "nine in ten"),
+            bar_list(
+                "Time to resolve nine in ten, by type",
+                "From opening an escalation to closing it: nine in ten of those closed in the "
+                "chosen range. Good is within the working day, and half an hour where somebody may "
+                "be hurt.",
+                Unit.SECONDS,
+                *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
+            ),
         ),
     )
 
@@ -317,18 +287,6 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 Unit.COUNT,
                 Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
                 last="24h",
-            ),
-            timeseries(
-                "Messages with a plan",
-                "Share over 6 hours. Usual is the mean of the week before, which is not known in "
-                "the first day.",
-                Unit.RATIO,
-                Query(f"avg({of(business.FOUND_RATIO)})", "found", colour=Colour.NEUTRAL),
-                Query(
-                    f"avg({of(business.FOUND_RATIO_USUAL)})",
-                    "mean of the week before",
-                    colour=Colour.MUTED,
-                ),
             ),
             signal(
                 business.detection(thresholds),

@@ -17,10 +17,9 @@ from dashboards.colours import Colour
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline, timeseries
 from dashboards.panels.states import or_unknown
-from dashboards.signals import matchers_of, series_of, signal, signal_stat
+from dashboards.signals import never, signal, signal_stat
 
 _WINDOW = "$__rate_interval"
-_NONE_OR_SOME = {"0": ("none", Colour.GOOD), "1": ("some", Colour.WARNING)}
 
 
 def monitoring(thresholds: Thresholds) -> core.Dashboard:
@@ -46,14 +45,14 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
             Row(
                 "What is scraped, and what is lost on the way?",
                 (_targets(), _faults(thresholds)),
-                height=12,
+                height=16,
                 widths=(12, 12),
             ),
             _scrapes(thresholds),
             _rules_and_store(thresholds),
             _way_of_alerts(thresholds),
             _own_observations(),
-            _rarely_needed(thresholds),
+            Row("Configurations in use", (_configurations_taken(),), height=5),
         ),
     )
 
@@ -87,24 +86,12 @@ def _faults(thresholds: Thresholds) -> Panel:
         "Labels folded": (runtime.folded_labels(), INSTANCES),
         "Log lines lost": (runtime.log_losses(), INSTANCES),
         "Log writes failed": (runtime.log_writes(), INSTANCES),
+        "Instances missing": (scraping.missing(thresholds), TARGETS),
+        "Alertmanagers missing": (prometheus.cluster(), ALERTMANAGERS),
+        "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
+        "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
-    return state_timeline(
-        "What should never happen",
-        "A lane for each; orange while it is beyond its alert's limit. Good is none everywhere. "
-        "Grey: not known.",
-        *(
-            Query(or_unknown(_beyond(signal, among)), name)
-            for name, (signal, among) in watched.items()
-        ),
-        states=_NONE_OR_SOME,
-        empty="Not known",
-    )
-
-
-def _beyond(watched: Signal, among: str) -> str:
-    """PromQL: 1 while the worst series is beyond the limit of its alert, else 0."""
-    limit = min(threshold.value for threshold in watched.thresholds)
-    return f"max({series_of(watched, matchers_of(watched), among)}) > bool {limit:g}"
+    return never("What should never happen", watched)
 
 
 def _scrapes(thresholds: Thresholds) -> Row:
@@ -169,35 +156,6 @@ def _own_observations() -> Row:
                 Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
             ),
         ),
-    )
-
-
-def _rarely_needed(thresholds: Thresholds) -> Row:
-    return Row(
-        "Configurations, cluster, certificates",
-        (
-            _configurations_taken(),
-            signal(
-                prometheus.cluster(),
-                "instance",
-                empty="Not known: no Alertmanager is in a cluster",
-                among=ALERTMANAGERS,
-            ),
-            signal(
-                prometheus.configurations(),
-                "job",
-                empty="Not known: no Alertmanager is in a cluster",
-            ),
-            signal(scraping.service_down(), "job"),
-            signal(scraping.missing(thresholds), "job"),
-            signal(
-                node.certificates(thresholds),
-                "instance",
-                empty="Not known: no certificate is probed",
-            ),
-        ),
-        columns=3,
-        closed=True,
     )
 
 

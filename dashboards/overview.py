@@ -7,13 +7,13 @@ from grafanalib import core
 from alerts.exporters import UP
 from alerts.model import Dashboard, Group, Unit
 from alerts.promql import quantile
-from alerts.signals import arrivals, business, release, runtime, scraping, slo, sms
+from alerts.signals import arrivals, release, runtime, scraping, slo, sms
 from alerts.signals.scraping import ORCHESTRATOR_JOB
 from app.core import catalogue
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
-from dashboards.budgets import budget_left, burn_rates
+from dashboards.budgets import budget_left
 from dashboards.choices import DEPLOYMENT, INSTANCES, of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
@@ -48,8 +48,8 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
                 widths=(14, 3, 7),
             ),
             Row(
-                "Promises",
-                (budget_left((Dashboard.ALERTS,)), burn_rates(thresholds), _traffic_over_time()),
+                "Promises and traffic",
+                (budget_left((Dashboard.ALERTS,)), _traffic_over_time(), _routes()),
             ),
             Row(
                 "Latency, errors, saturation",
@@ -59,7 +59,6 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
                     signal(sms.concurrency(thresholds)),
                 ),
             ),
-            Row("Business", (_routes(), _waiting(), _escalations())),
         ),
     )
 
@@ -183,28 +182,6 @@ def _routes() -> Panel:
         "ones.",
         Unit.COUNT,
         Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
-        links=(Dashboard.BUSINESS,),
-    )
-
-
-def _waiting() -> Panel:
-    return timeseries(
-        "Answers waiting for a manager",
-        "Answers of the AI that wait for a decision now. Good is when the number falls to a few "
-        "several times a day.",
-        Unit.COUNT,
-        Query(f"max({of(business.QUEUE_LENGTH)})", "waiting", colour=Colour.NEUTRAL),
-        links=(Dashboard.AI,),
-    )
-
-
-def _escalations() -> Panel:
-    return stacked(
-        "Escalations of the last hour",
-        "Conversations handed to a person, by type. Good is as many as usual at this hour. If one "
-        "type rises, look for one cause.",
-        Unit.COUNT,
-        Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}"),
         links=(Dashboard.BUSINESS,),
     )
 

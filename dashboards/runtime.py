@@ -3,17 +3,17 @@
 from grafanalib import core
 
 from alerts.model import Dashboard, Unit
-from alerts.signals import node, operations
+from alerts.signals import node
 from alerts.signals import runtime as process
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
-from dashboards.board import Row, dashboard, tiles
+from dashboards.board import Row, dashboard
 from dashboards.choices import INSTANCES, NODES, of
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, table, timeseries
 from dashboards.panels.tables import highest
-from dashboards.signals import signal, signal_stat
+from dashboards.signals import never, signal
 
 _NO_NODE = "Not known: no node_exporter is scraped"
 
@@ -26,18 +26,10 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
         "For people who suspect the process or the machine: memory, CPU, event loop, "
         "connections, restarts, disks, clocks.",
         rows=(
-            tiles(
-                "",
-                signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
-                signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
-                signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
-                signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, NODES),
-                signal_stat("Least memory left", node.memory_left(thresholds), _NO_NODE, NODES),
-            ),
-            Row("What runs where?", (_releases(),), height=6),
+            Row("", (_releases(),), height=6),
             _process(thresholds),
             _machines(thresholds),
-            _inodes_and_clocks(thresholds),
+            _rarely(thresholds),
         ),
     )
 
@@ -104,16 +96,19 @@ def _machines(thresholds: Thresholds) -> Row:
     )
 
 
-def _inodes_and_clocks(thresholds: Thresholds) -> Row:
+def _rarely(thresholds: Thresholds) -> Row:
+    watched = {
+        "Memory grows": (process.memory_growth(thresholds), INSTANCES),
+        "Disk fills": (node.disk_filling(thresholds), NODES),
+        "Inodes used up": (node.inodes_left(thresholds), NODES),
+        "Clocks differ": (node.clock_difference(thresholds), NODES),
+    }
     return Row(
-        "Rarely needed: leaks, pools, inodes, clocks",
+        "What should never happen",
         (
-            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
-            signal(
-                operations.pool(thresholds),
-                "instance",
-                among=INSTANCES,
-                links=(Dashboard.SERVICES,),
+            never(
+                "Leaks, full disks, wrong clocks",
+                watched,
             ),
             _gauge(
                 "Readers of the metrics stream",
@@ -121,26 +116,8 @@ def _inodes_and_clocks(thresholds: Thresholds) -> Row:
                 "and programs that you know.",
                 catalogue.METRICS_STREAM_READERS,
             ),
-            signal(
-                node.disk_filling(thresholds),
-                "instance",
-                "mountpoint",
-                empty="Not known, or no disk is filling",
-                among=NODES,
-                links=(Dashboard.TRENDS,),
-            ),
-            signal(
-                node.inodes_left(thresholds),
-                "instance",
-                "mountpoint",
-                empty="Not known: no disk has a limit of inodes",
-                among=NODES,
-            ),
-            signal(node.clock_offset(), "instance", empty=_NO_NODE, among=NODES),
-            signal(node.clock_difference(thresholds), "instance", empty=_NO_NODE, among=NODES),
         ),
-        columns=3,
-        closed=True,
+        widths=(16, 8),
     )
 
 

@@ -8,9 +8,7 @@ from alerts.signals import http, operations, release, sms
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
-from asgi_observability.catalogue import Outcome
-from asgi_observability.metric import Metric
-from dashboards.board import Row, dashboard, tiles
+from dashboards.board import Row, dashboard
 from dashboards.choices import INSTANCES, of
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
@@ -19,7 +17,6 @@ from dashboards.panels import (
     Query,
     heatmap,
     stacked,
-    stat,
     state_timeline,
     table,
     timeseries,
@@ -27,7 +24,7 @@ from dashboards.panels import (
 from dashboards.panels.graphs import dashed
 from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import highest
-from dashboards.signals import alerts_in_words, signal, signal_stat
+from dashboards.signals import alerts_in_words, signal
 
 _DATABASE = f'component="{Component.DATABASE}"'
 _WINDOW = "$__rate_interval"
@@ -41,7 +38,6 @@ def services(thresholds: Thresholds) -> core.Dashboard:
         "For people who look for the part that is slow or fails: requests, releases, the steps of "
         "an SMS, calls to upstreams, the database.",
         rows=(
-            _now(thresholds),
             _requests(thresholds),
             _releases(thresholds),
             _steps(thresholds),
@@ -52,28 +48,9 @@ def services(thresholds: Thresholds) -> core.Dashboard:
     )
 
 
-def _now(thresholds: Thresholds) -> Row:
-    return tiles(
-        "",
-        stat(
-            "Requests",
-            "Without probes and scrapes. Usual follows the hour of the week: see the trends.",
-            Unit.PER_SECOND,
-            Query(f"sum({of(http.SERVED_RATE)})", "requests"),
-            steps(Colour.NEUTRAL),
-            links=(Dashboard.TRENDS,),
-            decimals=1,
-        ),
-        signal_stat("Answered 5xx", release.failing(thresholds)),
-        signal_stat("Slow requests", http.slow(thresholds)),
-        signal_stat("Failed SMS", sms.failing(thresholds)),
-        signal_stat("Capacity in use", sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
-    )
-
-
 def _requests(thresholds: Thresholds) -> Row:
     return Row(
-        "Requests",
+        "",
         (
             _routes(),
             signal(http.route_failing(thresholds), "http_route"),
@@ -129,7 +106,6 @@ def _releases(thresholds: Thresholds) -> Row:
 def _steps(thresholds: Thresholds) -> Row:
     duration = catalogue.WORKFLOW_STEP_DURATION
     done = f'status!="{StepStatus.SKIPPED}"'
-    failed = f'status="{StepStatus.FAILED}"'
     processed = f"sum({_rate(catalogue.SMS_PROCESSING_DURATION.count)}) > 0"
     seconds = _rate(duration.sum, done)
     return Row(
@@ -142,14 +118,8 @@ def _steps(thresholds: Thresholds) -> Row:
                 Unit.SECONDS,
                 Query(f"sum by (step) ({seconds}) / on () group_left () ({processed})", "{{step}}"),
             ),
-            timeseries(
-                "Steps that failed, a minute",
-                "After all their retries; most of them end the workflow. Good is 0.",
-                Unit.COUNT,
-                Query(f"60 * sum by (step) ({_rate(duration.count, failed)})", "{{step}}"),
-                links=(Dashboard.LOGS,),
-            ),
             signal(sms.failing(thresholds), "cause"),
+            signal(sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
         ),
     )
 
@@ -251,13 +221,6 @@ def _database(thresholds: Thresholds) -> Row:
         "Database",
         (
             signal(operations.slow(thresholds), "component"),
-            stacked(
-                "Statements by kind",
-                "Usual is about twenty for each SMS. More statements without more SMS come from a "
-                "change in the code.",
-                Unit.PER_SECOND,
-                Query(_by("operation", operations.RATE, _DATABASE, "sum"), "{{operation}}"),
-            ),
             signal(operations.pool(thresholds), "instance", among=INSTANCES),
         ),
     )
@@ -266,38 +229,17 @@ def _database(thresholds: Thresholds) -> Row:
 def _spread(thresholds: Thresholds) -> Row:
     promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
 
-    def spread(
-        title: str, description: str, metric: Metric, matchers: str, exemplars: bool = False
-    ) -> Panel:
-        expr = f"sum by (le) ({_rate(metric.bucket, matchers)})"
-        return heatmap(title, description, Unit.SECONDS, Query(expr, "{{le}}", exemplars=exemplars))
-
-    answered = f'component="{Component.AI_PROVIDER}",outcome="{Outcome.SUCCESS}"'
+    took = f"sum by (le) ({_rate(catalogue.SMS_PROCESSING_DURATION.bucket)})"
     return Row(
         "How durations are spread",
         (
-            spread(
+            heatmap(
                 "Durations of SMS",
                 "How many SMS a second took how long; each point is one SMS, and opens its log "
                 f"lines. Good is one dark band below {promised}. In a second band, SMS are slow "
                 "for a reason of their own.",
-                catalogue.SMS_PROCESSING_DURATION,
-                "",
-                exemplars=True,
-            ),
-            spread(
-                "Durations of requests",
-                "How many requests a second took how long, without probes. Good is dark below "
-                f"{promised} and empty above.",
-                catalogue.HTTP_SERVER_REQUEST_DURATION,
-                http.SERVED,
-            ),
-            spread(
-                "Durations of the AI's answers",
-                "How many answers a second took how long. Good is one dark band; if it moves up, "
-                "the provider became slower.",
-                catalogue.OPERATION_DURATION,
-                answered,
+                Unit.SECONDS,
+                Query(took, "{{le}}", exemplars=True),
             ),
         ),
         closed=True,

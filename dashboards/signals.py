@@ -1,13 +1,14 @@
 """What an operator watches, as panels: its course with its thresholds, and its worst value now."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from alerts.model import Dashboard, Record, Signal
 from dashboards.choices import TARGETS, of
-from dashboards.colours import falls, signal_steps
+from dashboards.colours import Colour, falls, signal_steps
 from dashboards.grafana import Panel
-from dashboards.panels import Query, stat, timeseries
+from dashboards.panels import Query, stat, state_timeline, timeseries
+from dashboards.panels.states import or_unknown
 
 _MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
 
@@ -59,6 +60,31 @@ def signal_stat(
         empty=empty,
         links=links,
     )
+
+
+def never(title: str, lanes: Mapping[str, tuple[Signal, str]]) -> Panel:
+    """What is well as long as nothing is wrong: a lane each, in place of a graph each.
+
+    A lane's signal is filtered by the matchers beside it.
+    """
+    return state_timeline(
+        title,
+        "A lane for each, coloured while it is beyond the limit of its alert. Good is green "
+        "everywhere. Grey: not known.",
+        *(
+            Query(or_unknown(beyond(watched, among)), name)
+            for name, (watched, among) in lanes.items()
+        ),
+        states={"0": ("well", Colour.GOOD), "1": ("beyond its limit", Colour.WARNING)},
+        empty="Not known",
+    )
+
+
+def beyond(watched: Signal, among: str = TARGETS) -> str:
+    """PromQL: 1 while the worst of ``watched`` is beyond the limit of its first alert, else 0."""
+    limit = min(watched.thresholds, key=lambda threshold: threshold.value)
+    compared = limit.comparison.value
+    return f"{worst(watched, among)} {compared} bool {limit.value:g}"
 
 
 def worst(watched: Signal, among: str = TARGETS) -> str:
