@@ -81,7 +81,8 @@ class Theme:
             red, green, blue = (int(part) for part in found.groups()[:3])
             alpha = round(255 * float(found[4] or 1))
             return f"#{red:02x}{green:02x}{blue:02x}" + (f"{alpha:02x}" if alpha < 255 else "")
-        return (name if name.startswith("#") else CSS4_COLORS.get(name.lower(), self.text)).lower()
+        known = name if name.startswith("#") else CSS4_COLORS.get(name.lower(), self.text)
+        return str(known).lower()
 
     def of_series(self, index: int) -> str:
         """The colour of the ``index``-th series of a panel."""
@@ -129,6 +130,16 @@ def readable_on(background: str) -> str:
     return "#202226" if is_bright else "#f7f8fa"
 
 
+def contrasting(background: str) -> str:
+    """White, or black where white has no contrast of 3 to the ``background``."""
+    linear = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in to_rgb(background[:7])
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= 3 else "#000000"
+
+
 def mixed(colour: str, other: str, share: float) -> str:
     """``colour`` with the ``share`` of ``other`` in it, as #rrggbb."""
     parts = zip(to_rgb(colour[:7]), to_rgb(other[:7]), strict=True)
@@ -157,8 +168,8 @@ class Thresholds:
         )
 
     def at(self, value: float) -> int:
-        """Which of the colours holds at ``value``."""
-        return bisect_right(self.limits, value)
+        """Which of the colours holds at ``value``; for NaN the first."""
+        return bisect_right(self.limits, value) if value == value else 0
 
     def colour(self, value: float) -> str:
         """The colour's name at ``value``."""

@@ -12,7 +12,7 @@ from dashboards.preview import dashboard, page, steps
 from dashboards.preview.answers import Answers, Series, Span
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Panel
-from dashboards.preview.surface import cut, text_width, wrapped
+from dashboards.preview.lettering import cut, text_width, wrapped
 from tests.length import only_long
 from tests.not_empty import not_empty
 from tests.test_dashboards.preview_samples import SPAN, texts
