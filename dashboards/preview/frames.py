@@ -55,6 +55,7 @@ def draw_panel(surface: Surface, panel: Panel, answers: Answers) -> Outcome:
         text.message(surface, box, panel.fields.defaults.no_value)
     else:
         KINDS[panel.kind](surface, box, panel, answers)
+        surface.remarks += answers.failures
     surface.remarks += _unlike_grafana(panel)
     return outcome
 

@@ -16,6 +16,7 @@ from alerts import paths
 from dashboards.preview import units
 from dashboards.preview.colours import THEMES
 from dashboards.preview.single import shown_values
+from dashboards.preview.draw.axes import value_range
 from dashboards.preview.fields import Cell, Field, FieldConfig, Kind
 from dashboards.preview.reduce import reduced
 from tests.not_empty import not_empty
@@ -89,6 +90,20 @@ def test_labels_of_axes() -> None:
             for each in EXPECTED["ticks"]
             for decimals, texts in each["texts"]
             for at, theirs in zip(each["at"], texts, strict=True)
+        )
+        == []
+    )
+
+
+def test_ends_of_axes() -> None:
+    assert (
+        differences(
+            (
+                (each["values"], each["soft"], each["hard"]),
+                [float(f"{end:.12g}") for end in value_range(*each["values"], each["hard"], each["soft"])],
+                [float(f"{end:.12g}") for end in each["range"]],
+            )
+            for each in EXPECTED["axes"]
         )
         == []
     )

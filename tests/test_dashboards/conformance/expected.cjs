@@ -13,6 +13,7 @@ const fs = require('fs');
 const path = require('path');
 const grafana = require('@grafana/data');
 const tinycolor = require('tinycolor2');
+const uPlot = require('uplot');
 
 const here = __dirname;
 const boards = path.join(here, '..', '..', '..', 'grafana', 'dashboards');
@@ -279,6 +280,19 @@ const result = {
       results[reducer] = encoded(grafana.reduceField({ field, reducers: [reducer] })[reducer]);
     }
     return { values: series, results };
+  }),
+  axes: cases.axes.map(({ values: [least, most], soft = [null, null], hard = [null, null] }) => {
+    // As packages/grafana-ui/src/components/uPlot/config/UPlotScaleBuilder.ts asks for it.
+    const only = hard.map((limit, side) => (soft[side] === null ? limit : null));
+    const side = (index, none) => ({
+      pad: 0.1,
+      hard: hard[index] ?? none,
+      soft: soft[index] ?? 0,
+      mode: soft[index] === null ? 3 : 1,
+    });
+    let range = uPlot.rangeNum(only[0] ?? least, only[1] ?? most, { min: side(0, -Infinity), max: side(1, Infinity) });
+    range = range.map((end, index) => only[index] ?? end);
+    return { values: [least, most], soft, hard, range: range[0] >= range[1] ? [0, 100] : range };
   }),
   panels,
   colours,
