@@ -58,8 +58,7 @@ BAR_GAP, BAR_LEAST, BAR_MOST = 10, 16, 300
 
 FACTS = (
     Fact(
-        "beside the docked menu, which is 300 wide from a window of 1,200 on, remains the board, 16 "
-        "from each edge",
+        "the menu, 300 wide, is docked in windows of 1,200 or more",
         "public/app/core/components/AppChrome/MegaMenu/MegaMenu.tsx: MENU_WIDTH",
         "screen",
     ),
@@ -149,8 +148,8 @@ FACTS = (
         "draw/axes",
     ),
     Fact(
-        "values are labelled every 30 pixels, every 15 in plots up to 150 high; the axis is as wide "
-        "as its widest label, at most 40 %",
+        "values are labelled every 30 pixels, every 15 in plots up to 150 high; the axis is as "
+        "wide as its widest label, at most 40 %",
         "packages/grafana-ui/src/components/uPlot/config/UPlotAxisBuilder.ts: calculateSpace",
         "draw/axes",
     ),
@@ -214,7 +213,8 @@ FACTS = (
     ),
     Fact(
         "an empty cell has the colour of no value: that of the lowest threshold",
-        "packages/grafana-ui/src/components/Table/TableNG/utils.ts: getCellColorInlineStylesFactory",
+        "packages/grafana-ui/src/components/Table/TableNG/utils.ts: "
+        "getCellColorInlineStylesFactory",
         "draw/table",
     ),
     Fact(

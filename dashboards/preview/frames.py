@@ -85,7 +85,9 @@ def _draw_header(surface: Surface, panel: Panel, answers: Answers) -> None:
     x += facts.PANEL_PADDING
     x += surface.text(x, y, panel.title, width=room, weight="medium") + facts.PANEL_PADDING
     links = panel.document.get("links") or ()
-    icons = ["ℹ"] if str(panel.document.get("description") or "").strip() else []
+    icons = (
+        ["\N{INFORMATION SOURCE}"] if str(panel.document.get("description") or "").strip() else []
+    )
     icons += ["↗"] if links else []
     if len(icons) * facts.TITLE_ICON <= surface.box.right - x:
         for icon in icons:

@@ -1,4 +1,4 @@
-"""A dashboard as one picture: what Grafana has above it, headings, panels, and what is not as there."""
+"""A dashboard as one picture: its head, headings, panels, and what is not as in Grafana."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -154,7 +154,7 @@ def _draw_head(
         *(box.right, line * 1.5, drawn), size=small, colour=theme.quiet_text, align="right"
     )
     width, height = places.window
-    said = f"window of {width} × {height}, {places.width:.0f} of them beside the menu"
+    said = f"window of {width} by {height}, {places.width:.0f} of them beside the menu"
     surface.text(box.x, line * 1.5, said, size=small, colour=theme.quiet_text)
     chosen = "   ".join(
         f"{name}: {'All' if value == ALL else _read(value)}"
@@ -201,7 +201,7 @@ def _draw_annotations(surface: Surface, dashboard: Dashboard, x: float, y: float
 def _draw_heading(surface: Surface, heading: Heading) -> None:
     box = heading.box
     y = box.y + box.height / 2
-    surface.text(box.x, y, "›" if heading.remark else "⌄", colour=surface.theme.quiet_text)
+    surface.text(box.x, y, "▸" if heading.remark else "▾", colour=surface.theme.quiet_text)
     x = box.x + 24
     x += surface.text(x, y, heading.title, size=facts.ROW_TEXT, weight="medium") + 16
     if heading.remark:

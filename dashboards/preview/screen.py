@@ -101,7 +101,11 @@ def _control_widths(document: Mapping[str, Any]) -> Iterable[float]:
         tags = sum(text_width(value, small) + _TAG_EXTRA for value in values)
         yield label + max(tags + _SELECT_EXTRA, _SELECT_LEAST)
     for each in (document.get("annotations") or {}).get("list") or ():
-        if not each.get("hide") and not each.get("builtIn") and each.get("enable", True) is not None:
+        if (
+            not each.get("hide")
+            and not each.get("builtIn")
+            and each.get("enable", True) is not None
+        ):
             yield text_width(str(each["name"]), small, "medium") + 18 + _SWITCH
     for each in document.get("links") or ():
         if each.get("placement") is None:

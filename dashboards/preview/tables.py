@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.preview.answers import Answers, Series
+from dashboards.preview.answers import Answers
 from dashboards.preview.dashboard import Target, Transformation
 from dashboards.preview.fields import Cell
 

@@ -202,7 +202,9 @@ def _time(unit: str) -> Way:
             return Formatted("0", suffix=" s")
         if unit == "s" and size < 1:
             small = next(
-                each for each in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1, 1e3, "ms")) if size < each[0]
+                each
+                for each in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1, 1e3, "ms"))
+                if size < each[0]
             )
             return Formatted(fixed(value * small[1], decimals), suffix=f" {small[2]}")
         for most, length, name in steps:

@@ -478,7 +478,7 @@ def rectangles(surface: Surface) -> list[tuple[str, float]]:
         (to_hex(each.get_facecolor()), each.get_width())
         for each in figure.artists
         if isinstance(each, (Rectangle, FancyBboxPatch))
-    # Without the bar at the top and the panel's frame.
+        # Without the bar at the top and the panel's frame.
     ][2:]
 
 

@@ -15,17 +15,18 @@ import pytest
 from alerts import paths
 from dashboards.preview import units
 from dashboards.preview.colours import THEMES
-from dashboards.preview.single import shown_values
 from dashboards.preview.draw.axes import value_range
 from dashboards.preview.fields import Cell, Field, FieldConfig, Kind
 from dashboards.preview.reduce import reduced
+from dashboards.preview.single import shown_values
 from tests.not_empty import not_empty
 
 FOLDER = Path(__file__).parent / "conformance"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
 THEME_NAMES = ("dark", "light")
-SETTINGS = ("unit", "decimals", "min", "max", "noValue", "color", "thresholds", "mappings")
-SETTINGS += ("displayName",)
+SETTINGS = frozenset(
+    ("unit", "decimals", "min", "max", "noValue", "color", "thresholds", "mappings", "displayName")
+)
 SINGLE = ("stat", "bargauge", "gauge")
 SHOWN = (*SINGLE, "table", "state-timeline")
 AGAIN = """\
@@ -96,17 +97,13 @@ def test_labels_of_axes() -> None:
 
 
 def test_ends_of_axes() -> None:
-    assert (
-        differences(
-            (
-                (each["values"], each["soft"], each["hard"]),
-                [float(f"{end:.12g}") for end in value_range(*each["values"], each["hard"], each["soft"])],
-                [float(f"{end:.12g}") for end in each["range"]],
-            )
-            for each in EXPECTED["axes"]
-        )
-        == []
-    )
+    def cases() -> Iterator[tuple[Any, Any, Any]]:
+        for each in EXPECTED["axes"]:
+            least, most = each["values"]
+            ends = value_range(least, most, each["hard"], each["soft"])
+            yield each, *([float(f"{end:.12g}") for end in side] for side in (ends, each["range"]))
+
+    assert differences(cases()) == []
 
 
 def test_series_reduced_to_one_number() -> None:
@@ -122,7 +119,7 @@ def test_series_reduced_to_one_number() -> None:
 def cells(
     config: FieldConfig, name: str, kind: Kind, expected: Sequence[Sequence[Any]]
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Of each value: what it is, and its text with both colours, as the preview and Grafana have it."""
+    """Of each value: what it is, and text and both colours, as here and as in Grafana."""
     values = [decoded(value) for value, _, _ in expected]
     numbers = [v for v in values if isinstance(v, float) and not math.isnan(v)] or [0.0]
     field = config.of(name, kind=kind, span=(min(numbers), max(numbers)))
@@ -210,7 +207,9 @@ def panels(documents: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
 
 @pytest.mark.parametrize("file", sorted(paths.DASHBOARDS.glob("*.json")), ids=lambda f: f.stem)
 def test_all_settings_of_the_dashboards_are_in_the_expected_data(file: Path) -> None:
-    known = {key(panel["kind"], panel["config"], panel.get("calcs")) for panel in EXPECTED["panels"]}
+    known = {
+        key(panel["kind"], panel["config"], panel.get("calcs")) for panel in EXPECTED["panels"]
+    }
     formats = {each["unit"] for each in EXPECTED["formats"]}
     for panel in panels(json.loads(file.read_text(encoding="utf-8"))["panels"]):
         config = kept(panel.get("fieldConfig", {}))

@@ -98,7 +98,9 @@ class TestTitles:
 
     def test_a_short_title_of_a_fifth_is_whole(self) -> None:
         place = {"x": 0, "y": 0, "w": 4, "h": 4}
-        assert titles.cut_titles({"panels": [panel("stat", title="Pages", place=place)]}, 1440) == []
+        assert (
+            titles.cut_titles({"panels": [panel("stat", title="Pages", place=place)]}, 1440) == []
+        )
 
 
 class TestLettering:

@@ -74,7 +74,11 @@ def _draw_one(
     filled = Box(track.x, track.y, max(track.width * _share(field, value), 1), track.height)
     surface.rectangle(filled, mixed(theme.panel, value.colour, 0.35))
     surface.line(
-        *(filled.right, filled.y), to_x=filled.right, to_y=filled.bottom, colour=value.colour, width=2
+        *(filled.right, filled.y),
+        to_x=filled.right,
+        to_y=filled.bottom,
+        colour=value.colour,
+        width=2,
     )
     x, y = track.right + _VALUE_PADDING, row.middle[1]
     surface.text(x, y, value.text, size=max(size, 12), colour=value.colour, clip=row)

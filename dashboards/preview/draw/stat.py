@@ -2,7 +2,6 @@
 
 import colorsys
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,9 +197,7 @@ def _write_value(
     )
 
 
-def _draw_course(
-    surface: Surface, box: Box, series: Series, colour: str, opacity: float
-) -> None:
+def _draw_course(surface: Surface, box: Box, series: Series, colour: str, opacity: float) -> None:
     axes = surface.plot(box)
     values = series.values
     finite = values[np.isfinite(values)]
@@ -210,5 +207,3 @@ def _draw_course(
     axes.set_ylim(low - room, high + room)
     axes.fill_between(series.times, values, low - room, color=colour, alpha=opacity, linewidth=0)
     axes.plot(series.times, values, color=colour, linewidth=1, label=series.name)
-
-

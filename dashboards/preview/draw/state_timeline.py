@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dashboards.preview import facts, units
 from dashboards.preview.answers import Answers, Series, Span
-from dashboards.preview.colours import SCHEMES, Theme, mixed, contrasting
+from dashboards.preview.colours import SCHEMES, Theme, contrasting, mixed
 from dashboards.preview.dashboard import Panel
 from dashboards.preview.draw import legend, text
 from dashboards.preview.draw.axes import Scale, time_plot
@@ -42,7 +42,10 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
     ]
     merges = bool(options.get("mergeValues", True))
     lanes = [
-        (series.name, list(states(series, field, answers.span, answers.step, surface.theme, merges)))
+        (
+            series.name,
+            list(states(series, field, answers.span, answers.step, surface.theme, merges)),
+        )
         for series, field in zip(answers.series, fields, strict=True)
     ]
     if len(lanes) > facts.LANES:
@@ -69,7 +72,11 @@ def states(
     while index < len(samples):
         start, value = samples[index]
         following = index + 1
-        while merges and following < len(samples) and _same(samples, index, following, field, by_range):
+        while (
+            merges
+            and following < len(samples)
+            and _same(samples, index, following, field, by_range)
+        ):
             following += 1
         end = samples[following][0] if following < len(samples) else span.end
         index = following

@@ -183,7 +183,9 @@ def _draw_series(
     points = ~np.isnan(top) if shows == "always" else _alone(top)
     if shows != "never" and points.any():
         size = float(field.custom("pointSize", 5))
-        axes.plot(times[points], top[points], "o", color=each.colour, markersize=size, zorder=_LINES)
+        axes.plot(
+            times[points], top[points], "o", color=each.colour, markersize=size, zorder=_LINES
+        )
 
 
 def _draw_bars(axes: Axes, each: _Drawn, opacity: float, second: float) -> None:
