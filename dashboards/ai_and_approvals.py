@@ -185,7 +185,7 @@ def _decisions(thresholds: Thresholds) -> Row:
             signal(business.queue_work(thresholds), "job", empty="Known after decisions of a week"),
             signal(business.queue_age(thresholds), "job"),
             bars(
-                "Decisions of each hour",
+                "Decisions",
                 "Each bar is the hour before it. Usual is three quarters approved; modified "
                 "answers show what the AI should have written.",
                 Unit.COUNT,

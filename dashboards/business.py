@@ -103,7 +103,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             links=(Dashboard.ALERTS,),
         ),
         stat(
-            "Payment plans",
+            "Plans found",
             "Plans found in the chosen range. Usual is the share of the week before, below; none "
             "in a day means that the detection is broken.",
             Unit.COUNT,
@@ -281,7 +281,7 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 ),
             ),
             bars(
-                "Payment plans by validation",
+                "Plans by validity",
                 "Each bar is an hour. Usual is most of them valid. Invalid ones pay "
                 "too little or take too long.",
                 Unit.COUNT,

@@ -22,6 +22,7 @@ from alerts.semantics import Semantics
 from dashboards import schema
 from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
 from dashboards.links import TAG
+from dashboards.preview.titles import cut_titles
 from dashboards.queries import annotation_queries, is_prometheus, panels, queries, variables
 
 Document = Mapping[str, Any]
@@ -30,6 +31,8 @@ SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
 LONG_RANGE_SECONDS = 3600
 """From here on a range is what the panel is about, and not a detail of how a rate is taken."""
 
+_WINDOW = 1440
+"""Pixels: the width of a laptop's screen, in which titles are read whole."""
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
 _OVER_TIME = ("timeseries", "heatmap", "state-timeline")
 _CLAIMS_NOTHING = re.compile(r"No data|Not known|Known after")
@@ -148,6 +151,8 @@ def _of_layout(document: Document) -> Iterator[str]:
     for y, count in tiles.items():
         if count > TILES_IN_A_ROW:
             yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
+    for title in cut_titles(document, _WINDOW):
+        yield f"panel {title}"
     for panel in panels(document):
         if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
             yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
@@ -205,8 +210,9 @@ def _of_panels(document: Document) -> Iterator[str]:
 
 def _of_queries(document: Document, vocabulary: Vocabulary, semantics: Semantics) -> Iterator[str]:
     try:
-        asked = list(queries(document))
-        marks = list(annotation_queries(document))
+        chosen = dict.fromkeys(variables(document), ".+")
+        asked = list(queries(document, chosen))
+        marks = list(annotation_queries(document, chosen))
     except ValueError as error:
         yield str(error)
         return

@@ -39,7 +39,7 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
                     "Alerts not sent", prometheus.undelivered(thresholds), among=PROMETHEUSES
                 ),
                 signal_stat(
-                    "Messages failed", prometheus.notify_failures(thresholds), among=ALERTMANAGERS
+                    "Not notified", prometheus.notify_failures(thresholds), among=ALERTMANAGERS
                 ),
             ),
             Row(
@@ -71,6 +71,7 @@ def _targets() -> Panel:
 def _faults(thresholds: Thresholds) -> Panel:
     """What is 0 as long as nothing is wrong: a lane each, in place of a graph each."""
     watched: Mapping[str, tuple[Signal, str]] = {
+        "Service down": (scraping.service_down(), TARGETS),
         "Scrapes rejected": (scraping.rejected(thresholds), PROMETHEUSES),
         "Metrics missing": (scraping.silent(), TARGETS),
         "Targets come and go": (scraping.flapping(thresholds), INSTANCES),

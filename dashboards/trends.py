@@ -98,7 +98,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             empty=_NOTHING_GROWS,
         ),
         stat(
-            "Next disk full in",
+            "Disk full in",
             disks.meaning,
             disks.unit,
             Query(f"min({of(disks.source, among=NODES)})", "time left"),
@@ -254,7 +254,7 @@ def _limits(thresholds: Thresholds) -> Row:
             over(
                 _FIVE_WEEKS,
                 timeseries(
-                    "Daily peaks of each limit",
+                    "Daily peak use",
                     f"The highest use of the 24 hours before. {limits} Good is far below 100%, and "
                     f"no rise from week to week; above {watched_from} growth can cause an alert.",
                     Unit.RATIO,

@@ -482,7 +482,7 @@ def ingesting(thresholds: Thresholds) -> Signal:
 def head_series(thresholds: Thresholds) -> Signal:
     """How many more series Prometheus holds than a day ago."""
     return Signal(
-        title="Series in memory compared with yesterday",
+        title="Series in memory vs yesterday",
         meaning="Series in memory now, divided by those of a day ago. Good is 1.",
         unit=Unit.COUNT,
         source=HEAD_GROWTH,
