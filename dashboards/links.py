@@ -27,16 +27,13 @@ def links_to(which: Sequence[Dashboard]) -> list[dict[str, Any]]:
 
 
 def links_to_lines(queries: Iterable[LogQuery]) -> list[dict[str, Any]]:
-    """A link to the dashboard of log lines for each query that doesn't depend on an alert."""
+    """A link to the dashboard of log lines, with the lines of all ``queries`` chosen; or none."""
     # An alert's labels are unknown here.
-    known = {each for each in queries if "{{" not in each.logql}
-    return [
-        {"title": "Log lines behind this", "url": f"{dashboard_url(Dashboard.LOGS)}&{chosen}"}
-        for chosen in sorted({_chosen(each) for each in known})
-    ]
-
-
-def _chosen(query: LogQuery) -> str:
-    events = [("var-event", event.name) for event in query.events]
-    levels = [("var-level", level) for level in query.levels]
-    return urlencode([*events, *levels])
+    known = [each for each in queries if "{{" not in each.logql]
+    if not known:
+        return []
+    events = sorted({event.name for each in known for event in each.events})
+    levels = sorted({level for each in known for level in each.levels})
+    chosen = [("var-event", name) for name in events] + [("var-level", name) for name in levels]
+    url = f"{dashboard_url(Dashboard.LOGS)}&{urlencode(chosen)}"
+    return [{"title": "Log lines behind this", "url": url}]

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
+from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards import lint
 from dashboards.boards import dashboard_files
@@ -24,7 +25,7 @@ Document = dict[str, Any]
 @cache
 def texts() -> dict[str, str]:
     """The set, as it is written."""
-    return dashboard_files(Thresholds())
+    return dashboard_files(Thresholds(), Links())
 
 
 def documents() -> dict[str, Document]:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from app.core.config import LogSettings
-from app.core.events import SMSReceived
+from app.core.events import SMSReceived, declared
 from asgi_observability import correlation
 from asgi_observability.logging import get_logger
 from tests.captured_logs import captured_logs
