@@ -10,7 +10,7 @@ from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
 from asgi_observability.utf8 import begin_in_utf8
-from dashboards import lint
+from dashboards import export, lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
 from dashboards.preview import command as preview
@@ -33,6 +33,9 @@ def main() -> int:
         "check",
         _check,
         "find outdated files, fields that Grafana doesn't know, and misleading panels",
+    )
+    export.add_arguments(
+        add("export", export.run, "write the dashboards for jobs with other names")
     )
     preview.add_arguments(add("preview", preview.run, "draw each dashboard as a picture"))
     diff.add_arguments(add("diff", diff.run, "say in words what changed between two revisions"))

@@ -145,7 +145,12 @@ def _split(packed: Iterable[str]) -> str:
 
 
 def _any_of(exprs: Iterable[str]) -> str:
-    return " or ".join(filter(None, exprs))
+    """PromQL with the series of all of ``exprs``, in pairs of pairs: no long chain to walk."""
+    level = list(filter(None, exprs))
+    while len(level) > 1:
+        pairs = [level[number : number + 2] for number in range(0, len(level), 2)]
+        level = [f"({' or '.join(pair)})" if len(pair) > 1 else pair[0] for pair in pairs]
+    return level[0]
 
 
 def _graph_url() -> str:

@@ -78,7 +78,7 @@ def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None
     known = set(correlation.Context("c1").as_dict()) | {
         *("timestamp", "level", "service", "environment", "event"),
         *("trace_id", "tenant_id", "workflow_id"),
-        *(field.name for event in declared() for field in event.fields),
+        *(name for event in declared() for name in event.__annotations__),
     }
     expressions = re.search(r"expressions = \{(.*?)\}", config, re.DOTALL)
     assert expressions
