@@ -21,6 +21,12 @@ class LogQuery:
     where: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
+    def levels(self) -> tuple[str, ...]:
+        """``level`` and worse; none where all levels are asked for."""
+        serious = ("warning", "error", "critical")
+        return serious[serious.index(self.level) :] if self.level else ()
+
+    @property
     def command(self) -> str:
         """For the log files: the query tool of the service."""
         options = [f"--event {event.name}" for event in self.events]
@@ -31,12 +37,11 @@ class LogQuery:
     @property
     def logql(self) -> str:
         """For Loki, which the alert's link or Grafana's Explore takes it to."""
-        levels = {"warning": "warning|error|critical", "error": "error|critical"}
         labels = ['service="orchestrator"']
-        labels += [f'level=~"{levels[self.level]}"'] if self.level else []
+        labels += [f'level=~"{"|".join(self.levels)}"'] if self.level else []
         names = "|".join(event.name for event in self.events)
         matches = "=~" if len(self.events) > 1 else "="
         conditions = [f'event{matches}"{names}"'] if names else []
         conditions += [f'{name}="{value}"' for name, value in self.where.items()]
-        parsed = ["json", *conditions] if conditions else []
-        return " | ".join([f"{{{', '.join(labels)}}}", *parsed])
+        # All of these are structured metadata: no line has to be parsed.
+        return " | ".join([f"{{{', '.join(labels)}}}", *conditions])

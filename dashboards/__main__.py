@@ -10,7 +10,7 @@ from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
 from asgi_observability.utf8 import begin_in_utf8
-from dashboards import lint
+from dashboards import export, lint
 from dashboards.boards import dashboard_files
 from dashboards.changes import command as diff
 from dashboards.preview import command as preview
@@ -34,6 +34,9 @@ def main() -> int:
         _check,
         "find outdated files, fields that Grafana doesn't know, and misleading panels",
     )
+    export.add_arguments(
+        add("export", export.run, "write the dashboards for jobs with other names")
+    )
     preview.add_arguments(add("preview", preview.run, "draw each dashboard as a picture"))
     diff.add_arguments(add("diff", diff.run, "say in words what changed between two revisions"))
     arguments = parser.parse_args()
@@ -46,17 +49,19 @@ def main() -> int:
 
 
 def _generate(_arguments: argparse.Namespace) -> int:
-    files = dashboard_files(load_settings().thresholds)
+    settings = load_settings()
+    files = dashboard_files(settings.thresholds, settings.links)
     generated.write(paths.DASHBOARDS, files)
     print(f"{paths.in_checkout(str(paths.DASHBOARDS))}: {len(files)} dashboards")
     return 0
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    thresholds = load_settings().thresholds
+    settings = load_settings()
+    thresholds = settings.thresholds
     files = sorted(paths.DASHBOARDS.glob("*.json"))
     documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds))
+    problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds, settings.links))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
     print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
     for problem in problems:

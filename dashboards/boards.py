@@ -1,5 +1,11 @@
 """The set of dashboards."""
 
+from collections.abc import Iterable, Mapping
+
+from grafanalib import core
+
+from alerts.signals import groups
+from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.ai_and_approvals import ai_and_approvals
 from dashboards.business import business_dashboard
@@ -13,17 +19,30 @@ from dashboards.slos_and_alerts import slos_and_alerts
 from dashboards.trends import trends
 
 
-def dashboard_files(thresholds: Thresholds) -> dict[str, str]:
+def dashboard_files(thresholds: Thresholds, links: Links) -> dict[str, str]:
     """The JSON of each dashboard by the name of its file."""
+    every = groups(thresholds)
     boards = {
-        "overview": overview(thresholds),
+        "overview": overview(thresholds, every, links),
         "services": services(thresholds),
         "ai_and_approvals": ai_and_approvals(thresholds),
         "business": business_dashboard(thresholds),
         "trends": trends(thresholds),
-        "slos_and_alerts": slos_and_alerts(thresholds),
         "runtime": runtime(thresholds),
         "monitoring": monitoring(thresholds),
         "logs": logs_dashboard(),
     }
+    boards["slos_and_alerts"] = slos_and_alerts(thresholds, every, links, _places(boards.values()))
     return {f"{name}.json": to_json(board) for name, board in boards.items()}
+
+
+def _places(boards: Iterable[core.Dashboard]) -> Mapping[str, Mapping[str, int]]:
+    """For each dashboard the ids of its panels, by title."""
+    return {
+        board.uid: {
+            panel.title: panel.id
+            for each in board.panels
+            for panel in (each, *getattr(each, "panels", ()))
+        }
+        for board in boards
+    }

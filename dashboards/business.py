@@ -10,27 +10,17 @@ from app.core.catalogue import ApprovalAction, EscalationType, PlanResult, Route
 from app.core.catalogue import Severity as Urgency
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
-from dashboards.ai_and_approvals import decisions_that_approve, sent_at_once
+from dashboards.board import Row, dashboard, tiles
+from dashboards.choices import of
+from dashboards.colours import Colour, neutral, signal_steps, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    bar_list,
-    bars,
-    dashboard,
-    figure,
-    neutral,
-    of,
-    over,
-    signal,
-    signal_steps,
-    steps,
-    timeseries,
-)
+from dashboards.panels import Query, bar_list, bars, stat, timeseries
+from dashboards.panels.graphs import AFTER, BEFORE
+from dashboards.signals import signal
 
 _SMS = 'flow="sms"'
 _RANGE = "$__range"
+_NOT_KNOWN = "Not known"
 
 
 def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
@@ -72,77 +62,67 @@ def _received(window: str, later: str = "") -> str:
 def _how_is_it(thresholds: Thresholds) -> Row:
     unhandled = business.unhandled(thresholds)
     critical = f'urgency="{Urgency.CRITICAL}"'
-    return Row(
-        "How is it going?",
-        height=5,
-        panels=(
-            figure(
-                "SMS received",
-                "In the chosen range, without repeated deliveries. Usual follows the hour of the "
-                "week.",
-                Unit.COUNT,
-                Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
-                neutral(),
-                links=(Dashboard.TRENDS,),
-            ),
-            figure(
-                "Growth from week to week",
-                "SMS of the last 7 days compared with the 7 days before. Usual is a few percent. "
-                "The dashboard on trends says what it means for the limits.",
-                Unit.RATIO,
-                Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
-                neutral(),
-                empty="Known after a week",
-                links=(Dashboard.TRENDS,),
-            ),
-            sent_at_once(leads_to=Dashboard.AI),
-            decisions_that_approve(thresholds, leads_to=Dashboard.AI),
-            figure(
-                "SMS that failed",
-                "In the chosen range. Their tenants get no answer until somebody retries them. "
-                "Good is 0.",
-                Unit.COUNT,
-                Query(_in_range(*_ended(Route.FAILED)), "failed"),
-                steps(Colour.GOOD, (1, Colour.WARNING)),
-                links=(Dashboard.SERVICES,),
-            ),
-            figure(
-                "Escalations open",
-                "Conversations that a person has to handle and that are not closed. Good is a "
-                "number that goes down every day.",
-                Unit.COUNT,
-                Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
-                neutral(),
-            ),
-            figure(
-                "Oldest critical one",
-                "Age of the oldest critical escalation that nobody has closed. Good is below "
-                f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
-                unhandled.unit,
-                Query(f"max({of(unhandled.source, critical)})", "oldest"),
-                signal_steps(unhandled, critical),
-                links=(Dashboard.ALERTS,),
-            ),
-            figure(
-                "Payment plans found",
-                "In the chosen range. Usual is one in ten SMS; none in a day means that the "
-                "detection is broken.",
-                Unit.COUNT,
-                Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
-                neutral(),
-            ),
+    return tiles(
+        "",
+        stat(
+            "SMS received",
+            "In the chosen range, without repeated deliveries. Usual follows the hour of the week.",
+            Unit.COUNT,
+            Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
+            neutral(),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.TRENDS,),
+        ),
+        stat(
+            "SMS that failed",
+            "In the chosen range. Their tenants get no answer until somebody retries them. Good "
+            "is 0.",
+            Unit.COUNT,
+            Query(_in_range(*_ended(Route.FAILED)), "failed"),
+            steps(Colour.GOOD, (1, Colour.WARNING)),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.SERVICES,),
+        ),
+        stat(
+            "Open escalations",
+            "Conversations that a person has to handle and that are not closed. Good is a number "
+            "that goes down every day.",
+            Unit.COUNT,
+            Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
+            neutral(),
+            empty=_NOT_KNOWN,
+        ),
+        stat(
+            "Oldest critical",
+            "Age of the oldest critical escalation that nobody has closed. Good is below "
+            f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
+            unhandled.unit,
+            Query(f"max({of(unhandled.source, critical)})", "oldest"),
+            signal_steps(unhandled, critical),
+            empty=_NOT_KNOWN,
+            links=(Dashboard.ALERTS,),
+        ),
+        stat(
+            "Plans found",
+            "Plans found in the chosen range. Usual is the share of the week before, below; none "
+            "in a day means that the detection is broken.",
+            Unit.COUNT,
+            Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
+            neutral(),
+            empty=_NOT_KNOWN,
         ),
     )
 
 
 def _volume() -> Row:
-    def received(title: str, description: str, query: Query) -> Panel:
+    def received(title: str, description: str, query: Query, last: str, stand: int) -> Panel:
         return bars(
             title,
             f"{description} Usual is about as many as in the weeks before.",
             Unit.COUNT,
             query,
-            empty="Nothing is recorded yet",
+            last=last,
+            stand=stand,
             links=(Dashboard.TRENDS,),
         )
 
@@ -151,26 +131,26 @@ def _volume() -> Row:
         (
             received(
                 "SMS by hour",
-                "In the chosen range; each bar is the hour before it.",
+                "Each bar is an hour, up to its end.",
                 Query(_received("1h"), "SMS", step="1h"),
+                last="24h",
+                stand=BEFORE,
             ),
-            over(
-                "30d",
-                received(
-                    "SMS by day",
-                    "Each bar is the day that begins there; today's bar still grows.",
-                    Query(_received("1d", "1d"), "SMS", step="1d"),
-                ),
+            received(
+                "SMS by day",
+                "Each bar is the day that begins there; today's bar still grows.",
+                Query(_received("1d", "1d"), "SMS", step="1d"),
+                last="30d",
+                stand=AFTER,
             ),
-            over(
-                "35d",
-                received(
-                    "SMS by week",
-                    "From Monday to Sunday; the bar is drawn at the Thursday of its week.",
-                    # Grafana's weeks begin at the epoch, which was a Thursday: four days later
-                    # ends the week whose Thursday it is.
-                    Query(_received("1w", "4d"), "SMS", step="1w"),
-                ),
+            received(
+                "SMS by week",
+                "From Monday to Sunday; the bar begins at the Thursday of its week.",
+                # Grafana's weeks begin at the epoch, which was a Thursday: four days later
+                # ends the week whose Thursday it is.
+                Query(_received("1w", "4d"), "SMS", step="1w"),
+                last="35d",
+                stand=AFTER,
             ),
         ),
     )
@@ -214,57 +194,32 @@ def _funnel(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
             bars(
-                "Where the SMS of each hour ended",
-                "Each bar is the hour before it. Usual is most of them sent at once; failed ones "
+                "Where SMS ended, by hour",
+                "Each bar is an hour. Usual is most of them sent at once; failed ones "
                 "can be retried. Good is none of those.",
                 Unit.COUNT,
                 Query(f"sum by (route) (increase({processed}[1h]))", "{{route}}", step="1h"),
+                last="24h",
                 links=(Dashboard.SERVICES,),
-            ),
-            timeseries(
-                "Approval rates",
-                "At once: share of the AI's answers over an hour; usual is 60 to 70%. By managers: "
-                "share of their decisions over 6 hours that change nothing; good is three quarters "
-                f"or more, and below {Unit.RATIO.text(thresholds.approval_ratio)} an alert fires.",
-                Unit.RATIO,
-                Query(
-                    f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once", colour=Colour.NEUTRAL
-                ),
-                Query(
-                    f"avg({of(business.APPROVED_RATIO)})",
-                    "approved by managers",
-                    colour=Colour.GOOD,
-                ),
-                empty="No answers and no decisions",
-                links=(Dashboard.AI,),
             ),
         ),
     )
 
 
 def _escalations(thresholds: Thresholds) -> Row:
-    opened = of(catalogue.ESCALATIONS)
     return Row(
         "What does a person have to handle?",
-        columns=3,
+        columns=2,
         panels=(
             bars(
-                "Escalations of each hour by type",
-                "Each bar is the hour before it. Usual is most of them low_confidence. If one "
+                "Escalations by type",
+                "Each bar is an hour. Usual is most of them low_confidence. If one "
                 "type rises, look for one cause.",
                 Unit.COUNT,
                 Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
-                empty="No escalations",
+                last="24h",
             ),
-            bars(
-                "Escalations of each hour by severity",
-                "Each bar is the hour before it. Good is almost no critical ones: in those "
-                "somebody may be hurt.",
-                Unit.COUNT,
-                Query(f"sum by (severity) (increase({opened}[1h]))", "{{severity}}", step="1h"),
-                empty="No escalations",
-            ),
-            signal(business.surge(thresholds), "type", empty="No escalations"),
+            signal(business.surge(thresholds), "type"),
             timeseries(
                 "Open escalations by severity",
                 "Good is a number that goes down every day, and no critical ones for longer than "
@@ -278,33 +233,27 @@ def _escalations(thresholds: Thresholds) -> Row:
             ),
             signal(business.unhandled(thresholds), "urgency"),
         ),
-        widths=(8, 8, 8, 12, 12),
     )
 
 
 def _resolved() -> Row:
-    def within(q: float, title: str, which: str) -> Panel:
-        # A query for each type, so that none reads the buckets of all.
-        def closed(kind: EscalationType) -> str:
-            resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
-            in_range = f"sum by (le) (increase({resolved}[{_RANGE}]))"
-            # A quantile of nothing is no number; it is no less than 0 either.
-            return f"histogram_quantile({q}, {in_range}) >= 0"
-
-        return bar_list(
-            title,
-            f"From opening an escalation to closing it: {which} of those closed in the chosen "
-            "range. Good is within the working day, and half an hour where somebody may be hurt.",
-            Unit.SECONDS,
-            *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
-            empty="No escalation was closed",
-        )
+    # A query for each type, so that none reads the buckets of all.
+    def closed(kind: EscalationType) -> str:
+        resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
+        # A quantile of nothing is no number; it is no less than 0 either.
+        return f"histogram_quantile(0.9, sum by (le) (increase({resolved}[{_RANGE}]))) >= 0"
 
     return Row(
         "How soon are escalations closed?",
         (
-            within(0.5, "Time to resolve one in two, by type", "half"),
-            within(0.9, "Time to resolve nine in ten, by type", "nine in ten"),
+            bar_list(
+                "Time to resolve nine in ten, by type",
+                "From opening an escalation to closing it: nine in ten of those closed in the "
+                "chosen range. Good is within the working day, and half an hour where somebody may "
+                "be hurt.",
+                Unit.SECONDS,
+                *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
+            ),
         ),
     )
 
@@ -332,29 +281,18 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 ),
             ),
             bars(
-                "Plans of each hour by validation",
-                "Each bar is the hour before it. Usual is most of them valid. Invalid ones pay "
+                "Plans by validity",
+                "Each bar is an hour. Usual is most of them valid. Invalid ones pay "
                 "too little or take too long.",
                 Unit.COUNT,
                 Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
-            ),
-            timeseries(
-                "Messages with a plan",
-                "Share over 6 hours. Usual is the mean of the week before, which is not known in "
-                "the first day.",
-                Unit.RATIO,
-                Query(f"avg({of(business.FOUND_RATIO)})", "found", colour=Colour.NEUTRAL),
-                Query(
-                    f"avg({of(business.FOUND_RATIO_USUAL)})",
-                    "mean of the week before",
-                    colour=Colour.MUTED,
-                ),
-                empty="No messages",
+                last="24h",
             ),
             signal(
                 business.detection(thresholds),
                 "job",
-                empty="No messages, or less than a day is known",
+                empty="Known after a day with messages",
             ),
         ),
+        columns=3,
     )

@@ -1,7 +1,10 @@
-"""Today's Grafana: what grafanalib lacks, by its own extension points, and the JSON it all becomes.
+"""Today's Grafana, written by grafanalib: what it lacks, and the JSON that it all becomes.
 
-grafanalib is of 2024. Panels, targets and annotations below say what Grafana 11 to 13 read;
-`to_json` leaves out the keys that grafanalib still writes and Grafana no longer knows.
+Used of grafanalib (0.7.1, of 2024): `Dashboard`, `Panel`, `RowPanel`, `Target`, `Template`,
+`Annotations`, `DashboardLink`, `GridPos` and `Time`, each by its constructor and `to_json_data`.
+Replaced: its kinds of panels, which are those of Grafana 6 to 9, by one `Panel` with options and
+field settings of Grafana 11 to 13; what a variable has chosen at first; annotations. `to_json`
+leaves out the keys that grafanalib still writes and Grafana no longer knows.
 """
 
 import json
@@ -9,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grafanalib import core
-from grafanalib._gen import DashboardEncoder
 
 SCHEMA_VERSION = 41
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
@@ -78,38 +80,47 @@ class Target(core.Target):  # type: ignore[misc]
         return target | self.extra
 
 
-def variable(
-    name: str,
-    label: str,
-    query: str,
-    kind: str = "query",
-    datasource: Mapping[str, str] | None = None,
-) -> core.Template:
+class Variable(core.Template):  # type: ignore[misc]
+    """A variable with the value that it has at first."""
+
+    def __init__(self, current: Mapping[str, Any], **shared: Any) -> None:
+        super().__init__(**shared)
+        self.current = dict(current)
+
+    def to_json_data(self) -> dict[str, Any]:
+        """The variable as grafanalib writes it, with its first value."""
+        return {**super().to_json_data(), "current": self.current}
+
+
+def datasource(name: str, label: str, kind: str) -> core.Template:
+    """A variable that chooses a data source of the type ``kind``; at first Grafana's default."""
+    default = {"text": "default", "value": "default"}
+    return Variable(default, name=name, label=label, type="datasource", query=kind)
+
+
+def variable(name: str, label: str, query: str, all_value: str) -> core.Template:
     """A variable of several values and all, read again whenever the time range changes.
 
-    Without ``datasource`` it chooses a data source of the type ``query``.
+    ``all_value`` is what a query reads where all are chosen; it holds also where there is none.
     """
-    if kind == "datasource":
-        chosen = core.Template(name=name, label=label, type="datasource", query=query)
-        chosen._current = {}
-        return chosen
-    values = core.Template(
+    return Variable(
+        _ALL,
         name=name,
         label=label,
-        dataSource=datasource,
+        dataSource=PROMETHEUS,
         query=query,
         includeAll=True,
+        allValue=all_value,
         multi=True,
         refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
         sort=1,
     )
-    values._current = dict(_ALL)
-    return values
 
 
 def choice(name: str, label: str, values: Sequence[str], all_value: str) -> core.Template:
     """A variable of several of ``values`` and all, which a query then reads as ``all_value``."""
-    chosen = core.Template(
+    return Variable(
+        _ALL,
         name=name,
         label=label,
         type="custom",
@@ -118,42 +129,28 @@ def choice(name: str, label: str, values: Sequence[str], all_value: str) -> core
         allValue=all_value,
         multi=True,
     )
-    chosen._current = dict(_ALL)
-    return chosen
 
 
 def textbox(name: str, label: str) -> core.Template:
     """A variable of any text, empty at first."""
-    typed = core.Template(name=name, label=label, type="textbox", query="")
-    typed._current = {"text": "", "value": ""}
-    return typed
+    return Variable({"text": "", "value": ""}, name=name, label=label, type="textbox", query="")
 
 
 def annotation(name: str, expr: str, colour: str, title: str) -> dict[str, Any]:
-    """Marks on every panel where ``expr`` has a value; ``title`` may use ``{{label}}``."""
+    """Marks on every panel where ``expr`` has a value; ``title`` may use ``{{label}}``.
+
+    Where it has a value for longer, the mark is a region. Its switch is hidden: it would take a
+    line of the screen on each dashboard, and nobody needs it.
+    """
     return {
         "name": name,
         "datasource": PROMETHEUS,
         "enable": True,
+        "hide": True,
         "iconColor": colour,
         "expr": expr,
         "titleFormat": title,
     }
-
-
-def link(title: str, url: str, tooltip: str) -> core.DashboardLink:
-    """A link in the dashboard's head that opens a page of its own."""
-    return core.DashboardLink(
-        title=title,
-        tooltip=tooltip,
-        type="link",
-        uri=url,
-        icon="doc",
-        asDropdown=False,
-        includeVars=False,
-        keepTime=False,
-        targetBlank=True,
-    )
 
 
 def links_by_tag(title: str, tag: str, tooltip: str) -> core.DashboardLink:
@@ -164,7 +161,7 @@ def links_by_tag(title: str, tag: str, tooltip: str) -> core.DashboardLink:
         type="dashboards",
         tags=[tag],
         icon="external link",
-        asDropdown=False,
+        asDropdown=True,
         includeVars=True,
         keepTime=True,
         targetBlank=False,
@@ -185,7 +182,7 @@ def row(title: str, panel_id: int, y: int, width: int, panels: Sequence[Panel]) 
 
 def to_json(board: core.Dashboard) -> str:
     """The dashboard as the file that Grafana provisions or imports; stable from run to run."""
-    document = json.loads(json.dumps(board.to_json_data(), cls=DashboardEncoder))
+    document = json.loads(json.dumps(board, default=lambda each: each.to_json_data()))
     _drop(document, _DEAD_IN_DASHBOARD)
     for panel in document["panels"]:
         _clean_panel(panel)

@@ -20,7 +20,9 @@ from alerts.model import Dashboard, Group, Signal, records
 from alerts.promql import seconds
 from alerts.semantics import Semantics
 from dashboards import schema
-from dashboards.house_style import GRID_WIDTH, TAG
+from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
+from dashboards.links import TAG
+from dashboards.preview.titles import cut_titles
 from dashboards.queries import annotation_queries, is_prometheus, panels, queries, variables
 
 Document = Mapping[str, Any]
@@ -29,7 +31,11 @@ SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
 LONG_RANGE_SECONDS = 3600
 """From here on a range is what the panel is about, and not a detail of how a rate is taken."""
 
-_CHOICES = ("job", "instance")
+_WINDOW = 1440
+"""Pixels: the width of a laptop's screen, in which titles are read whole."""
+_COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
+_OVER_TIME = ("timeseries", "heatmap", "state-timeline")
+_CLAIMS_NOTHING = re.compile(r"No data|Not known|Known after")
 _WITHOUT_JOB = {ALERTS, ALERTS_FOR_STATE}
 """An alert about something that is missing has no job."""
 
@@ -49,6 +55,8 @@ def problems(
             *_of_dashboard(document),
             *_of_layout(document),
             *_of_panels(document),
+            *_of_what_is_not_known(document),
+            *_of_repetitions(document),
             *_of_queries(document, vocabulary, semantics),
             *_of_thresholds(document, signals),
             *_of_links(document, documents.values()),
@@ -64,22 +72,90 @@ def _of_dashboard(document: Document) -> Iterator[str]:
         yield f"has no tag {TAG}, by which the others link to it; add it"
     if not str(document.get("description", "")).startswith("For "):
         yield 'does not say whom it is for; begin its description with "For "'
-    names = variables(document)
-    for name in ("datasource", *_CHOICES):
-        if name not in names:
-            yield f"has no variable {name}; add it"
-    for variable in document.get("templating", {}).get("list", []):
-        if variable["type"] == "query" and variable.get("refresh") != 2:
-            yield (
-                f"variable {variable['name']}: is not read again when the time range changes; "
-                "set refresh to 2"
-            )
+    yield from _of_variables(document)
     leading = [link for link in document.get("links", []) if link.get("tags") == [TAG]]
     if not any(link.get("keepTime") and link.get("includeVars") for link in leading):
         yield f"does not lead to the others; link by tag {TAG} with keepTime and includeVars"
 
 
+def _of_variables(document: Document) -> Iterator[str]:
+    offered = document.get("templating", {}).get("list", [])
+    if not any(each["type"] == "datasource" for each in offered):
+        yield "has no variable datasource; add it"
+    for each in offered:
+        where = f"variable {each['name']}"
+        if each["type"] == "query" and each.get("refresh") != 2:
+            yield f"{where}: is not read again when the time range changes; set refresh to 2"
+        if each.get("includeAll") and not each.get("allValue"):
+            yield f"{where}: All is an empty choice where nothing is on offer; set allValue"
+        if each["type"] == "datasource" and each["current"].get("value") != "default":
+            yield f"{where}: takes the first data source by name; choose the default one"
+        others = [
+            text
+            for other in offered
+            if other is not each
+            for text in (other["query"], (other.get("datasource") or {}).get("uid", ""))
+        ]
+        if not _reads(each["name"], [*_texts(document), *others]):
+            yield f"{where}: no panel reads it, so that a choice changes nothing; leave it out"
+
+
+def _reads(name: str, texts: Iterable[str]) -> bool:
+    written = re.compile(rf"\$(?:{name}\b|\{{{name}\b)")
+    return any(written.search(text) for text in texts)
+
+
+def _texts(document: Document) -> Iterator[str]:
+    """What may read a variable: queries of panels and annotations, and their data sources."""
+    yield from (each["expr"] for each in document.get("annotations", {}).get("list", []))
+    for panel in panels(document):
+        yield panel.get("datasource", {}).get("uid", "")
+        yield from (target["expr"] for target in panel.get("targets", []))
+
+
+def _of_what_is_not_known(document: Document) -> Iterator[str]:
+    """Nothing that is not known looks good, or says that all is well."""
+    for panel in panels(document):
+        where = f"panel {panel['title']!r}"
+        defaults = panel["fieldConfig"]["defaults"]
+        if panel["type"] in _COLOURED_BY_VALUE:
+            special = [each for each in defaults.get("mappings", []) if each["type"] == "special"]
+            if not any(each["options"]["match"] == "null+nan" for each in special):
+                yield f"{where}: gives no value the colour of the first step; map null+nan"
+        if panel["type"] == "state-timeline" and defaults["color"]["mode"] == "thresholds":
+            yield f"{where}: Grafana would write ranges for states; use another colour mode"
+        calcs = panel.get("options", {}).get("reduceOptions", {}).get("calcs", ["last"])
+        if calcs != ["last"]:
+            yield f"{where}: shows what was known last as if it were so now; reduce by last"
+        empty = defaults.get("noValue", "No data")
+        if not _CLAIMS_NOTHING.match(empty):
+            yield f"{where}: says {empty!r} also when nothing is known; begin with 'Not known'"
+
+
+def _of_repetitions(document: Document) -> Iterator[str]:
+    """The same question twice, or a link to where one is."""
+    asked: dict[tuple[str, str], str] = {}
+    for panel in panels(document):
+        where = f"panel {panel['title']!r}"
+        key = (panel["type"], str([target["expr"] for target in panel.get("targets", [])]))
+        first = asked.setdefault(key, panel["title"])
+        if first != panel["title"]:
+            yield f"{where}: asks what {first!r} asks; leave one of them out"
+        for link in (*panel.get("links", []), *panel["fieldConfig"]["defaults"].get("links", [])):
+            if urlsplit(link["url"]).path == f"/d/{document.get('uid')}":
+                yield f"{where}: link {link['title']!r} leads to its own dashboard; leave it out"
+
+
 def _of_layout(document: Document) -> Iterator[str]:
+    tiles = Counter(panel["gridPos"]["y"] for panel in panels(document) if panel["type"] == "stat")
+    for y, count in tiles.items():
+        if count > TILES_IN_A_ROW:
+            yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
+    for title in cut_titles(document, _WINDOW):
+        yield f"panel {title}"
+    for panel in panels(document):
+        if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
+            yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
     ids = Counter(
         each["id"]
         for panel in document.get("panels", [])
@@ -134,8 +210,9 @@ def _of_panels(document: Document) -> Iterator[str]:
 
 def _of_queries(document: Document, vocabulary: Vocabulary, semantics: Semantics) -> Iterator[str]:
     try:
-        asked = list(queries(document))
-        marks = list(annotation_queries(document))
+        chosen = dict.fromkeys(variables(document), ".+")
+        asked = list(queries(document, chosen))
+        marks = list(annotation_queries(document, chosen))
     except ValueError as error:
         yield str(error)
         return
@@ -220,7 +297,7 @@ def _of_links(document: Document, all_of_them: Iterable[Document]) -> Iterator[s
     uids = {each.get("uid") for each in all_of_them}
     names = variables(document)
     for panel in panels(document):
-        for link in panel.get("links", []):
+        for link in (*panel.get("links", []), *panel["fieldConfig"]["defaults"].get("links", [])):
             where = f"panel {panel['title']!r}: link {link['title']!r}"
             path = urlsplit(link["url"]).path
             if path.startswith("/d/") and path.split("/")[2] not in uids:

@@ -2,25 +2,12 @@
 
 from grafanalib import core
 
-from alerts.model import Dashboard, Unit
-from alerts.signals import runtime
+from alerts.model import Dashboard
 from app.core import catalogue
 from app.core.events import declared
 from dashboards import grafana
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
-    Query,
-    Row,
-    dashboard,
-    log_rate,
-    logs,
-    neutral,
-    of,
-    signal_stat,
-    stat,
-    steps,
-)
+from dashboards.board import Row, dashboard
+from dashboards.panels import log_rate, logs
 
 _LEVELS = catalogue.LOG_LINES.label("level").values or ()
 _SERIOUS = "warning|error|critical"
@@ -36,15 +23,14 @@ def logs_dashboard() -> core.Dashboard:
         Dashboard.LOGS,
         "logs",
         "For people who want to read what happened. Put a correlation, request, trace or "
-        "workflow ID into the field ID to see everything about one SMS. The lines come from Loki "
-        "and follow the chosen environments; the figures above them follow the chosen instances.",
+        "workflow ID into the field ID to see everything about one SMS. The lines come from Loki.",
         rows=(
-            _is_it_well(),
             _over_time(),
             Row("Warnings and errors", (_warnings(),), height=10),
             Row("All lines that match the filters", (_lines(),), height=16),
         ),
         variables=(
+            grafana.datasource("logs", "Logs", "loki"),
             grafana.textbox("correlation_id", "ID"),
             grafana.choice("level", "Level", _LEVELS, all_value=".+"),
             grafana.choice("event", "Event", _events(), all_value=".*"),
@@ -66,45 +52,6 @@ def _counted(level: str, label: str) -> str:
     return f"sum by ({label}) (count_over_time({_lines_of(level)} [$__auto]))"
 
 
-def _is_it_well() -> Row:
-    def a_minute(levels: str) -> str:
-        lines = of(catalogue.LOG_LINES, levels, INSTANCES)
-        return f"60 * sum(rate({lines}[$__rate_interval]))"
-
-    return Row(
-        "Does it work well?",
-        height=5,
-        panels=(
-            stat(
-                "Errors a minute",
-                "Errors that the service did not expect, or could not recover from. Good is 0.",
-                Unit.COUNT,
-                Query(a_minute('level=~"error|critical"'), "errors"),
-                steps(Colour.GOOD, (0.001, Colour.BAD)),
-            ),
-            stat(
-                "Warnings a minute",
-                "Problems from which the service recovered, such as a call that it repeated. "
-                "Good is none, a few are usual.",
-                Unit.COUNT,
-                Query(a_minute('level="warning"'), "warnings"),
-                steps(Colour.GOOD, (1, Colour.WARNING)),
-            ),
-            stat(
-                "Lines a minute",
-                "All lines. Usual is some lines for each SMS.",
-                Unit.COUNT,
-                Query(a_minute(""), "lines"),
-                neutral(),
-                links=(Dashboard.MONITORING,),
-            ),
-            signal_stat(
-                "Lost lines", runtime.log_losses(), among=INSTANCES, links=(Dashboard.MONITORING,)
-            ),
-        ),
-    )
-
-
 def _over_time() -> Row:
     return Row(
         "Lines over time",
@@ -115,14 +62,12 @@ def _over_time() -> Row:
                 "is an upstream in trouble.",
                 _counted("$level", "level"),
                 "{{level}}",
-                empty="No line matches the filters",
             ),
             log_rate(
                 "Warnings and errors by event",
                 "What goes wrong, and since when. Good is none, or a few operation_retried.",
                 _counted(_SERIOUS, "event"),
                 "{{event}}",
-                empty="No warning and no error",
             ),
         ),
     )
@@ -134,7 +79,6 @@ def _warnings() -> core.Panel:
         "At every chosen level. Open a line to see its fields; its correlation ID links to all "
         "lines of that SMS. Good is an empty list.",
         _lines_of(_SERIOUS),
-        empty="No warning and no error",
     )
 
 
@@ -144,5 +88,4 @@ def _lines() -> core.Panel:
         "The newest first, 500 at most: choose a shorter time, a level, an event or an ID to see "
         "the rest. Good is a line of every step of an SMS, up to sms_routed.",
         _lines_of("$level"),
-        empty="No line matches the filters",
     )

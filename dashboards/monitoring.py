@@ -1,39 +1,25 @@
 """Monitoring itself: whether what the other dashboards and the alerts say can be believed."""
 
+from collections.abc import Mapping
+
 from grafanalib import core
 
 from alerts import exporters
-from alerts.model import Dashboard, Unit
+from alerts.model import Dashboard, Signal, Unit
 from alerts.promql import quantile
 from alerts.signals import monitoring as prometheus
 from alerts.signals import node, runtime, scraping
 from app.core import catalogue
 from app.core.thresholds import Thresholds
-from dashboards import grafana
+from dashboards.board import Row, dashboard, tiles
+from dashboards.choices import ALERTMANAGERS, DEPLOYMENT, INSTANCES, PROMETHEUSES, TARGETS, of
+from dashboards.colours import Colour
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
-    Query,
-    Row,
-    alerts_in_words,
-    dashboard,
-    good_below,
-    of,
-    signal,
-    signal_stat,
-    stacked,
-    stat,
-    state_timeline,
-    timeseries,
-)
+from dashboards.panels import Query, state_timeline, timeseries
+from dashboards.panels.states import or_unknown
+from dashboards.signals import never, signal, signal_stat
 
-_PROMETHEUS = 'instance=~"$prometheus"'
-_ALERTMANAGER = 'instance=~"$alertmanager"'
 _WINDOW = "$__rate_interval"
-_NOTHING_SENT = "No alert was sent"
-_NOBODY_NOTIFIED = "Nobody was notified"
-_SINCE_A_DAY = "Known after a day"
 
 
 def monitoring(thresholds: Thresholds) -> core.Dashboard:
@@ -44,93 +30,79 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
         "For people who doubt what they see, or ask why nobody was called: scrapes, rules, the "
         "path of an alert, and which of its own counts and logs the orchestrator loses.",
         rows=(
-            _is_it_well(thresholds),
-            _targets(thresholds),
+            tiles(
+                "",
+                signal_stat("Newest sample", prometheus.ingesting(thresholds)),
+                signal_stat("Failing rules", prometheus.rule_failures(), among=PROMETHEUSES),
+                signal_stat("Alertmanagers", prometheus.alertmanagers(), among=PROMETHEUSES),
+                signal_stat(
+                    "Alerts not sent", prometheus.undelivered(thresholds), among=PROMETHEUSES
+                ),
+                signal_stat(
+                    "Not notified", prometheus.notify_failures(thresholds), among=ALERTMANAGERS
+                ),
+            ),
+            Row(
+                "What is scraped, and what is lost on the way?",
+                (_targets(), _faults(thresholds)),
+                height=16,
+                widths=(12, 12),
+            ),
+            _scrapes(thresholds),
             _rules_and_store(thresholds),
             _way_of_alerts(thresholds),
             _own_observations(),
-            _rarely_needed(thresholds),
-        ),
-        jobs_of=exporters.UP,
-        variables=(
-            _instances("prometheus", "Prometheus", exporters.HEAD_SERIES.name),
-            _instances("alertmanager", "Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED.name),
+            Row("Configurations in use", (_configurations_taken(),), height=5),
         ),
     )
 
 
-def _instances(name: str, label: str, series: str) -> core.Template:
-    return grafana.variable(
-        name, label, f"label_values({series}, instance)", datasource=grafana.PROMETHEUS
+def _targets() -> Panel:
+    ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
+    return state_timeline(
+        "Which targets are up?",
+        "Whether the last scrape of each target worked. Good is up, all the time.",
+        Query(or_unknown(f"max by (job, instance) ({ours})"), "{{job}} {{instance}}"),
+        states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
+        empty="Not known",
     )
 
 
-def _is_it_well(thresholds: Thresholds) -> Row:
-    up = of(exporters.UP, among=INSTANCES)
+def _faults(thresholds: Thresholds) -> Panel:
+    """What is 0 as long as nothing is wrong: a lane each, in place of a graph each."""
+    watched: Mapping[str, tuple[Signal, str]] = {
+        "Service down": (scraping.service_down(), TARGETS),
+        "Scrapes rejected": (scraping.rejected(thresholds), PROMETHEUSES),
+        "Metrics missing": (scraping.silent(), TARGETS),
+        "Targets come and go": (scraping.flapping(thresholds), INSTANCES),
+        "Rules skipped": (prometheus.rules_missed(), PROMETHEUSES),
+        "Store fails": (prometheus.tsdb(thresholds), PROMETHEUSES),
+        "Measurements lost": (runtime.instrumentation(), INSTANCES),
+        "Events lost by rollups": (runtime.rollup_losses(), INSTANCES),
+        "Rollup writes failed": (runtime.rollup_store(), INSTANCES),
+        "Background work failed": (runtime.background(), INSTANCES),
+        "Background work stands": (runtime.standstill(), INSTANCES),
+        "Workers apart": (runtime.apart(), INSTANCES),
+        "Clock set back": (runtime.clock(), INSTANCES),
+        "Labels folded": (runtime.folded_labels(), INSTANCES),
+        "Log lines lost": (runtime.log_losses(), INSTANCES),
+        "Log writes failed": (runtime.log_writes(), INSTANCES),
+        "Instances missing": (scraping.missing(thresholds), TARGETS),
+        "Alertmanagers missing": (prometheus.cluster(), ALERTMANAGERS),
+        "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
+        "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
+    }
+    return never("What should never happen", watched)
+
+
+def _scrapes(thresholds: Thresholds) -> Row:
     return Row(
-        "Can the figures be believed?",
-        height=5,
-        panels=(
-            stat(
-                "Targets down",
-                "Targets whose last scrape failed. Good is 0.",
-                Unit.COUNT,
-                Query(f"count({up}) - sum({up})", "down"),
-                good_below(1),
-                empty="Prometheus has no targets",
-            ),
-            signal_stat("Newest sample", prometheus.ingesting(thresholds)),
-            signal_stat("Failing rules", prometheus.rule_failures(), among=_PROMETHEUS),
-            signal_stat("Fewest Alertmanagers", prometheus.alertmanagers(), among=_PROMETHEUS),
-            signal_stat(
-                "Alerts lost",
-                prometheus.undelivered(thresholds),
-                _NOTHING_SENT,
-                _PROMETHEUS,
-                (Dashboard.ALERTS,),
-            ),
-            signal_stat(
-                "Notifications failed",
-                prometheus.notify_failures(thresholds),
-                _NOBODY_NOTIFIED,
-                _ALERTMANAGER,
-                (Dashboard.ALERTS,),
-            ),
-            signal_stat(
-                "Series compared with yesterday",
-                prometheus.head_series(thresholds),
-                _SINCE_A_DAY,
-                _PROMETHEUS,
-            ),
-            signal_stat("Lost measurements", runtime.instrumentation(), among=INSTANCES),
-        ),
-    )
-
-
-def _targets(thresholds: Thresholds) -> Row:
-    return Row(
-        "Targets",
+        "Scrapes",
         (
-            state_timeline(
-                "Which targets are up?",
-                "Whether the last scrape of each target worked. Good is up, all the time.",
-                Query(
-                    f"max by (job, instance) ({of(exporters.UP, among=INSTANCES)})",
-                    "{{job}} {{instance}}",
-                ),
-                states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
-                empty="Prometheus has no targets",
-            ),
-            signal(scraping.service_down(), "job"),
-            signal(scraping.missing(thresholds), "job", empty="No instance is a target"),
-            signal(scraping.silent(), "metric", empty="None is missing"),
-            signal(scraping.flapping(thresholds), "job", "instance", among=INSTANCES),
             signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
             signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
-            signal(scraping.cardinality(thresholds), "job", empty=_SINCE_A_DAY),
-            signal(scraping.rejected(thresholds), "instance", among=_PROMETHEUS),
+            signal(scraping.cardinality(thresholds), "job", empty="Known after a day"),
         ),
-        columns=3,
     )
 
 
@@ -138,20 +110,10 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
     return Row(
         "Rules and store",
         (
-            signal(prometheus.rule_failures(), "rule_group", among=_PROMETHEUS),
-            signal(prometheus.rule_time(thresholds), "rule_group", among=_PROMETHEUS),
-            signal(prometheus.rules_missed(), "rule_group", among=_PROMETHEUS),
-            timeseries(
-                "Series in memory",
-                "Series of about the last two hours; each takes some kilobytes. Good is flat; "
-                "each release and each restart adds some for a while.",
-                Unit.COUNT,
-                Query(of(exporters.HEAD_SERIES, among=_PROMETHEUS), "{{instance}}"),
-            ),
-            signal(prometheus.tsdb(thresholds), "instance", among=_PROMETHEUS),
-            signal(prometheus.retention(), "instance", among=_PROMETHEUS),
+            signal(prometheus.rule_time(thresholds), "rule_group", among=PROMETHEUSES),
+            signal(prometheus.head_series(thresholds), "instance", among=PROMETHEUSES),
+            signal(prometheus.retention(), "instance", among=PROMETHEUSES),
         ),
-        columns=3,
     )
 
 
@@ -159,56 +121,34 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
     return Row(
         "From alert to people",
         (
-            signal(prometheus.queue(thresholds), "instance", among=_PROMETHEUS),
-            signal(
-                prometheus.send_errors(thresholds),
-                "alertmanager",
-                empty=_NOTHING_SENT,
-                among=_PROMETHEUS,
-            ),
-            signal(
-                prometheus.notify_failures(thresholds),
-                "integration",
-                empty=_NOBODY_NOTIFIED,
-                among=_ALERTMANAGER,
-            ),
+            signal(prometheus.queue(thresholds), "instance", among=PROMETHEUSES),
+            signal(prometheus.send_errors(thresholds), "alertmanager", among=PROMETHEUSES),
+            signal(prometheus.notify_failures(thresholds), "integration", among=ALERTMANAGERS),
         ),
     )
 
 
 def _own_observations() -> Row:
     flush = of(catalogue.ROLLUP_FLUSH_DURATION.bucket, among=INSTANCES)
+    lines = of(catalogue.LOG_LINES, among=INSTANCES)
     return Row(
-        "What the orchestrator stores about itself",
+        "What the orchestrator writes about itself",
         (
             timeseries(
                 "Time to store the rollups",
-                "99th percentile of a write to the JSON metrics' store. Good is well below a "
-                "second; nothing else waits for it.",
+                "p99 of a write to the JSON metrics' store. Good is well below a second; nothing "
+                "else waits for it.",
                 Unit.SECONDS,
                 Query(quantile(0.99, flush, "instance", _WINDOW), "{{instance}}"),
-                empty="No flush in this time",
             ),
-            signal(runtime.background(), "task", among=INSTANCES),
-            signal(runtime.standstill(), "task", among=INSTANCES),
-            signal(runtime.apart(), "instance", among=INSTANCES),
-            signal(runtime.rollup_store(), "instance", among=INSTANCES),
-            signal(runtime.rollup_losses(), "instance", among=INSTANCES),
-            signal(runtime.clock(), "instance", among=INSTANCES),
-            signal(runtime.folded_labels(), "label", among=INSTANCES, empty="None was folded"),
-            stacked(
-                "Log lines a second by level",
+            timeseries(
+                "Log lines by level",
                 "Good is mostly info. Warnings are problems from which the service recovered; "
                 "somebody has to look at errors.",
-                Unit.COUNT,
-                Query(
-                    f"sum by (level) (rate({of(catalogue.LOG_LINES, among=INSTANCES)}[{_WINDOW}]))",
-                    "{{level}}",
-                ),
+                Unit.PER_SECOND,
+                Query(f"sum by (level) (rate({lines}[{_WINDOW}]))", "{{level}}"),
                 links=(Dashboard.LOGS,),
             ),
-            signal(runtime.log_losses(), "reason", among=INSTANCES, links=(Dashboard.LOGS,)),
-            signal(runtime.log_writes(), "sink", among=INSTANCES),
             timeseries(
                 "Lines that wait to be written",
                 "By instance. Good is almost nothing; lines that don't fit into the queue are "
@@ -217,44 +157,23 @@ def _own_observations() -> Row:
                 Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
             ),
         ),
-        columns=3,
-    )
-
-
-def _rarely_needed(thresholds: Thresholds) -> Row:
-    return Row(
-        "Configurations, cluster, certificates",
-        (
-            _configurations_taken(),
-            signal(prometheus.configurations(), "job", empty="No Alertmanager is in a cluster"),
-            signal(
-                prometheus.cluster(),
-                "instance",
-                empty="Alertmanager runs alone",
-                among=_ALERTMANAGER,
-            ),
-            signal(node.certificates(thresholds), "instance", empty="No certificate is probed"),
-        ),
-        closed=True,
     )
 
 
 def _configurations_taken() -> Panel:
     """Whether each program runs with the configuration that is on its disk."""
     programs = {
-        "Prometheus": (exporters.CONFIG_RELOADED, _PROMETHEUS),
-        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, _ALERTMANAGER),
+        "Prometheus": (exporters.CONFIG_RELOADED, PROMETHEUSES),
+        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, ALERTMANAGERS),
     }
-    signals = tuple(
-        prometheus.config_reloaded(program, metric) for program, (metric, _) in programs.items()
-    )
-    return timeseries(
+    meaning = prometheus.config_reloaded("Prometheus", exporters.CONFIG_RELOADED).meaning
+    return state_timeline(
         "Configurations in use",
-        f"{signals[0].meaning}\n\n{alerts_in_words(signals[0])}",
-        Unit.COUNT,
+        meaning,
         *(
-            Query(of(metric, among=among), f"{program} {{{{instance}}}}")
+            Query(or_unknown(of(metric, among=among)), f"{program} {{{{instance}}}}")
             for program, (metric, among) in programs.items()
         ),
-        signals=signals,
+        states={"0": ("refused", Colour.WARNING), "1": ("in use", Colour.GOOD)},
+        empty="Not known",
     )

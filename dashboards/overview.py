@@ -1,256 +1,190 @@
-"""The overview: is it well, and if not, where to look next."""
+"""The overview: is it well, where not, since when, what next."""
+
+from collections.abc import Iterable
 
 from grafanalib import core
 
 from alerts.exporters import UP
-from alerts.model import Dashboard, Record, Severity, Unit
+from alerts.model import Dashboard, Group, Unit
 from alerts.promql import quantile
-from alerts.signals import business, durations, operations, release, slo, sms
+from alerts.signals import arrivals, release, runtime, scraping, slo, sms
+from alerts.signals.scraping import ORCHESTRATOR_JOB
 from app.core import catalogue
+from app.core.config import Links
 from app.core.thresholds import Thresholds
+from dashboards.board import Row, dashboard, tiles
+from dashboards.budgets import budget_left
+from dashboards.choices import DEPLOYMENT, INSTANCES, of
+from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
+from dashboards.components import component_states
+from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    dashboard,
-    figure,
-    good_above,
-    good_below,
-    neutral,
-    of,
-    signal,
-    signal_steps,
-    stacked,
-    stat,
-    steps,
-    timeseries,
-)
-from dashboards.services import breakers_timeline
-from dashboards.slos_and_alerts import budget_left, firing, firing_alerts
+from dashboards.panels import Column, Query, stacked, stat, table, timeseries
+from dashboards.panels.tables import lowest
+from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
 
 
-def overview(thresholds: Thresholds) -> core.Dashboard:
+def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> core.Dashboard:
     """The dashboard to begin with."""
     return dashboard(
         Dashboard.OVERVIEW,
         "overview",
-        "For people on call: does it work well, and where to look next. From top to bottom: "
-        "promises, alerts, golden signals, business.",
+        "For people on call: is it well, where not, since when, and where to look next.",
         rows=(
-            _is_it_well(thresholds),
-            _promises(thresholds),
-            _golden_signals(thresholds),
-            _upstreams(thresholds),
-            _business(thresholds),
-        ),
-    )
-
-
-def _is_it_well(thresholds: Thresholds) -> Row:
-    (in_time,) = (
-        each.objective for each in slo.promised(thresholds) if each.objective.name == "sms_latency"
-    )
-    breakers = operations.breakers_not_closed()
-    waiting = business.queue_age(thresholds)
-    return Row(
-        "Does it work well?",
-        height=5,
-        panels=(
-            stat(
-                "Pages",
-                "Alerts that fire now and call somebody at night. Good is 0.",
-                Unit.COUNT,
-                Query(firing(Severity.PAGE), "pages"),
-                good_below(1),
-                links=(Dashboard.ALERTS,),
+            tiles(
+                "",
+                pages(Dashboard.ALERTS),
+                tickets(Dashboard.ALERTS),
+                _availability(thresholds),
+                _in_time(thresholds),
+                _traffic(thresholds),
             ),
-            stat(
-                "Tickets",
-                "Alerts that fire now and can wait for the morning. Good is 0.",
-                Unit.COUNT,
-                Query(firing(Severity.TICKET), "tickets"),
-                steps(Colour.GOOD, (1, Colour.WARNING)),
-                links=(Dashboard.ALERTS,),
+            Row("", (component_states(thresholds),), height=9),
+            Row(
+                "What next?",
+                (firing_alerts(groups, links), _instances_down(), _running()),
+                widths=(14, 3, 7),
             ),
-            figure(
-                "Availability, last hour",
-                "Requests that were not answered 5xx, without probes. Good is at or above the "
-                f"objective of {Unit.RATIO.text(thresholds.availability_objective)}.",
-                Unit.RATIO,
-                Query(f"1 - max({_slo('1h', 'availability')})", "availability"),
-                good_above(thresholds.availability_objective),
-                empty="Not known yet",
-                links=(Dashboard.SERVICES,),
+            Row(
+                "Promises and traffic",
+                (budget_left((Dashboard.ALERTS,)), _traffic_over_time(), _routes()),
             ),
-            figure(
-                f"SMS within {Unit.SECONDS.text(thresholds.sms_latency_seconds)}",
-                f"Of the last 5 minutes. Promised: {Unit.RATIO.text(in_time.objective)} of "
-                f"{in_time.promise}.",
-                Unit.RATIO,
-                Query(f"1 - max({_slo('5m', 'sms_latency')})", "in time"),
-                good_above(thresholds.sms_latency_objective),
-                empty="No SMS",
-                links=(Dashboard.SERVICES,),
-            ),
-            stat(
-                "SMS per minute",
-                "SMS accepted, without repeated deliveries. Good follows the hour of the week: "
-                "see the trends.",
-                Unit.COUNT,
-                Query(f"60 * sum({of(sms.RECEIVED)}) or vector(0)", "SMS per minute"),
-                neutral(),
-                links=(Dashboard.TRENDS,),
-            ),
-            figure(
-                waiting.title,
-                waiting.meaning,
-                waiting.unit,
-                Query(f"max({of(waiting.source)})", "oldest"),
-                signal_steps(waiting),
-                links=(Dashboard.AI,),
-            ),
-            figure(
-                "Breakers not closed",
-                breakers.meaning,
-                breakers.unit,
-                Query(f"sum({of(breakers.source)})", "not closed"),
-                signal_steps(breakers),
-                links=(Dashboard.SERVICES,),
-            ),
-            stat(
-                "Instances up",
-                "Instances of the orchestrator that Prometheus reaches. Good is all of them.",
-                Unit.COUNT,
-                Query(f"sum({of(UP)}) or vector(0)", "up"),
-                good_above(1),
-                links=(Dashboard.RUNTIME,),
-            ),
-        ),
-    )
-
-
-def _promises(thresholds: Thresholds) -> Row:
-    return Row(
-        "Promises and alerts",
-        (
-            budget_left(),
-            timeseries(
-                "How fast the error budgets burn",
-                "Burn rate over an hour: at 1 the budget lasts exactly its period, at "
-                f"{slo.BURN_RATES[0].factor(thresholds.slo_period_days):g} somebody is called. "
-                "Good is below 1.",
-                Unit.COUNT,
-                Query(f"max by (slo) ({of(slo.burn_rate('1h'))})", "{{slo}}"),
-                empty="Nothing known of the last hour",
-                links=(Dashboard.ALERTS,),
-            ),
-            firing_alerts(),
-        ),
-    )
-
-
-def _golden_signals(thresholds: Thresholds) -> Row:
-    return Row(
-        "Golden signals: latency, traffic, errors, saturation",
-        (
-            timeseries(
-                "Time to process an SMS",
-                "From accepting an SMS until it is sent, queued or escalated. Good is a p99 "
-                f"below {Unit.SECONDS.text(thresholds.sms_latency_seconds)}, the promise.",
-                Unit.SECONDS,
-                Query(f"max({of(sms.P50)})", "p50", colour=Colour.GOOD),
-                Query(f"max({of(sms.P90)})", "p90", colour=Colour.WARNING),
-                # Of the buckets themselves: recorded series have no exemplars.
-                Query(
-                    quantile(0.99, of(catalogue.SMS_PROCESSING_DURATION.bucket), "job", _WINDOW),
-                    "p99",
-                    exemplars=True,
-                    colour=Colour.BAD,
+            Row(
+                "Latency, errors, saturation",
+                (
+                    _latency(thresholds),
+                    signal(release.failing(thresholds), "version"),
+                    signal(sms.concurrency(thresholds)),
                 ),
-                empty="No SMS",
-                links=(Dashboard.SERVICES,),
-            ),
-            stacked(
-                "SMS per minute by where they ended",
-                "failed: an upstream's failure ended the workflow; it can be retried. Good is no "
-                "failed ones.",
-                Unit.COUNT,
-                Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
-                links=(Dashboard.BUSINESS,),
-            ),
-            signal(release.failing(thresholds), "version", empty="No requests"),
-            signal(sms.concurrency(thresholds)),
-        ),
-    )
-
-
-def _upstreams(thresholds: Thresholds) -> Row:
-    return Row(
-        "Upstreams",
-        (
-            signal(operations.failing(thresholds), "component", empty="No calls"),
-            timeseries(
-                "Slowest 1% of calls",
-                "99th percentile of successful calls, for the slowest operation of each "
-                "component. Good is well below the 30 s after which a call is given up.",
-                Unit.SECONDS,
-                Query(f"max by (component) ({of(durations.P99)})", "{{component}}"),
-                empty="No calls",
-                links=(Dashboard.SERVICES,),
-            ),
-            breakers_timeline(links=(Dashboard.SERVICES,)),
-        ),
-    )
-
-
-def _business(thresholds: Thresholds) -> Row:
-    def of_last_hour(
-        title: str, description: str, record: Record, label: str, leads_to: Dashboard
-    ) -> Panel:
-        query = Query(f"sum by ({label}) ({of(record)})", f"{{{{{label}}}}}")
-        return stacked(title, description, Unit.COUNT, query, links=(leads_to,))
-
-    return Row(
-        "Business, counts of the last hour",
-        (
-            of_last_hour(
-                "AI answers by route",
-                "Sent at once, queued for a manager, or escalated. Usual is 60 to 70% sent at "
-                "once. If it falls, managers have more to do.",
-                business.RESPONSES,
-                "route",
-                Dashboard.AI,
-            ),
-            timeseries(
-                "Answers waiting for a manager",
-                "Answers of the AI that wait for a decision now. Good is when the number falls to "
-                "a few several times a day.",
-                Unit.COUNT,
-                Query(f"max({of(business.QUEUE_LENGTH)})", "waiting"),
-            ),
-            of_last_hour(
-                "Escalations by type",
-                "Conversations handed to a person. Good is as many as usual at this hour. If one "
-                "type rises, look for one cause.",
-                business.ESCALATIONS,
-                "type",
-                Dashboard.BUSINESS,
-            ),
-            of_last_hour(
-                "Payment plans by validation",
-                "Plans found in messages and answers. Good is some each hour; none for hours means "
-                "that the detection is broken.",
-                business.PAYMENT_PLANS,
-                "result",
-                Dashboard.BUSINESS,
             ),
         ),
     )
 
 
-def _slo(window: str, objective: str) -> str:
-    """The share of events that failed, of one objective."""
-    return of(slo.error_ratio(window), f'slo="{objective}"')
+def _availability(thresholds: Thresholds) -> Panel:
+    ratio = f"1 - max({of(slo.error_ratio('1h'), _slo('availability'))})"
+    reachable = f"max({of(scraping.REACHABLE)})"
+    return stat(
+        "API availability",
+        "Share of the requests of an hour that were not answered 5xx, without probes. Good is at "
+        f"or above the objective of {Unit.RATIO.text(thresholds.availability_objective)}. "
+        "What can't be reached is down, whatever was answered before.",
+        Unit.RATIO,
+        Query(f"({ratio}) and on () ({reachable} == 1) or {reachable} - 1 < 0", "availability"),
+        steps(
+            Colour.BAD,
+            (1 - thresholds.rollback_error_ratio, Colour.WARNING),
+            (thresholds.availability_objective, Colour.GOOD),
+        ),
+        texts={"-1": ("Down", Colour.BAD)},
+        empty="Not known",
+        links=(Dashboard.SERVICES,),
+        decimals=2,
+    )
+
+
+def _in_time(thresholds: Thresholds) -> Panel:
+    promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
+    in_time = f"1 - max({of(slo.error_ratio('5m'), _slo('sms_latency'))})"
+    return stat(
+        f"SMS within {promised}",
+        f"Of the last 5 minutes. Promised: {Unit.RATIO.text(thresholds.sms_latency_objective)} of "
+        "all SMS.",
+        Unit.RATIO,
+        Query(f"({in_time}) and on () (max({of(scraping.REACHABLE)}) == 1)", "in time"),
+        steps(Colour.WARNING, (thresholds.sms_latency_objective, Colour.GOOD)),
+        empty="Not known",
+        links=(Dashboard.SERVICES,),
+        decimals=1,
+    )
+
+
+def _traffic(thresholds: Thresholds) -> Panel:
+    return stat(
+        "SMS vs usual",
+        "SMS of the last hour, as a share of what is usual at this hour of the week. Good is "
+        f"around 100% and more; below {Unit.RATIO.text(thresholds.sms_missing_ticket_ratio)} some "
+        "are missing.",
+        Unit.RATIO,
+        Query(f"min({of(arrivals.LAST_HOUR)})", "of usual"),
+        steps(
+            Colour.BAD,
+            (thresholds.sms_missing_page_ratio, Colour.WARNING),
+            (thresholds.sms_missing_ticket_ratio, Colour.GOOD),
+        ),
+        empty="Not known",
+        links=(Dashboard.TRENDS,),
+        decimals=0,
+    )
+
+
+def _instances_down() -> Panel:
+    up = of(UP, f'job="{ORCHESTRATOR_JOB}"', DEPLOYMENT)
+    return stat(
+        "Down",
+        "Instances of the orchestrator that Prometheus can't reach. Good is 0.",
+        Unit.COUNT,
+        Query(f"count({up}) - sum({up})", "down"),
+        steps(Colour.GOOD, (1, Colour.WARNING)),
+        empty="Not known",
+        links=(Dashboard.MONITORING,),
+    )
+
+
+def _running() -> Panel:
+    build = of(catalogue.BUILD_INFO, among=INSTANCES)
+    age = of(runtime.UPTIME, among=INSTANCES)
+    runs_for = f"{build} * on (job, instance, cluster) group_left () {age}"
+    return table(
+        "Releases",
+        "What runs, since when its youngest instance runs, and how many instances. Good is one "
+        "release.",
+        {"version": "release"},
+        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=90),
+        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT, width=90),
+        sort=lowest("runs for"),
+    )
+
+
+def _traffic_over_time() -> Panel:
+    usual = of(arrivals.USUAL)
+    return timeseries(
+        "SMS a minute",
+        "SMS accepted, without repeated deliveries, and what is usual at this hour of the week. "
+        "Good is near usual, or above.",
+        Unit.COUNT,
+        Query(f"60 * sum({of(sms.RECEIVED)})", "now", colour=Colour.NEUTRAL),
+        Query(f"60 * sum({usual})", "usual", colour=Colour.MUTED),
+        links=(Dashboard.TRENDS,),
+    )
+
+
+def _latency(thresholds: Thresholds) -> Panel:
+    buckets = of(catalogue.SMS_PROCESSING_DURATION.bucket)
+    return timeseries(
+        "Time to process an SMS",
+        "From accepting an SMS until it is sent, queued or escalated. Good is a p99 below "
+        f"{Unit.SECONDS.text(thresholds.sms_latency_seconds)}, the promise.",
+        Unit.SECONDS,
+        Query(f"max({of(sms.P50)})", "median", colour=MEDIAN),
+        Query(f"max({of(sms.P90)})", "p90", colour=TAIL),
+        Query(quantile(0.99, buckets, "job", _WINDOW), "p99", colour=FURTHEST_TAIL),
+        links=(Dashboard.SERVICES,),
+    )
+
+
+def _routes() -> Panel:
+    return stacked(
+        "SMS a minute by where they ended",
+        "failed: an upstream's failure ended the workflow; it can be run again. Good is no failed "
+        "ones.",
+        Unit.COUNT,
+        Query(f"60 * sum by (route) ({of(sms.BY_ROUTE)})", "{{route}}"),
+        links=(Dashboard.BUSINESS,),
+    )
+
+
+def _slo(name: str) -> str:
+    return f'slo="{name}"'

@@ -37,14 +37,24 @@ def variables(document: Mapping[str, Any]) -> set[str]:
     return {each["name"] for each in document.get("templating", {}).get("list", [])}
 
 
+def of_all(document: Mapping[str, Any]) -> dict[str, str]:
+    """What a query reads for each variable where all values are chosen."""
+    return {
+        each["name"]: each.get("allValue") or ".+"
+        for each in document.get("templating", {}).get("list", [])
+    }
+
+
 def queries(
-    document: Mapping[str, Any], built_in: Mapping[str, str] = BUILT_IN
+    document: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    built_in: Mapping[str, str] = BUILT_IN,
 ) -> Iterator[PanelQuery]:
-    """The PromQL of each panel, with everything chosen that there is to choose.
+    """The PromQL of each panel, with what is ``chosen``, such as `of_all`.
 
     Raises ValueError naming the panel when a query uses a variable that the dashboard has not.
     """
-    values = {**dict.fromkeys(variables(document), ".+"), **built_in}
+    values = {**chosen, **built_in}
     for panel in panels(document):
         if is_prometheus(panel):
             for target in panel.get("targets", []):
@@ -52,9 +62,11 @@ def queries(
                 yield PanelQuery(panel["title"], expr)
 
 
-def annotation_queries(document: Mapping[str, Any]) -> Iterator[PanelQuery]:
+def annotation_queries(
+    document: Mapping[str, Any], chosen: Mapping[str, str]
+) -> Iterator[PanelQuery]:
     """The same of what is marked on all panels, by the annotation's name."""
-    values = {**dict.fromkeys(variables(document), ".+"), **BUILT_IN}
+    values = {**chosen, **BUILT_IN}
     for each in document.get("annotations", {}).get("list", []):
         expr = filled_in(each["expr"], values, f"annotation {each['name']!r}")
         yield PanelQuery(each["name"], expr)

@@ -2,33 +2,20 @@
 
 from grafanalib import core
 
-from alerts.exporters import UP
 from alerts.model import Dashboard, Unit
-from alerts.signals import node, operations
+from alerts.signals import node
 from alerts.signals import runtime as process
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
+from dashboards.board import Row, dashboard
+from dashboards.choices import INSTANCES, NODES, of
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    NODES,
-    Column,
-    Query,
-    Row,
-    dashboard,
-    good_above,
-    neutral,
-    node_variable,
-    of,
-    signal,
-    signal_stat,
-    stat,
-    table,
-    timeseries,
-)
+from dashboards.panels import Column, Query, table, timeseries
+from dashboards.panels.tables import highest
+from dashboards.signals import never, signal
 
-_NO_NODE = "No node_exporter is scraped"
+_NO_NODE = "Not known: no node_exporter is scraped"
 
 
 def runtime(thresholds: Thresholds) -> core.Dashboard:
@@ -39,48 +26,10 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
         "For people who suspect the process or the machine: memory, CPU, event loop, "
         "connections, restarts, disks, clocks.",
         rows=(
-            _is_it_well(thresholds),
+            Row("", (_releases(),), height=6),
             _process(thresholds),
-            Row("What runs where", (_releases(),), height=6),
             _machines(thresholds),
-            _inodes_and_clocks(thresholds),
-        ),
-        variables=(node_variable(),),
-    )
-
-
-def _is_it_well(thresholds: Thresholds) -> Row:
-    return Row(
-        "Does it work well?",
-        height=5,
-        panels=(
-            stat(
-                "Instances up",
-                "Of the orchestrator, as Prometheus reaches them. Good is all of them.",
-                Unit.COUNT,
-                Query(f"sum({of(UP, among=INSTANCES)})", "up"),
-                good_above(1),
-                empty="No instance is known to Prometheus",
-                links=(Dashboard.MONITORING,),
-            ),
-            stat(
-                "Youngest instance",
-                "How long ago an instance last started. Good is the time since the last release.",
-                Unit.SECONDS,
-                Query(f"min({of(process.UPTIME, among=INSTANCES)})", "youngest"),
-                neutral(),
-            ),
-            signal_stat("Largest worker", process.memory(thresholds), among=INSTANCES),
-            signal_stat("Busiest worker", process.cpu(thresholds), among=INSTANCES),
-            signal_stat("Slowest event loop", process.lag(thresholds), among=INSTANCES),
-            signal_stat(
-                "Fullest database pool",
-                operations.pool(thresholds),
-                among=INSTANCES,
-                links=(Dashboard.SERVICES,),
-            ),
-            signal_stat("Least disk left", node.disk_left(thresholds), _NO_NODE, NODES),
-            signal_stat("Least memory available", node.memory_left(thresholds), _NO_NODE, NODES),
+            _rarely(thresholds),
         ),
     )
 
@@ -99,25 +48,12 @@ def _process(thresholds: Thresholds) -> Row:
                 catalogue.HTTP_SERVER_ACTIVE_REQUESTS,
                 links=(Dashboard.SERVICES,),
             ),
-            signal(
-                operations.pool(thresholds),
-                "instance",
-                among=INSTANCES,
-                links=(Dashboard.SERVICES,),
-            ),
-            signal(process.restarts(thresholds), "instance", among=INSTANCES),
-            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
             _gauge(
                 "Open file descriptors",
                 "Of all workers of an instance. Good is flat; growth day by day is a leak.",
                 catalogue.PROCESS_OPEN_FDS,
             ),
-            _gauge(
-                "Readers of the metrics stream",
-                "Clients that read the JSON metrics' stream now. Good is no more than the people "
-                "and programs that you know.",
-                catalogue.METRICS_STREAM_READERS,
-            ),
+            signal(process.restarts(thresholds), "instance", among=INSTANCES),
         ),
         columns=3,
     )
@@ -143,7 +79,7 @@ def _releases() -> Panel:
             Query(beside_release(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
             Unit.COUNT,
         ),
-        sort_by="runs for",
+        sort=highest("runs for"),
     )
 
 
@@ -156,33 +92,32 @@ def _machines(thresholds: Thresholds) -> Row:
             signal(
                 node.disk_left(thresholds), "instance", "mountpoint", empty=_NO_NODE, among=NODES
             ),
-            signal(
-                node.disk_filling(thresholds),
-                "instance",
-                "mountpoint",
-                empty="No disk is filling",
-                among=NODES,
-                links=(Dashboard.TRENDS,),
-            ),
         ),
     )
 
 
-def _inodes_and_clocks(thresholds: Thresholds) -> Row:
+def _rarely(thresholds: Thresholds) -> Row:
+    watched = {
+        "Memory grows": (process.memory_growth(thresholds), INSTANCES),
+        "Disk fills": (node.disk_filling(thresholds), NODES),
+        "Inodes used up": (node.inodes_left(thresholds), NODES),
+        "Clocks differ": (node.clock_difference(thresholds), NODES),
+    }
     return Row(
-        "Machines: inodes and clocks",
+        "What should never happen",
         (
-            signal(
-                node.inodes_left(thresholds),
-                "instance",
-                "mountpoint",
-                empty="No disk has a limit of inodes",
-                among=NODES,
+            never(
+                "Leaks, full disks, wrong clocks",
+                watched,
             ),
-            signal(node.clock_offset(), "instance", empty=_NO_NODE, among=NODES),
-            signal(node.clock_difference(thresholds), "instance", empty=_NO_NODE, among=NODES),
+            _gauge(
+                "Readers of the metrics stream",
+                "Clients that read the JSON metrics' stream now. Good is no more than the people "
+                "and programs that you know.",
+                catalogue.METRICS_STREAM_READERS,
+            ),
         ),
-        closed=True,
+        widths=(16, 8),
     )
 
 

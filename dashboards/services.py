@@ -1,40 +1,31 @@
-"""Services: each operation's rate, errors and duration, and what it waits for."""
+"""Services: each route and operation, its rate, errors and duration, and what it waits for."""
 
 from grafanalib import core
 
 from alerts.model import Dashboard, Record, Unit
+from alerts.promql import ratio
 from alerts.signals import durations, http, operations, release, sms
 from app.core import catalogue
 from app.core.catalogue import BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
-from asgi_observability.catalogue import Outcome
-from asgi_observability.metric import Metric
+from dashboards.board import Row, dashboard
+from dashboards.choices import INSTANCES, of
+from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    INSTANCES,
-    Colour,
+from dashboards.panels import (
     Column,
     Query,
-    Row,
-    dashboard,
     heatmap,
-    neutral,
-    of,
-    signal,
-    signal_stat,
     stacked,
-    stat,
     state_timeline,
-    steps,
     table,
     timeseries,
 )
+from dashboards.panels.graphs import dashed
+from dashboards.panels.states import or_unknown
+from dashboards.panels.tables import highest
+from dashboards.signals import alerts_in_words, signal
 
-BREAKER_STATES = {
-    "0": ("closed", Colour.GOOD),
-    "1": ("half open", Colour.WARNING),
-    "2": ("open", Colour.BAD),
-}
 _DATABASE = f'component="{Component.DATABASE}"'
 _WINDOW = "$__rate_interval"
 
@@ -47,109 +38,51 @@ def services(thresholds: Thresholds) -> core.Dashboard:
         "For people who look for the part that is slow or fails: requests, releases, the steps of "
         "an SMS, calls to upstreams, the database.",
         rows=(
-            _is_it_well(thresholds),
             _requests(thresholds),
             _releases(thresholds),
-            _steps(),
+            _steps(thresholds),
             _calls(thresholds),
             _database(thresholds),
-            Row("Slowest operations", (_slowest(),), height=9),
             _spread(thresholds),
         ),
     )
 
 
-def breakers_timeline(links: tuple[Dashboard, ...] = ()) -> Panel:
-    """The state that each upstream's breakers are in; the worst, where workers differ."""
-
-    def in_state(state: BreakerState) -> str:
-        matchers = f'state="{state}"'
-        return f"(max by (component) ({of(catalogue.CIRCUIT_BREAKER_STATE, matchers)}) > bool 0)"
-
-    return state_timeline(
-        "Breakers",
-        "Open: calls are refused without being tried; half open: one is tried, after 60 s. Good is "
-        "closed.",
-        Query(
-            f"clamp_max({in_state(BreakerState.OPEN)} * 2 + {in_state(BreakerState.HALF_OPEN)}, 2)",
-            "{{component}}",
-        ),
-        states=BREAKER_STATES,
-        links=links,
-    )
-
-
-def _is_it_well(thresholds: Thresholds) -> Row:
-    return Row(
-        "Does it work well?",
-        height=5,
-        panels=(
-            stat(
-                "Requests a second",
-                "Without probes and scrapes. Usual follows the hour of the week: see the trends.",
-                Unit.PER_SECOND,
-                Query(f"sum({of(http.SERVED_RATE)})", "requests"),
-                neutral(),
-                links=(Dashboard.TRENDS,),
-            ),
-            signal_stat("Answered 5xx", release.failing(thresholds), "No requests"),
-            signal_stat("Slow requests", http.slow(thresholds), "No requests"),
-            signal_stat("Workflows failed", sms.failing(thresholds), "No SMS"),
-            signal_stat("Capacity in use", sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
-            stat(
-                "Calls failing, worst component",
-                "Share of calls or statements that failed over 5 minutes. Good is 0; it is "
-                "orange from the limit of the alert for upstreams.",
-                Unit.RATIO,
-                Query(f"max({of(operations.COMPONENT_ERROR_RATIO_5M)})", "worst component"),
-                steps(Colour.GOOD, (thresholds.upstream_error_ratio, Colour.WARNING)),
-                empty="No calls",
-            ),
-            signal_stat("Breakers not closed", operations.breakers_not_closed()),
-            signal_stat(
-                "Fullest database pool",
-                operations.pool(thresholds),
-                among=INSTANCES,
-                links=(Dashboard.RUNTIME,),
-            ),
-        ),
-    )
-
-
 def _requests(thresholds: Thresholds) -> Row:
-    promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
     return Row(
-        "Requests",
+        "",
         (
-            stacked(
-                "Requests a second by route",
-                "Without probes and scrapes. Good follows the hour. If a route disappears, it "
-                "has lost its callers.",
-                Unit.PER_SECOND,
-                Query(_by("http_route", http.RATE, http.SERVED, "sum"), "{{http_route}}"),
-                empty="No requests",
-            ),
-            timeseries(
-                "5xx by route",
-                "Share of a route's requests answered 5xx, over 5 minutes. Good is 0.",
-                Unit.RATIO,
-                Query(_by("http_route", http.ROUTE_ERROR_RATIO, http.SERVED), "{{http_route}}"),
-                empty="No requests",
-                links=(Dashboard.LOGS,),
-            ),
-            timeseries(
-                "Slowest 1% of requests by route",
-                "99th percentile over 5 minutes. A request that delivers an SMS takes as long as "
-                f"its workflow; good is below {promised} for it, and much less for others.",
-                Unit.SECONDS,
-                Query(_by("http_route", durations.REQUEST_P99), "{{http_route}}"),
-                empty="No requests",
-            ),
-            signal(http.route_failing(thresholds), "http_route", empty="No requests"),
-            signal(http.intake_refused(thresholds), "job", empty="No SMS was brought"),
-            signal(http.slow(thresholds), "job", empty="No requests"),
+            _routes(),
+            signal(http.route_failing(thresholds), "http_route"),
+            signal(http.intake_refused(thresholds), "job"),
+            signal(http.slow(thresholds), "job"),
         ),
-        columns=3,
+        widths=(24, 8, 8, 8),
+    )
+
+
+def _routes() -> Panel:
+    """Rate, errors and duration of each route, in one table."""
+    refused = f'{http.STATUS}=~"4..",{http.SERVED}'
+    share_refused = ratio(
+        _by(http.ROUTE, http.BY_STATUS, refused, "sum"),
+        _by(http.ROUTE, http.RATE, http.SERVED, "sum"),
+    )
+    return table(
+        "Routes: rate, errors, duration",
+        "Over 5 minutes, without probes. Good is no 5xx; 4xx are what clients did wrong, or a "
+        "token that was changed. Usual is a p99 below the time that is promised.",
+        {http.ROUTE: "route"},
+        Column(Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"), Unit.PER_SECOND),
+        Column(
+            Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
+            Unit.RATIO,
+            steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+        ),
+        Column(Query(share_refused, "4xx"), Unit.RATIO),
+        Column(Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"), Unit.SECONDS),
+        sort=highest("5xx"),
+        links=(Dashboard.LOGS,),
     )
 
 
@@ -157,23 +90,20 @@ def _releases(thresholds: Thresholds) -> Row:
     return Row(
         "Releases",
         (
-            signal(release.failing(thresholds), "version", empty="No requests"),
-            signal(release.slow(thresholds), "version", empty="No requests"),
+            signal(release.failing(thresholds), "version"),
+            signal(release.slow(thresholds), "version"),
             signal(
-                release.worse(thresholds),
-                "version",
-                empty="No requests, or less than two hours are known",
+                release.worse(thresholds), "version", empty="Known after two hours with requests"
             ),
         ),
     )
 
 
-def _steps() -> Row:
+def _steps(thresholds: Thresholds) -> Row:
     duration = catalogue.WORKFLOW_STEP_DURATION
     done = f'status!="{StepStatus.SKIPPED}"'
-    failed = f'status="{StepStatus.FAILED}"'
     processed = f"sum({_rate(catalogue.SMS_PROCESSING_DURATION.count)}) > 0"
-    seconds, count = _rate(duration.sum, done), _rate(duration.count, done)
+    seconds = _rate(duration.sum, done)
     return Row(
         "Steps of an SMS",
         (
@@ -183,89 +113,101 @@ def _steps() -> Row:
                 "the AI's answer. Look at a step that grows.",
                 Unit.SECONDS,
                 Query(f"sum by (step) ({seconds}) / on () group_left () ({processed})", "{{step}}"),
-                empty="No SMS",
             ),
-            timeseries(
-                "Mean time of a step",
-                "Steps that completed, retries included. Good is flat; a step that waits for "
-                "retries takes 1 to 7 s more.",
-                Unit.SECONDS,
-                Query(f"sum by (step) ({seconds}) / (sum by (step) ({count}) > 0)", "{{step}}"),
-                empty="No SMS",
-            ),
-            timeseries(
-                "Steps that failed, a minute",
-                "After all their retries; most of them end the workflow. Good is 0.",
-                Unit.COUNT,
-                Query(f"60 * sum by (step) ({_rate(duration.count, failed)})", "{{step}}"),
-                empty="No step failed",
-                links=(Dashboard.LOGS,),
-            ),
+            signal(sms.failing(thresholds), "cause"),
+            signal(sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
         ),
     )
 
 
 def _calls(thresholds: Thresholds) -> Row:
-    upstreams = f'component!="{Component.DATABASE}"'
     return Row(
-        "Calls to upstreams",
+        "Calls to upstreams and the database",
         (
-            stacked(
-                "Calls a second by component",
-                "Each try counts, also those that an open breaker refused. Usual is a few calls "
-                "for each SMS.",
-                Unit.PER_SECOND,
-                Query(
-                    _by("component", operations.COMPONENT_RATE_5M, upstreams, "sum"),
-                    "{{component}}",
-                ),
-                empty="No calls",
-            ),
-            signal(operations.failing(thresholds), "component", empty="No calls"),
+            _operations(),
+            _breakers(),
+            _failing(thresholds),
             timeseries(
-                "Why calls fail, failures a minute",
-                "By component and type of error; circuit_open calls were refused by an open "
-                "breaker. Good is 0.",
+                "Why calls fail, a minute",
+                "By component and type of error; circuit_open: refused by an open breaker. Good "
+                "is 0.",
                 Unit.COUNT,
                 Query(
-                    "60 * "
-                    + _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum")
-                    + " > 0",
+                    f"60 * {_by('component, error_type', operations.ERRORS_BY_TYPE, '', 'sum')}",
                     "{{component}} {{error_type}}",
                 ),
-                empty="No calls failed",
                 links=(Dashboard.LOGS,),
             ),
             timeseries(
-                "Slowest 1% of calls by component",
-                "99th percentile of successful calls, for the slowest operation of each "
-                "component. Good is well below the 30 s after which a call is given up.",
+                "p99 of calls by component",
+                "Successful calls, the slowest operation of each component. Good is well below "
+                "the 30 s after which a call is given up.",
                 Unit.SECONDS,
-                Query(_by("component", durations.P99, upstreams), "{{component}}"),
-                empty="No calls",
-                links=(Dashboard.AI,),
-            ),
-            timeseries(
-                "Retries a minute",
-                "Calls made again after a failure, 1, 2 and 4 s later. Good is 0: each retry "
-                "delays an SMS.",
-                Unit.COUNT,
                 Query(
-                    f"60 * sum by (component) ({_rate(catalogue.OPERATION_RETRIES.name)})",
+                    _by("component", durations.P99, f'component!="{Component.DATABASE}"'),
                     "{{component}}",
                 ),
-                empty="No call was made again",
-            ),
-            breakers_timeline(),
-            signal(operations.failing_for_minutes(thresholds), "component", empty="No calls"),
-            signal(operations.slow(thresholds), "component", empty="No calls"),
-            signal(
-                operations.breakers_flapping(),
-                "component",
-                empty="No breaker has changed",
+                links=(Dashboard.AI,),
             ),
         ),
-        columns=3,
+        widths=(16, 8, 8, 8, 8),
+    )
+
+
+def _operations() -> Panel:
+    by = "component, operation"
+    retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)})"
+    return table(
+        "Operations: rate, errors, duration",
+        "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
+        "and a p99 near the median.",
+        {"component": "component", "operation": "operation"},
+        Column(Query(_by(by, operations.RATE, "", "sum"), "calls"), Unit.PER_SECOND),
+        Column(
+            Query(_by(by, operations.ERROR_RATIO), "failed"),
+            Unit.RATIO,
+            steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+        ),
+        Column(Query(retried, "retries a minute"), Unit.COUNT),
+        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS),
+        sort=highest("failed"),
+    )
+
+
+def _breakers() -> Panel:
+    """The state that each upstream's breakers are in; the worst, where workers differ."""
+
+    state = f'state="{BreakerState.OPEN}"'
+    open_ = f"max by (component) ({of(catalogue.CIRCUIT_BREAKER_STATE, state)})"
+    not_closed = f"max by (component) ({of(operations.BREAKERS_NOT_CLOSED)})"
+    worst = f"2 * ({open_} > bool 0) + ({not_closed} > bool 0)"
+    return state_timeline(
+        "Breakers",
+        "Open: calls are refused without being tried; half open: one is tried, after 60 s. Good is "
+        "closed.",
+        Query(or_unknown(f"clamp_max({worst}, 2)"), "{{component}}"),
+        states={
+            "0": ("closed", Colour.GOOD),
+            "1": ("half open", Colour.WARNING),
+            "2": ("open", Colour.BAD),
+        },
+        empty="Not known",
+    )
+
+
+def _failing(thresholds: Thresholds) -> Panel:
+    """The share that fails, over a minute and over five: some alerts ask for the one, some both."""
+    fast, slow = operations.failing(thresholds), operations.failing_for_minutes(thresholds)
+    return timeseries(
+        "Failing calls by component",
+        "Share of calls and statements that failed or were refused by an open breaker, over a "
+        "minute, and dashed over 5 minutes. Good is 0.\n\n"
+        f"{alerts_in_words(fast)}\n{alerts_in_words(slow)}",
+        Unit.RATIO,
+        Query(of(fast.source), "{{component}}"),
+        dashed(Query(of(slow.source), "{{component}}, 5 min")),
+        signals=(fast, slow),
     )
 
 
@@ -273,79 +215,26 @@ def _database(thresholds: Thresholds) -> Row:
     return Row(
         "Database",
         (
-            stacked(
-                "Statements a second",
-                "By kind. Usual is about twenty for each SMS. More statements without more SMS "
-                "come from a change in the code.",
-                Unit.PER_SECOND,
-                Query(_by("operation", operations.RATE, _DATABASE, "sum"), "{{operation}}"),
-                empty="No statements",
-            ),
-            timeseries(
-                "Slowest 1% of statements",
-                "99th percentile by kind. Good is below "
-                f"{Unit.SECONDS.text(thresholds.database_slow_seconds)}.",
-                Unit.SECONDS,
-                Query(_by("operation", durations.P99, _DATABASE), "{{operation}}"),
-                empty="No statements",
-            ),
+            signal(operations.slow(thresholds), "component"),
             signal(operations.pool(thresholds), "instance", among=INSTANCES),
         ),
-    )
-
-
-def _slowest() -> Panel:
-    by = "component, operation"
-    return table(
-        "Operations, the slowest first",
-        "Over 5 minutes; durations are those of successful calls. Good is no errors, and a p99 "
-        "near the p50.",
-        {"component": "component", "operation": "operation"},
-        Column(Query(_by(by, operations.RATE, "", "sum"), "a second"), Unit.PER_SECOND),
-        Column(Query(_by(by, operations.ERROR_RATIO), "failed"), Unit.RATIO),
-        Column(Query(_by(by, durations.P50), "p50"), Unit.SECONDS),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS),
-        sort_by="p99",
-        empty="No calls",
-        links=(Dashboard.AI,),
     )
 
 
 def _spread(thresholds: Thresholds) -> Row:
     promised = Unit.SECONDS.text(thresholds.sms_latency_seconds)
 
-    def spread(
-        title: str, description: str, metric: Metric, matchers: str, exemplars: bool = False
-    ) -> Panel:
-        expr = f"sum by (le) ({_rate(metric.bucket, matchers)})"
-        query = Query(expr, "{{le}}", exemplars=exemplars)
-        return heatmap(title, description, Unit.SECONDS, query, empty="None in this time")
-
-    answered = f'component="{Component.AI_PROVIDER}",outcome="{Outcome.SUCCESS}"'
+    took = f"sum by (le) ({_rate(catalogue.SMS_PROCESSING_DURATION.bucket)})"
     return Row(
         "How durations are spread",
         (
-            spread(
+            heatmap(
                 "Durations of SMS",
-                "How many SMS a second took how long; each point is one SMS. Good is one dark "
-                f"band below {promised}. In a second band, SMS are slow for a reason of their own.",
-                catalogue.SMS_PROCESSING_DURATION,
-                "",
-                exemplars=True,
-            ),
-            spread(
-                "Durations of requests",
-                "How many requests a second took how long, without probes. Good is dark below "
-                f"{promised} and empty above.",
-                catalogue.HTTP_SERVER_REQUEST_DURATION,
-                http.SERVED,
-            ),
-            spread(
-                "Durations of the AI's answers",
-                "How many answers a second took how long. Good is one dark band; if it moves up, "
-                "the provider became slower.",
-                catalogue.OPERATION_DURATION,
-                answered,
+                "How many SMS a second took how long; each point is one SMS, and opens its log "
+                f"lines. Good is one dark band below {promised}. In a second band, SMS are slow "
+                "for a reason of their own.",
+                Unit.SECONDS,
+                Query(took, "{{le}}", exemplars=True),
             ),
         ),
         closed=True,

@@ -2,40 +2,32 @@
 
 from grafanalib import core
 
-from alerts.model import Dashboard, Record, Signal, Unit
+from alerts.model import Dashboard, Record, Unit
 from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
+from dashboards.board import Row, dashboard, tiles
+from dashboards.choices import NODES, of
+from dashboards.colours import Colour, neutral, signal_steps
 from dashboards.grafana import Panel
-from dashboards.house_style import (
-    NODES,
-    TARGETS,
-    Colour,
+from dashboards.panels import (
     Query,
-    Row,
-    alerts_in_words,
     band,
     bar_gauge,
-    dashboard,
-    figure,
-    neutral,
-    node_variable,
-    of,
     over,
     rows_heatmap,
-    signal,
-    signal_steps,
+    stat,
     state_timeline,
-    steps,
     timeseries,
 )
+from dashboards.panels.states import or_unknown
+from dashboards.signals import signal
 
 _HOUR, _DAY = 3600, 86400
 _YEAR = 365 * _DAY
 _SMS = 'flow="sms"'
 _HOURLY_SMS = of(throughput.RATE_1H, _SMS)
 _FIVE_WEEKS = "35d"
-_NO_HISTORY = "Not enough history"
-_NOTHING_GROWS = "No growth is known"
+_NOTHING_GROWS = "Not known: nothing grows, or two weeks are missing"
 _FORECAST_NEEDS = "Known after two weeks."
 
 
@@ -54,81 +46,65 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
             _weeks(),
             _growth(),
             _limits(thresholds),
-            _forecasts(thresholds),
         ),
-        variables=(node_variable(),),
         last="7d",
+        refresh="5m",
     )
 
 
 def _is_it_usual(thresholds: Thresholds) -> Row:
     missing = arrivals.silence(thresholds)
     limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
-
-    def beside_usual(title: str, name: str, worst: str, text: str) -> Panel:
-        ratios = of(seasonality.TO_BASELINE, f'signal="{name}"')
-        return figure(
-            title,
-            f"{text} The last hour, as a share of what is usual at this hour of the week. Usual "
-            "is around 100%.",
-            Unit.RATIO,
-            Query(f"{worst}({ratios})", "of usual"),
-            neutral(),
-            empty=_NO_HISTORY,
+    latency = of(seasonality.TO_BASELINE, 'signal="latency"')
+    return tiles(
+        "",
+        stat(
+            "SMS vs usual",
+            missing.meaning,
+            missing.unit,
+            Query(f"min({of(missing.source)})", "of usual"),
+            signal_steps(missing),
+            empty="Known after a day",
             links=(Dashboard.ALERTS,),
-        )
-
-    return Row(
-        "Is this hour as usual, and when is a limit reached?",
-        height=5,
-        panels=(
-            figure(
-                missing.title,
-                missing.meaning,
-                missing.unit,
-                Query(f"min({of(missing.source)})", "of usual"),
-                signal_steps(missing),
-                empty="Nothing is usual yet",
-                links=(Dashboard.ALERTS,),
-            ),
-            beside_usual(
-                "Approvals, compared with usual",
-                "approval_ratio",
-                "min",
-                "Managers' decisions that change nothing.",
-            ),
-            beside_usual(
-                "Processing time, compared with usual",
-                "latency",
-                "max",
-                "Time within which nine SMS in ten are processed.",
-            ),
-            figure(
-                "Growth of SMS in a week",
-                "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
-                Unit.RATIO,
-                Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
-                neutral(),
-                empty="Known after a week",
-                links=(Dashboard.BUSINESS,),
-            ),
-            figure(
-                "Next limit reached in",
-                f"{limits.meaning} {_FORECAST_NEEDS}",
-                limits.unit,
-                Query(f"min({of(limits.source)})", "time left"),
-                signal_steps(limits),
-                empty="None known",
-            ),
-            figure(
-                "Next disk full in",
-                disks.meaning,
-                disks.unit,
-                Query(f"min({of(disks.source, among=NODES)})", "time left"),
-                signal_steps(disks),
-                empty="None known",
-                links=(Dashboard.RUNTIME,),
-            ),
+            decimals=0,
+        ),
+        stat(
+            "Latency vs usual",
+            "Time within which nine SMS in ten of the last hour were processed, as a share of what "
+            "is usual at this hour of the week. Usual is around 100%.",
+            Unit.RATIO,
+            Query(f"max({latency})", "of usual"),
+            neutral(),
+            empty="Known after a week",
+            links=(Dashboard.SERVICES,),
+            decimals=0,
+        ),
+        stat(
+            "Growth in a week",
+            "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
+            Unit.RATIO,
+            Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
+            neutral(),
+            empty="Known after a week",
+            links=(Dashboard.BUSINESS,),
+            decimals=1,
+        ),
+        stat(
+            "Next limit in",
+            f"{limits.meaning} {_FORECAST_NEEDS}",
+            limits.unit,
+            Query(f"min({of(limits.source)})", "time left"),
+            signal_steps(limits),
+            empty=_NOTHING_GROWS,
+        ),
+        stat(
+            "Disk full in",
+            disks.meaning,
+            disks.unit,
+            Query(f"min({of(disks.source, among=NODES)})", "time left"),
+            signal_steps(disks),
+            empty=_NOTHING_GROWS,
+            links=(Dashboard.RUNTIME,),
         ),
     )
 
@@ -150,7 +126,6 @@ def _bands() -> Row:
             baseline=query(seasonality.BASELINE, "usual"),
             lower=query(seasonality.LOWER, "usual at least"),
             upper=query(seasonality.UPPER, "usual at most"),
-            empty="Nothing in the last hours",
         )
 
     return Row(
@@ -181,32 +156,9 @@ def _bands() -> Row:
 
 
 def _beside_usual(thresholds: Thresholds) -> Row:
-    def ratio_of(title: str, text: str, name: str) -> Panel:
-        return timeseries(
-            title,
-            f"{text} The hour before, as a share of what is usual at this hour of the week. Usual "
-            "is around 100%.",
-            Unit.RATIO,
-            Query(of(seasonality.TO_BASELINE, f'signal="{name}"'), "{{job}}"),
-            empty=_NO_HISTORY,
-        )
-
     return Row(
         "How far is it from usual, and is that known?",
-        (
-            signal(arrivals.fewer(thresholds), "job", empty=_NO_HISTORY),
-            ratio_of(
-                "Approval rate, compared with the same hour of past weeks",
-                "Managers' decisions that approve the AI's answer unchanged.",
-                "approval_ratio",
-            ),
-            ratio_of(
-                "Processing time, compared with the same hour of past weeks",
-                "Time within which nine SMS in ten are processed.",
-                "latency",
-            ),
-            _history(),
-        ),
+        (signal(arrivals.fewer(thresholds), "job", empty="Known after a day"), _history()),
     )
 
 
@@ -220,9 +172,9 @@ def _history() -> Panel:
         "Is enough history known?",
         f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
         "fewer, an unusual week moves the band.",
-        Query(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})", "{{signal}}"),
+        Query(or_unknown(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})"), "{{signal}}"),
         states=known,
-        empty=_NO_HISTORY,
+        empty="Known after a week",
     )
 
 
@@ -245,7 +197,6 @@ def _weeks() -> Row:
                 Unit.COUNT,
                 sms_an_hour("", "chosen range"),
                 *before,
-                empty="Nothing is recorded yet",
                 links=(Dashboard.BUSINESS,),
             ),
             rows_heatmap(
@@ -257,7 +208,6 @@ def _weeks() -> Row:
                 *days,
                 sms_an_hour("", "last 24 h", "1h"),
                 last="24h",
-                empty="Nothing is recorded yet",
             ),
         ),
         height=10,
@@ -276,7 +226,6 @@ def _growth() -> Row:
                     "with less at weekends; AI calls growing faster than SMS are retries.",
                     Unit.COUNT,
                     Query(f"{_DAY} * sum by (flow) ({of(throughput.RATE_1D)})", "{{flow}}"),
-                    empty="Nothing is recorded yet",
                     links=(Dashboard.SERVICES,),
                 ),
             ),
@@ -296,48 +245,23 @@ def _growth() -> Row:
 
 
 def _limits(thresholds: Thresholds) -> Row:
-    watched = growth.time_left(thresholds)
     watched_from = Unit.RATIO.text(thresholds.capacity_minimum_usage)
     disks = growth.disk_time_left(thresholds)
-    colours = steps(
-        Colour.GOOD, (thresholds.capacity_minimum_usage, Colour.WARNING), (1, Colour.BAD)
-    )
     limits = "concurrent_sms: SMS processed at the same time; ai_calls: the provider's quota."
     return Row(
         "How long will the limits last?",
-        columns=4,
-        panels=(
-            bar_gauge(
-                "Highest use of each limit",
-                f"Daily peaks, mean of a week. {limits} Good is below {watched_from}; above it, "
-                "growth can cause an alert.",
-                Unit.RATIO,
-                Query(f"max by (limit) ({of(growth.LEVEL)})", "{{limit}}"),
-                colours,
-                empty="Nothing is recorded yet",
-                limits=(0, 1),
-            ),
+        (
             over(
                 _FIVE_WEEKS,
                 timeseries(
-                    "Daily peaks of each limit",
+                    "Daily peak use",
                     f"The highest use of the 24 hours before. {limits} Good is far below 100%, and "
-                    "no rise from week to week.",
+                    f"no rise from week to week; above {watched_from} growth can cause an alert.",
                     Unit.RATIO,
                     Query(f"max by (limit) ({of(growth.PEAK)})", "{{limit}}"),
-                    empty="Nothing is recorded yet",
                 ),
             ),
-            bar_gauge(
-                "Time left of each limit",
-                f"{watched.meaning} {_FORECAST_NEEDS}",
-                watched.unit,
-                Query(f"min by (limit) ({of(watched.source)})", "{{limit}}"),
-                signal_steps(watched),
-                empty=_NOTHING_GROWS,
-                links=(Dashboard.ALERTS,),
-                limits=(0, _YEAR),
-            ),
+            signal(growth.quota(thresholds), "job"),
             bar_gauge(
                 "Time left of each disk",
                 disks.meaning,
@@ -352,51 +276,4 @@ def _limits(thresholds: Thresholds) -> Row:
                 limits=(0, _YEAR),
             ),
         ),
-    )
-
-
-def _forecasts(thresholds: Thresholds) -> Row:
-    def forecast(title: str, watched: Signal, by: str, legend: str, among: str = TARGETS) -> Panel:
-        return timeseries(
-            title,
-            f"{watched.meaning} More than one year is drawn as one "
-            f"year.\n\n{alerts_in_words(watched)}",
-            watched.unit,
-            Query(f"clamp_max(min by ({by}) ({of(watched.source, among=among)}), {_YEAR})", legend),
-            signals=(watched,),
-            empty=_NOTHING_GROWS,
-        )
-
-    return Row(
-        "How use and forecasts moved",
-        (
-            timeseries(
-                "Use of each limit",
-                "The use of each minute. Good is peaks far below 100%.",
-                Unit.RATIO,
-                Query(f"max by (limit) ({of(growth.USAGE)})", "{{limit}}"),
-                empty="Nothing is recorded yet",
-            ),
-            forecast("Forecast of limits", growth.time_left(thresholds), "limit", "{{limit}}"),
-            timeseries(
-                "Space left on each disk",
-                "Share of the disk, mean of an hour. Good is a line that does not fall from week "
-                "to week.",
-                Unit.RATIO,
-                Query(
-                    f"min by (instance, mountpoint) ({of(growth.DISK_MEAN, among=NODES)})",
-                    "{{instance}} {{mountpoint}}",
-                ),
-                empty="No machine is watched",
-                links=(Dashboard.RUNTIME,),
-            ),
-            forecast(
-                "Forecast of disks",
-                growth.disk_time_left(thresholds),
-                "instance, mountpoint",
-                "{{instance}} {{mountpoint}}",
-                among=NODES,
-            ),
-        ),
-        closed=True,
     )

@@ -421,7 +421,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
 def detection(thresholds: Thresholds) -> Signal:
     """The share of messages with a payment plan, beside its own past."""
     return Signal(
-        title="Payment plans found, compared with the past week",
+        title="Payment plans vs the past week",
         meaning="Share of messages with a plan over 6 hours, compared with the mean of the week "
         "before. Good is around 100%. Not known during the first day.",
         unit=Unit.RATIO,
@@ -454,7 +454,7 @@ def detection(thresholds: Thresholds) -> Signal:
 def drift(thresholds: Thresholds) -> Signal:
     """How far the AI's confidence is from its own past, whichever way."""
     return Signal(
-        title="Confidence, difference from the past week",
+        title="Confidence vs the past week",
         meaning="Difference between the AI's mean confidence of an hour and that of the week "
         "before. Good is below 3 points. Not known during the first day.",
         unit=Unit.RATIO,

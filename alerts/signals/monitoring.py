@@ -173,6 +173,8 @@ CONFIGURATIONS = Record(
     f"- on (job) round(sum by (job) (1 / {_MEMBERS}))",
 )
 
+WATCHDOG = "Watchdog"
+
 
 def watchdog() -> Signal:
     """The path from rule to notification."""
@@ -183,7 +185,7 @@ def watchdog() -> Signal:
         source="vector(1)",
         thresholds=(
             Threshold(
-                alert="Watchdog",
+                alert=WATCHDOG,
                 comparison=Comparison.ABOVE,
                 value=0,
                 severity=Severity.INFO,
@@ -482,7 +484,7 @@ def ingesting(thresholds: Thresholds) -> Signal:
 def head_series(thresholds: Thresholds) -> Signal:
     """How many more series Prometheus holds than a day ago."""
     return Signal(
-        title="Series in memory compared with yesterday",
+        title="Series in memory vs yesterday",
         meaning="Series in memory now, divided by those of a day ago. Good is 1.",
         unit=Unit.COUNT,
         source=HEAD_GROWTH,

@@ -303,7 +303,7 @@ def scrape_size(thresholds: Thresholds) -> Signal:
 def cardinality(thresholds: Thresholds) -> Signal:
     """How much more a target gives than a day ago."""
     return Signal(
-        title="Samples per scrape compared with yesterday",
+        title="Samples per scrape vs yesterday",
         meaning="Samples of a job's largest target, divided by those of a day ago. Good is 1.",
         unit=Unit.COUNT,
         source=GROWTH,

@@ -124,7 +124,7 @@ def failing(thresholds: Thresholds) -> Signal:
 def concurrency(thresholds: Thresholds) -> Signal:
     """How much of the promised concurrency is in use."""
     return Signal(
-        title="SMS at the same time, share of the capacity",
+        title="SMS in flight, share of capacity",
         meaning="SMS whose workflow runs now, as a share of the promised "
         f"{thresholds.concurrent_sms} for each instance. Good is below "
         f"{Unit.RATIO.text(thresholds.concurrent_sms_warning_ratio)}.",

@@ -1,14 +1,14 @@
 """Answers as a table, and what Grafana's transformations make of it."""
 
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.preview.answers import Answers, Series
+from dashboards.preview.answers import Answers
 from dashboards.preview.dashboard import Target, Transformation
+from dashboards.preview.fields import Cell
 
-Cell = float | str
 TIME = "Time"
 VALUE = "Value"
 
@@ -21,6 +21,8 @@ class Table:
     rows: tuple[Mapping[str, Cell], ...]
     refs: Mapping[str, str]
     """The query of each column of values."""
+    times: frozenset[str] = frozenset()
+    """The columns of times."""
 
 
 class UnknownTransformationError(Exception):
@@ -41,19 +43,27 @@ def table(
 
 
 def sorted_by(found: Table, wanted: Sequence[Mapping[str, Any]], key: str) -> Table:
-    """Sorted by the columns that ``wanted`` names under ``key``; the first counts most."""
+    """Sorted by the columns that ``wanted`` names under ``key``; the first counts most.
+
+    No value is less than all others.
+    """
     rows = list(found.rows)
     for each in reversed(wanted):
         column = str(each.get(key, ""))
-        present = [row for row in rows if not _is_missing(row.get(column))]
-        absent = [row for row in rows if _is_missing(row.get(column))]
-        numeric = all(isinstance(row[column], float) for row in present)
-        present.sort(
-            key=lambda row: row[column] if numeric else str(row[column]),
-            reverse=bool(each.get("desc")),
-        )
-        rows = present + absent
+        is_text = any(isinstance(row.get(column), str) for row in rows)
+        order = _as_text if is_text else _as_number
+        rows.sort(key=lambda row: order(row.get(column)), reverse=bool(each.get("desc")))
     return replace(found, rows=tuple(rows))
+
+
+def _as_number(cell: Cell) -> tuple[bool, float]:
+    return (True, cell) if isinstance(cell, float) and cell == cell else (False, 0.0)
+
+
+def _as_text(cell: Cell) -> list[tuple[bool, int, str]]:
+    """Without regard to capitals, and with the numbers in it by their size."""
+    parts = re.findall(r"\d+|\D+", str("" if cell is None else cell).lower())
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
@@ -63,18 +73,14 @@ def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
     labels = sorted({label for each in series for label in each.labels})
     return Table(
         (TIME, *labels, value),
-        tuple({**each.labels, TIME: _last_time(each), value: _last(each)} for each in series),
+        tuple(
+            {**each.labels, TIME: float(each.times[-1]) * 1000, value: float(each.values[-1])}
+            for each in series
+            if len(each.values)
+        ),
         {value: target.ref},
+        frozenset((TIME,)),
     )
-
-
-def _last(series: Series) -> float:
-    return float(series.values[-1]) if len(series.values) else math.nan
-
-
-def _last_time(series: Series) -> float:
-    """Milliseconds, as Grafana has times."""
-    return float(series.times[-1]) * 1000 if len(series.times) else math.nan
 
 
 def _merge(tables: list[Table], _options: Mapping[str, Any]) -> list[Table]:
@@ -117,7 +123,8 @@ def _with_rows(tables: Sequence[Table], rows: Sequence[Mapping[str, Cell]]) -> T
     values = {name for table in tables for name in table.refs}
     ordered = (*(n for n in columns if n not in values), *(n for n in columns if n in values))
     refs = {name: ref for table in tables for name, ref in table.refs.items()}
-    return Table(ordered, tuple(rows), refs)
+    times = frozenset(name for table in tables for name in table.times)
+    return Table(ordered, tuple(rows), refs, times)
 
 
 def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
@@ -138,6 +145,7 @@ def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
                 {names.get(k) or k: v for k, v in row.items() if k in kept} for row in table.rows
             ),
             {names.get(k) or k: ref for k, ref in table.refs.items()},
+            frozenset(names.get(name) or name for name in table.times),
         )
 
     return [organized(table) for table in tables]
@@ -150,10 +158,6 @@ def _sort(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
 def _limit(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
     count = int(options.get("limitField") or 10)
     return [replace(table, rows=table.rows[:count]) for table in tables]
-
-
-def _is_missing(cell: Cell | None) -> bool:
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 _TRANSFORMATIONS: Mapping[str, Callable[[list[Table], Mapping[str, Any]], list[Table]]] = {

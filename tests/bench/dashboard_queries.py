@@ -20,7 +20,7 @@ import httpx
 
 from alerts import paths
 from alerts.prometheus_config import evaluation_seconds
-from dashboards.queries import BUILT_IN, queries
+from dashboards.queries import BUILT_IN, of_all, queries
 from prometheus_tools import blocks
 from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.expansion import expanded
@@ -56,7 +56,7 @@ async def run() -> bool:
     )
     document = json.loads((paths.DASHBOARDS / "overview.json").read_text(encoding="utf-8"))
     built_in = {**BUILT_IN, "__range": f"{SHOWN.total_seconds():.0f}s"}
-    asked = [query.expr for query in queries(document, built_in)]
+    asked = [query.expr for query in queries(document, of_all(document), built_in)]
     written_out = [expanded(expr, rules, rules.records) for expr in asked]
     print(f"{len(asked)} queries over {SHOWN}, every {STEP_SECONDS} s", flush=True)
     print(

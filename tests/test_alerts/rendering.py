@@ -60,7 +60,7 @@ AI_FAILING: dict[str, Any] = {
         "runbook_url": "http://runbooks.example/AIProviderFailing",
         "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview",
         "logs_command": "python -m app.logs find --since 30m --event operation_failed",
-        "logs_query": '{service="orchestrator"} | json | event="operation_failed"',
+        "logs_query": '{service="orchestrator"} | event="operation_failed"',
     },
     "status": "firing",
     "startsAt": "2026-01-05T14:05:00Z",

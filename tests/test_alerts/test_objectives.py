@@ -87,10 +87,11 @@ def test_it_has_its_alerts_and_promtool_takes_them_and_their_tests(tmp_path: Pat
 
 
 def test_it_has_its_panels() -> None:
-    board = json.loads(dashboard_files(Thresholds())["slos_and_alerts.json"])
+    board = json.loads(dashboard_files(Thresholds(), Links())["slos_and_alerts.json"])
     titles = [panel["title"] for panel in panels(board)]
-    assert "quick_approvals: how fast its budget burns" in titles
-    assert "quick_approvals: burn rate over 1h" in titles
+    assert "Burn rate: quick_approvals" in titles
+    (every,) = (panel for panel in panels(board) if panel["title"] == "Every alert and its limit")
+    assert "quick_approvals: burn rate over 1h" in str(every["targets"])
 
 
 def test_only_its_runbook_has_to_be_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from prometheus_tools.api import PrometheusAPI
 END = 1_764_000_000
 """A full hour."""
 SPAN = Span(END - 3600, END)
-LIGHT = THEMES["light"]
+DARK = THEMES["dark"]
 
 Panel = dict[str, Any]
 
@@ -91,12 +91,12 @@ def asked(url: str, board: Dashboard, *, opened: bool = False) -> Page:
     with PrometheusAPI(url) as prometheus:
         answers, failed = Asking(prometheus, SPAN, 15).answers(board, widths)
     assert failed == []
-    return page.draw(board, places, answers, SPAN, LIGHT, url)
+    return page.draw(board, places, answers, SPAN, DARK, url)
 
 
 def drawn(board: Dashboard, answers: Sequence[Answers]) -> Page:
     """The dashboard, drawn with made-up answers."""
-    return page.draw(board, page.layout(board, opened=True), answers, SPAN, LIGHT, "nowhere")
+    return page.draw(board, page.layout(board, opened=True), answers, SPAN, DARK, "nowhere")
 
 
 def read(folder: Path, *panels: Panel, **more: Any) -> Dashboard:

@@ -37,7 +37,7 @@ COMMITS = 30 if LONG else 5
 @cache
 def files(thresholds: Thresholds) -> tuple[dict[str, str], dict[str, str]]:
     """What is generated for some thresholds: rule files and dashboards."""
-    return rule_files(thresholds, Links()), dashboard_files(thresholds)
+    return rule_files(thresholds, Links()), dashboard_files(thresholds, Links())
 
 
 class Checkout:

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
+from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards import lint
 from dashboards.boards import dashboard_files
@@ -24,7 +25,7 @@ Document = dict[str, Any]
 @cache
 def texts() -> dict[str, str]:
     """The set, as it is written."""
-    return dashboard_files(Thresholds())
+    return dashboard_files(Thresholds(), Links())
 
 
 def documents() -> dict[str, Document]:
@@ -34,6 +35,13 @@ def documents() -> dict[str, Document]:
 
 def found(changed: dict[str, Document]) -> list[str]:
     return lint.problems(changed, GROUPS, scrape_seconds())
+
+
+def found_in(change: Callable[[Document], None]) -> list[str]:
+    """What is found in the overview alone, after ``change``."""
+    board = documents()[OVERVIEW]
+    change(board)
+    return lint.problems({OVERVIEW: board}, (), scrape_seconds())
 
 
 def panel(document: Document, title: str = "") -> Document:
@@ -134,13 +142,81 @@ def _editable(board: Document) -> None:
 
 
 def _stale_variable(board: Document) -> None:
-    variable = next(v for v in board["templating"]["list"] if v["name"] == "job")
+    variable = _variable(board, "job")
     variable["refresh"] = 1
+
+
+def _variable(board: Document, name: str) -> Document:
+    found: Document = next(v for v in board["templating"]["list"] if v["name"] == name)
+    return found
+
+
+def _unread_variable(board: Document) -> None:
+    _variable(board, "job")["name"] = "team"
+
+
+def _empty_choice(board: Document) -> None:
+    del _variable(board, "environment")["allValue"]
+
+
+def _first_by_name(board: Document) -> None:
+    _variable(board, "datasource")["current"] = {}
+
+
+def _six_tiles(board: Document) -> None:
+    sixth = panel(board)
+    sixth["type"], sixth["gridPos"]["y"] = "stat", 0
+
+
+def _narrow(board: Document) -> None:
+    panel(board)["gridPos"]["w"] = 6
+
+
+def _long_title(board: Document) -> None:
+    panel(board, "Pages")["title"] = "Alerts that fire now and call somebody"
+
+
+def _green_for_unknown(board: Document) -> None:
+    del panel(board, "Pages")["fieldConfig"]["defaults"]["mappings"]
+
+
+def _states_by_threshold(board: Document) -> None:
+    lanes = next(each for each in panels(board) if each["type"] == "state-timeline")
+    lanes["fieldConfig"]["defaults"]["color"] = {"mode": "thresholds"}
+
+
+def _known_last(board: Document) -> None:
+    panel(board, "Pages")["options"]["reduceOptions"]["calcs"] = ["lastNotNull"]
+
+
+def _all_is_well(board: Document) -> None:
+    panel(board, "Pages")["fieldConfig"]["defaults"]["noValue"] = "No alert fires"
+
+
+def _twice(board: Document) -> None:
+    first, second = [each for each in panels(board) if each["type"] == "timeseries"][:2]
+    second["targets"] = first["targets"]
+
+
+def _to_itself(board: Document) -> None:
+    panel(board)["links"] = [{"title": "here", "url": f"/d/{board['uid']}"}]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (_unread_variable, "variable team: no panel reads it"),
+        (_empty_choice, "variable environment: All is an empty choice"),
+        (_first_by_name, "takes the first data source by name; choose the default one"),
+        (_six_tiles, "6 numbers side by side at 0: titles are cut; 5 at most"),
+        (_narrow, "is too narrow to be read; 8 at least"),
+        (_long_title, "a shorter title, a wider panel or no icon beside it"),
+        (_green_for_unknown, "gives no value the colour of the first step; map null+nan"),
+        (_states_by_threshold, "would write ranges for states; use another colour mode"),
+        (_known_last, "shows what was known last as if it were so now; reduce by last"),
+        (_all_is_well, "says 'No alert fires' also when nothing is known"),
+        (_twice, "leave one of them out"),
+        (_to_itself, "leads to its own dashboard; leave it out"),
         (_unknown_variable, "no variable $jbo; there are $__interval"),
         (_typo, "can't be parsed"),
         (_renamed_metric, "did you mean orchestrator_sms_received_total?"),
@@ -164,9 +240,7 @@ def _stale_variable(board: Document) -> None:
     ids=lambda value: getattr(value, "__name__", "").removeprefix("_"),
 )
 def test_it_is_named_with_its_mend(change: Callable[[Document], None], said: str) -> None:
-    changed = documents()
-    change(changed[OVERVIEW])
-    problems = found(changed)
+    problems = found_in(change)
     assert any(problem.startswith(f"{OVERVIEW}: ") and said in problem for problem in problems)
 
 

@@ -37,7 +37,7 @@ def rules(values: Thresholds) -> Iterator[tuple[tuple[str, str, str], str]]:
 
 def drawn(values: Thresholds) -> Iterator[tuple[tuple[str, str], str]]:
     """Each panel, by its dashboard and title."""
-    for file, text in dashboard_files(values).items():
+    for file, text in dashboard_files(values, Links()).items():
         for panel in panels(json.loads(text)):
             yield (file, panel["title"]), json.dumps(panel, sort_keys=True)
 
@@ -66,12 +66,11 @@ def test_the_alert() -> None:
 def test_the_lines_of_its_panels() -> None:
     found = changed(drawn(BEFORE), drawn(AFTER))
     assert found == {
-        ("overview.json", "Oldest answer waiting"),
+        ("overview.json", "What works, and since when?"),
         ("ai_and_approvals.json", "Oldest answer waiting"),
-        ("ai_and_approvals.json", "Age of the oldest"),
         # It says what is promised.
         ("ai_and_approvals.json", "Time to decision"),
-        ("slos_and_alerts.json", "Oldest answer waiting"),
+        ("slos_and_alerts.json", "Every alert and its limit"),
     }
 
 

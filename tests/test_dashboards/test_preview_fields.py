@@ -9,12 +9,11 @@ import pytest
 from dashboards.preview.answers import Answers, Series
 from dashboards.preview.colours import THEMES, Thresholds
 from dashboards.preview.dashboard import Target, Transformation
-from dashboards.preview.fields import FieldConfig, Shown
-from dashboards.preview.reduce import reduced
+from dashboards.preview.fields import FieldConfig
 from dashboards.preview.tables import UnknownTransformationError, table
 from tests.test_dashboards.preview_samples import SPAN, panel, read, thresholds
 
-LIGHT = THEMES["light"]
+DARK = THEMES["dark"]
 
 
 def variable(kind: str, **more: Any) -> dict[str, Any]:
@@ -86,14 +85,14 @@ class TestFields:
     @pytest.mark.parametrize(
         ("value", "shown"),
         [
-            (1, Shown("up", "green")),
-            (0, Shown("down", "red")),
-            (7, Shown("many", "blue")),
-            (3, Shown("3")),
-            (float("nan"), Shown("unknown")),
+            (1.0, ("up", "#73bf69")),
+            (0.0, ("down", "#f2495c")),
+            (7.0, ("many", "#5794f2")),
+            (3.0, ("3", "#73bf69")),
+            (None, ("unknown", "#73bf69")),
         ],
     )
-    def test_mappings(self, value: float, shown: Shown) -> None:
+    def test_mappings(self, value: float | None, shown: tuple[str, str]) -> None:
         up, down = {"text": "up", "color": "green"}, {"text": "down", "color": "red"}
         many = {"from": 5, "to": None, "result": {"text": "many", "color": "blue"}}
         mappings = [
@@ -101,25 +100,14 @@ class TestFields:
             {"type": "range", "options": many},
             {"type": "special", "options": {"match": "null", "result": {"text": "unknown"}}},
         ]
-        field = FieldConfig.read({"defaults": {"mappings": mappings}}).defaults
-        assert field.shown(value) == shown
+        field = FieldConfig.read({"defaults": {"mappings": mappings}}).of("x")
+        found = field.show(value, DARK)
+        assert (found.text, found.colour) == shown
 
-
-@pytest.mark.parametrize(
-    ("way", "value"),
-    [
-        ("lastNotNull", 3),
-        ("max", 5),
-        ("min", 1),
-        ("mean", 3),
-        ("sum", 9),
-        ("range", 4),
-        ("count", 3),
-    ],
-)
-def test_reductions_leave_out_what_is_not_there(way: str, value: float) -> None:
-    assert reduced(np.array([np.nan, 1, 5, 3, np.nan]), way) == value
-    assert np.isnan(reduced(np.array([np.nan]), way))
+    def test_what_would_look_otherwise_in_grafana_is_named(self) -> None:
+        defaults = {"unit": "celsius", "color": {"mode": "palette-classic-by-name"}}
+        unknown = FieldConfig.read({"defaults": defaults}).defaults.unknown
+        assert list(unknown) == ["colours by palette-classic-by-name", "the unit celsius"]
 
 
 class TestTables:
@@ -160,10 +148,11 @@ class TestTables:
         outer = Transformation("joinByField", {"byField": "job", "mode": "outer"})
         assert [row["job"] for row in self.rows(outer)] == ["x", "y", "z"]
 
-    def test_rows_are_sorted_with_the_missing_ones_last(self) -> None:
-        by_value = {"sort": [{"field": "Value #B", "desc": True}]}
+    @pytest.mark.parametrize(("desc", "jobs"), [(True, ["z", "y", "x"]), (False, ["x", "y", "z"])])
+    def test_what_is_missing_is_the_least(self, desc: bool, jobs: list[str]) -> None:
+        by_value = {"sort": [{"field": "Value #B", "desc": desc}]}
         found = self.rows(Transformation("merge", {}), Transformation("sortBy", by_value))
-        assert [row["job"] for row in found] == ["z", "y", "x"]
+        assert [row["job"] for row in found] == jobs
 
     def test_a_transformation_that_is_not_known_is_named(self) -> None:
         with pytest.raises(UnknownTransformationError, match="groupBy"):

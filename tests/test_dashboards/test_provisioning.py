@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from app.core.config import LogSettings
-from app.core.events import SMSReceived
+from app.core.events import SMSReceived, declared
 from asgi_observability import correlation
 from asgi_observability.logging import get_logger
 from tests.captured_logs import captured_logs
@@ -54,7 +54,10 @@ def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
     found = re.search(field["matcherRegex"], line)
     assert found
     assert found[1] == "correlation-1"
-    assert field["datasourceUid"] == source["uid"]
+    url = field["url"].replace("$$", "$").replace("${__value.raw}", "correlation-1")
+    (panes,) = parse_qs(urlsplit(url).query)["panes"]
+    (query,) = json.loads(panes)["logs"]["queries"]
+    assert query["expr"] == '{environment=~".+"} | correlation_id=`correlation-1`'
 
 
 def test_an_exemplar_leads_to_the_same_lines() -> None:
@@ -75,6 +78,7 @@ def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None
     known = set(correlation.context_of("c1").as_dict()) | {
         *("timestamp", "level", "service", "environment", "event"),
         *("trace_id", "tenant_id", "workflow_id"),
+        *(name for event in declared() for name in event.__annotations__),
     }
     expressions = re.search(r"expressions = \{(.*?)\}", config, re.DOTALL)
     assert expressions

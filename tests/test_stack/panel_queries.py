@@ -8,9 +8,10 @@ from typing import Any, Self
 import httpx
 
 from alerts.prometheus_config import scrape_seconds
-from dashboards.house_style import SERIES_AT_MOST
+from dashboards.panels import SERIES_AT_MOST
+from dashboards.panels.parts import NO_VALUE
 from dashboards.preview.steps import step_seconds, time_variables
-from dashboards.queries import filled_in, is_prometheus, panels, variables
+from dashboards.queries import filled_in, is_prometheus, of_all, panels
 
 POINTS = 240
 """Of a line on a panel of usual width."""
@@ -44,14 +45,14 @@ class PanelQueries:
         self._client.close()
 
     def unexplained(self) -> list[str]:
-        """The queries without an answer on panels that say nothing about being empty.
+        """The queries without an answer on panels that don't say why they may have none.
 
         Only those are asked that have had none so far.
         """
         return [
             f"{panel['title']} ({target['refId']})"
             for panel in self._panels
-            if "noValue" not in panel["fieldConfig"]["defaults"]
+            if panel["fieldConfig"]["defaults"].get("noValue", NO_VALUE) == NO_VALUE
             for target in panel["targets"]
             if not self._answer(panel, target).series
         ]
@@ -84,7 +85,7 @@ class PanelQueries:
         length = _seconds(since)
         step = step_seconds(length, POINTS, scrape_seconds())
         built_in = time_variables(length, step, scrape_seconds())
-        values = {**dict.fromkeys(variables(self._document), ".+"), **built_in}
+        values = {**of_all(self._document), **built_in}
         now = time.time()
         form = {"query": filled_in(target["expr"], values, panel["title"]), "stats": "true"}
         if target.get("instant"):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,24 +19,20 @@ from alerts.model import (
 )
 from alerts.signals import operations
 from app.core import catalogue
+from app.core.config import Links
 from app.core.thresholds import Thresholds
-from dashboards import house_style
+from dashboards.board import Row, dashboard
 from dashboards.boards import dashboard_files
+from dashboards.choices import DEPLOYMENT
+from dashboards.colours import MEANING, SEVERITY, Colour, signal_steps
 from dashboards.grafana import to_json
-from dashboards.house_style import (
-    Colour,
-    Query,
-    Row,
-    dashboard,
-    signal,
-    signal_stat,
-    signal_steps,
-    timeseries,
-)
+from dashboards.panels import Query, bars, stat, state_timeline, timeseries
+from dashboards.panels.states import or_unknown
 from dashboards.queries import panels
+from dashboards.signals import signal, signal_stat
 from tests.not_empty import not_empty
 
-DOCUMENTS = [json.loads(text) for text in dashboard_files(Thresholds()).values()]
+DOCUMENTS = [json.loads(text) for text in dashboard_files(Thresholds(), Links()).values()]
 PANELS = [panel for document in DOCUMENTS for panel in panels(document)]
 
 GOOD = "Good is little."
@@ -79,11 +74,11 @@ def watched(*thresholds: tuple[Comparison, float, Severity]) -> Signal:
 
 
 def test_the_committed_dashboards_are_the_generated_ones() -> None:
-    assert generated.drift(paths.DASHBOARDS, dashboard_files(Thresholds())) == []
+    assert generated.drift(paths.DASHBOARDS, dashboard_files(Thresholds(), Links())) == []
 
 
 def test_generating_twice_gives_the_same() -> None:
-    assert dashboard_files(Thresholds()) == dashboard_files(Thresholds())
+    assert dashboard_files(Thresholds(), Links()) == dashboard_files(Thresholds(), Links())
 
 
 def test_each_of_the_set_is_there() -> None:
@@ -94,7 +89,11 @@ def test_each_of_the_set_is_there() -> None:
 class TestEveryDashboard:
     def test_can_be_imported_anywhere(self, document: dict[str, Any]) -> None:
         names = [variable["name"] for variable in document["templating"]["list"]]
-        assert names[:5] == ["datasource", "logs", "environment", "job", "instance"]
+        assert names[0] == "datasource"
+        if document["uid"] != Dashboard.LOGS:
+            assert names[:4] == ["datasource", "cluster", "environment", "job"]
+            # Without a Loki a variable for it would be in error on every dashboard.
+            assert "logs" not in names
         assert 39 <= document["schemaVersion"] <= 41
         assert document["graphTooltip"] == 1
         assert "id" not in document or document["id"] is None
@@ -119,7 +118,7 @@ class TestEveryDashboard:
             if panel["type"] != "row":
                 place = panel["gridPos"]
                 lines[place["y"]] = lines.get(place["y"], 0) + place["w"]
-        assert set(not_empty(lines.values())) <= {24, 23, 20, 16, 12, 8}
+        assert set(not_empty(lines.values())) <= {24, 16}
 
 
 class TestThresholds:
@@ -194,8 +193,9 @@ class TestSignals:
     def test_one_number_is_the_worst_there_is(self) -> None:
         rising = watched((Comparison.ABOVE, 0.1, Severity.TICKET))
         falling = watched((Comparison.BELOW, 0.1, Severity.TICKET))
-        assert self.asked(signal_stat("Now", rising)) == 'max(job:share:ratio{job=~"$job"})'
-        assert self.asked(signal_stat("Now", falling)) == 'min(job:share:ratio{job=~"$job"})'
+        series = f'job:share:ratio{{{DEPLOYMENT},job=~"$job"}}'
+        assert self.asked(signal_stat("Now", rising)) == f"max({series})"
+        assert self.asked(signal_stat("Now", falling)) == f"min({series})"
 
 
 class TestPanels:
@@ -235,9 +235,14 @@ class TestPanels:
         assert colours["auto_sent"] == Colour.GOOD
 
     def test_counts_of_an_hour_are_drawn_once_an_hour(self) -> None:
-        counted = house_style.bars("A", GOOD, Unit.COUNT, Query("vector(1)", "one", step="1h"))
+        hourly = Query("vector(1)", "one", step="1h")
+        counted = bars("A", GOOD, Unit.COUNT, hourly, last="24h")
         (panel,) = panels(written(Row("R", (counted,))))
         assert panel["targets"][0]["interval"] == "1h"
+        # In a shorter range there is half a bar, in a longer one every second hour is missing.
+        assert panel["timeFrom"] == "24h"
+        # An hour's bar ends at its time.
+        assert panel["fieldConfig"]["defaults"]["custom"]["barAlignment"] == -1
 
     def test_the_next_question_is_one_click_away_in_the_same_range(self) -> None:
         leading = timeseries(
@@ -259,32 +264,45 @@ def test_durations_show_exemplars() -> None:
         assert any(f"{bucket}{{" in target["expr"] for bucket in buckets)
 
 
-def asked_of_loki(url: str) -> dict[str, Any]:
-    """What a link to Explore asks, with Grafana's variables filled in."""
-    for name, value in {"logs": "loki", "__from": "1000", "__to": "2000"}.items():
-        url = url.replace(f"${{{name}}}", value)
-    (panes,) = parse_qs(urlsplit(url).query)["panes"]
-    asked: dict[str, Any] = json.loads(panes)["logs"]
-    return asked
+def test_lines_are_one_click_away_without_a_loki_on_this_dashboard() -> None:
+    (panel,) = panels(written(Row("R", (signal(operations.failing(Thresholds())),))))
+    (link,) = (link for link in panel["links"] if "Log lines" in link["title"])
+    assert link["url"].startswith(f"/d/{Dashboard.LOGS}?")
+    assert "var-event=operation_failed" in link["url"]
+    for each in not_empty(PANELS):
+        urls = [link["url"] for link in each.get("links", [])]
+        assert not any("${logs}" in url for url in urls)
 
 
-def test_the_logs_of_the_same_range_and_service_are_one_click_away() -> None:
-    for document in not_empty(DOCUMENTS):
-        (link,) = (link for link in document["links"] if link["type"] == "link")
-        asked = asked_of_loki(link["url"])
-        assert asked["datasource"] == "loki"
-        assert asked["range"] == {"from": "1000", "to": "2000"}
-        assert '{service="orchestrator"' in asked["queries"][0]["expr"]
+class TestWhatIsNotKnown:
+    """Nothing that is not known has the colour of good, or a text that says so."""
+
+    def test_a_number_without_a_value_is_grey_and_says_so(self) -> None:
+        good = signal_stat("A", watched((Comparison.ABOVE, 0.1, Severity.PAGE)), empty="Not known")
+        (panel,) = panels(written(Row("R", (good,))))
+        (special,) = panel["fieldConfig"]["defaults"]["mappings"]
+        assert special["options"] == {
+            "match": "null+nan",
+            "result": {"text": "Not known", "color": Colour.UNKNOWN, "index": 0},
+        }
+
+    def test_a_number_is_of_now_and_not_of_when_it_was_known_last(self) -> None:
+        shown = stat("A", GOOD, Unit.COUNT, Query("vector(1)", "one"), [])
+        (panel,) = panels(written(Row("R", (shown,))))
+        assert panel["targets"][0]["instant"] is True
+        assert panel["options"]["reduceOptions"]["calcs"] == ["last"]
+
+    def test_a_lane_without_a_series_is_there_and_grey(self) -> None:
+        query = Query(or_unknown("up"), "one")
+        lanes = state_timeline("A", GOOD, query, states={"1": ("up", Colour.GOOD)})
+        (panel,) = panels(written(Row("R", (lanes,))))
+        assert panel["targets"][0]["expr"] == "up or on () vector(NaN)"
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["color"]["mode"] == "fixed"
+        assert [each["type"] for each in defaults["mappings"]] == ["value", "special"]
 
 
-def test_a_panel_whose_alert_has_log_lines_leads_to_them() -> None:
-    linked = {
-        panel["title"]: [link for link in panel["links"] if link["url"].startswith("/explore")]
-        for panel in PANELS
-        if panel.get("links")
-    }
-    assert linked[operations.failing(Thresholds()).title]
-    for link in not_empty(link for links in linked.values() for link in links):
-        expr = asked_of_loki(link["url"])["queries"][0]["expr"]
-        assert expr.startswith('{service="orchestrator"')
-        assert "{{" not in expr
+def test_a_component_is_never_red_or_green() -> None:
+    states = {*SEVERITY.values(), Colour.GOOD}
+    for component in not_empty(catalogue.Component):
+        assert MEANING[component] not in states

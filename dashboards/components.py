@@ -1,0 +1,163 @@
+"""The state of each part of the service, in lanes: where is it not well, and since when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from alerts.model import Severity, Signal
+from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
+from app.core.catalogue import Component
+from app.core.thresholds import Thresholds
+from dashboards.choices import PROMETHEUSES, TARGETS, of
+from dashboards.colours import Colour, falls
+from dashboards.grafana import Panel
+from dashboards.panels import Query, state_timeline
+from dashboards.panels.states import or_unknown
+from dashboards.signals import matchers_of, series_of
+
+STATES: Mapping[str, tuple[str, str]] = {
+    "0": ("well", Colour.GOOD),
+    "1": ("worse than promised", Colour.WARNING),
+    "2": ("failing", Colour.BAD),
+}
+"""Red is where an alert pages, orange where it is a ticket, or beyond an objective."""
+
+_CALLED = {
+    Component.AI_PROVIDER: "AI",
+    Component.SMS_AGENT: "SMS Agent",
+    Component.COLLECTIONS_MONITOR: "Collections",
+    Component.NOTIFICATION_SERVICE: "Notifications",
+    Component.DATABASE: "Database",
+}
+
+
+def component_states(thresholds: Thresholds) -> Panel:
+    """A lane for each component, the state of monitoring itself first."""
+    lanes = {
+        "Monitoring": _monitoring(thresholds),
+        "API": _api(thresholds),
+        "SMS": _sms(thresholds),
+        **{name: _called(thresholds, component) for component, name in _CALLED.items()},
+        "Managers": _managers(thresholds),
+    }
+    return state_timeline(
+        "What works, and since when?",
+        "Good is green. Red: somebody is paged for it. Orange: it is worse than promised, or a "
+        "ticket. Grey: not known, for instance because nothing was called.",
+        *(Query(or_unknown(expr), name) for name, expr in lanes.items()),
+        states=STATES,
+        empty="Not known",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """From where on ``expr`` is bad; where ``falls``, below and not above."""
+
+    expr: str
+    ticket: float | None = None
+    page: float | None = None
+    falls: bool = False
+
+    @property
+    def state(self) -> str:
+        """PromQL: 0, 1 or 2, as in STATES; nothing where ``expr`` is nothing."""
+        compared = "<" if self.falls else ">"
+        parts = [
+            f"{weight}({self.expr} {compared} bool {limit:g})"
+            for weight, limit in (("", self.ticket), ("2 * ", self.page))
+            if limit is not None
+        ]
+        return f"clamp_max({' + '.join(parts)}, 2)"
+
+
+def _monitoring(thresholds: Thresholds) -> str:
+    return _worst(
+        _of(monitoring.rule_failures(), PROMETHEUSES),
+        _of(monitoring.ingesting(thresholds)),
+        _of(monitoring.undelivered(thresholds), PROMETHEUSES),
+    )
+
+
+def _api(thresholds: Thresholds) -> str:
+    answered_5xx = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
+    return _worst(
+        _Limits(f"min({of(scraping.REACHABLE)})", page=1, falls=True),
+        _Limits(
+            f"{answered_5xx} and {_reachable()}",
+            ticket=1 - thresholds.availability_objective,
+            page=thresholds.rollback_error_ratio,
+        ),
+        _of(scraping.missing(thresholds)),
+        _of(http.intake_refused(thresholds)),
+    )
+
+
+def _sms(thresholds: Thresholds) -> str:
+    late = f"max({of(slo.error_ratio('5m'), _slo('sms_latency'))})"
+    return _worst(
+        _of(sms.failing(thresholds)),
+        _Limits(f"{late} and {_reachable()}", ticket=1 - thresholds.sms_latency_objective),
+    )
+
+
+def _called(thresholds: Thresholds, component: Component) -> str:
+    matchers = f'component="{component}"'
+    failing = f"max({of(operations.COMPONENT_ERROR_RATIO, matchers)})"
+    page = {
+        Component.AI_PROVIDER: thresholds.ai_error_ratio,
+        Component.DATABASE: thresholds.database_error_ratio,
+    }.get(component)
+    # A closed breaker says nothing: perhaps nothing was called.
+    open_ = f"(max({of(operations.BREAKERS_NOT_CLOSED, matchers)}) > 0)"
+    return _worst(
+        _Limits(failing, ticket=thresholds.upstream_error_ratio, page=page),
+        _Limits(open_, ticket=0),
+    )
+
+
+def _managers(thresholds: Thresholds) -> str:
+    unhandled = business.unhandled(thresholds)
+    (critical,) = (t for t in unhandled.thresholds if t.severity is Severity.PAGE)
+    return _worst(
+        _of(business.queue_age(thresholds)),
+        _of(business.queue_work(thresholds)),
+        _Limits(
+            f"max({of(unhandled.source, critical.matchers)})",
+            page=thresholds.critical_escalation_seconds,
+        ),
+    )
+
+
+def _of(watched: Signal, among: str = TARGETS) -> _Limits:
+    """``watched`` with the limits of its alerts."""
+    limits = {each.severity: each.value for each in watched.thresholds}
+    series = series_of(watched, matchers_of(watched), among)
+    low = falls(watched)
+    return _Limits(
+        f"{'min' if low else 'max'}({series})",
+        limits.get(Severity.TICKET),
+        limits.get(Severity.PAGE),
+        low,
+    )
+
+
+def _worst(*measures: _Limits) -> str:
+    """The worst state of the ``measures`` that are known."""
+    return f"max({' or '.join(_told_apart(each.state for each in measures))})"
+
+
+def _told_apart(states: Iterable[str]) -> list[str]:
+    """``or`` keeps one of several series without labels; so each gets one of its own."""
+    return [
+        f'label_replace({state}, "measure", "{number}", "", "")'
+        for number, state in enumerate(states)
+    ]
+
+
+def _reachable() -> str:
+    """Whether anything can be reached: what counts past minutes says nothing of an outage."""
+    return f"on () (max({of(scraping.REACHABLE)}) > 0)"
+
+
+def _slo(name: str) -> str:
+    return f'slo="{name}"'

@@ -1,0 +1,133 @@
+"""The alerts that fire: how many, which, since when, and where to look."""
+
+from collections.abc import Iterable
+from functools import reduce
+
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE
+from alerts.identity import IDENTITY
+from alerts.model import Dashboard, Group, Severity, Team, Unit
+from alerts.signals.monitoring import WATCHDOG
+from app.core.config import Links
+from dashboards.colours import Colour, steps
+from dashboards.grafana import Panel
+from dashboards.links import dashboard_url
+from dashboards.panels import Column, Query, stat, state_timeline, table
+from dashboards.panels.states import or_unknown
+from dashboards.panels.tables import Heading, lowest
+
+# Alerts about what is missing, or about monitoring itself, may have no environment.
+_CHOSEN = ",".join(f'{label}=~"${label}|"' for label in IDENTITY)
+_OURS = f'team=~"{"|".join(Team)}",{_CHOSEN}'
+_WATCHDOG = f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}'
+_ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{_OURS}'
+
+
+def firing(severity: Severity) -> str:
+    """How many alerts of ``severity`` fire now: nothing, and not 0, where no rule is evaluated."""
+    return f"count({_of(severity)}) or 0 * max({_WATCHDOG})"
+
+
+def pages(leads_to: Dashboard) -> Panel:
+    """How many alerts call somebody now."""
+    return stat(
+        "Pages",
+        "Alerts that fire now and call somebody at night. Good is 0. Without a number, no rule is "
+        "evaluated: nobody would be called.",
+        Unit.COUNT,
+        Query(firing(Severity.PAGE), "pages"),
+        steps(Colour.GOOD, (1, Colour.BAD)),
+        empty="Not known",
+        links=(leads_to,),
+    )
+
+
+def tickets(leads_to: Dashboard) -> Panel:
+    """How many alerts wait for the morning."""
+    return stat(
+        "Tickets",
+        "Alerts that fire now and can wait for the morning. Good is 0.",
+        Unit.COUNT,
+        Query(firing(Severity.TICKET), "tickets"),
+        steps(Colour.GOOD, (1, Colour.WARNING)),
+        empty="Not known",
+        links=(leads_to,),
+    )
+
+
+def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
+    """The alerts that ask something of people now: pages first, with runbook and dashboard."""
+    labels = "alertname, severity, component"
+    since = f"time() - {ALERTS_FOR_STATE}{{{_ASKED}}} and ignoring (alertstate) {_firing(_ASKED)}"
+    runbooks = str(links.runbooks_url).rstrip("/")
+    return table(
+        "Firing alerts",
+        "Alerts that fire now, and for how long. Good is an empty table. The name of an alert "
+        "opens its runbook; the dashboard shows what it is about.",
+        {
+            "severity": Heading(
+                "severity",
+                {Severity.PAGE: Colour.BAD, Severity.TICKET: Colour.WARNING},
+                width=90,
+            ),
+            "alertname": Heading(
+                "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
+            ),
+            "component": Heading("component", width=150),
+            "uid": Heading(
+                "dashboard",
+                texts={each.value: each.label for each in Dashboard},
+                url=dashboard_url("${__value.raw}"),
+                link_title="Open the dashboard",
+                width=150,
+            ),
+        },
+        Column(
+            Query(_with_dashboard(f"max by ({labels}) ({since})", groups), "for"),
+            Unit.SECONDS,
+            width=100,
+        ),
+        sort=lowest("severity"),
+        order=("severity", "alert", "component", "for", "dashboard"),
+    )
+
+
+def what_fired() -> Panel:
+    """A lane for each alert that fired."""
+    severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
+    return state_timeline(
+        "What fired?",
+        "Each alert that fired within the range. Red is a page, orange a ticket. Good is no lane "
+        "but the Watchdog's: that one always fires, and says that rules are evaluated.",
+        # The Watchdog is there so that there is always a lane.
+        Query(or_unknown(f"max(0 * {_WATCHDOG})"), WATCHDOG),
+        Query(f"max by (alertname) ({severity})", "{{alertname}}"),
+        states={
+            "0": ("evaluated", Colour.GOOD),
+            "1": ("ticket", Colour.WARNING),
+            "2": ("page", Colour.BAD),
+        },
+        empty="Not known",
+    )
+
+
+def _of(severity: Severity) -> str:
+    return _firing(f'severity="{severity}",{_OURS}')
+
+
+def _firing(matchers: str) -> str:
+    return f'{ALERTS}{{alertstate="firing",{matchers}}}'
+
+
+def _with_dashboard(expr: str, groups: Iterable[Group]) -> str:
+    """``expr`` with the label ``uid``: the dashboard that shows what its alert is about."""
+    alerts: dict[Dashboard, set[str]] = {}
+    for group in groups:
+        for signal in group.signals:
+            shown = alerts.setdefault(signal.dashboard or group.dashboard, set())
+            shown.update(threshold.alert for threshold in signal.thresholds)
+
+    def labelled(inner: str, uid: Dashboard) -> str:
+        names = "|".join(sorted(alerts[uid]))
+        return f'label_replace({inner}, "uid", "{uid}", "alertname", "{names}")'
+
+    return reduce(labelled, sorted(alerts), expr)

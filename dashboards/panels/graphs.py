@@ -1,0 +1,209 @@
+"""Lines, stacks and bars over time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from alerts.model import Dashboard, Signal, Unit
+from app.core import catalogue
+from dashboards import grafana
+from dashboards.colours import MEANING, Colour, fixed, lines_of, thresholds
+from dashboards.grafana import Panel
+from dashboards.links import links_to, links_to_lines
+from dashboards.panels.parts import GRAFANA_UNITS, no_value, over, override
+from dashboards.panels.query import Query, over_time
+
+_NOT_STACKED = {"stacking": {"group": "A", "mode": "none"}}
+_UPON_EACH_OTHER = {"stacking": {"group": "A", "mode": "normal"}}
+_LINES = {"drawStyle": "line", "fillOpacity": 8, "lineWidth": 1, **_NOT_STACKED}
+# Without a line, a part that is 0 leaves no edge upon the others.
+_STACKED = {"drawStyle": "line", "fillOpacity": 70, "lineWidth": 0, **_UPON_EACH_OTHER}
+_BARS = {"drawStyle": "bars", "fillOpacity": 70, "lineWidth": 0, **_UPON_EACH_OTHER}
+
+_LEAST_TOP = {
+    Unit.RATIO: 0.05,
+    Unit.SECONDS: 1.0,
+    Unit.PER_SECOND: 1.0,
+    Unit.COUNT: 5.0,
+    Unit.BYTES: 1024.0**2,
+}
+"""Where the axis ends at least: Grafana draws one to 10,000% where a ratio is always 0."""
+
+BEFORE, AFTER = -1, 1
+"""On which side of its time a bar stands: what it counts has ended there, or begins there."""
+
+
+def timeseries(
+    title: str,
+    description: str,
+    unit: Unit,
+    *queries: Query,
+    signals: tuple[Signal, ...] = (),
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """Lines over time, with the thresholds of ``signals`` drawn in."""
+    return _graph(title, description, unit, queries, _LINES, signals, empty, links)
+
+
+def stacked(
+    title: str,
+    description: str,
+    unit: Unit,
+    *queries: Query,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """Parts of a whole over time, one upon the other."""
+    return _graph(title, description, unit, queries, _STACKED, (), empty, links)
+
+
+def bars(
+    title: str,
+    description: str,
+    unit: Unit,
+    *queries: Query,
+    last: str,
+    stand: int = BEFORE,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """Counts of the ``last`` time as stacked bars; each query has a ``step`` as long as its count.
+
+    The range is the panel's own: in a shorter one there would be half a bar, in a longer one
+    Grafana's step grows and leaves counts out.
+    """
+    look = {**_BARS, "barAlignment": stand}
+    return over(last, _graph(title, description, unit, queries, look, (), empty, links))
+
+
+def band(
+    title: str,
+    description: str,
+    unit: Unit,
+    value: Query,
+    baseline: Query,
+    lower: Query,
+    upper: Query,
+    empty: str = "",
+) -> Panel:
+    """A line in the band where it usually is."""
+    queries = (value, baseline, upper, lower)
+    panel = _graph(title, description, unit, queries, _LINES, (), empty, ())
+    panel.overrides = [
+        override(value.legend, color=fixed(Colour.NEUTRAL), custom__lineWidth=2),
+        override(
+            baseline.legend,
+            color=fixed(Colour.MUTED),
+            custom__lineStyle={"fill": "dash", "dash": [6, 6]},
+            custom__fillOpacity=0,
+        ),
+        override(
+            upper.legend,
+            color=fixed(Colour.GOOD),
+            custom__lineWidth=0,
+            custom__fillOpacity=15,
+            custom__fillBelowTo=lower.legend,
+        ),
+        override(
+            lower.legend, color=fixed(Colour.GOOD), custom__lineWidth=0, custom__fillOpacity=0
+        ),
+    ]
+    return panel
+
+
+def dashed(query: Query) -> Query:
+    """``query``, drawn with dashes; its legend is a label and a text of its own after that."""
+    return replace(query, ending=query.legend.rpartition("}")[2])
+
+
+def over_lines(title: str, description: str, legend: str) -> Panel:
+    """Bars of log lines, whose target is still missing."""
+    count = Query("", legend)
+    look = {**_BARS, "barAlignment": BEFORE}
+    return _graph(title, description, Unit.COUNT, (count,), look, (), "", ())
+
+
+def _graph(
+    title: str,
+    description: str,
+    unit: Unit,
+    queries: Sequence[Query],
+    look: Mapping[str, Any],
+    signals: tuple[Signal, ...],
+    empty: str,
+    links: tuple[Dashboard, ...],
+) -> Panel:
+    return Panel(
+        kind="timeseries",
+        title=title,
+        description=description,
+        dataSource=grafana.PROMETHEUS,
+        targets=over_time(queries),
+        defaults={
+            "unit": GRAFANA_UNITS[unit],
+            "color": {"mode": "palette-classic"},
+            "thresholds": thresholds(lines_of(signals)),
+            "custom": {
+                **look,
+                "showPoints": "auto",
+                "spanNulls": False,
+                "axisSoftMin": 0,
+                "axisSoftMax": _top(unit, signals),
+                "thresholdsStyle": {"mode": "dashed" if signals else "off"},
+            },
+            **no_value(empty),
+        },
+        overrides=[*_colours_of_queries(queries), *_colours_of_values(queries)],
+        options={
+            "legend": {
+                "displayMode": "table",
+                "placement": "bottom",
+                "showLegend": True,
+                "calcs": ["lastNotNull", "max"],
+            },
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        links=[*links_to(links), *links_to_lines(_lines_behind(signals))],
+    )
+
+
+def _top(unit: Unit, signals: Sequence[Signal]) -> float:
+    """Where the axis ends at least: a little above the highest threshold, so that it is seen."""
+    limits = [threshold.value for each in signals for threshold in each.thresholds]
+    return max(1.1 * max(limits), 0) if any(limits) else _LEAST_TOP[unit]
+
+
+def _lines_behind(signals: Sequence[Signal]) -> Iterator[Any]:
+    for each in signals:
+        yield from (threshold.logs for threshold in each.thresholds if threshold.logs)
+
+
+def _colours_of_queries(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
+    for query in queries:
+        if query.colour:
+            yield override(query.legend, color=fixed(query.colour))
+        if query.ending:
+            dashes = {"fill": "dash", "dash": [6, 6]}
+            yield {
+                "matcher": {"id": "byRegexp", "options": f".*{query.ending}$"},
+                "properties": [
+                    {"id": "custom.lineStyle", "value": dashes},
+                    {"id": "custom.fillOpacity", "value": 0},
+                ],
+            }
+
+
+def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
+    """The colours of label values with a meaning, where a legend is such a label alone."""
+    found = {
+        value
+        for query in queries
+        for metric in catalogue.metrics()
+        for label in metric.labels
+        if query.legend == f"{{{{{label.name}}}}}"
+        for value in label.values or ()
+    }
+    for value, colour in MEANING.items():
+        if value in found:
+            yield override(value, color=fixed(colour))

@@ -1,0 +1,114 @@
+"""Present values: one number, or a bar for each of several."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alerts.model import Dashboard, Unit
+from dashboards import grafana
+from dashboards.colours import fixed, neutral, thresholds
+from dashboards.grafana import Panel
+from dashboards.links import links_to
+from dashboards.panels.parts import LAST, is_neutral, override, values
+from dashboards.panels.query import Query, as_of_now
+
+Steps = Sequence[Mapping[str, Any]]
+
+
+def stat(
+    title: str,
+    description: str,
+    unit: Unit,
+    query: Query,
+    steps: Steps,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+    decimals: int | None = None,
+    texts: Mapping[str, tuple[str, str]] | None = None,
+) -> Panel:
+    """One number as of the end of the range, on the colour of its ``steps``; it is a link too.
+
+    What is no longer known is not shown. A number that is neither good nor bad has no colour, so
+    that it is not louder than those that are. ``texts`` has what is written in place of certain
+    values, and its colour.
+    """
+    return Panel(
+        kind="stat",
+        title=title,
+        description=description,
+        dataSource=grafana.PROMETHEUS,
+        targets=as_of_now([query]),
+        defaults={
+            **values(unit, empty, texts),
+            **({} if decimals is None else {"decimals": decimals}),
+            "color": {"mode": "thresholds"},
+            "thresholds": thresholds(steps),
+            # On the number and not in the head, where an icon would take the title's place.
+            "links": links_to(links),
+        },
+        options={
+            "colorMode": "none" if is_neutral(steps) else "background_solid",
+            "graphMode": "none",
+            "justifyMode": "center",
+            "orientation": "auto",
+            "textMode": "value",
+            "reduceOptions": LAST,
+        },
+    )
+
+
+def bar_gauge(
+    title: str,
+    description: str,
+    unit: Unit,
+    query: Query,
+    steps: Steps,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+    limits: tuple[float | None, float | None] = (0, None),
+    decimals: int | None = None,
+) -> Panel:
+    """The present value of each series as a bar, coloured by ``steps``, within ``limits``."""
+    least, most = limits
+    return Panel(
+        kind="bargauge",
+        title=title,
+        description=description,
+        dataSource=grafana.PROMETHEUS,
+        targets=as_of_now([query]),
+        defaults={
+            **values(unit, empty),
+            **({} if decimals is None else {"decimals": decimals}),
+            "min": least,
+            "max": most,
+            "color": {"mode": "thresholds"},
+            "thresholds": thresholds(steps),
+        },
+        options={
+            "displayMode": "basic",
+            "orientation": "horizontal",
+            "showUnfilled": True,
+            "valueMode": "color",
+            "namePlacement": "auto",
+            "reduceOptions": LAST,
+        },
+        links=links_to(links),
+    )
+
+
+def bar_list(
+    title: str,
+    description: str,
+    unit: Unit,
+    *queries: Query,
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """The present value of each query as a bar, from top to bottom as they are given."""
+    panel = bar_gauge(
+        title, description, unit=unit, query=queries[0], steps=neutral(), empty=empty, links=links
+    )
+    panel.targets = as_of_now(queries)
+    panel.overrides = [
+        override(query.legend, color=fixed(query.colour)) for query in queries if query.colour
+    ]
+    return panel

@@ -1,0 +1,76 @@
+"""What a panel asks Prometheus, and how it is written in the dashboard."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards import grafana
+from dashboards.grafana import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query of a panel and how its series are called in the legend.
+
+    ``exemplars``: single observations are drawn as points that lead to their log lines. ``colour``
+    is for queries with one series whose colour has a meaning. ``step`` is the least time between
+    two points, such as ``1h`` for sums of an hour, so that none is counted twice. ``ending``: the
+    end of the legend by which its lines are drawn dashed.
+    """
+
+    expr: str
+    legend: str
+    exemplars: bool = False
+    colour: str | None = None
+    step: str = ""
+    ending: str = ""
+
+
+def over_time(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
+    """``queries`` as targets with a value at each step of the range."""
+    return [
+        grafana.Target(
+            expr=query.expr,
+            legendFormat=query.legend,
+            refId=name,
+            datasource=grafana.PROMETHEUS,
+            interval=query.step,
+            extra={**further, **({"exemplar": True} if query.exemplars else {})},
+        )
+        for name, query in zip(_names(), queries, strict=False)
+    ]
+
+
+def as_of_now(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
+    """``queries`` as targets with one value, of the end of the range.
+
+    What is no longer known then is not shown, however lately it was known.
+    """
+    return over_time(queries, instant=True, range=False, **further)
+
+
+def of_loki(logql: str, legend: str = "", **further: Any) -> list[grafana.Target]:
+    """LogQL as the one target of a panel."""
+    return [
+        grafana.Target(
+            expr=logql,
+            legendFormat=legend,
+            refId="A",
+            datasource=grafana.LOKI,
+            extra={"queryType": "range", **further},
+        )
+    ]
+
+
+def asked(panel: Panel) -> Iterator[str]:
+    """The texts of ``panel`` that may read variables: its queries."""
+    for target in panel.targets:
+        yield target.expr
+
+
+def _names() -> Iterator[str]:
+    """A to Z, and on with AA."""
+    letters = [chr(ord("A") + number) for number in range(26)]
+    yield from letters
+    for first in letters:
+        yield from (first + second for second in letters)

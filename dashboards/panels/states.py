@@ -1,0 +1,53 @@
+"""Which state each of several things was in, over time."""
+
+from collections.abc import Mapping
+
+from alerts.model import Dashboard, Unit
+from dashboards import grafana
+from dashboards.colours import Colour, fixed
+from dashboards.grafana import Panel
+from dashboards.links import links_to
+from dashboards.panels.parts import values
+from dashboards.panels.query import Query, over_time
+
+
+def state_timeline(
+    title: str,
+    description: str,
+    *queries: Query,
+    states: Mapping[str, tuple[str, str]],
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """A lane for each series, coloured by the state it is in.
+
+    ``states`` has the text and the colour of each value. Write a query with `or_unknown` where its
+    series can be missing: Grafana draws no lane for what has no sample in the whole range.
+    """
+    return Panel(
+        kind="state-timeline",
+        title=title,
+        description=description,
+        dataSource=grafana.PROMETHEUS,
+        targets=over_time(queries),
+        defaults={
+            **values(Unit.COUNT, empty, states),
+            # By threshold, Grafana would put ranges of numbers in the place of the states' names.
+            "color": fixed(Colour.UNKNOWN),
+            "custom": {"fillOpacity": 80, "lineWidth": 0},
+        },
+        options={
+            "mergeValues": True,
+            "rowHeight": 0.85,
+            "showValue": "auto",
+            "alignValue": "left",
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+            "tooltip": {"mode": "single", "sort": "none"},
+        },
+        links=links_to(links),
+    )
+
+
+def or_unknown(expr: str) -> str:
+    """``expr``, and NaN where it has no series: a lane that says so, in grey."""
+    return f"{expr} or on () vector(NaN)"

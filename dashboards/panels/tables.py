@@ -1,0 +1,160 @@
+"""Tables: a row for each set of label values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.model import Dashboard, Unit
+from dashboards import grafana
+from dashboards.colours import Colour, neutral, thresholds
+from dashboards.grafana import Panel
+from dashboards.links import links_to
+from dashboards.panels.parts import GRAFANA_UNITS, override
+from dashboards.panels.query import Query, as_of_now
+
+_COLOURED = {"type": "color-background", "mode": "basic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: the value of ``query`` in each row, under ``query.legend``.
+
+    ``texts`` has what is written in place of certain values, and its colour.
+    """
+
+    query: Query
+    unit: Unit
+    steps: Sequence[Mapping[str, Any]] = ()
+    texts: Mapping[str, tuple[str, str]] | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column of label values: its heading, and where a click on one leads.
+
+    ``colours`` are those of certain values, ``texts`` what is written in their place. A ``url`` may
+    read the row's other columns as ``${__data.fields["heading"]}``.
+    """
+
+    text: str
+    colours: Mapping[str, str] | None = None
+    texts: Mapping[str, str] | None = None
+    url: str = ""
+    link_title: str = ""
+    width: int | None = None
+
+
+def table(
+    title: str,
+    description: str,
+    labels: Mapping[str, str | Heading],
+    *columns: Column,
+    sort: Mapping[str, Any],
+    order: Sequence[str] = (),
+    hidden: Sequence[str] = (),
+    links: tuple[Dashboard, ...] = (),
+) -> Panel:
+    """A row for each set of label values, in the order of ``sort``: `highest` or `lowest`.
+
+    ``labels`` has the heading of each label that is shown; the queries have to keep exactly those
+    and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
+    where that is not the labels and then the columns. A cell without a value is empty: a text would
+    be the same in every one.
+    """
+    headings = {
+        name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
+    }
+    targets = as_of_now([column.query for column in columns], format="table")
+    values = {
+        f"Value #{target.refId}" if len(columns) > 1 else "Value": column.query.legend
+        for target, column in zip(targets, columns, strict=True)
+    }
+    named = {**{name: each.text for name, each in headings.items()}, **values}
+    places = sorted(
+        named, key=lambda name: order.index(named[name]) if named[name] in order else len(order)
+    )
+    return Panel(
+        kind="table",
+        title=title,
+        description=description,
+        dataSource=grafana.PROMETHEUS,
+        targets=targets,
+        transformations=[
+            *([{"id": "merge", "options": {}}] if len(columns) > 1 else []),
+            {
+                "id": "organize",
+                "options": {
+                    "excludeByName": {"Time": True},
+                    "indexByName": {name: index for index, name in enumerate(places)},
+                    "renameByName": named,
+                },
+            },
+        ],
+        defaults={
+            "unit": "short",
+            "thresholds": thresholds(neutral()),
+            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True},
+        },
+        overrides=[
+            *(_of_heading(each) for each in headings.values() if each != Heading(each.text)),
+            *(_of_column(column) for column in columns),
+            *(override(name, custom__hidden=True) for name in hidden),
+        ],
+        options={
+            "showHeader": True,
+            "cellHeight": "sm",
+            "sortBy": [dict(sort)],
+        },
+        links=links_to(links),
+    )
+
+
+def highest(heading: str) -> dict[str, Any]:
+    """The rows with the highest values of a column first."""
+    return {"displayName": heading, "desc": True}
+
+
+def lowest(heading: str) -> dict[str, Any]:
+    """The rows with the lowest values of a column first; of texts, those that begin with A."""
+    return {"displayName": heading, "desc": False}
+
+
+def _of_heading(heading: Heading) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    if heading.colours:
+        properties["mappings"] = _mappings({key: (key, c) for key, c in heading.colours.items()})
+        properties["custom.cellOptions"] = _COLOURED
+    if heading.texts:
+        texts = {value: {"text": text} for value, text in heading.texts.items()}
+        properties["mappings"] = [{"type": "value", "options": texts}]
+    if heading.url:
+        properties["links"] = [{"title": heading.link_title, "url": heading.url}]
+    if heading.width:
+        properties["custom.width"] = heading.width
+    return override(heading.text, **properties)
+
+
+def _of_column(column: Column) -> dict[str, Any]:
+    properties: dict[str, Any] = {"unit": GRAFANA_UNITS[column.unit]}
+    if column.steps:
+        properties |= {"custom.cellOptions": _COLOURED, "thresholds": thresholds(column.steps)}
+        # Else a cell without a value has the colour of the first step.
+        properties["mappings"] = _mappings({})
+    if column.texts:
+        properties |= {"custom.cellOptions": _COLOURED, "mappings": _mappings(column.texts)}
+    if column.width:
+        properties["custom.width"] = column.width
+    return override(column.query.legend, **properties)
+
+
+def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    options = {
+        value: {"text": text, "color": str(colour), "index": index}
+        for index, (value, (text, colour)) in enumerate(texts.items())
+    }
+    unknown = {"text": "", "color": Colour.UNKNOWN.value, "index": len(texts)}
+    return [
+        *([{"type": "value", "options": options}] if options else []),
+        {"type": "special", "options": {"match": "null+nan", "result": unknown}},
+    ]
