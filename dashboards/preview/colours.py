@@ -1,31 +1,51 @@
-"""Grafana's colours by name, its palette for series, and the two themes."""
+"""Grafana's colours: their names, the palette of series, colours by value, and the two themes."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.colors import to_rgb
+from matplotlib.colors import CSS4_COLORS, to_rgb
 
-_SHADES = ("dark-{}", "semi-dark-{}", "{}", "light-{}", "super-light-{}")
+FALLBACK = "#808080"
+"""Where a colour is asked for and none is named."""
+_SHADES = ("super-light-{}", "light-{}", "{}", "semi-dark-{}", "dark-{}")
+# From the lightest; the light theme leaves out the first, the dark one the last.
 _HUES = {
-    "red": ("#C4162A", "#E02F44", "#F2495C", "#FF7383", "#FFA6B0"),
-    "orange": ("#FA6400", "#FF780A", "#FF9830", "#FFB357", "#FFCB7D"),
-    "yellow": ("#E0B400", "#F2CC0C", "#FADE2A", "#FFEE52", "#FFF899"),
-    "green": ("#37872D", "#56A64B", "#73BF69", "#96D98D", "#C8F2C2"),
-    "blue": ("#1F60C4", "#3274D9", "#5794F2", "#8AB8FF", "#C0D8FF"),
-    "purple": ("#8F3BB8", "#A352CC", "#B877D9", "#CA95E5", "#DEB6F2"),
+    "red": ("#FFA6B0", "#FF7383", "#F2495C", "#E02F44", "#C4162A", "#AD0317"),
+    "orange": ("#FFCB7D", "#FFB357", "#FF9830", "#FF780A", "#FA6400", "#E55400"),
+    "yellow": ("#FFF899", "#FFEE52", "#FADE2A", "#F2CC0C", "#E0B400", "#CC9D00"),
+    "green": ("#C8F2C2", "#96D98D", "#73BF69", "#56A64B", "#37872D", "#19730E"),
+    "blue": ("#C0D8FF", "#8AB8FF", "#5794F2", "#3274D9", "#1F60C4", "#1250B0"),
+    "purple": ("#DEB6F2", "#CA95E5", "#B877D9", "#A352CC", "#8F3BB8", "#7C2EA3"),
 }
-_NAMED = {
-    shade.format(hue): value
-    for hue, values in _HUES.items()
-    for shade, value in zip(_SHADES, values, strict=True)
-} | {"white": "#FFFFFF", "black": "#000000", "gray": "#808080", "grey": "#808080"}
 _PALETTE = (
-    *("green", "semi-dark-yellow", "light-blue", "semi-dark-orange", "red", "blue", "purple"),
-    *("#705DA0", "dark-green", "yellow", "#447EBC", "#C15C17", "#890F02", "#0A437C", "#6D1F62"),
-    *("#584477", "light-green", "dark-yellow", "semi-dark-blue", "light-orange"),
+    *("green", "semi-dark-yellow", "blue", "orange", "red", "purple"),
+    *("dark-green", "dark-yellow", "dark-blue", "dark-orange", "dark-red", "dark-purple"),
+    *("super-light-green", "super-light-yellow", "super-light-blue", "super-light-orange"),
+    *("super-light-red", "super-light-purple", "#447EBC", "#C15C17", "#890F02", "#0A437C"),
+    *("#6D1F62", "#584477", "#B7DBAB", "#F4D598", "#70DBED", "#F9BA8F", "#F29191", "#82B5D8"),
+    *("#E5A8E2", "#AEA2E0", "#629E51", "#E5AC0E", "#64B0C8", "#E0752D", "#BF1B00", "#0A50A1"),
+    *("#962D82", "#614D93", "#9AC48A", "#F2C96D", "#65C5DB", "#F9934E", "#EA6460", "#5195CE"),
+    *("#D683CE", "#806EB7", "#3F6833", "#967302", "#2F575E", "#99440A", "#58140C", "#052B51"),
+    *("#511749", "#3F2B5B", "#E0F9D7", "#FCEACA", "#CFFAFF", "#F9E2D2", "#FCE2DE", "#BADFF4"),
+    *("#F9D9F9", "#DEDAF7"),
 )
+SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "continuous-GrYlRd": ("green", "yellow", "red"),
+    "continuous-RdYlGr": ("red", "yellow", "green"),
+    "continuous-BlYlRd": ("dark-blue", "super-light-yellow", "dark-red"),
+    "continuous-YlRd": ("super-light-yellow", "dark-red"),
+    "continuous-BlPu": ("blue", "purple"),
+    "continuous-YlBl": ("super-light-yellow", "dark-blue"),
+    "continuous-blues": ("panel-bg", "dark-blue"),
+    "continuous-reds": ("panel-bg", "dark-red"),
+    "continuous-greens": ("panel-bg", "dark-green"),
+    "continuous-purples": ("panel-bg", "dark-purple"),
+}
+"""Colours between which values are blended, from least to most."""
+_RGB = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,/]+([\d.]+))?\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +57,7 @@ class Theme:
     border: str
     text: str
     quiet_text: str
+    link: str
     grid: str
     track: str
     """Behind a bar that is not full."""
@@ -44,57 +65,85 @@ class Theme:
     is_dark: bool
 
     def colour(self, name: str) -> str:
-        """The colour called ``name`` as #RRGGBB; ``text`` is the theme's, #… is itself.
-
-        rgb() and names that Grafana does not have either are the theme's text.
-        """
-        if name.startswith("#"):
-            return name
-        if name == "transparent":
-            return self.panel
-        return _NAMED.get(name, self.text)
+        """The colour called ``name`` as #rrggbb or #rrggbbaa."""
+        if not name:
+            return FALLBACK
+        own = {"text": self.text, "panel-bg": self.panel, "transparent": "#ffffff00"}
+        if self.is_dark:
+            own["transparent"] = "#00000000"
+        if name in own:
+            return own[name].lower()
+        for hue, shades in _HUES.items():
+            for number, shade in enumerate(_SHADES):
+                if name == shade.format(hue):
+                    return shades[number + (not self.is_dark)].lower()
+        if found := _RGB.fullmatch(name):
+            red, green, blue = (int(part) for part in found.groups()[:3])
+            alpha = round(255 * float(found[4] or 1))
+            return f"#{red:02x}{green:02x}{blue:02x}" + (f"{alpha:02x}" if alpha < 255 else "")
+        known = name if name.startswith("#") else CSS4_COLORS.get(name.lower(), self.text)
+        return str(known).lower()
 
     def of_series(self, index: int) -> str:
         """The colour of the ``index``-th series of a panel."""
         return self.colour(_PALETTE[index % len(_PALETTE)])
 
+    def blended(self, scheme: str, share: float) -> str:
+        """The colour at ``share``, from 0 to 1, of a scheme: a spline through its colours."""
+        ends = [to_rgb(self.colour(name)) for name in SCHEMES[scheme]]
+        parts = [_spline([end[channel] * 255 for end in ends], share) for channel in range(3)]
+        return "#" + "".join(f"{max(0, min(255, int(part + 0.5))):02x}" for part in parts)
+
 
 THEMES = {
-    "light": Theme(
-        page="#F4F5F5",
-        panel="#FFFFFF",
-        border="#DFE0E1",
-        text="#24292E",
-        quiet_text="#6A6F75",
-        grid="#EBECEC",
-        track="#EDEEEF",
-        failure="#CF0E5B",
-        is_dark=False,
-    ),
     "dark": Theme(
         page="#111217",
-        panel="#181B1F",
-        border="#2E3036",
-        text="#CCCCDC",
-        quiet_text="#8F8F9C",
-        grid="#292B30",
-        track="#26282D",
-        failure="#FF5286",
+        panel="#181b1f",
+        border="#2e3036",
+        text="#ccccdc",
+        quiet_text="#8d8e9a",
+        link="#6e9fff",
+        grid="#2b2f33",
+        track="#22252b",
+        failure="#ff5286",
         is_dark=True,
+    ),
+    "light": Theme(
+        page="#fbfbfb",
+        panel="#ffffff",
+        border="#e5e5e6",
+        text="#24292e",
+        quiet_text="#5b5f62",
+        link="#1f62e0",
+        grid="#e8e9ea",
+        track="#f4f5f5",
+        failure="#cf0e5b",
+        is_dark=False,
     ),
 }
 
 
 def readable_on(background: str) -> str:
-    """White or near black, whichever can be read on ``background``."""
-    red, green, blue = to_rgb(background)
-    return "#FFFFFF" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.72 else "#24292E"
+    """Nearly white or nearly black: what a filled tile or cell of that colour is written in."""
+    red, green, blue = (255 * part for part in to_rgb(background[:7]))
+    is_bright = (red * 299 + green * 587 + blue * 114) / 1000 > 180
+    return "#202226" if is_bright else "#f7f8fa"
+
+
+def contrasting(background: str) -> str:
+    """White, or black where white has no contrast of 3 to the ``background``."""
+    linear = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in to_rgb(background[:7])
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= 3 else "#000000"
 
 
 def mixed(colour: str, other: str, share: float) -> str:
-    """``colour`` with the ``share`` of ``other`` in it, as #RRGGBB."""
-    parts = zip(to_rgb(colour), to_rgb(other), strict=True)
-    return "#" + "".join(f"{round(255 * (a + (b - a) * share)):02X}" for a, b in parts)
+    """``colour`` with the ``share`` of ``other`` in it, as #rrggbb."""
+    parts = zip(to_rgb(colour[:7]), to_rgb(other[:7]), strict=True)
+    return "#" + "".join(f"{round(255 * (a + (b - a) * share)):02x}" for a, b in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +156,24 @@ class Thresholds:
 
     @classmethod
     def read(cls, document: Mapping[str, Any] | None) -> "Thresholds":
-        """Those of a field's JSON; without any, everything is green, as in Grafana."""
+        """Those of a field's JSON; without any, green and from 80 on red, as in Grafana."""
         found = document or {}
-        steps: Sequence[Mapping[str, Any]] = found.get("steps") or [{"color": "green"}]
-        base, *others = steps
+        steps: Sequence[Mapping[str, Any]] | None = found.get("steps")
+        if steps is None:
+            steps = [{"color": "green"}, {"color": "red", "value": 80}]
         return cls(
-            tuple(float(step["value"]) for step in others),
-            tuple(str(step["color"]) for step in (base, *others)),
+            tuple(float(step["value"]) for step in steps[1:]),
+            tuple(str(step["color"]) for step in steps) or (FALLBACK,),
             found.get("mode") == "percentage",
         )
 
+    def at(self, value: float) -> int:
+        """Which of the colours holds at ``value``; for NaN the first."""
+        return bisect_right(self.limits, value) if value == value else 0
+
     def colour(self, value: float) -> str:
-        """The colour's name at ``value``; that of the base for NaN."""
-        return self.colours[bisect_right(self.limits, value) if value == value else 0]
+        """The colour's name at ``value``."""
+        return self.colours[self.at(value)]
 
     def within(self, least: float, most: float) -> "Thresholds":
         """The same in the unit of the values, where ``least`` is 0 % and ``most`` 100 %."""
@@ -127,3 +181,20 @@ class Thresholds:
             return self
         limits = tuple(least + (most - least) * limit / 100 for limit in self.limits)
         return Thresholds(limits, self.colours)
+
+
+def _spline(values: Sequence[float], share: float) -> float:
+    """A uniform cubic B-spline through ``values``, with ends that go on as they begin."""
+    parts = len(values) - 1
+    share = max(0.0, min(1.0, share))
+    at = min(int(share * parts), parts - 1)
+    one, two = values[at], values[at + 1]
+    before = values[at - 1] if at > 0 else 2 * one - two
+    after = values[at + 2] if at < parts - 1 else 2 * two - one
+    t = (share - at / parts) * parts
+    return (
+        (1 - 3 * t + 3 * t**2 - t**3) * before
+        + (4 - 6 * t**2 + 3 * t**3) * one
+        + (1 + 3 * t + 3 * t**2 - 3 * t**3) * two
+        + t**3 * after
+    ) / 6

@@ -1,14 +1,14 @@
 """Answers as a table, and what Grafana's transformations make of it."""
 
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.preview.answers import Answers, Series
+from dashboards.preview.answers import Answers
 from dashboards.preview.dashboard import Target, Transformation
+from dashboards.preview.fields import Cell
 
-Cell = float | str
 TIME = "Time"
 VALUE = "Value"
 
@@ -21,6 +21,8 @@ class Table:
     rows: tuple[Mapping[str, Cell], ...]
     refs: Mapping[str, str]
     """The query of each column of values."""
+    times: frozenset[str] = frozenset()
+    """The columns of times."""
 
 
 class UnknownTransformationError(Exception):
@@ -32,7 +34,6 @@ def table(
 ) -> Table:
     """The answers as Grafana would show them in a table. Raises UnknownTransformationError."""
     tables = [_of_query(target, answers, len(targets) > 1) for target in targets]
-    tables = [each for each in tables if each.rows] or tables[:1]
     for transformation in transformations:
         if transformation.name not in _TRANSFORMATIONS:
             raise UnknownTransformationError(transformation.name)
@@ -41,19 +42,27 @@ def table(
 
 
 def sorted_by(found: Table, wanted: Sequence[Mapping[str, Any]], key: str) -> Table:
-    """Sorted by the columns that ``wanted`` names under ``key``; the first counts most."""
+    """Sorted by the columns that ``wanted`` names under ``key``; the first counts most.
+
+    No value is less than all others.
+    """
     rows = list(found.rows)
     for each in reversed(wanted):
         column = str(each.get(key, ""))
-        present = [row for row in rows if not _is_missing(row.get(column))]
-        absent = [row for row in rows if _is_missing(row.get(column))]
-        numeric = all(isinstance(row[column], float) for row in present)
-        present.sort(
-            key=lambda row: row[column] if numeric else str(row[column]),
-            reverse=bool(each.get("desc")),
-        )
-        rows = present + absent
+        is_text = any(isinstance(row.get(column), str) for row in rows)
+        order = _as_text if is_text else _as_number
+        rows.sort(key=lambda row: order(row.get(column)), reverse=bool(each.get("desc")))
     return replace(found, rows=tuple(rows))
+
+
+def _as_number(cell: Cell) -> tuple[bool, float]:
+    return (True, cell) if isinstance(cell, float) and cell == cell else (False, 0.0)
+
+
+def _as_text(cell: Cell) -> list[tuple[bool, int, str]]:
+    """Without regard to capitals, and with the numbers in it by their size."""
+    parts = re.findall(r"\d+|\D+", str("" if cell is None else cell).lower())
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
@@ -63,61 +72,42 @@ def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
     labels = sorted({label for each in series for label in each.labels})
     return Table(
         (TIME, *labels, value),
-        tuple({**each.labels, TIME: _last_time(each), value: _last(each)} for each in series),
+        tuple(
+            {
+                TIME: float(each.times[-1]) * 1000,
+                **dict.fromkeys(labels, ""),
+                **each.labels,
+                value: float(each.values[-1]),
+            }
+            for each in series
+            if len(each.values)
+        ),
         {value: target.ref},
+        frozenset((TIME,)),
     )
-
-
-def _last(series: Series) -> float:
-    return float(series.values[-1]) if len(series.values) else math.nan
-
-
-def _last_time(series: Series) -> float:
-    """Milliseconds, as Grafana has times."""
-    return float(series.times[-1]) * 1000 if len(series.times) else math.nan
 
 
 def _merge(tables: list[Table], _options: Mapping[str, Any]) -> list[Table]:
     """One table; rows that agree in all columns which both have become one."""
-    if not tables:
-        return []
-    rows: list[dict[str, Cell]] = []
-    for table in tables:
-        for row in table.rows:
-            for other in rows:
-                shared = row.keys() & other.keys()
-                if shared and all(row[name] == other[name] for name in shared):
-                    other |= row
-                    break
-            else:
-                rows.append(dict(row))
-    return [_with_rows(tables, rows)]
-
-
-def _join(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    """One table; rows that agree in one column become one."""
-    by = str(options.get("byField") or TIME)
-    joined: dict[Cell, dict[str, Cell]] = {}
-    for table in tables:
-        for row in table.rows:
-            if by in row:
-                joined.setdefault(row[by], {}).update(
-                    {k: v for k, v in row.items() if k not in joined.get(row[by], {})}
-                )
-    rows = list(joined.values())
-    if options.get("mode") == "inner":
-        values = {name for table in tables for name in table.refs}
-        rows = [row for row in rows if values <= row.keys()]
-    return [_with_rows(tables, rows)] if tables else []
-
-
-def _with_rows(tables: Sequence[Table], rows: Sequence[Mapping[str, Cell]]) -> Table:
+    if len(tables) < 2:
+        return tables
     columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
-    # Values stand behind all labels, as in the single tables.
-    values = {name for table in tables for name in table.refs}
-    ordered = (*(n for n in columns if n not in values), *(n for n in columns if n in values))
+    keys = [name for name in columns if all(name in table.columns for table in tables)]
+    rows: list[dict[str, Cell]] = []
+    for row in (row for table in tables for row in table.rows):
+        same = [
+            other
+            for other in rows
+            if all(other[key] == row[key] for key in keys)
+            and all(other[name] == row[name] for name in row.keys() & other.keys())
+        ]
+        for other in same:
+            other |= row
+        if not same:
+            rows.append(dict(row))
     refs = {name: ref for table in tables for name, ref in table.refs.items()}
-    return Table(ordered, tuple(rows), refs)
+    times = frozenset(name for table in tables for name in table.times)
+    return [Table(columns, tuple(rows), refs, times)]
 
 
 def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
@@ -138,28 +128,13 @@ def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
                 {names.get(k) or k: v for k, v in row.items() if k in kept} for row in table.rows
             ),
             {names.get(k) or k: ref for k, ref in table.refs.items()},
+            frozenset(names.get(name) or name for name in table.times),
         )
 
     return [organized(table) for table in tables]
 
 
-def _sort(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    return [sorted_by(table, options.get("sort") or (), "field") for table in tables]
-
-
-def _limit(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    count = int(options.get("limitField") or 10)
-    return [replace(table, rows=table.rows[:count]) for table in tables]
-
-
-def _is_missing(cell: Cell | None) -> bool:
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
-
-
 _TRANSFORMATIONS: Mapping[str, Callable[[list[Table], Mapping[str, Any]], list[Table]]] = {
     "merge": _merge,
-    "joinByField": _join,
     "organize": _organize,
-    "sortBy": _sort,
-    "limit": _limit,
 }
