@@ -72,7 +72,7 @@ generate: $(VENV)/dev ## write rules, dashboards, lists of events and settings f
 	@$(RUN) -m dashboards generate
 
 preview: $(call asking,preview) ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
-	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) \
+	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) $(if $(WINDOW),--window $(WINDOW)) \
 	  $(foreach name,$(DASHBOARD),--dashboard $(name)) $(foreach choice,$(SET),--set $(choice))
 
 # Tests that look at files alone: compose, versions, documents, the tests themselves.

@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series by the name in the legend. ``values`` are NaN at ``times`` without a sample."""
+    """A series by the name in the legend; its samples may be NaN."""
 
     name: str
     ref: str
@@ -48,6 +48,17 @@ class Series:
     labels: Mapping[str, str]
     times: Numbers
     values: Numbers
+
+    @property
+    def cells(self) -> list[float]:
+        """The values as a list."""
+        return [float(value) for value in self.values]
+
+    def with_gaps(self, step: float) -> tuple[Numbers, Numbers]:
+        """Times and values, with NaN where the next sample is further away than ``step``."""
+        far = np.flatnonzero(np.diff(self.times) > step)
+        times = np.insert(self.times, far + 1, self.times[far] + step)
+        return times, np.insert(self.values, far + 1, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ class Answers:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no sample in it."""
+        """Whether there is no number in it."""
         return all(bool(np.isnan(series.values).all()) for series in self.series)
 
 
@@ -149,8 +160,9 @@ class Asking:
             times = np.arange(start, end + 1, step, dtype=float)
             found = self.prometheus.range(expr, start, end, step)
         for points in found:
-            values = np.array([points.values.get(at, np.nan) for at in times])
-            yield Series(_name(target, points, expr), target.ref, points.labels, times, values)
+            own = np.array([at for at in times if at in points.values], float)
+            values = np.array([points.values[at] for at in own], float)
+            yield Series(_name(target, points, expr), target.ref, points.labels, own, values)
 
     def _exemplars(self, target: Target, expr: str, span: Span) -> list[tuple[float, float]]:
         if not target.exemplars:

@@ -16,17 +16,23 @@ from dashboards.preview.choices import with_all_values
 from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
+from dashboards.preview.screen import WINDOW
+from dashboards.preview.titles import cut_titles
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusAPI, PrometheusError
 
+_LEAST = 600
+"""Pixels of a window."""
 DESCRIPTION = """\
 Draws each dashboard as one picture, and writes an index.html with all of them. It reads the JSON of
 the dashboards, and a Prometheus:
 
   python -m dashboards preview --dashboard overview --last 6h --set job=orchestrator
 
-Grafana is not needed. Empty panels are listed at the end. The exit code is 1 only if Prometheus
-refused a query.
+It is a drawing of the JSON by Grafana's rules; Grafana is not needed. Each picture is as wide as
+what a window has beside Grafana's menu. What is not seen there, and what is not drawn as Grafana
+would, stands at its foot. Empty panels are listed at the end. The exit code is 1 if Prometheus
+refused a query or a panel's title is cut.
 """
 
 
@@ -68,7 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all-rows", action="store_true", help="draw collapsed rows too")
     parser.add_argument(
-        "--theme", choices=tuple(THEMES), default="light", help="colours (default light)"
+        "--theme", choices=tuple(THEMES), default="dark", help="colours (default %(default)s)"
+    )
+    parser.add_argument(
+        "--window",
+        type=_window,
+        default=WINDOW,
+        metavar="WIDTHxHEIGHT",
+        help="size of the window in pixels (default {}x{})".format(*WINDOW),
     )
     parser.add_argument(
         "--dashboards",
@@ -111,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
     for remark in (remark for each in drawn for remark in each.remarks):
         print(remark, file=sys.stderr)
     print(paths.in_checkout(f"{options.output}/index.html"))
-    return 1 if any(each.failed for each in drawn) else 0
+    return 1 if any(each.failed or each.cut for each in drawn) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,8 @@ class _Drawn:
     empty: tuple[str, ...]
     failed: tuple[str, ...]
     """What Prometheus said, behind the panel's title."""
+    cut: tuple[str, ...]
+    """The titles that are cut."""
 
     @property
     def summary(self) -> str:
@@ -130,6 +145,7 @@ class _Drawn:
         parts = [f"{self.panels} panels"]
         parts += [f"{len(self.empty)} empty"] if self.empty else []
         parts += [f"{len(self.failed)} FAILED"] if self.failed else []
+        parts += [f"{len(self.cut)} CUT"] if self.cut else []
         return f"{', '.join(parts)}: {self.picture.file}"
 
     @property
@@ -137,10 +153,11 @@ class _Drawn:
         """A line for each panel that is not as it should be."""
         yield from (f"  empty: {self.picture.name}: {title}" for title in self.empty)
         yield from (f"  FAILED: {self.picture.name}: {said}" for said in self.failed)
+        yield from (f"  CUT: {self.picture.name}: {said}" for said in self.cut)
 
 
 def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: str) -> _Drawn:
-    places = page.layout(board, opened=options.all_rows)
+    places = page.layout(board, opened=options.all_rows, window=options.window)
     widths = [(panel, box.width) for panel, box in places.panels]
     answers, failed = asking.answers(board, widths)
     drawn = page.draw(board, places, answers, asking.span, THEMES[options.theme], url)
@@ -159,12 +176,13 @@ def _draw(board: Dashboard, asking: Asking, options: argparse.Namespace, url: st
             title=board.title,
             about=board.description,
             file=file.name,
-            width=page.WIDTH,
-            height=places.height,
+            width=drawn.size[0],
+            height=drawn.size[1],
         ),
         len(titles),
         tuple(t for t, o in zip(titles, drawn.outcomes, strict=True) if o is Outcome.EMPTY),
         tuple(failed),
+        tuple(map(str, cut_titles(board.document, options.window[0]))),
     )
 
 
@@ -209,6 +227,15 @@ def _chosen(text: str) -> tuple[str, str]:
     if not (name and equal and value):
         raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
     return name.strip(), value.strip()
+
+
+def _window(text: str) -> tuple[int, int]:
+    width, x, height = text.partition("x")
+    if not (x and width.isdigit() and height.isdigit()) or min(int(width), int(height)) < _LEAST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write WIDTHxHEIGHT, such as 1280x720, each {_LEAST} or more"
+        )
+    return int(width), int(height)
 
 
 def _progress(text: str) -> None:

@@ -30,6 +30,11 @@ class Place:
     width: int
     height: int
 
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Place":
+        """That of a ``gridPos``."""
+        return cls(*(int(document[side]) for side in ("x", "y", "w", "h")))
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -61,6 +66,7 @@ class Panel:
 
     title: str
     kind: str
+    document: Mapping[str, Any]
     place: Place
     targets: tuple[Target, ...]
     options: Mapping[str, Any]
@@ -101,6 +107,7 @@ class Dashboard:
     name: str
     uid: str
     """By which links know it, Grafana's too."""
+    document: Mapping[str, Any]
     title: str
     description: str
     range_seconds: float
@@ -134,6 +141,7 @@ def _dashboard(name: str, document: Mapping[str, Any]) -> Dashboard:
     return Dashboard(
         name,
         str(document.get("uid") or name),
+        document,
         title=str(document["title"]),
         description=str(document.get("description") or ""),
         range_seconds=_range_seconds(str((document.get("time") or {}).get("from", ""))),
@@ -198,18 +206,19 @@ def _rows(documents: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def _panel(document: Mapping[str, Any]) -> Panel:
-    place = document["gridPos"]
+    kind = str(document["type"])
     return Panel(
         str(document.get("title") or ""),
-        str(document["type"]),
-        place=Place(int(place["x"]), int(place["y"]), int(place["w"]), int(place["h"])),
+        kind,
+        document,
+        place=Place.read(document["gridPos"]),
         targets=tuple(
             _target(target, document.get("datasource"))
             for target in document.get("targets") or ()
             if not target.get("hide")
         ),
         options=document.get("options") or {},
-        fields=FieldConfig.read(document.get("fieldConfig") or {}),
+        fields=FieldConfig.read(document.get("fieldConfig") or {}, kind),
         transformations=tuple(
             Transformation(str(each["id"]), each.get("options") or {})
             for each in document.get("transformations") or ()

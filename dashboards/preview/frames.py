@@ -1,26 +1,22 @@
-"""The frame of a panel: its border and title, and what kind of picture is in it."""
+"""The frame of a panel: its border and header, and what kind of picture is in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
+from dashboards.preview import facts, titles
 from dashboards.preview.answers import Answers
-from dashboards.preview.colours import readable_on
 from dashboards.preview.dashboard import Panel
 from dashboards.preview.draw import bars, heatmap, stat, state_timeline, table, text, timeseries
-from dashboards.preview.surface import SMALL_SIZE, Box, Surface, text_width
-
-_TITLE_HEIGHT = 32
-_PADDING = 10
-_TITLE_SIZE, _SMALL_TITLE = 9.5, 8.5
-"""Points; the smaller one where a title has no room otherwise."""
-_LENGTHS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+from dashboards.preview.fields import Field
+from dashboards.preview.reduce import TITLES
+from dashboards.preview.screen import Box, content_box
+from dashboards.preview.surface import Surface
 
 Draw = Callable[[Surface, Box, Panel, Answers], None]
 
 KINDS: Mapping[str, Draw] = {
     "timeseries": timeseries.draw,
     "stat": stat.draw,
-    "gauge": bars.draw,
     "bargauge": bars.draw,
     "table": table.draw,
     "heatmap": heatmap.draw,
@@ -28,6 +24,9 @@ KINDS: Mapping[str, Draw] = {
     "text": text.draw,
 }
 """The kinds of panels that are drawn."""
+_SAY_NOTHING_THEMSELVES = ("timeseries", "table", "heatmap")
+"""Without a series they have only what the panel says about it."""
+_MATCHERS = ("byName", "byRegexp", "byFrameRefID", "byType", "byNames")
 
 
 class Outcome(StrEnum):
@@ -44,20 +43,20 @@ def draw_panel(surface: Surface, panel: Panel, answers: Answers) -> Outcome:
     """Draw the frame with what is in it, or why there is nothing."""
     outcome = _outcome(panel, answers)
     theme = surface.theme
-    is_filled = panel.kind == "stat" and outcome in (Outcome.DRAWN, Outcome.EMPTY)
-    filling = stat.background(panel, answers, surface) if is_filled else ""
-    surface.rectangle(surface.box, filling or theme.panel, edge=filling or theme.border, radius=4)
-    box = _draw_title(surface, panel, readable_on(filling) if filling else theme.text)
+    surface.rectangle(surface.box, theme.panel, edge=theme.border, radius=2)
+    _draw_header(surface, panel, answers)
+    box = content_box(surface.box, panel.kind, has_title=bool(panel.title))
     if outcome is Outcome.NOT_DRAWN:
+        surface.remarks.append(_why_not_drawn(panel))
         text.message(surface, box, _why_not_drawn(panel))
     elif answers.is_empty and answers.failures:
         text.message(surface, box, "\n".join(answers.failures), theme.failure)
-    elif answers.is_empty and panel.kind not in ("stat", "text"):
+    elif not answers.series and panel.kind in _SAY_NOTHING_THEMSELVES:
         text.message(surface, box, panel.fields.defaults.no_value)
     else:
-        if answers.failures:
-            box = _draw_failures(surface, box, answers)
         KINDS[panel.kind](surface, box, panel, answers)
+        surface.remarks += answers.failures
+    surface.remarks += _unlike_grafana(panel)
     return outcome
 
 
@@ -72,51 +71,32 @@ def _outcome(panel: Panel, answers: Answers) -> Outcome:
     return Outcome.EMPTY if answers.is_empty else Outcome.DRAWN
 
 
-def _draw_title(surface: Surface, panel: Panel, ink: str) -> Box:
-    """The title, and the range where it is not the dashboard's; gives the room below."""
-    box = surface.box.inside(_PADDING, 0, _PADDING, _PADDING)
+def _draw_header(surface: Surface, panel: Panel, answers: Answers) -> None:
+    """The title as far as it is seen, with the icons that take its room."""
     if not panel.title:
-        return box.inside(top=_PADDING)
-    y = box.y + _TITLE_HEIGHT / 2 + 1
-    own = _own_range(panel)
-    beside = text_width(own, SMALL_SIZE) + 12 if own else 0
-    width = box.width - beside
-    size = _TITLE_SIZE if text_width(panel.title, _TITLE_SIZE, "bold") <= width else _SMALL_TITLE
-    surface.text(box.x, y, panel.title, size=size, bold=True, colour=ink, width=width)
-    if own:
-        surface.text(
-            *(box.right, y, own), size=SMALL_SIZE, colour=surface.theme.quiet_text, align="right"
-        )
-    return box.inside(top=_TITLE_HEIGHT)
-
-
-def _own_range(panel: Panel) -> str:
-    parts = []
-    if panel.own_range_seconds:
-        parts.append(f"Last {_length(panel.own_range_seconds)}")
-    if panel.shift_seconds:
-        parts.append(f"{_length(panel.shift_seconds)} ago")
-    return ", ".join(parts)
-
-
-def _length(seconds: float) -> str:
-    """A length of time in the largest unit of which it has several: 24 hours, 7 days."""
-    whole = (each for each in _LENGTHS if seconds % each[0] == 0 and seconds > each[0])
-    length, name = next(whole, _LENGTHS[-1])
-    return f"{seconds // length:.0f} {name}s"
-
-
-def _draw_failures(surface: Surface, box: Box, answers: Answers) -> Box:
-    """A line for each query that failed, above what the others gave."""
-    for failure in answers.failures:
-        surface.text(
-            *(box.x, box.y + 8, failure),
-            size=SMALL_SIZE,
-            colour=surface.theme.failure,
-            width=box.width,
-        )
-        box = box.inside(top=18)
-    return box
+        return
+    theme = surface.theme
+    x, y = surface.box.x + facts.PANEL_BORDER, surface.box.y + 1 + facts.PANEL_HEADER / 2
+    if answers.failures:
+        surface.text(x + 16, y, "⚠", colour=theme.failure, align="center")
+        x += facts.PANEL_HEADER
+    room = titles.title_room(panel.document, surface.box.width)
+    room -= facts.PANEL_HEADER if answers.failures else 0
+    x += facts.PANEL_PADDING
+    x += surface.text(x, y, panel.title, width=room, weight="medium") + facts.PANEL_PADDING
+    links = panel.document.get("links") or ()
+    icons = (
+        ["\N{INFORMATION SOURCE}"] if str(panel.document.get("description") or "").strip() else []
+    )
+    icons += ["↗"] if links else []
+    if len(icons) * facts.TITLE_ICON <= surface.box.right - x:
+        for icon in icons:
+            surface.text(x + 16, y, icon, colour=theme.quiet_text, align="center")
+            x += facts.TITLE_ICON
+    if words := titles.time_words(panel.document):
+        x += facts.PANEL_PADDING
+        x += surface.text(x, y, "◷", colour=theme.link) + facts.CLOCK_GAP
+        surface.text(x, y, words, colour=theme.link, width=surface.box.right - x)
 
 
 def _why_not_drawn(panel: Panel) -> str:
@@ -124,4 +104,21 @@ def _why_not_drawn(panel: Panel) -> str:
     names = {target.datasource for target in panel.targets} - {"prometheus"}
     if names and queries:
         return f"{'/'.join(sorted(names)).capitalize()}: {' '.join(queries)}"
-    return f"Panels of the kind {panel.kind} are not drawn here"
+    return f"panels of the kind {panel.kind} are not drawn here"
+
+
+def _unlike_grafana(panel: Panel) -> Iterator[str]:
+    """What of a panel's settings is not drawn as Grafana would."""
+    yield from panel.fields.defaults.unknown
+    for override in panel.fields.overrides:
+        if override.matcher not in _MATCHERS:
+            yield f"settings for fields {override.matcher}"
+        yield from Field({**panel.fields.defaults.settings, **override.settings}).unknown
+    options = [panel.options.get("reduceOptions") or {}, panel.options.get("legend") or {}]
+    for way in (way for each in options for way in each.get("calcs") or ()):
+        if way not in TITLES:
+            yield f"the reduction {way}"
+    if panel.transformations and panel.kind != "table":
+        yield "transformations of anything but tables"
+    if (panel.options.get("reduceOptions") or {}).get("values"):
+        yield "all values instead of a reduction"

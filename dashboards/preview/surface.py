@@ -1,58 +1,33 @@
-"""What panels are drawn on: boxes in pixels, texts that fit into them, plots."""
+"""What panels are drawn on: texts, boxes and plots, in pixels of the page."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from matplotlib import get_data_path, rcParams
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from PIL import ImageFont
 
+from dashboards.preview import facts
 from dashboards.preview.colours import Theme
+from dashboards.preview.lettering import Weight, cut, text_width
+from dashboards.preview.screen import Box
 
-DPI = 100
-FONT = "DejaVu Sans"
+DPI = 72
+"""So that a point is a pixel."""
+_FONT = "DejaVu Sans"
 """It comes with matplotlib, so that a picture is the same everywhere."""
-TEXT_SIZE = 9.0
-SMALL_SIZE = 8.0
-"""Points."""
+_LARGEST = 0.9
+"""Of the size, as it is wider than Inter: a text ends where it does there, or a little before."""
+# Letters are where they are, not at the next pixel; else lines would be longer than measured.
+rcParams["text.hinting"] = "none"
 
 Align = Literal["left", "center", "right"]
 Vertical = Literal["top", "center_baseline", "center", "baseline", "bottom"]
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle in pixels of the page; ``y`` is measured downwards."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        """Where it ends to the right."""
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        """Where it ends below."""
-        return self.y + self.height
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """Its centre."""
-        return self.x + self.width / 2, self.y + self.height / 2
-
-    def inside(self, left: float = 0, top: float = 0, right: float = 0, bottom: float = 0) -> "Box":
-        """The box that is smaller by this much on each side; never less than a pixel."""
-        width = max(self.width - left - right, 1)
-        return Box(self.x + left, self.y + top, width, max(self.height - top - bottom, 1))
 
 
 class Surface:
@@ -63,13 +38,10 @@ class Surface:
         self.theme = theme
         self.texts: list[Text] = []
         self.plots: list[Axes] = []
+        self.remarks: list[str] = []
+        """What is not seen of it, or would look otherwise in Grafana."""
         self._figure = figure
         self._width, self._height = (float(size) * DPI for size in figure.get_size_inches())
-
-    @property
-    def page_width(self) -> float:
-        """The width of the whole page in pixels."""
-        return self._width
 
     def text(
         self,
@@ -78,29 +50,38 @@ class Surface:
         text: str,
         *,
         width: float | None = None,
-        size: float = TEXT_SIZE,
+        clip: Box | None = None,
+        size: float = facts.TEXT,
+        weight: Weight = "regular",
         colour: str = "",
-        bold: bool = False,
         align: Align = "left",
         vertical: Vertical = "center_baseline",
-    ) -> None:
-        """Write one line at a point, cut to ``width`` pixels."""
-        weight = "bold" if bold else "normal"
+    ) -> float:
+        """Write one line at a point, cut to ``width`` pixels or seen only in ``clip``.
+
+        Gives how wide it is.
+        """
         shown = text if width is None else cut(text, width, size, weight)
-        self.texts.append(
-            self._figure.text(
-                x / self._width,
-                1 - y / self._height,
-                shown,
-                fontfamily=FONT,
-                fontsize=size,
-                fontweight=weight,
-                color=colour or self.theme.text,
-                horizontalalignment=align,
-                verticalalignment=vertical,
-                parse_math=False,
-            )
+        wanted = text_width(shown, size, weight)
+        if not shown.strip():
+            return wanted
+        drawn = self._figure.text(
+            x / self._width,
+            1 - y / self._height,
+            shown,
+            fontfamily=_FONT,
+            fontsize=min(wanted / _drawn_width(shown), size * _LARGEST),
+            color=colour or self.theme.text,
+            horizontalalignment=align,
+            verticalalignment=vertical,
+            parse_math=False,
         )
+        if clip is not None:
+            low, high = self._height - clip.bottom, self._height - clip.y
+            drawn.set_clip_box(Bbox.from_extents(clip.x, low, clip.right, high))
+            drawn.set_clip_on(True)
+        self.texts.append(drawn)
+        return wanted
 
     def rectangle(self, box: Box, colour: str, *, edge: str = "", radius: float = 0) -> None:
         """Fill a box, with rounded corners where there is a ``radius``."""
@@ -112,7 +93,7 @@ class Surface:
                 boxstyle=f"round,pad=0,rounding_size={radius / self._width}",
                 mutation_aspect=self._width / self._height,
             )
-        shape.set(facecolor=colour, edgecolor=edge or "none", linewidth=0.8)
+        shape.set(facecolor=colour, edgecolor=edge or "none", linewidth=1)
         shape.set_transform(self._figure.transFigure)
         # Below plots, which are at 0.
         shape.set_zorder(-1)
@@ -125,7 +106,7 @@ class Surface:
                 (x / self._width, to_x / self._width),
                 (1 - y / self._height, 1 - to_y / self._height),
                 color=colour,
-                linewidth=width * 72 / DPI,
+                linewidth=width,
                 solid_capstyle="butt",
                 transform=self._figure.transFigure,
             )
@@ -153,49 +134,11 @@ class Surface:
 
 
 @cache
-def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> float:
-    """How wide a line is, in pixels."""
-    measured = Text(0, 0, text, parse_math=False)
-    measured.set_fontfamily(FONT)
-    measured.set_fontsize(size)
-    measured.set_fontweight(weight)
-    measured.set_figure(_measuring())
-    return float(measured.get_window_extent().width)
-
-
-def widest(texts: Iterable[str], size: float = TEXT_SIZE) -> float:
-    """The width of the widest of ``texts``, in pixels."""
-    return max((text_width(text, size) for text in texts), default=0)
-
-
-def cut(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal") -> str:
-    """As much of ``text`` as fits into ``width`` pixels, with … where something is missing."""
-    if text_width(text, size, weight) <= width:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if text_width(text[:middle].rstrip() + "…", size, weight) <= width:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low].rstrip() + "…" if low else ""
-
-
-def wrapped(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
-    """``text`` in lines of at most ``width`` pixels."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if text_width(longer, size) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return [cut(line, width, size) for line in lines]
+def _drawn_width(text: str) -> float:
+    """How wide a line is in the font that is drawn with, one pixel high."""
+    return max(_font().getlength(text), 1) / _font().size
 
 
 @cache
-def _measuring() -> Figure:
-    figure = Figure(dpi=DPI)
-    FigureCanvasAgg(figure)
-    return figure
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 100)

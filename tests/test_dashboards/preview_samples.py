@@ -8,7 +8,7 @@ from typing import Any
 from dashboards.preview import dashboard, page
 from dashboards.preview.answers import Answers, Asking, Span
 from dashboards.preview.colours import THEMES
-from dashboards.preview.dashboard import Dashboard
+from dashboards.preview.dashboard import Dashboard, Target
 from dashboards.preview.page import Page
 from dashboards.preview.surface import Surface
 from prometheus_tools.api import PrometheusAPI
@@ -16,7 +16,7 @@ from prometheus_tools.api import PrometheusAPI
 END = 1_764_000_000
 """A full hour."""
 SPAN = Span(END - 3600, END)
-LIGHT = THEMES["light"]
+DARK = THEMES["dark"]
 
 Panel = dict[str, Any]
 
@@ -42,6 +42,19 @@ def panel(kind: str, *exprs: str, title: str = "P", **more: Any) -> Panel:
         "options": more.pop("options", {}),
         **more,
     }
+
+
+def table_query(ref: str) -> Target:
+    """An instant query for a table."""
+    return Target(
+        *(ref, "up"),
+        legend="",
+        instant=True,
+        format="table",
+        exemplars=False,
+        min_step_seconds=0,
+        datasource="prometheus",
+    )
 
 
 def row(title: str, y: int, *inside: Panel) -> Panel:
@@ -91,12 +104,12 @@ def asked(url: str, board: Dashboard, *, opened: bool = False) -> Page:
     with PrometheusAPI(url) as prometheus:
         answers, failed = Asking(prometheus, SPAN, 15).answers(board, widths)
     assert failed == []
-    return page.draw(board, places, answers, SPAN, LIGHT, url)
+    return page.draw(board, places, answers, SPAN, DARK, url)
 
 
 def drawn(board: Dashboard, answers: Sequence[Answers]) -> Page:
     """The dashboard, drawn with made-up answers."""
-    return page.draw(board, page.layout(board, opened=True), answers, SPAN, LIGHT, "nowhere")
+    return page.draw(board, page.layout(board, opened=True), answers, SPAN, DARK, "nowhere")
 
 
 def read(folder: Path, *panels: Panel, **more: Any) -> Dashboard:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from dashboards.__main__ import main
 from dashboards.preview.answers import Answers, Mark, Series
+from dashboards.preview.colours import mixed
 from dashboards.preview.dashboard import Dashboard
 from dashboards.preview.frames import Outcome
 from dashboards.preview.surface import Surface
@@ -23,6 +24,7 @@ from prometheus_tools import blocks
 from prometheus_tools.scratch import scratch
 from tests.project import command_line
 from tests.test_dashboards.preview_samples import (
+    DARK,
     END,
     SPAN,
     asked,
@@ -37,6 +39,8 @@ from tests.test_dashboards.preview_samples import (
 )
 
 RED, GREEN, ORANGE = "#f2495c", "#73bf69", "#ff9830"
+TILE_RED, TILE_ORANGE = "#ef1931", "#fc7f00"
+"""The middle of what a tile of that colour is filled with."""
 
 
 def openmetrics() -> Iterator[str]:
@@ -188,8 +192,8 @@ class TestValues:
         defaults = {"unit": "percentunit", "thresholds": thresholds(("green", None), ("red", 0.2))}
         look = {"colorMode": "background", "graphMode": "area"}
         surface = one("stat", "errors", defaults=defaults, options=look)
-        assert "25%" in texts(surface)
-        assert filling(surface) == RED
+        assert texts(surface)[1:] == ["25", "%"]
+        assert fillings(surface) == [TILE_RED]
         assert set(lines(surface.plots[0])["b"]) == {0.25}
 
     def test_a_mapping_has_the_last_word(self, one: Callable[..., Surface]) -> None:
@@ -201,7 +205,7 @@ class TestValues:
             options={"colorMode": "background", "graphMode": "none"},
         )
         assert "open" in texts(surface)
-        assert filling(surface) == ORANGE
+        assert fillings(surface) == [TILE_ORANGE]
         assert surface.plots == []
 
     def test_several_values_stand_side_by_side_with_their_names(
@@ -209,18 +213,30 @@ class TestValues:
     ) -> None:
         assert {"a", "10", "b", "20"} <= set(texts(one("stat", "requests")))
 
-    @pytest.mark.parametrize("kind", ["bargauge", "gauge"])
+    def test_no_value_has_the_colour_of_its_mapping(self, one: Callable[..., Surface]) -> None:
+        unknown = {"text": "unknown", "color": "#808080"}
+        mapping = {"type": "special", "options": {"match": "null+nan", "result": unknown}}
+        look = {"colorMode": "background_solid"}
+        surface = one("stat", "nothing", defaults={"mappings": [mapping]}, options=look)
+        assert texts(surface)[1:] == ["unknown"]
+        assert fillings(surface) == ["#808080"]
+        plain = one("stat", "nothing", options=look)
+        assert (texts(plain)[1:], fillings(plain)) == (["No data"], [GREEN])
+
     def test_bars_are_as_long_as_the_value_between_the_limits(
-        self, one: Callable[..., Surface], kind: str
+        self, one: Callable[..., Surface]
     ) -> None:
         steps = thresholds(("green", None), ("red", 15))
         defaults = {"min": 0, "max": 40, "thresholds": steps}
-        surface = one(kind, "requests", defaults=defaults, target={"instant": True})
+        options = {"orientation": "horizontal"}
+        surface = one(
+            "bargauge", "requests", defaults=defaults, options=options, target={"instant": True}
+        )
         assert {"a", "10", "b", "20"} <= set(texts(surface))
-        track, a, _, b = rectangles(surface)[1:]
+        track, a, _, b = rectangles(surface)
         assert a[1] / track[1] == pytest.approx(0.25, abs=0.01)
         assert b[1] / track[1] == pytest.approx(0.5, abs=0.01)
-        assert (a[0], b[0]) == (GREEN, RED)
+        assert (a[0], b[0]) == (mixed(DARK.panel, GREEN, 0.35), mixed(DARK.panel, RED, 0.35))
 
 
 class TestTable:
@@ -245,9 +261,10 @@ class TestTable:
             overrides=[override("Errors", unit="percentunit", **background, **steps)],
             options={"sortBy": [{"displayName": "Rate", "desc": True}]},
         )
-        # "a" has no errors: nothing is written there.
-        shown = [text for text in texts(surface) if text]
-        assert shown == ["P", "Errors", "Route", "Rate", "25%", "b", "20", "a", "10"]
+        # "a" has no errors: nothing is written there, in the colour of the lowest threshold.
+        shown = ["P", "Errors", "25%", "Route", "b", "a", "Rate", "20", "10"]
+        assert texts(surface) == shown
+        assert GREEN in [colour for colour, _ in rectangles(surface)]
         assert RED in [colour for colour, _ in rectangles(surface)]
 
     def test_rows_without_room_are_counted(self, one: Callable[..., Surface]) -> None:
@@ -257,7 +274,8 @@ class TestTable:
             target={"instant": True, "format": "table"},
             place=place,
         )
-        assert "… and 4 more rows" in texts(surface)
+        assert surface.remarks[-1] == "4 rows are seen only by scrolling"
+        assert surface.remarks[0].startswith("beyond its right edge: ")
 
 
 class TestHeatmap:
@@ -287,14 +305,17 @@ def test_states_are_spans_in_their_colours(one: Callable[..., Surface]) -> None:
     surface = one(
         *("state-timeline", "breaker"),
         legend="ai",
-        defaults={"mappings": [{"type": "value", "options": states}]},
+        defaults={
+            "color": {"mode": "palette-classic"},
+            "mappings": [{"type": "value", "options": states}],
+        },
     )
     colours = [
         to_hex(colour)
         for collection in surface.plots[0].collections
         for colour in np.asarray(collection.get_facecolor())
     ]
-    assert colours == [GREEN, RED]
+    assert colours == [mixed(DARK.panel, GREEN, 0.7), mixed(DARK.panel, RED, 0.7)]
     assert texts(surface).count("closed") == 2  # in the lane and in the legend
     assert {"ai", "open"} <= set(texts(surface))
 
@@ -323,19 +344,20 @@ class TestNothingToShow:
         assert set(picture.outcomes) == {Outcome.FAILED}
         alone, beside = picture.surfaces
         assert "parse error" in " ".join(texts(alone))
-        assert "B: " in " ".join(texts(beside))
+        assert "B: " in " ".join(beside.remarks)
         assert set(lines(beside.plots[0])) == {"a", "b"}
 
     def test_what_is_not_of_prometheus_is_named(self, prometheus: str, tmp_path: Path) -> None:
         loki = panel("logs", '{service="x"}') | {"datasource": {"type": "loki", "uid": "l"}}
         picture = asked(prometheus, read(tmp_path, loki, panel("piechart", "requests")))
         assert 'Loki: {service="x"}' in texts(picture.surfaces[0])
-        assert "Panels of the kind piechart are not drawn here" in texts(picture.surfaces[1])
+        assert "panels of the kind piechart are not drawn here" in texts(picture.surfaces[1])
+        assert any("piechart" in remark for remark in picture.remarks)
 
     def test_a_text_is_shown_plain(self, one: Callable[..., Surface]) -> None:
         content = "## Read this\n\n- the **first** [thing](https://x.example)"
         surface = one("text", options={"content": content})
-        assert texts(surface) == ["P", "Read this", "", "• the first thing"]
+        assert texts(surface) == ["P", "Read this", "• the first thing"]
 
 
 class TestLayout:
@@ -355,15 +377,15 @@ class TestLayout:
         picture = asked(prometheus, self.board(tmp_path))
         boxes = {each.title: box for each, box in picture.layout.panels}
         assert set(boxes) == {"here", "below"}
-        assert boxes["here"].right == 1600 - 16
+        assert boxes["here"].right == pytest.approx(1440 - 15 - 300 - 16, abs=1)
         assert boxes["here"].height == 8 * 38 - 8
-        assert "1 panel, collapsed" in texts(picture.head)
+        assert "(1 panel)" in texts(picture.head)
 
     def test_collapsed_rows_can_be_opened(self, prometheus: str, tmp_path: Path) -> None:
         closed = asked(prometheus, self.board(tmp_path))
         opened = asked(prometheus, self.board(tmp_path), opened=True)
         assert [each.title for each, _ in opened.layout.panels] == ["here", "inside", "below"]
-        assert opened.layout.height == closed.layout.height + 4 * 38
+        assert opened.layout.bottom == closed.layout.bottom + 4 * 38
 
 
 class TestCommand:
@@ -392,8 +414,17 @@ class TestCommand:
         assert links == {"sample.png"}
         picture = Image.open(tmp_path / "out" / "sample.png")
         picture.load()
-        assert (picture.format, picture.width) == ("PNG", 1600)
+        assert (picture.format, picture.width) == ("PNG", 1125)
         assert f'height="{picture.height}"' in index
+
+    def test_fails_when_a_title_is_cut(self, preview: Callable[..., Any], tmp_path: Path) -> None:
+        place = {"x": 0, "y": 0, "w": 6, "h": 4}
+        title = "A title that is longer than a quarter"
+        write(tmp_path, panel("timeseries", "requests", title=title, place=place))
+        done = preview("--last", "1h")
+        assert done.returncode == 1
+        assert f"CUT: sample: {title!r} reads 'A title that is longer" in done.stderr
+        assert preview("--last", "1h", "--window", "2000x900").returncode == 0
 
     def test_fails_when_a_query_fails(self, preview: Callable[..., Any], tmp_path: Path) -> None:
         write(tmp_path, panel("timeseries", "sum(requests", title="One"))
@@ -440,18 +471,19 @@ def str_time(second: int) -> str:
 
 
 def rectangles(surface: Surface) -> list[tuple[str, float]]:
-    """Colour and width of each box on the page, the frame first."""
+    """Colour and width of each box in the panel."""
     figure = surface.texts[0].get_figure(root=True)
     assert figure is not None
     return [
         (to_hex(each.get_facecolor()), each.get_width())
         for each in figure.artists
         if isinstance(each, (Rectangle, FancyBboxPatch))
-    ]
+        # Without the bar at the top and the panel's frame.
+    ][2:]
 
 
-def filling(surface: Surface) -> str:
-    return rectangles(surface)[0][0]
+def fillings(surface: Surface) -> list[str]:
+    return [colour for colour, _ in rectangles(surface)]
 
 
 def cells(surface: Surface) -> list[list[float]]:

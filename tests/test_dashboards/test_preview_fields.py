@@ -9,12 +9,11 @@ import pytest
 from dashboards.preview.answers import Answers, Series
 from dashboards.preview.colours import THEMES, Thresholds
 from dashboards.preview.dashboard import Target, Transformation
-from dashboards.preview.fields import FieldConfig, Shown
-from dashboards.preview.reduce import reduced
-from dashboards.preview.tables import UnknownTransformationError, table
-from tests.test_dashboards.preview_samples import SPAN, panel, read, thresholds
+from dashboards.preview.fields import FieldConfig
+from dashboards.preview.tables import UnknownTransformationError, sorted_by, table
+from tests.test_dashboards.preview_samples import SPAN, panel, read, table_query, thresholds
 
-LIGHT = THEMES["light"]
+DARK = THEMES["dark"]
 
 
 def variable(kind: str, **more: Any) -> dict[str, Any]:
@@ -86,14 +85,14 @@ class TestFields:
     @pytest.mark.parametrize(
         ("value", "shown"),
         [
-            (1, Shown("up", "green")),
-            (0, Shown("down", "red")),
-            (7, Shown("many", "blue")),
-            (3, Shown("3")),
-            (float("nan"), Shown("unknown")),
+            (1.0, ("up", "#73bf69")),
+            (0.0, ("down", "#f2495c")),
+            (7.0, ("many", "#5794f2")),
+            (3.0, ("3", "#73bf69")),
+            (None, ("unknown", "#73bf69")),
         ],
     )
-    def test_mappings(self, value: float, shown: Shown) -> None:
+    def test_mappings(self, value: float | None, shown: tuple[str, str]) -> None:
         up, down = {"text": "up", "color": "green"}, {"text": "down", "color": "red"}
         many = {"from": 5, "to": None, "result": {"text": "many", "color": "blue"}}
         mappings = [
@@ -101,25 +100,14 @@ class TestFields:
             {"type": "range", "options": many},
             {"type": "special", "options": {"match": "null", "result": {"text": "unknown"}}},
         ]
-        field = FieldConfig.read({"defaults": {"mappings": mappings}}).defaults
-        assert field.shown(value) == shown
+        field = FieldConfig.read({"defaults": {"mappings": mappings}}).of("x")
+        found = field.show(value, DARK)
+        assert (found.text, found.colour) == shown
 
-
-@pytest.mark.parametrize(
-    ("way", "value"),
-    [
-        ("lastNotNull", 3),
-        ("max", 5),
-        ("min", 1),
-        ("mean", 3),
-        ("sum", 9),
-        ("range", 4),
-        ("count", 3),
-    ],
-)
-def test_reductions_leave_out_what_is_not_there(way: str, value: float) -> None:
-    assert reduced(np.array([np.nan, 1, 5, 3, np.nan]), way) == value
-    assert np.isnan(reduced(np.array([np.nan]), way))
+    def test_what_would_look_otherwise_in_grafana_is_named(self) -> None:
+        defaults = {"unit": "celsius", "color": {"mode": "palette-classic-by-name"}}
+        unknown = FieldConfig.read({"defaults": defaults}).defaults.unknown
+        assert list(unknown) == ["colours by palette-classic-by-name", "the unit celsius"]
 
 
 class TestTables:
@@ -128,19 +116,7 @@ class TestTables:
             return Series(job, ref, {"job": job}, np.array([1000.0]), np.array([value]))
 
         series = (one("A", "x", 1), one("A", "y", 2), one("B", "y", 3), one("B", "z", 4))
-        targets = [
-            Target(
-                ref,
-                "up",
-                legend="",
-                instant=True,
-                format="table",
-                exemplars=False,
-                min_step_seconds=0,
-                datasource="prometheus",
-            )
-            for ref in ("A", "B")
-        ]
+        targets = [table_query(ref) for ref in ("A", "B")]
         return Answers(SPAN, 15, series), targets
 
     def rows(self, *transformations: Transformation) -> list[dict[str, Any]]:
@@ -154,16 +130,14 @@ class TestTables:
             {"job": "z", "Value #B": 4, **at},
         ]
 
-    def test_joined_rows_agree_in_one_column(self) -> None:
-        inner = Transformation("joinByField", {"byField": "job", "mode": "inner"})
-        assert [row["job"] for row in self.rows(inner)] == ["y"]
-        outer = Transformation("joinByField", {"byField": "job", "mode": "outer"})
-        assert [row["job"] for row in self.rows(outer)] == ["x", "y", "z"]
-
-    def test_rows_are_sorted_with_the_missing_ones_last(self) -> None:
-        by_value = {"sort": [{"field": "Value #B", "desc": True}]}
-        found = self.rows(Transformation("merge", {}), Transformation("sortBy", by_value))
-        assert [row["job"] for row in found] == ["z", "y", "x"]
+    @pytest.mark.parametrize(
+        ("descends", "jobs"), [(True, ["z", "y", "x"]), (False, ["x", "y", "z"])]
+    )
+    def test_what_is_missing_is_the_least(self, descends: bool, jobs: list[str]) -> None:
+        merged = table(*self.answers(), [Transformation("merge", {})])
+        wanted = [{"displayName": "Value #B", "desc": descends}]
+        found = sorted_by(merged, wanted, "displayName")
+        assert [row["job"] for row in found.rows] == jobs
 
     def test_a_transformation_that_is_not_known_is_named(self) -> None:
         with pytest.raises(UnknownTransformationError, match="groupBy"):

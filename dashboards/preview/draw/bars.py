@@ -1,58 +1,97 @@
-"""Bar gauges, and gauges as bars: a name, a bar between the limits, a value."""
+"""Bar gauges: a name, a bar between the limits, a value."""
 
 import math
 
-from dashboards.preview import reduce
+from dashboards.preview import facts
 from dashboards.preview.answers import Answers
+from dashboards.preview.colours import mixed
 from dashboards.preview.dashboard import Panel
-from dashboards.preview.draw.stat import calculation
-from dashboards.preview.surface import SMALL_SIZE, TEXT_SIZE, Box, Surface, text_width, widest
+from dashboards.preview.fields import Field, Shown
+from dashboards.preview.lettering import text_width
+from dashboards.preview.screen import Box
+from dashboards.preview.single import shown_values
+from dashboards.preview.surface import Surface
 
-_HIGHEST = 34
-_LOWEST = 17
-_GAP = 6
+_VALUE_SHARE, _VALUE_MOST, _VALUE_PADDING = 0.2, 150, 10
+_TITLE_LINE, _TITLE_LEAST, _TITLE_SHARE = 1.5, 18, 0.4
 
 
 def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
-    """Draw a bar for each series, one below the other; those without room are counted."""
-    way = calculation(panel)
-    bars = [
-        (series.name, panel.fields.of(series.name, series.ref), reduce.reduced(series.values, way))
-        for series in answers.series
-    ]
-    room = max(int((box.height + _GAP) // (_LOWEST + _GAP)), 1)
-    shown = bars if len(bars) <= room else bars[: max(room - 1, 1)]
-    count = len(shown) + (len(shown) < len(bars))
-    height = min((box.height + _GAP) / count - _GAP, _HIGHEST)
-    y = box.y + max((box.height - count * (height + _GAP) + _GAP) / 2, 0)
-    values = [value for _, _, value in bars if math.isfinite(value)]
+    """Draw a bar for each series, one below the other, as many as have room."""
+    calculations = (panel.options.get("reduceOptions") or {}).get("calcs") or []
+    series = [(each.name, each.cells) for each in answers.series]
+    shown = shown_values(panel.fields, calculations, series, surface.theme)
     # One name is the panel's title already.
-    names = widest(name for name, _, _ in shown) + 10 if len(bars) > 1 else 0
-    names = min(names, box.width * 0.45)
-    texts = [field.shown(value).text for _, field, value in shown]
-    numbers = max(text_width(text, TEXT_SIZE, "bold") for text in texts) + 10
-    track = box.inside(left=names, right=numbers)
-    for (name, field, value), text in zip(shown, texts, strict=True):
-        least = field.limit("min")
-        most = field.limit("max")
-        least = min(values, default=0) if least is None else least
-        most = max(values, default=1) if most is None else most
-        share = (value - least) / (most - least) if most > least else float(value > 0)
-        share = 0 if math.isnan(value) else min(max(share, 0), 1)
-        colour = field.colour(value, surface.theme, least, most)
-        middle = y + height / 2
-        if names:
-            surface.text(
-                *(box.x + names - 10, middle, name), width=names - 10, align="right", size=TEXT_SIZE
-            )
-        surface.rectangle(Box(track.x, y, track.width, height), surface.theme.track, radius=2)
-        if share:
-            width = max(track.width * share, 2)
-            surface.rectangle(Box(track.x, y, width, height), colour, radius=min(2, width / 2))
-        surface.text(box.right, middle, text, bold=True, align="right")
-        y += height + _GAP
-    if len(shown) < len(bars):
-        text = f"… and {len(bars) - len(shown)} more"
-        surface.text(
-            track.x, y + height / 2, text, size=SMALL_SIZE, colour=surface.theme.quiet_text
-        )
+    names = [name for name, _ in series] if len(series) > 1 else [""] * len(shown)
+    names = names[: len(shown)]
+    gap = facts.BAR_GAP
+    height = (box.height + gap) / len(shown) - gap
+    height = max(facts.BAR_LEAST, min(facts.BAR_MOST, height))
+    if panel.options.get("orientation") != "horizontal":
+        surface.remarks.append("bars that stand, drawn lying")
+    widest_name = max(names, key=len)
+    widest_value = max((value.text for _, value in shown), key=len)
+    y, hidden = box.y, 0
+    for name, (field, value) in zip(names, shown, strict=True):
+        row = Box(box.x, y, box.width, height)
+        if row.bottom > box.bottom + 1:
+            hidden += 1
+        else:
+            _draw_one(surface, row, panel, field, value, name, widest_name, widest_value)
+        y += height + gap
+    if hidden:
+        surface.remarks.append(f"{hidden} bars are seen only by scrolling")
+
+
+def _draw_one(
+    surface: Surface,
+    row: Box,
+    panel: Panel,
+    field: Field,
+    value: Shown,
+    name: str,
+    widest_name: str,
+    widest_value: str,
+) -> None:
+    size = float(facts.SMALL_TEXT)
+    if widest_name and row.height > 40:
+        title_height = max(min(row.height * 0.45, 50), 17)
+        size = title_height / _TITLE_LINE
+        surface.text(row.x, row.y + title_height / 2, name, size=size, width=row.width)
+        row = row.inside(top=title_height)
+    elif widest_name:
+        size = max(row.height * 0.6, _TITLE_LEAST) / _TITLE_LINE
+        room = min(text_width(widest_name, size) + 15, row.width * _TITLE_SHARE)
+        x = row.x + room - 10
+        surface.text(x, row.middle[1], name, size=size, width=room - 10, align="right")
+        row = row.inside(left=room)
+    needed = text_width(widest_value, max(size, 12)) + 2 * _VALUE_PADDING
+    room = max(min(row.width * _VALUE_SHARE, _VALUE_MOST), needed)
+    track = row.inside(right=room)
+    theme = surface.theme
+    if panel.options.get("showUnfilled", True):
+        surface.rectangle(track, theme.track, radius=2)
+    filled = Box(track.x, track.y, max(track.width * _share(field, value), 1), track.height)
+    surface.rectangle(filled, mixed(theme.panel, value.colour, 0.35))
+    surface.line(
+        *(filled.right, filled.y),
+        to_x=filled.right,
+        to_y=filled.bottom,
+        colour=value.colour,
+        width=2,
+    )
+    x, y = track.right + _VALUE_PADDING, row.middle[1]
+    surface.text(x, y, value.text, size=max(size, 12), colour=value.colour, clip=row)
+
+
+def _share(field: Field, value: Shown) -> float:
+    """How much of the bar is filled."""
+    least, most = field.limit("min"), field.limit("max")
+    if least is None or most is None:
+        if field.kind != "number":
+            return 0
+        span = field.span()
+        least, most = span[0] if least is None else least, span[1] if most is None else most
+    number = least + value.share * (field.span()[1] - field.span()[0])
+    share = min((number - least) / (most - least), 1) if most > least else 0.0
+    return 0 if math.isnan(share) else max(share, 0)

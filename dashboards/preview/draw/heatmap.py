@@ -13,8 +13,11 @@ from dashboards.preview import units
 from dashboards.preview.answers import Answers, Numbers, Series
 from dashboards.preview.colours import Theme
 from dashboards.preview.dashboard import Panel
-from dashboards.preview.draw.axes import Scale, Tick, plot_height, time_plot, value_label
-from dashboards.preview.surface import DPI, SMALL_SIZE, Box, Surface, text_width
+from dashboards.preview.draw.axes import Scale, Tick, plot_height, time_plot
+from dashboards.preview.facts import AXIS_TEXT
+from dashboards.preview.lettering import text_width
+from dashboards.preview.screen import Box
+from dashboards.preview.surface import Surface
 
 _LEGEND_HEIGHT = 26
 _LABEL_EVERY = 16
@@ -52,7 +55,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         _draw_scale(surface, below, panel, norm, colours)
     rows = len(cells.names)
     ticks = _ticks(cells, panel, plot_height(plot_box))
-    (axes,) = time_plot(surface, plot_box, answers.span, Scale(0, rows, ticks, has_grid=False))
+    _, (axes,) = time_plot(surface, plot_box, answers.span, Scale(0, rows, ticks, has_grid=False))
     edges = np.append(cells.times - answers.step, cells.times[-1])
     # As wide as the box of the axes, which is what a cell's width is measured by.
     width = plot_box.width * answers.step / answers.span.seconds
@@ -64,7 +67,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         cmap=colours,
         norm=norm,
         edgecolors=surface.theme.panel if gap else "none",
-        linewidth=gap * 72 / DPI,
+        linewidth=gap,
     )
     axes.set_xlim(answers.span.start, answers.span.end)
     axes.set_ylim((rows, 0) if (options.get("yAxis") or {}).get("reverse") else (0, rows))
@@ -85,16 +88,19 @@ def _cells(panel: Panel, answers: Answers) -> _Cells:
 
 def _buckets(series: Sequence[Series], panel: Panel) -> _Cells:
     """Rates of cumulative buckets as rates of each bucket alone."""
+    times = np.unique(np.concatenate([each.times for each in series]))
     sums: dict[float, Numbers] = {}
     for each in series:
         bound = float(each.labels["le"])
-        sums[bound] = sums[bound] + each.values if bound in sums else each.values
+        own = np.zeros(len(times))
+        own[np.searchsorted(times, each.times)] = each.values
+        sums[bound] = sums.get(bound, 0) + own
     bounds = sorted(sums)
     cumulative = np.array([sums[bound] for bound in bounds])
     single = np.diff(cumulative, axis=0, prepend=np.zeros((1, cumulative.shape[1])))
     unit = (panel.options.get("yAxis") or {}).get("unit") or panel.fields.defaults.unit
-    names = tuple("+Inf" if math.isinf(b) else value_label(b, str(unit)) for b in bounds)
-    return _Cells(names, series[0].times, np.maximum(single, 0), name_at_top=True)
+    names = tuple("+Inf" if math.isinf(b) else units.text(b, str(unit)) for b in bounds)
+    return _Cells(names, times, np.maximum(single, 0), name_at_top=True)
 
 
 def _ticks(cells: _Cells, panel: Panel, height: float) -> tuple[Tick, ...]:
@@ -155,8 +161,8 @@ def _draw_scale(
     least, most = (units.text(float(end or 0), unit) for end in (norm.vmin, norm.vmax))
     y = box.y + box.height / 2
     quiet = surface.theme.quiet_text
-    surface.text(box.x, y, least, size=SMALL_SIZE, colour=quiet)
-    x = box.x + text_width(least, SMALL_SIZE) + 8
+    surface.text(box.x, y, least, size=AXIS_TEXT, colour=quiet)
+    x = box.x + text_width(least, AXIS_TEXT) + 8
     strip = surface.plot(Box(x, y - 4, 140, 8))
     strip.imshow(np.linspace(0, 1, 128).reshape(1, -1), cmap=colours, aspect="auto")
-    surface.text(x + 148, y, most, size=SMALL_SIZE, colour=quiet)
+    surface.text(x + 148, y, most, size=AXIS_TEXT, colour=quiet)

@@ -3,11 +3,14 @@
 import html
 import re
 
+from dashboards.preview import facts
 from dashboards.preview.answers import Answers
 from dashboards.preview.dashboard import Panel
-from dashboards.preview.surface import TEXT_SIZE, Box, Surface, wrapped
+from dashboards.preview.lettering import Weight, wrapped
+from dashboards.preview.screen import Box
+from dashboards.preview.surface import Surface
 
-_LINE = 20
+_LINE = facts.TEXT * facts.LINE
 _TAGS = re.compile(r"<[^>]+>")
 _LINKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"(\*\*|__|`)(.+?)\1")
@@ -19,23 +22,26 @@ def draw(surface: Surface, box: Box, panel: Panel, _answers: Answers) -> None:
     """The content of a text panel, without its markup."""
     y = box.y + _LINE / 2
     for written in str(panel.options.get("content") or "").splitlines():
-        is_heading = bool(_HEADING.match(written))
+        weight: Weight = "medium" if _HEADING.match(written) else "regular"
         for line in wrapped(plain(written), box.width) if written.strip() else [""]:
             if y + _LINE / 2 > box.bottom:
+                surface.remarks.append("the end of its text is seen only by scrolling")
                 return
-            surface.text(box.x, y, line, bold=is_heading, width=box.width)
+            surface.text(box.x, y, line, weight=weight, width=box.width)
             y += _LINE
 
 
 def message(surface: Surface, box: Box, text: str, colour: str = "") -> None:
     """A few lines in the middle of ``box``."""
-    lines = wrapped(text, box.width)[: max(int(box.height // _LINE), 1)]
+    size = facts.MESSAGE_TEXT if box.height > 60 else facts.TEXT
+    height = size * facts.LINE
+    lines = wrapped(text, box.width, size)[: max(int(box.height // height), 1)]
     x, y = box.middle
-    y -= (len(lines) - 1) * _LINE / 2
+    y -= (len(lines) - 1) * height / 2
     for line in lines:
         ink = colour or surface.theme.quiet_text
-        surface.text(x, y, line, size=TEXT_SIZE + 0.5, colour=ink, align="center", width=box.width)
-        y += _LINE
+        surface.text(x, y, line, size=size, colour=ink, align="center", width=box.width)
+        y += height
 
 
 def plain(markdown: str) -> str:

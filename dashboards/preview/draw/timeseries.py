@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from dashboards.preview.answers import Answers, Numbers
@@ -13,12 +14,14 @@ from dashboards.preview.dashboard import Panel
 from dashboards.preview.draw import legend
 from dashboards.preview.draw.axes import Scale, plot_height, time_plot, value_range
 from dashboards.preview.fields import Field
-from dashboards.preview.surface import DPI, Box, Surface
+from dashboards.preview.screen import Box
+from dashboards.preview.single import span_of
+from dashboards.preview.surface import Surface
 
 _LINES, _AREAS, _MARKS = 3, 2, 4
 """What is above what."""
-_BAR_WIDTH = 0.85
-"""Of a step."""
+_BAR_WIDTH, _WIDEST_BAR = 0.6, 200
+"""Of the way to the next, and pixels."""
 _EXEMPLAR = "dark-blue"
 _STEPS = {"stepAfter": "steps-post", "stepBefore": "steps-pre"}
 
@@ -33,6 +36,8 @@ class _Drawn:
     times: Numbers
     values: Numbers
     top: Numbers
+    own: list[float]
+    """The samples, without gaps."""
     base: Numbers | None = None
 
     @property
@@ -47,17 +52,18 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         return
     options = panel.options.get("legend") or {}
     entries = [
-        legend.Entry(each.name, each.colour, each.field, each.values, _is_dashed(each.field))
+        legend.Entry(each.name, each.colour, each.field, each.own, _is_dashed(each.field))
         for each in drawn
         if not each.field.hidden_from("legend")
     ]
-    plot_box, legend_box = legend.split(options, entries, box)
+    plot_box, legend_box = legend.split(options, entries, box, surface)
     sides = _sides(drawn)
-    scales = [_scale(side, plot_height(plot_box)) for side in sides]
-    plots = time_plot(surface, plot_box, answers.span, *scales)
+    scales = [_scale(side, plot_height(plot_box), surface.theme) for side in sides]
+    inner, plots = time_plot(surface, plot_box, answers.span, *scales)
+    second = answers.span.seconds / inner.width
     for plot, side in zip(plots, sides, strict=True):
         for each in side:
-            _draw_series(plot, each, {other.name: other for other in side}, answers.step)
+            _draw_series(plot, each, {other.name: other for other in side}, answers.step, second)
         plot.set_xlim(answers.span.start, answers.span.end)
     _draw_thresholds(plots[0], panel.fields.defaults, surface.theme)
     _draw_marks(plots[0], answers, surface.theme)
@@ -68,17 +74,25 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
 
 def _series(panel: Panel, answers: Answers, theme: Theme) -> list[_Drawn]:
     found = []
+    span = span_of(each.cells for each in answers.series)
     for index, series in enumerate(answers.series):
-        field = panel.fields.of(series.name, series.ref)
+        field = panel.fields.of(series.name, series.ref, index=index, span=span)
         if field.hidden_from("viz"):
             continue
         name = str(field.settings.get("displayName") or series.name)
+        times, values = series.with_gaps(answers.step)
         negative = field.custom("transform") == "negative-Y"
-        values = -series.values if negative else series.values
-        present = series.values[~np.isnan(series.values)]
-        colour = field.series_colour(index, present[-1] if len(present) else np.nan, theme)
+        cells = series.cells
         found.append(
-            _Drawn(name, field, colour=colour, times=series.times, values=series.values, top=values)
+            _Drawn(
+                name,
+                field,
+                colour=field.series_colour(cells[-1] if cells else None, theme),
+                times=times,
+                values=values,
+                top=-values if negative else values,
+                own=cells,
+            )
         )
     return found
 
@@ -108,84 +122,95 @@ def _sides(drawn: list[_Drawn]) -> list[list[_Drawn]]:
     return [left, right] if left and right else [drawn]
 
 
-def _scale(drawn: Sequence[_Drawn], height: float) -> Scale:
+def _scale(drawn: Sequence[_Drawn], height: float, theme: Theme) -> Scale:
     field = drawn[0].field
     values = np.concatenate([each.top for each in drawn])
     values = values[np.isfinite(values)]
-    if not len(values) or any(_is_based_at_zero(each) for each in drawn):
-        values = np.append(values, 0.0)
+    if not len(values):
+        return Scale(0, 100, ())
     low, high = value_range(
         float(values.min()),
         float(values.max()),
         (field.limit("min"), field.limit("max")),
         (field.limit("custom.axisSoftMin"), field.limit("custom.axisSoftMax")),
     )
-    return Scale.of(low, high, height, field)
+    return Scale.of(low, high, height, field, theme)
 
 
-def _draw_series(axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: int) -> None:
+def _draw_series(
+    axes: Axes, each: _Drawn, others: Mapping[str, _Drawn], step: float, second: float
+) -> None:
+    """``second`` is how many seconds a pixel is."""
     field = each.field
     opacity = float(field.custom("fillOpacity", 0)) / 100
-    width = float(field.custom("lineWidth", 1)) * 1.2 * 72 / DPI
+    width = float(field.custom("lineWidth", 1))
     if field.custom("drawStyle") == "bars":
-        base = np.zeros_like(each.top) if each.base is None else each.base
-        axes.bar(
-            each.times,
-            each.top - base,
-            bottom=base,
-            width=step * _BAR_WIDTH,
-            color=each.colour,
-            alpha=max(opacity, 0.15),
-            linewidth=0,
-            zorder=_LINES,
-            label=each.name,
-        )
+        _draw_bars(axes, each, opacity, second)
         return
     times, top, floor = _bridged(each, step)
     stepped = _STEPS.get(str(field.custom("lineInterpolation")))
     below = others.get(str(field.custom("fillBelowTo", "")))
     if below is not None and len(below.top) == len(each.top):
         axes.fill_between(
-            each.times,
-            each.top,
-            below.top,
-            color=each.colour,
-            alpha=opacity or 0.35,
+            *(each.times, each.top, below.top),
+            color=to_rgba(each.colour, opacity or 0.35),
             linewidth=0,
             zorder=_AREAS,
         )
-    elif opacity:
+    elif opacity and not field.custom("fillBelowTo"):
         axes.fill_between(
-            times,
-            top,
-            0.0 if floor is None else floor,
-            color=each.colour,
-            alpha=opacity,
+            *(times, top, 0.0 if floor is None else floor),
+            color=to_rgba(each.colour, opacity),
             linewidth=0,
             zorder=_AREAS,
             step="post" if stepped == "steps-post" else None,
         )
-    if not width:
-        return
-    (line,) = axes.plot(
-        times,
-        top,
-        color=each.colour,
-        linewidth=width,
-        linestyle=_line_style(field),
-        drawstyle=stepped or "default",
-        solid_capstyle="round",
+    if width:
+        (line,) = axes.plot(
+            times,
+            top,
+            color=each.colour,
+            linewidth=width,
+            linestyle=_line_style(field),
+            drawstyle=stepped or "default",
+            solid_capstyle="round",
+            zorder=_LINES,
+            label=each.name,
+        )
+        # A line along the edge, such as one that is 0, is seen in its whole width.
+        line.set_clip_box(TransformedBbox(Bbox.from_extents(0, -0.02, 1, 1.02), axes.transAxes))
+    shows = field.custom("showPoints", "auto")
+    points = ~np.isnan(top) if shows == "always" else _alone(top)
+    if shows != "never" and points.any():
+        size = float(field.custom("pointSize", 5))
+        axes.plot(
+            times[points], top[points], "o", color=each.colour, markersize=size, zorder=_LINES
+        )
+
+
+def _draw_bars(axes: Axes, each: _Drawn, opacity: float, second: float) -> None:
+    """Bars as wide as six tenths of the way from one to the next."""
+    present = ~np.isnan(each.top)
+    times, top = each.times[present], each.top[present]
+    base = np.zeros_like(top) if each.base is None else each.base[present]
+    ways = np.diff(times)
+    way = float(ways.min()) if len(ways) else _WIDEST_BAR * second
+    width = min(way * _BAR_WIDTH, _WIDEST_BAR * second)
+    alignment = int(each.field.custom("barAlignment", 0))
+    axes.bar(
+        times + alignment * way / 2,
+        top - base,
+        bottom=base,
+        width=width,
+        color=to_rgba(each.colour, opacity),
+        edgecolor=each.colour,
+        linewidth=float(each.field.custom("lineWidth", 1)),
         zorder=_LINES,
         label=each.name,
     )
-    # A line along the edge, such as one that is 0, is seen in its whole width.
-    line.set_clip_box(TransformedBbox(Bbox.from_extents(0, -0.02, 1, 1.02), axes.transAxes))
-    alone = _alone(top)
-    if alone.any():
-        axes.plot(times[alone], top[alone], "o", color=each.colour, markersize=3, zorder=_LINES)
 
 
-def _bridged(each: _Drawn, step: int) -> tuple[Numbers, Numbers, Numbers | None]:
+def _bridged(each: _Drawn, step: float) -> tuple[Numbers, Numbers, Numbers | None]:
     """Times and values, without the gaps that are to be bridged."""
     span = each.field.custom("spanNulls", False)
     present = ~np.isnan(each.top)
@@ -263,10 +288,6 @@ def _draw_exemplars(axes: Axes, answers: Answers, theme: Theme) -> None:
     axes.set_xlim(answers.span.start, answers.span.end)
 
 
-def _is_based_at_zero(each: _Drawn) -> bool:
-    return each.base is not None or each.field.custom("drawStyle") == "bars"
-
-
 def _is_dashed(field: Field) -> bool:
     return (field.custom("lineStyle") or {}).get("fill") in ("dash", "dot")
 
@@ -276,4 +297,4 @@ def _line_style(field: Field) -> str | tuple[float, tuple[float, ...]]:
     if style.get("fill") not in ("dash", "dot"):
         return "-"
     lengths = style.get("dash") or ([0, 10] if style["fill"] == "dot" else [10, 10])
-    return 0, tuple(max(float(length), 1) * 72 / DPI for length in lengths)
+    return 0, tuple(max(float(length), 1) for length in lengths)
