@@ -15,6 +15,8 @@ class Fact(NamedTuple):
     followed_in: str
 
 
+SCROLL_BAR = 15
+"""What Chrome takes of a window on Windows and Linux; Grafana scrolls the whole page."""
 DOCKED_MENU = 300
 DOCKED_FROM = 1200
 BOARD_PADDING = 16

@@ -20,6 +20,8 @@ Kind = Literal["number", "string", "time", "other"]
 _COLOUR_MODES = {"timeseries": "palette-classic", "state-timeline": "continuous-GrYlRd"}
 """Of the kinds of panels; without a wish, of all others by thresholds."""
 _PLAIN_MODES = ("fixed", "thresholds", "palette-classic")
+_OF_NUMBERS = ("min", "max", "decimals")
+"""Settings that other fields have only by an override, as times have mappings."""
 _DATE_UNITS = ("dateTime", "time:")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?Infinity")
 
@@ -171,8 +173,6 @@ class Field:
                 return theme.of_series(self.index), share
 
     def _mapped(self, value: Cell) -> Mapping[str, Any] | None:
-        if self.kind == "time":
-            return None
         for mapping in self.settings.get("mappings") or ():
             found = _MAPPINGS[mapping["type"]](mapping["options"], value)
             if found is not None:
@@ -239,10 +239,10 @@ class FieldConfig:
         span: tuple[float, float] = (0, 100),
     ) -> Field:
         """The settings of the field called ``name``; later overrides win."""
-        settings = dict(self.defaults.settings)
-        if kind != "number":
-            for only in ("min", "max", "decimals"):
-                settings.pop(only, None)
+        unfit = _OF_NUMBERS if kind != "number" else ()
+        unfit = (*unfit, "mappings") if kind == "time" else unfit
+        settings = {k: v for k, v in self.defaults.settings.items() if k not in unfit}
+        name = str(settings.get("displayName") or name)
         for override in self.overrides:
             if override.fits(name, ref, kind):
                 settings |= override.settings

@@ -1,8 +1,8 @@
 """How wide texts are in Grafana's font, and what of them has room.
 
 The advances of Inter's letters are in `inter.json`. Pairs of letters are not moved together here as
-browsers do: for the titles of the dashboards that is 0.3 % too wide on average, at most 2.8 %
-("Ta").
+browsers do: beside Chromium, 345 titles come out 0.3 % too wide on average, from 0.4 % too narrow
+to 2.8 % too wide ("Ta").
 """
 
 import json

@@ -47,8 +47,9 @@ class Box:
 
 
 def content_width(window: float) -> float:
-    """What remains of a window ``window`` pixels wide beside the menu, which docks if it can."""
-    return window - (facts.DOCKED_MENU if window >= facts.DOCKED_FROM else 0)
+    """What remains of a window ``window`` pixels wide beside the menu and the scroll bar."""
+    menu = facts.DOCKED_MENU if window >= facts.DOCKED_FROM else 0
+    return window - menu - facts.SCROLL_BAR
 
 
 def panel_box(place: Place, window: float, top: float = 0) -> Box:

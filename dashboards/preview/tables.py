@@ -34,7 +34,6 @@ def table(
 ) -> Table:
     """The answers as Grafana would show them in a table. Raises UnknownTransformationError."""
     tables = [_of_query(target, answers, len(targets) > 1) for target in targets]
-    tables = [each for each in tables if each.rows] or tables[:1]
     for transformation in transformations:
         if transformation.name not in _TRANSFORMATIONS:
             raise UnknownTransformationError(transformation.name)
@@ -74,7 +73,12 @@ def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
     return Table(
         (TIME, *labels, value),
         tuple(
-            {**each.labels, TIME: float(each.times[-1]) * 1000, value: float(each.values[-1])}
+            {
+                TIME: float(each.times[-1]) * 1000,
+                **dict.fromkeys(labels, ""),
+                **each.labels,
+                value: float(each.values[-1]),
+            }
             for each in series
             if len(each.values)
         ),
@@ -85,46 +89,25 @@ def _of_query(target: Target, answers: Answers, is_one_of_many: bool) -> Table:
 
 def _merge(tables: list[Table], _options: Mapping[str, Any]) -> list[Table]:
     """One table; rows that agree in all columns which both have become one."""
-    if not tables:
-        return []
-    rows: list[dict[str, Cell]] = []
-    for table in tables:
-        for row in table.rows:
-            for other in rows:
-                shared = row.keys() & other.keys()
-                if shared and all(row[name] == other[name] for name in shared):
-                    other |= row
-                    break
-            else:
-                rows.append(dict(row))
-    return [_with_rows(tables, rows)]
-
-
-def _join(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    """One table; rows that agree in one column become one."""
-    by = str(options.get("byField") or TIME)
-    joined: dict[Cell, dict[str, Cell]] = {}
-    for table in tables:
-        for row in table.rows:
-            if by in row:
-                joined.setdefault(row[by], {}).update(
-                    {k: v for k, v in row.items() if k not in joined.get(row[by], {})}
-                )
-    rows = list(joined.values())
-    if options.get("mode") == "inner":
-        values = {name for table in tables for name in table.refs}
-        rows = [row for row in rows if values <= row.keys()]
-    return [_with_rows(tables, rows)] if tables else []
-
-
-def _with_rows(tables: Sequence[Table], rows: Sequence[Mapping[str, Cell]]) -> Table:
+    if len(tables) < 2:
+        return tables
     columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
-    # Values stand behind all labels, as in the single tables.
-    values = {name for table in tables for name in table.refs}
-    ordered = (*(n for n in columns if n not in values), *(n for n in columns if n in values))
+    keys = [name for name in columns if all(name in table.columns for table in tables)]
+    rows: list[dict[str, Cell]] = []
+    for row in (row for table in tables for row in table.rows):
+        same = [
+            other
+            for other in rows
+            if all(other[key] == row[key] for key in keys)
+            and all(other[name] == row[name] for name in row.keys() & other.keys())
+        ]
+        for other in same:
+            other |= row
+        if not same:
+            rows.append(dict(row))
     refs = {name: ref for table in tables for name, ref in table.refs.items()}
     times = frozenset(name for table in tables for name in table.times)
-    return Table(ordered, tuple(rows), refs, times)
+    return [Table(columns, tuple(rows), refs, times)]
 
 
 def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
@@ -151,19 +134,7 @@ def _organize(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
     return [organized(table) for table in tables]
 
 
-def _sort(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    return [sorted_by(table, options.get("sort") or (), "field") for table in tables]
-
-
-def _limit(tables: list[Table], options: Mapping[str, Any]) -> list[Table]:
-    count = int(options.get("limitField") or 10)
-    return [replace(table, rows=table.rows[:count]) for table in tables]
-
-
 _TRANSFORMATIONS: Mapping[str, Callable[[list[Table], Mapping[str, Any]], list[Table]]] = {
     "merge": _merge,
-    "joinByField": _join,
     "organize": _organize,
-    "sortBy": _sort,
-    "limit": _limit,
 }

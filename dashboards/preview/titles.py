@@ -10,8 +10,6 @@ from dashboards.preview.lettering import cut, text_width
 from dashboards.preview.screen import panel_box
 
 _LENGTHS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-SCROLL_BAR = 15
-"""Pixels of a window that Chrome's scroll bar takes on Windows and Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +33,13 @@ class CutTitle:
 def cut_titles(document: Mapping[str, Any], window: float) -> list[CutTitle]:
     """The titles of a dashboard's JSON that are cut in a window ``window`` pixels wide.
 
-    Titles of collapsed rows' panels are among them. What the scroll bar takes is left out.
+    Titles of collapsed rows' panels are among them.
     """
     found = []
     for panel in _panels(document["panels"]):
         title = str(panel.get("title") or "")
         place = Place.read(panel["gridPos"])
-        room = title_room(panel, panel_box(place, window - SCROLL_BAR).width)
+        room = title_room(panel, panel_box(place, window).width)
         needed = text_width(title, facts.TEXT, "medium")
         if needed > room:
             found.append(CutTitle(title, cut(title, room, facts.TEXT, "medium"), room, needed))

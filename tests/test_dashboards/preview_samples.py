@@ -8,7 +8,7 @@ from typing import Any
 from dashboards.preview import dashboard, page
 from dashboards.preview.answers import Answers, Asking, Span
 from dashboards.preview.colours import THEMES
-from dashboards.preview.dashboard import Dashboard
+from dashboards.preview.dashboard import Dashboard, Target
 from dashboards.preview.page import Page
 from dashboards.preview.surface import Surface
 from prometheus_tools.api import PrometheusAPI
@@ -42,6 +42,19 @@ def panel(kind: str, *exprs: str, title: str = "P", **more: Any) -> Panel:
         "options": more.pop("options", {}),
         **more,
     }
+
+
+def table_query(ref: str) -> Target:
+    """An instant query for a table."""
+    return Target(
+        *(ref, "up"),
+        legend="",
+        instant=True,
+        format="table",
+        exemplars=False,
+        min_step_seconds=0,
+        datasource="prometheus",
+    )
 
 
 def row(title: str, y: int, *inside: Panel) -> Panel:

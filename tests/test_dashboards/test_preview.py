@@ -377,7 +377,7 @@ class TestLayout:
         picture = asked(prometheus, self.board(tmp_path))
         boxes = {each.title: box for each, box in picture.layout.panels}
         assert set(boxes) == {"here", "below"}
-        assert boxes["here"].right == pytest.approx(1440 - 300 - 16, abs=1)
+        assert boxes["here"].right == pytest.approx(1440 - 15 - 300 - 16, abs=1)
         assert boxes["here"].height == 8 * 38 - 8
         assert "(1 panel)" in texts(picture.head)
 
@@ -414,7 +414,7 @@ class TestCommand:
         assert links == {"sample.png"}
         picture = Image.open(tmp_path / "out" / "sample.png")
         picture.load()
-        assert (picture.format, picture.width) == ("PNG", 1140)
+        assert (picture.format, picture.width) == ("PNG", 1125)
         assert f'height="{picture.height}"' in index
 
     def test_fails_when_a_title_is_cut(self, preview: Callable[..., Any], tmp_path: Path) -> None:

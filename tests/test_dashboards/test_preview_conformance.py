@@ -10,16 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from alerts import paths
 from dashboards.preview import units
+from dashboards.preview.answers import Answers, Series
 from dashboards.preview.colours import THEMES
+from dashboards.preview.dashboard import Transformation
 from dashboards.preview.draw.axes import value_range
 from dashboards.preview.fields import Cell, Field, FieldConfig, Kind
 from dashboards.preview.reduce import reduced
 from dashboards.preview.single import shown_values
+from dashboards.preview.tables import table
 from tests.not_empty import not_empty
+from tests.test_dashboards.preview_samples import SPAN, table_query
 
 FOLDER = Path(__file__).parent / "conformance"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -169,6 +174,30 @@ def test_panels_of_single_values_with_data_and_without() -> None:
                 ]
                 theirs = [[text, EXPECTED["colours"][colour]] for text, colour in case["shows"]]
                 yield (panel["config"], case["series"]), ours, theirs
+
+    assert differences(cases()) == []
+
+
+def test_tables_after_their_transformations() -> None:
+    def cases() -> Iterator[tuple[Any, Any, Any]]:
+        for each in EXPECTED["tables"]:
+            series = [
+                Series(
+                    "",
+                    query["ref"],
+                    row["labels"],
+                    np.array([EXPECTED["now"] / 1000]),
+                    np.array([float(row["value"])]),
+                )
+                for query in each["queries"]
+                for row in query["rows"]
+            ]
+            targets = [table_query(query["ref"]) for query in each["queries"]]
+            ways = [Transformation(one["id"], one["options"]) for one in each["transformations"]]
+            found = table(Answers(SPAN, 15, tuple(series)), targets, ways)
+            ours = [[row.get(name) for name in found.columns] for row in found.rows]
+            theirs = [[decoded(value) for value in row] for row in each["rows"]]
+            yield each["transformations"], (list(found.columns), ours), (each["columns"], theirs)
 
     assert differences(cases()) == []
 

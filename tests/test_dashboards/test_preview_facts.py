@@ -38,10 +38,10 @@ class TestPlaces:
 class TestScreen:
     @pytest.mark.parametrize(
         ("window", "columns", "width"),
-        [(1440, 24, 1108), (1440, 12, 550), (1440, 8, 364), (1440, 6, 271), (1440, 3, 132),
-         (1280, 24, 948), (1280, 6, 231), (1100, 24, 1068)],
+        [(1440, 24, 1093), (1440, 12, 542), (1440, 8, 359), (1440, 6, 267), (1440, 3, 130),
+         (1280, 24, 933), (1280, 6, 227), (1100, 24, 1053)],
     )  # fmt: skip
-    def test_panels_share_what_remains_beside_the_menu(
+    def test_panels_share_what_remains_beside_menu_and_scroll_bar(
         self, window: int, columns: int, width: int
     ) -> None:
         assert screen.panel_box(Place(0, 0, columns, 8), window).width == width

@@ -10,8 +10,8 @@ from dashboards.preview.answers import Answers, Series
 from dashboards.preview.colours import THEMES, Thresholds
 from dashboards.preview.dashboard import Target, Transformation
 from dashboards.preview.fields import FieldConfig
-from dashboards.preview.tables import UnknownTransformationError, table
-from tests.test_dashboards.preview_samples import SPAN, panel, read, thresholds
+from dashboards.preview.tables import UnknownTransformationError, sorted_by, table
+from tests.test_dashboards.preview_samples import SPAN, panel, read, table_query, thresholds
 
 DARK = THEMES["dark"]
 
@@ -116,19 +116,7 @@ class TestTables:
             return Series(job, ref, {"job": job}, np.array([1000.0]), np.array([value]))
 
         series = (one("A", "x", 1), one("A", "y", 2), one("B", "y", 3), one("B", "z", 4))
-        targets = [
-            Target(
-                ref,
-                "up",
-                legend="",
-                instant=True,
-                format="table",
-                exemplars=False,
-                min_step_seconds=0,
-                datasource="prometheus",
-            )
-            for ref in ("A", "B")
-        ]
+        targets = [table_query(ref) for ref in ("A", "B")]
         return Answers(SPAN, 15, series), targets
 
     def rows(self, *transformations: Transformation) -> list[dict[str, Any]]:
@@ -142,17 +130,14 @@ class TestTables:
             {"job": "z", "Value #B": 4, **at},
         ]
 
-    def test_joined_rows_agree_in_one_column(self) -> None:
-        inner = Transformation("joinByField", {"byField": "job", "mode": "inner"})
-        assert [row["job"] for row in self.rows(inner)] == ["y"]
-        outer = Transformation("joinByField", {"byField": "job", "mode": "outer"})
-        assert [row["job"] for row in self.rows(outer)] == ["x", "y", "z"]
-
-    @pytest.mark.parametrize(("desc", "jobs"), [(True, ["z", "y", "x"]), (False, ["x", "y", "z"])])
-    def test_what_is_missing_is_the_least(self, desc: bool, jobs: list[str]) -> None:
-        by_value = {"sort": [{"field": "Value #B", "desc": desc}]}
-        found = self.rows(Transformation("merge", {}), Transformation("sortBy", by_value))
-        assert [row["job"] for row in found] == jobs
+    @pytest.mark.parametrize(
+        ("descends", "jobs"), [(True, ["z", "y", "x"]), (False, ["x", "y", "z"])]
+    )
+    def test_what_is_missing_is_the_least(self, descends: bool, jobs: list[str]) -> None:
+        merged = table(*self.answers(), [Transformation("merge", {})])
+        wanted = [{"displayName": "Value #B", "desc": descends}]
+        found = sorted_by(merged, wanted, "displayName")
+        assert [row["job"] for row in found.rows] == jobs
 
     def test_a_transformation_that_is_not_known_is_named(self) -> None:
         with pytest.raises(UnknownTransformationError, match="groupBy"):

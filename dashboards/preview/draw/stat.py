@@ -185,6 +185,11 @@ def _write_value(
     smaller = size * (0.9 if size < 20 else 0.8 if size < 26 else 0.6)
     width = text_width(number, size, "medium") + text_width(suffix, smaller, "medium")
     x, y = at
+    if align == "center" and not suffix:
+        surface.text(
+            *(x, y, number), size=size, weight="medium", colour=ink, align="center", clip=tile
+        )
+        return
     x -= {"left": 0, "center": width / 2, "right": width}[align]
     x += surface.text(x, y, number, size=size, weight="medium", colour=ink, clip=tile)
     # On the same line as the number.

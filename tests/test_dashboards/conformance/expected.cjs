@@ -157,11 +157,13 @@ const kept = (config) => ({
 
 const allPanels = (list) => list.flatMap((panel) => [panel, ...allPanels(panel.panels ?? [])]);
 
-const panels = [];
+const panels = [...cases.panels];
+const boardPanels = [];
 const units = new Set();
 for (const file of fs.readdirSync(boards).filter((name) => name.endsWith('.json')).sort()) {
   for (const panel of allPanels(JSON.parse(fs.readFileSync(path.join(boards, file), 'utf8')).panels)) {
     const config = kept(panel.fieldConfig);
+    boardPanels.push(panel);
     for (const each of [config.defaults, ...config.overrides.flatMap((one) => one.properties.map((p) => ({ [p.id]: p.value })))]) {
       if (each.unit && !each.unit.startsWith('dateTime')) {
         units.add(each.unit);
@@ -239,6 +241,55 @@ for (const panel of panels) {
   }
 }
 
+// Tables: what the data source makes of instant queries, after a panel's transformations.
+grafana.standardTransformersRegistry.setInit(() =>
+  [...new Map(Object.values(grafana.standardTransformers).map((each) => [each.id, each])).values()].map((transformation) => ({ id: transformation.id, name: transformation.id, transformation }))
+);
+const instantFrames = (queries) =>
+  queries.map(({ ref, rows }) => {
+    const labels = [...new Set(rows.flatMap((row) => Object.keys(row.labels)))].sort();
+    const field = (name, type, all) => ({ name, type, config: {}, values: all });
+    return {
+      refId: ref,
+      length: rows.length,
+      fields: [
+        field('Time', grafana.FieldType.time, rows.map(() => cases.now)),
+        ...labels.map((label) => field(label, grafana.FieldType.string, rows.map((row) => row.labels[label] ?? ''))),
+        field(queries.length > 1 ? `Value #${ref}` : 'Value', grafana.FieldType.number, rows.map((row) => row.value)),
+      ],
+    };
+  });
+const transformed = ({ queries, transformations }) => {
+  let frames;
+  const asked = transformations.filter((each) => !each.disabled);
+  grafana.transformDataFrame(asked, instantFrames(queries), { interpolate: (value) => value }).subscribe((all) => (frames = all));
+  const [frame] = frames;
+  return {
+    columns: frame.fields.map((field) => grafana.getFieldDisplayName(field, frame, frames)),
+    rows: [...Array(frame.length).keys()].map((row) => frame.fields.map((field) => encoded(field.values[row] ?? null))),
+  };
+};
+const tables = [...cases.tables];
+for (const panel of boardPanels.filter((each) => each.type === 'table')) {
+  const transformations = panel.transformations ?? [];
+  const named = transformations.flatMap((each) => [each.options?.indexByName, each.options?.renameByName, each.options?.excludeByName]);
+  const columns = [...new Set(named.flatMap((each) => Object.keys(each ?? {})))];
+  const labels = columns.filter((name) => !/^(Value( #.)?|Time)$/.test(name));
+  const queries = panel.targets.map((target, index) => ({
+    ref: target.refId,
+    rows: [0, 1, 2, 3]
+      .filter((row) => !(index === 1 && row === 2) && index !== 2)
+      .map((row) => ({
+        labels: Object.fromEntries(labels.filter((_, at) => !(row === 3 && at === 1)).map((label) => [label, `${label} ${row}`])),
+        value: index * 10 + row + 0.5,
+      })),
+  }));
+  const one = { queries, transformations };
+  if (!tables.some((each) => JSON.stringify(each) === JSON.stringify(one))) {
+    tables.push(one);
+  }
+}
+
 const values = cases.values.map(decoded);
 const allUnits = [...new Set([...cases.units, ...units])];
 const result = {
@@ -294,6 +345,7 @@ const result = {
     range = range.map((end, index) => only[index] ?? end);
     return { values: [least, most], soft, hard, range: range[0] >= range[1] ? [0, 100] : range };
   }),
+  tables: tables.map((each) => ({ ...each, ...transformed(each) })),
   panels,
   colours,
 };
