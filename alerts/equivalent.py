@@ -11,10 +11,12 @@ _OTHER_SIDE = (
 _RECORDED = r"job_instance\S*:node_(filesystem_(avail|files_free)|memory_available|cpu_busy)\S*"
 _WRITABLE = r"job_instance_device_mountpoint:node_filesystem_full:seconds_left"
 _CLOCK = r"job_instance:node_clock_difference_seconds:abs"
+_USUAL = r"(job|job_week):orchestrator_sms_received:usual_avg1h"
 
 _REASONS = {
     rf'node: ({_RECORDED}|{_WRITABLE}|{_CLOCK}): .* without job="node"': _OTHER_SIDE,
     rf"node: {_WRITABLE}: .* without (fstype|mountpoint)!~.*": _OTHER_SIDE,
+    rf'arrivals: {_USUAL}: .* without signal="sms_volume"': _OTHER_SIDE,
     r"arrivals: SMSMissing \(page\): `0\.5` at \d+ becomes 0\.(525|475)": (
         "weeks that are known are counted: there is none between 0 and 1"
     ),
