@@ -57,7 +57,7 @@ def mutants(file: str, document: dict[str, Any]) -> Iterator[Mutant]:
             if of := [rule["labels"][label] for label in sorted(told_apart)]:
                 name = f"{name} ({', '.join(of)})"
             for change, key, value in _changes(rule):
-                yield Mutant(file, number, position, name, change, key, value)
+                yield Mutant(file, number, position, rule=name, change=change, key=key, value=value)
 
 
 def _changes(rule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -43,7 +43,16 @@ def timeseries(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Lines over time, with the thresholds of ``signals`` drawn in."""
-    return _graph(title, description, unit, queries, _LINES, signals, empty, links)
+    return _graph(
+        title,
+        description,
+        unit,
+        queries=queries,
+        look=_LINES,
+        signals=signals,
+        empty=empty,
+        links=links,
+    )
 
 
 def stacked(
@@ -55,7 +64,16 @@ def stacked(
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Parts of a whole over time, one upon the other."""
-    return _graph(title, description, unit, queries, _STACKED, (), empty, links)
+    return _graph(
+        title,
+        description,
+        unit,
+        queries=queries,
+        look=_STACKED,
+        signals=(),
+        empty=empty,
+        links=links,
+    )
 
 
 def bars(
@@ -74,7 +92,19 @@ def bars(
     Grafana's step grows and leaves counts out.
     """
     look = {**_BARS, "barAlignment": stand}
-    return over(last, _graph(title, description, unit, queries, look, (), empty, links))
+    return over(
+        last,
+        _graph(
+            title,
+            description,
+            unit,
+            queries=queries,
+            look=look,
+            signals=(),
+            empty=empty,
+            links=links,
+        ),
+    )
 
 
 def band(
@@ -89,7 +119,9 @@ def band(
 ) -> Panel:
     """A line in the band where it usually is."""
     queries = (value, baseline, upper, lower)
-    panel = _graph(title, description, unit, queries, _LINES, (), empty, ())
+    panel = _graph(
+        title, description, unit, queries=queries, look=_LINES, signals=(), empty=empty, links=()
+    )
     panel.overrides = [
         override(value.legend, color=fixed(Colour.NEUTRAL), custom__lineWidth=2),
         override(
@@ -121,7 +153,9 @@ def over_lines(title: str, description: str, legend: str) -> Panel:
     """Bars of log lines, whose target is still missing."""
     count = Query("", legend)
     look = {**_BARS, "barAlignment": BEFORE}
-    return _graph(title, description, Unit.COUNT, (count,), look, (), "", ())
+    return _graph(
+        title, description, Unit.COUNT, queries=(count,), look=look, signals=(), empty="", links=()
+    )
 
 
 def _graph(

@@ -256,9 +256,9 @@ async def _cost(
         instances,
         present,
         backfilled,
-        [name for name, samples in series.items() if not samples],
-        by_group,
-        dict(by_rule),
+        unseen=[name for name, samples in series.items() if not samples],
+        by_group=by_group,
+        by_rule=dict(by_rule),
     )
 
 

@@ -93,7 +93,7 @@ def _observed(
     chosen: Options,
     say: Say,
 ) -> Observation:
-    seen = observe(fault, expected, stacks, levels, chosen.durations, say)
+    seen = observe(fault, expected, stacks, levels=levels, durations=chosen.durations, say=say)
     if chosen.results:
         results.keep(seen, chosen.results)
     return seen
