@@ -240,7 +240,7 @@ def test_all_settings_of_the_dashboards_are_in_the_expected_data(file: Path) -> 
         key(panel["kind"], panel["config"], panel.get("calcs")) for panel in EXPECTED["panels"]
     }
     formats = {each["unit"] for each in EXPECTED["formats"]}
-    for panel in panels(json.loads(file.read_text(encoding="utf-8"))["panels"]):
+    for panel in not_empty(panels(json.loads(file.read_text(encoding="utf-8"))["panels"])):
         config = kept(panel.get("fieldConfig", {}))
         fields = [config["defaults"]]
         fields += [{p["id"]: p["value"]} for o in config["overrides"] for p in o["properties"]]

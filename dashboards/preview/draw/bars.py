@@ -37,7 +37,12 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         if row.bottom > box.bottom + 1:
             hidden += 1
         else:
-            _draw_one(surface, row, panel, field, value, name, widest_name, widest_value)
+            _draw_one(
+                *(surface, row, panel, field, value),
+                name=name,
+                widest_name=widest_name,
+                widest_value=widest_value,
+            )
         y += height + gap
     if hidden:
         surface.remarks.append(f"{hidden} bars are seen only by scrolling")

@@ -156,18 +156,28 @@ def _draw_one(surface: Surface, tile: Box, panel: Panel, value: _Value, sizes: _
     if text_mode == "name" or not value.title:
         only = Shown(value.shown.parts._replace(text=value.title, prefix="", suffix=""), colour)
         shown = only if text_mode == "name" else value.shown
-        _write_value(surface, tile, shown, sizes.value, ink, tile.middle, "center")
+        _write_value(
+            *(surface, tile, shown), size=sizes.value, ink=ink, at=tile.middle, align="center"
+        )
     elif sizes.is_wide:
         y = inner.y + sizes.value * facts.BIG_LINE / 2 if sizes.course else tile.middle[1]
         surface.text(inner.x, y, value.title, size=sizes.title, colour=ink, clip=tile)
-        _write_value(surface, tile, value.shown, sizes.value, ink, (inner.right, y), "right")
+        _write_value(
+            *(surface, tile, value.shown),
+            size=sizes.value,
+            ink=ink,
+            at=(inner.right, y),
+            align="right",
+        )
     else:
         y = inner.y + sizes.title * facts.BIG_LINE / 2
         if not sizes.course:
             y = tile.middle[1] - sizes.value * facts.BIG_LINE / 2
         surface.text(inner.x, y, value.title, size=sizes.title, colour=ink, clip=tile)
         y += (sizes.title + sizes.value) * facts.BIG_LINE / 2
-        _write_value(surface, tile, value.shown, sizes.value, ink, (inner.x, y), "left")
+        _write_value(
+            *(surface, tile, value.shown), size=sizes.value, ink=ink, at=(inner.x, y), align="left"
+        )
 
 
 def _write_value(

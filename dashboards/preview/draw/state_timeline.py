@@ -44,7 +44,11 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
     lanes = [
         (
             series.name,
-            list(states(series, field, answers.span, answers.step, surface.theme, merges)),
+            list(
+                states(
+                    series, field, answers.span, answers.step, theme=surface.theme, merges=merges
+                )
+            ),
         )
         for series, field in zip(answers.series, fields, strict=True)
     ]
@@ -192,7 +196,14 @@ def _draw_lanes(
             room = int(width / _character())
             if shows == "never" or (shows == "auto" and room < 2):
                 continue
-            _write(surface, panel, axes, state, x, width, top + height / 2, room, colour)
+            _write(
+                *(surface, panel, axes, state),
+                x=x,
+                width=width,
+                middle=top + height / 2,
+                room=room,
+                colour=colour,
+            )
     plot.set_xlim(span.start, span.end)
     plot.set_ylim(0, 1)
 

@@ -58,7 +58,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
     beyond = []
     x = box.x
     for column, width in zip(columns, widths, strict=True):
-        _draw_column(surface, box, column, x, width, height)
+        _draw_column(surface, box, column, x=x, width=width, height=height)
         x += width
         if x > box.right + 1:
             beyond.append(column.name)
@@ -109,13 +109,19 @@ def _draw_column(
     seen = Box(x, box.y, min(width, box.right - x), facts.TABLE_HEADER)
     if seen.width <= 0:
         return
-    _write(surface, seen, width, column.name, column, surface.theme.text, "medium")
+    _write(*(surface, seen, width, column.name, column), colour=surface.theme.text, weight="medium")
     y = box.y + facts.TABLE_HEADER
     for cell in column.cells:
         visible = min(height, box.bottom - y)
         if visible <= 0:
             return
-        _draw_cell(surface, Box(x, y, seen.width, visible), width, height, column, cell)
+        _draw_cell(
+            *(surface, Box(x, y, seen.width, visible)),
+            width=width,
+            height=height,
+            column=column,
+            cell=cell,
+        )
         y += height
 
 
@@ -131,7 +137,7 @@ def _draw_cell(
     if column.look == "gauge" and isinstance(cell, float):
         seen = _draw_bar(surface, seen, shown.share, shown.colour)
     whole = Box(seen.x, seen.y, seen.width, height)
-    _write(surface, whole, width, shown.text, column, ink, "regular", clip=seen)
+    _write(*(surface, whole, width, shown.text, column), colour=ink, weight="regular", clip=seen)
 
 
 def _draw_bar(surface: Surface, box: Box, share: float, colour: str) -> Box:
