@@ -92,7 +92,14 @@ def layout(
             above = y - first * cell
             placed += [(p, screen.panel_box(p.place, window[0], above)) for p in row.panels]
             y += cell * (screen.bottom([panel.place for panel in row.panels]) - first)
-    return Layout(window, width, top, bottom=y, headings=tuple(headings), panels=tuple(placed))
+    return Layout(
+        window,
+        width,
+        top=top,
+        bottom=y,
+        headings=tuple(headings),
+        panels=tuple(placed),
+    )
 
 
 def draw(
@@ -123,7 +130,7 @@ def draw(
     remarks = (*(f"Title {each}" for each in known), *_remarks(places, surfaces))
     end = _draw_foot(head, places, remarks)
     size = round(places.width), round(min(end, height))
-    return Page(figure, places, surfaces, outcomes=outcomes, head=head, remarks=remarks, size=size)
+    return Page(figure, places, surfaces, outcomes, head=head, remarks=remarks, size=size)
 
 
 def _remark(row: Row) -> str:

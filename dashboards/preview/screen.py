@@ -7,6 +7,7 @@ from typing import Any
 from dashboards.preview import facts
 from dashboards.preview.dashboard import Place
 from dashboards.preview.lettering import text_width
+from dashboards.preview.numbers import rounded
 
 WINDOW = (1440, 900)
 """The window that is drawn without another wish: width and height."""
@@ -57,9 +58,9 @@ def panel_box(place: Place, window: float, top: float = 0) -> Box:
     board = content_width(window) - 2 * facts.BOARD_PADDING
     column = (board - facts.CELL_GAP * (facts.COLUMNS - 1)) / facts.COLUMNS
     return Box(
-        facts.BOARD_PADDING + round((column + facts.CELL_GAP) * place.x),
+        facts.BOARD_PADDING + rounded((column + facts.CELL_GAP) * place.x),
         top + (facts.CELL + facts.CELL_GAP) * place.y,
-        round(column * place.width + max(0, place.width - 1) * facts.CELL_GAP),
+        rounded(column * place.width + max(0, place.width - 1) * facts.CELL_GAP),
         facts.CELL * place.height + max(0, place.height - 1) * facts.CELL_GAP,
     )
 

@@ -38,11 +38,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
             hidden += 1
         else:
             _draw_one(
-                surface,
-                row,
-                panel,
-                field=field,
-                value=value,
+                *(surface, row, panel, field, value),
                 name=name,
                 widest_name=widest_name,
                 widest_value=widest_value,

@@ -157,15 +157,13 @@ def _draw_one(surface: Surface, tile: Box, panel: Panel, value: _Value, sizes: _
         only = Shown(value.shown.parts._replace(text=value.title, prefix="", suffix=""), colour)
         shown = only if text_mode == "name" else value.shown
         _write_value(
-            surface, tile, shown, size=sizes.value, ink=ink, at=tile.middle, align="center"
+            *(surface, tile, shown), size=sizes.value, ink=ink, at=tile.middle, align="center"
         )
     elif sizes.is_wide:
         y = inner.y + sizes.value * facts.BIG_LINE / 2 if sizes.course else tile.middle[1]
         surface.text(inner.x, y, value.title, size=sizes.title, colour=ink, clip=tile)
         _write_value(
-            surface,
-            tile,
-            value.shown,
+            *(surface, tile, value.shown),
             size=sizes.value,
             ink=ink,
             at=(inner.right, y),
@@ -178,7 +176,7 @@ def _draw_one(surface: Surface, tile: Box, panel: Panel, value: _Value, sizes: _
         surface.text(inner.x, y, value.title, size=sizes.title, colour=ink, clip=tile)
         y += (sizes.title + sizes.value) * facts.BIG_LINE / 2
         _write_value(
-            surface, tile, value.shown, size=sizes.value, ink=ink, at=(inner.x, y), align="left"
+            *(surface, tile, value.shown), size=sizes.value, ink=ink, at=(inner.x, y), align="left"
         )
 
 

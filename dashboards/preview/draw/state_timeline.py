@@ -46,12 +46,7 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
             series.name,
             list(
                 states(
-                    series,
-                    field,
-                    answers.span,
-                    step=answers.step,
-                    theme=surface.theme,
-                    merges=merges,
+                    series, field, answers.span, answers.step, theme=surface.theme, merges=merges
                 )
             ),
         )
@@ -202,10 +197,7 @@ def _draw_lanes(
             if shows == "never" or (shows == "auto" and room < 2):
                 continue
             _write(
-                surface,
-                panel,
-                axes,
-                state=state,
+                *(surface, panel, axes, state),
                 x=x,
                 width=width,
                 middle=top + height / 2,

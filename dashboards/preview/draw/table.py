@@ -109,22 +109,18 @@ def _draw_column(
     seen = Box(x, box.y, min(width, box.right - x), facts.TABLE_HEADER)
     if seen.width <= 0:
         return
-    _write(
-        surface,
-        seen,
-        width,
-        shown=column.name,
-        column=column,
-        colour=surface.theme.text,
-        weight="medium",
-    )
+    _write(*(surface, seen, width, column.name, column), colour=surface.theme.text, weight="medium")
     y = box.y + facts.TABLE_HEADER
     for cell in column.cells:
         visible = min(height, box.bottom - y)
         if visible <= 0:
             return
         _draw_cell(
-            surface, Box(x, y, seen.width, visible), width, height=height, column=column, cell=cell
+            *(surface, Box(x, y, seen.width, visible)),
+            width=width,
+            height=height,
+            column=column,
+            cell=cell,
         )
         y += height
 
@@ -141,16 +137,7 @@ def _draw_cell(
     if column.look == "gauge" and isinstance(cell, float):
         seen = _draw_bar(surface, seen, shown.share, shown.colour)
     whole = Box(seen.x, seen.y, seen.width, height)
-    _write(
-        surface,
-        whole,
-        width,
-        shown=shown.text,
-        column=column,
-        colour=ink,
-        weight="regular",
-        clip=seen,
-    )
+    _write(*(surface, whole, width, shown.text, column), colour=ink, weight="regular", clip=seen)
 
 
 def _draw_bar(surface: Surface, box: Box, share: float, colour: str) -> Box:
