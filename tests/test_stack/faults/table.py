@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from simulator.faults import FAULTS
 from tests.project import ROOT
+from tests.test_stack.faults.answers import name_of
 from tests.test_stack.faults.expected import EXPECTED
 from tests.test_stack.faults.run import Observation
 from tests.test_stack.faults.verdict import named, problems
@@ -56,13 +57,21 @@ def _row(fault: str, seen: Observation | None) -> tuple[str, ...]:
         str(len(seen.pages)),
         str(len(seen.tickets)),
         str(len(seen.messages)),
-        "not over" if seen.remaining else _minutes(_last(seen), seen.off),
+        _over(seen, expected.notified),
         str(expected) if not wrong else f"{expected}; NOT AS EXPECTED",
     )
 
 
-def _last(seen: Observation) -> float | None:
-    return max((each.at for each in seen.messages), default=None)
+def _over(seen: Observation, notified: frozenset[str]) -> str:
+    """When the last of what was expected was told to be over; of what was not, it is said apart."""
+    if {name_of(labels) for labels in seen.remaining} & notified:
+        return "not over"
+    ends = (
+        notice.at
+        for notice in seen.notices
+        if notice.status == "resolved" and name_of(notice.labels) in notified
+    )
+    return _minutes(max(ends, default=None), seen.off)
 
 
 def _minutes(at: float | None, since: float) -> str:
@@ -85,5 +94,5 @@ def _measured(seen: Mapping[str, Observation]) -> str:
         f"{' to '.join(map(str, dict.fromkeys((faults[0], faults[-1]))))} minutes. The machine had "
         f"{os.cpu_count()} cores and a load average of {min(e.load for e in every):.0f} to "
         f"{max(e.load for e in every):.0f}. Of {scrapes} scrapes {failed} failed; the slowest took "
-        f"{slowest:.1f} s. {missed} evaluations of rules were missed.\n"
+        f"{slowest:.1f} s. {missed} evaluations of rules were missed."
     )

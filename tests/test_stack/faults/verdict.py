@@ -106,7 +106,8 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
     wrong, notes = [], []
     if began < seen.on:
         wrong.append("before the fault")
-    if any(name_of(labels) == name for labels in seen.remaining):
+    of_the_machine = name in OF_A_BUSY_MACHINE and machine_is_busy(seen.load)
+    if any(name_of(labels) == name for labels in seen.remaining) and not of_the_machine:
         wrong.append("not resolved")
     if was_inhibited:
         notes.append("inhibited" if not firing else "inhibited at times")
@@ -115,7 +116,7 @@ def _row(seen: Observation, name: str, expected: Expected | None) -> Row:
             wrong.append("notified")
         if not was_inhibited:
             wrong.append("not inhibited")
-    elif expected and name in OF_A_BUSY_MACHINE and not pages and machine_is_busy(seen.load):
+    elif expected and of_the_machine and name not in expected.notified and not pages:
         notes.append("of the machine")
     elif expected and name not in expected.notified | expected.possible:
         wrong.append("unexpected")
