@@ -7,7 +7,7 @@ from alerts.model import Severity, Signal
 from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
 from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import PROMETHEUSES, TARGETS, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline
@@ -72,9 +72,9 @@ class _Limits:
 
 def _monitoring(thresholds: Thresholds) -> str:
     return _worst(
-        _of(monitoring.rule_failures(), PROMETHEUSES),
+        _of(monitoring.rule_failures(), DEPLOYMENT),
         _of(monitoring.ingesting(thresholds)),
-        _of(monitoring.undelivered(thresholds), PROMETHEUSES),
+        _of(monitoring.undelivered(thresholds), DEPLOYMENT),
     )
 
 

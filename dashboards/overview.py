@@ -14,7 +14,7 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
 from dashboards.budgets import budget_left
-from dashboards.choices import DEPLOYMENT, INSTANCES, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
@@ -134,8 +134,8 @@ def _instances_down() -> Panel:
 
 
 def _running() -> Panel:
-    build = of(catalogue.BUILD_INFO, among=INSTANCES)
-    age = of(runtime.UPTIME, among=INSTANCES)
+    build = of(catalogue.BUILD_INFO, among=TARGETS)
+    age = of(runtime.UPTIME, among=TARGETS)
     runs_for = f"{build} * on (job, instance, cluster) group_left () {age}"
     return table(
         "Releases",
