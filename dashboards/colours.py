@@ -6,9 +6,11 @@ is not known. Components have colours of their own, which are none of these.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import cycle
 from typing import Any
 
 from alerts.model import Comparison, Severity, Signal, Threshold
+from alerts.signals import slo
 from app.core.catalogue import (
     ApprovalAction,
     BreakerState,
@@ -18,6 +20,7 @@ from app.core.catalogue import (
     StepStatus,
 )
 from app.core.catalogue import Severity as Urgency
+from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 
 
@@ -35,6 +38,9 @@ class Colour(StrEnum):
 
 MEDIAN, TAIL, FURTHEST_TAIL = "#c7b3ff", "#9f7bff", "#6a3fd6"
 """The percentiles of one quantity: p50, p90 and p99 are one hue, the further out the darker."""
+
+_OTHERS = ("#5794f2", "#b877d9", "#56c7c2", "#d9a8e8", "#8f9bb3")
+"""For what is neither good nor bad: the palette's own begin with green, yellow and red."""
 
 MEANING: Mapping[str, str] = {
     Outcome.SUCCESS: Colour.GOOD,
@@ -61,6 +67,13 @@ MEANING: Mapping[str, str] = {
     Urgency.CRITICAL: Colour.BAD,
     "info": Colour.NEUTRAL,
     "warning": Colour.WARNING,
+    **dict(
+        zip(
+            (promised.objective.name for promised in slo.promised(Thresholds())),
+            cycle(_OTHERS),
+            strict=False,
+        )
+    ),
     Component.AI_PROVIDER: "#5794f2",
     Component.SMS_AGENT: "#b877d9",
     Component.COLLECTIONS_MONITOR: "#56c7c2",

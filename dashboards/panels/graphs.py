@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Signal, Unit
+from alerts.signals import slo
 from app.core import catalogue
+from app.core.thresholds import Thresholds
 from dashboards import grafana
 from dashboards.colours import MEANING, Colour, fixed, lines_of, thresholds
 from dashboards.grafana import Panel
@@ -238,6 +240,8 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
         if query.legend == f"{{{{{label.name}}}}}"
         for value in label.values or ()
     }
+    if any(query.legend == "{{slo}}" for query in queries):
+        found |= {promised.objective.name for promised in slo.promised(Thresholds())}
     for value, colour in MEANING.items():
         if value in found:
             yield override(value, color=fixed(colour))
