@@ -8,12 +8,14 @@ from alerts.model import Unit, number
 
 # Where Grafana keeps settings, rather than what they are about.
 _PLACES = {"fieldConfig", "defaults", "custom", "options"}
+_FOLLOWS = ("axisSoftMax",)
+"""What only follows from another setting: a graph's top from its thresholds."""
 _LONGEST = 40
 _UNITS = {
     "percentunit": Unit.RATIO,
     "s": Unit.SECONDS,
     "bytes": Unit.BYTES,
-    "reqps": Unit.PER_SECOND,
+    "suffix:/s": Unit.PER_SECOND,
 }
 _SUFFIXES = {"percent": "%", "ms": "ms", "d": "d", "h": "h", "m": "m"}
 
@@ -21,7 +23,11 @@ _SUFFIXES = {"percent": "%", "ms": "ms", "d": "d", "h": "h", "m": "m"}
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Each setting that differs."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
-    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    keys = [
+        key
+        for key in {**before, **after}
+        if before.get(key) != after.get(key) and key[-1:] != _FOLLOWS
+    ]
     told = (_told(key, before.get(key), after.get(key)) for key in keys)
     return list(dict.fromkeys(told))
 
