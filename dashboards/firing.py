@@ -67,24 +67,24 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             "severity": Heading(
                 "severity",
                 {Severity.PAGE: Colour.BAD, Severity.TICKET: Colour.WARNING},
-                width=90,
+                width=75,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
             ),
-            "component": Heading("component", width=150),
+            "component": Heading("component", width=120),
             "uid": Heading(
                 "dashboard",
                 texts={each.value: each.label for each in Dashboard},
                 url=dashboard_url("${__value.raw}"),
                 link_title="Open the dashboard",
-                width=150,
+                width=130,
             ),
         },
         Column(
             Query(_with_dashboard(f"max by ({labels}) ({since})", groups), "for"),
             Unit.SECONDS,
-            width=100,
+            width=90,
         ),
         sort=lowest("severity"),
         order=("severity", "alert", "component", "for", "dashboard"),

@@ -45,7 +45,7 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
             Row(
                 "What next?",
                 (firing_alerts(groups, links), _instances_down(), _running()),
-                widths=(14, 3, 7),
+                widths=(15, 3, 6),
             ),
             Row(
                 "Promises and traffic",
@@ -142,8 +142,8 @@ def _running() -> Panel:
         "What runs, since when its youngest instance runs, and how many instances. Good is one "
         "release.",
         {"version": "release"},
-        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=90),
-        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT, width=90),
+        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=80),
+        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT, width=80),
         sort=lowest("runs for"),
     )
 
