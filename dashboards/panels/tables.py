@@ -94,7 +94,7 @@ def table(
         defaults={
             "unit": "short",
             "thresholds": thresholds(neutral()),
-            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True},
+            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False},
         },
         overrides=[
             *(_of_heading(each) for each in headings.values() if each != Heading(each.text)),
