@@ -67,7 +67,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             "severity": Heading(
                 "severity",
                 {Severity.PAGE: Colour.BAD, Severity.TICKET: Colour.WARNING},
-                width=75,
+                width=85,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"

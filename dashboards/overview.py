@@ -20,7 +20,7 @@ from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, stacked, stat, table, timeseries
-from dashboards.panels.tables import lowest
+from dashboards.panels.tables import Heading, lowest
 from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
@@ -141,8 +141,8 @@ def _running() -> Panel:
         "Releases",
         "What runs, since when its youngest instance runs, and how many instances. Good is one "
         "release.",
-        {"version": "release"},
-        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=80),
+        {"version": Heading("release", width=90)},
+        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=85),
         Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT, width=80),
         sort=lowest("runs for"),
     )
