@@ -78,7 +78,9 @@ def install(requirements: Path, environment: Mapping[str, str] = os.environ) -> 
     if not uv:
         return
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    asked = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=True)
+    asked = subprocess.run(
+        [*pip, "config", "list"], capture_output=True, encoding="utf-8", check=True
+    )
     told = uv_environment(asked.stdout)
     if told is None:
         return

@@ -1,6 +1,6 @@
 """What the AI and the managers decide, what waits for them, and whether that is as usual."""
 
-from alerts.counted import LASTING, RATE, seen
+from alerts.counted import seen
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -14,7 +14,7 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import quantile, ratio
+from alerts.promql import quantile, ratio, seconds
 from alerts.second_value import number_of, same_service
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Route
@@ -153,9 +153,16 @@ CONFIDENCE_MEAN_1H = Record(
 
 
 def _going_on(metric: Metric) -> Record:
-    """Events a second, over so short a time that a single burst is soon over."""
+    """Events a second, over so short a time that a single burst is soon over.
+
+    Not shorter: of weeks that are filled in, samples are five minutes apart.
+    """
     base = metric.name.removesuffix("_total")
-    return Record(f"job:{base}:rate{RATE}", f"sum by (job) (rate({metric.name}[{RATE}]))")
+    return Record(f"job:{base}:rate5m", f"sum by (job) (rate({metric.name}[5m]))")
+
+
+_LASTING = seconds("5m") + 2 * 60
+"""Seconds: a burst within two scrapes is seen at six whole minutes at most."""
 
 
 # A share of hours is that of its largest burst, if little else happened: a queue that is cleared
@@ -215,7 +222,7 @@ def approvals(thresholds: Thresholds) -> Signal:
                 keep_firing="30m",
                 guards=(
                     Guard(DECISIONS, Comparison.AT_LEAST, thresholds.minimum_events),
-                    Guard(DECISIONS_SEEN, Comparison.AT_LEAST, LASTING),
+                    Guard(DECISIONS_SEEN, Comparison.AT_LEAST, _LASTING),
                 ),
                 logs=LogQuery((ResponseModified, ResponseEscalated)),
             ),
@@ -443,7 +450,7 @@ def detection(thresholds: Thresholds) -> Signal:
                 keep_firing="30m",
                 guards=(
                     Guard(FOUND_EXPECTED, Comparison.AT_LEAST, thresholds.minimum_events),
-                    Guard(LOOKED_SEEN, Comparison.AT_LEAST, LASTING),
+                    Guard(LOOKED_SEEN, Comparison.AT_LEAST, _LASTING),
                 ),
                 logs=LogQuery((PaymentPlanDetected,)),
             ),
@@ -476,7 +483,7 @@ def drift(thresholds: Thresholds) -> Signal:
                 keep_firing="15m",
                 guards=(
                     Guard(ANSWERS, Comparison.AT_LEAST, thresholds.minimum_events),
-                    Guard(ANSWERS_SEEN, Comparison.AT_LEAST, LASTING),
+                    Guard(ANSWERS_SEEN, Comparison.AT_LEAST, _LASTING),
                 ),
                 logs=LogQuery((AIAnswered,)),
             ),

@@ -54,14 +54,14 @@ READ: Mapping[Metric, Places] = {
     catalogue.SMS_IN_FLIGHT: _NOW,
     catalogue.SMS_CAPACITY: _NOW,
     catalogue.WORKFLOW_STEP_DURATION: _OVER_2M,
-    catalogue.AI_RESPONSES: _NOW,
+    catalogue.AI_RESPONSES: _OVER_5M,
     catalogue.AI_CONFIDENCE: _OVER_5M,
-    catalogue.APPROVALS: _NOW,
+    catalogue.APPROVALS: _OVER_5M,
     catalogue.APPROVAL_QUEUE_OLDEST_AGE: _NOW,
     catalogue.ESCALATIONS: _NOW,
     catalogue.ESCALATIONS_OLDEST_AGE: _NOW,
     catalogue.PAYMENT_PLANS: _NOW,
-    catalogue.PAYMENT_PLAN_DETECTIONS: _NOW,
+    catalogue.PAYMENT_PLAN_DETECTIONS: _OVER_5M,
     catalogue.PAYMENT_PLANS_AUTO_APPROVED: _NOW,
 }
 KNOWN = frozenset(READ)

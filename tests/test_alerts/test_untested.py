@@ -63,14 +63,14 @@ def test_a_rule_test_looks_at_what_it_names_and_at_what_that_reads(tmp_path: Pat
         """
 rule_files: [../rules/things.yml]
 tests:
-  - promql_expr_test: [{expr: 'job:up:count', exp_samples: [{labels: '{}', value: 1}]}]
+  - promql_expr_test: [{expr: 'job:up:min', exp_samples: [{labels: '{}', value: 1}]}]
     alert_rule_test: [{alertname: ThingsGone, exp_alerts: [{}]}]
 """
     )
     unread = replace(GROUP, records=(BASIS, Record("job:up:max", "max by (job) (up)")))
     found = untested_in((unread,), tmp_path, [])
     assert [each.split(": ")[1:] for each in found] == [
-        ["record job:up:min", found[0].split(": ")[2]],
+        ["record job:up:max", found[0].split(": ")[2]],
         ["alert ThingsGone", "nothing shows it silent; add a test that expects no alerts"],
     ]
 

@@ -54,6 +54,11 @@ class Stack:
         (folder / name).chmod(0o755)
         self.path = f"{folder}:{self.path}"
 
+    def keep_off_path(self, name: str) -> None:
+        """Let this stack find no program called ``name`` that the machine has."""
+        folders = self.path.split(":")
+        self.path = ":".join(each for each in folders if not (Path(each) / name).exists())
+
     def keep_tools_in(self, folder: Path) -> None:
         """Have what is there already, and keep what is fetched, in ``folder``."""
         folder.mkdir()

@@ -68,7 +68,7 @@ def checkout(tmp_path: Path) -> Checkout:
         (("PORT_OFFSET=x",), "PORT_OFFSET=x: use a whole number from 0 to 56435, such as 1000"),
         (("STACK=docker",), "STACK=docker: use native or compose"),
         (("APP_PROT=9000",), "APP_PROT: there is no such variable; did you mean APP_PORT?"),
-        (("WINDOW=9000",), "WINDOW: there is no such variable; `python -m stack --help`"),
+        (("DOORBELL=9000",), "DOORBELL: there is no such variable; `python -m stack --help`"),
     ],
 )
 def test_bad_input_is_named(checkout: Checkout, variables: tuple[str, ...], said: str) -> None:
