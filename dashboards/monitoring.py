@@ -62,7 +62,7 @@ def _targets() -> Panel:
     return state_timeline(
         "Which targets are up?",
         "Whether the last scrape of each target worked. Good is up, all the time.",
-        Query(or_unknown(f"max by (job, instance) ({ours})"), "{{job}} {{instance}}"),
+        Query(f"max by (job, instance) ({ours})", "{{job}} {{instance}}"),
         states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
         empty="Not known",
     )
@@ -171,7 +171,7 @@ def _configurations_taken() -> Panel:
         "Configurations in use",
         meaning,
         *(
-            Query(or_unknown(of(metric, among=among)), f"{program} {{{{instance}}}}")
+            Query(or_unknown(f"min({of(metric, among=among)})"), program)
             for program, (metric, among) in programs.items()
         ),
         states={"0": ("refused", Colour.WARNING), "1": ("in use", Colour.GOOD)},

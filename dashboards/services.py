@@ -6,7 +6,7 @@ from alerts.model import Dashboard, Record, Unit
 from alerts.promql import ratio
 from alerts.signals import durations, http, operations, release, sms
 from app.core import catalogue
-from app.core.catalogue import BreakerState, Component, StepStatus
+from app.core.catalogue import UPSTREAMS, BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.choices import INSTANCES, of
@@ -23,7 +23,7 @@ from dashboards.panels import (
 )
 from dashboards.panels.graphs import dashed
 from dashboards.panels.states import or_unknown
-from dashboards.panels.tables import highest
+from dashboards.panels.tables import Heading, highest
 from dashboards.signals import alerts_in_words, signal
 
 _DATABASE = f'component="{Component.DATABASE}"'
@@ -72,7 +72,7 @@ def _routes() -> Panel:
         "Routes: rate, errors, duration",
         "Over 5 minutes, without probes. Good is no 5xx; 4xx are what clients did wrong, or a "
         "token that was changed. Usual is a p99 below the time that is promised.",
-        {http.ROUTE: "route"},
+        {http.ROUTE: Heading("route", width=300)},
         Column(Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"), Unit.PER_SECOND),
         Column(
             Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
@@ -178,15 +178,17 @@ def _operations() -> Panel:
 def _breakers() -> Panel:
     """The state that each upstream's breakers are in; the worst, where workers differ."""
 
-    state = f'state="{BreakerState.OPEN}"'
-    open_ = f"max by (component) ({of(catalogue.CIRCUIT_BREAKER_STATE, state)})"
-    not_closed = f"max by (component) ({of(operations.BREAKERS_NOT_CLOSED)})"
-    worst = f"2 * ({open_} > bool 0) + ({not_closed} > bool 0)"
+    def worst(component: Component) -> str:
+        matchers = f'component="{component}"'
+        open_ = of(catalogue.CIRCUIT_BREAKER_STATE, f'{matchers},state="{BreakerState.OPEN}"')
+        not_closed = of(operations.BREAKERS_NOT_CLOSED, matchers)
+        return f"clamp_max(2 * (max({open_}) > bool 0) + (max({not_closed}) > bool 0), 2)"
+
     return state_timeline(
         "Breakers",
         "Open: calls are refused without being tried; half open: one is tried, after 60 s. Good is "
         "closed.",
-        Query(or_unknown(f"clamp_max({worst}, 2)"), "{{component}}"),
+        *(Query(or_unknown(worst(component)), component.value) for component in UPSTREAMS),
         states={
             "0": ("closed", Colour.GOOD),
             "1": ("half open", Colour.WARNING),

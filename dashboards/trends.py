@@ -172,7 +172,11 @@ def _history() -> Panel:
         "Is enough history known?",
         f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
         "fewer, an unusual week moves the band.",
-        Query(or_unknown(f"min by (signal) ({of(seasonality.WEEKS_KNOWN)})"), "{{signal}}"),
+        *(
+            Query(or_unknown(f"min({of(seasonality.WEEKS_KNOWN, each)})"), name)
+            for name in ("sms_volume", "approval_ratio", "latency")
+            if (each := f'signal="{name}"')
+        ),
         states=known,
         empty="Known after a week",
     )

@@ -67,9 +67,11 @@ INTAKE_BY_STATUS = Record(
     f"job_{STATUS}:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{_INTAKE}}}", f"job, {STATUS}")
 )
 INTAKE = Record(f"job:{_COUNT}:intake_rate2m", f"sum by (job) ({INTAKE_BY_STATUS})")
+# 499: the client left before it was answered, which a slow service is the cause of.
+_REFUSED = f'{STATUS}=~"4..",{STATUS}!="499"'
 REFUSED = Record(
     f"job:{_COUNT}:intake_refused_rate2m",
-    or_zero(f'sum by (job) ({INTAKE_BY_STATUS}{{{STATUS}=~"4.."}})', INTAKE.name),
+    or_zero(f"sum by (job) ({INTAKE_BY_STATUS}{{{_REFUSED}}})", INTAKE.name),
 )
 REFUSED_5M = Record(f"job:{_COUNT}:intake_refused_increase5m", added(REFUSED.name, "5m"))
 REFUSED_SEEN = Record(f"job:{_COUNT}:intake_refused_seen5m", seen(REFUSED.name, "5m"))
