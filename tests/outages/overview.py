@@ -10,6 +10,7 @@ from alerts.prometheus_config import scrape_seconds
 from dashboards.preview import dashboard as dashboards
 from dashboards.preview.answers import Answers, Asking, Span
 from dashboards.preview.choices import with_all_values
+from dashboards.preview.colours import THEMES
 from dashboards.preview.dashboard import Dashboard, Panel
 from dashboards.preview.fields import Field
 from dashboards.preview.reduce import LAST, reduced
@@ -19,6 +20,8 @@ from prometheus_tools.api import PrometheusAPI, PrometheusError
 BOARD = "overview"
 _WIDTH = 400
 _ROWS_AT_MOST = 6
+DARK = THEMES["dark"]
+_NAMES = {DARK.colour(name): name for name in ("green", "orange", "red", "blue")}
 _ONE_VALUE = ("stat", "gauge", "bargauge")
 
 
@@ -60,13 +63,12 @@ def _parts(panel: Panel, answer: Answers) -> Iterator[str]:
     elif panel.kind == "state-timeline":
         for series in answer.series:
             field = panel.fields.of(series.name, series.ref)
-            last = reduced(series.values, "last")
-            shown = "nothing now" if math.isnan(last) else _with_colour(field, last)
-            yield f"{series.name} {shown}"
+            yield f"{series.name} {_with_colour(field, reduced(series.values, 'last'))}"
     else:
         # A line that has ended says what was, and no more.
-        ended = [s.name for s in answer.series if math.isnan(reduced(s.values, "last"))]
-        if ended and len(ended) == len(answer.series):
+        lasts = {s.name: reduced(s.values, "last") for s in answer.series}
+        ended = [name for name, last in lasts.items() if last is None or math.isnan(last)]
+        if ended and len(ended) == len(lasts):
             yield "its lines have ended"
 
 
@@ -92,7 +94,7 @@ def _rows(panel: Panel, answer: Answers) -> Iterator[str]:
             if column == TIME or field.custom("hidden", False) or column not in row:
                 continue
             cell = row[column]
-            text = field.mapped_text(cell).text if isinstance(cell, str) else field.shown(cell).text
+            text = field.show(cell, DARK).text
             if text and len(text) < 60:
                 cells.append(text)
         yield f"[{' · '.join(cells)}]"
@@ -100,19 +102,7 @@ def _rows(panel: Panel, answer: Answers) -> Iterator[str]:
         yield f"and {len(found.rows) - _ROWS_AT_MOST} more rows"
 
 
-def _with_colour(field: Field, value: float) -> str:
-    return f'"{field.shown(value).text}" {_colour(field, value)}'
-
-
-def _colour(field: Field, value: float) -> str:
-    """The name of the colour that Grafana gives the value; without one, that of the first step."""
-    mode = field.settings.get("color") or {}
-    if named := field.shown(value).colour:
-        return _plain(named)
-    if mode.get("mode") == "fixed":
-        return _plain(str(mode.get("fixedColor", "text")))
-    return _plain(field.thresholds.within(0, 100).colour(value))
-
-
-def _plain(colour: str) -> str:
-    return "grey" if colour in ("text", "#808080", "gray") else colour
+def _with_colour(field: Field, value: float | None) -> str:
+    """The text of a value, and the name of its colour, or grey where that says nothing."""
+    shown = field.show(value, DARK)
+    return f'"{shown.text}" {_NAMES.get(shown.colour, "grey")}'
