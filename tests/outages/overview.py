@@ -63,10 +63,10 @@ def _parts(panel: Panel, answer: Answers) -> Iterator[str]:
     elif panel.kind == "state-timeline":
         for series in answer.series:
             field = panel.fields.of(series.name, series.ref)
-            yield f"{series.name} {_with_colour(field, reduced(series.values, 'last'))}"
+            yield f"{series.name} {_with_colour(field, reduced(series.values.tolist(), 'last'))}"
     else:
         # A line that has ended says what was, and no more.
-        lasts = {s.name: reduced(s.values, "last") for s in answer.series}
+        lasts = {s.name: reduced(s.values.tolist(), "last") for s in answer.series}
         ended = [name for name, last in lasts.items() if last is None or math.isnan(last)]
         if ended and len(ended) == len(lasts):
             yield "its lines have ended"
@@ -78,7 +78,7 @@ def _values(panel: Panel, answer: Answers) -> Iterator[str]:
         yield _with_colour(panel.fields.defaults, math.nan)
     for series in answer.series:
         field = panel.fields.of(series.name, series.ref)
-        value = reduced(series.values, str(calculations[0]))
+        value = reduced(series.values.tolist(), str(calculations[0]))
         name = f"{series.name} " if len(answer.series) > 1 else ""
         yield f"{name}{_with_colour(field, value)}"
 
