@@ -327,7 +327,7 @@ _WORKFLOWS = (
             )
         ),
         told=(
-            Told("AIProviderFailing", within=3, over=20),
+            Told("AIProviderFailing", within=3, over=21),
             Told("UpstreamFailing", TICKET, within=14, about={"component": Component.SMS_AGENT}),
             Told(_FAILING, within=14, about={"cause": "other"}),
             # Nobody knows whether the AI is back.
@@ -338,8 +338,6 @@ _WORKFLOWS = (
                 about={"component": Component.AI_PROVIDER},
             ),
         ),
-        fails_today="AIProviderFailing ends half a minute before the failed workflows that it "
-        "explains are forgotten, so that the page about others is sent twice more",
     ),
     Scenario(
         name="Failed workflows are left over",

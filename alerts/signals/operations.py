@@ -176,9 +176,9 @@ def failing(thresholds: Thresholds) -> Signal:
                 action="See by error type whether the provider is down, slow or refuses us. When "
                 "it is back, retry the failed workflows.",
                 pending=PERSISTS,
-                # Longer than what it holds back looks back, so that recovery calls nobody.
-                # Longer than what it explains: that would call when all is over.
-                keep_firing="8m",
+                # What it explains must not outlast it: failed workflows are looked at for five
+                # minutes and kept for as many. That would call, or tell a page on others anew.
+                keep_firing="525s",
                 matchers=f'component="{Component.AI_PROVIDER}"',
                 guards=(_enough(thresholds),),
                 absence="TargetDown",

@@ -202,7 +202,7 @@ class TestAlerts:
             ),
             (
                 lambda rule: rule.pop("keep_firing_for"),
-                ["Alerts", "operations", "AIProviderFailing (page): keep_firing_for 8m -> 0s"],
+                ["Alerts", "operations", "AIProviderFailing (page): keep_firing_for 525s -> 0s"],
             ),
             (
                 lambda rule: rule["labels"].update(tier="1"),
