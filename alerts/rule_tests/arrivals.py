@@ -1,9 +1,9 @@
 """What the records of arrivals have to say."""
 
-from statistics import median
+from statistics import fmean, median
 
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import Labels, Series, Universe, Values, labelled
+from alerts.rule_tests.universe import JOB, Labels, Series, Universe, Values, labelled, times
 from alerts.signals import arrivals, seasonality, sms
 from app.core.thresholds import Thresholds
 
@@ -12,7 +12,7 @@ _HOUR, _DAY, _WEEK = 3600, 86400, 604800
 
 def tests(thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group: what is usual, and what is received beside it."""
-    return [_usual(), _received(thresholds)]
+    return [_usual(), _received(thresholds), _day()]
 
 
 def _usual() -> RecordTest:
@@ -96,7 +96,7 @@ def _received(thresholds: Thresholds) -> RecordTest:
         for one in universe.series:
             key: Labels = (("job", one.labels["job"]),)
             if one.name == sms.RECEIVED.name:
-                samples = _at_steps(universe, one, seconds, step)
+                samples = universe.at_steps(one, seconds, step)
                 expected[received][key] = sum(samples) * step
                 expected[usual][key] = len(samples) * step
         for one in universe.series:
@@ -116,9 +116,17 @@ def _received(thresholds: Thresholds) -> RecordTest:
     return RecordTest("what is received beside what is usual", universe, expected)
 
 
-def _at_steps(universe: Universe, one: Series, window: int, step: int) -> list[float]:
-    """The values at whole multiples of ``step`` within the window."""
-    first = max(universe.at - window, -1) // step + 1
-    times = range(first * step, universe.at + 1, step)
-    agos = (universe.at - time for time in times)
-    return [universe.samples(one, ago + universe.step, ago)[-1] for ago in agos]
+def _day() -> RecordTest:
+    """A day of which not every hour is like the others."""
+    # A sample at each step of five minutes.
+    universe = Universe(stretch=20)
+    universe.add(arrivals.USUAL.name, {"job": JOB}, 0.01, grows=False)
+    universe.add(sms.RECEIVED.name, {"job": JOB}, 0.01, grows=False)
+    usual, received = universe.series
+    mean = universe.over(fmean, usual.name, _DAY)
+    steps = universe.at_steps(received, _DAY, 300)
+    expected: dict[str, Values] = {
+        arrivals.RECEIVED["1d"].name: {(("job", JOB),): 300 * sum(steps)},
+        arrivals.EXPECTED["1d"].name: times(mean, 300 * len(steps)),
+    }
+    return RecordTest("what is received in a day beside what is usual", universe, expected)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from itertools import product
+from statistics import quantiles
 
 from alerts.model import Record
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Universe, Values, share
+from alerts.rule_tests.universe import INSTANCES, JOB, Universe, Values, share
 from alerts.signals import business
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Route
@@ -33,8 +34,13 @@ def observe_business(universe: Universe) -> None:
     universe.observe(catalogue.APPROVAL_QUEUE_OLDEST_AGE)
     universe.observe(catalogue.WORKFLOWS_FAILED)
     universe.observe(catalogue.WORKFLOWS_FAILED_OLDEST_AGE)
-    for severity in ("high", "critical"):
-        universe.observe(catalogue.ESCALATIONS_OLDEST_AGE, severity=severity)
+    # Each urgency is the least in one of the jobs: all of them together are another age.
+    severities = ("low", "medium", "high", "critical")
+    for job, ordered in ((JOB, severities), ("calm", severities[::-1])):
+        for (position, severity), instance in product(enumerate(ordered, start=1), INSTANCES):
+            labels = {"job": job, "instance": instance, "severity": severity}
+            weight = 2 * position + INSTANCES.index(instance)
+            universe.add(catalogue.ESCALATIONS_OLDEST_AGE.name, labels, weight, grows=False)
 
 
 def _observe_calm_job(universe: Universe) -> None:
@@ -90,6 +96,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         },
         business.RECEIVED.name: received,
         business.ANSWERS.name: universe.increases(responses, _HOUR),
+        business.ANSWERING.name: universe.rates(responses, 120),
         business.PAYMENT_PLANS.name: universe.increases(
             catalogue.PAYMENT_PLANS.name, _HOUR, ("job", "result")
         ),
@@ -161,11 +168,23 @@ def week(_thresholds: Thresholds) -> list[RecordTest]:
             universe.add(record.name, {"job": job}, 0.01, grows=False, gaps=gaps)
     for job in (JOB, "known", "new", "forgotten"):
         universe.add(business.LOOKED_THROUGH.name, {"job": job}, 50, grows=False)
+    # Those of the second job decide on less than one an hour.
+    for job, weight in ((JOB, 1), ("known", 0.01)):
+        universe.add(business.DECIDED.name, {"job": job}, weight, grows=False)
+        universe.add(business.QUEUE_LENGTH.name, {"job": job}, 10 * weight**2, grows=False)
     found = _usual(universe, business.FOUND_RATIO, 6 * _HOUR)
     confidence = _usual(universe, business.CONFIDENCE_MEAN_1H, _HOUR)
     found_now = universe.now(business.FOUND_RATIO.name)
     confidence_now = universe.now(business.CONFIDENCE_MEAN_1H.name)
     looked = universe.now(business.LOOKED_THROUGH.name)
+    working_hour: Values = {
+        (("job", one.labels["job"]),): quantiles(
+            universe.at_steps(one, 7 * _DAY, _HOUR), n=10, method="inclusive"
+        )[-1]
+        for one in universe.series
+        if one.name == business.DECIDED.name
+    }
+    waiting = universe.now(business.QUEUE_LENGTH.name)
     expected = {
         business.FOUND_RATIO_USUAL.name: found,
         business.FOUND_EXPECTED.name: {key: looked[key] * usual for key, usual in found.items()},
@@ -174,8 +193,28 @@ def week(_thresholds: Thresholds) -> list[RecordTest]:
         business.CONFIDENCE_DRIFT.name: {
             key: abs(confidence_now[key] - usual) for key, usual in confidence.items()
         },
+        business.WORKING_HOUR.name: working_hour,
+        business.QUEUE_WORK.name: {
+            key: _HOUR * waiting[key] / decided for key, decided in working_hour.items()
+        },
     }
-    return [RecordTest("plans and confidence beside the week before", universe, expected)]
+    return [RecordTest("what is beside the week before", universe, expected), _seen()]
+
+
+def _seen() -> RecordTest:
+    """For how long something was done, however little."""
+    universe = Universe()
+    expected: dict[str, Values] = {}
+    for record, seen, window in (
+        (business.LOOKING, business.LOOKED_SEEN, 6 * _HOUR),
+        (business.ANSWERING, business.ANSWERS_SEEN, _HOUR),
+    ):
+        expected[seen.name] = {}
+        for job, weight, base in (("always", 0.3, 0.0), ("sometimes", 0.5, -2.0)):
+            universe.add(record.name, {"job": job}, weight, grows=False, base=base)
+            values = universe.at_steps(universe.series[-1], window, 60)
+            expected[seen.name][("job", job),] = 60 * sum(value > 0 for value in values)
+    return RecordTest("for how long the AI answered and looked for plans", universe, expected)
 
 
 def _usual(universe: Universe, record: Record, window: int) -> Values:

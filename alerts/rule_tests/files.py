@@ -21,6 +21,7 @@ from alerts.rule_tests import (
     runtime,
     scraping,
     seasonality,
+    slo,
     sms,
     throughput,
 )
@@ -51,6 +52,9 @@ RECORD_TESTS: dict[str, RecordTests] = {
     "business_hours": business.hours,
     "business_week": business.week,
     "runtime": runtime.tests,
+    "slo": slo.tests,
+    "slo_slices": slo.slices,
+    "slo_long": slo.long,
 }
 """What the records of each group have to say."""
 

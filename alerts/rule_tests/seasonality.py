@@ -31,6 +31,9 @@ def _values() -> RecordTest:
     for position, action in enumerate(ApprovalAction, start=1):
         labels = {"job": JOB, "action": action.value}
         universe.add(business.APPROVALS.name, labels, position, grows=False)
+        # Less than one decision an hour has a share as well.
+        calm = {**labels, "job": "calm"}
+        universe.add(business.APPROVALS.name, calm, 0.01 / position, grows=False)
     universe.add(sms.P90.name, {"job": JOB}, 0.3, grows=False)
     decisions = universe.now(business.APPROVALS.name)
     approved = universe.now(

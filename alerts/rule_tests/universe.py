@@ -196,6 +196,12 @@ class Universe:
         last = (self.at - until) // self.step
         return [_value(one, n) for n in range(max(first, 0), last + 1) if self._is_known(one, n)]
 
+    def at_steps(self, one: Series, window: int, step: int) -> list[float]:
+        """The values at whole multiples of ``step`` within the last ``window`` seconds."""
+        first = max(self.at - window, -1) // step + 1
+        agos = (self.at - time for time in range(first * step, self.at + 1, step))
+        return [self.samples(one, ago + self.step, ago)[-1] for ago in agos]
+
     def _grouped(
         self,
         name: str,

@@ -214,7 +214,7 @@ def burn_rate(window: str) -> Record:
     """How many times as fast as allowed the budget was used up over ``window``."""
     return Record(
         f"job_slo:slo_error_budget:burn_rate{window}",
-        f"{error_ratio(window)} / (1 - {_OBJECTIVE})",
+        f"{error_ratio(window)} / (1 - {OBJECTIVE})",
     )
 
 
@@ -243,7 +243,7 @@ def without_told(objective: Objective, window: str, thresholds: Thresholds) -> R
     )
 
 
-_OBJECTIVE = "job_slo:slo_objective:ratio"
+OBJECTIVE = "job_slo:slo_objective:ratio"
 
 
 def objective_record(objective: Objective) -> Record:
@@ -252,7 +252,7 @@ def objective_record(objective: Objective) -> Record:
     Also while the service is away: its budget is spent then.
     """
     known = f"last_over_time({_known(objective.name)}[1h])"
-    return Record(_OBJECTIVE, f"0 * {known} + {objective.objective:g}", {"slo": objective.name})
+    return Record(OBJECTIVE, f"0 * {known} + {objective.objective:g}", {"slo": objective.name})
 
 
 def period_error_ratio(thresholds: Thresholds) -> Record:
@@ -270,7 +270,7 @@ def period_failures(thresholds: Thresholds) -> Record:
 
 BUDGET_SPENT = Record(
     "job_slo:slo_error_budget:spent_ratio",
-    f"job_slo:sli_errors:ratio_rate_period / (1 - {_OBJECTIVE})",
+    f"job_slo:sli_errors:ratio_rate_period / (1 - {OBJECTIVE})",
 )
 BUDGET_LEFT = Record("job_slo:slo_error_budget:remaining_ratio", f"1 - {BUDGET_SPENT}")
 

@@ -1,0 +1,148 @@
+"""What windows of the objectives have to say of the events that are recorded."""
+
+from itertools import pairwise
+from statistics import fmean
+
+from alerts.rule_tests.records import RecordTest
+from alerts.rule_tests.universe import JOB, Labels, Series, Universe, Values
+from alerts.signals import slo, sms
+from alerts.signals.scraping import REACHABLE
+from app.core.objectives import SMS_LATENCY
+from app.core.thresholds import Thresholds
+
+_HOUR, _DAY = 3600, 86400
+_OBJECTIVE = 0.99
+
+
+def tests(thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of windows of an hour and less."""
+    return [_fast(thresholds), _seen(), _turns()]
+
+
+def slices(_thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of events of five minutes."""
+    universe = Universe()
+    _add_events(universe, (slo.TOTAL, slo.ERRORS))
+    expected: dict[str, Values] = {
+        record.name: {
+            key: 15 * sum(universe.at_steps(one, 300, 15))
+            for key, one in _by_key(universe, name).items()
+        }
+        for record, name in ((slo.SLICE_TOTAL, slo.TOTAL), (slo.SLICE_ERRORS, slo.ERRORS))
+    }
+    return [RecordTest("events of five minutes", universe, expected)]
+
+
+def long(_thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of windows of hours and days; of the whole period, scenarios tell."""
+    # A sample at each step of five minutes.
+    universe = Universe(stretch=20)
+    names = (slo.SLICE_TOTAL.name, slo.SLICE_ERRORS.name)
+    _add_events(universe, names)
+    expected: dict[str, Values] = {}
+    for window, length in (("6h", 6 * _HOUR), ("3d", 3 * _DAY)):
+        expected |= _burning(universe, names, window, length, 300)
+        errors = _by_key(universe, slo.SLICE_ERRORS.name)
+        expected[slo.failures(window).name] = {
+            key: sum(universe.at_steps(one, length, 300)) for key, one in errors.items()
+        }
+    return [RecordTest("budgets over hours and days", universe, expected)]
+
+
+def _fast(thresholds: Thresholds) -> RecordTest:
+    universe = Universe()
+    names = (slo.TOTAL, slo.ERRORS)
+    _add_events(universe, names)
+    for job, weight in ((JOB, 1), ("calm", 1e-4)):
+        # Sometimes more fail than is told by name, sometimes fewer.
+        few = 3.5 * thresholds.sms_failed_ratio
+        universe.add(sms.TOTAL.name, {"job": job}, weight, grows=False)
+        universe.add(sms.FAILED.name, {"job": job}, 0, grows=False, base=few * weight)
+    expected: dict[str, Values] = {}
+    for window, length, step in (("5m", 300, 15), ("30m", 1800, 60), ("1h", _HOUR, 60)):
+        expected |= _burning(universe, names, window, length, step)
+    expected[slo.failures("1h").name] = {
+        key: 60 * sum(universe.at_steps(one, _HOUR, 60))
+        for key, one in _by_key(universe, slo.ERRORS).items()
+    }
+    (late,) = (
+        each.objective for each in slo.promised(thresholds) if each.objective.name == SMS_LATENCY
+    )
+    told = {}
+    failed_by, total_by = (_by_key(universe, each.name) for each in (sms.FAILED, sms.TOTAL))
+    for key, one in failed_by.items():
+        failed, total = (universe.at_steps(each, _HOUR, 60) for each in (one, total_by[key]))
+        many = (
+            part
+            for part, whole in zip(failed, total, strict=True)
+            if part / whole > thresholds.sms_failed_ratio
+        )
+        told[dict(key)["job"]] = sum(many) / sum(total) / late.budget
+    expected[slo.without_told(late, "1h", thresholds).name] = {
+        key: burn - told[dict(key)["job"]]
+        for key, burn in expected[slo.burn_rate("1h").name].items()
+        if dict(key)["slo"] == late.name
+    }
+    return RecordTest("budgets over an hour and less", universe, expected)
+
+
+def _seen() -> RecordTest:
+    universe = Universe()
+    for job, weight, base in (("always", 0.3, 0.0), ("sometimes", 0.5, -2.0)):
+        universe.add(
+            slo.ERRORS, {"job": job, "slo": "availability"}, weight, grows=False, base=base
+        )
+    expected: dict[str, Values] = {
+        slo.lasting(window).name: {
+            key: step * sum(value > 0 for value in universe.at_steps(one, length, step))
+            for key, one in _by_key(universe, slo.ERRORS).items()
+        }
+        for window, length, step in (("5m", 300, 15), ("30m", 1800, 60))
+    }
+    return RecordTest("for how long failures are seen", universe, expected)
+
+
+def _turns() -> RecordTest:
+    universe = Universe(stretch=2)
+    universe.add(REACHABLE.name, {"job": JOB}, 1, grows=False)
+    (one,) = universe.series
+    expected: dict[str, Values] = {}
+    for window, length in (("1h", _HOUR), ("6h", 6 * _HOUR)):
+        values = universe.samples(one, length)
+        turns = sum(before != after for before, after in pairwise(values))
+        expected[slo.turns(window).name] = {(("job", JOB),): turns}
+    return RecordTest("how often the service went away or came back", universe, expected)
+
+
+def _add_events(universe: Universe, names: tuple[str, str]) -> None:
+    """Events of two objectives; of the calm job fewer than one in all of the time."""
+    total, errors = names
+    for job, scale in ((JOB, 1.0), ("calm", 1e-4)):
+        for position, name in enumerate(("availability", SMS_LATENCY), start=1):
+            labels = {"job": job, "slo": name}
+            universe.add(total, labels, position * scale, grows=False, base=scale)
+            universe.add(errors, labels, 0.1 * position * scale, grows=False)
+            universe.add(slo.OBJECTIVE, labels, 0, grows=False, base=_OBJECTIVE)
+
+
+def _burning(
+    universe: Universe, names: tuple[str, str], window: str, length: int, step: int
+) -> dict[str, Values]:
+    """The share that failed within ``window``, and how fast that uses up the budget."""
+    total, errors = (_by_key(universe, name) for name in names)
+    ratios = {
+        key: sum(universe.at_steps(one, length, step))
+        / (length / step)
+        / fmean(universe.at_steps(total[key], length, step))
+        for key, one in errors.items()
+    }
+    return {
+        slo.error_ratio(window).name: ratios,
+        slo.burn_rate(window).name: {
+            key: ratio / (1 - _OBJECTIVE) for key, ratio in ratios.items()
+        },
+    }
+
+
+def _by_key(universe: Universe, name: str) -> dict[Labels, Series]:
+    return {tuple(sorted(one.labels.items())): one for one in universe.series if one.name == name}
