@@ -11,7 +11,7 @@ from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import of
-from dashboards.colours import FURTHEST_TAIL, MEDIAN, neutral, signal_steps
+from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, neutral, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
 from dashboards.signals import signal
@@ -198,7 +198,8 @@ def _decisions(thresholds: Thresholds) -> Row:
 
     def waited(q: float) -> Query:
         # Every 5 minutes: each point reads an hour.
-        return Query(quantile(q, _WAITS, "job", "1h"), f"p{q * 100:g}", step="5m")
+        colour = MEDIAN if q == 0.5 else TAIL
+        return Query(quantile(q, _WAITS, "job", "1h"), f"p{q * 100:g}", colour=colour, step="5m")
 
     return Row(
         "What waits for a manager, what do managers decide, and how soon?",

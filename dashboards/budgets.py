@@ -9,15 +9,16 @@ from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, bar_gauge, timeseries
 
-_NOT_KNOWN = "Not known: no requests and no SMS"
+_NOT_KNOWN = "Not known"
 
 
 def budget_left(links: tuple[Dashboard, ...] = ()) -> Panel:
     """What is left of each objective's error budget."""
     return bar_gauge(
         "Error budget left",
-        "Share of the period's budget, by objective; below 0 the promise is broken. Good is a "
-        "larger share than the part of the period that is left.",
+        "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
+        "counts up to ten minutes late. Good is a larger share than the part of the period that is "
+        "left.",
         Unit.RATIO,
         Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
         steps(Colour.WARNING, (0.25, Colour.GOOD)),

@@ -130,21 +130,21 @@ def _volume() -> Row:
         "How many SMS come?",
         (
             received(
-                "SMS by hour",
+                "Hourly SMS",
                 "Each bar is an hour, up to its end.",
                 Query(_received("1h"), "SMS", step="1h"),
                 last="24h",
                 stand=BEFORE,
             ),
             received(
-                "SMS by day",
+                "Daily SMS",
                 "Each bar is the day that begins there; today's bar still grows.",
                 Query(_received("1d", "1d"), "SMS", step="1d"),
                 last="30d",
                 stand=AFTER,
             ),
             received(
-                "SMS by week",
+                "Weekly SMS",
                 "From Monday to Sunday; the bar begins at the Thursday of its week.",
                 # Grafana's weeks begin at the epoch, which was a Thursday: four days later
                 # ends the week whose Thursday it is.

@@ -61,8 +61,9 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     runbooks = str(links.runbooks_url).rstrip("/")
     return table(
         "Firing alerts",
-        "Alerts that fire now, and for how long. Good is an empty table. The name of an alert "
-        "opens its runbook; the dashboard shows what it is about.",
+        "Alerts that fire now, and since when it has been so, the wait before included. Good is an "
+        "empty table beside a number of pages; without one, no rule is evaluated. The name of an "
+        "alert opens its runbook; the dashboard shows what it is about.",
         {
             "severity": Heading(
                 "severity",
@@ -96,7 +97,8 @@ def what_fired() -> Panel:
     severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
     return state_timeline(
         "What fired?",
-        "Each alert that fired within the range. Red is a page, orange a ticket. Good is no lane "
+        "Each alert that fired within the range. Red is a page, orange a ticket, grey: did "
+        "not fire, or not known. Good is no lane "
         "but the Watchdog's: that one always fires, and says that rules are evaluated.",
         # The Watchdog is there so that there is always a lane.
         Query(or_unknown(f"max(0 * {_WATCHDOG})"), WATCHDOG),

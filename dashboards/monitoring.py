@@ -111,7 +111,12 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
         "Rules and store",
         (
             signal(prometheus.rule_time(thresholds), "rule_group", among=PROMETHEUSES),
-            signal(prometheus.head_series(thresholds), "instance", among=PROMETHEUSES),
+            signal(
+                prometheus.head_series(thresholds),
+                "instance",
+                empty="Known after a day",
+                among=PROMETHEUSES,
+            ),
             signal(prometheus.retention(), "instance", among=PROMETHEUSES),
         ),
     )

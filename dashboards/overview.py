@@ -45,7 +45,7 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
             Row(
                 "What next?",
                 (firing_alerts(groups, links), _instances_down(), _running()),
-                widths=(15, 3, 6),
+                widths=(14, 4, 6),
             ),
             Row(
                 "Promises and traffic",
@@ -102,13 +102,16 @@ def _in_time(thresholds: Thresholds) -> Panel:
 
 
 def _traffic(thresholds: Thresholds) -> Panel:
+    few = Unit.RATIO.text(thresholds.sms_missing_ticket_ratio)
     return stat(
         "SMS vs usual",
-        "SMS of the last hour, as a share of what is usual at this hour of the week. Good is "
-        f"around 100% and more; below {Unit.RATIO.text(thresholds.sms_missing_ticket_ratio)} some "
-        "are missing.",
+        "SMS of the last hour, as a share of the quietest of the hours around this one in past "
+        f"weeks. Good is 100% and more; below {few} some are missing.",
         Unit.RATIO,
-        Query(f"min({of(arrivals.LAST_HOUR)})", "of usual"),
+        Query(
+            f"min({of(arrivals.LAST_HOUR)}) and on () (max({of(scraping.REACHABLE)}) == 1)",
+            "of usual",
+        ),
         steps(
             Colour.BAD,
             (thresholds.sms_missing_page_ratio, Colour.WARNING),
@@ -152,11 +155,11 @@ def _traffic_over_time() -> Panel:
     usual = of(arrivals.USUAL)
     return timeseries(
         "SMS a minute",
-        "SMS accepted, without repeated deliveries, and what is usual at this hour of the week. "
-        "Good is near usual, or above.",
+        "SMS accepted, without repeated deliveries, and the quietest of the hours around this one "
+        "in past weeks. Good is above.",
         Unit.COUNT,
         Query(f"60 * sum({of(sms.RECEIVED)})", "now", colour=Colour.NEUTRAL),
-        Query(f"60 * sum({usual})", "usual", colour=Colour.MUTED),
+        Query(f"60 * sum({usual})", "usual at least", colour=Colour.MUTED),
         links=(Dashboard.TRENDS,),
     )
 

@@ -98,7 +98,6 @@ def _machines(thresholds: Thresholds) -> Row:
 
 def _rarely(thresholds: Thresholds) -> Row:
     watched = {
-        "Memory grows": (process.memory_growth(thresholds), INSTANCES),
         "Disk fills": (node.disk_filling(thresholds), NODES),
         "Inodes used up": (node.inodes_left(thresholds), NODES),
         "Clocks differ": (node.clock_difference(thresholds), NODES),
@@ -107,9 +106,10 @@ def _rarely(thresholds: Thresholds) -> Row:
         "What should never happen",
         (
             never(
-                "Leaks, full disks, wrong clocks",
+                "Full disks, wrong clocks",
                 watched,
             ),
+            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
             _gauge(
                 "Readers of the metrics stream",
                 "Clients that read the JSON metrics' stream now. Good is no more than the people "
@@ -117,7 +117,6 @@ def _rarely(thresholds: Thresholds) -> Row:
                 catalogue.METRICS_STREAM_READERS,
             ),
         ),
-        widths=(16, 8),
     )
 
 

@@ -233,7 +233,7 @@ def _spread(thresholds: Thresholds) -> Row:
             heatmap(
                 "Durations of SMS",
                 "How many SMS a second took how long; each point is one SMS, and opens its log "
-                f"lines. Good is one dark band below {promised}. In a second band, SMS are slow "
+                f"lines. Good is one bright band below {promised}. In a second band, SMS are slow "
                 "for a reason of their own.",
                 Unit.SECONDS,
                 Query(took, "{{le}}", exemplars=True),

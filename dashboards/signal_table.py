@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from alerts.exporters import ALERTS
-from alerts.model import Comparison, Group, Signal, Threshold, Unit
+from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
+from alerts.signals.monitoring import WATCHDOG
 from dashboards.choices import DEPLOYMENT
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
@@ -21,9 +22,10 @@ _SCALED: Mapping[Unit, tuple[float, str]] = {
     Unit.RATIO: (100, "%"),
     Unit.SECONDS: (1, "s"),
     Unit.PER_SECOND: (1, "/s"),
-    Unit.COUNT: (1, " "),
+    Unit.COUNT: (1, "count"),
     Unit.BYTES: (2.0**-20, "MiB"),
 }
+_EVALUATED = f'{ALERTS}{{alertname="{WATCHDOG}"}}'
 _PARTS = ("id", "alert", "signal", "limit", "unit", "uid", "panel")
 
 
@@ -37,13 +39,21 @@ def signal_table(groups: Iterable[Group], places: Mapping[str, Mapping[str, int]
         for group in groups
         for watched in group.signals
         for number, threshold in enumerate(watched.thresholds)
+        # The Watchdog always fires, and has no limit.
+        if threshold.severity is not Severity.INFO
     ]
-    states = {"1": ("pending", Colour.WARNING), "2": ("fires", Colour.BAD)}
+    states = {
+        "0": ("does not fire", Colour.GOOD),
+        "1": ("pending", Colour.NEUTRAL),
+        "2": ("ticket", Colour.WARNING),
+        "3": ("page", Colour.BAD),
+    }
     return table(
         "Every alert and its limit",
         "What each alert watches, at its worst, and its limit. Near: the share of the limit that "
-        "is reached; at 100% the alert becomes pending. Good is no row above 80%. A row without a "
-        "number is not known. A click on the signal opens its graph.",
+        "is reached; beyond 100% the alert becomes pending, if what else it asks for holds as "
+        "well. Good is no row above 80%. A row without a number is not known, or its limit is yes "
+        "or no. A click on the signal opens its graph, or the dashboard that shows it.",
         {
             "alert": Heading("alert", width=220),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph"),
@@ -82,7 +92,8 @@ class _Row:
     def nearness(self) -> str:
         """PromQL: the share of the limit that is reached; nothing where the limit is 0."""
         limit = self.threshold.value
-        if limit <= 0:
+        is_yes_or_no = self._falls and self.watched.unit is Unit.COUNT
+        if limit <= 0 or is_yes_or_no:
             return ""
         return self._labelled(
             f"{limit:g} / {self._worst()}" if self._falls else f"{self._worst()} / {limit:g}"
@@ -90,7 +101,7 @@ class _Row:
 
     @property
     def state(self) -> str:
-        """PromQL: 2 while it fires, 1 while it is pending."""
+        """PromQL: 3 while it pages, 2 while it is a ticket, 1 while it is pending, else 0."""
         labels = {
             "alertname": self.threshold.alert,
             "severity": self.threshold.severity,
@@ -99,13 +110,15 @@ class _Row:
         matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
         fires = f'{ALERTS}{{alertstate="firing",{matchers}}}'
         waits = f'{ALERTS}{{alertstate="pending",{matchers}}}'
-        return self._labelled(f"max({fires} * 2 or {waits})")
+        worst = 3 if self.threshold.severity is Severity.PAGE else 2
+        return self._labelled(f"max({fires} * {worst} or {waits}) or 0 * max({_EVALUATED})")
 
     def described(self, places: Mapping[str, Mapping[str, int]]) -> str:
         """PromQL of 1, with all that is written in the row in one label."""
         uid = self.watched.dashboard or self.group.dashboard
         _, unit = _SCALED[self.watched.unit]
-        shown = places.get(uid, {}).get(self.watched.title, 0)
+        panel = places.get(uid, {}).get(self.watched.title)
+        shown = f"viewPanel=panel-{panel}" if panel else ""
         limit = self.threshold.described(self.watched.unit)
         parts = (
             self._id,
@@ -114,7 +127,7 @@ class _Row:
             limit,
             unit,
             uid.value,
-            str(shown),
+            shown,
         )
         packed = "|".join(parts)
         return f'label_replace(vector(1), "row", "{packed}", "", "")'
@@ -154,4 +167,4 @@ def _any_of(exprs: Iterable[str]) -> str:
 
 
 def _graph_url() -> str:
-    return dashboard_url("${__data.fields.uid}") + "&viewPanel=panel-${__data.fields.panel}"
+    return dashboard_url("${__data.fields.uid}") + "&${__data.fields.panel}"

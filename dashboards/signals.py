@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from alerts.model import Dashboard, Record, Signal
+from alerts.model import Dashboard, Record, Severity, Signal
 from dashboards.choices import TARGETS, of
 from dashboards.colours import Colour, falls, signal_steps
 from dashboards.grafana import Panel
@@ -75,16 +75,24 @@ def never(title: str, lanes: Mapping[str, tuple[Signal, str]]) -> Panel:
             Query(or_unknown(beyond(watched, among)), name)
             for name, (watched, among) in lanes.items()
         ),
-        states={"0": ("well", Colour.GOOD), "1": ("beyond its limit", Colour.WARNING)},
+        states={
+            "0": ("well", Colour.GOOD),
+            "1": ("ticket", Colour.WARNING),
+            "2": ("page", Colour.BAD),
+        },
         empty="Not known",
     )
 
 
 def beyond(watched: Signal, among: str = TARGETS) -> str:
-    """PromQL: 1 while the worst of ``watched`` is beyond the limit of its first alert, else 0."""
-    limit = min(watched.thresholds, key=lambda threshold: threshold.value)
-    compared = limit.comparison.value
-    return f"{worst(watched, among)} {compared} bool {limit.value:g}"
+    """PromQL: 2 where an alert of ``watched`` that pages would begin, 1 for a ticket, else 0."""
+    series = worst(watched, among)
+    parts = [
+        f"{weight}({series} {each.comparison.value} bool {each.value:g})"
+        for each in watched.thresholds
+        for weight in ["2 * " if each.severity is Severity.PAGE else ""]
+    ]
+    return f"clamp_max({' + '.join(parts)}, 2)"
 
 
 def worst(watched: Signal, among: str = TARGETS) -> str:

@@ -27,7 +27,7 @@ _YEAR = 365 * _DAY
 _SMS = 'flow="sms"'
 _HOURLY_SMS = of(throughput.RATE_1H, _SMS)
 _FIVE_WEEKS = "35d"
-_NOTHING_GROWS = "Not known: nothing grows, or two weeks are missing"
+_NOTHING_GROWS = "Not known"
 _FORECAST_NEEDS = "Known after two weeks."
 
 
@@ -59,7 +59,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
     return tiles(
         "",
         stat(
-            "SMS vs usual",
+            "SMS, last 10 min",
             missing.meaning,
             missing.unit,
             Query(f"min({of(missing.source)})", "of usual"),
@@ -206,8 +206,8 @@ def _weeks() -> Row:
             rows_heatmap(
                 "SMS by hour of the week",
                 "SMS of each hour, one row for each of the last seven days: the last 24 hours, "
-                "and the same hours of the days before. Usual is dark working "
-                "hours, and pale nights and weekends.",
+                "and the same hours of the days before. Usual is bright working"
+                "hours, and dim nights and weekends.",
                 Unit.COUNT,
                 *days,
                 sms_an_hour("", "last 24 h", "1h"),

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from alerts import generated
+from alerts.links import COMMITTED, base
+from app.core.config import Links
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
 from stack.backend import StackError
 
@@ -34,10 +37,23 @@ def command(binary: Path) -> list[str]:
     return [str(binary), "server", f"--homepath={home}"]
 
 
+def write_dashboards(committed: Path, folder: Path, links: Links) -> None:
+    """Make ``folder`` hold the dashboards of ``committed``, with the runbooks of ``links``."""
+    old, new = (f"{base(each.runbooks_url)}/" for each in (COMMITTED, links))
+    texts = {
+        file.name: file.read_text(encoding="utf-8").replace(old, new)
+        for file in committed.glob("*.json")
+    }
+    generated.write(folder, texts)
+
+
 def environment(
-    committed: Path, data: Path, password: Path, port: int, prometheus_url: str
+    committed: Path, dashboards: Path, data: Path, password: Path, port: int, prometheus_url: str
 ) -> dict[str, str]:
-    """Grafana's settings: what is ``committed`` for it, its ``data`` and ``password`` file."""
+    """Grafana's settings: what is ``committed`` for it, its ``data`` and ``password`` file.
+
+    ``dashboards`` is the folder of those whose links lead to this stack.
+    """
     return {
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": str(port),
@@ -58,5 +74,5 @@ def environment(
         "PROMETHEUS_URL": prometheus_url,
         # Loki comes with compose; here the log files are read by `make trace`.
         "LOKI_URL": "http://127.0.0.1:3100",
-        "DASHBOARDS_DIR": str(committed / "dashboards"),
+        "DASHBOARDS_DIR": str(dashboards),
     }

@@ -402,6 +402,7 @@ class NativeBackend:
             "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
                 self._root / "grafana",
+                self._run / "dashboards",
                 self._state / "data" / "grafana",
                 self._grafana_password,
                 self.ports[GRAFANA_PORT],
@@ -429,6 +430,9 @@ class NativeBackend:
             (folder / "rules").symlink_to(committed / "rules")
         else:
             write_relinked(committed / "rules", folder / "rules", targets)
+        grafana.write_dashboards(
+            self._root / "grafana" / "dashboards", self._run / "dashboards", targets
+        )
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)

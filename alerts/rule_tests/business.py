@@ -96,7 +96,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         },
         business.RECEIVED.name: received,
         business.ANSWERS.name: universe.increases(responses, _HOUR),
-        business.ANSWERING.name: universe.rates(responses, 120),
+        business.ANSWERING.name: universe.rates(responses, 300),
         business.PAYMENT_PLANS.name: universe.increases(
             catalogue.PAYMENT_PLANS.name, _HOUR, ("job", "result")
         ),

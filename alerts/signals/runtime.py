@@ -116,7 +116,7 @@ def memory(thresholds: Thresholds) -> Signal:
 def memory_growth(thresholds: Thresholds) -> Signal:
     """Memory that a worker will hold in a day."""
     return Signal(
-        title="Memory of a worker, expected in a day",
+        title="Memory of a worker in a day",
         meaning=f"Resident memory that a worker has in a day if it grows as in the last {_GROWTH}. "
         "Good is no more than now.",
         unit=Unit.BYTES,

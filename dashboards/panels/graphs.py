@@ -242,6 +242,8 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
     }
     if any(query.legend == "{{slo}}" for query in queries):
         found |= {promised.objective.name for promised in slo.promised(Thresholds())}
+    if any(query.legend == "{{urgency}}" for query in queries):
+        found |= set(catalogue.Severity)
     for value, colour in MEANING.items():
         if value in found:
             yield override(value, color=fixed(colour))

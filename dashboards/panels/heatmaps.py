@@ -1,5 +1,6 @@
 """How often each duration or share occurs, and how much in each hour of a week."""
 
+from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Unit
@@ -8,6 +9,7 @@ from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over
 from dashboards.panels.query import Query, over_time
+from dashboards.panels.states import or_unknown
 
 
 def heatmap(
@@ -37,7 +39,9 @@ def rows_heatmap(
     name = GRAFANA_UNITS[unit]
     panel = _cells(title, description, cells=name, axis="", empty=empty)
     panel.defaults["unit"] = name
-    panel.targets = over_time(queries)
+    # Grafana draws an error where no query has a series.
+    first, *others = queries
+    panel.targets = over_time([replace(first, expr=or_unknown(first.expr)), *others])
     return over(last, panel)
 
 
