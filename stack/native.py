@@ -404,9 +404,9 @@ class NativeBackend:
                 self._root / "grafana",
                 self._run / "dashboards",
                 self._state / "data" / "grafana",
-                self._grafana_password,
-                self.ports[GRAFANA_PORT],
-                url["PROMETHEUS_PORT"],
+                password=self._grafana_password,
+                port=self.ports[GRAFANA_PORT],
+                prometheus_url=url["PROMETHEUS_PORT"],
             ),
         }
 
