@@ -8,6 +8,12 @@ _OTHER_SIDE = (
     "the other side of the division or of the `and` has the same labels and selects by the same "
     "matcher: what is added on one side finds no partner"
 )
+_SAME_LABELS = (
+    "`unless` compares all labels: what the offset selects besides has none of what begins here"
+)
+_ROUNDED = (
+    "a difference of rates is freed of its last digits; half of a billionth does that as well"
+)
 _RECORDED = r"job_instance\S*:node_(filesystem_(avail|files_free)|memory_available|cpu_busy)\S*"
 _WRITABLE = r"job_instance_device_mountpoint:node_filesystem_full:seconds_left"
 _CLOCK = r"job_instance:node_clock_difference_seconds:abs"
@@ -20,6 +26,16 @@ _REASONS = {
     r"arrivals: SMSMissing \(page\): `0\.5` at \d+ becomes 0\.(525|475)": (
         "weeks that are known are counted: there is none between 0 and 1"
     ),
+    r"http: \S+:intake_rate2m: .* at 367 without .*": _SAME_LABELS,
+    r"slo_events: \S+:sli_(availability:rate2m: .* at 417|ai_answers:rate2m: .* at 395"
+    r"|sms_delivery:rate2m: .* at 389|errors:rate2m \(sms_latency\): .* at 499) without .*": (
+        _SAME_LABELS
+    ),
+    r"release: \S+:(served_rate2m: .* at 415|served_slow_rate2m: .* at 1030) without .*": (
+        _SAME_LABELS
+    ),
+    r'release: \S+:served_error_growth30m: .* without slo="availability"': _OTHER_SIDE,
+    r".*: `0\.000000001` at \d+ becomes 5e-10": _ROUNDED,
 }
 """Why no test can notice mutants, by an expression for them in words."""
 

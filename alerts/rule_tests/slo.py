@@ -1,17 +1,148 @@
 """What windows of the objectives have to say of the events that are recorded."""
 
-from itertools import pairwise
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise, product
 from statistics import fmean
 
+from alerts.rule_tests.beginning import CALM, add_beginning, add_targets, first_rates
+from alerts.rule_tests.http import PROBES, failed, observe_requests, served
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Labels, Series, Universe, Values
+from alerts.rule_tests.sms import observe_sms
+from alerts.rule_tests.universe import (
+    JOB,
+    Labels,
+    Series,
+    Universe,
+    Values,
+    Where,
+    everything,
+    labelled,
+    or_zero,
+)
 from alerts.signals import slo, sms
 from alerts.signals.scraping import REACHABLE
+from app.core import catalogue
+from app.core.catalogue import Route, Step, StepStatus
 from app.core.objectives import SMS_LATENCY
 from app.core.thresholds import Thresholds
 
 _HOUR, _DAY = 3600, 86400
 _OBJECTIVE = 0.99
+
+_REQUESTS = catalogue.HTTP_SERVER_REQUEST_DURATION
+_SMS, _STEPS = catalogue.SMS_PROCESSING_DURATION, catalogue.WORKFLOW_STEP_DURATION
+_POST = {"http_request_method": "POST", "http_route": "/orchestrate/escalate"}
+_PROMISED_STEPS = {"ai_answers": Step.AI_RESPONSE, "sms_delivery": Step.SEND_SMS}
+_ENDED = (StepStatus.COMPLETED, StepStatus.FAILED)
+
+
+def events(thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of what counts and what fails."""
+    moving = Universe()
+    observe_requests(moving)
+    observe_sms(moving)
+    for metric, labels in (
+        (_REQUESTS, {**_POST, "http_response_status_code": "200"}),
+        (_SMS, {"route": Route.FAILED.value}),
+        *((_STEPS, _step(step, StepStatus.COMPLETED)) for step in _PROMISED_STEPS.values()),
+    ):
+        moving.observe_one(metric, CALM, "c:8000", 0.001, **labels)
+    # Without what is missing, one minute of it would be as good as two.
+    for job, gaps in ((JOB, ()), (CALM, ((120, 105),))):
+        moving.add(REACHABLE.name, {"job": job}, 0.1, grows=False, gaps=gaps)
+    beginning = Universe()
+    add_targets(beginning)
+    for job, statuses in ((JOB, ("200", "500")), (CALM, ("200",))):
+        for status in statuses:
+            for route in (_POST["http_route"], *PROBES):
+                own = {**_POST, "http_route": route, "http_response_status_code": status}
+                add_beginning(beginning, _REQUESTS.count, job, len(beginning.series), own)
+    for job, routes in ((JOB, (Route.QUEUED, Route.FAILED)), (CALM, (Route.FAILED,))):
+        for route in routes:
+            own = {"route": route.value}
+            add_beginning(beginning, _SMS.count, job, len(beginning.series), own)
+            for le in ("2.0", "5.0"):
+                add_beginning(beginning, _SMS.bucket, job, float(le), {**own, "le": le})
+    for job, ended in ((JOB, tuple(StepStatus)), (CALM, (StepStatus.COMPLETED,))):
+        for step, status in product(Step, ended):
+            own = _step(step, status)
+            add_beginning(beginning, _STEPS.count, job, len(beginning.series), own)
+    gone = Universe()
+    promises = {}
+    for each in slo.promised(thresholds):
+        for job, since in (("just", 35 * 60), ("long", 80 * 60)):
+            labels = {"job": job, "slo": each.objective.name}
+            gaps = ((since, 0),)
+            gone.add(slo.TOTAL, labels, 1, grows=False, gaps=gaps)
+            if since < _HOUR:
+                promises[tuple(sorted(labels.items()))] = each.objective.objective
+    return [
+        RecordTest("what is promised of what is gone", gone, {slo.OBJECTIVE: promises}),
+        RecordTest(
+            "what counts and what fails",
+            moving,
+            _events(moving, thresholds, partial(_moving_rates, moving)),
+        ),
+        RecordTest(
+            "counters that begin",
+            beginning,
+            _events(beginning, thresholds, partial(first_rates, beginning)),
+        ),
+    ]
+
+
+def _moving_rates(
+    universe: Universe, name: str, by: tuple[str, ...] = ("job",), where: Where = everything
+) -> Values:
+    return universe.rates(name, 120, by, where)
+
+
+def _step(step: Step, status: StepStatus) -> dict[str, str]:
+    return {"step": step.value, "step_type": "api_call", "status": status.value}
+
+
+def _events(
+    universe: Universe, thresholds: Thresholds, rates: Callable[..., Values]
+) -> dict[str, Values]:
+    def has_failed(labels: Mapping[str, str]) -> bool:
+        return served(labels) and failed(labels)
+
+    def in_time(labels: Mapping[str, str]) -> bool:
+        return labels["le"] == "2.0" and labels["route"] != Route.FAILED
+
+    by_status = ("job", "http_route", "http_response_status_code")
+    requests = rates(_REQUESTS.count, where=served)
+    received = rates(_SMS.count)
+    kept = rates(_SMS.bucket, where=in_time)
+    expected = {
+        f"{'_'.join(by_status)}:sli_availability:rate2m": rates(_REQUESTS.count, by_status, served)
+    }
+    total = labelled(requests, slo="availability") | labelled(received, slo=SMS_LATENCY)
+    errors = labelled(
+        or_zero(rates(_REQUESTS.count, where=has_failed), requests), slo="availability"
+    )
+    errors |= labelled(
+        {key: rate - kept.get(key, 0.0) for key, rate in received.items()}, slo=SMS_LATENCY
+    )
+    for name, step in _PROMISED_STEPS.items():
+
+        def ended(labels: Mapping[str, str], step: Step = step) -> bool:
+            return labels["step"] == step and labels["status"] in _ENDED
+
+        def ended_badly(labels: Mapping[str, str], step: Step = step) -> bool:
+            return labels["step"] == step and labels["status"] == StepStatus.FAILED
+
+        tried = rates(_STEPS.count, where=ended)
+        expected[f"job_status:sli_{name}:rate2m"] = rates(_STEPS.count, ("job", "status"), ended)
+        total |= labelled(tried, slo=name)
+        errors |= labelled(or_zero(rates(_STEPS.count, where=ended_badly), tried), slo=name)
+    reachable = universe.over(fmean, REACHABLE.name, 120)
+    total |= labelled(dict.fromkeys(reachable, 1.0), slo="reachable")
+    errors |= labelled({key: 1 - mean for key, mean in reachable.items()}, slo="reachable")
+    objectives = {each.objective.name: each.objective for each in slo.promised(thresholds)}
+    promises = {key: objectives[dict(key)["slo"]].objective for key in total}
+    return {**expected, slo.TOTAL: total, slo.ERRORS: errors, slo.OBJECTIVE: promises}
 
 
 def tests(thresholds: Thresholds) -> list[RecordTest]:
@@ -53,7 +184,7 @@ def _fast(thresholds: Thresholds) -> RecordTest:
     universe = Universe()
     names = (slo.TOTAL, slo.ERRORS)
     _add_events(universe, names)
-    for job, weight in ((JOB, 1), ("calm", 1e-4)):
+    for job, weight in ((JOB, 1), (CALM, 1e-4)):
         # Sometimes more fail than is told by name, sometimes fewer.
         few = 3.5 * thresholds.sms_failed_ratio
         universe.add(sms.TOTAL.name, {"job": job}, weight, grows=False)
@@ -117,7 +248,7 @@ def _turns() -> RecordTest:
 def _add_events(universe: Universe, names: tuple[str, str]) -> None:
     """Events of two objectives; of the calm job fewer than one in all of the time."""
     total, errors = names
-    for job, scale in ((JOB, 1.0), ("calm", 1e-4)):
+    for job, scale in ((JOB, 1.0), (CALM, 1e-4)):
         for position, name in enumerate(("availability", SMS_LATENCY), start=1):
             labels = {"job": job, "slo": name}
             universe.add(total, labels, position * scale, grows=False, base=scale)
