@@ -139,9 +139,9 @@ def _windows() -> RecordTest:
             universe,
             (part.name, whole.name),
             (added.name, seen.name, ratio.name),
-            window,
-            step,
-            extra,
+            window=window,
+            step=step,
+            labels=extra,
         )
     return RecordTest("what failed within a window", universe, expected)
 

@@ -119,7 +119,9 @@ def _windows(thresholds: Thresholds) -> RecordTest:
         ),
     ):
         own = {"version": version}
-        expected |= expected_of_window(universe, (part, whole), names, 300, 15, own)
+        expected |= expected_of_window(
+            universe, (part, whole), names, window=300, step=15, labels=own
+        )
     of = {(one.name, one.labels["job"]): one for one in universe.series if _is_first(one.labels)}
     added: Values = {}
     growth: Values = {}
