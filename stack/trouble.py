@@ -131,7 +131,8 @@ def _of_clock(answer: httpx.Response) -> Iterator[str]:
 
 def _of_prometheus(url: str, *, is_young: bool) -> Iterator[str]:
     targets = _data(f"{url}/api/v1/targets?state=active")["activeTargets"]
-    if not targets:
+    # It finds its targets some seconds after its start.
+    if not targets and not is_young:
         yield "it scrapes nothing: it knows no target"
     for target in targets:
         job = target["labels"]["job"]
