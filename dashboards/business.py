@@ -145,7 +145,7 @@ def _volume() -> Row:
             ),
             received(
                 "Weekly SMS",
-                "From Monday to Sunday; the bar begins at the Thursday of its week.",
+                "A week is Monday to Sunday. Its bar is drawn from its Thursday on.",
                 # Grafana's weeks begin at the epoch, which was a Thursday: four days later
                 # ends the week whose Thursday it is.
                 Query(_received("1w", "4d"), "SMS", step="1w"),
