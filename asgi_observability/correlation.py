@@ -159,10 +159,15 @@ def context_of(correlation_id: str, only_id: bytes = b"") -> Context:
 
 NO_CONTEXT = context_of("")
 _header = HEADER
-_current: ContextVar[Context] = ContextVar("correlation", default=NO_CONTEXT)
+_current: ContextVar[Context | bytes] = ContextVar("correlation", default=NO_CONTEXT)
+"""Of most requests nothing is known but the ID: it is there as it is, and `context` makes a record
+of it for whoever asks."""
 
-use: Callable[[Context], object] = _current.set
-"""Make a context that of this task and what it starts."""
+use: Callable[[Context | bytes], object] = _current.set
+"""Make a context that of this task and what it starts, or an ID that JSON needs not escape."""
+
+in_use: Callable[[], Context | bytes] = _current.get
+"""What was given to `use`: for who can do with an ID alone. All others ask for the `context`."""
 
 
 UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}
@@ -208,7 +213,7 @@ def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> No
 
 def identify(**identifiers: str | None) -> None:
     """Add ``tenant_id=`` and the like to every further line of this task and what it starts."""
-    known = _current.get()
+    known = context()
     added = {name: identifier(value) for name, value in identifiers.items() if value}
     _current.set(
         known.followed_by(known.correlation_id, known.request_id, {**known.identifiers, **added})
@@ -221,7 +226,7 @@ def continuing(correlation_id: str) -> Iterator[None]:
 
     The ID of the request that does the work is ``request_id`` meanwhile.
     """
-    known = _current.get()
+    known = context()
     if not correlation_id or correlation_id == known.correlation_id:
         yield
         return
@@ -238,21 +243,26 @@ def continuing(correlation_id: str) -> Iterator[None]:
 
 def carried(function: Callable[P, R]) -> Callable[P, R]:
     """``function`` with the context of now, wherever it is called: for threads of a pool."""
-    context = copy_context()
+    taken_along = copy_context()
 
     @wraps(function)
     def in_context(*args: P.args, **kwargs: P.kwargs) -> R:
         # A copy each time: a context can be entered by one thread at a time.
-        return context.copy().run(function, *args, **kwargs)
+        return taken_along.copy().run(function, *args, **kwargs)
 
     return in_context
 
 
 def context() -> Context:
     """The current context; `NO_CONTEXT` outside of any."""
-    return _current.get()
+    found = _current.get()
+    if isinstance(found, Context):
+        return found
+    made = context_of(found.decode(), found)
+    _current.set(made)
+    return made
 
 
 def current() -> str:
     """The current correlation ID; empty outside a request."""
-    return _current.get().correlation_id
+    return context().correlation_id

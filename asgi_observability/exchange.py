@@ -5,13 +5,13 @@ logged of it is `asgi_observability.middleware`'s.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability.catalogue import Outcome
 
@@ -26,7 +26,19 @@ STOPPED = 503
 
 _BODY = frozenset({"http.response.body", "http.response.zerocopysend"})
 
+MARK = "asgi_observability"
+"""What a scope has that is observed already."""
+
 Header = tuple[bytes, bytes]
+
+
+class Place(Protocol):
+    """What a server calls; it may have been put below a path."""
+
+    root_path: str
+
+
+Observed = Callable[[Any, Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 PATIENCE_SECONDS = 0.1
 """A client that has waited this long may have left: it is looked for before it is answered."""
@@ -34,7 +46,7 @@ PATIENCE_SECONDS = 0.1
 
 @dataclass(slots=True, init=False, repr=False, eq=False)
 class Exchange:
-    """One HTTP request on its way through the application; `begun` makes it."""
+    """One HTTP request on its way through the application; `observed` makes it."""
 
     scope: Scope
     path: str
@@ -54,8 +66,11 @@ class Exchange:
     _has_left: bool
     _is_stream: bool
 
-    async def receive(self) -> Message:
-        """What the server has of the request; the application calls it."""
+    async def __call__(self) -> Message:
+        """What the server has of the request: the application gets this object as its ``receive``.
+
+        Most requests never call it, and a bound method costs more than all else in an object.
+        """
         if self._unread is not None:
             message, self._unread = self._unread, None
             return message
@@ -77,7 +92,13 @@ class Exchange:
                 if headers.__class__ is not list:
                     headers = list(headers)  # it may be read only once
                 self._headers = headers
-                message["headers"] = answered(headers, self._own)
+                own = self._own
+                own_name = own[0]
+                for name, _ in headers:
+                    if name == own_name:
+                        headers = without(headers, own_name)
+                        break
+                message["headers"] = [*headers, own]
             except Exception:
                 self._layer.count_error()
             return self._send(message)
@@ -102,9 +123,25 @@ class Exchange:
         # Here and not when the application returns: background tasks come after it.
         if self._is_stream or self._has_left:
             self._ended(self.status, seconds)
-        else:
-            self.is_over = True
-            self._layer.record(self, self.status, seconds)
+            return
+        self.is_over = True
+        # `ObservabilityMiddleware.record` with `matched_by`, written out, for nearly all come here.
+        try:
+            scope = self.scope
+            own = scope.get("fastapi")
+            matched = (
+                (own and own.get("effective_route_context"))
+                or scope.get("route")
+                or scope.get("endpoint")
+            )
+            try:
+                answer = self._layer.answers[id(matched)][scope["method"]][self.status]
+            except KeyError:
+                answer = self._layer.answer(self, self.status)
+            answer.note(seconds)
+            answer.write(seconds)
+        except Exception:
+            self._layer.count_error()
 
     def _goes_on(self, message: Message) -> None:
         """A part of the body that isn't the last: a stream, or a response in several pieces.
@@ -215,38 +252,76 @@ class Exchange:
             return
 
 
-def begun(
-    layer: "ObservabilityMiddleware", scope: Scope, receive: Receive, send: Send, own: Header
-) -> Exchange:
-    """The exchange that begins now.
+def observed(
+    layer: "ObservabilityMiddleware", app: ASGIApp, bind: Callable[[Scope], Header]
+) -> Observed:
+    """What observes ``app``, as a method of whatever stands in its place.
 
-    A function, for the interpreter enters ``__init__`` the long way round.
+    It has all that it needs at hand, and adds one coroutine to a request. The exchange is filled
+    in here: the interpreter enters another function, and `__init__` more so, the long way round.
     """
-    exchange = Exchange()
-    exchange.scope = scope
-    exchange.path = scope["path"]
-    exchange.root_path = scope.get("root_path", "")
-    exchange.status = 0
-    exchange._layer = layer
-    exchange._receive = receive
-    exchange._send = send
-    exchange._own = own
-    exchange._first_at = 0.0
-    exchange._headers = ()
-    exchange._unread = None
-    exchange._has_left = exchange._is_stream = exchange.is_over = False
-    exchange._began = perf_counter()
-    return exchange
+
+    async def __call__(place: Place, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
+        if place.root_path:  # FastAPI does the same next; a request is looked at before
+            scope["root_path"] = place.root_path
+        if scope["type"] != "http":
+            await layer.other(scope, receive, send)
+            return
+        inner, exchange = app, None
+        try:
+            if MARK not in scope:  # else it is within another application that is observed
+                scope[MARK] = True
+                own = bind(scope)
+                if not layer.lifetime.has_begun:
+                    layer.begin_at_zero()
+                    layer.lifetime.begin()
+                path, root_path = scope["path"], scope.get("root_path", "")
+                exchange = Exchange()
+                exchange.scope = scope
+                exchange.path = path
+                exchange.root_path = root_path
+                exchange.status = 0
+                exchange._layer = layer
+                exchange._receive = receive
+                exchange._send = send
+                exchange._own = own
+                exchange._first_at = 0.0
+                exchange._headers = ()
+                exchange._unread = None
+                exchange._has_left = exchange._is_stream = exchange.is_over = False
+                exchange._began = perf_counter()
+                if root_path or path == layer.own_path:
+                    inner = layer.answered_before(scope) or app
+        except Exception:  # a scope that no server sends
+            layer.count_error()
+        if exchange is None:
+            await inner(scope, receive, send)
+            return
+        layer.in_flight += 1
+        try:
+            await inner(scope, exchange, exchange.send)
+        except Exception as error:
+            exchange.failed(error)
+            raise
+        except BaseException:
+            exchange.cancelled()
+            raise
+        finally:
+            layer.in_flight -= 1
+            if not exchange.is_over:
+                exchange.returned()
+
+    return __call__
 
 
 def answered(headers: list[Header], own: Header) -> list[Header]:
     """A response's ``headers`` with the ID, in place of one that the application put there."""
-    own_name = own[0]
-    for name, _ in headers:
-        if name == own_name:
-            headers = [header for header in headers if header[0] != own_name]
-            break
-    return [*headers, own]
+    return [*without(headers, own[0]), own]
+
+
+def without(headers: list[Header], name: bytes) -> list[Header]:
+    """The others of ``headers``."""
+    return [header for header in headers if header[0] != name]
 
 
 def _at_once(receive: Receive) -> Message | None:

@@ -40,7 +40,7 @@ class LogMetrics:
         look_after_sources()
         counts = pipeline().counts
         for level, lines in counts.lines.items():
-            self._lines.series(level).note(self._new(lines, counts, level))
+            self._lines.series(level).note(self._new(lines.count, counts, level))
         sampled = self._new(counts.sampled, counts, DropReason.SAMPLED)
         self._dropped.series(DropReason.SAMPLED).note(sampled)
         broken = self._new(counts.broken, counts, DropReason.BROKEN)

@@ -12,8 +12,10 @@ import time
 import weakref
 from collections import deque
 from enum import StrEnum
+from itertools import repeat, starmap
 from typing import Protocol
 
+from asgi_observability.late_lines import MAX_LATE_BYTES, LateLine, LateLines
 from asgi_observability.wakeup import Wakeup
 
 FLUSH_SECONDS = 0.05
@@ -89,6 +91,7 @@ class Writer:
         self._limit = int(max_bytes * (1 - RESERVED_SHARE))
         self._urgent_limit = max_bytes
         self._crowded = min(CROWDED_BYTES, max_bytes // 2)
+        self._late = LateLines()
         self._reopen = False
         self._closed = False
         self._begin()
@@ -101,7 +104,18 @@ class Writer:
 
     def put(self, line: bytes, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
-        size = len(line)
+        return self._put(line, len(line), urgent)
+
+    def put_late(self, line: LateLine, size: int) -> None:
+        """As `put`, of an ordinary line that the thread makes; it counts as ``size`` bytes."""
+        # No other thread comes between the look and the line, see `asgi_observability.cells`.
+        if self._put_bytes < self._unasked_until:
+            self._put_bytes += size
+            self._lines.append(line)
+        else:
+            self._put(line, size, urgent=False)
+
+    def _put(self, line: bytes | LateLine, size: int, urgent: bool) -> bool:
         queued = self._put_bytes - self._gone_bytes + size
         if queued > self._limit and not (urgent and queued <= self._urgent_limit):
             self.dropped += 1
@@ -131,6 +145,7 @@ class Writer:
         For a process that may be ended at any moment without being asked again.
         """
         self._settled = self._eager = True
+        self._unasked_until = 0
         self._patience = SETTLED_SECONDS
         return self.flush(seconds)
 
@@ -149,6 +164,7 @@ class Writer:
         if self._closed:
             return
         self._limit = self._urgent_limit = -1
+        self._unasked_until = 0
         self._close_by = time.monotonic() + seconds
         self._closing = True
         if self._lines and not self._started.locked():
@@ -171,7 +187,7 @@ class Writer:
 
     def _begin(self) -> None:
         # Lines, and who waits until all lines before are written.
-        self._lines: deque[bytes | Wakeup] = deque()
+        self._lines: deque[bytes | LateLine | Wakeup] = deque()
         self._batch = memoryview(b"")
         self._marks: list[Wakeup] = []
         # The first is only changed by those who put, the second only by the thread.
@@ -181,6 +197,8 @@ class Writer:
         self._wake, self._stop, self._ended = Wakeup(), Wakeup(), Wakeup()
         # Whether ordinary lines wake the thread: when it isn't there, doesn't look, or must hurry.
         self._eager = True
+        # As long as fewer have been put in all, there is room, and nothing to wake the thread for.
+        self._unasked_until = 0
         self._settled = False
         self._closing = self._closed = False
         self._patience = SETTLED_SECONDS
@@ -236,6 +254,7 @@ class Writer:
                 self._wake.wait(FLUSH_SECONDS)
                 continue
             self._eager = True
+            self._unasked_until = 0
             # Whoever put a line just before didn't know that it has to wake the thread.
             if not self._lines:
                 self._wake.wait(IDLE_SECONDS)
@@ -246,6 +265,14 @@ class Writer:
         self._eager = False
         if self._settled:
             self._eager = True
+        self._ask_nothing()
+
+    def _ask_nothing(self) -> None:
+        """Let what is put now be put without a look at anything else."""
+        self._unasked_until = self._gone_bytes + self._crowded - MAX_LATE_BYTES
+        # Another thread may have settled or closed it just now.
+        if self._eager or self._limit < 0:
+            self._unasked_until = 0
 
     def _write_queued(self) -> bool:
         if self._reopen:
@@ -259,29 +286,33 @@ class Writer:
                 self._tell()
         # Two threads that put at once may have counted one line for two. Nothing waits now.
         self._gone_bytes = self._put_bytes
+        self._ask_nothing()
         return True
 
     def _take(self) -> bool:
         """The next batch of lines; False when none waits."""
         queue = self._lines
         while queue:
-            taken = [queue.popleft() for _ in range(min(len(queue), BATCH_LINES))]
+            taken = list(starmap(queue.popleft, repeat((), min(len(queue), BATCH_LINES))))
             try:
-                self._batch = memoryview(self._joined(taken))
+                lines, counted = self._joined(taken)
             except MemoryError:
-                self.dropped += sum(isinstance(line, bytes) for line in taken)
+                self.dropped += sum(not isinstance(line, Wakeup) for line in taken)
                 raise
+            # Those that were made just now may be a few bytes more or less than they counted as.
+            self._gone_bytes += counted - len(lines)
+            self._batch = memoryview(lines)
             if self._batch:
                 return True
             self._tell()
         return False
 
-    def _joined(self, taken: "list[bytes | Wakeup]") -> bytes:
+    def _joined(self, taken: "list[bytes | LateLine | Wakeup]") -> tuple[bytes, int]:
         try:
-            return b"".join(taken)  # type: ignore[arg-type]
+            return self._late.joined(taken)  # type: ignore[arg-type]
         except TypeError:  # somebody waits until the lines before are written
             self._marks += [mark for mark in taken if isinstance(mark, Wakeup)]
-            return b"".join([line for line in taken if isinstance(line, bytes)])
+            return self._late.joined([line for line in taken if not isinstance(line, Wakeup)])
 
     def _tell(self) -> None:
         """Release those who wait for what is written now."""

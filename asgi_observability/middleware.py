@@ -4,11 +4,11 @@ It stands outside of everything, the framework's own error handling included, be
 does an unhandled 500 still get its correlation ID and its count.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import cached_property, partial
 from sys import modules
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +17,7 @@ from asgi_observability.catalogue import HTTP_METHODS, Outcome
 from asgi_observability.correlation import Strategy, context_of
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
-from asgi_observability.exchange import Exchange, Header, begun
+from asgi_observability.exchange import MARK, Exchange, Header, observed
 from asgi_observability.instruments import Instruments
 from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
@@ -31,8 +31,6 @@ QUIET_ROUTES = frozenset({"/metrics", "/health"})
 
 MAX_ANSWERS = 10_000
 """Kinds of answers that are looked up at once: routes by methods by statuses."""
-
-_MARK = "asgi_observability"
 
 _OFFERED = {
     correlation.REQUEST_ID_HEADER.lower().encode(): "x_request_id",
@@ -61,16 +59,7 @@ class Placed(Protocol):
     root_path: str
 
 
-class Place(Protocol):
-    """What a server calls; it may have been put below a path."""
-
-    root_path: str
-
-
-Observed = Callable[[Any, Scope, Receive, Send], Coroutine[Any, Any, None]]
-
-
-class _Answer:
+class Answer:
     """One kind of answer: where its duration goes, and its line; ``matched`` keeps its identity."""
 
     __slots__ = ("matched", "note", "route", "write")
@@ -131,7 +120,7 @@ class Correlation:
         correlation_id = str(self._new_id())
         raw = correlation_id.encode()
         # Where there are spans, each line may be in another.
-        correlation.use(context_of(correlation_id, b"" if tracing.SDK in modules else raw))
+        correlation.use(context_of(correlation_id) if tracing.SDK in modules else raw)
         answered = (self.header, raw)
         scope["headers"] = [*headers, answered, (_REQUEST_ID, raw)]
         return answered
@@ -208,7 +197,7 @@ class ObservabilityMiddleware:
     ) -> None:
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
         self.app = app
-        self.observed = self._around(app)
+        self.observed = observed(self, app, self._correlation.bind)
         """The same as this object's ``__call__``, as a method of another object in its place."""
         self.routes = routes or Routes(lambda: getattr(app, "routes", ()))
         self._instruments = instruments
@@ -219,65 +208,20 @@ class ObservabilityMiddleware:
         self._durations = instruments.histogram(catalogue.HTTP_SERVER_REQUEST_DURATION)
         self._streams = instruments.histogram(catalogue.HTTP_SERVER_STREAM_DURATION)
         self._log = get_logger("access")
-        self._answers: dict[int, dict[str, dict[int, _Answer]]] = {}
+        self.answers: dict[int, dict[str, dict[int, Answer]]] = {}
         """By what the framework left of the route, by method, by status."""
-        self._by_template: dict[tuple[str, str, int], _Answer] = {}
+        self._by_template: dict[tuple[str, str, int], Answer] = {}
         self._kept = 0
-        self._in_flight = 0
+        self.in_flight = 0
         self.own_path: str | None = None
         """The path at which something else than the application answers, see `answered_before`."""
         self.lifetime = _NoWork()
         instruments.sampled(
-            catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self._in_flight)
+            catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self.in_flight)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.observed(self, scope, receive, send)
-
-    def _around(self, app: ASGIApp) -> Observed:
-        """What observes ``app``, as a method of whatever stands in its place.
-
-        It has all that it needs at hand, and adds one coroutine to a request.
-        """
-        layer, bind = self, self._correlation.bind
-
-        async def __call__(place: Place, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
-            if place.root_path:  # FastAPI does the same next; a request is looked at before
-                scope["root_path"] = place.root_path
-            if scope["type"] != "http":
-                await layer._other(scope, receive, send)
-                return
-            inner, exchange = app, None
-            try:
-                if _MARK not in scope:  # else it is within another application that is observed
-                    scope[_MARK] = True
-                    own = bind(scope)
-                    if not layer.lifetime.has_begun:
-                        layer.begin_at_zero()
-                        layer.lifetime.begin()
-                    exchange = begun(layer, scope, receive, send, own)
-                    if exchange.root_path or exchange.path == layer.own_path:
-                        inner = layer.answered_before(scope) or app
-            except Exception:  # a scope that no server sends
-                layer.count_error()
-            if exchange is None:
-                await inner(scope, receive, send)
-                return
-            layer._in_flight += 1
-            try:
-                await inner(scope, exchange.receive, exchange.send)
-            except Exception as error:
-                exchange.failed(error)
-                raise
-            except BaseException:
-                exchange.cancelled()
-                raise
-            finally:
-                layer._in_flight -= 1
-                if not exchange.is_over:
-                    exchange.returned()
-
-        return __call__
 
     def answered_before(self, scope: Scope) -> ASGIApp | None:
         """What answers ``scope`` in place of the application, if anything does.
@@ -290,7 +234,8 @@ class ObservabilityMiddleware:
         """What runs as long as the application does."""
         return nullcontext()
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no request: a WebSocket, or the lifespan."""
         if scope["type"] == "lifespan":
             async with AsyncExitStack() as running:
                 await running.enter_async_context(self.around_lifespan())
@@ -305,8 +250,8 @@ class ObservabilityMiddleware:
             return
         conversation = None
         try:
-            if scope["type"] == "websocket" and _MARK not in scope:
-                scope[_MARK] = True
+            if scope["type"] == "websocket" and MARK not in scope:
+                scope[MARK] = True
                 own = self._correlation.bind(scope)
                 conversation = Conversation(self, scope, receive, send, own)
         except Exception:
@@ -324,18 +269,7 @@ class ObservabilityMiddleware:
     def record(self, exchange: Exchange, status: int, seconds: float) -> str:
         """Count and log one answered request; gives its route template."""
         try:
-            scope = exchange.scope
-            # `matched_by`, written out.
-            own = scope.get("fastapi")
-            matched = (
-                (own and own.get("effective_route_context"))
-                or scope.get("route")
-                or scope.get("endpoint")
-            )
-            try:
-                answer = self._answers[id(matched)][scope["method"]][status]
-            except KeyError:
-                answer = self._answer(exchange, status)
+            answer = self.answer(exchange, status)
             answer.note(seconds)
             answer.write(seconds)
         except Exception:
@@ -377,7 +311,15 @@ class ObservabilityMiddleware:
         except Exception:
             self.count_error()
 
-    def _answer(self, exchange: Exchange, status: int) -> _Answer:
+    def answer(self, exchange: Exchange, status: int) -> Answer:
+        """Its kind of answer."""
+        scope = exchange.scope
+        try:
+            return self.answers[id(matched_by(scope))][scope["method"]][status]
+        except KeyError:
+            return self._first_answer(exchange, status)
+
+    def _first_answer(self, exchange: Exchange, status: int) -> Answer:
         """The longer way: the first such answer, or one that no route stands for."""
         scope = exchange.scope
         method = str(scope["method"])
@@ -387,7 +329,7 @@ class ObservabilityMiddleware:
         else:
             route, is_stable = self.routes.template(scope, exchange.path, exchange.root_path)
         if self._excluded and exchange.path in self._excluded:
-            return _Answer(route, _nowhere, _nowhere)
+            return Answer(route, _nowhere, _nowhere)
         known = method in _METHODS
         answer = self._by_template.get((route, method, status)) if known else None
         if answer is None:
@@ -396,13 +338,13 @@ class ObservabilityMiddleware:
                 self._by_template[route, method, status] = answer
         if known and is_stable and not self._excluded and self._kept < MAX_ANSWERS:
             self._kept += 1
-            by_status = self._answers.setdefault(id(matched), {}).setdefault(method, {})
-            by_status[status] = _Answer(answer.route, answer.note, answer.write, matched)
+            by_status = self.answers.setdefault(id(matched), {}).setdefault(method, {})
+            by_status[status] = Answer(answer.route, answer.note, answer.write, matched)
         return answer
 
-    def _new_answer(self, route: str, method: str, status: int) -> _Answer:
+    def _new_answer(self, route: str, method: str, status: int) -> Answer:
         if route in self._excluded:
-            return _Answer(route, _nowhere, _nowhere)
+            return Answer(route, _nowhere, _nowhere)
         series = self._durations.series(method, route, _STATUS.get(status) or str(status))
         is_quiet = route in self._quiet
         kind: type[Event] = QuietRequest if is_quiet and status < 500 else Request
@@ -415,4 +357,4 @@ class ObservabilityMiddleware:
             route=FromCode(route),
             status=status,
         )
-        return _Answer(route, series.note, line.write)
+        return Answer(route, series.note, line.write)

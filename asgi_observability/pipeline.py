@@ -45,11 +45,20 @@ Explain = Callable[[str, str, str], None]
 """Told of a logger's field that was not written as it is, and why."""
 
 
+@dataclass(slots=True, eq=False)
+class Lines:
+    """How many of one level."""
+
+    count: int = 0
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Counts:
     """Lines since the start. CPython does not switch threads within an increment of these."""
 
-    lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEVEL_NAMES.values(), 0))
+    lines: dict[str, Lines] = field(
+        default_factory=lambda: {name: Lines() for name in LEVEL_NAMES.values()}
+    )
     sampled: int = 0
     broken: int = 0
 
@@ -78,8 +87,8 @@ class Pipeline:
         }
         self._json = tuple(json)
         self._console: Writer | None = None
-        self.only_put = self._json[0].put if len(self._json) == 1 else None
-        """What takes every line as it is, where there is one writer and nobody to show it to."""
+        self.only_writer = self._json[0] if len(self._json) == 1 else None
+        """Who takes every line as it is, where there is nobody else to show it to."""
         self._explain = explain
         # What is the same on every line of a logger's event: serialised once.
         self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
@@ -93,7 +102,7 @@ class Pipeline:
     def print_to(self, console: Writer) -> None:
         """Write lines for people as well."""
         self._console = console
-        self.only_put = None
+        self.only_writer = None
 
     @property
     def writers(self) -> tuple[Writer, ...]:
@@ -145,7 +154,7 @@ class Pipeline:
             except Exception:  # it is no line of the layer's
                 self.counts.broken += 1
                 return
-        self.counts.lines[LEVEL_NAMES.get(level) or standard_name(level)] += 1
+        self.counts.lines[LEVEL_NAMES.get(level) or standard_name(level)].count += 1
         urgent = is_urgent(level)
         for writer in self._json:
             writer.put(line, urgent)

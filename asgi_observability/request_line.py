@@ -1,7 +1,8 @@
 """The line of a request: all of it is ready but the time, the context and the duration.
 
 It goes through the pipeline like any other: levels, sampling, the form for people and the counts
-hold. What is saved is the event's object and its serialisation, at every request.
+hold. What is saved is the event's object and its serialisation, at every request; and where one
+writer takes the line, its thread puts it together, see `asgi_observability.late_lines`.
 """
 
 import logging
@@ -12,41 +13,39 @@ import orjson
 
 from asgi_observability import correlation
 from asgi_observability import logger as loggers
-from asgi_observability.correlation import MAX_ID_BYTES
+from asgi_observability.correlation import MAX_ID_BYTES, in_use
 from asgi_observability.event import Event
+from asgi_observability.late_lines import OTHER_BYTES, LateLine, LateLines
 from asgi_observability.levels import standard_name
 from asgi_observability.log_sampling import weight
 from asgi_observability.logger import NamedLogger
-from asgi_observability.pipeline import MAX_LINE_BYTES, MICROSECOND, SECOND, Pipeline, is_urgent
+from asgi_observability.pipeline import MAX_LINE_BYTES, Lines, Pipeline, is_urgent
 
-_WITH_ID = b'{"timestamp":"%b.%bZ%b,"correlation_id":"%b"%b%b}\n'
-_REST_BYTES = 400
-"""The time, and a duration with as many digits as a number can have."""
+_ROOM = 400
+"""More bytes than a duration can have digits."""
 
-_WITH_FIELDS = b'{"timestamp":"%b.%bZ%b%b%b%b}\n'
-
-_TENTHS = [b"%.1f" % (tenths / 10) for tenths in range(1000)]
-"""What most requests take, in ms: formatting a number costs more than all the rest of the line."""
-
-_MANY_TENTHS = len(_TENTHS)
+_ID_BYTES = 36
+"""As how many each ID counts that is no caller's: UUIDs have as many."""
 
 
 class RequestLine:
     """The line of one kind of answer: a route, a method, a status."""
 
     __slots__ = (
-        "_counted",
+        "_after_id",
+        "_after_time",
         "_fields",
-        "_head",
-        "_is_urgent",
         "_kind",
         "_level",
-        "_level_name",
+        "_lines",
         "_logger",
         "_pipeline",
         "_put",
+        "_put_with_id",
         "_rate",
+        "_size",
         "_tail",
+        "_until_id",
     )
 
     def __init__(
@@ -55,56 +54,62 @@ class RequestLine:
         self._logger = logger
         self._kind = kind
         self._level = level
-        self._level_name = standard_name(level)
-        self._is_urgent = is_urgent(level)
         self._fields = fields
         self._pipeline: Pipeline | None = None
-        self._put: Callable[[bytes, bool], bool] | None = None
-        self._counted: dict[str, int] = {}
-        self._head = self._tail = b""
+        self._put: Callable[[LateLine, int], None] | None = None
+        self._put_with_id: Callable[[LateLine, int], None] | None = None
+        self._lines = Lines()
+        self._after_time = self._tail = self._until_id = self._after_id = b""
+        self._size = 0
         self._rate = 1.0
 
     def write(self, seconds: float) -> None:
-        """Log it, unless a level or sampling leaves it out.
-
-        Written out here, at every request: `Pipeline.now`, and `Pipeline.write` to one writer.
-        """
+        """Log it, unless a level or sampling leaves it out."""
         if self._level < self._logger.threshold:
             return
         pipeline = loggers._pipeline
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
-        context = correlation._current.get()
+        known = in_use()
+        if known.__class__ is bytes and self._put_with_id:
+            self._lines.count += 1
+            size = self._size
+            line = (self._until_id, self._after_id, time_ns(), known, seconds, size)
+            self._put_with_id(line, size)
+        else:
+            self._write(pipeline, seconds)
+
+    def _write(self, pipeline: Pipeline, seconds: float) -> None:
+        """The longer way: whatever the context has, and whoever takes the line."""
+        context = correlation.context()
         if self._rate < 1.0 and context.position >= self._rate:
             pipeline.counts.sampled += 1
             return
-        digits = b"%d" % time_ns()
-        second, stamp = pipeline.stamp
-        if digits[SECOND] != second:
-            stamp = pipeline.stamp_of(digits[SECOND])
-        tenths = int(seconds * 10_000 + 0.5)
-        took = _TENTHS[tenths] if tenths < _MANY_TENTHS else b"%.1f" % (seconds * 1000)
-        known = context.only_id
-        if known and self._put:
-            line = _WITH_ID % (stamp, digits[MICROSECOND], self._head, known, self._tail, took)
-            self._counted[self._level_name] += 1
-            self._put(line, self._is_urgent)
-            return
         whose = context.fields
-        line = _WITH_FIELDS % (stamp, digits[MICROSECOND], self._head, whose, self._tail, took)
-        pipeline.write(line, self._level)
+        size = OTHER_BYTES + len(self._after_time) + len(whose) + len(self._tail)
+        line = (self._after_time, self._tail, time_ns(), whose, seconds, size)
+        if self._put and size + _ROOM <= MAX_LINE_BYTES:
+            self._lines.count += 1
+            self._put(line, size)
+        else:
+            pipeline.write(LateLines().joined([line])[0], self._level)
 
     def _prepare(self, pipeline: Pipeline) -> None:
         """Make what is the same in all lines, as ``pipeline`` writes them."""
         rate = pipeline.sampling.rate(self._kind.name, self._level)
-        self._head = pipeline.head(self._logger.name, self._level, self._kind.name)
+        head = pipeline.head(self._logger.name, self._level, self._kind.name)
         if rate < 1.0:
-            self._head += b',"weight":%b' % orjson.dumps(weight(rate))
-        self._tail = b",%b," % orjson.dumps(self._fields)[1:-1] + b'"duration_ms":'
+            head += b',"weight":%b' % orjson.dumps(weight(rate))
+        tail = b",%b," % orjson.dumps(self._fields)[1:-1] + b'"duration_ms":'
+        self._after_time, self._tail = head, tail
+        self._until_id, self._after_id = head + b',"correlation_id":"', b'"' + tail
+        self._size = OTHER_BYTES + len(self._until_id) + _ID_BYTES + len(self._after_id)
         self._rate = rate
-        self._counted = pipeline.counts.lines
-        longest = len(self._head) + len(self._tail) + MAX_ID_BYTES + _REST_BYTES
-        self._put = pipeline.only_put if longest <= MAX_LINE_BYTES else None
+        self._lines = pipeline.counts.lines[standard_name(self._level)]
+        writer = pipeline.only_writer
+        self._put = writer.put_late if writer and not is_urgent(self._level) else None
+        is_short = self._size + MAX_ID_BYTES + _ROOM <= MAX_LINE_BYTES
+        self._put_with_id = self._put if rate >= 1.0 and is_short else None
         self._pipeline = pipeline
 
 
