@@ -100,28 +100,23 @@ class Writer:
     @property
     def queued_bytes(self) -> int:
         """What waits to be written."""
-        return max(0, self._put_bytes - self._gone_bytes)
+        return max(0, self.put_bytes - self._gone_bytes)
 
     def put(self, line: bytes, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
         return self._put(line, len(line), urgent)
 
-    def put_late(self, line: LateLine, size: int) -> None:
+    def put_late(self, line: LateLine, size: int) -> bool:
         """As `put`, of an ordinary line that the thread makes; it counts as ``size`` bytes."""
-        # No other thread comes between the look and the line, see `asgi_observability.cells`.
-        if self._put_bytes < self._unasked_until:
-            self._put_bytes += size
-            self._lines.append(line)
-        else:
-            self._put(line, size, urgent=False)
+        return self._put(line, size, urgent=False)
 
     def _put(self, line: bytes | LateLine, size: int, urgent: bool) -> bool:
-        queued = self._put_bytes - self._gone_bytes + size
+        queued = self.put_bytes - self._gone_bytes + size
         if queued > self._limit and not (urgent and queued <= self._urgent_limit):
             self.dropped += 1
             return False
-        self._put_bytes += size
-        self._lines.append(line)
+        self.put_bytes += size
+        self.lines.append(line)
         if urgent or self._eager or queued > self._crowded:
             self._wake_thread()
             if self._settled:
@@ -133,9 +128,9 @@ class Writer:
         if _thread.get_ident() == self._thread:
             return False  # a finalizer, run by the very thread that it would wait for
         if self._closed:
-            return not self._lines and not self._batch
+            return not self.lines and not self._batch
         mark = Wakeup()
-        self._lines.append(mark)
+        self.lines.append(mark)
         self._wake_thread()
         return mark.wait(seconds)
 
@@ -145,7 +140,7 @@ class Writer:
         For a process that may be ended at any moment without being asked again.
         """
         self._settled = self._eager = True
-        self._unasked_until = 0
+        self.unasked_until = 0
         self._patience = SETTLED_SECONDS
         return self.flush(seconds)
 
@@ -164,10 +159,10 @@ class Writer:
         if self._closed:
             return
         self._limit = self._urgent_limit = -1
-        self._unasked_until = 0
+        self.unasked_until = 0
         self._close_by = time.monotonic() + seconds
         self._closing = True
-        if self._lines and not self._started.locked():
+        if self.lines and not self._started.locked():
             self._wake_thread()
         if self._started.locked():
             self._wake_thread()
@@ -187,18 +182,20 @@ class Writer:
 
     def _begin(self) -> None:
         # Lines, and who waits until all lines before are written.
-        self._lines: deque[bytes | LateLine | Wakeup] = deque()
+        self.lines: deque[bytes | LateLine | Wakeup] = deque()
         self._batch = memoryview(b"")
         self._marks: list[Wakeup] = []
         # The first is only changed by those who put, the second only by the thread.
-        self._put_bytes = self._gone_bytes = 0
+        self.put_bytes = self._gone_bytes = 0
         self._thread = 0
         self._started = _thread.allocate_lock()
         self._wake, self._stop, self._ended = Wakeup(), Wakeup(), Wakeup()
         # Whether ordinary lines wake the thread: when it isn't there, doesn't look, or must hurry.
         self._eager = True
-        # As long as fewer have been put in all, there is room, and nothing to wake the thread for.
-        self._unasked_until = 0
+        self.unasked_until = 0
+        """As long as ``put_bytes`` is less, there is room for a late line and nobody to be woken:
+        who adds to both as `put_late` does need not call it. No other thread comes between the look
+        and the line, see `asgi_observability.cells`."""
         self._settled = False
         self._closing = self._closed = False
         self._patience = SETTLED_SECONDS
@@ -250,13 +247,13 @@ class Writer:
                 continue
             if self._gone_bytes != seen:
                 seen, seen_at = self._gone_bytes, time.monotonic()
-            if self._batch or self._lines or time.monotonic() - seen_at < IDLE_SECONDS:
+            if self._batch or self.lines or time.monotonic() - seen_at < IDLE_SECONDS:
                 self._wake.wait(FLUSH_SECONDS)
                 continue
             self._eager = True
-            self._unasked_until = 0
+            self.unasked_until = 0
             # Whoever put a line just before didn't know that it has to wake the thread.
-            if not self._lines:
+            if not self.lines:
                 self._wake.wait(IDLE_SECONDS)
             self._look_by_itself()
         self._ended.wake()
@@ -268,11 +265,11 @@ class Writer:
         self._ask_nothing()
 
     def _ask_nothing(self) -> None:
-        """Let what is put now be put without a look at anything else."""
-        self._unasked_until = self._gone_bytes + self._crowded - MAX_LATE_BYTES
+        """Let late lines be put without a look at anything else."""
+        self.unasked_until = self._gone_bytes + self._crowded - MAX_LATE_BYTES
         # Another thread may have settled or closed it just now.
         if self._eager or self._limit < 0:
-            self._unasked_until = 0
+            self.unasked_until = 0
 
     def _write_queued(self) -> bool:
         if self._reopen:
@@ -285,13 +282,13 @@ class Writer:
             if not self._batch:
                 self._tell()
         # Two threads that put at once may have counted one line for two. Nothing waits now.
-        self._gone_bytes = self._put_bytes
+        self._gone_bytes = self.put_bytes
         self._ask_nothing()
         return True
 
     def _take(self) -> bool:
         """The next batch of lines; False when none waits."""
-        queue = self._lines
+        queue = self.lines
         while queue:
             taken = list(starmap(queue.popleft, repeat((), min(len(queue), BATCH_LINES))))
             try:

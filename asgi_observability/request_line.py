@@ -6,7 +6,6 @@ writer takes the line, its thread puts it together, see `asgi_observability.late
 """
 
 import logging
-from collections.abc import Callable
 from time import time_ns
 
 import orjson
@@ -15,9 +14,10 @@ from asgi_observability import correlation
 from asgi_observability import logger as loggers
 from asgi_observability.correlation import MAX_ID_BYTES, in_use
 from asgi_observability.event import Event
-from asgi_observability.late_lines import OTHER_BYTES, LateLine, LateLines
+from asgi_observability.late_lines import OTHER_BYTES, LateLines
 from asgi_observability.levels import standard_name
 from asgi_observability.log_sampling import weight
+from asgi_observability.log_writer import Writer
 from asgi_observability.logger import NamedLogger
 from asgi_observability.pipeline import MAX_LINE_BYTES, Lines, Pipeline, is_urgent
 
@@ -40,12 +40,12 @@ class RequestLine:
         "_lines",
         "_logger",
         "_pipeline",
-        "_put",
-        "_put_with_id",
         "_rate",
         "_size",
         "_tail",
         "_until_id",
+        "_writer",
+        "_writer_with_id",
     )
 
     def __init__(
@@ -56,8 +56,8 @@ class RequestLine:
         self._level = level
         self._fields = fields
         self._pipeline: Pipeline | None = None
-        self._put: Callable[[LateLine, int], None] | None = None
-        self._put_with_id: Callable[[LateLine, int], None] | None = None
+        self._writer: Writer | None = None
+        self._writer_with_id: Writer | None = None
         self._lines = Lines()
         self._after_time = self._tail = self._until_id = self._after_id = b""
         self._size = 0
@@ -71,13 +71,18 @@ class RequestLine:
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
         known = in_use()
-        if known.__class__ is bytes and self._put_with_id:
-            self._lines.count += 1
-            size = self._size
-            line = (self._until_id, self._after_id, time_ns(), known, seconds, size)
-            self._put_with_id(line, size)
-        else:
+        writer = self._writer_with_id
+        if writer is None or known.__class__ is not bytes:
             self._write(pipeline, seconds)
+            return
+        self._lines.count += 1
+        size = self._size
+        line = (self._until_id, self._after_id, time_ns(), known, seconds, size)
+        if writer.put_bytes < writer.unasked_until:
+            writer.put_bytes += size
+            writer.lines.append(line)
+        else:
+            writer.put_late(line, size)
 
     def _write(self, pipeline: Pipeline, seconds: float) -> None:
         """The longer way: whatever the context has, and whoever takes the line."""
@@ -88,9 +93,9 @@ class RequestLine:
         whose = context.fields
         size = OTHER_BYTES + len(self._after_time) + len(whose) + len(self._tail)
         line = (self._after_time, self._tail, time_ns(), whose, seconds, size)
-        if self._put and size + _ROOM <= MAX_LINE_BYTES:
+        if self._writer and size + _ROOM <= MAX_LINE_BYTES:
             self._lines.count += 1
-            self._put(line, size)
+            self._writer.put_late(line, size)
         else:
             pipeline.write(LateLines().joined([line])[0], self._level)
 
@@ -106,10 +111,9 @@ class RequestLine:
         self._size = OTHER_BYTES + len(self._until_id) + _ID_BYTES + len(self._after_id)
         self._rate = rate
         self._lines = pipeline.counts.lines[standard_name(self._level)]
-        writer = pipeline.only_writer
-        self._put = writer.put_late if writer and not is_urgent(self._level) else None
+        self._writer = None if is_urgent(self._level) else pipeline.only_writer
         is_short = self._size + MAX_ID_BYTES + _ROOM <= MAX_LINE_BYTES
-        self._put_with_id = self._put if rate >= 1.0 and is_short else None
+        self._writer_with_id = self._writer if rate >= 1.0 and is_short else None
         self._pipeline = pipeline
 
 
