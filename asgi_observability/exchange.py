@@ -24,8 +24,6 @@ CLIENT_CLOSED_REQUEST = 499
 STOPPED = 503
 """Status recorded for a request that the server cancelled, as it does when it has to stop."""
 
-_BODY = frozenset({"http.response.body", "http.response.zerocopysend"})
-
 MARK = "asgi_observability"
 """What a scope has that is observed already."""
 
@@ -39,6 +37,9 @@ class Place(Protocol):
 
 
 Observed = Callable[[Any, Scope, Receive, Send], Coroutine[Any, Any, None]]
+
+LEFT, STREAM, OVER = 1, 2, 4
+"""States: its client has left; its first part was the answer, and is counted; all is counted."""
 
 PATIENCE_SECONDS = 0.1
 """A client that has waited this long may have left: it is looked for before it is answered."""
@@ -54,7 +55,8 @@ class Exchange:
     """As it came in: Starlette before 0.33 changes both in the scope for what is mounted."""
     status: int
     route: str
-    is_over: bool
+    state: int
+    """Any of `LEFT`, `STREAM` and `OVER`, added up: most requests are 0 up to their last part."""
     _layer: "ObservabilityMiddleware"
     _receive: Receive
     _send: Send
@@ -63,20 +65,15 @@ class Exchange:
     _first_at: float
     _headers: Iterable[Header]
     _unread: Message | None
-    _has_left: bool
-    _is_stream: bool
 
-    async def __call__(self) -> Message:
-        """What the server has of the request: the application gets this object as its ``receive``.
-
-        Most requests never call it, and a bound method costs more than all else in an object.
-        """
+    async def receive(self) -> Message:
+        """What the server has of the request; the application calls it."""
         if self._unread is not None:
             message, self._unread = self._unread, None
             return message
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.is_over:
-            self._has_left = True
+        if message["type"] == "http.disconnect" and not self.state & OVER:
+            self.state |= LEFT
         return message
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -102,29 +99,32 @@ class Exchange:
             except Exception:
                 self._layer.count_error()
             return self._send(message)
-        # With a path, the server sends the file, all of it.
-        if (kind in _BODY and not message.get("more_body")) or kind == "http.response.pathsend":
+        if kind == "http.response.body":
+            if not message.get("more_body"):
+                return self._send_last(message)
+            if not self.state & STREAM:
+                self._goes_on(message)
+        elif kind == "http.response.pathsend":  # with a path, the server sends all of the file
             return self._send_last(message)
-        if kind == "http.response.body" and not self._is_stream:
-            self._goes_on(message)
+        elif kind == "http.response.zerocopysend" and not message.get("more_body"):
+            return self._send_last(message)
         return self._send(message)
 
     async def _send_last(self, message: Message) -> None:
         seconds = perf_counter() - self._began
-        if seconds > PATIENCE_SECONDS and not self._has_left and not self._is_stream:
+        if seconds > PATIENCE_SECONDS and not self.state & (LEFT | STREAM):
             self._look_for_client()  # is anybody still there?
         try:
             await self._send(message)
         except OSError:  # what servers raise when nobody is there any more
-            self._has_left = True
+            self.state |= LEFT
             raise
-        if self.is_over:
-            return
         # Here and not when the application returns: background tasks come after it.
-        if self._is_stream or self._has_left:
-            self._ended(self.status, seconds)
+        if self.state:
+            if not self.state & OVER:
+                self._ended(self.status, seconds)
             return
-        self.is_over = True
+        self.state = OVER
         # `ObservabilityMiddleware.record` with `matched_by`, written out, for nearly all come here.
         try:
             scope = self.scope
@@ -167,7 +167,7 @@ class Exchange:
 
     def _stream(self) -> None:
         """Count the answer, which was its first part."""
-        self._is_stream = True
+        self.state |= STREAM
         seconds = self._first_at - self._began
         self.route = self._layer.record(self, self.status, seconds)
         self._began = self._first_at
@@ -184,49 +184,51 @@ class Exchange:
 
     def _ended(self, status: int, seconds: float) -> None:
         """Count it, once, by its ``status`` or as one whose client had left."""
-        self.is_over = True
-        if not self._is_stream:
+        self.state |= OVER
+        if not self.state & STREAM:
             self._layer.record(self, self._counted(status), seconds)
-        elif self._has_left:
+        elif self.state & LEFT:
             self._layer.record_stream(self.route, Outcome.CANCELLED, seconds)
         else:
             self._layer.record_stream(self.route, Outcome.SUCCESS, seconds)
 
     def _counted(self, status: int) -> int:
-        return CLIENT_CLOSED_REQUEST if self._has_left else status
+        return CLIENT_CLOSED_REQUEST if self.state & LEFT else status
 
     def failed(self, error: Exception) -> None:
         """The application raised ``error``."""
-        if isinstance(error, OSError) and self.status and not self.is_over and not self._has_left:
+        if isinstance(error, OSError) and self.status and not self.state & (OVER | LEFT):
             self._look_for_client()  # servers raise it when nobody is there any more
-        if isinstance(error, ClientDisconnect) or (self._has_left and isinstance(error, OSError)):
-            self._has_left = True
+        if isinstance(error, ClientDisconnect) or (
+            self.state & LEFT and isinstance(error, OSError)
+        ):
+            self.state |= LEFT
         else:
             self._layer.unhandled(error)
-        if not self.is_over:
-            self._broken_off(500, Outcome.CANCELLED if self._has_left else Outcome.ERROR)
+        if not self.state & OVER:
+            self._broken_off(500, Outcome.CANCELLED if self.state & LEFT else Outcome.ERROR)
 
     def cancelled(self) -> None:
         """The server gave it up: its client left, or the service stops."""
-        if self.is_over:
+        if self.state & OVER:
             return
-        if not self._has_left:
+        if not self.state & LEFT:
             self._look_for_client()
         self._broken_off(STOPPED, Outcome.CANCELLED)
 
     def returned(self) -> None:
         """The application is done, and has not said that the response is complete."""
-        if not self._has_left:
+        if not self.state & LEFT:
             self._look_for_client()
         # Without a client it is nobody's fault; with one, it gets an error from the server.
         self._broken_off(500, Outcome.CANCELLED)
 
     def _broken_off(self, status: int, outcome: Outcome) -> None:
         """It ended before its end: as ``status``, or as a stream where a part was on its way."""
-        if not self._is_stream and self._first_at and _length(self._headers) is None:
+        if not self.state & STREAM and self._first_at and _length(self._headers) is None:
             self._stream()
-        if self._is_stream:
-            self.is_over = True
+        if self.state & STREAM:
+            self.state |= OVER
             self._layer.record_stream(self.route, outcome, perf_counter() - self._began)
         else:
             self._ended(status, perf_counter() - self._began)
@@ -247,7 +249,7 @@ class Exchange:
                 self._unread = message
                 message = None if message.get("more_body") else _at_once(self._receive)
             if message is not None and message["type"] == "http.disconnect":
-                self._has_left = True
+                self.state |= LEFT
         except Exception:  # another kind of event loop, or of server
             return
 
@@ -280,7 +282,7 @@ def observed(
                 exchange.scope = scope
                 exchange.path = path
                 exchange.root_path = root_path
-                exchange.status = 0
+                exchange.status = exchange.state = 0
                 exchange._layer = layer
                 exchange._receive = receive
                 exchange._send = send
@@ -288,7 +290,6 @@ def observed(
                 exchange._first_at = 0.0
                 exchange._headers = ()
                 exchange._unread = None
-                exchange._has_left = exchange._is_stream = exchange.is_over = False
                 exchange._began = perf_counter()
                 if root_path or path == layer.own_path:
                     inner = layer.answered_before(scope) or app
@@ -299,7 +300,7 @@ def observed(
             return
         layer.in_flight += 1
         try:
-            await inner(scope, exchange, exchange.send)
+            await inner(scope, exchange.receive, exchange.send)
         except Exception as error:
             exchange.failed(error)
             raise
@@ -308,7 +309,7 @@ def observed(
             raise
         finally:
             layer.in_flight -= 1
-            if not exchange.is_over:
+            if not exchange.state & OVER:
                 exchange.returned()
 
     return __call__
