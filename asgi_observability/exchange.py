@@ -104,9 +104,9 @@ class Exchange:
                 return self._send_last(message)
             if not self.state & STREAM:
                 self._goes_on(message)
-        elif kind == "http.response.pathsend":  # with a path, the server sends all of the file
-            return self._send_last(message)
-        elif kind == "http.response.zerocopysend" and not message.get("more_body"):
+        elif kind == "http.response.pathsend" or (  # with a path, the server sends all of the file
+            kind == "http.response.zerocopysend" and not message.get("more_body")
+        ):
             return self._send_last(message)
         return self._send(message)
 

@@ -56,7 +56,7 @@ def write(
     pipeline = logs.pipeline()
     (writer,) = pipeline.writers
     ids = []
-    while (written := sum(pipeline.counts.lines.values())) < lines:
+    while (written := sum(level.count for level in pipeline.counts.lines.values())) < lines:
         # The service would drop lines rather than wait; here all of them are wanted.
         while writer.queued_bytes > QUEUE_BYTES // 2:
             writer.flush()
