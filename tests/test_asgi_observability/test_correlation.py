@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from uuid import UUID
 
 import pytest
@@ -75,6 +76,24 @@ def test_what_may_not(offered: str) -> None:
 )
 def test_a_traceparent_is_as_the_w3c_has_it(offered: str, is_one: bool) -> None:
     assert correlation.is_traceparent(offered) is is_one
+
+
+def test_an_id_alone_is_a_context_for_whoever_asks() -> None:
+    def asked() -> None:
+        correlation.use(b"correlation-1")
+        assert correlation.current() == "correlation-1"
+        assert correlation.context().fields == b',"correlation_id":"correlation-1"'
+        assert correlation.context() is correlation.context(), "made once"
+        with correlation.continuing("correlation-2"):
+            assert correlation.context().request_id == "correlation-1"
+        correlation.use(b"correlation-3")
+        correlation.identify(tenant_id="tenant-1")
+        assert correlation.context().as_dict() == {
+            "correlation_id": "correlation-3",
+            "tenant_id": "tenant-1",
+        }
+
+    copy_context().run(asked)
 
 
 async def test_tasks_threads_and_pools_carry_it() -> None:

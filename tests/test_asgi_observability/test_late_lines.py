@@ -1,12 +1,21 @@
 """Lines that the writer's thread makes: as if each had been made when it was put."""
 
 import json
+import logging
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from asgi_observability import correlation
+from asgi_observability.event import FromCode
+from asgi_observability.events import Request
 from asgi_observability.late_lines import OTHER_BYTES, LateLine, LateLines
+from asgi_observability.log_sampling import Sampling
 from asgi_observability.log_writer import Writer
+from asgi_observability.logger import NamedLogger, log_through
+from asgi_observability.pipeline import Pipeline
+from asgi_observability.request_line import RequestLine
 from tests.test_asgi_observability.test_log_writer import Sink, lines_of
 from tests.waiting import until
 
@@ -107,4 +116,37 @@ async def test_the_first_one_after_a_silence_wakes_the_thread(
     await until(lambda: writer._eager)
     writer.put_late(line, line[-1])
     await until(lambda: len(lines_of(sink)) == 2)
+    writer.close()
+
+
+def test_requests_of_several_threads_lose_no_line() -> None:
+    sink = Sink()
+    writer = Writer(sink, 64 * 1024 * 1024)
+    pipeline = Pipeline({}, Sampling(), [writer])
+    logger = NamedLogger("access")
+    logger.threshold = logging.INFO
+    fields = {"method": FromCode("GET"), "route": FromCode("/"), "status": 200}
+    line = RequestLine(logger, Request, logging.INFO, **fields)
+
+    def serve(thread: int) -> None:
+        for number in range(1000):
+            correlation.use(b"%d-%d" % (thread, number))
+            line.write(0.001)
+
+    before = log_through(pipeline)
+    try:
+        threads = [threading.Thread(target=serve, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        log_through(before)
+    assert writer.flush(60)
+    assert (writer.queued_bytes, writer.dropped, writer.write_errors) == (0, 0, 0)
+    assert pipeline.counts.lines["info"].count == 4000
+    ids = [json.loads(each)["correlation_id"] for each in lines_of(sink)]
+    for thread_number in range(4):
+        own = [each for each in ids if each.startswith(f"{thread_number}-")]
+        assert own == [f"{thread_number}-{number}" for number in range(1000)]
     writer.close()
