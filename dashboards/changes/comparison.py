@@ -21,6 +21,8 @@ _UNITS = {
     "bytes": Unit.BYTES,
     "suffix:/s": Unit.PER_SECOND,
 }
+_LINES = ("thresholds.steps", "overrides.properties.value.steps")
+"""Where a panel keeps the lines of its thresholds."""
 # Many panels have the same one, each with other values: without them it is told once for all.
 _WITHOUT_VALUES = {"gridPos": "moved or resized", "id": "another id: links to it lead elsewhere"}
 
@@ -84,7 +86,7 @@ def _lone(thing: Thing, word: str, sign: str) -> Change:
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where the two differ, with a dot between keys; and what was and is there, or _UNSET."""
-    whole = path in _WITHOUT_VALUES or path.endswith("steps")
+    whole = path in _WITHOUT_VALUES or path.endswith(_LINES)
     if isinstance(old, Mapping) and isinstance(new, Mapping) and not whole:
         for key in {**old, **new}:
             inner = f"{path}.{key}".removeprefix(".")
@@ -133,10 +135,11 @@ def _told(old: Thing, new: Thing, path: str, was: Any, now: Any) -> Change:
             section, text = Section.THRESHOLDS, f"threshold {', '.join(told)}"
         else:
             section, text, shown = Section.QUERIES, "expression changed", excerpts(*lines)
-    elif path.endswith("steps"):
-        lines = _steps(was, old), _steps(now, new)
-        moved_to = f"lines {' -> '.join(lines)}"
-        section, text = Section.THRESHOLDS, moved_to if len({*lines}) > 1 else f"{path} changed"
+    elif path.startswith("fieldConfig.defaults.thresholds") or path.endswith(_LINES):
+        section, lines = Section.THRESHOLDS, (_steps(was, old), _steps(now, new))
+        text = (
+            f"lines {' -> '.join(lines)}" if path.endswith(_LINES) and len({*lines}) > 1 else text
+        )
     return Change(section, new.kind, new.name, text, shown)
 
 
@@ -147,7 +150,7 @@ def _value_change(path: str, was: str, now: str) -> str:
 
 def _value(value: Any) -> str:
     match value:
-        case str() if value and " " not in value:
+        case str() if value.split() == [value]:
             return value
         case float():
             return number(value)

@@ -9,7 +9,7 @@ import promql_parser
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
 _SPACE = re.compile(rf"({_QUOTED})|(?<=\()\s+|\s+(?=\))|(\s)+")
 _WORD = re.compile(rf"{_QUOTED}|[$\w:.]+|\S")
-_LIMIT = re.compile(r"(>=|<=|==|!=|>|<) ?(?:bool )?(\d[\d.]*)(?![\w.])")
+_LIMIT = re.compile(r"(>=|<=|==|!=|>|<) ?(?:bool )?(\d+(?:\.\d+)?)(?![\w.])")
 _CONTEXT = 3
 """Words before and after a difference."""
 _LONGEST = 300
@@ -35,7 +35,7 @@ def words(expr: str) -> list[str]:
 
 def moved_limits(old: str, new: str) -> list[tuple[Limit, Limit]]:
     """The limits that moved, each once, if nothing else differs between two lines."""
-    if _LIMIT.sub("", old) != _LIMIT.sub("", new):
+    if _LIMIT.sub("?", old) != _LIMIT.sub("?", new):
         return []
     before, after = ([(op, float(n)) for op, n in _LIMIT.findall(line)] for line in (old, new))
     return list(dict.fromkeys(pair for pair in zip(before, after, strict=True) if len({*pair}) > 1))

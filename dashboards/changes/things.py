@@ -106,7 +106,9 @@ def _dashboard(file: str, document: Document) -> Thing:
     for kind, key in (("variable", "templating"), ("annotation", "annotations")):
         for each in (document.get(key) or {}).pop("list", None) or ():
             called = each.get("name")
-            parts.append(Thing(kind, f"{name} / {called}", each, (called,), f"{key} of {name}"))
+            parts.append(
+                Thing(kind, f"{name} / {called}", each, (str(called),), f"{key} of {name}")
+            )
     settings = _without(document, *_SAVED_BY_GRAFANA) | {"file": file}
     identities = (document.get("uid"), file, document.get("title"))
     return Thing("dashboard", name, settings, identities, parts=tuple(parts))
@@ -115,8 +117,8 @@ def _dashboard(file: str, document: Document) -> Thing:
 def _panel(board: str, panel: Document) -> Thing:
     row, title = panel.get("in row"), panel.get("title")
     place = f"{board} / {row}" if row else board
-    untitled = f"{panel.get('type')} {panel.get('id')}"
-    name = f"{board} / {title or untitled}"
+    title = title or f"{panel.get('type')} {panel.get('id')}"
+    name = f"{board} / {title}"
     queries = panel.pop("targets", None) or ()
     asked = tuple(query.get("expr") for query in queries)
     parts = []
@@ -125,7 +127,7 @@ def _panel(board: str, panel: Document) -> Thing:
         identities = ((letter, expr), expr, letter)
         parts.append(Thing("query", f"{name}, {letter}", query, identities, f"queries of {name}"))
     kind = "row" if panel.get("type") == "row" else "panel"
-    known = ((title, row), title or untitled, asked or None)
+    known = ((title, row), title, asked or None)
     return Thing(kind, name, panel, known, place, parts=tuple(parts))
 
 

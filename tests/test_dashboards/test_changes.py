@@ -69,8 +69,9 @@ panels:
             - {id: links, value: [{url: /b}]}
     links: [{title: Logs, url: /d/logs}]
   - {type: row, title: More, collapsed: true, panels: [{id: 4, type: text, options: {content: So}}]}
-  - {id: 5, type: logs, title: Lines, targets: [{refId: A, expr: "{a=`b`} > 5"}]}
-templating: {list: [{name: job, query: {query: "label_values(up, job)"}}, {name: cluster}]}
+  - {id: 5, type: logs, title: Lines, targets: [{refId: A, expr: "rate(a[$x])>5"}]}
+  - {id: 6, type: heatmap, title: Durations, options: {color: {steps: 64}, text: "> 1.2.3"}}
+templating: {list: [{hide: 2}, {name: job, query: {query: "label_values(up)"}}, {name: cluster}]}
 annotations: {list: [{name: Releases, expr: "changes(start[5m]) > 0"}]}
 links: [{title: Runbooks, url: /runbooks}]
 """)
@@ -189,6 +190,12 @@ r1/expr := job:errors:ratio > 0.1 and requests > 5
 b0/targets/1 := {refId: B, expr: up}
   Queries: query b / Failing, B: added
   + up
+b/panels/2/targets/0/expr := rate(a[$x])
+  Queries: query b / Lines, A: expression changed
+  - … $x])>5
+  + … $x])
+b/panels/3/options/color/steps := 32
+  Other settings: panel b / Durations: options.color.steps 64 -> 32
 b0/gridPos/h := 9
   Other settings: panel b / Failing: moved or resized
 b/links/0/url := /x
@@ -225,7 +232,7 @@ def test_a_new_board_is_one_line_and_what_one_side_has_none_of_is_not_compared()
     old = Revision("", {"b": (), "r": parsed(r=SAMPLES["r"]).parts["r"]})
     assert said(old, parsed(**board)) == [
         "Added, removed, renamed",
-        "dashboard b: added with 3 panels",
+        "dashboard b: added with 4 panels",
     ]
 
 
