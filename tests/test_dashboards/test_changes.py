@@ -121,10 +121,11 @@ def unsaid(part: str, document: Any, most: int) -> list[tuple[Any, ...]]:
         others = [f"{value}1"] if isinstance(value, str) else ["1", not value, (value or 0) + 0.5]
         for other in (*others, ABSENT, {"beside": 1}):
             try:
-                told = compared(before, parsed(**{part: put(document, at, other)}))
+                after = parsed(**{part: put(document, at, other)})
             except ValueError:
                 # It can't be read, and the command says so.
                 continue
+            told = compared(before, after) and compared(after, before)
             missed += [] if told else [at]
     return missed
 
