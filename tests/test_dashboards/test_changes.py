@@ -284,7 +284,7 @@ class Checkout:
 
     def __init__(self, folder: Path, printed: Callable[[], str]) -> None:
         self.folder, self._printed = folder, printed
-        self.rules = self.write("prometheus/rules/calls.yml", SAMPLES["r"])
+        self.write("prometheus/rules/calls.yml", SAMPLES["r"])
         self.board = self.write("grafana/dashboards/calls.json", SAMPLES["b"])
         self.write("alerts/alertmanager.yml", SAMPLES["a"])
         self.git("init", "--quiet", "--initial-branch=main", "--template=")
