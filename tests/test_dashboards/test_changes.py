@@ -25,7 +25,7 @@ from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.project import command_line
 
-LEAVES = 100 if LONG else 4
+LEAVES = 40 if LONG else 4
 """Of each real file, that are changed one by one."""
 
 READ = {"b": things.dashboard, "r": things.rule_file, "a": things.routing, "m": things.message}
