@@ -37,17 +37,24 @@ one, because a job that has all series here lacks some there.
 
 @dataclass(frozen=True, slots=True)
 class RecordTest:
-    """What records have to say, by their names, of ``universe``."""
+    """What records have to say, by their names, of ``universe``.
+
+    It stands in each of the deployments that its group is tested in, unless its series say
+    themselves where they are.
+    """
 
     about: str
     universe: Universe
     expected: dict[str, Values]
+    says_where: bool = False
 
     def promtool(self, deployments: Iterable[Deployment], read: set[str]) -> dict[str, Any]:
         """The test as promtool takes it: of the universe what is ``read``, in each deployment.
 
         Each has series of its own, of the same jobs and instances, and says the same of them.
         """
+        if self.says_where:
+            deployments = (Deployment({}),)
         jobs = sorted({one.labels["job"] for one in self.universe.series if "job" in one.labels})
         return {
             "name": self.about,
