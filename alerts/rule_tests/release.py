@@ -8,7 +8,7 @@ from alerts.exporters import UP
 from alerts.rule_tests.beginning import CALM, add_beginning, add_targets, first_rates
 from alerts.rule_tests.http import expected_of_window, failed, observe_requests, served
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Labels, Universe, Values, Where, or_zero
+from alerts.rule_tests.universe import JOB, Labels, Universe, Values, Where, key_of, or_zero
 from alerts.signals import release, slo
 from app.core import catalogue
 from app.core.thresholds import Thresholds
@@ -225,7 +225,7 @@ def _new(thresholds: Thresholds) -> RecordTest:
 
     before = running(60)
     released = {
-        _labels(place, version): 1.0
+        key_of({**place.labels, "version": version}): 1.0
         for place, version in running(0) - before
         if place in {each for each, _ in before}
     }
@@ -238,7 +238,7 @@ def _new(thresholds: Thresholds) -> RecordTest:
         for name in (_DURATION.count, _DURATION.bucket)
     )
     (rate,), (in_time,) = rates.values(), kept.values()
-    of_version = _labels(_PLAIN, "3")
+    of_version = key_of({**_PLAIN.labels, "version": "3"})
     expected = {
         release.RELEASED.name: released,
         release.SERVED_BY.name: {of_version: rate},
@@ -246,10 +246,6 @@ def _new(thresholds: Thresholds) -> RecordTest:
         release.slow_by(thresholds).name: {of_version: rate - in_time},
     }
     return RecordTest("versions that are new", universe, expected, says_where=True)
-
-
-def _labels(place: _Place, version: str) -> Labels:
-    return tuple(sorted({**place.labels, "version": version}.items()))
 
 
 def _outside(runs: list[_Run]) -> tuple[tuple[int, int], ...]:

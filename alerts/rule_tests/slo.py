@@ -18,6 +18,7 @@ from alerts.rule_tests.universe import (
     Values,
     Where,
     everything,
+    key_of,
     labelled,
     or_zero,
 )
@@ -77,7 +78,7 @@ def events(thresholds: Thresholds) -> list[RecordTest]:
             gaps = ((since, 0),)
             gone.add(slo.TOTAL, labels, 1, grows=False, gaps=gaps)
             if since < _HOUR:
-                promises[tuple(sorted(labels.items()))] = each.objective.objective
+                promises[key_of(labels)] = each.objective.objective
     return [
         RecordTest("what is promised of what is gone", gone, {slo.OBJECTIVE: promises}),
         RecordTest(
@@ -306,8 +307,4 @@ def _burning(
 
 
 def _by_key(universe: Universe, name: str) -> dict[Labels, Series]:
-    return {_key(one): one for one in universe.series if one.name == name}
-
-
-def _key(one: Series) -> Labels:
-    return tuple(sorted(one.labels.items()))
+    return {key_of(one.labels): one for one in universe.series if one.name == name}
