@@ -64,9 +64,12 @@ def _beginning(thresholds: Thresholds) -> RecordTest:
                 own = {**_request(status), "http_route": route}
                 weight = len(universe.series)
                 add_beginning(universe, _DURATION.count, job, weight, own)
-                for le in (2.0, float(thresholds.rollback_latency_seconds)):
-                    part = weight * le / 7
-                    add_beginning(universe, _DURATION.bucket, job, part, {**own, "le": str(le)})
+                for le, part in (
+                    (str(float(thresholds.rollback_latency_seconds)), 0.7),
+                    ("+Inf", 1),
+                ):
+                    base = weight * part
+                    add_beginning(universe, _DURATION.bucket, job, base, {**own, "le": le})
 
     def rates(name: str, by: tuple[str, ...], where: Where) -> Values:
         return first_rates(universe, name, by, where)

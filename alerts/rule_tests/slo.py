@@ -57,17 +57,17 @@ def events(thresholds: Thresholds) -> list[RecordTest]:
     add_targets(beginning)
     for job, statuses in ((JOB, ("200", "500")), (CALM, ("200",))):
         for status in statuses:
-            for route in (_POST["http_route"], *PROBES):
+            for route in (_POST["http_route"], PROBES[0]):
                 own = {**_POST, "http_route": route, "http_response_status_code": status}
                 add_beginning(beginning, _REQUESTS.count, job, len(beginning.series), own)
     for job, routes in ((JOB, (Route.QUEUED, Route.FAILED)), (CALM, (Route.FAILED,))):
         for route in routes:
             own = {"route": route.value}
             add_beginning(beginning, _SMS.count, job, len(beginning.series), own)
-            for le in ("2.0", "5.0"):
-                add_beginning(beginning, _SMS.bucket, job, float(le), {**own, "le": le})
+            for le, base in (("2.0", 2.0), ("+Inf", 5.0)):
+                add_beginning(beginning, _SMS.bucket, job, base, {**own, "le": le})
     for job, ended in ((JOB, tuple(StepStatus)), (CALM, (StepStatus.COMPLETED,))):
-        for step, status in product(Step, ended):
+        for step, status in product((*_PROMISED_STEPS.values(), Step.PAYMENT_PLAN), ended):
             own = _step(step, status)
             add_beginning(beginning, _STEPS.count, job, len(beginning.series), own)
     gone = Universe()
