@@ -29,6 +29,9 @@ _REASONS = {
     r"scraping: InstancesMissing \(ticket\): `0\.5` at \d+ becomes 0\.475": (
         "numbers of instances, and the middle one of them, are whole or half ones"
     ),
+    r"scraping: ServiceDown \(page\): .* at 17 without job=.*": (
+        "the record is of that job alone; boards have to know"
+    ),
     r"scraping: TargetDown \(ticket\): by \(.*\) at \d+ without job": (
         "the alert sets the label itself, and selects by it"
     ),

@@ -122,12 +122,12 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
 
 def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
-    absent = f'absent({REACHABLE}{{job="{ORCHESTRATOR_JOB}"}})'
+    reachable_job = f'{REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}'
     return Signal(
         title="Any orchestrator instance reachable",
         meaning="1 while one of its instances can be scraped. Good is 1.",
         unit=Unit.COUNT,
-        source=f"{REACHABLE} or {absent} - 1",
+        source=f"{reachable_job} or absent({reachable_job}) - 1",
         thresholds=(
             Threshold(
                 alert="ServiceDown",
