@@ -102,7 +102,7 @@ def _confidence(thresholds: Thresholds) -> Row:
         "How sure is it, and where do its answers go?",
         (
             stacked(
-                "Routing, shares of the last hour",
+                "Routing in the last hour",
                 "Usual is 60 to 70% sent at once and about 10% escalated. If fewer are sent at "
                 "once, managers have more to do.",
                 Unit.RATIO,

@@ -12,7 +12,7 @@ from alerts.signals import node, runtime, scraping
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import ALERTMANAGERS, DEPLOYMENT, INSTANCES, PROMETHEUSES, TARGETS, of
+from dashboards.choices import DEPLOYMENT, INSTANCES, PROMETHEUSES, TARGETS, of
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline, timeseries
@@ -38,9 +38,7 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
                 signal_stat(
                     "Alerts not sent", prometheus.undelivered(thresholds), among=PROMETHEUSES
                 ),
-                signal_stat(
-                    "Not notified", prometheus.notify_failures(thresholds), among=ALERTMANAGERS
-                ),
+                signal_stat("Not told", prometheus.notify_failures(thresholds), among=DEPLOYMENT),
             ),
             Row(
                 "What is scraped, and what is lost on the way?",
@@ -88,7 +86,7 @@ def _faults(thresholds: Thresholds) -> Panel:
         "Log lines lost": (runtime.log_losses(), INSTANCES),
         "Log writes failed": (runtime.log_writes(), INSTANCES),
         "Instances missing": (scraping.missing(thresholds), TARGETS),
-        "Alertmanagers missing": (prometheus.cluster(), ALERTMANAGERS),
+        "Alertmanagers missing": (prometheus.cluster(), DEPLOYMENT),
         "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
@@ -128,7 +126,7 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
         (
             signal(prometheus.queue(thresholds), "instance", among=PROMETHEUSES),
             signal(prometheus.send_errors(thresholds), "alertmanager", among=PROMETHEUSES),
-            signal(prometheus.notify_failures(thresholds), "integration", among=ALERTMANAGERS),
+            signal(prometheus.notify_failures(thresholds), "integration", among=DEPLOYMENT),
         ),
     )
 
@@ -169,7 +167,7 @@ def _configurations_taken() -> Panel:
     """Whether each program runs with the configuration that is on its disk."""
     programs = {
         "Prometheus": (exporters.CONFIG_RELOADED, PROMETHEUSES),
-        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, ALERTMANAGERS),
+        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, DEPLOYMENT),
     }
     meaning = prometheus.config_reloaded("Prometheus", exporters.CONFIG_RELOADED).meaning
     return state_timeline(

@@ -72,15 +72,20 @@ def _routes() -> Panel:
         "Routes: rate, errors, duration",
         "Over 5 minutes, without probes. Good is no 5xx; 4xx are what clients did wrong, or a "
         "token that was changed. Usual is a p99 below the time that is promised.",
-        {http.ROUTE: Heading("route", width=300)},
-        Column(Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"), Unit.PER_SECOND),
+        {http.ROUTE: Heading("route")},
+        Column(
+            Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"),
+            Unit.PER_SECOND,
+            width=120,
+        ),
         Column(
             Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+            width=120,
         ),
-        Column(Query(share_refused, "4xx"), Unit.RATIO),
-        Column(Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"), Unit.SECONDS),
+        Column(Query(share_refused, "4xx"), Unit.RATIO, width=120),
+        Column(Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"), Unit.SECONDS, width=120),
         sort=highest("5xx"),
         links=(Dashboard.LOGS,),
     )
@@ -150,7 +155,7 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
         ),
-        widths=(16, 8, 8, 8, 8),
+        widths=(24, 12, 12, 12, 12),
     )
 
 
@@ -161,16 +166,17 @@ def _operations() -> Panel:
         "Operations: rate, errors, duration",
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
-        {"component": "component", "operation": "operation"},
-        Column(Query(_by(by, operations.RATE, "", "sum"), "calls"), Unit.PER_SECOND),
+        {"component": Heading("component", width=150), "operation": Heading("operation")},
+        Column(Query(_by(by, operations.RATE, "", "sum"), "calls"), Unit.PER_SECOND, width=80),
         Column(
             Query(_by(by, operations.ERROR_RATIO), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+            width=80,
         ),
-        Column(Query(retried, "retries a minute"), Unit.COUNT),
-        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS),
+        Column(Query(retried, "retries/min"), Unit.COUNT, width=90),
+        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=80),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=80),
         sort=highest("failed"),
     )
 

@@ -69,7 +69,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             decimals=0,
         ),
         stat(
-            "Latency vs usual",
+            "Time vs usual",
             "Time within which nine SMS in ten of the last hour were processed, as a share of what "
             "is usual at this hour of the week. Usual is around 100%.",
             Unit.RATIO,
@@ -80,7 +80,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             decimals=0,
         ),
         stat(
-            "Growth in a week",
+            "Weekly growth",
             "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
             Unit.RATIO,
             Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
