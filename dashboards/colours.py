@@ -104,9 +104,10 @@ def of_names() -> dict[str, str]:
     """
     letters = "0123456789abcdefghijklmnopqrstuvwxyz"
     hues = DISTINCT[:6]
+    ends = [letters[number :: len(hues)] for number in range(len(hues))]
     return {
-        f"/[{letters[number :: len(hues)]}](:\\d+)?$/i": colour
-        for number, colour in enumerate(hues)
+        f"/[{end}]:\\d+$|^(?!.*:\\d+$).*[{end}]$/i": colour
+        for end, colour in zip(ends, hues, strict=True)
     }
 
 

@@ -401,7 +401,7 @@ class NativeBackend:
             # The provisioned data source takes it.
             "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
-                self._root / "grafana",
+                self._run / "provisioning",
                 self._run / "dashboards",
                 self._state / "data" / "grafana",
                 password=self._grafana_password,
@@ -430,8 +430,14 @@ class NativeBackend:
             (folder / "rules").symlink_to(committed / "rules")
         else:
             write_relinked(committed / "rules", folder / "rules", targets)
+        # Loki comes with compose; here the log files are read by `make trace`.
+        committed_for_grafana = self._root / "grafana"
         grafana.write_dashboards(
-            self._root / "grafana" / "dashboards", self._run / "dashboards", targets
+            *(committed_for_grafana / "dashboards", self._run / "dashboards", targets),
+            with_loki=False,
+        )
+        grafana.write_provisioning(
+            committed_for_grafana / "provisioning", self._run / "provisioning", with_loki=False
         )
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
