@@ -16,6 +16,7 @@ from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import Heading, lowest
 
 _OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
+_NONE = "none"
 _WATCHDOG = f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}'
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{_OURS}'
 
@@ -60,12 +61,16 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     return table(
         "Firing alerts",
         "Alerts that fire now, and for how long it has been so, the wait before included. Good is "
-        "an empty table; where no rule is evaluated it says that nothing is known. The name of an "
+        "none. Where no rule is evaluated it says that nothing is known. The name of an "
         "alert opens its runbook; the dashboard shows what it is about.",
         {
             "severity": Heading(
                 "severity",
-                {Severity.PAGE: Colour.BAD, Severity.TICKET: Colour.WARNING},
+                {
+                    Severity.PAGE: Colour.BAD,
+                    Severity.TICKET: Colour.WARNING,
+                    _NONE: Colour.GOOD,
+                },
                 width=85,
             ),
             "alertname": Heading(
@@ -83,11 +88,12 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
         Column(
             Query(_with_dashboard(f"max by ({labels}) ({since})", groups), "for"),
             Unit.SECONDS,
+            texts={"-1": ("", Colour.MUTED)},
             width=90,
         ),
         sort=lowest("severity"),
         order=("severity", "alert", "component", "for", "dashboard"),
-        empty_where=_WATCHDOG,
+        none=(_WATCHDOG, _NONE),
     )
 
 

@@ -84,7 +84,8 @@ def write_dashboards(committed: Path, folder: Path, links: Links, *, with_loki: 
 def write_provisioning(committed: Path, folder: Path, *, with_loki: bool) -> None:
     """Make ``folder`` hold the provisioning of ``committed``; without a Loki, nothing asks one."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(committed, folder)
+    # What only keeps a folder in the repository is a file of a wrong name to Grafana.
+    shutil.copytree(committed, folder, ignore=shutil.ignore_patterns(".gitkeep"))
     if with_loki:
         return
     sources = folder / "datasources"

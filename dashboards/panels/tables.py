@@ -56,7 +56,7 @@ def table(
     order: Sequence[str] = (),
     hidden: Sequence[str] = (),
     links: tuple[Dashboard, ...] = (),
-    empty_where: str = "",
+    none: tuple[str, str] = ("", ""),
 ) -> Panel:
     """A row for each set of label values, in the order of ``sort``: `highest` or `lowest`.
 
@@ -64,14 +64,14 @@ def table(
     and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
     where that is not the labels and then the columns. A cell without a value is grey and says that
     it is not known. Where the first column has no row there is one that says the same, since
-    Grafana leaves an empty table blank; save where the PromQL ``empty_where`` has a series, which
-    says that nothing is there to be shown.
+    Grafana leaves an empty table blank; save where the PromQL of ``none`` has a series, which says
+    that nothing is there to be shown: the row has its text then, and the value -1.
     """
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
     first, *others = columns
-    known = _or_a_row(first.query.expr, next(iter(labels)), empty_where)
+    known = _or_a_row(first.query.expr, next(iter(labels)), *none)
     columns = (replace(first, query=replace(first.query, expr=known)), *others)
     targets = as_of_now([column.query for column in columns], format="table")
     values = {
@@ -118,10 +118,17 @@ def table(
     )
 
 
-def _or_a_row(expr: str, label: str, empty_where: str) -> str:
-    """``expr``, and where it has no series one whose ``label`` says that nothing is known."""
-    unless = f" unless on () ({empty_where})" if empty_where else ""
-    return f'{expr} or on () (label_replace(vector(NaN), "{label}", "{NOT_KNOWN}", "", ""){unless})'
+def _or_a_row(expr: str, label: str, none_where: str, none: str) -> str:
+    """``expr``, and where it has no series one whose ``label`` says that nothing is known.
+
+    Or that there is ``none``, where ``none_where`` has a series.
+    """
+    row = f'label_replace(vector(NaN), "{label}", "{NOT_KNOWN}", "", "")'
+    if none:
+        row = (
+            f'label_replace(0 * max({none_where}) - 1, "{label}", "{none}", "", "") or on () {row}'
+        )
+    return f"{expr} or on () ({row})"
 
 
 def highest(heading: str) -> dict[str, Any]:
@@ -155,13 +162,20 @@ def _of_column(column: Column) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "unit": GRAFANA_UNITS[column.unit],
         "mappings": _mappings(column.texts or {}),
-        "custom.cellOptions": _COLOURED if column.steps or column.texts else _WRITTEN,
+        "custom.cellOptions": _WRITTEN if _is_plain(column) else _COLOURED,
     }
     if column.steps:
         properties["thresholds"] = thresholds(column.steps)
     if column.width:
         properties["custom.width"] = column.width
     return override(column.query.legend, **properties)
+
+
+def _is_plain(column: Column) -> bool:
+    """Whether its values have no colour of their own."""
+    first = [step["color"] for step in column.steps][:1]
+    colours = [*first, *(colour for _, colour in (column.texts or {}).values())]
+    return all(colour == Colour.MUTED for colour in colours)
 
 
 def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:

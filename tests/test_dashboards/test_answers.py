@@ -81,14 +81,16 @@ def test_all_instances_are_down_when_the_only_one_is(tmp_path: Path) -> None:
 
 
 def test_pages_are_those_of_the_job_that_is_chosen_and_of_monitoring(tmp_path: Path) -> None:
-    fires = 'alertstate="firing",severity="page",team="orchestrator"'
-    series = {
-        'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': "1x8",
-        f'ALERTS{{alertname="A",job="orchestrator",{fires}}}': "1x8",
-        f'ALERTS{{alertname="B",job="another",{fires}}}': "1x8",
-        f'ALERTS{{alertname="C",job="prometheus",{fires}}}': "1x8",
-        f'ALERTS{{alertname="D",{fires}}}': "1x8",
-    }
+    series = {'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': "1x8"}
+    for labels in (
+        '"Ours",job="orchestrator"',
+        '"Another",job="another"',
+        '"Its",job="prometheus"',
+        '"No"',
+    ):
+        alert = f'alertname={labels},severity="page",team="orchestrator"'
+        series[f'ALERTS{{{alert},alertstate="firing"}}'] = "1x8"
+        series[f"ALERTS_FOR_STATE{{{alert}}}"] = "0x8"
     every, another = answers(
         tmp_path,
         series,
@@ -97,7 +99,7 @@ def test_pages_are_those_of_the_job_that_is_chosen_and_of_monitoring(tmp_path: P
     )
     assert (every, another) == ({"{}": 3}, {"{}": 3})
     (listed,) = answers(tmp_path, series, [asked("overview", "Firing alerts", job="x")], minute=1)
-    assert not any("another" in labels for labels in listed)
+    assert sorted(re.findall('alertname="(.+?)"', str(listed))) == ["Its", "No"]
 
 
 @pytest.mark.parametrize(
@@ -118,10 +120,10 @@ def test_a_table_of_nothing_says_that_it_is_not_known(
     assert "Not known" in labels
 
 
-def test_where_rules_are_evaluated_no_alert_is_an_empty_table(tmp_path: Path) -> None:
+def test_where_rules_are_evaluated_no_alert_is_none_and_not_unknown(tmp_path: Path) -> None:
     watchdog = 'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}'
     (found,) = answers(tmp_path, {watchdog: "1x8"}, [asked("overview", "Firing alerts")], minute=1)
-    assert found == {}
+    assert found == {'{severity="none"}': -1}
 
 
 def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:
