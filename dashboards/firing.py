@@ -71,7 +71,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                     Severity.TICKET: Colour.WARNING,
                     _NONE: Colour.GOOD,
                 },
-                width=85,
+                width=95,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"

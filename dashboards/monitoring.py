@@ -117,6 +117,7 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
             ),
             signal(prometheus.retention(), "instance", among=PROMETHEUSES),
         ),
+        widths=(24, 12, 12),
     )
 
 

@@ -57,6 +57,7 @@ def _requests(thresholds: Thresholds) -> Row:
             signal(http.intake_refused(thresholds), "job"),
             signal(http.slow(thresholds), "job"),
         ),
+        height=10,
         widths=(24, 8, 8, 8),
     )
 
@@ -64,9 +65,10 @@ def _requests(thresholds: Thresholds) -> Row:
 def _routes() -> Panel:
     """Rate, errors and duration of each route, in one table."""
     refused = f'{http.STATUS}=~"4..",{http.SERVED}'
+    served = _by(http.ROUTE, http.RATE, http.SERVED, "sum")
+    # A route that has refused nothing yet has no series of it.
     share_refused = ratio(
-        _by(http.ROUTE, http.BY_STATUS, refused, "sum"),
-        _by(http.ROUTE, http.RATE, http.SERVED, "sum"),
+        f"({_by(http.ROUTE, http.BY_STATUS, refused, 'sum')} or 0 * {served})", served
     )
     return table(
         "Routes: rate, errors, duration",
@@ -74,7 +76,7 @@ def _routes() -> Panel:
         "token that was changed. Usual is a p99 below the time that is promised.",
         {http.ROUTE: Heading("route")},
         Column(
-            Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"),
+            Query(served, "requests"),
             Unit.PER_SECOND,
             width=120,
         ),
@@ -122,25 +124,26 @@ def _steps(thresholds: Thresholds) -> Row:
             signal(sms.failing(thresholds), "cause"),
             signal(sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
         ),
+        height=10,
     )
 
 
 def _calls(thresholds: Thresholds) -> Row:
+    failed = _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum")
     return Row(
         "Calls to upstreams and the database",
-        (
+        height=10,
+        panels=(
             _operations(),
             _breakers(),
             _failing(thresholds),
             timeseries(
                 "Why calls fail, a minute",
-                "By component and type of error; circuit_open: refused by an open breaker. Good "
-                "is 0.",
+                "All, and by component and type of error where there are some; circuit_open: "
+                "refused by an open breaker. Good is 0.",
                 Unit.COUNT,
-                Query(
-                    f"60 * {_by('component, error_type', operations.ERRORS_BY_TYPE, '', 'sum')}",
-                    "{{component}} {{error_type}}",
-                ),
+                Query(f"60 * sum({of(operations.ERRORS_BY_TYPE)})", "all", colour=Colour.MUTED),
+                Query(f"60 * {failed} > 0", "{{component}} {{error_type}}"),
                 links=(Dashboard.LOGS,),
             ),
             timeseries(
@@ -161,13 +164,15 @@ def _calls(thresholds: Thresholds) -> Row:
 
 def _operations() -> Panel:
     by = "component, operation"
-    retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)})"
+    calls = _by(by, operations.RATE, "", "sum")
+    # What is never tried again has no series of it.
+    retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)}) or 0 * {calls}"
     return table(
         "Operations: rate, errors, duration",
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
         {"component": Heading("component", width=150), "operation": Heading("operation")},
-        Column(Query(_by(by, operations.RATE, "", "sum"), "calls"), Unit.PER_SECOND, width=80),
+        Column(Query(calls, "calls"), Unit.PER_SECOND, width=80),
         Column(
             Query(_by(by, operations.ERROR_RATIO), "failed"),
             Unit.RATIO,

@@ -44,7 +44,7 @@ _LEAST_TOP = {
 BEFORE, AFTER = -1, 1
 """On which side of its time a bar stands: what it counts has ended there, or begins there."""
 
-_LINES_OF_TABLE = 2
+_LINES_OF_TABLE, _LETTERS_OF_TABLE = 2, 16
 
 
 def _known_values() -> dict[str, list[str]]:
@@ -271,7 +271,9 @@ def _legend(queries: Sequence[Query]) -> dict[str, Any]:
     Grafana gives a legend a third of the panel: a heading and two lines of a table.
     """
     shown = {"placement": "bottom", "showLegend": True}
-    if len(queries) <= _LINES_OF_TABLE and not any("{{" in query.legend for query in queries):
+    names = [query.legend for query in queries]
+    fits = len(names) <= _LINES_OF_TABLE and max(map(len, names)) <= _LETTERS_OF_TABLE
+    if fits and not any("{{" in name for name in names):
         return {**shown, "displayMode": "table", "calcs": ["lastNotNull", "max"]}
     return {**shown, "displayMode": "list", "calcs": []}
 
