@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from grafanalib import core
 
-from alerts.exporters import HEAD_SERIES, NODE_TIME
+from alerts.exporters import NODE_TIME
 from alerts.identity import IDENTITY
 from alerts.model import Record
 from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS, PROBE_JOB, REACHABLE
@@ -32,7 +32,6 @@ ALERTS_OF = ",".join(
 """The same for alerts. Those about what is missing have no such labels, and those about monitoring
 itself have its jobs: whatever is chosen, both are of interest."""
 NODES = f'{DEPLOYMENT},instance=~"$node"'
-PROMETHEUSES = f'{DEPLOYMENT},instance=~"$prometheus"'
 
 # Also fits series without the label: where targets have none, nothing can be chosen by it.
 _ANY_OR_NONE = ".*"
@@ -56,7 +55,6 @@ def offered() -> Iterator[core.Template]:
     for name, label, series in (
         ("instance", "Instance", of(catalogue.BUILD_INFO)),
         ("node", "Machine", of(NODE_TIME, among=DEPLOYMENT)),
-        ("prometheus", "Prometheus", of(HEAD_SERIES, among=DEPLOYMENT)),
     ):
         yield _values(name, label, f"label_values({series}, instance)", _ANY)
 

@@ -80,21 +80,21 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
         "not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
         "limit is yes or no. A click on the signal opens its graph.",
         {
-            "alert": Heading("alert", width=210),
+            "alert": Heading("alert", width=235),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph"),
-            "limit": Heading("limit", width=190),
-            "unit": Heading("unit", width=60),
+            "limit": Heading("limit", width=175),
+            "unit": Heading("unit", width=55),
         },
         Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
-        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=90),
+        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
             Query(_any_of(row.nearness for row in rows), "of limit"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
-            width=90,
+            width=80,
         ),
         Column(
-            Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states, width=110
+            Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states, width=105
         ),
         sort=highest("of limit"),
         order=("alert", "signal", "now", "unit", "limit", "of limit", "state"),

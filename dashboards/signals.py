@@ -46,7 +46,7 @@ def signal(
 def signal_stat(
     title: str,
     watched: Signal,
-    empty: str = "",
+    empty: str = "Not known",
     among: str = TARGETS,
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
