@@ -12,8 +12,8 @@ from dashboards.panels.states import or_unknown
 
 _MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
 
-_SHORTENED = {"rule_group": ".*;(.+)"}
-"""What a legend shows of a label's value: a group's name is enough, without its file's path."""
+_SHORTENED = {"rule_group": ".*;(.+)", "http_route": "/orchestrate(/.+)"}
+"""What a legend shows of a label's value: a group without its file, a route without its head."""
 
 
 def signal(
