@@ -16,9 +16,9 @@ def budget_left(thresholds: Thresholds, links: tuple[Dashboard, ...] = ()) -> Pa
     """What is left of each objective's error budget."""
     return bar_gauge(
         "Error budget left",
-        "Share of the period's budget, by objective; below 0 the promise is broken. The last "
-        "minutes count as if the whole period had as much traffic as the last hour. Good is a "
-        "larger share than the part of the period that is left.",
+        "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
+        "counts up to two minutes late, and at first as if the whole period had as much traffic "
+        "as the last hour. Good is a larger share than the part of the period that is left.",
         Unit.RATIO,
         Query(f"min by (slo) ({_left_now(thresholds)})", "{{slo}}"),
         steps(Colour.WARNING, (0.25, Colour.GOOD)),

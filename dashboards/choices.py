@@ -44,6 +44,11 @@ def of(source: Record | Metric | str, matchers: str = "", among: str = TARGETS) 
     return f"{name}{{{','.join(filter(None, (matchers, among)))}}}"
 
 
+def while_reachable(expr: str) -> str:
+    """``expr`` while any instance can be reached: else it would be of the minutes before."""
+    return f"(({expr}) and on () (max({of(REACHABLE)}) > 0))"
+
+
 def offered() -> Iterator[core.Template]:
     """All variables that panels over Prometheus may read, in the order in which they depend."""
     # What says whether a job is reachable lasts a day longer than the job.

@@ -13,7 +13,7 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.budgets import budget_left
-from dashboards.choices import TARGETS, of
+from dashboards.choices import TARGETS, of, while_reachable
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
@@ -93,7 +93,7 @@ def _in_time(thresholds: Thresholds) -> Panel:
         f"Of the last 5 minutes. Promised: {Unit.RATIO.text(thresholds.sms_latency_objective)} of "
         "all SMS.",
         Unit.RATIO,
-        Query(f"({in_time}) and on () (max({of(scraping.REACHABLE)}) == 1)", "in time"),
+        Query(while_reachable(in_time), "in time"),
         steps(Colour.WARNING, (thresholds.sms_latency_objective, Colour.GOOD)),
         empty="Not known",
         links=(Dashboard.SERVICES,),
@@ -108,10 +108,7 @@ def _traffic(thresholds: Thresholds) -> Panel:
         "SMS of the last hour, as a share of the quietest of the hours around this one in past "
         f"weeks. Good is 100% and more; below {few} some are missing.",
         Unit.RATIO,
-        Query(
-            f"min({of(arrivals.LAST_HOUR)}) and on () (max({of(scraping.REACHABLE)}) == 1)",
-            "of usual",
-        ),
+        Query(while_reachable(f"min({of(arrivals.LAST_HOUR)})"), "of usual"),
         steps(
             Colour.BAD,
             (thresholds.sms_missing_page_ratio, Colour.WARNING),

@@ -9,7 +9,7 @@ from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
-from dashboards.choices import INSTANCES, of
+from dashboards.choices import INSTANCES, of, while_reachable
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
@@ -76,18 +76,22 @@ def _routes() -> Panel:
         "token that was changed. Usual is a p99 below the time that is promised.",
         {http.ROUTE: Heading("route")},
         Column(
-            Query(served, "requests"),
+            Query(while_reachable(served), "requests"),
             Unit.PER_SECOND,
             width=120,
         ),
         Column(
-            Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
+            Query(while_reachable(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED)), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
             width=120,
         ),
-        Column(Query(share_refused, "4xx"), Unit.RATIO, width=120),
-        Column(Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"), Unit.SECONDS, width=120),
+        Column(Query(while_reachable(share_refused), "4xx"), Unit.RATIO, width=120),
+        Column(
+            Query(while_reachable(_by(http.ROUTE, durations.REQUEST_P99)), "p99"),
+            Unit.SECONDS,
+            width=120,
+        ),
         sort=highest("5xx"),
         links=(Dashboard.LOGS,),
     )
@@ -172,16 +176,16 @@ def _operations() -> Panel:
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
         {"component": Heading("component", width=150), "operation": Heading("operation")},
-        Column(Query(calls, "calls"), Unit.PER_SECOND, width=80),
+        Column(Query(while_reachable(calls), "calls"), Unit.PER_SECOND, width=80),
         Column(
-            Query(_by(by, operations.ERROR_RATIO), "failed"),
+            Query(while_reachable(_by(by, operations.ERROR_RATIO)), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
             width=80,
         ),
-        Column(Query(retried, "retries/min"), Unit.COUNT, width=90),
-        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=80),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=80),
+        Column(Query(while_reachable(retried), "retries/min"), Unit.COUNT, width=90),
+        Column(Query(while_reachable(_by(by, durations.P50)), "median"), Unit.SECONDS, width=80),
+        Column(Query(while_reachable(_by(by, durations.P99)), "p99"), Unit.SECONDS, width=80),
         sort=highest("failed"),
     )
 

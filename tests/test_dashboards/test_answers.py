@@ -21,12 +21,13 @@ HOUR = 240
 """Scrapes of an hour."""
 
 
-def asked(board: str, title: str, **chosen: str) -> str:
-    """The first query of a panel, with all chosen but what is named."""
+def asked(board: str, title: str, lane: str = "", **chosen: str) -> str:
+    """The first query of a panel, or that of a lane, with all chosen but what is named."""
     document = DOCUMENTS[f"{board}.json"]
     (panel,) = (each for each in panels(document) if each["title"] == title)
     values = {**of_all(document), **BUILT_IN, **chosen}
-    return filled_in(panel["targets"][0]["expr"], values, title)
+    targets = [each for each in panel["targets"] if not lane or each["legendFormat"] == lane]
+    return filled_in(targets[0]["expr"], values, title)
 
 
 def answers(
@@ -124,6 +125,43 @@ def test_where_rules_are_evaluated_no_alert_is_none_and_not_unknown(tmp_path: Pa
     watchdog = 'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}'
     (found,) = answers(tmp_path, {watchdog: "1x8"}, [asked("overview", "Firing alerts")], minute=1)
     assert found == {'{severity="none"}': -1}
+
+
+@pytest.mark.parametrize(("share", "state"), [("0.0002", 0), ("0.01", 1), ("0.07", 2)])
+def test_the_lane_of_the_api_is_in_a_state_and_not_a_number(
+    tmp_path: Path, share: str, state: int
+) -> None:
+    (found,) = answers(
+        tmp_path,
+        {
+            'job:up:reachable{job="orchestrator"}': "1x8",
+            'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="availability"}': f"{share}x8",
+        },
+        [asked("overview", "What works, and since when?", lane="API")],
+        minute=1,
+    )
+    assert found == {"{}": state}
+
+
+@pytest.mark.parametrize(
+    ("board", "title", "record"),
+    [
+        (
+            "ai_and_approvals",
+            "Sent at once",
+            "job:orchestrator_ai_responses:auto_sent_ratio_increase1h",
+        ),
+        ("overview", "SMS vs usual", "job:orchestrator_sms_received:to_usual_ratio1h"),
+    ],
+)
+def test_what_was_counted_before_an_outage_is_not_shown_in_it(
+    tmp_path: Path, board: str, title: str, record: str
+) -> None:
+    known = {f'{record}{{job="orchestrator"}}': "0.7x8"}
+    for reachable, expected in (("1x8", {"{}": 0.7}), ("0x8", {})):
+        series = {**known, 'job:up:reachable{job="orchestrator"}': reachable}
+        (found,) = answers(tmp_path, series, [asked(board, title)], minute=1)
+        assert found == expected
 
 
 def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:
