@@ -92,6 +92,7 @@ MEANING: Mapping[str, str] = {
 def of_values(values: Sequence[str]) -> dict[str, str]:
     """The colour of each of a label's ``values``: its meaning's, else one that says nothing."""
     taken = {MEANING[value] for value in values if value in MEANING}
+    taken |= {DISTINCT[0]} if Colour.NEUTRAL in taken else set()
     others = cycle(colour for colour in DISTINCT if colour not in taken)
     return {value: MEANING.get(value) or next(others) for value in values}
 

@@ -72,7 +72,7 @@ def _faults(thresholds: Thresholds) -> Panel:
         "Service down": (scraping.service_down(), TARGETS),
         "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
         "Metrics missing": (scraping.silent(), TARGETS),
-        "Targets come and go": (scraping.flapping(thresholds), INSTANCES),
+        "Targets come and go": (scraping.flapping(thresholds), TARGETS),
         "Rules skipped": (prometheus.rules_missed(), DEPLOYMENT),
         "Store fails": (prometheus.tsdb(thresholds), DEPLOYMENT),
         "Measurements lost": (runtime.instrumentation(), INSTANCES),
