@@ -11,6 +11,7 @@ from alerts.model import Dashboard
 from app.core.config import Links
 from app.core.synthetic_history import SYNTHETIC_HISTORY
 from stack import grafana
+from stack.native import NativeBackend
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
@@ -61,3 +62,15 @@ def test_with_a_loki_the_provisioning_is_the_committed_one(tmp_path: Path, folde
     grafana.write_provisioning(COMMITTED / "provisioning", tmp_path / "p", with_loki=True)
     for file in not_empty(list((COMMITTED / "provisioning" / folder).iterdir())):
         assert (tmp_path / "p" / folder / file.name).read_bytes() == file.read_bytes()
+
+
+def test_grafana_added_later_leaves_prometheus_its_targets(tmp_path: Path) -> None:
+    """A Prometheus that runs watches the folder: one in its place would be seen minutes later."""
+    backend = NativeBackend(ROOT, tmp_path, {})
+    backend._write_prometheus(with_grafana=False)
+    targets = tmp_path / "run" / "prometheus" / "targets"
+    before = targets.stat().st_ino
+    backend._write_linked(with_grafana=True)
+    assert targets.stat().st_ino == before
+    assert {file.stem for file in targets.iterdir()} >= {"orchestrator", "prometheus"}
+    assert (tmp_path / "run" / "prometheus" / "rules").is_dir()
