@@ -15,6 +15,15 @@ def running(offset: str = "") -> str:
     of its other series.
     """
     at = f" offset {offset}" if offset else ""
-    build, up = f"{BUILD_INFO.name}{at}", f"{UP.name}{at}"
-    own = f'label_replace({build} unless on (job, instance) {up}, "{_OWN}", "", "", "")'
-    return f"({build} and on (job, instance) {up} or {own})"
+    return f"({BUILD_INFO.name}{at} and on (job, instance) {UP.name}{at} or {_of_unlabelled(at)})"
+
+
+def exposed() -> str:
+    """``build_info`` for whoever only asks which instances have one, and joins it to theirs."""
+    return f"({BUILD_INFO.name} or {_of_unlabelled()})"
+
+
+def _of_unlabelled(at: str = "") -> str:
+    """As the targets are labelled that don't say an environment."""
+    unlabelled = f"{BUILD_INFO.name}{at} unless on (job, instance) {UP.name}{at}"
+    return f'label_replace({unlabelled}, "{_OWN}", "", "", "")'

@@ -26,6 +26,15 @@ _REASONS = {
     r"arrivals: SMSMissing \(page\): `0\.5` at \d+ becomes 0\.(525|475)": (
         "weeks that are known are counted: there is none between 0 and 1"
     ),
+    r"scraping: InstancesMissing \(ticket\): `0\.5` at \d+ becomes 0\.475": (
+        "numbers of instances, and the middle one of them, are whole or half ones"
+    ),
+    r"scraping: ServiceDown \(page\): .* at 17 without job=.*": (
+        "the record is of that job alone; boards have to know"
+    ),
+    r"scraping: TargetDown \(ticket\): by \(.*\) at \d+ without job": (
+        "the alert sets the label itself, and selects by it"
+    ),
     r"http: \S+:intake_rate2m: .* at 367 without .*": _SAME_LABELS,
     r"slo_events: \S+:sli_(availability:rate2m: .* at 417|ai_answers:rate2m: .* at 395"
     r"|sms_delivery:rate2m: .* at 389|errors:rate2m \(sms_latency\): .* at 499) without .*": (

@@ -1,11 +1,22 @@
 """PromQL that every signal needs, written once."""
 
+from collections.abc import Iterable
+
 from asgi_observability.metric import Metric
 
 
 def or_zero(part: str, whole: str) -> str:
     """``part``, or 0 where it has no series yet but ``whole``, with the same labels, has one."""
     return f"{part} or 0 * {whole}"
+
+
+def summed(parts: Iterable[str], by: str) -> str:
+    """The sum of ``parts`` by labels; one that is not there adds nothing, and hides nothing.
+
+    While they are added up they are told apart by a label that nothing else has.
+    """
+    told_apart = (f'label_replace({part}, "part", "{n}", "", "")' for n, part in enumerate(parts))
+    return f"sum by ({by}) ({' or '.join(told_apart)})"
 
 
 def ratio(part: str, whole: str) -> str:

@@ -55,20 +55,6 @@ def sent_at_once(leads_to: Dashboard) -> Panel:
     )
 
 
-def decisions_that_approve(thresholds: Thresholds, leads_to: Dashboard) -> Panel:
-    """The share of managers' decisions that change nothing."""
-    approved = business.approvals(thresholds)
-    return stat(
-        "Approved as is",
-        approved.meaning,
-        approved.unit,
-        Query(f"min({of(approved.source)})", "approved unchanged"),
-        signal_steps(approved),
-        empty=_NOT_KNOWN,
-        links=(leads_to,),
-    )
-
-
 def _is_it_good(thresholds: Thresholds) -> Row:
     failing, slow = operations.failing(thresholds), operations.slow(thresholds)
     return tiles(

@@ -42,9 +42,9 @@ class Row:
     closed: bool = False
 
 
-def tiles(title: str, *panels: Panel, height: int = 4) -> Row:
+def tiles(title: str, *panels: Panel) -> Row:
     """A row of numbers, `TILES_IN_A_ROW` at most."""
-    return Row(title, panels, height=height, widths=_shared(len(panels)))
+    return Row(title, panels, height=4, widths=_shared(len(panels)))
 
 
 def dashboard(

@@ -14,10 +14,9 @@ TAG = "sms-orchestrator"
 _CARRIED = ("datasource", *IDENTITY, "job")
 
 
-def dashboard_url(which: str, carried: Iterable[str] = _CARRIED, panel: int | None = None) -> str:
-    """Another dashboard with what is chosen here; or one ``panel`` of it, on the whole page."""
-    parts = ["${__url_time_range}", *(f"${{{name}:queryparam}}" for name in carried)]
-    parts += [f"viewPanel=panel-{panel}"] if panel is not None else []
+def dashboard_url(which: str) -> str:
+    """Another dashboard with what is chosen here."""
+    parts = ["${__url_time_range}", *(f"${{{name}:queryparam}}" for name in _CARRIED)]
     return f"/d/{which}?{'&'.join(parts)}"
 
 

@@ -26,7 +26,6 @@ from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import Heading, highest
 from dashboards.signals import alerts_in_words, signal
 
-_DATABASE = f'component="{Component.DATABASE}"'
 _WINDOW = "$__rate_interval"
 
 

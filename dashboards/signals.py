@@ -48,7 +48,6 @@ def signal_stat(
     watched: Signal,
     empty: str = "Not known",
     among: str = TARGETS,
-    links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """The worst present value of what ``watched`` is, in the colour of its alerts."""
     return stat(
@@ -58,7 +57,6 @@ def signal_stat(
         Query(worst(watched, among), title),
         signal_steps(watched, matchers_of(watched)),
         empty=empty,
-        links=links,
     )
 
 

@@ -1,11 +1,12 @@
 """The generated files of rule tests."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import promql_parser
 import yaml
+from promql_parser import VectorSelector
 
 from alerts.expressions import selectors
 from alerts.model import Group, records
@@ -27,12 +28,13 @@ from alerts.rule_tests import (
     throughput,
 )
 from alerts.rule_tests.alerts import edge_tests
-from alerts.rule_tests.records import DEPLOYMENTS, ONE_DEPLOYMENT, RecordTest, RecordTests
+from alerts.rule_tests.records import DEPLOYMENTS, ONE_DEPLOYMENT, Reads, RecordTest, RecordTests
 from alerts.semantics import Semantics
 from alerts.signals import groups as all_groups
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 
+_ANY = ""
 _JOIN, _OF_ONE_JOB = re.compile(r"\bon \("), re.compile(r"\bjob=")
 
 RECORD_TESTS: dict[str, RecordTests] = {
@@ -88,20 +90,38 @@ def test_files(thresholds: Thresholds, links: Links, evaluation_seconds: int) ->
     return files
 
 
-def _read(group: Group, tests: list[RecordTest]) -> set[str]:
-    """The names of the series that records of which something is expected read, and those these."""
+def _read(group: Group, tests: list[RecordTest]) -> Reads:
+    """Whether records of which something is expected read a series, or the records that these do.
+
+    Of a histogram's buckets they may read one: then one other shows that they leave it out.
+    """
     exprs = [(record.name, record.expr) for record in group.all_records()]
-    found: set[str] = set()
+    bounds: dict[str, set[str]] = {}
     left = {name for test in tests for name in test.expected}
     while left:
-        found |= left
-        left = {
-            each.name or ""
+        for name in left:
+            bounds.setdefault(name, set())
+        read = [
+            (each.name or "", _bound(each))
             for name, expr in exprs
             if name in left
             for each in selectors(promql_parser.parse(expr))
-        } - found
-    return found
+        ]
+        left = {name for name, _ in read} - bounds.keys()
+        for name, bound in read:
+            bounds.setdefault(name, set()).add(bound)
+
+    def reads(name: str, labels: Mapping[str, str]) -> bool:
+        wanted = bounds.get(name, set())
+        return bool(wanted) and (_ANY in wanted or labels["le"] in {*wanted, "+Inf"})
+
+    return reads
+
+
+def _bound(one: VectorSelector) -> str:
+    """The only bound of a histogram's buckets that is selected."""
+    said = (each.value for each in one.matchers.matchers if each.name == "le")
+    return next(said, _ANY)
 
 
 def _joins(group: Group) -> bool:

@@ -5,10 +5,10 @@ from statistics import fmean, linear_regression
 from alerts.rule_tests.records import RecordTest
 from alerts.rule_tests.universe import (
     JOB,
-    Labels,
     Series,
     Universe,
     Values,
+    key_of,
     labelled,
     share,
     times,
@@ -83,7 +83,7 @@ def _trend() -> RecordTest:
     slopes: Values = {}
     left: Values = {}
     for one in universe.series:
-        key = _key(one)
+        key = key_of(one.labels)
         levels[key] = fmean(universe.samples(one, _WEEK))
         if universe.samples(one, weeks + _WEEK, weeks):
             slopes[key] = _slope(universe, one, 4 * _WEEK)
@@ -105,10 +105,6 @@ def _slope(universe: Universe, one: Series, window: int) -> float:
         if universe.samples(one, ago + 1, ago - 1)
     ]
     return -linear_regression([each[0] for each in known], [each[1] for each in known]).slope
-
-
-def _key(one: Series) -> Labels:
-    return tuple(sorted(one.labels.items()))
 
 
 def _disk_mean() -> RecordTest:
@@ -142,7 +138,7 @@ def _disk_trend() -> RecordTest:
         if universe.samples(one, 7 * day, 4 * day):
             slope = _slope(universe, one, _WEEK)
             if slope < 0:
-                left[_key(one)] = universe.samples(one, 0)[-1] / -slope
+                left[key_of(one.labels)] = universe.samples(one, 0)[-1] / -slope
     return RecordTest(
         "when a disk is full, at the growth of a week", universe, {growth.DISK_TIME_LEFT.name: left}
     )

@@ -5,7 +5,7 @@ from itertools import product
 
 from alerts.rule_tests.beginning import CALM, add_beginning, add_targets, first_rates
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Labels, Universe, Values, or_zero, share
+from alerts.rule_tests.universe import JOB, Labels, Universe, Values, key_of, or_zero, share
 from alerts.signals import http
 from app.core import catalogue
 from app.core.thresholds import Thresholds
@@ -170,7 +170,7 @@ def expected_of_window(
         failed_then = universe.at_steps(universe.series[-1], window, step)
         universe.add(whole, own, 0, grows=False, base=10 * weight)
         all_then = universe.at_steps(universe.series[-1], window, step)
-        key: Labels = tuple(sorted(own.items()))
+        key = key_of(own)
         added[key] = step * sum(failed_then)
         seen[key] = step * sum(value > 0 for value in failed_then)
         ratio[key] = sum(failed_then) / sum(all_then)

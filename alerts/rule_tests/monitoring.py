@@ -2,11 +2,12 @@
 
 from alerts import exporters
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.scraping import added, beside_yesterday
+from alerts.rule_tests.scraping import OTHERS, beside_yesterday, changes, increases_of_all, ours
 from alerts.rule_tests.universe import (
     INSTANCES,
     Universe,
     Values,
+    key_of,
     or_zero,
     share,
 )
@@ -20,14 +21,16 @@ _GROUP = (*_TARGET, "rule_group")
 _WAY = (*_TARGET, "alertmanager")
 _INTEGRATION = (*_TARGET, "integration")
 _FIVE, _FIFTEEN, _HOUR = 300, 900, 3600
-
-OTHERS = "another-teams"
-"""A job that is not ours."""
+_OF_A_MEMBER = (
+    exporters.ALERTMANAGER_CLUSTER_MEMBERS,
+    exporters.ALERTMANAGER_FAILED_PEERS,
+    exporters.ALERTMANAGER_CONFIG_HASH,
+)
 
 
 def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
-    return [_rules(), _sending(), _notifying(), _store(), _days()]
+    return [_rules(), _evaluated(), _sending(), _notifying(), _clusters(), _store(), _days()]
 
 
 def _observe(universe: Universe, metric: Metric, **labels: str) -> None:
@@ -43,11 +46,6 @@ def _observe(universe: Universe, metric: Metric, **labels: str) -> None:
     universe.observe_one(metric, OTHERS, "d:8000", 1, **labels)
 
 
-def _ours(values: Values) -> Values:
-    """Without what is another team's."""
-    return {key: value for key, value in values.items() if ("job", OTHERS) not in key}
-
-
 def _rules() -> RecordTest:
     universe = Universe()
     took, interval = exporters.RULE_GROUP_DURATION, exporters.RULE_GROUP_INTERVAL
@@ -55,11 +53,65 @@ def _rules() -> RecordTest:
         for group in ("slo", "http"):
             _observe(universe, metric, rule_group=group)
     expected = {
-        monitoring.RULE_TIME.name: _ours(
+        monitoring.RULE_TIME.name: ours(
             share(universe.now(took.name, _GROUP), universe.now(interval.name, _GROUP))
         ),
     }
     return RecordTest("rules that take long", universe, expected)
+
+
+def _evaluated() -> RecordTest:
+    universe = Universe()
+    by = ("cluster", "environment", *_GROUP)
+    slow = dict(zip(by, ("main", "production", PROMETHEUS_JOB, "a", "slow"), strict=True))
+    often, others = {**slow, "rule_group": "often"}, {**slow, "job": OTHERS}
+    # Each differs in one label from the slow one.
+    nearby = ({"cluster": "spare"}, {"environment": "staging"}, {"instance": "b"})
+    for labels, seconds in (
+        *((slow, 61.0), (often, 60.0), (others, 15.0)),
+        *(({**slow, **other}, 15.0) for other in nearby),
+    ):
+        universe.add(exporters.RULE_GROUP_INTERVAL.name, labels, 0, grows=False, base=seconds)
+    expected: dict[str, Values] = {}
+    for metric, record in (
+        (exporters.RULE_FAILURES, monitoring.RULE_FAILURES),
+        (exporters.RULE_GROUP_MISSED, monitoring.RULES_MISSED),
+    ):
+        for labels in (slow, often, others):
+            universe.add(metric.name, labels, 1, grows=True)
+        expected[record.name] = {
+            key_of(labels): universe.over(changes, metric.name, window, by)[key_of(labels)]
+            for labels, window in ((slow, _FIFTEEN), (often, _FIVE))
+        }
+    return RecordTest("rules that fail or are left out", universe, expected, says_where=True)
+
+
+def _clusters() -> RecordTest:
+    universe = Universe()
+    first = {"cluster": "main", "environment": "production", "job": ALERTMANAGER_JOB}
+    spare, staging = {**first, "cluster": "spare"}, {**first, "environment": "staging"}
+    # The members that each sees, those it has lost, and its configuration. Here three see each
+    # other in part; each of the other places differs in one label.
+    for place, instances in (
+        (first, {"a": (1, 2, 7), "b": (2, 1, 8), "c": (3, 1, 9)}),
+        *((spare, {"a": (1, 1, 7)}), (staging, {"a": (1, 1, 7)})),
+        ({**first, "job": OTHERS}, {"c": (1, 1, 7), "d": (1, 1, 8)}),
+    ):
+        for instance, values in instances.items():
+            labels = {**place, "instance": instance}
+            for metric, value in zip(_OF_A_MEMBER, values, strict=True):
+                universe.add(metric.name, labels, 0, grows=False, base=value)
+    expected = {
+        monitoring.PEERS_LOST.name: {
+            key_of({**first, "instance": instance}): lost
+            for instance, lost in (("a", 2.0), ("b", 1.0))
+        },
+        # Three configurations of about two clusters: one of one, a half and a third.
+        monitoring.CONFIGURATIONS.name: {
+            key_of(place): beyond for place, beyond in ((first, 1.0), (spare, 0.0), (staging, 0.0))
+        },
+    }
+    return RecordTest("Alertmanagers apart from each other", universe, expected, says_where=True)
 
 
 def _least(values: Values) -> Values:
@@ -83,14 +135,14 @@ def _sending() -> RecordTest:
     )
     for metric in (length, capacity):
         _observe(universe, metric)
-    lost = _ours(universe.increases(errors.name, _FIVE, _WAY))
-    lost_share = share(lost, _ours(universe.increases(sent.name, _FIVE, _WAY)))
+    lost = ours(universe.increases(errors.name, _FIVE, _WAY))
+    lost_share = share(lost, ours(universe.increases(sent.name, _FIVE, _WAY)))
     expected = {
         monitoring.SEND_ERRORS.name: lost,
         monitoring.SEND_ERROR_RATIO.name: lost_share,
         monitoring.BEST_WAY_ERRORS.name: _least(lost),
         monitoring.BEST_WAY_ERROR_RATIO.name: _least(lost_share),
-        monitoring.QUEUE.name: _ours(
+        monitoring.QUEUE.name: ours(
             share(universe.now(length.name, _TARGET), universe.now(capacity.name, _TARGET))
         ),
     }
@@ -106,11 +158,14 @@ def _notifying() -> RecordTest:
         # Where nothing has failed yet there has to be a zero, not a gap.
         for reason in () if integration == "slack" else ("clientError", "serverError"):
             _observe(universe, failed, integration=integration, reason=reason)
-    notified = _ours(universe.increases(tried.name, _FIFTEEN, _INTEGRATION))
+    notified = ours(universe.increases(tried.name, _FIFTEEN, _INTEGRATION))
     failures = or_zero(universe.increases(failed.name, _FIFTEEN, _INTEGRATION), notified)
     expected = {
         monitoring.NOTIFIED.name: notified,
         monitoring.NOTIFY_FAILURES.name: failures,
+        monitoring.NOTIFY_FAILED_TIMES.name: ours(
+            universe.over(changes, failed.name, _FIFTEEN, _INTEGRATION, combine=max)
+        ),
         monitoring.NOTIFY_FAILURE_RATIO.name: share(failures, notified),
     }
     return RecordTest("notifications that don't go out", universe, expected)
@@ -118,24 +173,13 @@ def _notifying() -> RecordTest:
 
 def _store() -> RecordTest:
     universe = Universe()
-    for metric in monitoring.STORE_FAILURES:
-        _observe(universe, metric)
-    expected = {
-        monitoring.TSDB_FAILURES.name: _ours(
-            added(
-                *(
-                    universe.increases(metric.name, _HOUR, _TARGET)
-                    for metric in monitoring.STORE_FAILURES
-                )
-            )
-        )
-    }
-    return RecordTest("failures of the store", universe, expected)
+    failures = increases_of_all(universe, monitoring.STORE_FAILURES, _HOUR)
+    return RecordTest("failures of the store", universe, {monitoring.TSDB_FAILURES.name: failures})
 
 
 def _days() -> RecordTest:
     universe = Universe(stretch=120)
     _observe(universe, exporters.HEAD_SERIES)
     growth, more = beside_yesterday(universe, exporters.HEAD_SERIES, _TARGET)
-    expected = {monitoring.HEAD_GROWTH.name: _ours(growth), monitoring.HEAD_MORE.name: _ours(more)}
+    expected = {monitoring.HEAD_GROWTH.name: growth, monitoring.HEAD_MORE.name: more}
     return RecordTest("series in memory beside yesterday's", universe, expected)

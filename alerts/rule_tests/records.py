@@ -35,19 +35,30 @@ one, because a job that has all series here lacks some there.
 """
 
 
+Reads = Callable[[str, Mapping[str, str]], bool]
+"""Whether the records read a series of this name with these labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordTest:
-    """What records have to say, by their names, of ``universe``."""
+    """What records have to say, by their names, of ``universe``.
+
+    It stands in each of the deployments that its group is tested in, unless its series say
+    themselves where they are.
+    """
 
     about: str
     universe: Universe
     expected: dict[str, Values]
+    says_where: bool = False
 
-    def promtool(self, deployments: Iterable[Deployment], read: set[str]) -> dict[str, Any]:
-        """The test as promtool takes it: of the universe what is ``read``, in each deployment.
+    def promtool(self, deployments: Iterable[Deployment], reads: Reads) -> dict[str, Any]:
+        """The test as promtool takes it: of the universe what is read, in each deployment.
 
         Each has series of its own, of the same jobs and instances, and says the same of them.
         """
+        if self.says_where:
+            deployments = (Deployment({}),)
         jobs = sorted({one.labels["job"] for one in self.universe.series if "job" in one.labels})
         return {
             "name": self.about,
@@ -56,7 +67,7 @@ class RecordTest:
                 {"series": selector(name, deployment.labels(labels, jobs)), "values": values}
                 for deployment in deployments
                 for name, labels, values in self.universe.inputs()
-                if name in read
+                if reads(name, labels)
             ],
             "promql_expr_test": [
                 {

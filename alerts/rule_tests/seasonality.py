@@ -9,6 +9,7 @@ from alerts.rule_tests.universe import (
     Series,
     Universe,
     Values,
+    key_of,
     labelled,
     share,
 )
@@ -93,7 +94,7 @@ def _bands() -> RecordTest:
     by_week: dict[Labels, list[float]] = {}
     now: Values = {}
     for one in _named(universe, seasonality.VALUE):
-        key = _key(one)
+        key = key_of(one.labels)
         now[key] = universe.samples(one, 0)[-1]
         if universe.samples(one, _WEEK, 6 * _DAY):
             levels[key] = median(universe.samples(one, _WEEK))
@@ -146,7 +147,3 @@ def _add(
 
 def _named(universe: Universe, name: str) -> list[Series]:
     return [one for one in universe.series if one.name == name]
-
-
-def _key(one: Series) -> Labels:
-    return tuple(sorted(one.labels.items()))

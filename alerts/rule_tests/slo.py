@@ -5,6 +5,7 @@ from functools import partial
 from itertools import pairwise, product
 from statistics import fmean
 
+from alerts.model import Record
 from alerts.rule_tests.beginning import CALM, add_beginning, add_targets, first_rates
 from alerts.rule_tests.http import PROBES, failed, observe_requests, served
 from alerts.rule_tests.records import RecordTest
@@ -17,6 +18,7 @@ from alerts.rule_tests.universe import (
     Values,
     Where,
     everything,
+    key_of,
     labelled,
     or_zero,
 )
@@ -55,17 +57,17 @@ def events(thresholds: Thresholds) -> list[RecordTest]:
     add_targets(beginning)
     for job, statuses in ((JOB, ("200", "500")), (CALM, ("200",))):
         for status in statuses:
-            for route in (_POST["http_route"], *PROBES):
+            for route in (_POST["http_route"], PROBES[0]):
                 own = {**_POST, "http_route": route, "http_response_status_code": status}
                 add_beginning(beginning, _REQUESTS.count, job, len(beginning.series), own)
     for job, routes in ((JOB, (Route.QUEUED, Route.FAILED)), (CALM, (Route.FAILED,))):
         for route in routes:
             own = {"route": route.value}
             add_beginning(beginning, _SMS.count, job, len(beginning.series), own)
-            for le in ("2.0", "5.0"):
-                add_beginning(beginning, _SMS.bucket, job, float(le), {**own, "le": le})
+            for le, base in (("2.0", 2.0), ("+Inf", 5.0)):
+                add_beginning(beginning, _SMS.bucket, job, base, {**own, "le": le})
     for job, ended in ((JOB, tuple(StepStatus)), (CALM, (StepStatus.COMPLETED,))):
-        for step, status in product(Step, ended):
+        for step, status in product((*_PROMISED_STEPS.values(), Step.PAYMENT_PLAN), ended):
             own = _step(step, status)
             add_beginning(beginning, _STEPS.count, job, len(beginning.series), own)
     gone = Universe()
@@ -76,7 +78,7 @@ def events(thresholds: Thresholds) -> list[RecordTest]:
             gaps = ((since, 0),)
             gone.add(slo.TOTAL, labels, 1, grows=False, gaps=gaps)
             if since < _HOUR:
-                promises[tuple(sorted(labels.items()))] = each.objective.objective
+                promises[key_of(labels)] = each.objective.objective
     return [
         RecordTest("what is promised of what is gone", gone, {slo.OBJECTIVE: promises}),
         RecordTest(
@@ -164,20 +166,42 @@ def slices(_thresholds: Thresholds) -> list[RecordTest]:
     return [RecordTest("events of five minutes", universe, expected)]
 
 
-def long(_thresholds: Thresholds) -> list[RecordTest]:
-    """The tests of windows of hours and days; of the whole period, scenarios tell."""
+def long(thresholds: Thresholds) -> list[RecordTest]:
+    """The tests of windows of hours and days, and of the whole period."""
     # A sample at each step of five minutes.
     universe = Universe(stretch=20)
     names = (slo.SLICE_TOTAL.name, slo.SLICE_ERRORS.name)
     _add_events(universe, names)
     expected: dict[str, Values] = {}
-    for window, length in (("6h", 6 * _HOUR), ("3d", 3 * _DAY)):
-        expected |= _burning(universe, names, window, length, 300)
+    period = (slo.period_error_ratio(thresholds), slo.BUDGET_SPENT)
+    for (ratio, burn), failures, length in (
+        (_burn("6h"), slo.failures("6h"), 6 * _HOUR),
+        (_burn("3d"), slo.failures("3d"), 3 * _DAY),
+        (period, slo.period_failures(thresholds), thresholds.slo_period_days * _DAY),
+    ):
+        expected |= _burning(universe, names, (ratio, burn), length=length, step=300)
         errors = _by_key(universe, slo.SLICE_ERRORS.name)
-        expected[slo.failures(window).name] = {
+        expected[failures.name] = {
             key: sum(universe.at_steps(one, length, 300)) for key, one in errors.items()
         }
-    return [RecordTest("budgets over hours and days", universe, expected)]
+    spent = expected[slo.BUDGET_SPENT.name]
+    expected[slo.BUDGET_LEFT.name] = {key: 1 - share for key, share in spent.items()}
+    return [RecordTest("budgets over hours and days", universe, expected), _untold(thresholds)]
+
+
+def _untold(thresholds: Thresholds) -> RecordTest:
+    universe = Universe(stretch=20)
+    burn = next(each for each in slo.BURN_RATES if each.long == "6h")
+    rate, factor = slo.burn_rate(burn.long).name, burn.factor(thresholds.slo_period_days)
+    # At its worst within six hours it is at three times what it is in the end.
+    for job, worst in (("told", factor), (JOB, factor - 0.5)):
+        labels = {"job": job, "slo": "availability"}
+        universe.add(rate, labels, worst / 9, grows=False)
+    expected = universe.now(rate, ("job", "slo"), lambda labels: labels["job"] == JOB)
+    name = slo.untold(burn, thresholds).name
+    return RecordTest(
+        "what was told within six hours is not told again", universe, {name: expected}
+    )
 
 
 def _fast(thresholds: Thresholds) -> RecordTest:
@@ -191,7 +215,7 @@ def _fast(thresholds: Thresholds) -> RecordTest:
         universe.add(sms.FAILED.name, {"job": job}, 0, grows=False, base=few * weight)
     expected: dict[str, Values] = {}
     for window, length, step in (("5m", 300, 15), ("30m", 1800, 60), ("1h", _HOUR, 60)):
-        expected |= _burning(universe, names, window, length, step)
+        expected |= _burning(universe, names, _burn(window), length=length, step=step)
     expected[slo.failures("1h").name] = {
         key: 60 * sum(universe.at_steps(one, _HOUR, 60))
         for key, one in _by_key(universe, slo.ERRORS).items()
@@ -256,10 +280,18 @@ def _add_events(universe: Universe, names: tuple[str, str]) -> None:
             universe.add(slo.OBJECTIVE, labels, 0, grows=False, base=_OBJECTIVE)
 
 
+def _burn(window: str) -> tuple[Record, Record]:
+    return slo.error_ratio(window), slo.burn_rate(window)
+
+
 def _burning(
-    universe: Universe, names: tuple[str, str], window: str, length: int, step: int
+    universe: Universe,
+    names: tuple[str, str],
+    records: tuple[Record, Record],
+    length: int,
+    step: int,
 ) -> dict[str, Values]:
-    """The share that failed within ``window``, and how fast that uses up the budget."""
+    """The share that failed within a window, and how fast that uses up the budget."""
     total, errors = (_by_key(universe, name) for name in names)
     ratios = {
         key: sum(universe.at_steps(one, length, step))
@@ -267,13 +299,12 @@ def _burning(
         / fmean(universe.at_steps(total[key], length, step))
         for key, one in errors.items()
     }
+    ratio, burn = records
     return {
-        slo.error_ratio(window).name: ratios,
-        slo.burn_rate(window).name: {
-            key: ratio / (1 - _OBJECTIVE) for key, ratio in ratios.items()
-        },
+        ratio.name: ratios,
+        burn.name: {key: share / (1 - _OBJECTIVE) for key, share in ratios.items()},
     }
 
 
 def _by_key(universe: Universe, name: str) -> dict[Labels, Series]:
-    return {tuple(sorted(one.labels.items())): one for one in universe.series if one.name == name}
+    return {key_of(one.labels): one for one in universe.series if one.name == name}

@@ -5,7 +5,7 @@ from statistics import fmean
 from alerts.rule_tests.http import observe_requests
 from alerts.rule_tests.operations import observe_operations
 from alerts.rule_tests.records import RecordTest
-from alerts.rule_tests.universe import JOB, Universe, Values, labelled
+from alerts.rule_tests.universe import JOB, Universe, Values, key_of, labelled
 from alerts.signals import throughput
 from app.core import catalogue
 from app.core.catalogue import Component
@@ -68,7 +68,7 @@ def _growth() -> RecordTest:
     for one in universe.series:
         before = fmean(universe.samples(one, 2 * _WEEK, _WEEK))
         now = fmean(universe.samples(one, _WEEK))
-        grown[tuple(sorted(one.labels.items()))] = now / before
+        grown[key_of(one.labels)] = now / before
     return RecordTest("growth from week to week", universe, {throughput.GROWTH_1W.name: grown})
 
 

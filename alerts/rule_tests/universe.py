@@ -40,6 +40,11 @@ LAST_PACE = _PACES[-1][1]
 """A gauge is in the end at its weight times this."""
 
 
+def key_of(labels: Mapping[str, str]) -> Labels:
+    """What a value with these labels is kept under."""
+    return tuple(sorted(labels.items()))
+
+
 def everything(_labels: Mapping[str, str]) -> bool:
     """Selects every series."""
     return True
@@ -273,7 +278,7 @@ def times(values: Values, factor: float) -> Values:
 
 def labelled(values: Values, **labels: str) -> Values:
     """The values with these labels added."""
-    return {tuple(sorted({**dict(key), **labels}.items())): value for key, value in values.items()}
+    return {key_of({**dict(key), **labels}): value for key, value in values.items()}
 
 
 def selector(name: str, labels: Mapping[str, str]) -> str:

@@ -17,12 +17,13 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import or_zero, ratio
+from alerts.promql import or_zero, ratio, summed
 from alerts.signals.scraping import ALERTMANAGER_JOB, PROMETHEUS_JOB
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 
-# Another team's Prometheus is that team's: of its troubles nothing is told here.
+# Another team's Prometheus is that team's: of its troubles nothing is told here. What is joined to
+# our own series is ours as well, without saying so.
 _PROMETHEUS = f'job="{PROMETHEUS_JOB}"'
 _ALERTMANAGER = f'job="{ALERTMANAGER_JOB}"'
 _UP = f"{exporters.UP.name}{{{_PROMETHEUS}}}"
@@ -63,17 +64,9 @@ def _times(metric: Metric) -> str:
     Within three intervals of the slowest groups; within five minutes of those that are evaluated
     at least once a minute, so that their trouble is told soon.
     """
-    often = f"{_of(exporters.RULE_GROUP_INTERVAL)} <= {_OFTEN_SECONDS}"
+    often = f"{exporters.RULE_GROUP_INTERVAL.name} <= {_OFTEN_SECONDS}"
     soon, slowly = (f"changes({_of(metric)}[{window}])" for window in ("5m", "15m"))
     return f"max by ({_RULES}) ({soon} and on ({_RULES}) {often} or {slowly})"
-
-
-def _added(metrics: tuple[Metric, ...], window: str) -> str:
-    """The increases of several counters; one that is not there adds nothing, and takes nothing."""
-    there = f"({_UP} == 1)"
-    return " + ".join(
-        f"({or_zero(_increase(metric, 'job, instance', window), there)})" for metric in metrics
-    )
 
 
 def _base(metric: Metric) -> str:
@@ -86,7 +79,7 @@ RULE_FAILURES = Record(
 )
 RULE_TIME = Record(
     "job_instance_rule_group:prometheus_rule_group_duration:interval_ratio",
-    ratio(_of(exporters.RULE_GROUP_DURATION), _of(exporters.RULE_GROUP_INTERVAL)),
+    ratio(_of(exporters.RULE_GROUP_DURATION), exporters.RULE_GROUP_INTERVAL.name),
 )
 RULES_MISSED = Record(
     f"job_instance_rule_group:{_base(exporters.RULE_GROUP_MISSED)}:changes",
@@ -99,7 +92,10 @@ SEND_ERRORS = Record(
 )
 SEND_ERROR_RATIO = Record(
     f"job_instance_alertmanager:{_base(exporters.NOTIFICATIONS_ERRORS)}:ratio_increase5m",
-    ratio(SEND_ERRORS.name, f"({_increase(exporters.NOTIFICATIONS_SENT, _WAY, '5m')})"),
+    ratio(
+        SEND_ERRORS.name,
+        f"(sum by ({_WAY}) (increase({exporters.NOTIFICATIONS_SENT.name}[5m])))",
+    ),
 )
 BEST_WAY_ERRORS = Record(
     f"job_instance:{_base(exporters.NOTIFICATIONS_ERRORS)}:min_increase5m",
@@ -114,7 +110,7 @@ QUEUE = Record(
     "job_instance:prometheus_notifications_queue:ratio",
     ratio(
         f"max by (job, instance) ({_of(exporters.NOTIFICATIONS_QUEUE_LENGTH)})",
-        f"max by (job, instance) ({_of(exporters.NOTIFICATIONS_QUEUE_CAPACITY)})",
+        f"max by (job, instance) ({exporters.NOTIFICATIONS_QUEUE_CAPACITY.name})",
     ),
 )
 
@@ -127,17 +123,18 @@ STORE_FAILURES = (
     exporters.WAL_WRITES_FAILED,
 )
 TSDB_FAILURES = Record(
-    "job_instance:prometheus_tsdb_failures:increase1h", _added(STORE_FAILURES, "1h")
+    "job_instance:prometheus_tsdb_failures:increase1h",
+    summed((f"increase({_of(metric)}[1h])" for metric in STORE_FAILURES), "job, instance"),
 )
 RETENTION = Record(
     "job_instance:prometheus_tsdb_retention_limit:seconds", f"{_of(exporters.RETENTION)} > 0"
 )
-_HEAD = _of(exporters.HEAD_SERIES)
+_HEAD, _HEAD_YESTERDAY = _of(exporters.HEAD_SERIES), f"{exporters.HEAD_SERIES.name} offset 1d"
 HEAD_GROWTH = Record(
-    f"job_instance:{exporters.HEAD_SERIES.name}:times1d", ratio(_HEAD, f"{_HEAD} offset 1d")
+    f"job_instance:{exporters.HEAD_SERIES.name}:times1d", ratio(_HEAD, _HEAD_YESTERDAY)
 )
 HEAD_MORE = Record(
-    f"job_instance:{exporters.HEAD_SERIES.name}:more1d", f"{_HEAD} - {_HEAD} offset 1d"
+    f"job_instance:{exporters.HEAD_SERIES.name}:more1d", f"{_HEAD} - {_HEAD_YESTERDAY}"
 )
 
 _FAILED = exporters.ALERTMANAGER_NOTIFICATIONS_FAILED
@@ -158,7 +155,7 @@ NOTIFY_FAILED_TIMES = Record(
     f"job_instance_integration:{_base(_FAILED)}:changes15m",
     f"max by ({_INTEGRATION}) (changes({_of(_FAILED)}[15m]))",
 )
-_MEMBERS = _of(exporters.ALERTMANAGER_CLUSTER_MEMBERS)
+_MEMBERS = exporters.ALERTMANAGER_CLUSTER_MEMBERS.name
 _SEEN_BY_EACH = f"count by (job) ({_MEMBERS}) - on (job) group_right () {_MEMBERS}"
 # Two clusters may have one job: they differ in members, but neither has lost one of its own.
 PEERS_LOST = Record(

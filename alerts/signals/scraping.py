@@ -1,7 +1,7 @@
 """Whether Prometheus sees its targets, and whether what they give stays bearable."""
 
 from alerts import exporters
-from alerts.builds import running
+from alerts.builds import exposed
 from alerts.logs import LogQuery
 from alerts.model import (
     Comparison,
@@ -15,7 +15,7 @@ from alerts.model import (
     Threshold,
     Unit,
 )
-from alerts.promql import ratio
+from alerts.promql import ratio, summed
 from app.core import catalogue
 from app.core.events import ServiceStarted, StartRefused
 from app.core.thresholds import Thresholds
@@ -40,7 +40,7 @@ ALL_OURS = f'job=~"{"|".join(OUR_JOBS)}"'
 _SAMPLES = exporters.SCRAPE_SAMPLES_KEPT.name
 # The largest target: a second instance of a job is no growth of what one of them gives.
 _LARGEST = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}})"
-_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES}{{{ALL_OURS}}} offset 1d)"
+_LARGEST_YESTERDAY = f"max by (job) ({_SAMPLES} offset 1d)"
 
 OURS = f'{UP}{{job="{ORCHESTRATOR_JOB}"}}'
 CHANGES = Record(f"job_instance:{UP}:changes30m", f"changes({UP}{{{ALL_OURS}}}[30m])")
@@ -52,14 +52,16 @@ GROWTH = Record(f"job:{_SAMPLES}:times1d", ratio(_LARGEST, _LARGEST_YESTERDAY))
 MORE_SAMPLES = Record(f"job:{_SAMPLES}:more1d", f"{_LARGEST} - {_LARGEST_YESTERDAY}")
 REJECTED = Record(
     "job_instance:prometheus_target_scrapes_rejected:increase10m",
-    " + ".join(
-        # One that is missing must not hide the others.
-        f'(increase({metric.name}{{{ALL_OURS}}}[10m]) or 0 * {UP}{{job="prometheus"}})'
-        for metric in (
-            exporters.SAMPLES_OUT_OF_ORDER,
-            exporters.SAMPLES_OUT_OF_BOUNDS,
-            exporters.SAMPLES_DUPLICATE,
-        )
+    summed(
+        (
+            f'increase({metric.name}{{job="{PROMETHEUS_JOB}"}}[10m])'
+            for metric in (
+                exporters.SAMPLES_OUT_OF_ORDER,
+                exporters.SAMPLES_OUT_OF_BOUNDS,
+                exporters.SAMPLES_DUPLICATE,
+            )
+        ),
+        "job, instance",
     ),
 )
 
@@ -196,7 +198,7 @@ def silent() -> Signal:
         f"label_replace({answers} unless on (job, instance) group by (job, instance) ({shown}), "
         f'"metric", "{series}", "", "")'
         for series in NEEDED
-        for shown in [running() if series == catalogue.BUILD_INFO.name else series]
+        for shown in [exposed() if series == catalogue.BUILD_INFO.name else series]
     ]
     return Signal(
         title="Metrics that are missing",

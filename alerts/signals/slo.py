@@ -228,6 +228,17 @@ def failures(window: str) -> Record:
     return Record(f"job_slo:sli_errors:increase{window}", counted)
 
 
+def untold(burn: BurnRate, thresholds: Thresholds) -> Record:
+    """The burn rate over the long window of ``burn``, unless it was told within that window.
+
+    While it falls below what is told, it would else be told once more, as a slower one.
+    """
+    rate, factor = burn_rate(burn.long), burn.factor(thresholds.slo_period_days)
+    return Record(
+        f"{rate}_untold", f"{rate} unless max_over_time({rate}[{burn.long}:{SLICE}]) >= {factor:g}"
+    )
+
+
 def without_told(objective: Objective, window: str, thresholds: Thresholds) -> Record:
     """The burn rate without the workflows that failed while so many did that it was told by name.
 
@@ -282,14 +293,15 @@ def burning(
     period_days = thresholds.slo_period_days
     objective, factor = one.objective, burn.factor(period_days)
     share = Unit.RATIO.text(objective.objective)
-    short = Guard(burn_rate(burn.short), Comparison.ABOVE, factor, _ON)
-    guards = [short]
-    if faster is not None:
+    if faster is not None and burn.short == faster.long:
+        short = untold(faster, thresholds)
+    else:
+        short = burn_rate(burn.short)
+    guards = [Guard(short, Comparison.ABOVE, factor, _ON)]
+    if faster is not None and burn.short != faster.long:
         # What came faster has been told. It would be told again, when it is over, for as long as
-        # this window is; or, where the short window is the same, while it falls below the limit.
-        told: Record | str = burn_rate(faster.long)
-        if burn.short == faster.long:
-            told = f"max_over_time({told}[{faster.long}:{SLICE}])"
+        # this window is.
+        told = burn_rate(faster.long)
         guards.append(Guard(told, Comparison.BELOW, faster.factor(period_days), _ON))
     return Signal(
         title=f"{objective.name}: burn rate over {burn.long}",
@@ -442,6 +454,11 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             follows=("slo_events", "slo", "slo_slices"),
             records=(
                 *(make(window) for window in SLOW for make in (error_ratio, burn_rate, failures)),
+                *(
+                    untold(faster, thresholds)
+                    for faster, burn in pairwise(BURN_RATES)
+                    if burn.short == faster.long
+                ),
                 *(period_error_ratio(thresholds), period_failures(thresholds)),
                 *(BUDGET_SPENT, BUDGET_LEFT),
             ),

@@ -1,44 +1,39 @@
 """Which thing of an old revision is which of the new one."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
 
-Thing = TypeVar("Thing")
+from dashboards.changes.things import Thing
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing(Generic[Thing]):
-    """What is in both revisions, as it was and as it is; and what is in only one."""
+def partners(old: Sequence[Thing], new: Sequence[Thing]) -> dict[int, int]:
+    """The old position of each new one that was there before; equals in order.
 
-    both: tuple[tuple[Thing, Thing], ...]
-    removed: tuple[Thing, ...]
-    added: tuple[Thing, ...]
-
-
-def paired(
-    old: Iterable[Thing], new: Iterable[Thing], *identities: Callable[[Thing], Hashable]
-) -> Pairing[Thing]:
-    """Pairs by the first of ``identities`` first, what is left by the next; equals in order.
-
-    An identity of None pairs with nothing. Pairs and additions are in the order of ``new``.
+    What the first identity pairs is settled before the next is looked at.
     """
-    before, after = list(old), list(new)
-    partners: dict[int, int] = {}
-    for identity in identities:
-        taken = set(partners.values())
+    found: dict[int, int] = {}
+    for level in range(max((len(thing.identities) for thing in new), default=0)):
+        taken = {*found.values()}
         waiting: dict[Hashable, deque[int]] = defaultdict(deque)
-        for number, thing in enumerate(before):
-            if number not in taken:
-                waiting[identity(thing)].append(number)
-        for number, thing in enumerate(after):
-            key = identity(thing)
-            if number not in partners and key is not None and waiting[key]:
-                partners[number] = waiting[key].popleft()
-    taken = set(partners.values())
-    return Pairing(
-        tuple((before[partners[n]], thing) for n, thing in enumerate(after) if n in partners),
-        tuple(thing for number, thing in enumerate(before) if number not in taken),
-        tuple(thing for number, thing in enumerate(after) if number not in partners),
-    )
+        for position, thing in enumerate(old):
+            if position not in taken:
+                waiting[_known_by(thing, level)].append(position)
+        for position, thing in enumerate(new):
+            key = _known_by(thing, level)
+            if position not in found and key is not None and waiting[key]:
+                found[position] = waiting[key].popleft()
+    return found
+
+
+def reordered(old: Sequence[Thing], new: Sequence[Thing], kept: Mapping[int, int]) -> list[str]:
+    """The places in which what stayed is in another order."""
+    order: dict[str, list[int]] = defaultdict(list)
+    for position, before in sorted(kept.items()):
+        if (place := new[position].place) == old[before].place != "":
+            order[place].append(before)
+    return [place for place, positions in order.items() if positions != sorted(positions)]
+
+
+def _known_by(thing: Thing, level: int) -> Hashable:
+    identity = thing.identities[level] if level < len(thing.identities) else None
+    return None if identity is None else (thing.kind, repr(identity))

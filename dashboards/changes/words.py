@@ -1,100 +1,91 @@
-"""The findings of a comparison as text of at most 100 columns, or as Markdown."""
+"""The changes as text of at most 100 columns, or as Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
+from typing import NamedTuple
 
-from dashboards.changes.report import Change, Section, Subject
+from dashboards.changes.comparison import Change, Section
 
 COLUMNS = 100
 NOTHING = "no changes in dashboards, rules and notifications"
 
+_SHARED_FROM = 3
+"""Things from which on a change that they share is told once."""
 _MOST_NAMES = 10
+_PLURALS = {"query": "queries", "series": "series"}
 _MARKUP = re.compile(r"([\\`*<\[\]$])")
 
 
-def text(heading: str, sections: Sequence[Section]) -> str:
+class _Entry(NamedTuple):
+    text: str
+    excerpts: tuple[str, ...]
+    names: str = ""
+
+
+def text(heading: str, changes: Sequence[Change]) -> str:
     """For a terminal."""
     lines = [heading]
-    for section in sections:
-        lines += ["", section.title]
-        for part in section.parts:
-            depth = 2
-            if part.title:
-                lines.append(f"{' ' * depth}{part.title}")
-                depth += 2
-            for subject in part.subjects:
-                lines += _subject(subject, depth)
-    return "\n".join(lines if sections else [heading, NOTHING])
+    for section in Section:
+        entries = _entries(change for change in changes if change.section is section)
+        lines += ["", section] if entries else []
+        for entry in entries:
+            lines += _wrapped(entry.text, 2)
+            for below in filter(None, (entry.names, *entry.excerpts)):
+                lines += _wrapped(below, 4)
+    return "\n".join(lines if changes else [heading, NOTHING])
 
 
-def markdown(heading: str, sections: Sequence[Section]) -> str:
+def markdown(heading: str, changes: Sequence[Change]) -> str:
     """For a pull request."""
     lines = [f"**{_escaped(heading)}**"]
-    for section in sections:
-        lines += ["", f"### {section.title}"]
-        for part in section.parts:
-            lines += ["", *([f"**{_escaped(part.title)}**", ""] if part.title else [])]
-            for subject in part.subjects:
-                lines += _item(subject)
-    return "\n".join(lines if sections else [*lines, "", NOTHING])
+    for section in Section:
+        entries = _entries(change for change in changes if change.section is section)
+        lines += ["", f"### {section}", ""] if entries else []
+        for entry in entries:
+            lines.append(f"- {_escaped(entry.text)}")
+            lines += [f"  {_escaped(entry.names)}"] if entry.names else []
+            diff = ["```diff", *entry.excerpts, "```"] if entry.excerpts else []
+            lines += [f"  {line}" for line in diff]
+    return "\n".join(lines if changes else [*lines, "", NOTHING])
 
 
-def _subject(subject: Subject, depth: int) -> Iterator[str]:
-    """On one line where it fits; else each change on its own."""
-    together = _together(subject)
-    plain = not any(change.excerpts for change in subject.changes)
-    if plain and len(together) <= COLUMNS - depth:
-        yield " " * depth + together
-    elif len(subject.changes) == 1 and len(together) <= COLUMNS - depth:
-        yield " " * depth + together
-        yield from _excerpts(subject.changes[0], depth + 2)
-    else:
-        inner = depth
-        if subject.name:
-            yield from _wrapped(subject.name, depth)
-            inner += 2
-        for change in subject.changes:
-            yield from _wrapped(change.text, inner)
-            yield from _excerpts(change, inner + 2)
-    if subject.names:
-        yield from _wrapped(_listed(subject), depth + 2)
+def _entries(changes: Iterable[Change]) -> list[_Entry]:
+    """One for each thing, behind those of changes that several share."""
+    sharing: dict[tuple[str, str, tuple[str, ...]], list[Change]] = defaultdict(list)
+    for change in changes:
+        sharing[change.kind, change.text, change.excerpts].append(change)
+    shared = []
+    alone: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    for (kind, told, shown), found in sharing.items():
+        if len(found) < _SHARED_FROM:
+            for change in found:
+                alone[kind, change.name].append(change)
+        else:
+            names = [change.name for change in found[:_MOST_NAMES]]
+            more = len(found) - len(names)
+            listed = "; ".join([*names, *([f"and {more} more"] if more else [])])
+            many = f"{len(found)} {_PLURALS.get(kind, f'{kind}s')}"
+            shared.append(_Entry(f"{many}: {told}", shown, f"({listed})"))
+    return shared + [
+        _Entry(
+            f"{kind} {name}: {'; '.join(change.text for change in found)}",
+            tuple(line for change in found for line in change.excerpts),
+        )
+        for (kind, name), found in alone.items()
+    ]
 
 
-def _excerpts(change: Change, depth: int) -> Iterator[str]:
-    for excerpt in change.excerpts:
-        yield from _wrapped(excerpt, depth)
-
-
-def _wrapped(line: str, depth: int) -> list[str]:
+def _wrapped(line: str, depth: int) -> Iterator[str]:
     margin = " " * depth
-    return wrap(
+    yield from wrap(
         line,
         COLUMNS,
         initial_indent=margin,
         subsequent_indent=f"{margin}  ",
         break_on_hyphens=False,
     )
-
-
-def _together(subject: Subject) -> str:
-    changes = "; ".join(change.text for change in subject.changes)
-    return f"{subject.name}: {changes}" if subject.name else changes
-
-
-def _listed(subject: Subject) -> str:
-    more = len(subject.names) - _MOST_NAMES
-    told = (*subject.names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else ()))
-    return f"({'; '.join(told)})"
-
-
-def _item(subject: Subject) -> Iterator[str]:
-    yield f"- {_escaped(_together(subject))}"
-    if subject.names:
-        yield f"  {_escaped(_listed(subject))}"
-    excerpts = [excerpt for change in subject.changes for excerpt in change.excerpts]
-    if excerpts:
-        yield from ("  ```diff", *(f"  {excerpt}" for excerpt in excerpts), "  ```")
 
 
 def _escaped(text: str) -> str:

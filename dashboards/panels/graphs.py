@@ -82,14 +82,7 @@ def timeseries(
 ) -> Panel:
     """Lines over time, with the thresholds of ``signals`` drawn in."""
     return _graph(
-        title,
-        description,
-        unit,
-        queries=queries,
-        look=_LINES,
-        signals=signals,
-        empty=empty,
-        links=links,
+        title, description, unit, queries, _LINES, signals=signals, empty=empty, links=links
     )
 
 
@@ -98,20 +91,10 @@ def stacked(
     description: str,
     unit: Unit,
     *queries: Query,
-    empty: str = "",
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """Parts of a whole over time, one upon the other."""
-    return _graph(
-        title,
-        description,
-        unit,
-        queries=queries,
-        look=_STACKED,
-        signals=(),
-        empty=empty,
-        links=links,
-    )
+    return _graph(title, description, unit, queries, _STACKED, links=links)
 
 
 def bars(
@@ -130,19 +113,7 @@ def bars(
     Grafana's step grows and leaves counts out.
     """
     look = {**_BARS, "barAlignment": stand}
-    return over(
-        last,
-        _graph(
-            title,
-            description,
-            unit,
-            queries=queries,
-            look=look,
-            signals=(),
-            empty=empty,
-            links=links,
-        ),
-    )
+    return over(last, _graph(title, description, unit, queries, look, empty=empty, links=links))
 
 
 def band(
@@ -153,13 +124,9 @@ def band(
     baseline: Query,
     lower: Query,
     upper: Query,
-    empty: str = "",
 ) -> Panel:
     """A line in the band where it usually is."""
-    queries = (value, baseline, upper, lower)
-    panel = _graph(
-        title, description, unit, queries=queries, look=_LINES, signals=(), empty=empty, links=()
-    )
+    panel = _graph(title, description, unit, (value, baseline, upper, lower), _LINES)
     panel.overrides = [
         override(value.legend, color=fixed(Colour.NEUTRAL), custom__lineWidth=2),
         override(
@@ -189,11 +156,8 @@ def dashed(query: Query) -> Query:
 
 def over_lines(title: str, description: str, legend: str) -> Panel:
     """Bars of log lines, whose target is still missing."""
-    count = Query("", legend)
     look = {**_BARS, "barAlignment": BEFORE}
-    return _graph(
-        title, description, Unit.COUNT, queries=(count,), look=look, signals=(), empty="", links=()
-    )
+    return _graph(title, description, Unit.COUNT, (Query("", legend),), look)
 
 
 def _graph(
@@ -202,9 +166,9 @@ def _graph(
     unit: Unit,
     queries: Sequence[Query],
     look: Mapping[str, Any],
-    signals: tuple[Signal, ...],
-    empty: str,
-    links: tuple[Dashboard, ...],
+    signals: tuple[Signal, ...] = (),
+    empty: str = "",
+    links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     return Panel(
         kind="timeseries",

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from alerts.model import Dashboard, Unit
+from alerts.model import Unit
 from dashboards import grafana
 from dashboards.grafana import Panel
-from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over
 from dashboards.panels.query import Query, over_time
 from dashboards.panels.states import or_unknown
@@ -17,13 +16,10 @@ def heatmap(
     description: str,
     unit: Unit,
     query: Query,
-    empty: str = "",
-    links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """How often each duration or share occurs; ``query`` gives rates of buckets by ``le``."""
-    panel = _cells(title, description, cells="short", axis=GRAFANA_UNITS[unit], empty=empty)
+    panel = _cells(title, description, cells="short", axis=GRAFANA_UNITS[unit])
     panel.targets = over_time([query], format="heatmap")
-    panel.links = links_to(links)
     return panel
 
 
@@ -33,11 +29,10 @@ def rows_heatmap(
     unit: Unit,
     *queries: Query,
     last: str,
-    empty: str = "",
 ) -> Panel:
     """A row of coloured cells for each query, over the ``last`` time, whatever is chosen."""
     name = GRAFANA_UNITS[unit]
-    panel = _cells(title, description, cells=name, axis="", empty=empty)
+    panel = _cells(title, description, cells=name, axis="")
     panel.defaults["unit"] = name
     # Grafana draws an error where no query has a series.
     first, *others = queries
@@ -45,14 +40,14 @@ def rows_heatmap(
     return over(last, panel)
 
 
-def _cells(title: str, description: str, cells: str, axis: str, empty: str) -> Panel:
+def _cells(title: str, description: str, cells: str, axis: str) -> Panel:
     axis_of: dict[str, Any] = {"axisPlacement": "left", "reverse": False}
     return Panel(
         kind="heatmap",
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        defaults={"unit": axis, **no_value(empty)},
+        defaults={"unit": axis, **no_value("")},
         options={
             "calculate": False,
             "cellGap": 1,

@@ -38,8 +38,7 @@ def stat(
         dataSource=grafana.PROMETHEUS,
         targets=as_of_now([query]),
         defaults={
-            **values(unit, empty, texts),
-            **({} if decimals is None else {"decimals": decimals}),
+            **values(unit, empty, texts, decimals),
             "color": {"mode": "thresholds"},
             "thresholds": thresholds(steps),
             # On the number and not in the head, where an icon would take the title's place.
@@ -76,8 +75,7 @@ def bar_gauge(
         dataSource=grafana.PROMETHEUS,
         targets=as_of_now([query]),
         defaults={
-            **values(unit, empty),
-            **({} if decimals is None else {"decimals": decimals}),
+            **values(unit, empty, decimals=decimals),
             "min": least,
             "max": most,
             "color": {"mode": "thresholds"},
@@ -100,13 +98,10 @@ def bar_list(
     description: str,
     unit: Unit,
     *queries: Query,
-    empty: str = "",
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """The present value of each query as a bar, from top to bottom as they are given."""
-    panel = bar_gauge(
-        title, description, unit=unit, query=queries[0], steps=neutral(), empty=empty, links=links
-    )
+    panel = bar_gauge(title, description, unit, queries[0], neutral(), links=links)
     panel.targets = as_of_now(queries)
     panel.overrides = [
         override(query.legend, color=fixed(query.colour)) for query in queries if query.colour

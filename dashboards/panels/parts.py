@@ -27,7 +27,10 @@ def over(last: str, panel: Panel) -> Panel:
 
 
 def values(
-    unit: Unit, empty: str, mapped: Mapping[str, tuple[str, str]] | None = None
+    unit: Unit,
+    empty: str,
+    mapped: Mapping[str, tuple[str, str]] | None = None,
+    decimals: int | None = None,
 ) -> dict[str, Any]:
     """The settings of how values are written: their unit, and what has no value in grey.
 
@@ -46,6 +49,7 @@ def values(
             *([{"type": "value", "options": options}] if options else []),
             {"type": "special", "options": {"match": "null+nan", "result": unknown}},
         ],
+        **({} if decimals is None else {"decimals": decimals}),
         **no_value(empty),
     }
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from alerts.model import Dashboard, Unit
+from alerts.model import Unit
 from dashboards import grafana
 from dashboards.colours import Colour, fixed
 from dashboards.grafana import Panel
-from dashboards.links import links_to
 from dashboards.panels.parts import values
 from dashboards.panels.query import Query, over_time
 
@@ -17,7 +16,6 @@ def state_timeline(
     *queries: Query,
     states: Mapping[str, tuple[str, str]],
     empty: str = "",
-    links: tuple[Dashboard, ...] = (),
 ) -> Panel:
     """A lane for each series, coloured by the state it is in.
 
@@ -44,7 +42,6 @@ def state_timeline(
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
             "tooltip": {"mode": "single", "sort": "none"},
         },
-        links=links_to(links),
     )
 
 

@@ -29,9 +29,9 @@ def text_width(
     return total / em * size + spacing * len(text)
 
 
-def widest(texts: Iterable[str], size: float = TEXT, weight: Weight = "regular") -> float:
+def widest(texts: Iterable[str], size: float) -> float:
     """The width of the widest of ``texts``, in pixels."""
-    return max((text_width(text, size, weight) for text in texts), default=0)
+    return max((text_width(text, size) for text in texts), default=0)
 
 
 def cut(text: str, width: float, size: float = TEXT, weight: Weight = "regular") -> str:

@@ -27,7 +27,6 @@ _LARGEST = 0.9
 rcParams["text.hinting"] = "none"
 
 Align = Literal["left", "center", "right"]
-Vertical = Literal["top", "center_baseline", "center", "baseline", "bottom"]
 
 
 class Surface:
@@ -55,7 +54,6 @@ class Surface:
         weight: Weight = "regular",
         colour: str = "",
         align: Align = "left",
-        vertical: Vertical = "center_baseline",
     ) -> float:
         """Write one line at a point, cut to ``width`` pixels or seen only in ``clip``.
 
@@ -73,7 +71,7 @@ class Surface:
             fontsize=min(wanted / _drawn_width(shown), size * _LARGEST),
             color=colour or self.theme.text,
             horizontalalignment=align,
-            verticalalignment=vertical,
+            verticalalignment="center_baseline",
             parse_math=False,
         )
         if clip is not None:
