@@ -10,7 +10,7 @@ from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import of
+from dashboards.choices import of, while_reachable
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, neutral, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
@@ -48,7 +48,7 @@ def sent_at_once(leads_to: Dashboard) -> Panel:
         "Share of the AI's answers of the last hour that were sent without a manager. Usual is 60 "
         "to 70%.",
         Unit.RATIO,
-        Query(f"avg({of(business.AUTO_SENT_RATIO)})", "sent at once"),
+        Query(while_reachable(f"avg({of(business.AUTO_SENT_RATIO)})"), "sent at once"),
         neutral(),
         empty=_NOT_KNOWN,
         links=(leads_to,),
@@ -63,7 +63,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             "AI calls that fail",
             "Share of the calls of a minute that failed or were refused. Good is 0.",
             failing.unit,
-            Query(f"max({of(failing.source, _PROVIDER)})", "failing"),
+            Query(while_reachable(f"max({of(failing.source, _PROVIDER)})"), "failing"),
             signal_steps(failing, _PROVIDER),
             empty=_NOT_KNOWN,
             links=(Dashboard.SERVICES,),
@@ -72,7 +72,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             f"Slower than {Unit.SECONDS.text(thresholds.ai_slow_seconds)}",
             "Share of the AI's answers of 5 minutes that took longer. Good is 0.",
             slow.unit,
-            Query(f"max({of(slow.source, _PROVIDER)})", "slow"),
+            Query(while_reachable(f"max({of(slow.source, _PROVIDER)})"), "slow"),
             signal_steps(slow, _PROVIDER),
             empty=_NOT_KNOWN,
             links=(Dashboard.SERVICES,),
@@ -88,7 +88,7 @@ def _confidence(thresholds: Thresholds) -> Row:
         "How sure is it, and where do its answers go?",
         (
             stacked(
-                "Routing, shares of the last hour",
+                "Routing in the last hour",
                 "Usual is 60 to 70% sent at once and about 10% escalated. If fewer are sent at "
                 "once, managers have more to do.",
                 Unit.RATIO,

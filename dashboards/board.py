@@ -12,7 +12,7 @@ from alerts.model import Dashboard, Severity, Team
 from app.core import catalogue
 from app.core.catalogue import BreakerState
 from dashboards import grafana
-from dashboards.choices import of, read_by
+from dashboards.choices import ALERTS_OF, of, read_by
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
 from dashboards.links import TAG
@@ -108,7 +108,7 @@ def _annotations() -> Iterator[dict[str, Any]]:
         Colour.OTHER,
         "{{job}} at {{instance}} started anew",
     )
-    ours = f'severity="{Severity.PAGE}",team=~"{"|".join(Team)}"'
+    ours = f'severity="{Severity.PAGE}",team=~"{"|".join(Team)}",{ALERTS_OF}'
     yield grafana.annotation(
         "Pages",
         f'max by (alertname) ({ALERTS}{{alertstate="firing",{ours}}})',

@@ -5,28 +5,45 @@ from alerts.signals import slo
 from app.core.objectives import Objective
 from app.core.thresholds import Thresholds
 from dashboards.choices import of
-from dashboards.colours import Colour, steps
+from dashboards.colours import WINDOWS, Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, bar_gauge, timeseries
 
 _NOT_KNOWN = "Not known"
 
 
-def budget_left(links: tuple[Dashboard, ...] = ()) -> Panel:
+def budget_left(thresholds: Thresholds, links: tuple[Dashboard, ...] = ()) -> Panel:
     """What is left of each objective's error budget."""
     return bar_gauge(
         "Error budget left",
         "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
-        "counts up to ten minutes late. Good is a larger share than the part of the period that is "
-        "left.",
+        "counts up to two minutes late, and at first as if the whole period had as much traffic "
+        "as the last hour. Good is a larger share than the part of the period that is left.",
         Unit.RATIO,
-        Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
+        Query(f"min by (slo) ({_left_now(thresholds)})", "{{slo}}"),
         steps(Colour.WARNING, (0.25, Colour.GOOD)),
         empty=_NOT_KNOWN,
         links=links,
         limits=(0, 1),
         decimals=1,
     )
+
+
+def _left_now(thresholds: Thresholds) -> str:
+    """PromQL of the budgets that are left, with the errors that are in no slice yet.
+
+    The period is added up from slices of 5 minutes, the last of which may have ended ten minutes
+    ago. What the hour's records have beyond the same hour in slices has come since then.
+    """
+    of_slices = (
+        f"sum_over_time({of(slo.SLICE_ERRORS)}[1h:{slo.SLICE}]) / 12 "
+        f"/ avg_over_time({of(slo.SLICE_TOTAL)}[1h:{slo.SLICE}]) / (1 - {of(slo.OBJECTIVE)})"
+    )
+    hours = 24 * thresholds.slo_period_days
+    later = f"clamp_min({of(slo.burn_rate('1h'))} - ({of_slices}), 0) / {hours:g}"
+    left = of(slo.BUDGET_LEFT)
+    # A slice is seen here up to a minute before the record of the period has it.
+    return f"min_over_time(({left} - ({later} or 0 * {left}))[1m:15s])"
 
 
 def budget_over_time(thresholds: Thresholds) -> Panel:
@@ -57,6 +74,9 @@ def burn_rates_of(objective: Objective, thresholds: Thresholds) -> Panel:
         f"budget of {budget} is used up in exactly the period. An alert needs both windows of a "
         f"pair above the rate: {pairs}. Good is below 1.",
         Unit.COUNT,
-        *(Query(f"max({of(slo.burn_rate(window), matchers)})", window) for window in windows),
+        *(
+            Query(f"max({of(slo.burn_rate(window), matchers)})", window, colour=colour)
+            for window, colour in zip(windows, WINDOWS, strict=False)
+        ),
         empty=_NOT_KNOWN,
     )

@@ -84,7 +84,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             links=(Dashboard.SERVICES,),
         ),
         stat(
-            "Open escalations",
+            "Escalations",
             "Conversations that a person has to handle and that are not closed. Good is a number "
             "that goes down every day.",
             Unit.COUNT,
@@ -103,7 +103,7 @@ def _how_is_it(thresholds: Thresholds) -> Row:
             links=(Dashboard.ALERTS,),
         ),
         stat(
-            "Plans found",
+            "Plans",
             "Plans found in the chosen range. Usual is the share of the week before, below; none "
             "in a day means that the detection is broken.",
             Unit.COUNT,
@@ -130,21 +130,21 @@ def _volume() -> Row:
         "How many SMS come?",
         (
             received(
-                "Hourly SMS",
+                "By hour",
                 "Each bar is an hour, up to its end.",
                 Query(_received("1h"), "SMS", step="1h"),
                 last="24h",
                 stand=BEFORE,
             ),
             received(
-                "Daily SMS",
+                "By day",
                 "Each bar is the day that begins there; today's bar still grows.",
                 Query(_received("1d", "1d"), "SMS", step="1d"),
                 last="30d",
                 stand=AFTER,
             ),
             received(
-                "Weekly SMS",
+                "By week",
                 "A week is Monday to Sunday. Its bar is drawn from its Thursday on.",
                 # Grafana's weeks begin at the epoch, which was a Thursday: four days later
                 # ends the week whose Thursday it is.
@@ -264,7 +264,7 @@ def _payment_plans(thresholds: Thresholds) -> Row:
         "What happens to payment plans?",
         (
             bar_list(
-                "From looked through to confirmed",
+                "From found to confirmed",
                 "In the chosen range: messages looked through, plans found in them, those within "
                 "the rules, and those confirmed without a manager. Good is when no step loses "
                 "much more than before.",
@@ -281,7 +281,7 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 ),
             ),
             bars(
-                "Plans by validity",
+                "Plan validity",
                 "Each bar is an hour. Usual is most of them valid. Invalid ones pay "
                 "too little or take too long.",
                 Unit.COUNT,

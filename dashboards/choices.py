@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from grafanalib import core
 
-from alerts.exporters import ALERTMANAGER_CONFIG_RELOADED, HEAD_SERIES, NODE_TIME
+from alerts.exporters import NODE_TIME
 from alerts.identity import IDENTITY
 from alerts.model import Record
-from alerts.signals.scraping import ORCHESTRATOR_JOB, REACHABLE
+from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS, PROBE_JOB, REACHABLE
 from app.core import catalogue
 from asgi_observability.metric import Metric
 from dashboards import grafana
@@ -23,9 +23,15 @@ TARGETS = f'{DEPLOYMENT},job=~"$job"'
 """What queries over recorded series filter by: those have no instance any more."""
 INSTANCES = f'{TARGETS},instance=~"$instance"'
 """The same for series by instance."""
+ALERTS_OF = ",".join(
+    (
+        *(f'{label}=~"${label}|"' for label in IDENTITY),
+        f'job=~"{"|".join(("$job", *PLATFORM_JOBS, PROBE_JOB, ""))}"',
+    )
+)
+"""The same for alerts. Those about what is missing have no such labels, and those about monitoring
+itself have its jobs: whatever is chosen, both are of interest."""
 NODES = f'{DEPLOYMENT},instance=~"$node"'
-PROMETHEUSES = f'{DEPLOYMENT},instance=~"$prometheus"'
-ALERTMANAGERS = f'{DEPLOYMENT},instance=~"$alertmanager"'
 
 # Also fits series without the label: where targets have none, nothing can be chosen by it.
 _ANY_OR_NONE = ".*"
@@ -36,6 +42,11 @@ def of(source: Record | Metric | str, matchers: str = "", among: str = TARGETS) 
     """The series ``source`` that fit ``matchers``, of what is chosen on the dashboard."""
     name = source.name if isinstance(source, Metric) else str(source)
     return f"{name}{{{','.join(filter(None, (matchers, among)))}}}"
+
+
+def while_reachable(expr: str) -> str:
+    """``expr`` while any instance can be reached: else it would be of the minutes before."""
+    return f"(({expr}) and on () (max({of(REACHABLE)}) > 0))"
 
 
 def offered() -> Iterator[core.Template]:
@@ -49,8 +60,6 @@ def offered() -> Iterator[core.Template]:
     for name, label, series in (
         ("instance", "Instance", of(catalogue.BUILD_INFO)),
         ("node", "Machine", of(NODE_TIME, among=DEPLOYMENT)),
-        ("prometheus", "Prometheus", of(HEAD_SERIES, among=DEPLOYMENT)),
-        ("alertmanager", "Alertmanager", of(ALERTMANAGER_CONFIG_RELOADED, among=DEPLOYMENT)),
     ):
         yield _values(name, label, f"label_values({series}, instance)", _ANY)
 

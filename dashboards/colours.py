@@ -39,8 +39,14 @@ class Colour(StrEnum):
 MEDIAN, TAIL, FURTHEST_TAIL = "#c7b3ff", "#9f7bff", "#6a3fd6"
 """The percentiles of one quantity: p50, p90 and p99 are one hue, the further out the darker."""
 
-_OTHERS = ("#5794f2", "#b877d9", "#56c7c2", "#d9a8e8", "#8f9bb3")
-"""For what is neither good nor bad: the palette's own begin with green, yellow and red."""
+DISTINCT = (
+    *("#5794f2", "#b877d9", "#56c7c2", "#d9a8e8", "#8f9bb3", "#8ab8ff"),
+    *("#7c6bd6", "#2f8f9d", "#c8d0e0", "#1f60c4", "#a0d8ef", "#8f3bb8"),
+)
+"""For what is neither good nor bad: Grafana's own palette begins with green, yellow and red."""
+
+WINDOWS = ("#c8d0e0", "#a0d8ef", "#8ab8ff", "#5794f2", "#1f60c4")
+"""The same quantity over longer and longer windows: one hue, the longer the darker."""
 
 MEANING: Mapping[str, str] = {
     Outcome.SUCCESS: Colour.GOOD,
@@ -70,7 +76,7 @@ MEANING: Mapping[str, str] = {
     **dict(
         zip(
             (promised.objective.name for promised in slo.promised(Thresholds())),
-            cycle(_OTHERS),
+            cycle(DISTINCT),
             strict=False,
         )
     ),
@@ -81,6 +87,30 @@ MEANING: Mapping[str, str] = {
     Component.DATABASE: "#8f9bb3",
 }
 """The colours of label values, wherever a series is called by one of them alone."""
+
+
+def of_values(values: Sequence[str]) -> dict[str, str]:
+    """The colour of each of a label's ``values``: its meaning's, else one that says nothing."""
+    taken = {MEANING[value] for value in values if value in MEANING}
+    taken |= {DISTINCT[0]} if Colour.NEUTRAL in taken else set()
+    others = cycle(colour for colour in DISTINCT if colour not in taken)
+    return {value: MEANING.get(value) or next(others) for value in values}
+
+
+def of_names() -> dict[str, str]:
+    """Colours of what nobody knows beforehand, such as instances and versions.
+
+    By a regular expression of the last letter or digit, without a port: what is numbered or has a
+    random end is told apart, and has the same colour on each dashboard.
+    """
+    letters = "0123456789abcdefghijklmnopqrstuvwxyz"
+    hues = DISTINCT[:6]
+    ends = [letters[number :: len(hues)] for number in range(len(hues))]
+    return {
+        f"/[{end}]:\\d+$|^(?!.*:\\d+$).*[{end}]$/i": colour
+        for end, colour in zip(ends, hues, strict=True)
+    }
+
 
 SEVERITY: Mapping[Severity, Colour] = {
     Severity.INFO: Colour.NEUTRAL,
@@ -146,6 +176,11 @@ def thresholds(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def fixed(colour: str) -> dict[str, str]:
     """``colour``, whatever the value is."""
     return {"mode": "fixed", "fixedColor": str(colour)}
+
+
+def shaded(colour: str) -> dict[str, str]:
+    """Shades of ``colour``, one for each series."""
+    return {"mode": "shades", "fixedColor": str(colour)}
 
 
 def _step(colour: Colour, value: float | None) -> dict[str, Any]:

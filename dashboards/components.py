@@ -7,7 +7,7 @@ from alerts.model import Severity, Signal
 from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
 from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import DEPLOYMENT, TARGETS, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of, while_reachable
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline
@@ -38,7 +38,7 @@ def component_states(thresholds: Thresholds) -> Panel:
         "Managers": _managers(thresholds),
     }
     # What was counted in the minutes before says nothing of a service that can't be reached.
-    known = {name: f"{expr} and {_reachable()}" for name, expr in counted.items()}
+    known = {name: while_reachable(expr) for name, expr in counted.items()}
     lanes = {"Monitoring": _monitoring(thresholds), "API": _api(thresholds), **known}
     return state_timeline(
         "What works, and since when?",
@@ -84,7 +84,7 @@ def _api(thresholds: Thresholds) -> str:
     return _worst(
         _Limits(f"min({of(scraping.REACHABLE)})", page=1, falls=True),
         _Limits(
-            f"{answered_5xx} and {_reachable()}",
+            while_reachable(answered_5xx),
             ticket=1 - thresholds.availability_objective,
             page=thresholds.rollback_error_ratio,
         ),
@@ -153,11 +153,6 @@ def _told_apart(states: Iterable[str]) -> list[str]:
         f'label_replace({state}, "measure", "{number}", "", "")'
         for number, state in enumerate(states)
     ]
-
-
-def _reachable() -> str:
-    """Whether anything can be reached: what counts past minutes says nothing of an outage."""
-    return f"on () (max({of(scraping.REACHABLE)}) > 0)"
 
 
 def _slo(name: str) -> str:

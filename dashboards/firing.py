@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from functools import reduce
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
-from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Group, Severity, Team, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
+from dashboards.choices import ALERTS_OF
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.links import dashboard_url
@@ -15,9 +15,8 @@ from dashboards.panels import Column, Query, stat, state_timeline, table
 from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import Heading, lowest
 
-# Alerts about what is missing, or about monitoring itself, may have no environment.
-_CHOSEN = ",".join(f'{label}=~"${label}|"' for label in IDENTITY)
-_OURS = f'team=~"{"|".join(Team)}",{_CHOSEN}'
+_OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
+_NONE = "none"
 _WATCHDOG = f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}'
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{_OURS}'
 
@@ -61,14 +60,18 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     runbooks = str(links.runbooks_url).rstrip("/")
     return table(
         "Firing alerts",
-        "Alerts that fire now, and since when it has been so, the wait before included. Good is an "
-        "empty table beside a number of pages; without one, no rule is evaluated. The name of an "
+        "Alerts that fire now, and for how long it has been so, the wait before included. Good is "
+        "none. Where no rule is evaluated it says that nothing is known. The name of an "
         "alert opens its runbook; the dashboard shows what it is about.",
         {
             "severity": Heading(
                 "severity",
-                {Severity.PAGE: Colour.BAD, Severity.TICKET: Colour.WARNING},
-                width=85,
+                {
+                    Severity.PAGE: Colour.BAD,
+                    Severity.TICKET: Colour.WARNING,
+                    _NONE: Colour.GOOD,
+                },
+                width=95,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
@@ -85,10 +88,12 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
         Column(
             Query(_with_dashboard(f"max by ({labels}) ({since})", groups), "for"),
             Unit.SECONDS,
+            texts={"-1": ("", Colour.MUTED)},
             width=90,
         ),
         sort=lowest("severity"),
         order=("severity", "alert", "component", "for", "dashboard"),
+        none=(_WATCHDOG, _NONE),
     )
 
 

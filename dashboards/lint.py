@@ -7,23 +7,35 @@ and the fix.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
 
 import promql_parser
-from promql_parser import Call, MatchOp, MatrixSelector, VectorSelector
+from promql_parser import Call, MatchOp, MatrixSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
-from alerts.expressions import Vocabulary, selectors
+from alerts.expressions import Vocabulary
+from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Group, Signal, records
 from alerts.promql import seconds
 from alerts.semantics import Semantics
 from dashboards import schema
 from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
 from dashboards.links import TAG
+from dashboards.preview import facts
+from dashboards.preview.dashboard import Place
+from dashboards.preview.screen import controls_lines, panel_box
 from dashboards.preview.titles import cut_titles
-from dashboards.queries import annotation_queries, is_prometheus, panels, queries, variables
+from dashboards.queries import (
+    annotation_queries,
+    is_prometheus,
+    panels,
+    queries,
+    selectors_in,
+    series_in,
+    variables,
+)
 
 Document = Mapping[str, Any]
 
@@ -32,12 +44,18 @@ LONG_RANGE_SECONDS = 3600
 """From here on a range is what the panel is about, and not a detail of how a rate is taken."""
 
 _WINDOW = 1440
-"""Pixels: the width of a laptop's screen, in which titles are read whole."""
+"""Pixels: the width of a laptop's screen."""
+_SMALL_WINDOW = 1280
+"""In this one titles are read whole, too, and no column of a table is beyond the edge."""
+_LINES_OF_CONTROLS = 2
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
 _OVER_TIME = ("timeseries", "heatmap", "state-timeline")
+_COLOURS_OF_THE_PALETTE = "palette"
 _CLAIMS_NOTHING = re.compile(r"No data|Not known|Known after")
-_WITHOUT_JOB = {ALERTS, ALERTS_FOR_STATE}
-"""An alert about something that is missing has no job."""
+_OF_ALERTS = {ALERTS, ALERTS_FOR_STATE}
+_OF_DEPLOYMENT = {*IDENTITY, "job"}
+_ROW_OF_ALERT = re.compile(r"\|(?P<uid>[\w-]+)\|(?:viewPanel=panel-(?P<panel>\d+))?\"")
+"""The end of what is packed into the row of an alert: where a click on it leads."""
 
 
 def problems(
@@ -56,13 +74,15 @@ def problems(
             *_of_layout(document),
             *_of_panels(document),
             *_of_what_is_not_known(document),
+            *_of_colours(document),
             *_of_repetitions(document),
             *_of_queries(document, vocabulary, semantics),
             *_of_thresholds(document, signals),
             *_of_links(document, documents.values()),
         )
     ]
-    return found + list(_of_set(documents)) + list(_of_alerts(documents, groups))
+    of_all = (_of_set(documents), _of_alerts(documents, groups), _of_rows(documents))
+    return [*found, *chain.from_iterable(of_all)]
 
 
 def _of_dashboard(document: Document) -> Iterator[str]:
@@ -127,9 +147,37 @@ def _of_what_is_not_known(document: Document) -> Iterator[str]:
         calcs = panel.get("options", {}).get("reduceOptions", {}).get("calcs", ["last"])
         if calcs != ["last"]:
             yield f"{where}: shows what was known last as if it were so now; reduce by last"
+        if panel["type"] == "table":
+            yield from _of_empty_cells(panel)
         empty = defaults.get("noValue", "No data")
         if not _CLAIMS_NOTHING.match(empty):
             yield f"{where}: says {empty!r} also when nothing is known; begin with 'Not known'"
+
+
+def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:
+    """A table that says nothing of what it doesn't know looks as if nothing were wrong."""
+    where = f"panel {panel['title']!r}"
+    if "vector(" not in panel["targets"][0]["expr"]:
+        yield f"{where}: is blank where nothing is known; add a row that says so"
+    settings = _settings(panel)
+    for name, heading in _headings(panel).items():
+        mapped = settings.get(heading, {}).get("mappings", [])
+        special = [each["options"] for each in mapped if each["type"] == "special"]
+        if name.startswith("Value") and not any(
+            each["match"] == "null+nan" and _CLAIMS_NOTHING.match(each["result"]["text"])
+            for each in special
+        ):
+            yield f"{where}: leaves a cell of {heading!r} empty; map null+nan to 'Not known'"
+
+
+def _of_colours(document: Document) -> Iterator[str]:
+    """Green and red mean something: no series has them because of its place in a legend."""
+    for panel in panels(document):
+        settings = panel["fieldConfig"]
+        colours = [settings["defaults"].get("color", {})]
+        colours += [each.get("color", {}) for each in _settings(panel).values()]
+        if any(each.get("mode", "").startswith(_COLOURS_OF_THE_PALETTE) for each in colours):
+            yield f"panel {panel['title']!r}: takes colours from the palette; use fixed or shades"
 
 
 def _of_repetitions(document: Document) -> Iterator[str]:
@@ -151,9 +199,14 @@ def _of_layout(document: Document) -> Iterator[str]:
     for y, count in tiles.items():
         if count > TILES_IN_A_ROW:
             yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
-    for title in cut_titles(document, _WINDOW):
+    for title in cut_titles(document, _SMALL_WINDOW):
         yield f"panel {title}"
+    lines = controls_lines(document, _WINDOW)
+    if lines > _LINES_OF_CONTROLS:
+        yield f"its variables take {lines} lines; {_LINES_OF_CONTROLS} at most, so leave one out"
     for panel in panels(document):
+        if panel["type"] == "table":
+            yield from _of_columns(panel)
         if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
             yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
     ids = Counter(
@@ -173,6 +226,42 @@ def _of_layout(document: Document) -> Iterator[str]:
         others = {taken.setdefault(cell, panel["title"]) for cell in _cells(panel["gridPos"])}
         for other in sorted(others - {panel["title"]}):
             yield f"panel {panel['title']!r}: lies upon {other!r}; move it"
+
+
+def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
+    """What Grafana gives columns, and whether the panel has room for all of them."""
+    room = panel_box(Place.read(panel["gridPos"]), _SMALL_WINDOW).width
+    room -= 2 * (facts.PANEL_BORDER + facts.PANEL_PADDING)
+    shown = dict.fromkeys(_headings(panel).values(), facts.TABLE_COLUMN)
+    for heading, settings in _settings(panel).items():
+        if settings.get("custom.hidden"):
+            shown.pop(heading, None)
+        elif heading in shown and "custom.width" in settings:
+            shown[heading] = settings["custom.width"]
+    if sum(shown.values()) > room:
+        yield (
+            f"panel {panel['title']!r}: its columns need {sum(shown.values()):g} pixels and have "
+            f"{room:g}; make some narrower, or the panel wider"
+        )
+
+
+def _headings(panel: Mapping[str, Any]) -> Mapping[str, str]:
+    """The headings of a table's columns, by what they are called before."""
+    for each in panel.get("transformations", []):
+        if each["id"] == "organize":
+            found: Mapping[str, str] = each["options"]["renameByName"]
+            return found
+    return {}
+
+
+def _settings(panel: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is set of each column or series, by its name."""
+    found: dict[str, dict[str, Any]] = {}
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["id"] == "byName":
+            each = found.setdefault(override["matcher"]["options"], {})
+            each.update({p["id"]: p["value"] for p in override["properties"]})
+    return found
 
 
 def _cells(place: Mapping[str, int]) -> Iterator[tuple[int, int]]:
@@ -227,21 +316,30 @@ def _of_queries(document: Document, vocabulary: Vocabulary, semantics: Semantics
     for panel in panels(document):
         if is_prometheus(panel):
             for target in panel["targets"]:
-                yield from _of_choices(panel["title"], target["expr"], document)
+                yield from _of_choices(f"panel {panel['title']!r}", target["expr"], document)
+    for mark in document.get("annotations", {}).get("list", []):
+        yield from _of_choices(f"annotation {mark['name']!r}", mark["expr"], document)
 
 
-def _of_choices(title: str, expr: str, document: Document) -> Iterator[str]:
-    """Each series is filtered by something that is chosen on the dashboard."""
-    chosen = {f"${name}" for name in variables(document)}
-    for selector in _selectors(expr):
-        values = {matcher.value for matcher in selector.matchers.matchers}
+def _of_choices(where: str, expr: str, document: Document) -> Iterator[str]:
+    """Each series is filtered by something that is chosen on the dashboard; alerts by all of it."""
+    chosen = variables(document)
+    for selector in selectors_in(expr):
+        values = [matcher.value for matcher in selector.matchers.matchers]
+        read = {name for name in chosen if _reads(name, values)}
         names_its_job = any(
             matcher.name == "job" and matcher.op is MatchOp.Equal
             for matcher in selector.matchers.matchers
         )
-        if selector.name not in _WITHOUT_JOB and not values & chosen and not names_its_job:
+        if selector.name in _OF_ALERTS:
+            for name in sorted(chosen & _OF_DEPLOYMENT - read):
+                yield (
+                    f"{where}: {selector.name} is shown whatever {name} is chosen; filter it by "
+                    "choices.ALERTS_OF"
+                )
+        elif not read and not names_its_job:
             yield (
-                f"panel {title!r}: {selector.name} is shown of every job, whatever is chosen; add "
+                f"{where}: {selector.name} is shown of every job, whatever is chosen; add "
                 'job=~"$job"'
             )
 
@@ -275,7 +373,7 @@ def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[st
     for signal in signals:
         values = {threshold.value for threshold in signal.thresholds}
         # A signal of no series, such as the Watchdog, is known by its title.
-        for name in _series(str(signal.source)) or {signal.title}:
+        for name in series_in(str(signal.source)) or {signal.title}:
             by_series.setdefault(name, set()).update(values)
     for panel in panels(document):
         defaults = panel["fieldConfig"]["defaults"]
@@ -283,7 +381,7 @@ def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[st
         if style == "off" or not is_prometheus(panel):
             continue
         drawn = {step["value"] for step in defaults["thresholds"]["steps"]} - {None}
-        read = {n for target in panel["targets"] for n in _series(target["expr"])}
+        read = {n for target in panel["targets"] for n in series_in(target["expr"])}
         read = read or {panel["title"]}
         declared = set().union(*(by_series.get(name, set()) for name in read))
         for value in sorted(drawn - declared):
@@ -321,6 +419,26 @@ def _of_set(documents: Mapping[str, Document]) -> Iterator[str]:
             yield f"{names[0]}: uid {uid!r} is not in alerts.model.Dashboard; add it there"
 
 
+def _of_rows(documents: Mapping[str, Document]) -> Iterator[str]:
+    """A click on the row of an alert opens a panel that there is."""
+    there = {
+        (document["uid"], str(panel["id"]))
+        for document in documents.values()
+        for panel in panels(document)
+    }
+    for name, document in documents.items():
+        for panel in panels(document):
+            for target in panel.get("targets", []):
+                for row in _ROW_OF_ALERT.finditer(target["expr"]):
+                    # Of some of the set alone, the others' panels are not known.
+                    known = row["uid"] in {uid for uid, _ in there}
+                    if known and (row["uid"], row["panel"]) not in there:
+                        yield (
+                            f"{name}: panel {panel['title']!r}: a row leads to {row['uid']} and "
+                            "to no panel of it; name the one that shows its signal"
+                        )
+
+
 def _of_alerts(documents: Mapping[str, Document], groups: Iterable[Group]) -> Iterator[str]:
     """An alert leads to a dashboard that shows what it is about."""
     shown: dict[str, set[str]] = {
@@ -329,31 +447,17 @@ def _of_alerts(documents: Mapping[str, Document], groups: Iterable[Group]) -> It
             for panel in panels(document)
             if is_prometheus(panel)
             for target in panel["targets"]
-            for name in _series(target["expr"])
+            for name in series_in(target["expr"])
         }
         for document in documents.values()
     }
     for group in groups:
         for signal in group.signals:
             uid = signal.dashboard or group.dashboard
-            read = _series(str(signal.source))
+            read = series_in(str(signal.source))
             if signal.thresholds and read and not read & shown.get(uid, set()):
                 alert = signal.thresholds[0].alert
                 yield (
                     f"{uid}: alert {alert} leads here, and no panel shows {signal.title!r}; add "
                     "signal(…), or name another dashboard in its declaration"
                 )
-
-
-def _selectors(expr: str) -> list[VectorSelector]:
-    """The series that ``expr`` reads; none where it can't be parsed, which is a finding already."""
-    # A variable within a range is none that the parser knows.
-    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
-    try:
-        return selectors(promql_parser.parse(plain))
-    except ValueError:
-        return []
-
-
-def _series(expr: str) -> set[str]:
-    return {each.name for each in _selectors(expr) if each.name}

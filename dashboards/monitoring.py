@@ -12,7 +12,7 @@ from alerts.signals import node, runtime, scraping
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import ALERTMANAGERS, DEPLOYMENT, INSTANCES, PROMETHEUSES, TARGETS, of
+from dashboards.choices import DEPLOYMENT, INSTANCES, TARGETS, of
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline, timeseries
@@ -33,14 +33,12 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
             tiles(
                 "",
                 signal_stat("Newest sample", prometheus.ingesting(thresholds)),
-                signal_stat("Failing rules", prometheus.rule_failures(), among=PROMETHEUSES),
-                signal_stat("Alertmanagers", prometheus.alertmanagers(), among=PROMETHEUSES),
+                signal_stat("Failing rules", prometheus.rule_failures(), among=DEPLOYMENT),
+                signal_stat("Alertmanagers", prometheus.alertmanagers(), among=DEPLOYMENT),
                 signal_stat(
-                    "Alerts not sent", prometheus.undelivered(thresholds), among=PROMETHEUSES
+                    "Alerts not sent", prometheus.undelivered(thresholds), among=DEPLOYMENT
                 ),
-                signal_stat(
-                    "Not notified", prometheus.notify_failures(thresholds), among=ALERTMANAGERS
-                ),
+                signal_stat("Not told", prometheus.notify_failures(thresholds), among=DEPLOYMENT),
             ),
             Row(
                 "What is scraped, and what is lost on the way?",
@@ -72,11 +70,11 @@ def _faults(thresholds: Thresholds) -> Panel:
     """What is 0 as long as nothing is wrong: a lane each, in place of a graph each."""
     watched: Mapping[str, tuple[Signal, str]] = {
         "Service down": (scraping.service_down(), TARGETS),
-        "Scrapes rejected": (scraping.rejected(thresholds), PROMETHEUSES),
+        "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
         "Metrics missing": (scraping.silent(), TARGETS),
-        "Targets come and go": (scraping.flapping(thresholds), INSTANCES),
-        "Rules skipped": (prometheus.rules_missed(), PROMETHEUSES),
-        "Store fails": (prometheus.tsdb(thresholds), PROMETHEUSES),
+        "Targets come and go": (scraping.flapping(thresholds), TARGETS),
+        "Rules skipped": (prometheus.rules_missed(), DEPLOYMENT),
+        "Store fails": (prometheus.tsdb(thresholds), DEPLOYMENT),
         "Measurements lost": (runtime.instrumentation(), INSTANCES),
         "Events lost by rollups": (runtime.rollup_losses(), INSTANCES),
         "Rollup writes failed": (runtime.rollup_store(), INSTANCES),
@@ -88,7 +86,7 @@ def _faults(thresholds: Thresholds) -> Panel:
         "Log lines lost": (runtime.log_losses(), INSTANCES),
         "Log writes failed": (runtime.log_writes(), INSTANCES),
         "Instances missing": (scraping.missing(thresholds), TARGETS),
-        "Alertmanagers missing": (prometheus.cluster(), ALERTMANAGERS),
+        "Alertmanagers missing": (prometheus.cluster(), DEPLOYMENT),
         "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
@@ -110,15 +108,16 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
     return Row(
         "Rules and store",
         (
-            signal(prometheus.rule_time(thresholds), "rule_group", among=PROMETHEUSES),
+            signal(prometheus.rule_time(thresholds), "rule_group", among=DEPLOYMENT),
             signal(
                 prometheus.head_series(thresholds),
                 "instance",
                 empty="Known after a day",
-                among=PROMETHEUSES,
+                among=DEPLOYMENT,
             ),
-            signal(prometheus.retention(), "instance", among=PROMETHEUSES),
+            signal(prometheus.retention(), "instance", among=DEPLOYMENT),
         ),
+        widths=(24, 12, 12),
     )
 
 
@@ -126,9 +125,9 @@ def _way_of_alerts(thresholds: Thresholds) -> Row:
     return Row(
         "From alert to people",
         (
-            signal(prometheus.queue(thresholds), "instance", among=PROMETHEUSES),
-            signal(prometheus.send_errors(thresholds), "alertmanager", among=PROMETHEUSES),
-            signal(prometheus.notify_failures(thresholds), "integration", among=ALERTMANAGERS),
+            signal(prometheus.queue(thresholds), "instance", among=DEPLOYMENT),
+            signal(prometheus.send_errors(thresholds), "alertmanager", among=DEPLOYMENT),
+            signal(prometheus.notify_failures(thresholds), "integration", among=DEPLOYMENT),
         ),
     )
 
@@ -168,8 +167,8 @@ def _own_observations() -> Row:
 def _configurations_taken() -> Panel:
     """Whether each program runs with the configuration that is on its disk."""
     programs = {
-        "Prometheus": (exporters.CONFIG_RELOADED, PROMETHEUSES),
-        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, ALERTMANAGERS),
+        "Prometheus": (exporters.CONFIG_RELOADED, DEPLOYMENT),
+        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, DEPLOYMENT),
     }
     meaning = prometheus.config_reloaded("Prometheus", exporters.CONFIG_RELOADED).meaning
     return state_timeline(

@@ -8,19 +8,18 @@ from alerts.exporters import UP
 from alerts.model import Dashboard, Group, Unit
 from alerts.promql import quantile
 from alerts.signals import arrivals, release, runtime, scraping, slo, sms
-from alerts.signals.scraping import ORCHESTRATOR_JOB
 from app.core import catalogue
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-from dashboards.board import Row, dashboard, tiles
+from dashboards.board import Row, dashboard
 from dashboards.budgets import budget_left
-from dashboards.choices import DEPLOYMENT, TARGETS, of
+from dashboards.choices import TARGETS, of, while_reachable
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, stacked, stat, table, timeseries
-from dashboards.panels.tables import Heading, lowest
+from dashboards.panels.tables import lowest
 from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
@@ -33,23 +32,24 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
         "overview",
         "For people on call: is it well, where not, since when, and where to look next.",
         rows=(
-            tiles(
+            Row(
                 "",
-                pages(Dashboard.ALERTS),
-                tickets(Dashboard.ALERTS),
-                _availability(thresholds),
-                _in_time(thresholds),
-                _traffic(thresholds),
+                (
+                    pages(Dashboard.ALERTS),
+                    tickets(Dashboard.ALERTS),
+                    _availability(thresholds),
+                    _in_time(thresholds),
+                    _traffic(thresholds),
+                ),
+                height=4,
+                widths=(4, 5, 5, 5, 5),
             ),
             Row("", (component_states(thresholds),), height=9),
-            Row(
-                "What next?",
-                (firing_alerts(groups, links), _instances_down(), _running()),
-                widths=(14, 4, 6),
-            ),
+            Row("What next?", (firing_alerts(groups, links),)),
+            Row("", (_instances_down(), _running()), height=4, widths=(6, 18)),
             Row(
                 "Promises and traffic",
-                (budget_left((Dashboard.ALERTS,)), _traffic_over_time(), _routes()),
+                (budget_left(thresholds, (Dashboard.ALERTS,)), _traffic_over_time(), _routes()),
             ),
             Row(
                 "Latency, errors, saturation",
@@ -93,7 +93,7 @@ def _in_time(thresholds: Thresholds) -> Panel:
         f"Of the last 5 minutes. Promised: {Unit.RATIO.text(thresholds.sms_latency_objective)} of "
         "all SMS.",
         Unit.RATIO,
-        Query(f"({in_time}) and on () (max({of(scraping.REACHABLE)}) == 1)", "in time"),
+        Query(while_reachable(in_time), "in time"),
         steps(Colour.WARNING, (thresholds.sms_latency_objective, Colour.GOOD)),
         empty="Not known",
         links=(Dashboard.SERVICES,),
@@ -108,10 +108,7 @@ def _traffic(thresholds: Thresholds) -> Panel:
         "SMS of the last hour, as a share of the quietest of the hours around this one in past "
         f"weeks. Good is 100% and more; below {few} some are missing.",
         Unit.RATIO,
-        Query(
-            f"min({of(arrivals.LAST_HOUR)}) and on () (max({of(scraping.REACHABLE)}) == 1)",
-            "of usual",
-        ),
+        Query(while_reachable(f"min({of(arrivals.LAST_HOUR)})"), "of usual"),
         steps(
             Colour.BAD,
             (thresholds.sms_missing_page_ratio, Colour.WARNING),
@@ -124,13 +121,15 @@ def _traffic(thresholds: Thresholds) -> Panel:
 
 
 def _instances_down() -> Panel:
-    up = of(UP, f'job="{ORCHESTRATOR_JOB}"', DEPLOYMENT)
+    up, any_up = of(UP), f"max({of(scraping.REACHABLE)})"
     return stat(
         "Down",
-        "Instances of the orchestrator that Prometheus can't reach. Good is 0.",
+        "Instances of the orchestrator that Prometheus can't reach. Good is 0. Where all are down, "
+        "somebody is called.",
         Unit.COUNT,
-        Query(f"count({up}) - sum({up})", "down"),
+        Query(f"count({up}) - sum({up}) and {any_up} > 0 or {any_up} - 1 < 0", "down"),
         steps(Colour.GOOD, (1, Colour.WARNING)),
+        texts={"-1": ("All", Colour.BAD)},
         empty="Not known",
         links=(Dashboard.MONITORING,),
     )
@@ -144,9 +143,9 @@ def _running() -> Panel:
         "Releases",
         "What runs, since when its youngest instance runs, and how many instances. Good is one "
         "release.",
-        {"version": Heading("release", width=90)},
-        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS, width=85),
-        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT, width=80),
+        {"version": "release"},
+        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS),
+        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT),
         sort=lowest("runs for"),
     )
 
@@ -180,7 +179,7 @@ def _latency(thresholds: Thresholds) -> Panel:
 
 def _routes() -> Panel:
     return stacked(
-        "SMS a minute by where they ended",
+        "Where SMS end, a minute",
         "failed: an upstream's failure ended the workflow; it can be run again. Good is no failed "
         "ones.",
         Unit.COUNT,

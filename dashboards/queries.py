@@ -5,6 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import promql_parser
+from promql_parser import VectorSelector
+
+from alerts.expressions import selectors
+
 BUILT_IN: Mapping[str, str] = {
     "__rate_interval": "1m",
     "__interval": "15s",
@@ -89,3 +94,18 @@ def filled_in(expr: str, values: Mapping[str, str], where: str) -> str:
         return values[name]
 
     return _VARIABLE.sub(value, expr)
+
+
+def selectors_in(expr: str) -> list[VectorSelector]:
+    """The series that ``expr`` reads; none where it can't be parsed, which is a finding already."""
+    # A variable within a range is none that the parser knows.
+    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
+    try:
+        return selectors(promql_parser.parse(plain))
+    except ValueError:
+        return []
+
+
+def series_in(expr: str) -> set[str]:
+    """Their names."""
+    return {each.name for each in selectors_in(expr) if each.name}

@@ -9,7 +9,7 @@ from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
-from dashboards.choices import INSTANCES, of
+from dashboards.choices import INSTANCES, of, while_reachable
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
@@ -56,6 +56,7 @@ def _requests(thresholds: Thresholds) -> Row:
             signal(http.intake_refused(thresholds), "job"),
             signal(http.slow(thresholds), "job"),
         ),
+        height=10,
         widths=(24, 8, 8, 8),
     )
 
@@ -63,23 +64,33 @@ def _requests(thresholds: Thresholds) -> Row:
 def _routes() -> Panel:
     """Rate, errors and duration of each route, in one table."""
     refused = f'{http.STATUS}=~"4..",{http.SERVED}'
+    served = _by(http.ROUTE, http.RATE, http.SERVED, "sum")
+    # A route that has refused nothing yet has no series of it.
     share_refused = ratio(
-        _by(http.ROUTE, http.BY_STATUS, refused, "sum"),
-        _by(http.ROUTE, http.RATE, http.SERVED, "sum"),
+        f"({_by(http.ROUTE, http.BY_STATUS, refused, 'sum')} or 0 * {served})", served
     )
     return table(
         "Routes: rate, errors, duration",
         "Over 5 minutes, without probes. Good is no 5xx; 4xx are what clients did wrong, or a "
         "token that was changed. Usual is a p99 below the time that is promised.",
-        {http.ROUTE: Heading("route", width=300)},
-        Column(Query(_by(http.ROUTE, http.RATE, http.SERVED, "sum"), "requests"), Unit.PER_SECOND),
+        {http.ROUTE: Heading("route")},
         Column(
-            Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
+            Query(while_reachable(served), "requests"),
+            Unit.PER_SECOND,
+            width=120,
+        ),
+        Column(
+            Query(while_reachable(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED)), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+            width=120,
         ),
-        Column(Query(share_refused, "4xx"), Unit.RATIO),
-        Column(Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"), Unit.SECONDS),
+        Column(Query(while_reachable(share_refused), "4xx"), Unit.RATIO, width=120),
+        Column(
+            Query(while_reachable(_by(http.ROUTE, durations.REQUEST_P99)), "p99"),
+            Unit.SECONDS,
+            width=120,
+        ),
         sort=highest("5xx"),
         links=(Dashboard.LOGS,),
     )
@@ -116,25 +127,26 @@ def _steps(thresholds: Thresholds) -> Row:
             signal(sms.failing(thresholds), "cause"),
             signal(sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
         ),
+        height=10,
     )
 
 
 def _calls(thresholds: Thresholds) -> Row:
+    failed = _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum")
     return Row(
         "Calls to upstreams and the database",
-        (
+        height=10,
+        panels=(
             _operations(),
             _breakers(),
             _failing(thresholds),
             timeseries(
                 "Why calls fail, a minute",
-                "By component and type of error; circuit_open: refused by an open breaker. Good "
-                "is 0.",
+                "All, and by component and type of error where there are some; circuit_open: "
+                "refused by an open breaker. Good is 0.",
                 Unit.COUNT,
-                Query(
-                    f"60 * {_by('component, error_type', operations.ERRORS_BY_TYPE, '', 'sum')}",
-                    "{{component}} {{error_type}}",
-                ),
+                Query(f"60 * sum({of(operations.ERRORS_BY_TYPE)})", "all", colour=Colour.MUTED),
+                Query(f"60 * {failed} > 0", "{{component}} {{error_type}}"),
                 links=(Dashboard.LOGS,),
             ),
             timeseries(
@@ -149,27 +161,30 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
         ),
-        widths=(16, 8, 8, 8, 8),
+        widths=(24, 12, 12, 12, 12),
     )
 
 
 def _operations() -> Panel:
     by = "component, operation"
-    retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)})"
+    calls = _by(by, operations.RATE, "", "sum")
+    # What is never tried again has no series of it.
+    retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)}) or 0 * {calls}"
     return table(
         "Operations: rate, errors, duration",
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
-        {"component": "component", "operation": "operation"},
-        Column(Query(_by(by, operations.RATE, "", "sum"), "calls"), Unit.PER_SECOND),
+        {"component": Heading("component", width=150), "operation": Heading("operation")},
+        Column(Query(while_reachable(calls), "calls"), Unit.PER_SECOND, width=80),
         Column(
-            Query(_by(by, operations.ERROR_RATIO), "failed"),
+            Query(while_reachable(_by(by, operations.ERROR_RATIO)), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
+            width=80,
         ),
-        Column(Query(retried, "retries a minute"), Unit.COUNT),
-        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS),
+        Column(Query(while_reachable(retried), "retries/min"), Unit.COUNT, width=90),
+        Column(Query(while_reachable(_by(by, durations.P50)), "median"), Unit.SECONDS, width=80),
+        Column(Query(while_reachable(_by(by, durations.P99)), "p99"), Unit.SECONDS, width=80),
         sort=highest("failed"),
     )
 

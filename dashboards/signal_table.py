@@ -4,18 +4,21 @@ The labels of a row are packed into one and split at the end, so that each of so
 needs one function and not six.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.exporters import ALERTS
 from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
 from alerts.signals.monitoring import WATCHDOG
-from dashboards.choices import DEPLOYMENT
+from dashboards.board import panel_id
+from dashboards.choices import ALERTS_OF
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, table
+from dashboards.panels.query import asked
 from dashboards.panels.tables import Heading, highest
+from dashboards.queries import series_in
 from dashboards.signals import series_of
 
 _SCALED: Mapping[Unit, tuple[float, str]] = {
@@ -25,14 +28,35 @@ _SCALED: Mapping[Unit, tuple[float, str]] = {
     Unit.COUNT: (1, "count"),
     Unit.BYTES: (2.0**-20, "MiB"),
 }
-_EVALUATED = f'{ALERTS}{{alertname="{WATCHDOG}"}}'
+_EVALUATED = f'{ALERTS}{{alertname="{WATCHDOG}",{ALERTS_OF}}}'
+_BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
+"""Kinds of panels, those last that show best what a signal did."""
 _PARTS = ("id", "alert", "signal", "limit", "unit", "uid", "panel")
 
 
-def signal_table(groups: Iterable[Group], places: Mapping[str, Mapping[str, int]]) -> Panel:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A panel on the dashboard ``uid``: what it is called, asks, and the series that it reads."""
+
+    uid: str
+    panel: int
+    title: str
+    kind: str
+    asks: str
+    series: frozenset[str]
+
+    @classmethod
+    def of(cls, uid: str, panel: Panel) -> "Place":
+        """That of ``panel`` on a dashboard."""
+        exprs = list(asked(panel))
+        read = frozenset(name for expr in exprs for name in series_in(expr))
+        return cls(uid, panel_id(panel.title), panel.title, panel.kind, " ".join(exprs), read)
+
+
+def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
     """A row for each threshold of an alert, the nearest to its limit first.
 
-    ``places`` has, for each dashboard, the panel that shows the series of a signal.
+    A click on a row opens that of the ``places`` which shows its signal.
     """
     rows = [
         _Row(group, watched, threshold, number)
@@ -44,33 +68,36 @@ def signal_table(groups: Iterable[Group], places: Mapping[str, Mapping[str, int]
     ]
     states = {
         "0": ("does not fire", Colour.GOOD),
-        "1": ("pending", Colour.NEUTRAL),
-        "2": ("ticket", Colour.WARNING),
-        "3": ("page", Colour.BAD),
+        "1": ("held back", Colour.OTHER),
+        "2": ("pending", Colour.NEUTRAL),
+        "3": ("ticket", Colour.WARNING),
+        "4": ("page", Colour.BAD),
     }
     return table(
         "Every alert and its limit",
-        "What each alert watches, at its worst, and its limit. Near: the share of the limit that "
-        "is reached; beyond 100% the alert becomes pending, if what else it asks for holds as "
-        "well. Good is no row above 80%. A row without a number is not known, or its limit is yes "
-        "or no. A click on the signal opens its graph, or the dashboard that shows it.",
+        "What each alert watches, at its worst, and which share of its limit that is. Good is no "
+        "row above 80%. Held back: it is beyond its limit, and what else the alert asks for does "
+        "not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
+        "limit is yes or no. A click on the signal opens its graph.",
         {
-            "alert": Heading("alert", width=220),
+            "alert": Heading("alert", width=235),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph"),
-            "limit": Heading("limit", width=200),
-            "unit": Heading("unit", width=60),
+            "limit": Heading("limit", width=175),
+            "unit": Heading("unit", width=55),
         },
         Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
-        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=90),
+        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
-            Query(_any_of(row.nearness for row in rows), "near"),
+            Query(_any_of(row.nearness for row in rows), "of limit"),
             Unit.RATIO,
-            steps(Colour.NEUTRAL, (0.8, Colour.WARNING), (1, Colour.BAD)),
-            width=90,
+            steps(Colour.MUTED, (0.8, Colour.WARNING)),
+            width=80,
         ),
-        Column(Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states),
-        sort=highest("near"),
-        order=("alert", "signal", "now", "unit", "limit", "near", "state"),
+        Column(
+            Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states, width=105
+        ),
+        sort=highest("of limit"),
+        order=("alert", "signal", "now", "unit", "limit", "of limit", "state"),
         hidden=("known", "id", "uid", "panel"),
     )
 
@@ -101,24 +128,29 @@ class _Row:
 
     @property
     def state(self) -> str:
-        """PromQL: 3 while it pages, 2 while it is a ticket, 1 while it is pending, else 0."""
+        """PromQL: 4 while it pages, 3 while it is a ticket, 2 while it is pending.
+
+        Else 1 where it is beyond its limit: it is held back then, by what else it asks for.
+        """
         labels = {
             "alertname": self.threshold.alert,
             "severity": self.threshold.severity,
             **self.threshold.labels,
         }
-        matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
+        matchers = ",".join((*(f'{name}="{value}"' for name, value in labels.items()), ALERTS_OF))
         fires = f'{ALERTS}{{alertstate="firing",{matchers}}}'
         waits = f'{ALERTS}{{alertstate="pending",{matchers}}}'
-        worst = 3 if self.threshold.severity is Severity.PAGE else 2
-        return self._labelled(f"max({fires} * {worst} or {waits}) or 0 * max({_EVALUATED})")
+        worst = 4 if self.threshold.severity is Severity.PAGE else 3
+        beyond = f"{self._worst()} {self.threshold.comparison.value} bool {self.threshold.value:g}"
+        return self._labelled(
+            f"max({fires} * {worst} or {waits} * 2) or on () ({beyond}) * max({_EVALUATED}) "
+            f"or on () 0 * max({_EVALUATED})"
+        )
 
-    def described(self, places: Mapping[str, Mapping[str, int]]) -> str:
+    def described(self, places: Sequence[Place]) -> str:
         """PromQL of 1, with all that is written in the row in one label."""
-        uid = self.watched.dashboard or self.group.dashboard
+        place = self._shown_at(places)
         _, unit = _SCALED[self.watched.unit]
-        panel = places.get(uid, {}).get(self.watched.title)
-        shown = f"viewPanel=panel-{panel}" if panel else ""
         limit = self.threshold.described(self.watched.unit)
         parts = (
             self._id,
@@ -126,11 +158,28 @@ class _Row:
             self.watched.title,
             limit,
             unit,
-            uid.value,
-            shown,
+            place.uid,
+            f"viewPanel=panel-{place.panel}",
         )
         packed = "|".join(parts)
         return f'label_replace(vector(1), "row", "{packed}", "", "")'
+
+    def _shown_at(self, places: Sequence[Place]) -> Place:
+        """The panel of the signal itself, else one of its series, a graph where there is one."""
+        source, matchers = str(self.watched.source), self.threshold.matchers
+        uid, read = self.watched.dashboard or self.group.dashboard, series_in(source)
+        return max(
+            places,
+            key=lambda place: (
+                place.uid == uid and place.title == self.watched.title,
+                bool(read & place.series) and bool(matchers) and matchers in place.asks,
+                bool(read & place.series),
+                place.uid == uid,
+                source in place.asks,
+                _BY_SIGHT.index(place.kind) if place.kind in _BY_SIGHT else -1,
+                len(read & place.series),
+            ),
+        )
 
     @property
     def _id(self) -> str:
@@ -141,7 +190,7 @@ class _Row:
         return self.threshold.comparison in (Comparison.BELOW, Comparison.AT_MOST)
 
     def _worst(self) -> str:
-        series = series_of(self.watched, self.threshold.matchers, DEPLOYMENT)
+        series = series_of(self.watched, self.threshold.matchers, ALERTS_OF)
         return f"{'min' if self._falls else 'max'}({series})"
 
     def _labelled(self, expr: str) -> str:

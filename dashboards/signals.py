@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from alerts.model import Dashboard, Record, Severity, Signal
-from dashboards.choices import TARGETS, of
+from dashboards.choices import INSTANCES, TARGETS, of, while_reachable
 from dashboards.colours import Colour, falls, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, stat, state_timeline, timeseries
@@ -12,8 +12,8 @@ from dashboards.panels.states import or_unknown
 
 _MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
 
-_SHORTENED = {"rule_group": ".*;(.+)"}
-"""What a legend shows of a label's value: a group's name is enough, without its file's path."""
+_SHORTENED = {"rule_group": ".*;(.+)", "http_route": "/orchestrate(/.+)"}
+"""What a legend shows of a label's value: a group without its file, a route without its head."""
 
 
 def signal(
@@ -46,7 +46,7 @@ def signal(
 def signal_stat(
     title: str,
     watched: Signal,
-    empty: str = "",
+    empty: str = "Not known",
     among: str = TARGETS,
 ) -> Panel:
     """The worst present value of what ``watched`` is, in the colour of its alerts."""
@@ -70,8 +70,10 @@ def never(title: str, lanes: Mapping[str, tuple[Signal, str]]) -> Panel:
         "A lane for each, coloured while it is beyond the limit of its alert. Good is green "
         "everywhere. Grey: not known.",
         *(
-            Query(or_unknown(beyond(watched, among)), name)
+            # What an instance counts is of the minutes before while none can be reached.
+            Query(or_unknown(while_reachable(state) if among == INSTANCES else state), name)
             for name, (watched, among) in lanes.items()
+            for state in [beyond(watched, among)]
         ),
         states={
             "0": ("well", Colour.GOOD),

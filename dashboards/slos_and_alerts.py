@@ -1,6 +1,6 @@
 """Objectives and alerts: what burns, what fires and fired, and each alert with its limit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from grafanalib import core
 
@@ -11,45 +11,48 @@ from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.budgets import budget_left, budget_over_time, burn_rates_of
 from dashboards.firing import firing_alerts, what_fired
-from dashboards.signal_table import signal_table
+from dashboards.signal_table import Place, signal_table
 
 
 def slos_and_alerts(
     thresholds: Thresholds,
     groups: Iterable[Group],
     links: Links,
-    places: Mapping[str, Mapping[str, int]],
+    places: Sequence[Place],
 ) -> core.Dashboard:
-    """Promises and the calls that they lead to.
-
-    ``places`` has, for each dashboard, the panel that shows the series of a signal.
-    """
+    """Promises and the calls that they lead to; ``places`` are the other dashboards' panels."""
     groups = list(groups)
+    rows = _rows(thresholds, groups, links)
+    own = [Place.of(Dashboard.ALERTS, panel) for row in rows for panel in row.panels]
     return dashboard(
         Dashboard.ALERTS,
         "SLOs and alerts",
         "For people who were called, and for those who tune thresholds: how fast budgets burn, "
         "what fires and fired, and every alert beside its limit.",
         rows=(
-            Row(
-                "What fires?",
-                (firing_alerts(groups, links), budget_left()),
-                widths=(16, 8),
-            ),
-            Row(
-                "What fired, and what is left of the budgets?",
-                (what_fired(), budget_over_time(thresholds)),
-                height=10,
-                widths=(16, 8),
-            ),
-            Row(
-                "How fast do the budgets burn?",
-                tuple(
-                    burn_rates_of(each.objective, thresholds) for each in slo.promised(thresholds)
-                ),
-                columns=3,
-            ),
-            Row("Every alert", (signal_table(groups, places),), height=20, closed=True),
+            *rows,
+            Row("Every alert", (signal_table(groups, [*own, *places]),), height=20, closed=True),
         ),
         last="6h",
     )
+
+
+def _rows(thresholds: Thresholds, groups: Sequence[Group], links: Links) -> list[Row]:
+    return [
+        Row(
+            "What fires?",
+            (firing_alerts(groups, links), budget_left(thresholds)),
+            widths=(16, 8),
+        ),
+        Row(
+            "What fired, and what is left of the budgets?",
+            (what_fired(), budget_over_time(thresholds)),
+            height=10,
+            widths=(16, 8),
+        ),
+        Row(
+            "How fast do the budgets burn?",
+            tuple(burn_rates_of(each.objective, thresholds) for each in slo.promised(thresholds)),
+            columns=3,
+        ),
+    ]

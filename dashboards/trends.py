@@ -7,7 +7,7 @@ from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import NODES, of
-from dashboards.colours import Colour, neutral, signal_steps
+from dashboards.colours import DISTINCT, Colour, neutral, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
     Query,
@@ -69,7 +69,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             decimals=0,
         ),
         stat(
-            "Latency vs usual",
+            "Time vs usual",
             "Time within which nine SMS in ten of the last hour were processed, as a share of what "
             "is usual at this hour of the week. Usual is around 100%.",
             Unit.RATIO,
@@ -80,7 +80,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             decimals=0,
         ),
         stat(
-            "Growth in a week",
+            "Weekly growth",
             "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
             Unit.RATIO,
             Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
@@ -183,11 +183,14 @@ def _history() -> Panel:
 
 
 def _weeks() -> Row:
-    def sms_an_hour(ago: str, legend: str, step: str = "") -> Query:
+    def sms_an_hour(ago: str, legend: str, step: str = "", colour: str | None = None) -> Query:
         offset = f" offset {ago}" if ago else ""
-        return Query(f"{_HOUR} * sum({_HOURLY_SMS}{offset})", legend, step=step)
+        return Query(f"{_HOUR} * sum({_HOURLY_SMS}{offset})", legend, colour=colour, step=step)
 
-    before = [sms_an_hour(f"{week}w", f"{week} w before") for week in seasonality.WEEKS]
+    before = [
+        sms_an_hour(f"{week}w", f"{week} w before", colour=colour)
+        for week, colour in zip(seasonality.WEEKS, DISTINCT[1:], strict=False)
+    ]
     # The first row is the lowest.
     days = [sms_an_hour(f"{day}d", f"{day} d before", "1h") for day in range(6, 0, -1)]
     return Row(

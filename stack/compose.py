@@ -17,6 +17,7 @@ from app.core.environment import without_service_addresses
 from prometheus_tools.toolchain import versions
 from stack import (
     alertmanager,
+    grafana,
     links,
     metrics_tokens,
     operators,
@@ -114,6 +115,8 @@ class ComposeBackend:
         self._write_alertmanager()
         self._choose_scrape_interval()
         self._write_rules(with_grafana="grafana" in services)
+        if "grafana" in services:
+            self._write_for_grafana(with_loki="loki" in services)
         self._pull(services)
         self._compose("build", "app", "history", failure="an image can't be built, see above")
         if with_history and "prometheus" in services and not self._has_volume(PROMETHEUS_VOLUME):
@@ -352,6 +355,22 @@ class ComposeBackend:
         for path in (folder, *folder.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
         self._environment["PROMETHEUS_RULES"] = str(folder)
+
+    def _write_for_grafana(self, *, with_loki: bool) -> None:
+        """What Grafana's container mounts, with links that lead to this stack."""
+        targets = links.chosen(self._ports, with_grafana=True)
+        committed = self._root / "grafana"
+        folder = self._state / "run" / "compose" / "grafana"
+        grafana.write_dashboards(
+            *(committed / "dashboards", folder / "dashboards", targets), with_loki=with_loki
+        )
+        # The name tells them apart: Grafana reads its data sources at its start alone.
+        provisioning = folder / ("provisioning" if with_loki else "provisioning-without-loki")
+        grafana.write_provisioning(committed / "provisioning", provisioning, with_loki=with_loki)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self._environment["GRAFANA_DASHBOARDS"] = str(folder / "dashboards")
+        self._environment["GRAFANA_PROVISIONING"] = str(provisioning)
 
     def _pull(self, services: Mapping[str, Any]) -> None:
         foreign = [name for name, service in services.items() if "build" not in service]

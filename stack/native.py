@@ -267,16 +267,17 @@ class NativeBackend:
         # Its port is needed only where it is.
         refuse_taken_ports({GRAFANA_PORT: self.ports[GRAFANA_PORT]})
         _show(str(tool))
+        # It looks for its plugins in there, and logs an error where there is no such folder.
+        (self._state / "data" / "grafana" / "plugins").mkdir(parents=True, exist_ok=True)
         return Program("grafana", grafana.command(tool.path), self._run)
 
     def _add_grafana(self) -> None:
         """Let a running stack have the Grafana that was not there when it was started."""
         if "grafana" in self._supervisor.states() or (server := self._grafana_server()) is None:
             return
-        (self._state / "data" / "grafana").mkdir(parents=True, exist_ok=True)
         self._supervisor.add(server)
         # The links in alerts lead to it from now on.
-        self._write_prometheus(with_grafana=True)
+        self._write_linked(with_grafana=True)
         self._supervisor.reload("prometheus")
 
     def _wait_until_healthy(self, program: str) -> None:
@@ -401,7 +402,7 @@ class NativeBackend:
             # The provisioned data source takes it.
             "PROMETHEUS_SCRAPE_INTERVAL": scrape_interval.chosen(self._variables),
             **grafana.environment(
-                self._root / "grafana",
+                self._run / "provisioning",
                 self._run / "dashboards",
                 self._state / "data" / "grafana",
                 password=self._grafana_password,
@@ -425,14 +426,7 @@ class NativeBackend:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "targets").mkdir(parents=True)
         committed = self._root / "prometheus"
-        targets = links.chosen(self.ports, with_grafana=with_grafana)
-        if targets == COMMITTED:
-            (folder / "rules").symlink_to(committed / "rules")
-        else:
-            write_relinked(committed / "rules", folder / "rules", targets)
-        grafana.write_dashboards(
-            self._root / "grafana" / "dashboards", self._run / "dashboards", targets
-        )
+        self._write_linked(with_grafana=with_grafana)
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
@@ -451,6 +445,29 @@ class NativeBackend:
         for job, variable in variables.items():
             target = [{"targets": [f"127.0.0.1:{self.ports[variable]}"]}]
             (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(target), encoding="utf-8")
+
+    def _write_linked(self, *, with_grafana: bool) -> None:
+        """What links to this stack: rules and dashboards.
+
+        The folder of targets stays as it is: a Prometheus that runs would lose sight of it.
+        """
+        rules = self._run / "prometheus" / "rules"
+        targets = links.chosen(self.ports, with_grafana=with_grafana)
+        if rules.is_symlink():
+            rules.unlink()
+        if targets == COMMITTED:
+            shutil.rmtree(rules, ignore_errors=True)
+            rules.symlink_to(self._root / "prometheus" / "rules")
+        else:
+            write_relinked(self._root / "prometheus" / "rules", rules, targets)
+        # Loki comes with compose; here the log files are read by `make trace`.
+        committed = self._root / "grafana"
+        grafana.write_dashboards(
+            *(committed / "dashboards", self._run / "dashboards", targets), with_loki=False
+        )
+        grafana.write_provisioning(
+            committed / "provisioning", self._run / "provisioning", with_loki=False
+        )
 
     def _begin_history(self) -> None:
         """Let a Prometheus that has never run get its history, while the others start."""

@@ -428,7 +428,7 @@ def unhandled(thresholds: Thresholds) -> Signal:
 def detection(thresholds: Thresholds) -> Signal:
     """The share of messages with a payment plan, beside its own past."""
     return Signal(
-        title="Payment plans vs the past week",
+        title="Plans vs the past week",
         meaning="Share of messages with a plan over 6 hours, compared with the mean of the week "
         "before. Good is around 100%. Not known during the first day.",
         unit=Unit.RATIO,

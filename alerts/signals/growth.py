@@ -89,7 +89,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
 def quota(thresholds: Thresholds) -> Signal:
     """How much of the AI provider's quota is in use now."""
     return Signal(
-        title="Use of the AI provider's quota",
+        title="Use of the AI's quota",
         meaning=f"Calls of a minute, of the {thresholds.ai_calls_per_minute:g} that it takes. Good "
         f"is below {Unit.RATIO.text(thresholds.ai_quota_ratio)}; above 100% it refuses calls.",
         unit=Unit.RATIO,

@@ -138,7 +138,7 @@ def route_failing(thresholds: Thresholds) -> Signal:
     """The share of each route's requests that failed: the whole hides a route that few use."""
     paged = BURN_RATES[0]
     return Signal(
-        title="Requests of a route answered 5xx",
+        title="5xx by route",
         meaning="Share of a route's requests answered 5xx over an hour. Good is 0.",
         unit=Unit.RATIO,
         source=ROUTE_ERROR_RATIO_1H,

@@ -279,7 +279,7 @@ def rules_missed() -> Signal:
 def send_errors(thresholds: Thresholds) -> Signal:
     """Alerts that did not reach one Alertmanager."""
     return Signal(
-        title="Alerts not accepted, by Alertmanager",
+        title="Not accepted, by Alertmanager",
         meaning="Share of alerts that an Alertmanager did not accept over 5 minutes. Good is 0.",
         unit=Unit.RATIO,
         source=SEND_ERROR_RATIO,

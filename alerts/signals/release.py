@@ -111,7 +111,7 @@ _ROLL_BACK = "Roll it back now, and look for the cause later."
 def failing(thresholds: Thresholds) -> Signal:
     """The share of requests that a version failed."""
     return Signal(
-        title="Requests answered 5xx, by version",
+        title="5xx by version",
         meaning="Share of requests, without probes, that instances of a version answered 5xx over "
         "5 minutes. Good is 0. Above the line, roll back a new release.",
         unit=Unit.RATIO,
@@ -146,7 +146,7 @@ def slow(thresholds: Thresholds) -> Signal:
     """The share of a version's requests that took too long."""
     limit = Unit.SECONDS.text(thresholds.rollback_latency_seconds)
     return Signal(
-        title=f"Requests slower than {limit}, by version",
+        title=f"Slower than {limit}, by version",
         meaning=f"Share of a version's requests, without probes, that took longer than {limit} "
         "over 5 minutes. Good is 0. Above the line, roll back a new release.",
         unit=Unit.RATIO,
@@ -180,7 +180,7 @@ def slow(thresholds: Thresholds) -> Signal:
 def worse(thresholds: Thresholds) -> Signal:
     """How many times as many requests a version fails as were failed before it came."""
     return Signal(
-        title="Failures vs before the release",
+        title="5xx vs before the release",
         meaning="Share of requests that a version answered 5xx within 30 minutes, divided by the "
         "share in the hour before it came, or by the error budget if that is more. Good is 1.",
         unit=Unit.COUNT,

@@ -58,8 +58,8 @@ FAILED_RATIO = f"job_cause:{_COUNT}:failed_ratio_rate5m"
 FAILED_RATIOS = tuple(
     Record(FAILED_RATIO, ratio(failed, TOTAL.name), {"cause": cause})
     for cause, failed in (
-        (Component.AI_PROVIDER.value, FAILED_FOR_AI.name),
-        # What is run again counts as a step, but not as an SMS.
+        # What is run again counts as a step, but not as an SMS: no more failed than did.
+        (Component.AI_PROVIDER.value, f"({FAILED_FOR_AI} < {FAILED} or {FAILED})"),
         ("other", f"clamp_min({FAILED} - {FAILED_FOR_AI}, 0)"),
     )
 )
@@ -124,7 +124,7 @@ def failing(thresholds: Thresholds) -> Signal:
 def concurrency(thresholds: Thresholds) -> Signal:
     """How much of the promised concurrency is in use."""
     return Signal(
-        title="SMS in flight, share of capacity",
+        title="Capacity used by SMS",
         meaning="SMS whose workflow runs now, as a share of the promised "
         f"{thresholds.concurrent_sms} for each instance. Good is below "
         f"{Unit.RATIO.text(thresholds.concurrent_sms_warning_ratio)}.",

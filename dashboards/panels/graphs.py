@@ -1,15 +1,25 @@
 """Lines, stacks and bars over time."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Signal, Unit
-from alerts.signals import slo
+from alerts.signals import slo, throughput
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards import grafana
-from dashboards.colours import MEANING, Colour, fixed, lines_of, thresholds
+from dashboards.colours import (
+    DISTINCT,
+    Colour,
+    fixed,
+    lines_of,
+    of_names,
+    of_values,
+    shaded,
+    thresholds,
+)
 from dashboards.grafana import Panel
 from dashboards.links import links_to, links_to_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over, override
@@ -33,6 +43,32 @@ _LEAST_TOP = {
 
 BEFORE, AFTER = -1, 1
 """On which side of its time a bar stands: what it counts has ended there, or begins there."""
+
+_LINES_OF_TABLE, _LETTERS_OF_TABLE = 2, 16
+
+
+def _known_values() -> dict[str, list[str]]:
+    """The values of each label; of labels of one name, those of all metrics."""
+    found: dict[str, dict[str, None]] = {}
+    for metric in catalogue.metrics():
+        for label in metric.labels:
+            if label.values:
+                found.setdefault(label.name, {}).update(dict.fromkeys(label.values))
+    return {name: list(values) for name, values in found.items()}
+
+
+_VALUES: Mapping[str, Sequence[str]] = {
+    **_known_values(),
+    "slo": [promised.objective.name for promised in slo.promised(Thresholds())],
+    "urgency": list(catalogue.Severity),
+    "cause": [catalogue.Component.AI_PROVIDER, "other"],
+    "flow": list(throughput.FLOWS),
+    "limit": ["concurrent_sms", "ai_calls"],
+}
+"""The values of the labels that have a known set of them."""
+_LABEL_AND_TEXT = re.compile(r"\{\{(\w+)\}\}([^{]*)")
+_LAST_LABEL = re.compile(r"\{\{(\w+)\}\}$")
+_TWO_LABELS = re.compile(r"\{\{(\w+)\}\} \{\{\w+\}\}")
 
 
 def timeseries(
@@ -142,7 +178,7 @@ def _graph(
         targets=over_time(queries),
         defaults={
             "unit": GRAFANA_UNITS[unit],
-            "color": {"mode": "palette-classic"},
+            "color": shaded(DISTINCT[0]),
             "thresholds": thresholds(lines_of(signals)),
             "custom": {
                 **look,
@@ -154,14 +190,13 @@ def _graph(
             },
             **no_value(empty),
         },
-        overrides=[*_colours_of_queries(queries), *_colours_of_values(queries)],
+        overrides=[
+            *_colours_of_names(queries),
+            *_colours_of_queries(queries),
+            *_colours_of_values(queries),
+        ],
         options={
-            "legend": {
-                "displayMode": "table",
-                "placement": "bottom",
-                "showLegend": True,
-                "calcs": ["lastNotNull", "max"],
-            },
+            "legend": _legend(queries),
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         links=[*links_to(links), *links_to_lines(_lines_behind(signals))],
@@ -194,20 +229,41 @@ def _colours_of_queries(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
             }
 
 
+def _legend(queries: Sequence[Query]) -> dict[str, Any]:
+    """A table of the last and the highest value, where it has room; else a list of names.
+
+    Grafana gives a legend a third of the panel: a heading and two lines of a table.
+    """
+    shown = {"placement": "bottom", "showLegend": True}
+    names = [query.legend for query in queries]
+    fits = len(names) <= _LINES_OF_TABLE and max(map(len, names)) <= _LETTERS_OF_TABLE
+    if fits and not any("{{" in name for name in names):
+        return {**shown, "displayMode": "table", "calcs": ["lastNotNull", "max"]}
+    return {**shown, "displayMode": "list", "calcs": []}
+
+
 def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
-    """The colours of label values with a meaning, where a legend is such a label alone."""
-    found = {
-        value
-        for query in queries
-        for metric in catalogue.metrics()
-        for label in metric.labels
-        if query.legend == f"{{{{{label.name}}}}}"
-        for value in label.values or ()
-    }
-    if any(query.legend == "{{slo}}" for query in queries):
-        found |= {promised.objective.name for promised in slo.promised(Thresholds())}
-    if any(query.legend == "{{urgency}}" for query in queries):
-        found |= set(catalogue.Severity)
-    for value, colour in MEANING.items():
-        if value in found:
-            yield override(value, color=fixed(colour))
+    """The colours of a label's values, where a legend is that label and perhaps a text."""
+    for query in queries:
+        if found := _LABEL_AND_TEXT.fullmatch(query.legend):
+            for value, colour in of_values(_VALUES.get(found[1], ())).items():
+                yield override(f"{value}{found[2]}", color=fixed(colour))
+
+
+def _colours_of_names(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
+    """Colours of series that are called by what nobody knows beforehand."""
+    labels = [found[1] for query in queries if (found := _LAST_LABEL.search(query.legend))]
+    if any(label not in _VALUES for label in labels):
+        for pattern, colour in of_names().items():
+            yield {
+                "matcher": {"id": "byRegexp", "options": pattern},
+                "properties": [{"id": "color", "value": shaded(colour)}],
+            }
+    for query in queries:
+        # Several parts of each: a hue for the first label, a shade for each of the second.
+        if found := _TWO_LABELS.fullmatch(query.legend):
+            for value, colour in of_values(_VALUES.get(found[1], ())).items():
+                yield {
+                    "matcher": {"id": "byRegexp", "options": f"{value} .*"},
+                    "properties": [{"id": "color", "value": shaded(colour)}],
+                }

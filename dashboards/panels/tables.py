@@ -1,18 +1,20 @@
 """Tables: a row for each set of label values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alerts.model import Dashboard, Unit
 from dashboards import grafana
-from dashboards.colours import Colour, neutral, thresholds
+from dashboards.colours import Colour, steps, thresholds
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, override
 from dashboards.panels.query import Query, as_of_now
 
+NOT_KNOWN = "Not known"
 _COLOURED = {"type": "color-background", "mode": "basic"}
+_WRITTEN = {"type": "color-text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,23 @@ def table(
     order: Sequence[str] = (),
     hidden: Sequence[str] = (),
     links: tuple[Dashboard, ...] = (),
+    none: tuple[str, str] = ("", ""),
 ) -> Panel:
     """A row for each set of label values, in the order of ``sort``: `highest` or `lowest`.
 
     ``labels`` has the heading of each label that is shown; the queries have to keep exactly those
     and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
-    where that is not the labels and then the columns. A cell without a value is empty: a text would
-    be the same in every one.
+    where that is not the labels and then the columns. A cell without a value is grey and says that
+    it is not known. Where the first column has no row there is one that says the same, since
+    Grafana leaves an empty table blank; save where the PromQL of ``none`` has a series, which says
+    that nothing is there to be shown: the row has its text then, and the value -1.
     """
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
+    first, *others = columns
+    known = _or_a_row(first.query.expr, next(iter(labels)), *none)
+    columns = (replace(first, query=replace(first.query, expr=known)), *others)
     targets = as_of_now([column.query for column in columns], format="table")
     values = {
         f"Value #{target.refId}" if len(columns) > 1 else "Value": column.query.legend
@@ -93,7 +101,7 @@ def table(
         ],
         defaults={
             "unit": "short",
-            "thresholds": thresholds(neutral()),
+            "thresholds": thresholds(steps(Colour.MUTED)),
             "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False},
         },
         overrides=[
@@ -110,6 +118,19 @@ def table(
     )
 
 
+def _or_a_row(expr: str, label: str, none_where: str, none: str) -> str:
+    """``expr``, and where it has no series one whose ``label`` says that nothing is known.
+
+    Or that there is ``none``, where ``none_where`` has a series.
+    """
+    row = f'label_replace(vector(NaN), "{label}", "{NOT_KNOWN}", "", "")'
+    if none:
+        row = (
+            f'label_replace(0 * max({none_where}) - 1, "{label}", "{none}", "", "") or on () {row}'
+        )
+    return f"{expr} or on () ({row})"
+
+
 def highest(heading: str) -> dict[str, Any]:
     """The rows with the highest values of a column first."""
     return {"displayName": heading, "desc": True}
@@ -123,7 +144,8 @@ def lowest(heading: str) -> dict[str, Any]:
 def _of_heading(heading: Heading) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     if heading.colours:
-        properties["mappings"] = _mappings({key: (key, c) for key, c in heading.colours.items()})
+        coloured = {**heading.colours, NOT_KNOWN: Colour.UNKNOWN}
+        properties["mappings"] = _mappings({key: (key, c) for key, c in coloured.items()})
         properties["custom.cellOptions"] = _COLOURED
     if heading.texts:
         texts = {value: {"text": text} for value, text in heading.texts.items()}
@@ -136,16 +158,24 @@ def _of_heading(heading: Heading) -> dict[str, Any]:
 
 
 def _of_column(column: Column) -> dict[str, Any]:
-    properties: dict[str, Any] = {"unit": GRAFANA_UNITS[column.unit]}
+    # Without a mapping, a cell without a value has the colour of the first step.
+    properties: dict[str, Any] = {
+        "unit": GRAFANA_UNITS[column.unit],
+        "mappings": _mappings(column.texts or {}),
+        "custom.cellOptions": _WRITTEN if _is_plain(column) else _COLOURED,
+    }
     if column.steps:
-        properties |= {"custom.cellOptions": _COLOURED, "thresholds": thresholds(column.steps)}
-        # Else a cell without a value has the colour of the first step.
-        properties["mappings"] = _mappings({})
-    if column.texts:
-        properties |= {"custom.cellOptions": _COLOURED, "mappings": _mappings(column.texts)}
+        properties["thresholds"] = thresholds(column.steps)
     if column.width:
         properties["custom.width"] = column.width
     return override(column.query.legend, **properties)
+
+
+def _is_plain(column: Column) -> bool:
+    """Whether its values have no colour of their own."""
+    first = [step["color"] for step in column.steps][:1]
+    colours = [*first, *(colour for _, colour in (column.texts or {}).values())]
+    return all(colour == Colour.MUTED for colour in colours)
 
 
 def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
@@ -153,7 +183,7 @@ def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
         value: {"text": text, "color": str(colour), "index": index}
         for index, (value, (text, colour)) in enumerate(texts.items())
     }
-    unknown = {"text": "", "color": Colour.UNKNOWN.value, "index": len(texts)}
+    unknown = {"text": NOT_KNOWN, "color": Colour.UNKNOWN.value, "index": len(texts)}
     return [
         *([{"type": "value", "options": options}] if options else []),
         {"type": "special", "options": {"match": "null+nan", "result": unknown}},

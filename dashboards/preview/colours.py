@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,9 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "continuous-purples": ("panel-bg", "dark-purple"),
 }
 """Colours between which values are blended, from least to most."""
+_SHADE_STEPS, _SHADE_SPIN, _SHADE_REACH = 6, 10, 0.35
+_SHADES_OF_ONE = 2 * _SHADE_STEPS - 1
+"""Shades of one colour: steps to either side, how far the hue turns in degrees, and the light."""
 _RGB = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,/]+([\d.]+))?\s*\)")
 
 
@@ -87,6 +91,24 @@ class Theme:
     def of_series(self, index: int) -> str:
         """The colour of the ``index``-th series of a panel."""
         return self.colour(_PALETTE[index % len(_PALETTE)])
+
+    def shaded(self, name: str, index: int) -> str:
+        """The shade of the colour ``name`` that the ``index``-th series has: lighter, darker."""
+        step, is_darker = divmod((index % _SHADES_OF_ONE) + 1, 2)
+        base = [round(part * 255) for part in to_rgb(self.colour(name)[:7])]
+        if not step:
+            return self.colour(name)
+        hue, light, full = _to_four_places(rgb_to_hls(*(part / 255 for part in base)))
+        share = step / _SHADE_STEPS
+        hue = (hue + (-1 if is_darker else 1) * share * _SHADE_SPIN / 360) % 1
+        if is_darker:
+            hue, light, full = _to_four_places(rgb_to_hls(*hls_to_rgb(hue, light, full)))
+            darker = _to_four_places((hue, max(light - share * _SHADE_REACH, 0), full))
+            parts = [255 * part for part in hls_to_rgb(*darker)]
+        else:
+            more = int(255 * share * _SHADE_REACH + 0.5)
+            parts = [int(255 * p + 0.5) + more for p in hls_to_rgb(hue, light, full)]
+        return "#" + "".join(f"{max(0, min(255, int(part + 0.5))):02x}" for part in parts)
 
     def blended(self, scheme: str, share: float) -> str:
         """The colour at ``share``, from 0 to 1, of a scheme: a spline through its colours."""
@@ -181,6 +203,12 @@ class Thresholds:
             return self
         limits = tuple(least + (most - least) * limit / 100 for limit in self.limits)
         return Thresholds(limits, self.colours)
+
+
+def _to_four_places(hls: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Light and fullness as the library holds them between two changes: cut, not rounded."""
+    hue, light, full = hls
+    return hue, int(light * 1e4 + 1e-9) / 1e4, int(full * 1e4 + 1e-9) / 1e4
 
 
 def _spline(values: Sequence[float], share: float) -> float:

@@ -19,7 +19,7 @@ Kind = Literal["number", "string", "time", "other"]
 
 _COLOUR_MODES = {"timeseries": "palette-classic", "state-timeline": "continuous-GrYlRd"}
 """Of the kinds of panels; without a wish, of all others by thresholds."""
-_PLAIN_MODES = ("fixed", "thresholds", "palette-classic")
+_PLAIN_MODES = ("fixed", "shades", "thresholds", "palette-classic")
 _OF_NUMBERS = ("min", "max", "decimals")
 """Settings that other fields have only by an override, as times have mappings."""
 _DATE_UNITS = ("dateTime", "time:")
@@ -162,8 +162,11 @@ class Field:
             share = math.copysign(math.inf, number - least)
         share = 0.0 if math.isnan(share) else share
         match self.colour_mode:
-            case "fixed" | "shades":
+            case "fixed":
                 return theme.colour(self.settings["color"].get("fixedColor") or FALLBACK), share
+            case "shades":
+                of = self.settings["color"].get("fixedColor") or FALLBACK
+                return theme.shaded(of, self.index), share
             case "thresholds":
                 at = share * 100 if self.thresholds.is_percentage else number
                 return theme.colour(self.thresholds.colour(at)), share

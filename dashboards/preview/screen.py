@@ -11,7 +11,7 @@ from dashboards.preview.numbers import rounded
 
 WINDOW = (1440, 900)
 """The window that is drawn without another wish: width and height."""
-_TIME_CONTROLS = 404
+_TIME_CONTROLS = 421
 """Pixels of the choice of time and of the refresh, as measured; Grafana has no constant for it."""
 _SELECT_EXTRA, _SELECT_LEAST, _TAG_EXTRA = 60, 90, 28
 _SWITCH, _LINK_EXTRA = 48, 38

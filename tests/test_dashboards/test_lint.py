@@ -202,9 +202,53 @@ def _to_itself(board: Document) -> None:
     panel(board)["links"] = [{"title": "here", "url": f"/d/{board['uid']}"}]
 
 
+def _palette(board: Document) -> None:
+    panel(board)["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
+
+
+def _blank_table(board: Document) -> None:
+    panel(board, "Releases")["targets"][0]["expr"] = 'build_info{job=~"$job"}'
+
+
+def _empty_cells(board: Document) -> None:
+    for each in panel(board, "Releases")["fieldConfig"]["overrides"]:
+        each["properties"] = [p for p in each["properties"] if p["id"] != "mappings"]
+
+
+def _wide_table(board: Document) -> None:
+    panel(board, "Firing alerts")["gridPos"]["w"] = 12
+
+
+def _alerts_of_every_job(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'count(ALERTS{cluster=~"$cluster"})'
+
+
+def _pages_of_every_job(board: Document) -> None:
+    marks = board["annotations"]["list"]
+    next(each for each in marks if each["name"] == "Pages")["expr"] = "count(ALERTS)"
+
+
+def _many_variables(board: Document) -> None:
+    offered = board["templating"]["list"]
+    offered += [{**offered[-1], "name": f"job{number}"} for number in range(4)]
+
+
+def _row_to_nowhere(board: Document) -> None:
+    row = f'label_replace(vector(1), "row", "a|{board["uid"]}|viewPanel=panel-7", "", "")'
+    panel(board, "Releases")["targets"][0]["expr"] = row
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (_palette, "takes colours from the palette; use fixed or shades"),
+        (_blank_table, "panel 'Releases': is blank where nothing is known; add a row that says so"),
+        (_empty_cells, "leaves a cell of 'instances' empty; map null+nan to 'Not known'"),
+        (_wide_table, "make some narrower, or the panel wider"),
+        (_alerts_of_every_job, "ALERTS is shown whatever job is chosen; filter it"),
+        (_pages_of_every_job, "annotation 'Pages': ALERTS is shown whatever cluster is chosen"),
+        (_many_variables, "its variables take 3 lines; 2 at most, so leave one out"),
+        (_row_to_nowhere, "and to no panel of it; name the one that shows its signal"),
         (_unread_variable, "variable team: no panel reads it"),
         (_empty_choice, "variable environment: All is an empty choice"),
         (_first_by_name, "takes the first data source by name; choose the default one"),

@@ -142,3 +142,11 @@ class TestTables:
     def test_a_transformation_that_is_not_known_is_named(self) -> None:
         with pytest.raises(UnknownTransformationError, match="groupBy"):
             self.rows(Transformation("groupBy", {}))
+
+
+def test_shades_of_a_colour_are_those_that_the_library_makes() -> None:
+    # tinycolor2's, as @grafana/data 12.3.0 asks for them.
+    assert [DARK.shaded("#5794f2", index) for index in range(12)] == [
+        *("#5794f2", "#669fff", "#3b87f0", "#75a9ff", "#207cee", "#84b4ff"),
+        *("#1173de", "#92beff", "#0f6ac3", "#a1c8ff", "#0d5fa7", "#5794f2"),
+    ]
