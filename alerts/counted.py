@@ -57,10 +57,12 @@ LASTING = seconds(RATE) + 15
 """Seconds for which failures are seen that are more than a burst within two scrapes."""
 
 
-def seen(rate: str, window: str) -> str:
+def seen(rate: str, window: str, every: int | None = None) -> str:
     """For how many seconds of ``window`` the recorded ``rate`` was above 0.
 
+    It is looked at ``every`` so many seconds, else as often as what is added up.
     A burst within one scrape stays in the rate for less than two minutes, and one within two for
-    just that. What is seen for ``LASTING`` has gone on.
+    just that. What is seen for ``LASTING`` has gone on: to tell that takes a look every 15 seconds.
     """
-    return f"count_over_time(({rate} > 0)[{window}:{step(window)}s]) * {step(window)}"
+    every = every or step(window)
+    return f"count_over_time(({rate} > 0)[{window}:{every}s]) * {every}"

@@ -5,6 +5,8 @@ with the labels of the alert itself, whatever labels tell services apart here. A
 one begins with `same_service`.
 """
 
+from collections.abc import Iterable
+
 from alerts.model import Record
 
 
@@ -26,9 +28,9 @@ def number_of(record: Record) -> str:
     return _asked(f"{record}{{%s}}", '. | first | value | printf "%.0f"')
 
 
-def highest_of(record: Record, label: str, but_not: str) -> str:
-    """The template that writes the ``label``, other than ``but_not``, of the highest ``record``."""
-    others = f'%s{label}!=\\"{but_not}\\"'
+def highest_of(record: Record, label: str, but_not: Iterable[str]) -> str:
+    """The template that writes the ``label``, none of ``but_not``, of the highest ``record``."""
+    others = f'%s{label}!~\\"{"|".join(but_not)}\\"'
     return _asked(f"topk(1, {record}{{{others}}})", f'. | first | label "{label}"')
 
 

@@ -92,10 +92,10 @@ _CAUSES = (
 _FAIL_FOR_OTHER = ('alertname="SMSWorkflowsFailing"', 'cause!="ai_provider"')
 
 _SPENT_BY: dict[str, tuple[tuple[str, ...], ...]] = {
-    # An upstream that refuses what workflows send refuses what managers send as well.
+    # Where the SMS Agent takes no text of workflows, it takes none of managers' either.
     "availability": (
         ('alertname=~"DatabaseFailing|ReleaseFailing|ReleaseSlow"',),
-        _FAIL_FOR_OTHER,
+        ('alertname="SMSWorkflowsFailing"', 'cause="sms_agent"'),
     ),
     "sms_latency": (
         (

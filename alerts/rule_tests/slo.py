@@ -230,7 +230,7 @@ def _fast(thresholds: Thresholds) -> RecordTest:
         many = (
             part
             for part, whole in zip(failed, total, strict=True)
-            if part / whole > thresholds.sms_failed_ratio
+            if part / whole > thresholds.sms_failed_ratio and part >= sms.least_told(thresholds)
         )
         told[dict(key)["job"]] = sum(many) / sum(total) / late.budget
     expected[slo.without_told(late, "1h", thresholds).name] = {
@@ -252,7 +252,7 @@ def _seen() -> RecordTest:
             key: step * sum(value > 0 for value in universe.at_steps(one, length, step))
             for key, one in _by_key(universe, slo.ERRORS).items()
         }
-        for window, length, step in (("5m", 300, 15), ("30m", 1800, 60))
+        for window, length, step in ((slo.EVIDENCE, 1800, 15),)
     }
     return RecordTest("for how long failures are seen", universe, expected)
 

@@ -28,6 +28,28 @@ SCENARIOS = (
         told=(Told("SMSRefused", within=7),),
     ),
     Scenario(
+        name="One of two gateways is refused",
+        story="Of 40 SMS a minute 18 are answered 429 from 10:00 to 10:40: less than most.",
+        begins=MONDAY_MORNING,
+        lasts=60,
+        world=World(
+            sms_an_hour=_BUSY,
+            changes=(Traffic(0.55, until=40), Requests(_SMS, "429", 18, until=40)),
+        ),
+        told=(Told("SMSRefused", TICKET, within=25, over=55),),
+    ),
+    Scenario(
+        name="Twelve SMS an hour, each answered 500",
+        story="A small customer: from 10:00 to 11:30 each of its SMS is answered 500.",
+        begins=MONDAY_MORNING,
+        lasts=150,
+        world=World(sms_an_hour=12, changes=(ServerErrors(1, until=90),)),
+        told=(
+            Told("AvailabilityBudgetBurn", within=45, over=110),
+            Told("ErrorBudgetSpent", TICKET, within=60),
+        ),
+    ),
+    Scenario(
         name="One client sends bad requests",
         story="At night, with ten SMS a minute, a client sends one a minute that is answered 422.",
         begins=MONDAY_NIGHT,

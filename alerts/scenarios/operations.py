@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from alerts.scenarios.changes import Counts, Fails, Slow
+from alerts.scenarios.changes import Counts, Fails, ServerErrors, Slow
 from alerts.scenarios.scenario import MONDAY_MORNING, MONDAY_NIGHT, TICKET, Scenario, Told
 from alerts.scenarios.world import World
 from app.core import catalogue
@@ -30,6 +30,39 @@ SCENARIOS = (
         begins=MONDAY_MORNING,
         lasts=30,
         world=World(changes=(_fail_at_once(_STATEMENT, ErrorType.DATABASE),)),
+    ),
+    Scenario(
+        name="Forty SMS an hour, and the AI is down",
+        story="A small customer: of 40 SMS an hour each fails from 10:00 to 11:00.",
+        begins=MONDAY_MORNING,
+        lasts=150,
+        world=World(sms_an_hour=40, changes=(Fails(Component.AI_PROVIDER, until=60),)),
+        told=(
+            Told("CircuitBreakerOpen", TICKET, within=10, over=75),
+            Told("SMSLatencyBudgetBurn", within=15, over=90),
+            Told("FailedWorkflowsWaiting", TICKET, within=40, over=90),
+            Told("AIAnswersBudgetBurn", TICKET, within=60),
+        ),
+    ),
+    Scenario(
+        name="An upstream fails, and then the service itself",
+        story="The collections monitor fails two calls in five from 10:00 to 10:50. From 10:20 to "
+        "10:45 half of the SMS are answered 500 besides, for another reason.",
+        begins=MONDAY_MORNING,
+        lasts=100,
+        world=World(
+            sms_an_hour=2400,
+            changes=(
+                Fails(Component.COLLECTIONS_MONITOR, 0, 50, 0.4, ErrorType.INVALID_RESPONSE),
+                ServerErrors(0.5, 20, 45),
+            ),
+        ),
+        told=(
+            Told("UpstreamFailing", TICKET, within=5, over=75),
+            Told("SMSWorkflowsFailing", within=6, over=80),
+            Told("AvailabilityBudgetBurn", within=26, over=70),
+            Told("FailedWorkflowsWaiting", TICKET, within=40, over=90),
+        ),
     ),
     Scenario(
         name="AI slow for 30 minutes",

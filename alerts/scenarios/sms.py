@@ -329,7 +329,7 @@ _WORKFLOWS = (
         told=(
             Told("AIProviderFailing", within=3, over=21),
             Told("UpstreamFailing", TICKET, within=14, about={"component": Component.SMS_AGENT}),
-            Told(_FAILING, within=14, about={"cause": "other"}),
+            Told(_FAILING, within=14, about={"cause": "sms_agent"}),
             # Nobody knows whether the AI is back.
             Told(
                 "CircuitBreakerOpen",

@@ -179,6 +179,30 @@ def route_failing(thresholds: Thresholds) -> Signal:
 
 def intake_refused(thresholds: Thresholds) -> Signal:
     """The share of incoming SMS that are answered 4xx."""
+
+    def threshold(severity: Severity, value: float, how_many: str, pending: str) -> Threshold:
+        return Threshold(
+            alert="SMSRefused",
+            comparison=Comparison.ABOVE,
+            value=value,
+            # A refused SMS is in no other metric, and no budget counts it.
+            severity=severity,
+            team=Team.ORCHESTRATOR,
+            summary=f"{{{{ $labels.job }}}} refuses {how_many} SMS that are brought to it",
+            description="These SMS are lost unless they are brought again: tenants get no "
+            "answer. Share of SMS refused over 5 minutes.",
+            action="See by status why: 401 and 403 are a token that was changed on one side, "
+            "422 is a format that was changed, 429 is a limit.",
+            pending=pending,
+            keep_firing="1m",
+            guards=(
+                Guard(REFUSED_5M, Comparison.AT_LEAST, thresholds.minimum_failures),
+                Guard(REFUSED_SEEN, Comparison.AT_LEAST, LASTING),
+            ),
+            logs=LogQuery((Request,), where={"route": "/orchestrate/sms-received"}),
+            absence="ServiceDown",
+        )
+
     return Signal(
         title="Incoming SMS refused",
         meaning="Share of requests that bring an SMS and were answered 4xx over 5 minutes. Good "
@@ -186,28 +210,10 @@ def intake_refused(thresholds: Thresholds) -> Signal:
         unit=Unit.RATIO,
         source=REFUSED_RATIO,
         thresholds=(
-            Threshold(
-                alert="SMSRefused",
-                comparison=Comparison.ABOVE,
-                value=thresholds.intake_refused_ratio,
-                # A refused SMS is in no other metric, and no budget counts it.
-                severity=Severity.PAGE,
-                team=Team.ORCHESTRATOR,
-                summary="{{ $labels.job }} refuses most SMS that are brought to it",
-                description="These SMS are lost unless they are brought again: tenants get no "
-                "answer. Share of SMS refused over 5 minutes.",
-                action="See by status why: 401 and 403 are a token that was changed on one side, "
-                "422 is a format that was changed, 429 is a limit.",
-                # A client that repeats a few bad requests at night gives up.
-                pending="3m",
-                keep_firing="1m",
-                guards=(
-                    Guard(REFUSED_5M, Comparison.AT_LEAST, thresholds.minimum_failures),
-                    Guard(REFUSED_SEEN, Comparison.AT_LEAST, LASTING),
-                ),
-                logs=LogQuery((Request,), where={"route": "/orchestrate/sms-received"}),
-                absence="ServiceDown",
-            ),
+            # A client that repeats a few bad requests at night gives up.
+            threshold(Severity.PAGE, thresholds.intake_refused_ratio, "most", "3m"),
+            # One of two gateways that is refused is less than most.
+            threshold(Severity.TICKET, thresholds.intake_refused_ticket_ratio, "many", "15m"),
         ),
     )
 

@@ -68,6 +68,8 @@ BURN_RATES = tuple(
         BURN_LIMITS, (("1h", "5m", "30s"), ("6h", "30m", "2m"), ("3d", "6h", "5m")), strict=True
     )
 )
+EVIDENCE = "30m"
+"""Within this failures have to be seen more than once, so that one burst calls nobody."""
 FAST, SLOW = ("5m", "30m", "1h"), ("6h", "3d")
 """Windows evaluated with every scrape, and those that change so little that a minute will do."""
 
@@ -80,7 +82,7 @@ SLICE_ERRORS = Record(f"job_slo:sli_errors:increase{SLICE}", added(ERRORS, SLICE
 
 def lasting(window: str) -> Record:
     """For how many seconds of ``window`` failures were seen."""
-    return Record(f"job_slo:sli_errors:seen_seconds{window}", seen(ERRORS, window))
+    return Record(f"job_slo:sli_errors:seen_seconds{window}", seen(ERRORS, window, every=15))
 
 
 def turns(window: str) -> Record:
@@ -88,8 +90,10 @@ def turns(window: str) -> Record:
     return Record(f"job:{UP.name}:reachable_changes{window}", f"changes({REACHABLE}[{window}])")
 
 
-def _goes_on(burn: BurnRate) -> Guard:
-    return Guard(lasting(burn.short), Comparison.AT_LEAST, LASTING, _ON)
+def _goes_on(_burn: BurnRate) -> Guard:
+    # Within half an hour for the fastest pace too: few SMS an hour fail one at a time, and that
+    # pace holds the next one back.
+    return Guard(lasting(EVIDENCE), Comparison.AT_LEAST, LASTING, _ON)
 
 
 def _comes_again(burn: BurnRate) -> Guard:
@@ -243,10 +247,11 @@ def without_told(objective: Objective, window: str, thresholds: Thresholds) -> R
     """The burn rate without the workflows that failed while so many did that it was told by name.
 
     The window remembers them long after, and would call again for the few SMS that are late while
-    what failed is run again.
+    what failed is run again. Of few SMS an hour too few fail to be told by name.
     """
     many = f"{sms.FAILED} / ({sms.TOTAL} > 0) > bool {thresholds.sms_failed_ratio:g}"
-    told = share(f"({sms.FAILED} * ({many}))", sms.TOTAL.name, window)
+    enough = f"{sms.FAILED} > bool {sms.least_told(thresholds):g}"
+    told = share(f"({sms.FAILED} * ({many}) * ({enough}))", sms.TOTAL.name, window)
     return Record(
         f"job_slo:slo_error_budget:burn_rate{window}_without_told",
         f'{burn_rate(window)}{{slo="{objective.name}"}} '
@@ -424,7 +429,7 @@ def groups(thresholds: Thresholds) -> tuple[Group, ...]:
             records=(
                 *(make(window) for window in FAST for make in (error_ratio, burn_rate)),
                 *(failures(burn.long) for burn in BURN_RATES if burn.long in FAST),
-                *(lasting(burn.short) for burn in paging),
+                lasting(EVIDENCE),
                 *(turns(burn.long) for burn in paging),
                 *(
                     without_told(each.objective, burn.long, thresholds)

@@ -12,6 +12,7 @@ from alerts.model import (
     Team,
     Threshold,
     Unit,
+    beside,
 )
 from alerts.promql import by_bound, or_zero, quantile_of, ratio, seconds
 from alerts.second_value import highest_of, same_service
@@ -50,20 +51,35 @@ FAILED_BY_STEP = Record(
     "job_step:orchestrator_workflow_steps_failed:rate5m",
     f"sum by (job, step) (rate({_STEPS_FAILED}[5m]))",
 )
-FAILED_FOR_AI = Record(
-    f"job:{_COUNT}:failed_for_ai_rate5m",
-    or_zero(f'sum by (job) ({FAILED_BY_STEP}{{step="{Step.AI_RESPONSE}"}})', TOTAL.name),
-)
+BY_AI, BY_SMS_AGENT = (Step.AI_RESPONSE,), (Step.MESSAGE_HISTORY, Step.SEND_SMS)
+"""The steps that ask the AI provider, and those that ask the SMS Agent."""
+
+
+def _failed_in(steps: tuple[Step, ...]) -> str:
+    alike = "=" if len(steps) == 1 else "=~"
+    chosen = f'{FAILED_BY_STEP}{{step{alike}"{"|".join(steps)}"}}'
+    return or_zero(f"sum by (job) ({chosen})", TOTAL.name)
+
+
+FAILED_FOR_AI = Record(f"job:{_COUNT}:failed_for_ai_rate5m", _failed_in(BY_AI))
+FAILED_FOR_SMS_AGENT = Record(f"job:{_COUNT}:failed_for_sms_agent_rate5m", _failed_in(BY_SMS_AGENT))
+# What is run again counts as a step, but not as an SMS: no more failed than did.
+_NOT_FOR_AI = f"clamp_min({FAILED} - {FAILED_FOR_AI}, 0)"
 FAILED_RATIO = f"job_cause:{_COUNT}:failed_ratio_rate5m"
+OTHER_CAUSE = "other"
 FAILED_RATIOS = tuple(
     Record(FAILED_RATIO, ratio(failed, TOTAL.name), {"cause": cause})
     for cause, failed in (
-        # What is run again counts as a step, but not as an SMS: no more failed than did.
         (Component.AI_PROVIDER.value, f"({FAILED_FOR_AI} < {FAILED} or {FAILED})"),
-        ("other", f"clamp_min({FAILED} - {FAILED_FOR_AI}, 0)"),
+        (
+            Component.SMS_AGENT.value,
+            f"({FAILED_FOR_SMS_AGENT} < {_NOT_FOR_AI} or {_NOT_FOR_AI})",
+        ),
+        (OTHER_CAUSE, f"clamp_min({_NOT_FOR_AI} - {FAILED_FOR_SMS_AGENT}, 0)"),
     )
 )
-"""SMS that failed because the AI wrote no answer, and those that failed for anything else."""
+"""SMS that failed because the AI wrote no answer, because the SMS Agent gave no history or took no
+text, and those that failed for anything else."""
 JUST_FAILED_RATIO = Record(
     f"job:{_COUNT}:failed_ratio_rate90s",
     ratio(
@@ -78,13 +94,19 @@ IN_FLIGHT_RATIO = Record(
 )
 
 
+def least_told(thresholds: Thresholds) -> float:
+    """How many SMS a second have to fail to be told by name, as `failing` has it."""
+    return beside(Comparison.AT_LEAST, thresholds.minimum_failures) / seconds("5m")
+
+
 def failing(thresholds: Thresholds) -> Signal:
     """The share of SMS that got no answer, queue place or escalation."""
-    step = highest_of(FAILED_BY_STEP, "step", but_not=Step.AI_RESPONSE)
+    step = highest_of(FAILED_BY_STEP, "step", but_not=(*BY_AI, *BY_SMS_AGENT))
     return Signal(
         title="SMS whose workflow failed",
         meaning="Share of SMS over 5 minutes whose workflow was given up after its retries: "
-        "because the AI wrote no answer, or for another reason. Good is 0.",
+        "because the AI wrote no answer, because of the SMS Agent, or for another reason. Good "
+        "is 0.",
         unit=Unit.RATIO,
         source=FAILED_RATIO,
         thresholds=(
@@ -97,7 +119,9 @@ def failing(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary="Workflows of {{ $labels.job }} fail: tenants get no answer",
                 description=f"{same_service('cause')}"
-                '{{ if eq $labels.cause "ai_provider" }}The AI writes no answer.{{ else }}'
+                '{{ if eq $labels.cause "ai_provider" }}The AI writes no answer.'
+                '{{ else if eq $labels.cause "sms_agent" }}The SMS Agent gives no history, or '
+                "takes no text.{{ else }}"
                 f"The step that fails most is {step}.{{{{ end }}}} Nobody answers these SMS until "
                 "their workflows are run again. Share of SMS over 5 minutes.",
                 action="See in the log why it fails. Fix it, then run the failed workflows again.",
@@ -160,7 +184,7 @@ def group(thresholds: Thresholds) -> Group:
         about="SMS received, where they went, how long they took and how many run at once.",
         records=(
             *(RECEIVED, BY_ROUTE, TOTAL, PROCESSED, P50, P90, P99),
-            *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, *FAILED_RATIOS),
+            *(FAILED, FAILED_BY_STEP, FAILED_FOR_AI, FAILED_FOR_SMS_AGENT, *FAILED_RATIOS),
             JUST_FAILED_RATIO,
         ),
         signals=(failing(thresholds), concurrency(thresholds)),

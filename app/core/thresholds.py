@@ -120,7 +120,10 @@ class Thresholds(Section):
         0.10, description="share of one route's requests within an hour that may be answered 5xx"
     )
     intake_refused_ratio: Ratio = Field(
-        0.50, description="share of incoming SMS that may be refused with a 4xx"
+        0.50, description="share of incoming SMS refused with a 4xx above which somebody is paged"
+    )
+    intake_refused_ticket_ratio: Ratio = Field(
+        0.15, description="share of incoming SMS that may be refused with a 4xx for long"
     )
     slow_ratio: Ratio = Field(
         # One in twenty: 1 % would be an upstream's hiccup, whose retries wait up to 7 s and help.

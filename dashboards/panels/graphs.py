@@ -61,7 +61,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     **_known_values(),
     "slo": [promised.objective.name for promised in slo.promised(Thresholds())],
     "urgency": list(catalogue.Severity),
-    "cause": [catalogue.Component.AI_PROVIDER, "other"],
+    "cause": [catalogue.Component.AI_PROVIDER, catalogue.Component.SMS_AGENT, "other"],
     "flow": list(throughput.FLOWS),
     "limit": ["concurrent_sms", "ai_calls"],
 }

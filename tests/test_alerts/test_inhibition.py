@@ -51,6 +51,7 @@ FAILED_FOR_AI = {
     "alertname": "SMSWorkflowsFailing",
     "cause": "ai_provider",
 }
+FAILED_FOR_SMS_AGENT = {**FAILED_FOR_AI, "cause": "sms_agent"}
 FAILED_FOR_OTHER = {**FAILED_FOR_AI, "cause": "other"}
 
 
@@ -216,10 +217,16 @@ async def test_a_dead_ai_provider_hides_nothing_that_fails_for_another_reason(
 ) -> None:
     others = [burn("SMSDelivery", "1h"), burn("Availability", "1h")]
     assert await held_back(client, AI_FAILING, FAILED_FOR_AI, *others) == [FAILED_FOR_AI]
-    # What workflows fail for is told by them, and spends these budgets too.
-    silent = await held_back(client, AI_FAILING, FAILED_FOR_OTHER, *others)
-    assert FAILED_FOR_OTHER not in silent
+    # The SMS Agent spends these budgets too.
+    silent = await held_back(client, AI_FAILING, FAILED_FOR_SMS_AGENT, *others)
+    assert FAILED_FOR_SMS_AGENT not in silent
     assert all(budget in silent for budget in others)
+
+
+async def test_workflows_that_fail_hide_no_service_that_fails(client: httpx.Client) -> None:
+    """Only where the SMS Agent takes no text do managers' requests fail for the same reason."""
+    budgets = [burn("SMSDelivery", "1h"), burn("Availability", "1h")]
+    assert await held_back(client, FAILED_FOR_OTHER, *budgets) == budgets[:1]
 
 
 async def test_workflows_that_fail_for_the_ai_do_not_explain_that_answers_stay(
@@ -298,7 +305,7 @@ def _conceivable() -> Iterator[Labels]:
         "severity": Severity,
         "slo": ("", "availability", "sms_latency", "ai_answers", "sms_delivery"),
         "window": ("", "1h", "6h", "3d"),
-        "cause": ("ai_provider", "other"),
+        "cause": ("ai_provider", "sms_agent", "other"),
     }
     for chosen in product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
