@@ -1,12 +1,14 @@
 """docs/outages.md, made from what was seen, and what is untrue in it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.outages.causes import OUTAGES, Outage
+from tests.outages.overview import Part
 from tests.outages.surfaces import Surface
+from tests.outages.untrue import untruths
 from tests.project import ROOT
 
 FILE = ROOT / "docs" / "outages.md"
@@ -48,7 +50,11 @@ def write(kept: Seen) -> int:
     """Write the document; gives 1 where a cell is missing or untrue."""
     chosen = [outage for outage in OUTAGES if outage.name in kept]
     missing = [outage.name for outage in OUTAGES if outage.name not in kept]
-    untrue = [text for outage in chosen for text in lies(outage, kept[outage.name])]
+    untrue = [
+        f"{outage.title}, {text}"
+        for outage in chosen
+        for text in untruths(outage, kept[outage.name])
+    ]
     for line in untrue:
         print("UNTRUE:", line)
     if missing:
@@ -93,7 +99,7 @@ def _short(surface: Surface, sight: Mapping[str, Any]) -> str:
             page = sight["evidence"]["page"]
             return _escaped(page["health"] + ("" if page["connection"] == "live" else ", old"))
         case Surface.OVERVIEW:
-            return _escaped("; ".join(words[:2]))
+            return _escaped(_not_well(Part(**each) for each in sight["evidence"]["overview"]))
         case Surface.MESSAGE:
             names = dict.fromkeys(text.partition(":")[0] for text in words)
             return _escaped(", ".join(names))
@@ -106,47 +112,18 @@ def _short(surface: Surface, sight: Mapping[str, Any]) -> str:
             return _escaped(", ".join(ill) or "all up")
 
 
-def lies(outage: Outage, sight: Mapping[str, Any]) -> Iterator[str]:
-    """What is untrue of what was seen: well of what isn't, and 0 of what isn't known."""
-    words, evidence = sight["words"], sight["evidence"]
-    for surface in sorted(outage.ill):
-        if _is_well(surface, words, evidence):
-            yield f"{outage.title}: {surface} says nothing of it"
-    if untrue := [text for text in words[Surface.OVERVIEW] if _is_untrue(outage, text)]:
-        yield f"{outage.title}, overview: {'; '.join(untrue)}"
-    body = evidence["json"]["body"] if isinstance(evidence["json"], dict) else {}
-    if (body.get("health") or {}).get("rollup_store", {}).get("complete") is False:
-        known = [name for name in ("last_hour", "today", "throughput") if body[name] is not None]
-        yield from (f"{outage.title}: JSON endpoint, {name} is not null" for name in known)
-
-
-def _is_untrue(outage: Outage, panel: str) -> bool:
-    """Whether a panel of the overview says something of what isn't known."""
-    _, _, shown = panel.partition(": ")
-    has_value = re.search(r'"[^"]*\d', shown) or "closed" in shown
-    is_judged = re.search(r'" (green|red|orange|yellow)', shown)
-    if is_judged and not has_value:
-        return True
-    if not outage.is_blind:
-        return False
-    claims = re.match(r'"(No (?!data)|Nothing to)', shown)
-    return bool(claims or '" green' in shown)
-
-
-def _is_well(surface: Surface, words: Mapping[str, list[str]], evidence: Any) -> bool:
-    match surface:
-        case Surface.JSON:
-            return "complete true, health ok" in words[surface][0]
-        case Surface.PAGE:
-            return bool(evidence["page"]["health"] == "Fine")
-        case Surface.OVERVIEW:
-            return not any(
-                re.search(r'" (red|orange)|\[.*(page|ticket)', w) for w in words[surface]
-            )
-        case Surface.MESSAGE:
-            return words[surface] == ["none"]
-        case Surface.STATUS:
-            return bool(evidence["status"]["code"] == 0)
+def _not_well(parts: Iterable[Part]) -> str:
+    """The tiles and lanes that are not well or not known, by what they say."""
+    found: dict[str, list[str]] = {"red": [], "orange": [], "grey": []}
+    for part in parts:
+        if part.is_judged and part.colour in found:
+            name = part.name or part.panel
+            # A lane is named after a part, a tile says how much.
+            says = "" if part.kind == "state-timeline" or part.colour == "grey" else part.text
+            found[part.colour].append(f"{name} {says}".strip())
+    titles = {"red": "red", "orange": "orange", "grey": "not known"}
+    groups = [f"{titles[colour]}: {', '.join(names)}" for colour, names in found.items() if names]
+    return "; ".join(groups) or "all well"
 
 
 def _anchor(title: str) -> str:
