@@ -1,6 +1,7 @@
 """What panels answer in an outage, asked of Prometheus with the committed rules."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -141,6 +142,56 @@ def test_the_lane_of_the_api_is_in_a_state_and_not_a_number(
         minute=1,
     )
     assert found == {"{}": state}
+
+
+def test_monitoring_fails_while_nobody_can_be_woken(tmp_path: Path) -> None:
+    failed = "job_instance_integration:alertmanager_notifications_failed:ratio_increase15m"
+    lane = asked("overview", "What works, and since when?", lane="Monitoring")
+    for integration, share, expected in (
+        ("webhook", "0", 0),
+        ("webhook", "1", 2),
+        ("email", "1", 1),
+    ):
+        labels = f'job="alertmanager",instance="a",integration="{integration}"'
+        (found,) = answers(tmp_path, {f"{failed}{{{labels}}}": f"{share}x8"}, [lane], minute=1)
+        assert found == {"{}": expected}, integration
+
+
+@pytest.mark.parametrize(("share", "state"), [("0.0002", 0), ("0.01", 1), ("0.5", 2)])
+def test_sms_are_not_well_while_they_are_not_accepted(
+    tmp_path: Path, share: str, state: int
+) -> None:
+    """Those of the minutes before were answered in time."""
+    label = 'http_route="/orchestrate/sms-received"'
+    failed = "job_http_route:http_server_request_duration_seconds_count:error_ratio_rate5m"
+    (found,) = answers(
+        tmp_path,
+        {
+            'job:up:reachable{job="orchestrator"}': "1x8",
+            'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="sms_latency"}': "0x8",
+            f'{failed}{{job="orchestrator",{label}}}': f"{share}x8",
+        },
+        [asked("overview", "What works, and since when?", lane="SMS")],
+        minute=1,
+    )
+    assert found == {"{}": state}
+
+
+def test_who_waits_is_not_known_while_it_cannot_be_counted(tmp_path: Path) -> None:
+    """The service can be reached, its database can't; by the last count, nobody waits for long."""
+    waits = 'job:orchestrator_approval_queue_oldest_age_seconds:max{job="orchestrator"}'
+    counts = 'background_task_failures_total{job="orchestrator",task="backlog",instance="%s"}'
+    lane = asked("overview", "What works, and since when?", lane="Managers")
+    none, some = "0x16", "0x8 1x8"
+    for a, b, expected in ((none, none, 0), (some, none, 0), (some, some, math.nan)):
+        series = {
+            'job:up:reachable{job="orchestrator"}': "1x16",
+            waits: "20x16",
+            counts % "a": a,
+            counts % "b": b,
+        }
+        (found,) = answers(tmp_path, series, [lane], minute=3)
+        assert found.get("{}") == pytest.approx(expected, nan_ok=True), (a, b)
 
 
 @pytest.mark.parametrize(
