@@ -8,7 +8,7 @@ from alerts.signals import business, http, monitoring, operations, scraping, slo
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask, Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import DEPLOYMENT, TARGETS, of, while_reachable
+from dashboards.choices import DEPLOYMENT, REACHABLE_NOW, TARGETS, of, while_reachable
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline
@@ -29,9 +29,6 @@ _CALLED = {
     Component.NOTIFICATION_SERVICE: "Notifications",
     Component.DATABASE: "Database",
 }
-
-_COUNTED_WITHIN = "2m"
-"""Longer than a count that waits for its database until that is given up, and some scrapes."""
 
 
 def component_states(thresholds: Thresholds) -> Panel:
@@ -96,7 +93,7 @@ def _delivery(thresholds: Thresholds) -> Iterator[_Limits]:
 def _api(thresholds: Thresholds) -> str:
     failed = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
     return _worst(
-        _Limits(f"min({of(scraping.REACHABLE)})", page=1, falls=True),
+        _Limits(f"min({REACHABLE_NOW})", page=1, falls=True),
         _answered_5xx(thresholds, while_reachable(failed)),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
@@ -149,7 +146,7 @@ def _managers(thresholds: Thresholds) -> str:
 def _while_counted(expr: str) -> str:
     """``expr`` while any instance counts what waits: the last count stays when it can't."""
     matchers = f'task="{BackgroundTask.BACKLOG}"'
-    failures = f"increase({of(catalogue.BACKGROUND_TASK_FAILURES, matchers)}[{_COUNTED_WITHIN}])"
+    failures = f"increase({of(catalogue.BACKGROUND_TASK_FAILURES, matchers)}[$__rate_interval])"
     return f"(({expr}) unless on () (min({failures}) > 0))"
 
 

@@ -15,6 +15,7 @@ from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import BUILT_IN, filled_in, of_all, panels
 from prometheus_tools import promtool
+from tests.not_empty import not_empty
 
 DOCUMENTS = {n: json.loads(text) for n, text in dashboard_files(Thresholds(), Links()).items()}
 UP = 'up{job="orchestrator",instance="a"}'
@@ -182,7 +183,7 @@ def test_who_waits_is_not_known_while_it_cannot_be_counted(tmp_path: Path) -> No
     waits = 'job:orchestrator_approval_queue_oldest_age_seconds:max{job="orchestrator"}'
     counts = 'background_task_failures_total{job="orchestrator",task="backlog",instance="%s"}'
     lane = asked("overview", "What works, and since when?", lane="Managers")
-    none, some = "0x16", "0x8 1x8"
+    none, some = "0x16", "0x8 0+1x8"
     for a, b, expected in ((none, none, 0), (some, none, 0), (some, some, math.nan)):
         series = {
             'job:up:reachable{job="orchestrator"}': "1x16",
@@ -213,6 +214,36 @@ def test_what_was_counted_before_an_outage_is_not_shown_in_it(
         series = {**known, 'job:up:reachable{job="orchestrator"}': reachable}
         (found,) = answers(tmp_path, series, [asked(board, title)], minute=1)
         assert found == expected
+
+
+@pytest.mark.parametrize(("minutes_later", "is_known"), [(1, True), (2.5, False), (4.5, False)])
+def test_what_was_so_before_the_disk_was_full_is_not_shown(
+    tmp_path: Path, minutes_later: float, is_known: bool
+) -> None:
+    """Prometheus goes on answering with its last samples for five minutes."""
+    lasting = "1x40 _x40"
+    series = {
+        'job:up:reachable{job="orchestrator"}': lasting,
+        UP: lasting,
+        'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': lasting,
+        'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="sms_latency"}': "0x40 _x40",
+    }
+    tiles = [asked("overview", each) for each in ("Pages", "Tickets", "SMS within 2s", "Down")]
+    lanes = [asked("overview", "What works, and since when?", lane=each) for each in ("API", "SMS")]
+    minute = 10 + minutes_later
+    for found in not_empty(answers(tmp_path, series, tiles + lanes, minute=minute)):
+        assert (found.get("{}", math.nan) >= 0) == is_known
+
+
+def test_samples_that_are_far_apart_are_shown(tmp_path: Path) -> None:
+    """As in a history that was made later: one in five minutes, also of an old moment."""
+    sparse = "_x19 1 _x19 1 _x19 1 _x19 1"
+    series = {
+        'job:up:reachable{job="orchestrator"}': sparse,
+        'job:orchestrator_sms_received:to_usual_ratio1h{job="orchestrator"}': sparse,
+    }
+    (found,) = answers(tmp_path, series, [asked("overview", "SMS vs usual")], minute=14)
+    assert found == {"{}": 1}
 
 
 def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:
