@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.outages import document
 from tests.outages.causes import OUTAGES, Outage
 from tests.outages.overview import BOARD, Part
 from tests.outages.surfaces import Surface
-from tests.outages.untrue import USUAL, of_overview
+from tests.outages.untrue import USUAL, of_overview, untruths
 
 LANES = "What works, and since when?"
 
@@ -44,8 +45,9 @@ def test_what_an_outage_declares_is_on_the_overview() -> None:
         assert not declared - there, outage.name
 
 
-def _an_outage(**declared: frozenset[str]) -> Outage:
-    return replace(OUTAGES[0], **{"ill": frozenset(), "unknown": frozenset(), **declared})
+def _an_outage(**declared: Any) -> Outage:
+    nothing: dict[str, Any] = {"ill": frozenset(), "unknown": frozenset()}
+    return replace(OUTAGES[0], **nothing | declared)
 
 
 def _lane(name: str, text: str, colour: str) -> Part:
@@ -106,3 +108,41 @@ def test_what_isnt_so_is_named(part: Part, named: str) -> None:
 def test_a_lane_that_should_say_something_is_missed() -> None:
     parts = [_lane("AI", "failing", "red")]
     assert [*of_overview(OF_THE_AI, parts)] == ["Managers is not there"]
+
+
+WELL: dict[str, Any] = {
+    "words": {
+        Surface.JSON: ["200, complete true, health ok"],
+        Surface.PAGE: ["Health: Fine"],
+        Surface.OVERVIEW: [],
+        Surface.MESSAGE: ["none"],
+        Surface.STATUS: ["Alerts: none fires"],
+    },
+    "evidence": {
+        "json": {"body": {"throughput": {"per_hour": None}, "health": {}}},
+        "page": {"health": "Fine", "bars": 3, "unknown": 55},
+        "overview": [],
+        "status": {"code": 0},
+    },
+}
+
+
+@pytest.mark.parametrize("surface", [each for each in Surface if each is not Surface.OVERVIEW])
+def test_a_surface_that_says_nothing_of_an_outage_is_named(surface: Surface) -> None:
+    assert [*untruths(_an_outage(told_by=frozenset({surface})), WELL)] == [
+        f"{surface}: says nothing of it"
+    ]
+
+
+def test_what_cannot_have_been_counted_is_named() -> None:
+    outage = _an_outage(told_by=frozenset())
+    assert [*untruths(outage, WELL)] == []
+    page = {"health": "Fine", "bars": 3, "unknown": 0}
+    body = {"throughput": {"per_hour": 146}, "health": {}}
+    ahead = {**WELL, "evidence": {**WELL["evidence"], "page": page, "json": {"body": body}}}
+    found = [text.partition(":")[0] for text in untruths(outage, ahead)]
+    assert found == [Surface.PAGE, Surface.JSON]
+    blind = _an_outage(told_by=frozenset(), unknown=frozenset({"Pages"}))
+    assert f"{Surface.STATUS}: says that no alert fires, which can't be known" in [
+        *untruths(blind, WELL)
+    ]

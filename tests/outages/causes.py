@@ -276,7 +276,8 @@ OUTAGES: Sequence[Outage] = (
         frozenset({"SMSWorkflowsFailing", "UpstreamFailing"}),
         told_by=_EVERYWHERE,
         ill=frozenset({"Pages", "SMS", "SMS Agent"}),
-        touched=_OF_SMS,
+        # An answer that a manager sends fails as well.
+        touched=_OF_SMS | {"API"},
     ),
     Outage(
         "night",

@@ -88,7 +88,7 @@ def _parts(panel: Panel, answer: Answers) -> Iterator[Part]:
     failed = bool(answer.failures)
 
     def part(name: str, text: str, colour: str = "") -> Part:
-        return Part(panel.title, panel.kind, name, text, colour, failed)
+        return Part(panel.title, panel.kind, name, text, colour, is_failed=failed)
 
     if panel.kind in _ONE_VALUE:
         for name, field, value in _values(panel, answer):

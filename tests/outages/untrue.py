@@ -15,6 +15,9 @@ from tests.outages.surfaces import Surface
 USUAL = frozenset({"SMS vs usual"})
 """Known only with weeks of history, which no stack of these has."""
 
+_MOST_MINUTES = 30
+"""No stack of these runs for as long."""
+
 _COUNTS = frozenset({"Pages", "Tickets"})
 """They count what was decided elsewhere: any number is as true as the alerts are."""
 
@@ -29,10 +32,23 @@ def untruths(outage: Outage, sight: Mapping[str, Any]) -> Iterator[str]:
         yield f"{Surface.STATUS}: says that no alert fires, which can't be known"
     parts = [Part(**each) for each in evidence["overview"]]
     yield from (f"{Surface.OVERVIEW}: {text}" for text in of_overview(outage, parts))
+    if (minutes := _minutes_that_were_not_counted(evidence["page"])) is not None:
+        yield (
+            f"{Surface.PAGE}: only {minutes} of the hour's minutes are not known, and the service "
+            "has not run for half of it"
+        )
     body = evidence["json"]["body"] if isinstance(evidence["json"], dict) else {}
     if (body.get("health") or {}).get("rollup_store", {}).get("complete") is False:
         known = [name for name in ("last_hour", "today", "throughput") if body[name] is not None]
         yield from (f"{Surface.JSON}: {name} is not null" for name in known)
+    if (body.get("throughput") or {}).get("per_hour") is not None:
+        yield f"{Surface.JSON}: throughput.per_hour is known, and no hour has been counted"
+
+
+def _minutes_that_were_not_counted(page: Mapping[str, Any]) -> int | None:
+    """How many the chart of the last hour shows as unknown, where these are too few."""
+    unknown = int(page["unknown"])
+    return unknown if page["bars"] and unknown < _MOST_MINUTES else None
 
 
 def of_overview(outage: Outage, parts: Sequence[Part]) -> Iterator[str]:
