@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from tests.outages.causes import OUTAGES, Outage
@@ -19,9 +18,10 @@ Seen = Mapping[str, Mapping[str, Any]]
 _HEAD = """\
 # Outages, and what each surface says of them
 
-Each outage was made on a native stack at real speed: {how}. Every surface was then looked at, five
-minutes later at most. What stands here was seen on {day}; `python -m tests.outages` makes all of
-it anew, `python -m tests.outages NAME` one outage. None of the texts is written by hand.
+Each outage was made on a native stack at real speed: processes stopped or halted, a disk filled,
+faults of the simulator. Every surface was then looked at, five minutes later at most. What stands
+here was seen on {days}; `python -m tests.outages` makes all of it anew,
+`python -m tests.outages NAME` one outage. None of the texts is written by hand.
 
 | surface | what was looked at |
 | --- | --- |
@@ -41,6 +41,8 @@ that never were count as empty. `make status` names the clock; no alert does wit
 """
 
 _LEGEND = """\
+Of the overview, the table has the tiles and lanes that are not well or not known. No stack here is
+old enough to know what is usual, or what is left of an error budget.
 `null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted. On a
 busy machine, what is slow is told of as well: the objective of SMS in time, and tickets.
 """
@@ -65,8 +67,8 @@ def write(kept: Seen) -> int:
 
 
 def _document(chosen: Sequence[Outage], kept: Seen, untrue: Sequence[str]) -> Iterator[str]:
-    how = "processes stopped or halted, a disk filled, faults of the simulator"
-    yield _HEAD.format(how=how, day=f"{datetime.now(UTC):%d %B %Y}")
+    days = dict.fromkeys(kept[outage.name]["day"] for outage in chosen)
+    yield _HEAD.format(days=", ".join(days))
     yield f"| outage | {' | '.join(Surface)} |"
     yield f"| --- |{' --- |' * len(Surface)}"
     for outage in chosen:
