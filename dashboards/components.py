@@ -92,12 +92,14 @@ def _delivery(thresholds: Thresholds) -> Iterator[_Limits]:
 
 def _api(thresholds: Thresholds) -> str:
     failed = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
-    return _worst(
+    worst = _worst(
         _Limits(f"min({REACHABLE_NOW})", page=1, falls=True),
         _answered_5xx(thresholds, while_reachable(failed)),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
     )
+    # The others may be of the minutes before, also where this one isn't known.
+    return f"({worst} and on () max({REACHABLE_NOW}))"
 
 
 def _answered_5xx(thresholds: Thresholds, share: str) -> _Limits:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from alerts import paths
+from alerts.signals import http
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
@@ -227,6 +228,7 @@ def test_what_was_so_before_the_disk_was_full_is_not_shown(
         UP: lasting,
         'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': lasting,
         'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="sms_latency"}': "0x40 _x40",
+        f'{http.REFUSED_RATIO.name}{{job="orchestrator"}}': "0x40 _x40",
     }
     tiles = [asked("overview", each) for each in ("Pages", "Tickets", "SMS within 2s", "Down")]
     lanes = [asked("overview", "What works, and since when?", lane=each) for each in ("API", "SMS")]
