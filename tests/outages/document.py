@@ -42,7 +42,7 @@ that never were count as empty. `make status` names the clock; no alert does wit
 
 _LEGEND = """\
 Of the overview, the table has the tiles and lanes that are not well or not known. No stack here is
-old enough to know what is usual, or what is left of an error budget.
+old enough to know what is usual, and few know what is left of an error budget.
 `null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted. On a
 busy machine, what is slow is told of as well: the objective of SMS in time, and tickets.
 """
