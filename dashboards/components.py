@@ -1,13 +1,14 @@
 """The state of each part of the service, in lanes: where is it not well, and since when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from alerts.model import Severity, Signal
 from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
-from app.core.catalogue import Component
+from app.core import catalogue
+from app.core.catalogue import BackgroundTask, Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import DEPLOYMENT, TARGETS, of, while_reachable
+from dashboards.choices import DEPLOYMENT, REACHABLE_NOW, TARGETS, of, while_reachable
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline
@@ -35,7 +36,7 @@ def component_states(thresholds: Thresholds) -> Panel:
     counted = {
         "SMS": _sms(thresholds),
         **{name: _called(thresholds, component) for component, name in _CALLED.items()},
-        "Managers": _managers(thresholds),
+        "Managers": _while_counted(_managers(thresholds)),
     }
     # What was counted in the minutes before says nothing of a service that can't be reached.
     known = {name: while_reachable(expr) for name, expr in counted.items()}
@@ -76,26 +77,41 @@ def _monitoring(thresholds: Thresholds) -> str:
         _of(monitoring.rule_failures(), DEPLOYMENT),
         _of(monitoring.ingesting(thresholds)),
         _of(monitoring.undelivered(thresholds), DEPLOYMENT),
+        *_delivery(thresholds),
     )
+
+
+def _delivery(thresholds: Thresholds) -> Iterator[_Limits]:
+    """Of all ways to notify people, and of those that wake somebody."""
+    watched = monitoring.notify_failures(thresholds)
+    for each in watched.thresholds:
+        expr = f"max({of(watched.source, each.matchers, DEPLOYMENT)})"
+        is_page = each.severity is Severity.PAGE
+        yield _Limits(expr, page=each.value) if is_page else _Limits(expr, ticket=each.value)
 
 
 def _api(thresholds: Thresholds) -> str:
-    answered_5xx = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
-    return _worst(
-        _Limits(f"min({of(scraping.REACHABLE)})", page=1, falls=True),
-        _Limits(
-            while_reachable(answered_5xx),
-            ticket=1 - thresholds.availability_objective,
-            page=thresholds.rollback_error_ratio,
-        ),
+    failed = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
+    worst = _worst(
+        _Limits(f"min({REACHABLE_NOW})", page=1, falls=True),
+        _answered_5xx(thresholds, while_reachable(failed)),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
     )
+    # The others may be of the minutes before, also where this one isn't known.
+    return f"({worst} and on () max({REACHABLE_NOW}))"
+
+
+def _answered_5xx(thresholds: Thresholds, share: str) -> _Limits:
+    objective = thresholds.availability_objective
+    return _Limits(share, ticket=1 - objective, page=thresholds.rollback_error_ratio)
 
 
 def _sms(thresholds: Thresholds) -> str:
     late = f"max({of(slo.error_ratio('5m'), _slo('sms_latency'))})"
     return _worst(
+        # What is not accepted is no SMS that could fail or be late.
+        _answered_5xx(thresholds, f"max({of(http.ROUTE_ERROR_RATIO, http.BRINGS_SMS)})"),
         _of(sms.failing(thresholds)),
         _Limits(late, ticket=1 - thresholds.sms_latency_objective),
     )
@@ -127,6 +143,13 @@ def _managers(thresholds: Thresholds) -> str:
             page=thresholds.critical_escalation_seconds,
         ),
     )
+
+
+def _while_counted(expr: str) -> str:
+    """``expr`` while any instance counts what waits: the last count stays when it can't."""
+    matchers = f'task="{BackgroundTask.BACKLOG}"'
+    failures = f"increase({of(catalogue.BACKGROUND_TASK_FAILURES, matchers)}[$__rate_interval])"
+    return f"(({expr}) unless on () (min({failures}) > 0))"
 
 
 def _of(watched: Signal, among: str = TARGETS) -> _Limits:

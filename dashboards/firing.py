@@ -7,7 +7,7 @@ from alerts.exporters import ALERTS, ALERTS_FOR_STATE
 from alerts.model import Dashboard, Group, Severity, Team, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
-from dashboards.choices import ALERTS_OF
+from dashboards.choices import ALERTS_OF, recent
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.links import dashboard_url
@@ -17,7 +17,7 @@ from dashboards.panels.tables import Heading, lowest
 
 _OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
 _NONE = "none"
-_WATCHDOG = f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}'
+_WATCHDOG = recent(f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}')
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{_OURS}'
 
 

@@ -7,13 +7,13 @@ from grafanalib import core
 from alerts.exporters import UP
 from alerts.model import Dashboard, Group, Unit
 from alerts.promql import quantile
-from alerts.signals import arrivals, release, runtime, scraping, slo, sms
+from alerts.signals import arrivals, release, runtime, slo, sms
 from app.core import catalogue
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.budgets import budget_left
-from dashboards.choices import TARGETS, of, while_reachable
+from dashboards.choices import REACHABLE_NOW, TARGETS, of, while_reachable
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
@@ -65,7 +65,7 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
 
 def _availability(thresholds: Thresholds) -> Panel:
     ratio = f"1 - max({of(slo.error_ratio('1h'), _slo('availability'))})"
-    reachable = f"max({of(scraping.REACHABLE)})"
+    reachable = f"max({REACHABLE_NOW})"
     return stat(
         "API availability",
         "Share of the requests of an hour that were not answered 5xx, without probes. Good is at "
@@ -121,7 +121,7 @@ def _traffic(thresholds: Thresholds) -> Panel:
 
 
 def _instances_down() -> Panel:
-    up, any_up = of(UP), f"max({of(scraping.REACHABLE)})"
+    up, any_up = of(UP), f"max({REACHABLE_NOW})"
     return stat(
         "Down",
         "Instances of the orchestrator that Prometheus can't reach. Good is 0. Where all are down, "

@@ -76,11 +76,15 @@ def alerts(statuses: Sequence[ComponentStatus]) -> list[str]:
         return ["Alerts: not known, Prometheus does not answer"]
     try:
         firing = _query(prometheus.url, _FIRING)
+        stored = _query(prometheus.url, _STORED)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return [f"Alerts: not known, Prometheus says {error}"]
     names = sorted({(a["severity"], a["alertname"]) for a, _ in firing})
     if _ALWAYS_FIRING not in {name for _, name in names}:
         return ["Alerts: not known, Prometheus evaluates no rules"]
+    if stored and stored[0][1] > STORED_WITHIN_SECONDS:
+        # What it answers is of the time before.
+        return ["Alerts: not known, Prometheus stores nothing"]
     told = [f"Alert: {name} ({severity})" for severity, name in names if name != _ALWAYS_FIRING]
     return told or ["Alerts: none fires"]
 

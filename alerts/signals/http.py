@@ -62,9 +62,9 @@ ROUTE_ERROR_RATIO_1H = Record(
 )
 
 # Incoming SMS that are refused, so that nobody knows of them.
-_INTAKE = f'{ROUTE}="/orchestrate/sms-received"'
+BRINGS_SMS = f'{ROUTE}="/orchestrate/sms-received"'
 INTAKE_BY_STATUS = Record(
-    f"job_{STATUS}:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{_INTAKE}}}", f"job, {STATUS}")
+    f"job_{STATUS}:{_COUNT}:intake_rate2m", events(f"{_COUNT}{{{BRINGS_SMS}}}", f"job, {STATUS}")
 )
 INTAKE = Record(f"job:{_COUNT}:intake_rate2m", f"sum by (job) ({INTAKE_BY_STATUS})")
 # 499: the client left before it was answered, which a slow service is the cause of.

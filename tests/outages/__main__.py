@@ -109,8 +109,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - {*names}:
         parser.error(f"no outage {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    by_name = {each.name: each for each in OUTAGES}
-    chosen = [by_name[name] for name in options.names or names]
+    chosen = [each for each in OUTAGES if each.name in (options.names or names)]
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if not options.only_write:

@@ -27,6 +27,13 @@ _EVERYWHERE = frozenset(Surface)
 _ITS_MONITORING = frozenset({Surface.OVERVIEW, Surface.STATUS})
 """The service itself is well, and nobody can be sent a message."""
 
+_CALLED = frozenset({"AI", "SMS Agent", "Collections", "Notifications"})
+_OF_SMS = frozenset({"SMS", "SMS within 2s"})
+_COUNTED = _CALLED | _OF_SMS | {"Database", "Managers"}
+"""What only the service's own counts tell of: tiles and lanes of the overview."""
+
+_ALL = _COUNTED | {"Pages", "Tickets", "Monitoring", "API", "API availability", "Down"}
+
 DISK_BYTES = 600 * 1024**2
 
 
@@ -50,14 +57,21 @@ class Outage:
     """What the stack needs before the traffic begins."""
 
     shared: str = ""
-    """Outages of the same word come one after the other on one stack: none leaves traces that the
-    next one's surfaces would show."""
+    """Outages of the same word come one after the other on one stack, in the order of OUTAGES: none
+    leaves traces that the next one's surfaces would show."""
 
-    is_blind: bool = False
-    """Whether Prometheus knows nothing of the service: no panel may be green."""
-
-    ill: frozenset[Surface] = frozenset()
+    told_by: frozenset[Surface] = frozenset()
     """Where nobody may be told that all is well."""
+
+    ill: frozenset[str] = frozenset()
+    """Tiles and lanes of the overview that are not well: none may say so."""
+
+    unknown: frozenset[str] = frozenset()
+    """Tiles and lanes of which nothing can be known: none may say anything. What is usual is never
+    known here: no stack has weeks behind it."""
+
+    touched: frozenset[str] = frozenset()
+    """Tiles and lanes that it may make bad, or not, by the moment and the machine."""
 
 
 def _stopped(component: str) -> Callable[[Bundle], AbstractAsyncContextManager[None]]:
@@ -170,14 +184,34 @@ def _fires(*names: str) -> Callable[[Bundle], Awaitable[bool]]:
 
 OUTAGES: Sequence[Outage] = (
     Outage(
+        "fresh",
+        "Fresh install",
+        "`make up` without history, looked at as soon as it says that all is up",
+        _nothing,
+        warm=0,
+        at_least=0,
+        shared="first",
+        # Nobody has texted.
+        unknown=_CALLED | _OF_SMS,
+    ),
+    Outage(
+        "restart",
+        "Restart of the orchestrator",
+        "stopped and started, looked at as soon as it answers",
+        _restart,
+        at_least=0,
+        shared="first",
+    ),
+    Outage(
         "orchestrator",
         "Orchestrator gone",
         "its process is stopped; tenants go on texting",
         _stopped("app"),
         frozenset({"ServiceDown"}),
-        ill=_EVERYWHERE,
+        told_by=_EVERYWHERE,
         shared="second",
-        is_blind=True,
+        ill=frozenset({"API", "API availability", "Down", "Pages"}),
+        unknown=_COUNTED,
     ),
     Outage(
         "database",
@@ -186,16 +220,20 @@ OUTAGES: Sequence[Outage] = (
         _silent_postgresql,
         frozenset({"DatabaseFailing"}),
         prepare=_on_postgresql,
-        ill=_EVERYWHERE,
+        told_by=_EVERYWHERE,
+        ill=frozenset({"API", "API availability", "Database", "Pages", "SMS"}),
+        # Who waits, and for how long, stands in the database.
+        unknown=frozenset({"Managers"}),
+        touched=_CALLED | _OF_SMS,
     ),
     Outage(
         "prometheus",
         "Prometheus gone",
         "its process is stopped",
         _stopped("prometheus"),
-        ill=_ITS_MONITORING,
+        told_by=_ITS_MONITORING,
         shared="first",
-        is_blind=True,
+        unknown=_ALL,
     ),
     Outage(
         "alertmanager",
@@ -203,8 +241,9 @@ OUTAGES: Sequence[Outage] = (
         "its process is stopped",
         _stopped("alertmanager"),
         said=_fires("TargetDown"),
-        ill=_ITS_MONITORING,
+        told_by=_ITS_MONITORING,
         shared="first",
+        ill=frozenset({"Monitoring", "Tickets"}),
     ),
     Outage(
         "receiver",
@@ -212,8 +251,10 @@ OUTAGES: Sequence[Outage] = (
         "Alertmanager's webhook leads to where nobody listens, while the AI is gone",
         _refusing_receiver,
         said=_fires("AIProviderFailing", "AlertmanagerNotificationsFailing"),
-        ill=_EVERYWHERE - {Surface.MESSAGE},
+        told_by=_EVERYWHERE - {Surface.MESSAGE},
         shared="first",
+        ill=frozenset({"AI", "Monitoring", "Pages"}),
+        touched=_OF_SMS,
     ),
     Outage(
         "ai",
@@ -221,8 +262,11 @@ OUTAGES: Sequence[Outage] = (
         "the simulator's fault ai_down: connections are refused. The receiver has just come back",
         _fault("ai_down"),
         frozenset({"AIProviderFailing"}),
-        ill=_EVERYWHERE,
+        told_by=_EVERYWHERE,
         shared="first",
+        ill=frozenset({"AI", "Pages"}),
+        # What could not be delivered a moment ago counts for some minutes.
+        touched=_OF_SMS | {"Monitoring"},
     ),
     Outage(
         "sms_agent",
@@ -230,7 +274,10 @@ OUTAGES: Sequence[Outage] = (
         "the simulator's fault sms_agent_down: connections are refused",
         _fault("sms_agent_down"),
         frozenset({"SMSWorkflowsFailing", "UpstreamFailing"}),
-        ill=_EVERYWHERE,
+        told_by=_EVERYWHERE,
+        ill=frozenset({"Pages", "SMS", "SMS Agent"}),
+        # An answer that a manager sends fails as well.
+        touched=_OF_SMS | {"API"},
     ),
     Outage(
         "night",
@@ -242,31 +289,15 @@ OUTAGES: Sequence[Outage] = (
         shared="second",
     ),
     Outage(
-        "fresh",
-        "Fresh install",
-        "`make up` without history, looked at as soon as it says that all is up",
-        _nothing,
-        warm=0,
-        at_least=0,
-        shared="first",
-        is_blind=True,
-    ),
-    Outage(
-        "restart",
-        "Restart of the orchestrator",
-        "stopped and started, looked at as soon as it answers",
-        _restart,
-        at_least=0,
-        shared="first",
-    ),
-    Outage(
         "disk",
         "Disk full",
         "all of the stack's state is on one small disk, which is filled to the last byte",
         _full_disk,
         frozenset({"NotIngesting"}),
-        ill=_EVERYWHERE,
-        is_blind=True,
+        told_by=_EVERYWHERE,
+        ill=frozenset({"API", "Database", "Monitoring", "SMS"}),
+        unknown=_ALL - {"API", "API availability", "Database", "Monitoring", "SMS"},
+        touched=frozenset({"API availability"}),
     ),
     Outage(
         "clock_ahead",
@@ -275,7 +306,9 @@ OUTAGES: Sequence[Outage] = (
         _clock(3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,
-        ill=frozenset({Surface.STATUS}),
+        told_by=frozenset({Surface.STATUS}),
+        # Ages are by the clock that was set.
+        touched=_OF_SMS | {"API", "Managers"},
     ),
     Outage(
         "clock_back",
@@ -284,7 +317,9 @@ OUTAGES: Sequence[Outage] = (
         _clock(-3600),
         prepare=_on_a_clock_of_its_own,
         at_least=120,
-        ill=frozenset({Surface.STATUS}),
+        told_by=frozenset({Surface.STATUS}),
+        ill=frozenset({"Tickets"}),
+        touched=_OF_SMS | {"API", "Managers"},
     ),
 )
 

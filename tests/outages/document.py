@@ -1,12 +1,13 @@
 """docs/outages.md, made from what was seen, and what is untrue in it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.outages.causes import OUTAGES, Outage
+from tests.outages.overview import Part
 from tests.outages.surfaces import Surface
+from tests.outages.untrue import untruths
 from tests.project import ROOT
 
 FILE = ROOT / "docs" / "outages.md"
@@ -17,9 +18,10 @@ Seen = Mapping[str, Mapping[str, Any]]
 _HEAD = """\
 # Outages, and what each surface says of them
 
-Each outage was made on a native stack at real speed: {how}. Every surface was then looked at, five
-minutes later at most. What stands here was seen on {day}; `python -m tests.outages` makes all of
-it anew, `python -m tests.outages NAME` one outage. None of the texts is written by hand.
+Each outage was made on a native stack at real speed: processes stopped or halted, a disk filled,
+faults of the simulator. Every surface was then looked at, five minutes later at most. What stands
+here was seen on {days}; `python -m tests.outages` makes all of it anew,
+`python -m tests.outages NAME` one outage. None of the texts is written by hand.
 
 | surface | what was looked at |
 | --- | --- |
@@ -39,6 +41,8 @@ that never were count as empty. `make status` names the clock; no alert does wit
 """
 
 _LEGEND = """\
+Of the overview, the table has the tiles and lanes that are not well or not known. No stack here is
+old enough to know what is usual, and few know what is left of an error budget.
 `null`, "not known" and a dash stand for what isn't known; 0 is said only of what was counted. On a
 busy machine, what is slow is told of as well: the objective of SMS in time, and tickets.
 """
@@ -48,7 +52,11 @@ def write(kept: Seen) -> int:
     """Write the document; gives 1 where a cell is missing or untrue."""
     chosen = [outage for outage in OUTAGES if outage.name in kept]
     missing = [outage.name for outage in OUTAGES if outage.name not in kept]
-    untrue = [text for outage in chosen for text in lies(outage, kept[outage.name])]
+    untrue = [
+        f"{outage.title}, {text}"
+        for outage in chosen
+        for text in untruths(outage, kept[outage.name])
+    ]
     for line in untrue:
         print("UNTRUE:", line)
     if missing:
@@ -59,8 +67,8 @@ def write(kept: Seen) -> int:
 
 
 def _document(chosen: Sequence[Outage], kept: Seen, untrue: Sequence[str]) -> Iterator[str]:
-    how = "processes stopped or halted, a disk filled, faults of the simulator"
-    yield _HEAD.format(how=how, day=f"{datetime.now(UTC):%d %B %Y}")
+    days = dict.fromkeys(kept[outage.name]["day"] for outage in chosen)
+    yield _HEAD.format(days=", ".join(days))
     yield f"| outage | {' | '.join(Surface)} |"
     yield f"| --- |{' --- |' * len(Surface)}"
     for outage in chosen:
@@ -93,7 +101,7 @@ def _short(surface: Surface, sight: Mapping[str, Any]) -> str:
             page = sight["evidence"]["page"]
             return _escaped(page["health"] + ("" if page["connection"] == "live" else ", old"))
         case Surface.OVERVIEW:
-            return _escaped("; ".join(words[:2]))
+            return _escaped(_not_well(Part(**each) for each in sight["evidence"]["overview"]))
         case Surface.MESSAGE:
             names = dict.fromkeys(text.partition(":")[0] for text in words)
             return _escaped(", ".join(names))
@@ -106,47 +114,18 @@ def _short(surface: Surface, sight: Mapping[str, Any]) -> str:
             return _escaped(", ".join(ill) or "all up")
 
 
-def lies(outage: Outage, sight: Mapping[str, Any]) -> Iterator[str]:
-    """What is untrue of what was seen: well of what isn't, and 0 of what isn't known."""
-    words, evidence = sight["words"], sight["evidence"]
-    for surface in sorted(outage.ill):
-        if _is_well(surface, words, evidence):
-            yield f"{outage.title}: {surface} says nothing of it"
-    if untrue := [text for text in words[Surface.OVERVIEW] if _is_untrue(outage, text)]:
-        yield f"{outage.title}, overview: {'; '.join(untrue)}"
-    body = evidence["json"]["body"] if isinstance(evidence["json"], dict) else {}
-    if (body.get("health") or {}).get("rollup_store", {}).get("complete") is False:
-        known = [name for name in ("last_hour", "today", "throughput") if body[name] is not None]
-        yield from (f"{outage.title}: JSON endpoint, {name} is not null" for name in known)
-
-
-def _is_untrue(outage: Outage, panel: str) -> bool:
-    """Whether a panel of the overview says something of what isn't known."""
-    _, _, shown = panel.partition(": ")
-    has_value = re.search(r'"[^"]*\d', shown) or "closed" in shown
-    is_judged = re.search(r'" (green|red|orange|yellow)', shown)
-    if is_judged and not has_value:
-        return True
-    if not outage.is_blind:
-        return False
-    claims = re.match(r'"(No (?!data)|Nothing to)', shown)
-    return bool(claims or '" green' in shown)
-
-
-def _is_well(surface: Surface, words: Mapping[str, list[str]], evidence: Any) -> bool:
-    match surface:
-        case Surface.JSON:
-            return "complete true, health ok" in words[surface][0]
-        case Surface.PAGE:
-            return bool(evidence["page"]["health"] == "Fine")
-        case Surface.OVERVIEW:
-            return not any(
-                re.search(r'" (red|orange)|\[.*(page|ticket)', w) for w in words[surface]
-            )
-        case Surface.MESSAGE:
-            return words[surface] == ["none"]
-        case Surface.STATUS:
-            return bool(evidence["status"]["code"] == 0)
+def _not_well(parts: Iterable[Part]) -> str:
+    """The tiles and lanes that are not well or not known, by what they say."""
+    found: dict[str, list[str]] = {"red": [], "orange": [], "grey": []}
+    for part in parts:
+        if part.is_judged and part.colour in found:
+            name = part.name or part.panel
+            # A lane is named after a part, a tile says how much.
+            says = "" if part.kind == "state-timeline" or part.colour == "grey" else part.text
+            found[part.colour].append(f"{name} {says}".strip())
+    titles = {"red": "red", "orange": "orange", "grey": "not known"}
+    groups = [f"{titles[colour]}: {', '.join(names)}" for colour, names in found.items() if names]
+    return "; ".join(groups) or "all well"
 
 
 def _anchor(title: str) -> str:

@@ -55,6 +55,7 @@ class Sight:
     seconds: float
     """Since the trouble began."""
 
+    day: str = field(default_factory=lambda: f"{datetime.now(UTC):%d %B %Y}")
     words: dict[Surface, list[str]] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -70,9 +71,9 @@ async def look(bundle: Bundle, outage: str, since: datetime) -> Sight:
     page = await bundle.page.evaluate(_PAGE)
     sight.evidence["page"] = page
     sight.words[Surface.PAGE] = [*_page(page)]
-    panels = await asyncio.to_thread(overview.said, bundle.stack.addresses.prometheus)
-    sight.evidence["overview"] = panels
-    sight.words[Surface.OVERVIEW] = panels
+    parts = await asyncio.to_thread(overview.shown, bundle.stack.addresses.prometheus)
+    sight.evidence["overview"] = [asdict(part) for part in parts]
+    sight.words[Surface.OVERVIEW] = overview.words(parts)
     sight.words[Surface.MESSAGE] = await _messages(bundle, since, sight.evidence)
     status = await asyncio.to_thread(bundle.stack.run, "status")
     sight.evidence["status"] = {"code": status.returncode, "text": status.stdout + status.stderr}

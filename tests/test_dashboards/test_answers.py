@@ -1,6 +1,7 @@
 """What panels answer in an outage, asked of Prometheus with the committed rules."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 import yaml
 
 from alerts import paths
+from alerts.signals import http
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.queries import BUILT_IN, filled_in, of_all, panels
 from prometheus_tools import promtool
+from tests.not_empty import not_empty
 
 DOCUMENTS = {n: json.loads(text) for n, text in dashboard_files(Thresholds(), Links()).items()}
 UP = 'up{job="orchestrator",instance="a"}'
@@ -143,6 +146,56 @@ def test_the_lane_of_the_api_is_in_a_state_and_not_a_number(
     assert found == {"{}": state}
 
 
+def test_monitoring_fails_while_nobody_can_be_woken(tmp_path: Path) -> None:
+    failed = "job_instance_integration:alertmanager_notifications_failed:ratio_increase15m"
+    lane = asked("overview", "What works, and since when?", lane="Monitoring")
+    for integration, share, expected in (
+        ("webhook", "0", 0),
+        ("webhook", "1", 2),
+        ("email", "1", 1),
+    ):
+        labels = f'job="alertmanager",instance="a",integration="{integration}"'
+        (found,) = answers(tmp_path, {f"{failed}{{{labels}}}": f"{share}x8"}, [lane], minute=1)
+        assert found == {"{}": expected}, integration
+
+
+@pytest.mark.parametrize(("share", "state"), [("0.0002", 0), ("0.01", 1), ("0.5", 2)])
+def test_sms_are_not_well_while_they_are_not_accepted(
+    tmp_path: Path, share: str, state: int
+) -> None:
+    """Those of the minutes before were answered in time."""
+    label = 'http_route="/orchestrate/sms-received"'
+    failed = "job_http_route:http_server_request_duration_seconds_count:error_ratio_rate5m"
+    (found,) = answers(
+        tmp_path,
+        {
+            'job:up:reachable{job="orchestrator"}': "1x8",
+            'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="sms_latency"}': "0x8",
+            f'{failed}{{job="orchestrator",{label}}}': f"{share}x8",
+        },
+        [asked("overview", "What works, and since when?", lane="SMS")],
+        minute=1,
+    )
+    assert found == {"{}": state}
+
+
+def test_who_waits_is_not_known_while_it_cannot_be_counted(tmp_path: Path) -> None:
+    """The service can be reached, its database can't; by the last count, nobody waits for long."""
+    waits = 'job:orchestrator_approval_queue_oldest_age_seconds:max{job="orchestrator"}'
+    counts = 'background_task_failures_total{job="orchestrator",task="backlog",instance="%s"}'
+    lane = asked("overview", "What works, and since when?", lane="Managers")
+    none, some = "0x16", "0x8 0+1x8"
+    for a, b, expected in ((none, none, 0), (some, none, 0), (some, some, math.nan)):
+        series = {
+            'job:up:reachable{job="orchestrator"}': "1x16",
+            waits: "20x16",
+            counts % "a": a,
+            counts % "b": b,
+        }
+        (found,) = answers(tmp_path, series, [lane], minute=3)
+        assert found.get("{}") == pytest.approx(expected, nan_ok=True), (a, b)
+
+
 @pytest.mark.parametrize(
     ("board", "title", "record"),
     [
@@ -162,6 +215,37 @@ def test_what_was_counted_before_an_outage_is_not_shown_in_it(
         series = {**known, 'job:up:reachable{job="orchestrator"}': reachable}
         (found,) = answers(tmp_path, series, [asked(board, title)], minute=1)
         assert found == expected
+
+
+@pytest.mark.parametrize(("minutes_later", "is_known"), [(1, True), (2.5, False), (4.5, False)])
+def test_what_was_so_before_the_disk_was_full_is_not_shown(
+    tmp_path: Path, minutes_later: float, is_known: bool
+) -> None:
+    """Prometheus goes on answering with its last samples for five minutes."""
+    lasting = "1x40 _x40"
+    series = {
+        'job:up:reachable{job="orchestrator"}': lasting,
+        UP: lasting,
+        'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': lasting,
+        'job_slo:sli_errors:ratio_rate5m{job="orchestrator",slo="sms_latency"}': "0x40 _x40",
+        f'{http.REFUSED_RATIO.name}{{job="orchestrator"}}': "0x40 _x40",
+    }
+    tiles = [asked("overview", each) for each in ("Pages", "Tickets", "SMS within 2s", "Down")]
+    lanes = [asked("overview", "What works, and since when?", lane=each) for each in ("API", "SMS")]
+    minute = 10 + minutes_later
+    for found in not_empty(answers(tmp_path, series, tiles + lanes, minute=minute)):
+        assert (found.get("{}", math.nan) >= 0) == is_known
+
+
+def test_samples_that_are_far_apart_are_shown(tmp_path: Path) -> None:
+    """As in a history that was made later: one in five minutes, also of an old moment."""
+    sparse = "_x19 1 _x19 1 _x19 1 _x19 1"
+    series = {
+        'job:up:reachable{job="orchestrator"}': sparse,
+        'job:orchestrator_sms_received:to_usual_ratio1h{job="orchestrator"}': sparse,
+    }
+    (found,) = answers(tmp_path, series, [asked("overview", "SMS vs usual")], minute=14)
+    assert found == {"{}": 1}
 
 
 def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:

@@ -186,6 +186,8 @@ async def test_a_prometheus_that_has_just_started_need_not_have_scraped_yet() ->
 async def test_alerts_are_named_or_not_known() -> None:
     firing = [*WELL["ALERTS"], ({"alertname": "ServiceDown", "severity": "page"}, "1")]
     assert (await said("app", WELL | {"ALERTS": firing}))[1] == ["Alert: ServiceDown (page)"]
+    full = WELL | {"time() - max(timestamp": [({}, "165")]}
+    assert (await said("app", full))[1] == ["Alerts: not known, Prometheus stores nothing"]
     gone = [ComponentStatus("prometheus", False, "http://127.0.0.1:1", None)]
     assert trouble.alerts(gone) == ["Alerts: not known, Prometheus does not answer"]
 
