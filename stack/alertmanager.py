@@ -56,5 +56,6 @@ def note(secrets: Path) -> str:
     if Channel.WEBHOOK not in own:
         own = ["the simulator's receiver", *own]
     told = f"Notified: {', '.join(own)}; docs/notifying.md says how to notify others"
-    more = warnings(secrets, found) if secrets.is_dir() else [NOBODY_LISTENS]
+    every = Secrets(found.files | {SECRET_FILES[Channel.WEBHOOK]})
+    more = warnings(secrets, every) if secrets.is_dir() else [NOBODY_LISTENS]
     return "\n".join((told, *more))

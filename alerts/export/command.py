@@ -9,7 +9,8 @@ from alerts.export.engines import Engine
 from alerts.export.files import exported, exported_notifications, require_own
 from alerts.export.options import NAMESPACE, OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
 from alerts.identity import IDENTITY
-from alerts.notifications.channels import Secrets, warnings
+from alerts.notifications.channels import warnings
+from alerts.notifications.command import given
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
 from app.core.config import load_settings
@@ -132,24 +133,26 @@ def run(arguments: argparse.Namespace) -> int:
     _require_meaning(arguments)
     options = Options(
         engine=arguments.engine,
-        jobs=dict(arguments.jobs),
+        jobs=_once("--job", arguments.jobs),
         scrape_seconds=int(arguments.scrape_interval),
         without=frozenset(arguments.without),
         vmalert=arguments.vmalert_version or OLDEST_KEEPING,
-        namespace=arguments.namespace or NAMESPACE,
-        labels=dict(arguments.label),
+        namespace=NAMESPACE if arguments.namespace is None else arguments.namespace,
+        labels=_once("--label", arguments.label),
     )
     settings = load_settings(arguments.environment)
     identity = _identity(arguments.identity)
+    secrets = None if arguments.secrets is None else given(arguments.secrets)
     files = exported(rule_files(settings.thresholds, settings.links, identity), options)
-    if arguments.secrets is not None:
-        secrets = Secrets.found_in(arguments.secrets)
+    said = [_rules_only(options.engine)]
+    if secrets is not None:
         files |= exported_notifications(secrets, NotificationSettings.load(), options)
-        for warning in warnings(arguments.secrets, secrets):
-            print(warning, file=sys.stderr)
+        said = warnings(arguments.secrets, secrets)
     require_own(arguments.output, options.engine)
     generated.write(arguments.output, files)
     print(f"{arguments.output}: {len(files)} files for {options.engine}")
+    for warning in said:
+        print(warning, file=sys.stderr)
     return 0
 
 
@@ -170,6 +173,28 @@ def _require_meaning(arguments: argparse.Namespace) -> None:
         if given not in (None, []) and engine not in engines:
             where = " or ".join(engines)
             raise ValueError(f"{option} is for --for {where}; for {engine} {instead}")
+
+
+def _once(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """``pairs`` by name. ValueError where ``option`` gives one name two values, or one twice."""
+    for name, _ in pairs:
+        values = [value for other, value in pairs if other == name]
+        if len(values) > 1:
+            raise ValueError(f"{option} {name} is given twice: {', '.join(values)}; give it once")
+    return dict(pairs)
+
+
+def _rules_only(engine: Engine) -> str:
+    """That an export without notifications calls nobody, and what does."""
+    instead = (
+        "give --secrets DIR, which adds an AlertmanagerConfig"
+        if engine is Engine.OPERATOR
+        else "give your Alertmanager what `python -m alerts notifications` writes"
+    )
+    return (
+        f"No page reaches anybody by this export: it holds rules only; {instead}, or route the "
+        "alerts yourself (docs/importing.md)"
+    )
 
 
 def _scrape_seconds(text: str) -> float:

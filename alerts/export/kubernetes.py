@@ -1,6 +1,5 @@
 """Resources of the Prometheus Operator, checked by its own models."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,6 @@ from alerts.export.options import Options
 
 Resource = dict[str, Any]
 API = "monitoring.coreos.com"
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _EXTRA = "pip install '.[export]'"
 
 
@@ -25,14 +23,7 @@ def prometheus_rule(name: str, groups: list[dict[str, Any]], options: Options) -
 
 
 def metadata(name: str, options: Options) -> Resource:
-    """The head of a resource. Kubernetes allows no underscore in a name.
-
-    ValueError names a namespace that can't be.
-    """
-    if not _DNS_LABEL.fullmatch(options.namespace):
-        raise ValueError(
-            f"--namespace {options.namespace!r}: small letters, digits and -, 63 at most"
-        )
+    """The head of a resource. Kubernetes allows no underscore in a name."""
     found: Resource = {
         "name": f"sms-orchestrator-{name.replace('_', '-')}",
         "namespace": options.namespace,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from alerts.export import names
 from alerts.export.engines import Engine
 
 OLDEST_KEEPING = (1, 92)
@@ -21,6 +22,8 @@ class Options:
     ``vmalert`` is the version that has to read the rules. ``namespace`` is Mimir's for the rules,
     or the Kubernetes namespace of the resources; ``labels`` are put on the latter, for an operator
     that selects by them.
+
+    ValueError says which of these names the engine can't have.
     """
 
     engine: Engine
@@ -30,3 +33,10 @@ class Options:
     vmalert: tuple[int, int] = OLDEST_KEEPING
     namespace: str = NAMESPACE
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.engine is Engine.MIMIR:
+            names.require_mimir_namespace(self.namespace)
+        if self.engine is Engine.OPERATOR:
+            names.require_kubernetes_namespace(self.namespace)
+            names.require_labels(self.labels)

@@ -80,8 +80,25 @@ def known_files() -> list[str]:
 
 def warnings(folder: Path, secrets: "Secrets") -> list[str]:
     """What somebody should know who uses the ``secrets`` of ``folder``, a sentence each."""
-    unheard = [] if secrets.is_on(Channel.DEAD_MANS_SWITCH) else [NOBODY_LISTENS]
-    return [*misspelt(folder), *unheard]
+    return [*misspelt(folder), *unheard(secrets)]
+
+
+def unheard(secrets: "Secrets") -> list[str]:
+    """A sentence for each severity with no way to some team, and one if nobody would notice."""
+    found = []
+    for severity, channels in CHANNELS.items():
+        teams = [
+            f"team {team}"
+            for team in Team
+            if channels and not any(secrets.file(channel, team) for channel in channels)
+        ]
+        if teams:
+            files = ", ".join(SECRET_FILES[channel] for channel in channels)
+            found.append(
+                f"{severity.capitalize()}s to {' and '.join(teams)} reach nobody: no file of "
+                f"{files} (docs/notifying.md)"
+            )
+    return found if secrets.is_on(Channel.DEAD_MANS_SWITCH) else [*found, NOBODY_LISTENS]
 
 
 def misspelt(folder: Path) -> list[str]:

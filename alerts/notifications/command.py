@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.output.is_dir():
         raise ValueError(f"--output {arguments.output} is a folder; name a file")
-    secrets = Secrets.found_in(arguments.secrets)
+    secrets = given(arguments.secrets)
     configuration.write(arguments.output, secrets, NotificationSettings.load())
     print(f"{arguments.output}:")
     for channel in Channel:
@@ -55,6 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in warnings(arguments.secrets, secrets):
         print(warning, file=sys.stderr)
     return 0
+
+
+def given(folder: Path) -> Secrets:
+    """The secrets of the folder that ``--secrets`` names. ValueError says why it can't be used."""
+    if not folder.is_dir():
+        raise ValueError(
+            f"--secrets {folder} is not a folder; create it and put the secret files there, or "
+            "name another"
+        )
+    return Secrets.found_in(folder)
 
 
 def _state(channel: Channel, secrets: Secrets) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from alerts import generated, paths
-from alerts.notifications.channels import NOBODY_LISTENS, Channel, Secrets
+from alerts.notifications.channels import Channel, Secrets, unheard
 from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.notifications.receivers import require_recipients
 from alerts.notifications.routes import receivers, route, time_intervals
@@ -49,7 +49,7 @@ def text(secrets: Secrets, settings: NotificationSettings) -> str:
     intervals = time_intervals(settings)
     sections = [
         _HEADER.format(secrets=", ".join(sorted(secrets.files)) or "none")
-        + ("" if secrets.is_on(Channel.DEAD_MANS_SWITCH) else f"# {NOBODY_LISTENS}\n"),
+        + "".join(f"# {each}\n" for each in unheard(secrets)),
         _yaml({"templates": ["templates/*.tmpl"]}),
         _yaml({"route": route(secrets, settings)}),
         *([_yaml({"time_intervals": intervals})] if intervals else []),

@@ -467,7 +467,7 @@ def ingesting(thresholds: Thresholds) -> Signal:
                 team=Team.PLATFORM,
                 summary="Prometheus stores no new samples",
                 description="It scrapes, but can't store the samples. In five minutes no alert "
-                "except TargetDown will work.",
+                "except ServiceDown and TargetDown will work.",
                 action="Make room on its disk, then restart it if it does not recover by itself.",
                 pending="30s",
                 # Old samples are not looked at after five minutes; then TargetDown takes over.

@@ -170,11 +170,11 @@ def failing(thresholds: Thresholds) -> Signal:
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
                 summary="Calls of {{ $labels.job }} to the AI provider fail",
-                description="Without an answer from the AI, SMS end as failed workflows and have "
-                "to be retried. Share of calls failed or refused over a minute.",
+                description="SMS may end as failed workflows, which have to be run again, unless "
+                "their retries still work. Share of calls failed or refused over a minute.",
                 logs=LogQuery((OperationFailed,), where={"component": Component.AI_PROVIDER}),
                 action="See by error type whether the provider is down, slow or refuses us. When "
-                "it is back, retry the failed workflows.",
+                "it is back, retry the workflows that failed, if any.",
                 pending=PERSISTS,
                 # What it explains must not outlast it: failed workflows are looked at for five
                 # minutes and kept for as many. That would call, or tell a page on others anew.

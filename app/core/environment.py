@@ -147,8 +147,9 @@ class OwnSettings(BaseSettings):
                 continue
             shown = shown_setting(path, problem["input"])
             given = "" if shown == repr(SECRET) else f"={shown}"
-            most = problem["ctx"]["le"] if problem["type"] == "less_than_equal" else None
-            mend = "; it is a share: write 0.05 for 5%" if most == 1 else ""
+            limits = problem.get("ctx", {})
+            is_share = limits.get("le", limits.get("lt")) == 1
+            mend = "; it is a share: write 0.05 for 5%" if is_share else ""
             yield f"{cls.variable(path)}{given}: {rule}{mend}"
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:

@@ -64,6 +64,12 @@ def _expression(text: str) -> str:
     return text
 
 
+ShareAtMost = Annotated[float, Field(ge=0, lt=1)]
+"""A share above which something is wrong. Of 1 nothing could be above."""
+
+ShareAtLeast = Annotated[float, Field(gt=0, le=1)]
+"""A share below which something is wrong. Of 0 nothing could be below."""
+
 Mountpoints = Annotated[str, AfterValidator(_expression)]
 """A regular expression that stands in PromQL as it is."""
 
@@ -100,7 +106,7 @@ class Thresholds(Section):
         return days
 
     # Requests. Promise: roll a release back above these.
-    rollback_error_ratio: Ratio = Field(
+    rollback_error_ratio: ShareAtMost = Field(
         0.05, description="share of requests with a 5xx above which a release is rolled back"
     )
     rollback_latency_seconds: Seconds = Field(
@@ -116,29 +122,30 @@ class Thresholds(Section):
         20,
         description="failures below which a new release is not compared with the one before",
     )
-    route_error_ratio: Ratio = Field(
+    route_error_ratio: ShareAtMost = Field(
         0.10, description="share of one route's requests within an hour that may be answered 5xx"
     )
-    intake_refused_ratio: Ratio = Field(
+    intake_refused_ratio: ShareAtMost = Field(
         0.50, description="share of incoming SMS refused with a 4xx above which somebody is paged"
     )
-    intake_refused_ticket_ratio: Ratio = Field(
+    intake_refused_ticket_ratio: ShareAtMost = Field(
         0.15, description="share of incoming SMS that may be refused with a 4xx for long"
     )
-    slow_ratio: Ratio = Field(
+    )
+    slow_ratio: ShareAtMost = Field(
         # One in twenty: 1 % would be an upstream's hiccup, whose retries wait up to 7 s and help.
         0.05,
         description="share of requests, AI answers or statements that may exceed their limit",
     )
 
     # SMS.
-    sms_failed_ratio: Ratio = Field(
+    sms_failed_ratio: ShareAtMost = Field(
         0.10, description="share of SMS whose workflow may fail; retries have been made by then"
     )
 
     # Capacity. Promise: 100 SMS at once.
     concurrent_sms: Count = Field(100, description="SMS at once that must not slow each other down")
-    concurrent_sms_warning_ratio: Ratio = Field(
+    concurrent_sms_warning_ratio: ShareAtMost = Field(
         0.75, description="share of concurrent_sms above which capacity must be added"
     )
 
@@ -146,19 +153,19 @@ class Thresholds(Section):
     ai_calls_per_minute: Count = Field(
         3500, description="calls a minute that the AI provider accepts"
     )
-    ai_quota_ratio: Ratio = Field(0.9, description="share of those calls that may be used")
+    ai_quota_ratio: ShareAtMost = Field(0.9, description="share of those calls that may be used")
     capacity_days: Days = Field(30, description="days left before a limit at which to act")
-    capacity_minimum_usage: Ratio = Field(
+    capacity_minimum_usage: ShareAtMost = Field(
         0.3, description="share of a limit in use below which its trend does not alert"
     )
 
     # SMS that arrive, beside what is usual at this hour.
-    sms_missing_page_ratio: Ratio = Field(
-        # A public holiday leaves more; an outage hardly anything.
+    sms_missing_page_ratio: ShareAtLeast = Field(
+        # Most public holidays leave more; an outage hardly anything.
         0.1,
         description="share of the usual SMS below which nearly all are missing",
     )
-    sms_missing_ticket_ratio: Ratio = Field(
+    sms_missing_ticket_ratio: ShareAtLeast = Field(
         0.5, description="share of an hour's usual SMS below which many are missing"
     )
     sms_missing_usual: Count = Field(
@@ -180,11 +187,11 @@ class Thresholds(Section):
         return self
 
     # Upstreams and the database.
-    ai_error_ratio: Ratio = Field(0.10, description="share of AI calls that may fail")
-    upstream_error_ratio: Ratio = Field(
+    ai_error_ratio: ShareAtMost = Field(0.10, description="share of AI calls that may fail")
+    upstream_error_ratio: ShareAtMost = Field(
         0.10, description="share of calls to another upstream that may fail"
     )
-    database_error_ratio: Ratio = Field(
+    database_error_ratio: ShareAtMost = Field(
         # An SMS takes about twenty statements: one in a hundred failing spoils one SMS in five.
         0.01,
         description="share of database statements that may fail",
@@ -197,7 +204,7 @@ class Thresholds(Section):
     database_slow_seconds: Seconds = Field(
         0.25, description="a database statement that takes longer is slow"
     )
-    database_pool_ratio: Ratio = Field(
+    database_pool_ratio: ShareAtMost = Field(
         0.90, description="share of the connections above which the pool is too small"
     )
 
@@ -218,10 +225,10 @@ class Thresholds(Section):
     failed_workflow_seconds: Seconds = Field(
         1800, description="longest time that a failed workflow may wait to be run again"
     )
-    approval_ratio: Ratio = Field(
+    approval_ratio: ShareAtLeast = Field(
         0.50, description="share of managers' decisions that should send the AI's text unchanged"
     )
-    escalation_ratio: Ratio = Field(
+    escalation_ratio: ShareAtMost = Field(
         # Low confidence, the most common cause, is expected to send about 8 % to a person.
         0.15,
         description="escalations of one type allowed per SMS received",
@@ -232,10 +239,10 @@ class Thresholds(Section):
     high_escalation_seconds: Seconds = Field(
         4 * 3600, description="longest time that an escalation of high severity may be open"
     )
-    payment_plan_ratio: Ratio = Field(
+    payment_plan_ratio: ShareAtLeast = Field(
         0.50, description="lowest payment plan detection, as a share of the past week's"
     )
-    confidence_drift: Ratio = Field(
+    confidence_drift: ShareAtMost = Field(
         0.10, description="largest change of the AI's mean confidence against the past week"
     )
     minimum_events: Count = Field(
@@ -246,7 +253,7 @@ class Thresholds(Section):
 
     # The process.
     memory_bytes: Bytes = Field(512 * 1024**2, description="resident memory of one worker")
-    cpu_ratio: Ratio = Field(
+    cpu_ratio: ShareAtMost = Field(
         # A worker is one event loop, and so uses one core at most.
         0.90,
         description="share of a core that one worker may use for long",
@@ -289,14 +296,14 @@ class Thresholds(Section):
     samples_rejected: Count = Field(10, description="samples refused within 10 minutes")
 
     # Platform: rules and notifications.
-    rule_group_share: Ratio = Field(0.5, description="share of its interval a group may need")
-    notification_error_ratio: Ratio = Field(
+    rule_group_share: ShareAtMost = Field(0.5, description="share of its interval a group may need")
+    notification_error_ratio: ShareAtMost = Field(
         0.01, description="share of alerts or notifications that may be lost"
     )
     notification_minimum_failures: Count = Field(
         2, description="lost alerts or notifications below which their share does not alert"
     )
-    notification_queue_ratio: Ratio = Field(0.1, description="how full the queue may stay")
+    notification_queue_ratio: ShareAtMost = Field(0.1, description="how full the queue may stay")
     tsdb_failures: Count = Field(3, description="failures of the store within an hour")
     newest_sample_seconds: Seconds = Field(
         90, description="age of the newest sample: six scrapes, and below the 5 minutes it is shown"
@@ -304,19 +311,23 @@ class Thresholds(Section):
 
     # Platform: machines. Days and hours leave a night, or a meeting, to act in.
     disk_filling_seconds: Seconds = Field(86400, description="time until a disk is full")
-    disk_filling_ratio: Ratio = Field(
+    disk_filling_ratio: ShareAtLeast = Field(
         0.4, description="free share above which a filling disk does not alert yet"
     )
-    disk_left_ticket_ratio: Ratio = Field(0.1, description="share of a disk that must be free")
-    disk_left_page_ratio: Ratio = Field(0.05, description="the same, for a page")
+    disk_left_ticket_ratio: ShareAtLeast = Field(
+        0.1, description="share of a disk that must be free"
+    )
+    disk_left_page_ratio: ShareAtLeast = Field(0.05, description="the same, for a page")
     disk_page_mountpoints: Mountpoints = Field(
         "",
         description="where the disks lie that page, as a regular expression, such as "
         "`/|/var/lib/.+`; empty for every disk. Others open a ticket",
     )
-    inodes_left_ratio: Ratio = Field(0.1, description="share of inodes that must be free")
-    memory_left_ratio: Ratio = Field(0.1, description="share of memory that must be available")
-    cpu_busy_ratio: Ratio = Field(0.9, description="share of CPU time that may be used")
+    inodes_left_ratio: ShareAtLeast = Field(0.1, description="share of inodes that must be free")
+    memory_left_ratio: ShareAtLeast = Field(
+        0.1, description="share of memory that must be available"
+    )
+    cpu_busy_ratio: ShareAtMost = Field(0.9, description="share of CPU time that may be used")
     # A machine reads its clock while it is scraped, up to half a scrape's timeout late.
     clock_difference_seconds: Seconds = Field(
         5.0, description="difference between a machine's clock and Prometheus's"

@@ -273,6 +273,8 @@ def test_a_configuration_says_that_nobody_listens_to_the_watchdog() -> None:
     settings = NotificationSettings()
     without = configuration.text(Secrets.of(Channel.WEBHOOK), settings)
     assert f"# {NOBODY_LISTENS}" in without.splitlines()
+    nowhere = configuration.text(Secrets.of(), settings)
+    assert "# Pages to team orchestrator and team platform reach nobody: " in nowhere
     heard = configuration.text(Secrets.of(Channel.WEBHOOK, Channel.DEAD_MANS_SWITCH), settings)
     assert "Nobody" not in heard
 
