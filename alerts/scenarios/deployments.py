@@ -94,7 +94,7 @@ SCENARIOS = (
         told=(
             # Calls that the breaker refuses need no quota: it ends, and is told again.
             Told("AIQuotaNearlyUsed", TICKET, within=-5, notifications=2),
-            Told("AIProviderFailing", within=3, over=20),
+            Told("AIProviderFailing", within=3, over=21),
         ),
     ),
 )

@@ -27,7 +27,7 @@ SCENARIOS = (
         world=World(changes=_AI_FAILS),
         beside=(World(environment="staging", changes=(Down(since=2, until=12),)),),
         told=(
-            Told("AIProviderFailing", within=3, over=25, about=_PRODUCTION),
+            Told("AIProviderFailing", within=3, over=26, about=_PRODUCTION),
             Told("ServiceDown", TICKET, within=5, over=25, about=_STAGING),
         ),
     ),
@@ -40,7 +40,7 @@ SCENARIOS = (
         world=World(changes=_AI_FAILS),
         beside=(World(environment="staging", changes=_AI_FAILS),),
         told=(
-            Told("AIProviderFailing", within=3, over=25, about=_PRODUCTION),
+            Told("AIProviderFailing", within=3, over=26, about=_PRODUCTION),
             Told("AIProviderFailing", TICKET, within=3, over=30, about=_STAGING),
         ),
     ),
@@ -53,8 +53,8 @@ SCENARIOS = (
         world=World(cluster="eu-1", changes=_AI_FAILS),
         beside=(World(cluster="eu-2", changes=_AI_FAILS),),
         told=(
-            Told("AIProviderFailing", within=3, over=25, about={"cluster": "eu-1"}),
-            Told("AIProviderFailing", within=3, over=25, about={"cluster": "eu-2"}),
+            Told("AIProviderFailing", within=3, over=26, about={"cluster": "eu-1"}),
+            Told("AIProviderFailing", within=3, over=26, about={"cluster": "eu-2"}),
         ),
     ),
     Scenario(

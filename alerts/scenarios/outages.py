@@ -17,7 +17,7 @@ def _ai_down(minutes: float, name: str, *also: Told, messages: int = 1) -> Scena
         lasts=minutes + 30,
         world=World(changes=(Fails(AI, until=minutes),)),
         told=(
-            Told("AIProviderFailing", within=3, over=minutes + 10, notifications=messages),
+            Told("AIProviderFailing", within=3, over=minutes + 11, notifications=messages),
             *also,
         ),
     )
@@ -64,7 +64,7 @@ SCENARIOS = (
         world=World(
             changes=(Fails(AI, until=15), Slow(AI, seconds=4, since=15, until=25, share=0.25))
         ),
-        told=(Told("AIProviderFailing", within=3, over=25),),
+        told=(Told("AIProviderFailing", within=3, over=26),),
     ),
     _ai_down(
         120,

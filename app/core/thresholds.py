@@ -131,7 +131,6 @@ class Thresholds(Section):
     intake_refused_ticket_ratio: ShareAtMost = Field(
         0.15, description="share of incoming SMS that may be refused with a 4xx for long"
     )
-    )
     slow_ratio: ShareAtMost = Field(
         # One in twenty: 1 % would be an upstream's hiccup, whose retries wait up to 7 s and help.
         0.05,

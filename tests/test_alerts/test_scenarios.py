@@ -42,15 +42,19 @@ def found(request: pytest.FixtureRequest) -> dict[str, Outcome]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.slug)
-def test_scenario(scenario: Scenario, found: dict[str, Outcome]) -> None:
+def test_scenario(
+    scenario: Scenario, found: dict[str, Outcome], request: pytest.FixtureRequest
+) -> None:
     problems = found[scenario.name].problems
     if scenario.fails_today:
         assert problems, f"{scenario.name}: it passes now; take fails_today away"
         pytest.xfail(f"the rules do not do this yet: {scenario.fails_today}")
     if problems:
         pytest.fail(table.report(found[scenario.name]), pytrace=False)
-    page = paths.SCENARIOS.read_text()
-    assert table.row(found[scenario.name]) in page, "run `python -m alerts scenarios --write`"
+    # Minutes are those of the newer one, whose windows hold one sample less.
+    if request.node.callspec.params["found"] is locate:
+        page = paths.SCENARIOS.read_text()
+        assert table.row(found[scenario.name]) in page, "run `python -m alerts scenarios --write`"
 
 
 def test_the_page_has_all_scenarios_and_no_others() -> None:
