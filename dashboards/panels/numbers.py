@@ -106,7 +106,9 @@ def bar_list(
 
     What is not known has a bar that says so: Grafana leaves out the name of one that is alone.
     """
-    panel = bar_gauge(title, description, unit, queries[0], neutral(), "Not known", links)
+    panel = bar_gauge(
+        title, description, unit, queries[0], neutral(), empty="Not known", links=links
+    )
     panel.targets = as_of_now([replace(each, expr=or_unknown(each.expr)) for each in queries])
     panel.overrides = [
         override(query.legend, color=fixed(query.colour)) for query in queries if query.colour
