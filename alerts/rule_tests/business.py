@@ -142,6 +142,8 @@ def hours(_thresholds: Thresholds) -> list[RecordTest]:
     messages = universe.increases(looked, 6 * _HOUR)
     expected = {
         business.DECISIONS.name: decisions,
+        business.DECIDING.name: universe.rates(approvals, 300),
+        business.LOOKING.name: universe.rates(looked, 300),
         business.APPROVED_RATIO.name: share(
             universe.increases(approvals, 6 * _HOUR, where=approved), decisions
         ),
@@ -150,7 +152,10 @@ def hours(_thresholds: Thresholds) -> list[RecordTest]:
             universe.increases(looked, 6 * _HOUR, where=found), messages
         ),
     }
-    return [RecordTest("decisions and plans of six hours", universe, expected)]
+    return [
+        RecordTest("decisions and plans of six hours", universe, expected),
+        _seen((business.DECIDING, business.DECISIONS_SEEN, 6 * _HOUR)),
+    ]
 
 
 def week(_thresholds: Thresholds) -> list[RecordTest]:
@@ -198,23 +203,26 @@ def week(_thresholds: Thresholds) -> list[RecordTest]:
             key: _HOUR * waiting[key] / decided for key, decided in working_hour.items()
         },
     }
-    return [RecordTest("what is beside the week before", universe, expected), _seen()]
+    return [
+        RecordTest("what is beside the week before", universe, expected),
+        _seen(
+            (business.LOOKING, business.LOOKED_SEEN, 6 * _HOUR),
+            (business.ANSWERING, business.ANSWERS_SEEN, _HOUR),
+        ),
+    ]
 
 
-def _seen() -> RecordTest:
-    """For how long something was done, however little."""
+def _seen(*each: tuple[Record, Record, int]) -> RecordTest:
+    """For how long something was done, however little: its rate, the record, its window."""
     universe = Universe()
     expected: dict[str, Values] = {}
-    for record, seen, window in (
-        (business.LOOKING, business.LOOKED_SEEN, 6 * _HOUR),
-        (business.ANSWERING, business.ANSWERS_SEEN, _HOUR),
-    ):
+    for record, seen, window in each:
         expected[seen.name] = {}
         for job, weight, base in (("always", 0.3, 0.0), ("sometimes", 0.5, -2.0)):
             universe.add(record.name, {"job": job}, weight, grows=False, base=base)
             values = universe.at_steps(universe.series[-1], window, 60)
             expected[seen.name][("job", job),] = 60 * sum(value > 0 for value in values)
-    return RecordTest("for how long the AI answered and looked for plans", universe, expected)
+    return RecordTest("for how long something was done, however little", universe, expected)
 
 
 def _usual(universe: Universe, record: Record, window: int) -> Values:

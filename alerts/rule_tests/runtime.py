@@ -30,6 +30,9 @@ def observe_process(universe: Universe) -> None:
         universe.observe_one(metric, JOB, "c:8000", 1)
     one = {"job": JOB, "instance": "c:8000"}
     universe.add(catalogue.PROCESS_WORKERS.name, one, 1 / LAST_PACE, grows=False)
+    # Nothing of it is late by more than a quarter of a second.
+    for le in ("0.25", "+Inf"):
+        universe.add(catalogue.EVENT_LOOP_LAG.bucket, {**one, "le": le}, 1, grows=True)
     for reason in ("sampled", "queue_full", "broken"):
         universe.observe(catalogue.LOG_LINES_DROPPED, reason=reason)
     for task in ("sweep", "backlog"):
