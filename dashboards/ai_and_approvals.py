@@ -102,7 +102,7 @@ def _confidence(thresholds: Thresholds) -> Row:
                 Unit.RATIO,
                 Query(f"60 * sum by (le) (rate({bucket}[{_WINDOW}]))", "{{le}}"),
             ),
-            signal(business.drift(thresholds), "job", empty="Known after a day with answers"),
+            signal(business.drift(thresholds), "job", empty="Not known; needs a day with answers"),
         ),
     )
 
@@ -150,7 +150,7 @@ def _calls(thresholds: Thresholds) -> Row:
                     step="1h",
                 ),
                 last="24h",
-                empty="Not known: the provider has said nothing of tokens",
+                empty="Not known; the provider tells it",
                 links=(Dashboard.TRENDS,),
             ),
         ),
@@ -190,7 +190,11 @@ def _decisions(thresholds: Thresholds) -> Row:
     return Row(
         "What waits for a manager, what do managers decide, and how soon?",
         (
-            signal(business.queue_work(thresholds), "job", empty="Known after decisions of a week"),
+            signal(
+                business.queue_work(thresholds),
+                "job",
+                empty="Not known; needs a week with decisions",
+            ),
             signal(business.queue_age(thresholds), "job"),
             bars(
                 "Decisions",

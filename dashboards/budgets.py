@@ -13,14 +13,18 @@ _NOT_KNOWN = "Not known"
 
 
 def budget_left(thresholds: Thresholds, links: tuple[Dashboard, ...] = ()) -> Panel:
-    """What is left of each objective's error budget."""
+    """What is left of each objective's error budget, each by its name: known or not."""
+    each = " or ".join(
+        f'label_replace(vector(NaN), "slo", "{promised.objective.name}", "", "")'
+        for promised in slo.promised(thresholds)
+    )
     return bar_gauge(
         "Error budget left",
         "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
         "counts up to two minutes late, and at first as if the whole period had as much traffic "
         "as the last hour. Good is a larger share than the part of the period that is left.",
         Unit.RATIO,
-        Query(f"min by (slo) ({_left_now(thresholds)})", "{{slo}}"),
+        Query(f"min by (slo) ({_left_now(thresholds)}) or on (slo) ({each})", "{{slo}}"),
         steps(Colour.WARNING, (0.25, Colour.GOOD)),
         empty=_NOT_KNOWN,
         links=links,

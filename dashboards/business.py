@@ -291,7 +291,7 @@ def _payment_plans(thresholds: Thresholds) -> Row:
             signal(
                 business.detection(thresholds),
                 "job",
-                empty="Known after a day with messages",
+                empty="Not known; needs a day with messages",
             ),
         ),
         columns=3,

@@ -3,12 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from alerts.exporters import ALERTS
 from alerts.model import Severity, Signal
 from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
 from app.core import catalogue
 from app.core.catalogue import BackgroundTask, Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import DEPLOYMENT, REACHABLE_NOW, TARGETS, of, while_reachable
+from dashboards.choices import (
+    ALERTS_OF,
+    DEPLOYMENT,
+    REACHABLE_NOW,
+    TARGETS,
+    of,
+    while_reachable,
+)
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
 from dashboards.panels import Query, state_timeline
@@ -72,12 +80,32 @@ class _Limits:
         return f"clamp_max({' + '.join(parts)}, 2)"
 
 
+@dataclass(frozen=True, slots=True)
+class _Firing:
+    """What is no limit of one series: whether any of ``alerts`` fires."""
+
+    alerts: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """PromQL: 2 for a page, 1 for a ticket; nothing where none fires."""
+        names = f'=~"{"|".join(self.alerts)}"' if len(self.alerts) > 1 else f'="{self.alerts[0]}"'
+
+        def fires(severity: Severity) -> str:
+            matchers = f'alertstate="firing",severity="{severity}",alertname{names}'
+            return f"{ALERTS}{{{matchers},{ALERTS_OF}}}"
+
+        return f"max({fires(Severity.PAGE)} * 2 or {fires(Severity.TICKET)})"
+
+
 def _monitoring(thresholds: Thresholds) -> str:
     return _worst(
         _of(monitoring.rule_failures(), DEPLOYMENT),
         _of(monitoring.ingesting(thresholds)),
         _of(monitoring.undelivered(thresholds), DEPLOYMENT),
         *_delivery(thresholds),
+        _of(monitoring.alertmanagers(), DEPLOYMENT),
+        _Firing(("AlertmanagerNotificationsFailing",)),
     )
 
 
@@ -97,6 +125,9 @@ def _api(thresholds: Thresholds) -> str:
         _answered_5xx(thresholds, while_reachable(failed)),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
+        _Firing(
+            ("AvailabilityBudgetBurn", "ReachabilityBudgetBurn", "ReleaseFailing", "ReleaseSlow")
+        ),
     )
     # The others may be of the minutes before, also where this one isn't known.
     return f"({worst} and on () max({REACHABLE_NOW}))"
@@ -114,6 +145,7 @@ def _sms(thresholds: Thresholds) -> str:
         _answered_5xx(thresholds, f"max({of(http.ROUTE_ERROR_RATIO, http.BRINGS_SMS)})"),
         _of(sms.failing(thresholds)),
         _Limits(late, ticket=1 - thresholds.sms_latency_objective),
+        _Firing(("SMSLatencyBudgetBurn", "SMSMissing")),
     )
 
 
@@ -165,7 +197,7 @@ def _of(watched: Signal, among: str = TARGETS) -> _Limits:
     )
 
 
-def _worst(*measures: _Limits) -> str:
+def _worst(*measures: _Limits | _Firing) -> str:
     """The worst state of the ``measures`` that are known."""
     return f"max({' or '.join(_told_apart(each.state for each in measures))})"
 

@@ -100,15 +100,19 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
 def what_fired() -> Panel:
     """A lane for each alert that fired."""
     severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
+    # An alert has no series while it doesn't fire; that is known where rules are evaluated.
+    fired = f"0 * max by (alertname) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
+    quiet = f"({fired}) and on () {_WATCHDOG}"
     return state_timeline(
         "What fired?",
-        "Each alert that fired within the range. Red is a page, orange a ticket, grey: did "
-        "not fire, or not known. Good is no lane "
+        "Each alert that fired within the range. Red is a page, orange a ticket, grey: not known. "
+        "Good is no lane "
         "but the Watchdog's: that one always fires, and says that rules are evaluated.",
         # The Watchdog is there so that there is always a lane.
         Query(or_unknown(f"max(0 * {_WATCHDOG})"), WATCHDOG),
-        Query(f"max by (alertname) ({severity})", "{{alertname}}"),
+        Query(f"max by (alertname) ({severity}) or {quiet}", "{{alertname}}"),
         states={
+            "-1": ("does not fire", Colour.GOOD),
             "0": ("evaluated", Colour.GOOD),
             "1": ("ticket", Colour.WARNING),
             "2": ("page", Colour.BAD),

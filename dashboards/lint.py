@@ -51,7 +51,9 @@ _LINES_OF_CONTROLS = 2
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
 _OVER_TIME = ("timeseries", "heatmap", "state-timeline")
 _COLOURS_OF_THE_PALETTE = "palette"
-_CLAIMS_NOTHING = re.compile(r"No data|Not known|Known after")
+_CLAIMS_NOTHING = re.compile(r"(No data|Not known)(; .+)?")
+"""A reason stands there whatever the reason is, also when Prometheus can't be asked."""
+_SAYS_NOT_KNOWN = "vector(NaN)"
 _OF_ALERTS = {ALERTS, ALERTS_FOR_STATE}
 _OF_DEPLOYMENT = {*IDENTITY, "job"}
 _ROW_OF_ALERT = re.compile(r"\|(?P<uid>[\w-]+)\|(?:viewPanel=panel-(?P<panel>\d+))?\"")
@@ -150,8 +152,22 @@ def _of_what_is_not_known(document: Document) -> Iterator[str]:
         if panel["type"] == "table":
             yield from _of_empty_cells(panel)
         empty = defaults.get("noValue", "No data")
-        if not _CLAIMS_NOTHING.match(empty):
-            yield f"{where}: says {empty!r} also when nothing is known; begin with 'Not known'"
+        if not _CLAIMS_NOTHING.fullmatch(empty):
+            yield (
+                f"{where}: says {empty!r} also when nothing is known; write 'Not known', or "
+                "'Not known; ' and what it takes to know"
+            )
+        yield from _of_empty_drawings(panel)
+
+
+def _of_empty_drawings(panel: Mapping[str, Any]) -> Iterator[str]:
+    """Grafana writes an error of its own where these have no series, and not the panel's text."""
+    says_so = [_SAYS_NOT_KNOWN in target.get("expr", "") for target in panel.get("targets", [])]
+    rows = [target.get("format") != "heatmap" for target in panel.get("targets", [])]
+    if panel["type"] == "state-timeline" and not any(says_so):
+        yield f"panel {panel['title']!r}: has an error for a lane without series; add or_unknown"
+    if panel["type"] == "heatmap" and all(rows) and not all(says_so):
+        yield f"panel {panel['title']!r}: has an error where a row has none; add or_unknown to each"
 
 
 def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:
@@ -164,7 +180,7 @@ def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:
         mapped = settings.get(heading, {}).get("mappings", [])
         special = [each["options"] for each in mapped if each["type"] == "special"]
         if name.startswith("Value") and not any(
-            each["match"] == "null+nan" and _CLAIMS_NOTHING.match(each["result"]["text"])
+            each["match"] == "null+nan" and _CLAIMS_NOTHING.fullmatch(each["result"]["text"])
             for each in special
         ):
             yield f"{where}: leaves a cell of {heading!r} empty; map null+nan to 'Not known'"

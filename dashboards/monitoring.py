@@ -1,6 +1,7 @@
 """Monitoring itself: whether what the other dashboards and the alerts say can be believed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from grafanalib import core
 
@@ -57,10 +58,11 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
 
 def _targets() -> Panel:
     ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
+    no_target = 'label_replace(vector(NaN), "job", "No target is known", "", "")'
     return state_timeline(
         "Which targets are up?",
         "Whether the last scrape of each target worked. Good is up, all the time.",
-        Query(f"max by (job, instance) ({ours})", "{{job}} {{instance}}"),
+        Query(f"max by (job, instance) ({ours}) or on () ({no_target})", "{{job}} {{instance}}"),
         states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
         empty="Not known",
     )
@@ -69,7 +71,8 @@ def _targets() -> Panel:
 def _faults(thresholds: Thresholds) -> Panel:
     """What is 0 as long as nothing is wrong: a lane each, in place of a graph each."""
     watched: Mapping[str, tuple[Signal, str]] = {
-        "Service down": (scraping.service_down(), TARGETS),
+        # Its alert takes what was never scraped for down; here that is not known.
+        "Service down": (replace(scraping.service_down(), source=scraping.REACHABLE), TARGETS),
         "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
         "Metrics missing": (scraping.silent(), TARGETS),
         "Targets come and go": (scraping.flapping(thresholds), TARGETS),
@@ -99,7 +102,7 @@ def _scrapes(thresholds: Thresholds) -> Row:
         (
             signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
             signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
-            signal(scraping.cardinality(thresholds), "job", empty="Known after a day"),
+            signal(scraping.cardinality(thresholds), "job", empty="Not known; needs a day"),
         ),
     )
 
@@ -112,7 +115,7 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
             signal(
                 prometheus.head_series(thresholds),
                 "instance",
-                empty="Known after a day",
+                empty="Not known; needs a day",
                 among=DEPLOYMENT,
             ),
             signal(prometheus.retention(), "instance", among=DEPLOYMENT),

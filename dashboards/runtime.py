@@ -1,8 +1,11 @@
 """Runtime: the orchestrator's processes, and the machines they run on."""
 
+from dataclasses import replace
+
 from grafanalib import core
 
 from alerts.model import Dashboard, Unit
+from alerts.promql import seconds
 from alerts.signals import node
 from alerts.signals import runtime as process
 from app.core import catalogue
@@ -15,7 +18,7 @@ from dashboards.panels import Column, Query, table, timeseries
 from dashboards.panels.tables import highest
 from dashboards.signals import never, signal
 
-_NO_NODE = "Not known: no node_exporter is scraped"
+_NO_NODE = "Not known; node_exporter tells it"
 
 
 def runtime(thresholds: Thresholds) -> core.Dashboard:
@@ -109,7 +112,7 @@ def _rarely(thresholds: Thresholds) -> Row:
                 "Full disks, wrong clocks",
                 watched,
             ),
-            signal(process.memory_growth(thresholds), "instance", among=INSTANCES),
+            _memory_in_a_day(thresholds),
             _gauge(
                 "Readers of the metrics stream",
                 "Clients that read the JSON metrics' stream now. Good is no more than the people "
@@ -117,6 +120,18 @@ def _rarely(thresholds: Thresholds) -> Row:
                 catalogue.METRICS_STREAM_READERS,
             ),
         ),
+    )
+
+
+def _memory_in_a_day(thresholds: Thresholds) -> Panel:
+    """A forecast; of an instance that has just started there is none, as its warm-up is none."""
+    watched = process.memory_growth(thresholds)
+    forecast, runs = (of(each, among=INSTANCES) for each in (watched.source, process.UPTIME))
+    known = f"clamp_min({forecast}, 0) and {runs} >= {seconds(process.GROWTH):g}"
+    return signal(
+        replace(watched, source=known),
+        "instance",
+        empty=f"Not known; needs {process.GROWTH} since a start",
     )
 
 

@@ -103,7 +103,9 @@ def _releases(thresholds: Thresholds) -> Row:
             signal(release.failing(thresholds), "version"),
             signal(release.slow(thresholds), "version"),
             signal(
-                release.worse(thresholds), "version", empty="Known after two hours with requests"
+                release.worse(thresholds),
+                "version",
+                empty="Not known; needs two hours with requests",
             ),
         ),
     )

@@ -6,7 +6,7 @@ from alerts.model import Dashboard, Record, Unit
 from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import NODES, of
+from dashboards.choices import NODES, of, while_reachable
 from dashboards.colours import DISTINCT, Colour, neutral, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
@@ -59,12 +59,13 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
     return tiles(
         "",
         stat(
-            "SMS, last 10 min",
+            "SMS vs usual",
             missing.meaning,
             missing.unit,
-            Query(f"min({of(missing.source)})", "of usual"),
+            # Over a day it would say for hours what was true before an outage.
+            Query(while_reachable(f"min({of(missing.source)})"), "of usual"),
             signal_steps(missing),
-            empty="Known after a day",
+            empty="Not known; needs a day",
             links=(Dashboard.ALERTS,),
             decimals=0,
         ),
@@ -73,9 +74,9 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             "Time within which nine SMS in ten of the last hour were processed, as a share of what "
             "is usual at this hour of the week. Usual is around 100%.",
             Unit.RATIO,
-            Query(f"max({latency})", "of usual"),
+            Query(while_reachable(f"max({latency})"), "of usual"),
             neutral(),
-            empty="Known after a week",
+            empty="Not known; needs a week",
             links=(Dashboard.SERVICES,),
             decimals=0,
         ),
@@ -85,7 +86,7 @@ def _is_it_usual(thresholds: Thresholds) -> Row:
             Unit.RATIO,
             Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
             neutral(),
-            empty="Known after a week",
+            empty="Not known; needs a week",
             links=(Dashboard.BUSINESS,),
             decimals=1,
         ),
@@ -158,7 +159,7 @@ def _bands() -> Row:
 def _beside_usual(thresholds: Thresholds) -> Row:
     return Row(
         "How far is it from usual, and is that known?",
-        (signal(arrivals.fewer(thresholds), "job", empty="Known after a day"), _history()),
+        (signal(arrivals.fewer(thresholds), "job", empty="Not known; needs a day"), _history()),
     )
 
 
@@ -178,7 +179,7 @@ def _history() -> Panel:
             if (each := f'signal="{name}"')
         ),
         states=known,
-        empty="Known after a week",
+        empty="Not known; needs a week",
     )
 
 
@@ -244,7 +245,7 @@ def _growth() -> Row:
                     "is a few percent; something new can double for a while.",
                     Unit.RATIO,
                     Query(f"avg by (flow) ({of(throughput.GROWTH_1W)}) - 1", "{{flow}}"),
-                    empty="Known after a week",
+                    empty="Not known; needs a week",
                 ),
             ),
         ),

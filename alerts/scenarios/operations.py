@@ -107,9 +107,9 @@ SCENARIOS = (
     ),
     Scenario(
         name="AI down at night",
-        story="At two in the morning, with 12 SMS an hour, the AI provider fails for an hour. Too "
-        "few calls to wake anybody; the breaker's ticket says what is down, before that of the "
-        "workflows that wait and that of the budget.",
+        story="At two in the morning, with 12 SMS an hour, the AI provider fails for an hour. The "
+        "breaker's ticket says what is down. Somebody is called once more than a handful of "
+        "tenants have got no answer.",
         begins=MONDAY_NIGHT,
         lasts=90,
         world=World(
@@ -118,6 +118,7 @@ SCENARIOS = (
         ),
         told=(
             Told("CircuitBreakerOpen", TICKET, within=25, over=80),
+            Told("SMSLatencyBudgetBurn", within=45, over=80),
             Told("FailedWorkflowsWaiting", TICKET, within=45, over=85),
             Told("AIAnswersBudgetBurn", TICKET, within=55),
         ),

@@ -30,14 +30,14 @@ _WORKERS = catalogue.PROCESS_WORKERS.name
 _MEMORY = catalogue.PROCESS_MEMORY.name
 _START = catalogue.PROCESS_START_TIME.name
 
-_GROWTH = "6h"
+GROWTH = "6h"
 """From how long the growth of memory is taken: a warm-up or a rush is over by then."""
 
 # Prometheus and Alertmanager expose the same names. They have no workers, so they drop out.
 MEMORY = Record(f"job_instance:{_MEMORY}:per_worker", ratio(_MEMORY, _WORKERS))
 MEMORY_IN_A_DAY = Record(
     f"job_instance:{_MEMORY}:per_worker_predicted1d",
-    ratio(f"predict_linear({_MEMORY}[{_GROWTH}], {seconds('1d')})", _WORKERS),
+    ratio(f"predict_linear({_MEMORY}[{GROWTH}], {seconds('1d')})", _WORKERS),
 )
 CPU = Record(
     f"job_instance:{catalogue.PROCESS_CPU.name.removesuffix('_total')}:per_worker_rate5m",
@@ -117,7 +117,7 @@ def memory_growth(thresholds: Thresholds) -> Signal:
     """Memory that a worker will hold in a day."""
     return Signal(
         title="Memory of a worker in a day",
-        meaning=f"Resident memory that a worker has in a day if it grows as in the last {_GROWTH}. "
+        meaning=f"Resident memory that a worker has in a day if it grows as in the last {GROWTH}. "
         "Good is no more than now.",
         unit=Unit.BYTES,
         source=MEMORY_IN_A_DAY,
@@ -130,14 +130,14 @@ def memory_growth(thresholds: Thresholds) -> Signal:
                 team=Team.ORCHESTRATOR,
                 summary=f"Memory of {_AT} grows, and will be too much within a day",
                 description="It looks like a leak. Expected memory of one worker in a day, at "
-                f"the growth of the last {_GROWTH}.",
+                f"the growth of the last {GROWTH}.",
                 action="See what grows at the same time: traffic, waiting log lines, unwritten "
                 "rollups. If nothing does, the release has a leak.",
                 pending="1h",
                 keep_firing="30m",
                 guards=(
                     # The warm-up after a start looks like a leak.
-                    Guard(UPTIME, Comparison.AT_LEAST, seconds(_GROWTH), on=()),
+                    Guard(UPTIME, Comparison.AT_LEAST, seconds(GROWTH), on=()),
                     # Above it, MemoryHigh says so.
                     Guard(MEMORY, Comparison.AT_MOST, thresholds.memory_bytes, on=()),
                 ),

@@ -34,9 +34,8 @@ def rows_heatmap(
     name = GRAFANA_UNITS[unit]
     panel = _cells(title, description, cells=name, axis="")
     panel.defaults["unit"] = name
-    # Grafana draws an error where no query has a series.
-    first, *others = queries
-    panel.targets = over_time([replace(first, expr=or_unknown(first.expr)), *others])
+    # Grafana draws an error in place of all rows where one of several queries has no series.
+    panel.targets = over_time([replace(each, expr=or_unknown(each.expr)) for each in queries])
     return over(last, panel)
 
 

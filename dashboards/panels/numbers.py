@@ -1,6 +1,7 @@
 """Present values: one number, or a bar for each of several."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Unit
@@ -10,6 +11,7 @@ from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import LAST, is_neutral, override, values
 from dashboards.panels.query import Query, as_of_now
+from dashboards.panels.states import or_unknown
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -100,9 +102,14 @@ def bar_list(
     *queries: Query,
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
-    """The present value of each query as a bar, from top to bottom as they are given."""
-    panel = bar_gauge(title, description, unit, queries[0], neutral(), links=links)
-    panel.targets = as_of_now(queries)
+    """The present value of each query as a bar, from top to bottom as they are given.
+
+    What is not known has a bar that says so: Grafana leaves out the name of one that is alone.
+    """
+    panel = bar_gauge(
+        title, description, unit, queries[0], neutral(), empty="Not known", links=links
+    )
+    panel.targets = as_of_now([replace(each, expr=or_unknown(each.expr)) for each in queries])
     panel.overrides = [
         override(query.legend, color=fixed(query.colour)) for query in queries if query.colour
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboards.preview.dashboard import Annotation, Dashboard, Panel, Target
-from dashboards.preview.steps import MOST_POINTS, step_seconds, time_variables
+from dashboards.preview.steps import step_seconds, time_variables
 from dashboards.queries import filled_in
 from prometheus_tools.api import Points, PrometheusAPI, QueryRefusedError
 
@@ -17,6 +17,8 @@ Numbers = NDArray[np.float64]
 
 _AT_A_TIME = 4
 _ANNOTATION_STEP_SECONDS = 60
+_ANNOTATION_POINTS = 1440
+"""As many as the window has pixels."""
 _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -174,7 +176,7 @@ class Asking:
             return []
 
     def _marks(self, dashboard: Dashboard, annotation: Annotation) -> Iterator[Mark]:
-        step = max(self.span.seconds // MOST_POINTS, _ANNOTATION_STEP_SECONDS)
+        step = step_seconds(self.span.seconds, _ANNOTATION_POINTS, _ANNOTATION_STEP_SECONDS)
         where = f"{dashboard.name}: annotation {annotation.name!r}"
         expr = self._filled_in(dashboard, annotation.expr, self.span, step, where)
         start, end = (at // step * step for at in (self.span.start, self.span.end))
@@ -198,11 +200,17 @@ def _name(target: Target, points: Points, expr: str) -> str:
 
 
 def _moments(points: Points, annotation: Annotation, step: int) -> Iterator[tuple[float, float]]:
-    """Begin and end of each time without a break in which the value is not 0."""
+    """Begin and end of each time without a break in which the value is not 0.
+
+    Points that are further apart than an annotation's own step are moments to Grafana.
+    """
     if annotation.value_is_time:
         yield from ((at, at) for at in sorted({value / 1000 for value in points.values.values()}))
         return
     times = [at for at, value in points.values.items() if value and not np.isnan(value)]
+    if step > _ANNOTATION_STEP_SECONDS:
+        yield from ((at, at) for at in times)
+        return
     begins = [at for at in times if at - step not in points.values or not points.values[at - step]]
     for begin in begins:
         until = begin

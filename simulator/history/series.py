@@ -194,9 +194,9 @@ def _series(workload: Workload, row: _Row) -> Iterator[Series]:
     yield Series(metric.sum, labels, _total(workload, sums), read)
     below = np.cumsum(in_buckets, axis=1).T
     bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
-    # Of the buckets that are always empty only the last: the others would tell nothing.
-    first = max(int(np.argmax(below.any(axis=1))) - 1, 0)
-    for bound, within in list(zip(bounds, below, strict=True))[first:]:
+    # Empty ones too: Grafana's heat maps take the times of all buckets from the first, and would
+    # show the history at the times of what is measured after it.
+    for bound, within in zip(bounds, below, strict=True):
         yield Series(metric.bucket, {**labels, "le": bound}, _total(workload, within), read)
 
 

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from alerts import paths
-from alerts.signals import http
+from alerts.model import Severity
+from alerts.signals import groups, http
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
-from dashboards.queries import BUILT_IN, filled_in, of_all, panels
+from dashboards.queries import BUILT_IN, filled_in, of_all, panels, series_in
 from prometheus_tools import promtool
 from tests.not_empty import not_empty
 
@@ -124,6 +125,17 @@ def test_a_table_of_nothing_says_that_it_is_not_known(
     assert "Not known" in labels
 
 
+def test_an_alert_is_known_not_to_fire_while_rules_are_evaluated(tmp_path: Path) -> None:
+    """It has fired for a minute; before it there was the Watchdog, and at first nothing at all."""
+    late = 'ALERTS{alertname="A",alertstate="firing",severity="page",team="orchestrator"}'
+    watchdog = 'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}'
+    series = {watchdog: "_x7 1x20", late: "_x15 1x4 stale"}
+    expr = asked("slos_and_alerts", "What fired?", lane="{{alertname}}")
+    for minute, expected in ((1, {}), (4.5, {'{alertname="A"}': 2}), (6, {'{alertname="A"}': -1})):
+        (found,) = answers(tmp_path, series, [expr], minute=minute)
+        assert found == expected
+
+
 def test_where_rules_are_evaluated_no_alert_is_none_and_not_unknown(tmp_path: Path) -> None:
     watchdog = 'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}'
     (found,) = answers(tmp_path, {watchdog: "1x8"}, [asked("overview", "Firing alerts")], minute=1)
@@ -197,6 +209,52 @@ def test_who_waits_is_not_known_while_it_cannot_be_counted(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("lane", "alert"),
+    [("Monitoring", "AlertmanagerNotificationsFailing"), ("SMS", "SMSMissing")],
+)
+def test_a_lane_is_red_while_somebody_is_paged_for_it(
+    tmp_path: Path, lane: str, alert: str
+) -> None:
+    known = {
+        'job:up:reachable{job="orchestrator"}': "1x8",
+        "job_cause:orchestrator_sms_processing_duration_seconds_count:failed_ratio_rate5m"
+        '{job="orchestrator",cause="other"}': "0x8",
+        'prometheus_notifications_alertmanagers_discovered{job="prometheus"}': "1x8",
+    }
+    fires = f'ALERTS{{alertname="{alert}",alertstate="firing",severity="page",job="orchestrator"}}'
+    for series, state in ((known, 0), ({**known, fires: "1x8"}, 2)):
+        (found,) = answers(
+            tmp_path,
+            series,
+            [asked("overview", "What works, and since when?", lane=lane)],
+            minute=1,
+        )
+        assert found == {"{}": state}
+
+
+def test_every_page_turns_a_lane_red() -> None:
+    """Save those about machines and certificates: no lane is about these."""
+    (lanes,) = (
+        each
+        for each in panels(DOCUMENTS["overview.json"])
+        if each["title"] == "What works, and since when?"
+    )
+    exprs = [target["expr"] for target in lanes["targets"]]
+    read = frozenset().union(*map(series_in, exprs))
+    pages = [
+        (threshold.alert, series_in(str(signal.source)))
+        for group in groups(Thresholds())
+        for signal in group.signals
+        for threshold in signal.thresholds
+        if threshold.severity is Severity.PAGE
+    ]
+    unseen = {
+        alert for alert, series in pages if alert not in " ".join(exprs) and not series & read
+    }
+    assert unseen == {"NodeDiskFull", "CertificateExpiring"}
+
+
+@pytest.mark.parametrize(
     ("board", "title", "record"),
     [
         (
@@ -205,6 +263,7 @@ def test_who_waits_is_not_known_while_it_cannot_be_counted(tmp_path: Path) -> No
             "job:orchestrator_ai_responses:auto_sent_ratio_increase1h",
         ),
         ("overview", "SMS vs usual", "job:orchestrator_sms_received:to_usual_ratio1h"),
+        ("trends", "SMS vs usual", "job:orchestrator_sms_received:to_usual_ratio"),
     ],
 )
 def test_what_was_counted_before_an_outage_is_not_shown_in_it(

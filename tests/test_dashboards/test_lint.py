@@ -193,6 +193,21 @@ def _all_is_well(board: Document) -> None:
     panel(board, "Pages")["fieldConfig"]["defaults"]["noValue"] = "No alert fires"
 
 
+def _reason_that_may_be_another(board: Document) -> None:
+    panel(board, "Pages")["fieldConfig"]["defaults"]["noValue"] = "Not known: no rule runs"
+
+
+def _lanes_that_may_be_missing(board: Document) -> None:
+    lanes = next(each for each in panels(board) if each["type"] == "state-timeline")
+    lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
+
+
+def _row_that_may_be_missing(board: Document) -> None:
+    rows = panel(board)
+    rows["type"] = "heatmap"
+    rows["targets"][0]["expr"] = 'sum(up{job=~"$job"}) or on () vector(NaN)'
+
+
 def _twice(board: Document) -> None:
     first, second = [each for each in panels(board) if each["type"] == "timeseries"][:2]
     second["targets"] = first["targets"]
@@ -259,6 +274,9 @@ def _row_to_nowhere(board: Document) -> None:
         (_states_by_threshold, "would write ranges for states; use another colour mode"),
         (_known_last, "shows what was known last as if it were so now; reduce by last"),
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
+        (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
+        (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
+        (_row_that_may_be_missing, "has an error where a row has none; add or_unknown to each"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
         (_unknown_variable, "no variable $jbo; there are $__interval"),

@@ -140,12 +140,9 @@ def test_counters_only_grow_but_for_restarts_and_histograms_add_up(workload: Wor
     assert len(routes) == len(Route)
     for parts in routes:
         assert (parts["+Inf"] == parts[metric.count]).all()
-        bounds = [parts[str(float(bound))] for bound in metric.buckets if str(bound) in parts]
+        # All of them, as live: Grafana's heat maps take the times of all from the first.
+        bounds = [parts[str(float(bound))] for bound in metric.buckets]
         assert all((a <= b).all() for a, b in not_empty(pairwise(bounds)))
-        # Only buckets that are always empty are left out, and one of these is there.
-        assert len(bounds) > 3
-        assert not bounds[0].any()
-        assert str(float(metric.buckets[-1])) in parts
         assert (parts[metric.sum] >= 0).all()
 
 

@@ -145,7 +145,7 @@ def _draw_series(
     opacity = float(field.custom("fillOpacity", 0)) / 100
     width = float(field.custom("lineWidth", 1))
     if field.custom("drawStyle") == "bars":
-        _draw_bars(axes, each, opacity, second)
+        _draw_bars(axes, each, opacity, step=step, second=second)
         return
     times, top, floor = _bridged(each, step)
     stepped = _STEPS.get(str(field.custom("lineInterpolation")))
@@ -188,13 +188,12 @@ def _draw_series(
         )
 
 
-def _draw_bars(axes: Axes, each: _Drawn, opacity: float, second: float) -> None:
-    """Bars as wide as six tenths of the way from one to the next."""
+def _draw_bars(axes: Axes, each: _Drawn, opacity: float, *, step: float, second: float) -> None:
+    """Bars as wide as six tenths of the way from one to the next, also where that is missing."""
     present = ~np.isnan(each.top)
     times, top = each.times[present], each.top[present]
     base = np.zeros_like(top) if each.base is None else each.base[present]
-    ways = np.diff(times)
-    way = float(ways.min()) if len(ways) else _WIDEST_BAR * second
+    way = float(np.diff(times).min(initial=step))
     width = min(way * _BAR_WIDTH, _WIDEST_BAR * second)
     alignment = int(each.field.custom("barAlignment", 0))
     axes.bar(
