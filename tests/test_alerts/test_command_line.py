@@ -89,7 +89,7 @@ def test_generating_writes_the_committed_files(
     ("variable", "value", "error"),
     [
         ("ORCHESTRATOR_TRESHOLDS__AI_ERROR_RATIO", "0.2", "did you mean ORCHESTRATOR_THRESHOLDS"),
-        ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "20", "less than or equal to 1"),
+        ("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "20", "less than 1"),
         ("ORCHESTRATOR_THRESHOLDS__SMS_LATENCY_SECONDS", "2.2", "not a bucket bound"),
     ],
 )

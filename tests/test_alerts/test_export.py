@@ -224,7 +224,7 @@ def test_alerts_wait_for_as_long_as_their_ranges_grew() -> None:
         options = Options(Engine.PROMETHEUS, scrape_seconds=scrape_seconds)
         return {r["alert"]: r["for"] for r in rules_of(adapted(RULES, options)) if "for" in r}
 
-    assert (pending(15)["AIProviderFailing"], pending(30)["AIProviderFailing"]) == ("75s", "135s")
+    assert (pending(15)["AIProviderFailing"], pending(30)["AIProviderFailing"]) == ("90s", "150s")
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_the_command_to_find_its_lines_is_one_that_the_query_tool_takes(
 def test_a_changed_threshold_changes_condition_and_text() -> None:
     (rule,) = alert_rules("AIProviderFailing", ai_error_ratio=0.25)
     assert "> 0.25" in rule["expr"]
-    assert "above 25% for 75s" in rule["annotations"]["description"]
+    assert "above 25% for 90s" in rule["annotations"]["description"]
 
 
 def test_budgets_say_how_fast_they_burn_by_the_value() -> None:
