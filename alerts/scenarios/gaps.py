@@ -29,7 +29,7 @@ SCENARIOS = (
         blind=((0, 60),),
         world=World(changes=(Fails(Component.AI_PROVIDER, since=10, until=80),)),
         told=(
-            Told("AIProviderFailing", within=63, over=90),
+            Told("AIProviderFailing", within=63, over=91),
             Told("FailedWorkflowsWaiting", TICKET, within=70, over=100),
         ),
     ),

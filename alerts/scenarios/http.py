@@ -40,12 +40,12 @@ SCENARIOS = (
     ),
     Scenario(
         name="Twelve SMS an hour, each answered 500",
-        story="A small customer: from 10:00 to 11:30 each of its SMS is answered 500.",
+        story="A small customer: from 10:00 to 11:10 each of its SMS is answered 500.",
         begins=MONDAY_MORNING,
         lasts=150,
-        world=World(sms_an_hour=12, changes=(ServerErrors(1, until=90),)),
+        world=World(sms_an_hour=12, changes=(ServerErrors(1, until=70),)),
         told=(
-            Told("AvailabilityBudgetBurn", within=45, over=110),
+            Told("AvailabilityBudgetBurn", within=45, over=90),
             Told("ErrorBudgetSpent", TICKET, within=60),
         ),
     ),
