@@ -7,6 +7,7 @@ and the fix.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
@@ -363,7 +364,7 @@ def _of_choices(where: str, expr: str, document: Document) -> Iterator[str]:
 def _of_ranges(expr: str) -> Iterator[str]:
     """Rates over a fixed short range miss what lies between two points of a longer view."""
     # $__rate_interval has been filled in as 1m.
-    for length in _rate_ranges(promql_parser.parse(expr)):
+    for length in _rate_ranges(expr):
         if seconds("1m") < length < LONG_RANGE_SECONDS:
             yield (
                 f"a rate over {length:g}s, whatever the time between two points; write "
@@ -371,7 +372,8 @@ def _of_ranges(expr: str) -> Iterator[str]:
             )
 
 
-def _rate_ranges(parsed: promql_parser.Expr) -> list[float]:
+@cache
+def _rate_ranges(expr: str) -> tuple[float, ...]:
     found: list[float] = []
 
     def visit(node: promql_parser.Expr) -> None:
@@ -379,8 +381,8 @@ def _rate_ranges(parsed: promql_parser.Expr) -> list[float]:
             ranges = [each for each in node.args if isinstance(each, MatrixSelector)]
             found.extend(each.range.total_seconds() for each in ranges)
 
-    promql_parser.walk(parsed, visit)
-    return found
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return tuple(found)
 
 
 def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import promql_parser
@@ -96,14 +97,15 @@ def filled_in(expr: str, values: Mapping[str, str], where: str) -> str:
     return _VARIABLE.sub(value, expr)
 
 
-def selectors_in(expr: str) -> list[VectorSelector]:
+@cache
+def selectors_in(expr: str) -> tuple[VectorSelector, ...]:
     """The series that ``expr`` reads; none where it can't be parsed, which is a finding already."""
     # A variable within a range is none that the parser knows.
     plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
     try:
-        return selectors(promql_parser.parse(plain))
+        return tuple(selectors(promql_parser.parse(plain)))
     except ValueError:
-        return []
+        return ()
 
 
 def series_in(expr: str) -> set[str]:
