@@ -91,8 +91,8 @@ def turns(window: str) -> Record:
 
 
 def _goes_on(_burn: BurnRate) -> Guard:
-    # Within half an hour for the fastest pace too: few SMS an hour fail one at a time, and that
-    # pace holds the next one back.
+    # Half an hour for the fastest pace too: of few SMS an hour one fails at a time. What that pace
+    # does not tell, nobody would, for it holds the slower ones back.
     return Guard(lasting(EVIDENCE), Comparison.AT_LEAST, LASTING, _ON)
 
 

@@ -95,7 +95,7 @@ IN_FLIGHT_RATIO = Record(
 
 
 def least_told(thresholds: Thresholds) -> float:
-    """How many SMS a second have to fail to be told by name, as `failing` has it."""
+    """SMS a second that have to fail before `failing` tells of them by name."""
     return beside(Comparison.AT_LEAST, thresholds.minimum_failures) / seconds("5m")
 
 
