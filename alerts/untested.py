@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-import yaml
 
 from alerts.expressions import selectors
 from alerts.model import Group, Severity
 from alerts.rules import expressions
 from alerts.scenarios.scenario import Scenario
+from prometheus_tools.yaml_reading import read_yaml
 
 _RECORD = re.compile(r"\w+:[\w:]+")
 _ALERT = re.compile(r'ALERTS\{alertname="(\w+)"')
@@ -71,7 +71,7 @@ def untested_in(
 
 
 def _document(file: Path) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    document: dict[str, Any] = read_yaml(file.read_text(encoding="utf-8"))
     return document
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-import yaml
 from promql_parser import MatchOp
 
 from alerts.expressions import selectors
 from alerts.model import Severity
+from prometheus_tools.yaml_reading import read_yaml
 
 SCENARIO = "scenario"
 """The label by which scenarios that share a Prometheus are told apart."""
@@ -139,7 +139,7 @@ class Rules:
 
 @cache
 def _parsed(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    document: dict[str, Any] = read_yaml(text)
     return document
 
 
