@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import promql_parser
-
 from alerts.expressions import selectors
 from alerts.model import Group, Severity
 from alerts.rules import expressions
@@ -106,7 +104,7 @@ def _read_by(rules: set[str], all_groups: tuple[Group, ...]) -> set[str]:
     open_ = [*rules]
     while open_:
         for expr in exprs.get(open_.pop(), []):
-            names = {each.name or "" for each in selectors(promql_parser.parse(expr))}
+            names = {each.name or "" for each in selectors(expr)}
             new = (names & exprs.keys()) - found
             found |= new
             open_ += new

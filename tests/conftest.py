@@ -1,8 +1,10 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
 import atexit
+import functools
 import gc
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -44,6 +46,9 @@ gc.disable()
 os.environ.setdefault("GOGC", "400")
 
 database.create_async_engine = sharing(database.create_async_engine)
+
+# Each client of httpx would read the trusted certificates anew, which takes longer than most tests.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 # No test may fail because the machine is slow.
 hypothesis.settings.register_profile("unhurried", deadline=None)

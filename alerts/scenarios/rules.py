@@ -8,7 +8,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 from promql_parser import MatchOp
 
 from alerts.expressions import selectors
@@ -152,7 +151,7 @@ def _selected(expr: str) -> list[tuple[str, Matchers]]:
     """The name and the matchers of each series in an expression."""
     return [
         (each.name or "", tuple((m.name, m.op, m.value) for m in each.matchers.matchers))
-        for each in selectors(promql_parser.parse(expr))
+        for each in selectors(expr)
     ]
 
 
