@@ -33,6 +33,12 @@ def problems(resources: Iterable[Resource]) -> Iterator[str]:
             yield from _of_kubernetes(resource)
 
 
+def file_name(resource: Resource) -> str:
+    """What the schema of a resource is called: kind, group without its domain, version."""
+    api = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", resource["apiVersion"])
+    return f"{resource['kind'].lower()}-{api}.json"
+
+
 def _of_the_operator(resource: Resource) -> Iterator[str]:
     try:
         checked(_without_whole_numbers(resource))
@@ -41,8 +47,7 @@ def _of_the_operator(resource: Resource) -> Iterator[str]:
 
 
 def _of_kubernetes(resource: Resource) -> Iterator[str]:
-    api = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", resource["apiVersion"])
-    file = FOLDER / f"{resource['kind'].lower()}-{api}.json"
+    file = FOLDER / file_name(resource)
     if not file.is_file():
         yield (
             f"{identifier(resource)}: Kubernetes {KUBERNETES} has no {resource['kind']} in "

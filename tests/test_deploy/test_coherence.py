@@ -9,6 +9,7 @@ from app.core.config import Settings
 from deploy import build, coherence, schemas, sizes
 from deploy.names import Resource
 from deploy.selection import Given
+from tests.length import only_long
 
 Change = Callable[[Given], None]
 
@@ -222,6 +223,7 @@ def test_a_kind_that_is_none_of_kubernetes_is_named() -> None:
     )
 
 
+@only_long
 def test_a_field_that_the_operator_does_not_know_is_named() -> None:
     given = built()
     spec(given, "Prometheus", "prometheus")["externalLabel"] = {"cluster": "eu-1"}
