@@ -26,7 +26,8 @@ def adapted(files: Mapping[str, str], options: Options) -> dict[str, list[Group]
     ValueError names an unknown group or job, or a record that is read but left out.
     """
     groups = {
-        name.removesuffix(".yml"): yaml.safe_load(text)["groups"] for name, text in files.items()
+        name.removesuffix(".yml"): yaml.load(text, Loader=yaml.CSafeLoader)["groups"]
+        for name, text in files.items()
     }
     _require_known("group", options.without, groups.keys())
     _require_known("job", options.jobs, jobs.named_in(groups))
