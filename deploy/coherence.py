@@ -11,9 +11,9 @@ from alerts.prometheus_config import scrape_seconds
 from alerts.promql import seconds
 from app.core import catalogue
 from asgi_observability.nearest import did_you_mean
-from deploy import required_secrets, selection, service_settings
+from deploy import names, required_secrets, selection, service_settings
 from deploy.names import Resource, identifier
-from deploy.selection import Given
+from deploy.selection import Given, labels_of
 
 
 def problems(resources: Iterable[Resource]) -> list[str]:
@@ -36,12 +36,11 @@ def _identity(given: Given) -> Iterator[str]:
         for label in IDENTITY:
             if label not in monitor["spec"].get("targetLabels", []):
                 yield f"{identifier(monitor)}: targets lose {label}; add it to targetLabels"
-    places = [
-        (identifier(each), each["metadata"].get("labels", {})) for each in given.of("Service")
-    ]
+    places = [(identifier(each), labels_of(each)) for each in given.monitored]
     places += [
-        (f"pods of {identifier(each)}", each["spec"]["template"]["metadata"].get("labels", {}))
+        (f"pods of {identifier(each)}", labels_of(each["spec"]["template"]))
         for each in given.of("Deployment")
+        if each["metadata"]["name"] == names.ORCHESTRATOR
     ]
     places += [
         (f"{identifier(each)}, spec.externalLabels", each["spec"].get("externalLabels", {}))
@@ -84,8 +83,9 @@ def _secrets(given: Given) -> Iterator[str]:
     for resource in given.every:
         for name, key in _asked(resource):
             if name not in known and name not in made:
-                names = [*known, *made]
-                hint = did_you_mean(name, names, otherwise=f"there are {', '.join(names)}")
+                all_of_them = [*known, *made]
+                others = f"there are {', '.join(all_of_them)}"
+                hint = did_you_mean(name, all_of_them, otherwise=others)
                 yield f"{identifier(resource)}: no secret is called {name}; {hint}"
                 continue
             keys = made.get(name) or frozenset(each.name for each in known[name].keys)
@@ -126,7 +126,10 @@ def _asked(resource: Resource) -> Iterator[tuple[str, str | None]]:
 def _autoscaling(given: Given) -> Iterator[str]:
     exposed = [metric.name for metric in catalogue.metrics()]
     for scaler in given.of("HorizontalPodAutoscaler"):
-        name = scaler["spec"]["scaleTargetRef"]["name"]
+        target = scaler["spec"]["scaleTargetRef"]
+        if target["kind"] != "Deployment":
+            continue
+        name = target["name"]
         scaled = given.named("Deployment", name)
         if scaled is None:
             deployments = [each["metadata"]["name"] for each in given.of("Deployment")]
@@ -137,7 +140,7 @@ def _autoscaling(given: Given) -> Iterator[str]:
                 f"{identifier(scaled)}: replicas would undo what {identifier(scaler)} does each "
                 "time this is applied; leave it out"
             )
-        for metric in scaler["spec"]["metrics"]:
+        for metric in scaler["spec"].get("metrics", []):
             if (
                 metric["type"] == "Pods"
                 and (name := metric["pods"]["metric"]["name"]) not in exposed

@@ -28,11 +28,28 @@ class Given:
     @cached_property
     def pods(self) -> list[Labels]:
         """The labels of the pods that there will be, those too that the operator makes."""
-        found = [each["spec"]["template"]["metadata"]["labels"] for each in self.of("Deployment")]
+        templates = self.of("Deployment", "StatefulSet", "DaemonSet")
+        found = [labels_of(each["spec"]["template"]) for each in templates]
         for each in self.of("Prometheus", "Alertmanager"):
             made = {names.NAME_LABEL: each["kind"].lower()}
-            found.append({**each["spec"].get("podMetadata", {}).get("labels", {}), **made})
+            found.append({**labels_of({"metadata": each["spec"].get("podMetadata", {})}), **made})
         return found
+
+    @cached_property
+    def monitored(self) -> list[Resource]:
+        """The services whose pods are scraped."""
+        wanted = [_matched(each["spec"]["selector"]) for each in self.of("ServiceMonitor")]
+        return [
+            each
+            for each in self.of("Service")
+            if any(_fits(selector, labels_of(each)) for selector in wanted)
+        ]
+
+
+def labels_of(resource: Resource) -> Labels:
+    """The labels of what has a head, none where it has none."""
+    labels: Labels = resource.get("metadata", {}).get("labels", {})
+    return labels
 
 
 def problems(given: Given) -> Iterator[str]:
@@ -41,8 +58,8 @@ def problems(given: Given) -> Iterator[str]:
         yield from _unselected(identifier(resource), selector, given.pods, "pod")
     services = given.of("Service")
     for monitor in given.of("ServiceMonitor"):
-        selector = monitor["spec"]["selector"].get("matchLabels", {})
-        labels = [each["metadata"].get("labels", {}) for each in services]
+        selector = _matched(monitor["spec"]["selector"])
+        labels = [labels_of(each) for each in services]
         yield from _unselected(identifier(monitor), selector, labels, "Service")
         yield from _unknown_ports(monitor, services)
     for prometheus in given.of("Prometheus"):
@@ -50,9 +67,9 @@ def problems(given: Given) -> Iterator[str]:
             ("serviceMonitorSelector", "ServiceMonitor"),
             ("ruleSelector", "PrometheusRule"),
         ):
-            selector = prometheus["spec"].get(field, {}).get("matchLabels", {})
+            selector = _matched(prometheus["spec"].get(field, {}))
             for each in given.of(kind):
-                if not _fits(selector, each["metadata"].get("labels", {})):
+                if not _fits(selector, labels_of(each)):
                     yield (
                         f"{identifier(each)}: {identifier(prometheus)} looks for "
                         f"{_written(selector)} ({field}); give it these labels"
@@ -61,27 +78,33 @@ def problems(given: Given) -> Iterator[str]:
 
 def _selectors_of_pods(given: Given) -> Iterator[tuple[Resource, Labels]]:
     for each in given.of("Service"):
-        yield each, each["spec"]["selector"]
+        yield each, each["spec"].get("selector", {})
     for each in given.of("PodDisruptionBudget"):
-        yield each, each["spec"]["selector"]["matchLabels"]
+        yield each, _matched(each["spec"].get("selector", {}))
     for each in given.of("NetworkPolicy"):
-        yield each, each["spec"]["podSelector"]["matchLabels"]
+        yield each, _matched(each["spec"]["podSelector"])
         if not given.of("Prometheus"):
             # One of theirs is somewhere else.
             continue
         for rule in each["spec"].get("ingress", []):
             for peer in rule.get("from", []):
                 if "podSelector" in peer and "namespaceSelector" not in peer:
-                    yield each, peer["podSelector"]["matchLabels"]
+                    yield each, _matched(peer["podSelector"])
     for each in given.of("Deployment"):
-        yield each, each["spec"]["selector"]["matchLabels"]
+        yield each, _matched(each["spec"]["selector"])
         for spread in each["spec"]["template"]["spec"].get("topologySpreadConstraints", []):
-            yield each, spread["labelSelector"]["matchLabels"]
+            yield each, _matched(spread.get("labelSelector", {}))
+
+
+def _matched(selector: Resource) -> Labels:
+    """The labels that a selector asks for; none where it takes everything."""
+    labels: Labels = selector.get("matchLabels", {})
+    return labels
 
 
 def _unselected(where: str, selector: Labels, every: Iterable[Labels], kind: str) -> Iterator[str]:
     every = list(every)
-    if any(_fits(selector, labels) for labels in every):
+    if not selector or any(_fits(selector, labels) for labels in every):
         return
     for name, value in selector.items():
         values = {labels[name] for labels in every if name in labels}
@@ -98,17 +121,18 @@ def _unselected(where: str, selector: Labels, every: Iterable[Labels], kind: str
 
 
 def _unknown_ports(monitor: Resource, services: Iterable[Resource]) -> Iterator[str]:
-    selector = monitor["spec"]["selector"].get("matchLabels", {})
+    selector = _matched(monitor["spec"]["selector"])
     ports = {
-        port["name"]
+        port.get("name", "")
         for service in services
-        if _fits(selector, service["metadata"].get("labels", {}))
+        if _fits(selector, labels_of(service))
         for port in service["spec"]["ports"]
     }
     for endpoint in monitor["spec"]["endpoints"]:
-        if ports and endpoint["port"] not in ports:
-            hint = did_you_mean(endpoint["port"], ports, f"there are {', '.join(sorted(ports))}")
-            yield f"{identifier(monitor)}: no port is called {endpoint['port']}; {hint}"
+        name = endpoint.get("port")
+        if ports and name and name not in ports:
+            hint = did_you_mean(name, ports, f"there are {', '.join(sorted(ports))}")
+            yield f"{identifier(monitor)}: no port is called {name}; {hint}"
 
 
 def _fits(selector: Labels, labels: Labels) -> bool:

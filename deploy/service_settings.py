@@ -9,7 +9,7 @@ from app.core.config import ENV_PREFIX, SECRETS_DIR, Settings, load_settings
 from app.core.environment import SettingsError
 from deploy import names, orchestrator
 from deploy.names import Resource, identifier
-from deploy.selection import Given
+from deploy.selection import Given, labels_of
 
 _FROM_SECRETS = {"ORCHESTRATOR_DATABASE_URL": "postgresql://orchestrator@database/orchestrator"}
 """In place of what only the cluster knows."""
@@ -25,18 +25,23 @@ def problems(given: Given) -> Iterator[str]:
 def _of(deployment: Resource, given: Given) -> Iterator[str]:
     where = identifier(deployment)
     pod = deployment["spec"]["template"]["spec"]
-    (container,) = (each for each in pod["containers"] if each["name"] == names.ORCHESTRATOR)
+    container = next((c for c in pod["containers"] if c["name"] == names.ORCHESTRATOR), None)
+    if container is None:
+        yield f"{where}: no container is called {names.ORCHESTRATOR}; patches find it by its name"
+        return
     variables: dict[str, str] = {}
     for source in container.get("envFrom", []):
+        if "configMapRef" not in source:
+            continue
         name = source["configMapRef"]["name"]
         if (found := given.named("ConfigMap", name)) is None:
             yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
             return
-        variables |= found["data"]
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
+        variables |= found.get("data", {})
+    labels = labels_of(deployment["spec"]["template"])
     variables |= {
         each["name"]: each.get("value") or _elsewhere(each["name"], labels)
-        for each in container["env"]
+        for each in container.get("env", [])
     }
     # The folder is in the pod, not here.
     variables.pop(SECRETS_DIR, None)
@@ -70,7 +75,9 @@ def _closed_ports(settings: Settings, given: Given) -> Iterator[str]:
     policy = given.named("NetworkPolicy", names.ORCHESTRATOR)
     if policy is None:
         return
-    opened = {port["port"] for rule in policy["spec"]["egress"] for port in rule.get("ports", [])}
+    opened = {
+        port["port"] for rule in policy["spec"].get("egress", []) for port in rule.get("ports", [])
+    }
     for field in (
         "collections_monitor_url",
         "sms_agent_url",

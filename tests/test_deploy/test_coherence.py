@@ -170,6 +170,34 @@ def test_an_autoscaler_that_can_not_work_is_named(change: Change, said: str) -> 
     assert said in problem
 
 
+def test_what_a_team_adds_is_its_own_matter() -> None:
+    """Valid resources of other shapes than ours are nothing to complain about."""
+
+    def theirs(api: str, kind: str, **content: Any) -> Resource:
+        return {"apiVersion": api, "kind": kind, "metadata": {"name": "theirs"}, **content}
+
+    pods = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}}
+    added = [
+        theirs("v1", "Service", spec={"type": "ExternalName", "externalName": "db.example"}),
+        theirs("v1", "ConfigMap"),
+        theirs("v1", "Secret", stringData={"a": "b"}),
+        theirs("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}}),
+        theirs("policy/v1", "PodDisruptionBudget", spec={}),
+        theirs("apps/v1", "StatefulSet", spec={"template": pods}),
+        theirs(
+            "apps/v1",
+            "Deployment",
+            spec={"selector": {"matchLabels": {"a": "b"}}, "template": pods},
+        ),
+        theirs(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            spec={"scaleTargetRef": {"kind": "Deployment", "name": "theirs"}},
+        ),
+    ]
+    assert coherence.problems([*built().every, *added]) == []
+
+
 def test_a_secret_of_theirs_without_a_key_is_named() -> None:
     given = built()
     secret = {
