@@ -91,6 +91,8 @@ def _faults(thresholds: Thresholds) -> Panel:
         "Instances missing": (scraping.missing(thresholds), TARGETS),
         "Alertmanagers missing": (prometheus.cluster(), DEPLOYMENT),
         "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
+        "Rules of a pair differ": (prometheus.pair_rules(), DEPLOYMENT),
+        "Targets of a pair differ": (prometheus.pair_targets(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
     return never("What should never happen", watched)
