@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests import run_end
 from tests.pairs import document
 from tests.pairs.faults import FAULTS, Fault
 from tests.pairs.outcome import Outcome, made, problems
@@ -16,7 +17,10 @@ from tests.project import ROOT
 
 
 async def run(chosen: Sequence[Fault], folder: Path, side_by_side: int) -> None:
-    """Make them, some at a time; what was told in each is kept in ``folder``."""
+    """Make them, some at a time; what was told in each is kept in ``folder``.
+
+    Those with more Alertmanagers come last in the table and first here: they take longest.
+    """
     room = asyncio.Semaphore(side_by_side)
 
     async def one(fault: Fault) -> None:
@@ -35,7 +39,8 @@ async def run(chosen: Sequence[Fault], folder: Path, side_by_side: int) -> None:
                 f"{fault.name}: {outcome}; {problems(fault, outcome) or 'as expected'}", flush=True
             )
 
-    await asyncio.gather(*map(one, chosen))
+    longest_first = sorted(chosen, key=lambda fault: fault.size, reverse=True)
+    await asyncio.gather(*map(one, longest_first))
 
 
 def main() -> int:
@@ -53,6 +58,7 @@ def main() -> int:
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if not options.only_write:
+        run_end.watch()
         asyncio.run(run(chosen, folder, options.side_by_side))
     seen = {
         fault.name: json.loads(file.read_text())

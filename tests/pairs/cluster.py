@@ -35,10 +35,13 @@ INTERVAL_SECONDS = 2
 RESEND_SECONDS = 60
 """After which Prometheus tells a firing alert again, by default."""
 
-GROUP_INTERVAL_SECONDS, PEER_TIMEOUT_SECONDS = 30, 15
-"""Of the committed route of pages; Alertmanager's default."""
+GROUP_INTERVAL_SECONDS = 30
+"""Of the committed route of pages."""
 
-QUIET_SECONDS = GROUP_INTERVAL_SECONDS + PEER_TIMEOUT_SECONDS + 5
+PEER_TIMEOUT_SECONDS = 5
+"""What each Alertmanager waits for longer than the one before it; docs/pairs.md says why."""
+
+QUIET_SECONDS = GROUP_INTERVAL_SECONDS + 4 * PEER_TIMEOUT_SECONDS
 """Within which whoever tells something twice has done so."""
 
 # It begins long after what holds it back, so that Prometheus tells it again at other times.
@@ -202,6 +205,7 @@ def _alertmanager(folder: Path, address: str, relays: Sequence[Relay], listens: 
         # A message says by it who sends it.
         f"--web.external-url=http://{address}",
         f"--cluster.peer-name={number}",
+        f"--cluster.peer-timeout={PEER_TIMEOUT_SECONDS}s",
         f"--cluster.advertise-address=127.0.0.1:{own}",
         *(f"--cluster.peer=127.0.0.1:{each.port}" for each in relays if each.port != own),
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from tests.pairs.cluster import QUIET_SECONDS, RESEND_SECONDS, Cluster
+from tests.pairs.cluster import PEER_TIMEOUT_SECONDS, QUIET_SECONDS, RESEND_SECONDS, Cluster
 
 ONCE = range(1, 2)
 ONCE_OR_TWICE = range(1, 3)
@@ -37,7 +37,8 @@ class Fault:
     size: int = 2
     """How many Alertmanagers there are."""
     options: tuple[str, ...] = (START_DELAY,)
-    tells_what_is_held_back: bool = False
+    may_tell_held_back: bool = False
+    """Whether that may be told which the incident holds back."""
     may_repeat: bool = False
     """Whether other groups than the incident's may be told again."""
 
@@ -194,6 +195,11 @@ async def _incident_in_partition(cluster: Cluster) -> None:
     await cluster.told_over()
 
 
+async def _slow_receiver(cluster: Cluster) -> None:
+    cluster.watch.answers_after = 2 * PEER_TIMEOUT_SECONDS
+    await _whole(cluster)
+
+
 async def _one_is_blind(cluster: Cluster) -> None:
     cluster.begin("a")
     await cluster.told()
@@ -282,18 +288,24 @@ FAULTS = (
         "alertmanagers_in_turn",
         "each Alertmanager in turn is killed and started again under the incident",
         _alertmanagers_in_turn,
+        begins=ONCE_OR_TWICE,
+        ends=ONCE_OR_TWICE,
     ),
     Fault(
         "restart",
         "an Alertmanager is restarted while something is held back",
         _alertmanager_restarts,
+        begins=ONCE_OR_TWICE,
+        ends=ONCE_OR_TWICE,
     ),
     Fault(
         "restart_undelayed",
         "the same without `--dispatch.start-delay`",
         _alertmanager_restarts,
         options=(),
-        tells_what_is_held_back=True,
+        ends=ONCE_OR_TWICE,
+        begins=ONCE_OR_TWICE,
+        may_tell_held_back=True,
     ),
     Fault("all_restart", "all Alertmanagers are restarted at once", _all_restart),
     Fault(
@@ -301,17 +313,30 @@ FAULTS = (
         "the Alertmanager that would tell of it hangs, and goes on a minute later",
         _alertmanager_hangs,
         begins=ONCE_OR_TWICE,
+        ends=ONCE_OR_TWICE,
+        may_tell_held_back=True,
+        may_repeat=True,
     ),
     Fault(
         "partition",
         "the Alertmanagers lose each other under the incident, and find each other again",
         _partition_under_incident,
+        may_repeat=True,
     ),
     Fault(
         "in_partition",
         "the incident begins while the Alertmanagers don't see each other",
         _incident_in_partition,
         begins=TWICE,
+        may_repeat=True,
+    ),
+    Fault(
+        "slow_receiver",
+        f"the receiver takes {2 * PEER_TIMEOUT_SECONDS} s to answer",
+        _slow_receiver,
+        begins=TWICE,
+        ends=TWICE,
+        may_repeat=True,
     ),
     Fault(
         "blind",
@@ -340,6 +365,8 @@ FAULTS = (
         "three_in_turn",
         "each of three Alertmanagers in turn is killed and started again",
         _alertmanagers_in_turn,
+        begins=ONCE_OR_TWICE,
+        ends=ONCE_OR_TWICE,
         size=3,
     ),
     Fault(
@@ -347,6 +374,7 @@ FAULTS = (
         "the incident begins while one of three Alertmanagers is cut off",
         _incident_in_partition,
         begins=TWICE,
+        may_repeat=True,
         size=3,
     ),
 )

@@ -56,6 +56,6 @@ def problems(fault: Fault, outcome: Outcome) -> list[str]:
         )
         if len(times) not in allowed
     ]
-    if bool(outcome.held_back) is not fault.tells_what_is_held_back:
-        found.append(f"told although held back: {', '.join(outcome.held_back) or 'nothing'}")
+    if outcome.held_back and not fault.may_tell_held_back:
+        found.append(f"told although held back: {', '.join(outcome.held_back)}")
     return found + [f"told again: {each}" for each in outcome.repeated if not fault.may_repeat]

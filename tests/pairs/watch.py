@@ -1,5 +1,6 @@
 """What the pairs look at, and whom they tell: a service that goes down, and a receiver."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Watch:
 
     unseen_by: set[str] = field(default_factory=set)
     """The replicas that can't scrape the service."""
+    answers_after: float = 0
+    """Seconds that the receiver takes to answer."""
     messages: list[Message] = field(default_factory=list)
 
     def app(self) -> Starlette:
@@ -95,4 +98,5 @@ class Watch:
             firing=frozenset(each["fingerprint"] for each in firing),
         )
         self.messages.append(message)
+        await asyncio.sleep(self.answers_after)
         return Response()
