@@ -20,6 +20,7 @@ from app.core.config import Settings
 from deploy import build, coherence, placeholders, schemas, sizes
 from deploy.names import Resource, identifier
 from prometheus_tools.toolchain import operator_definitions
+from prometheus_tools.yaml_reading import read_all_yaml
 from tests.free_port import free_port
 from tests.length import only_long
 from tests.not_empty import not_empty
@@ -37,7 +38,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def read(text: str) -> list[Resource]:
-    return not_empty(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return not_empty(read_all_yaml(text))
 
 
 @each_size
