@@ -257,7 +257,8 @@ OPERATOR_MODULE = GoModule(
 
 def _built_only(module: GoModule, *names: str) -> tuple[Spec, ...]:
     return tuple(
-        Spec(name, (name,), (0, 0), None, (), module=module, silent=True) for name in names
+        Spec(name, (name,), (0, 0), None, (), exact=True, module=module, silent=True)
+        for name in names
     )
 
 

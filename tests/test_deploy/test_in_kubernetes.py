@@ -187,7 +187,7 @@ def is_taken(cluster: Cluster, file: Path) -> None:
     applied = ("apply", "--server-side", "--validate=strict", "-f", str(file))
     cluster.done(*applied, "--dry-run=server")
     cluster.done(*applied)
-    sent = read(file.read_text())
+    sent = [with_bare_secrets(each) for each in read(file.read_text())]
     back = json.loads(cluster.done("get", "-f", str(file), "-o", "json"))["items"]
     found = {identifier(each): each for each in back}
     assert len(found) == len(sent)
@@ -195,6 +195,13 @@ def is_taken(cluster: Cluster, file: Path) -> None:
         assert differences(each, found[identifier(each)]) == [], identifier(each)
     same = cluster.kubectl("diff", "--server-side", "-f", str(file))
     assert (same.returncode, same.stdout) == (0, ""), same.stderr
+
+
+def with_bare_secrets(resource: Resource) -> Resource:
+    """kustomize breaks a secret's base64 into lines."""
+    if resource["kind"] != "Secret":
+        return resource
+    return {**resource, "data": {k: "".join(v.split()) for k, v in resource["data"].items()}}
 
 
 def pods_are_admitted(cluster: Cluster, file: Path, folder: Path) -> None:
@@ -219,7 +226,8 @@ def a_wrong_field_is_refused(cluster: Cluster, file: Path, folder: Path) -> None
     written = folder / "wrong.json"
     written.write_text(json.dumps(prometheus))
     refused = cluster.kubectl("apply", "--server-side", "--validate=strict", "-f", str(written))
-    assert 'unknown field "spec.externalLabel"' in refused.stderr
+    assert refused.returncode != 0
+    assert ".spec.externalLabel: field not declared in schema" in refused.stderr
 
 
 def differences(sent: Any, found: Any, path: str = "") -> list[str]:
