@@ -249,7 +249,7 @@ _KUBERNETES = version("KUBERNETES_VERSION")
 OPERATOR_MODULE = GoModule(
     "github.com/prometheus-operator/prometheus-operator",
     "v" + version("PROMETHEUS_OPERATOR_VERSION"),
-    ("cmd/admission-webhook",),
+    ("cmd/admission-webhook", "cmd/operator"),
     siblings="v" + version("PROMETHEUS_OPERATOR_VERSION"),
 )
 """The Prometheus Operator's; its sources hold the definitions of its resources too."""
@@ -279,7 +279,7 @@ KUBERNETES = {
             ),
             "kubeconform",
         ),
-        *_built_only(OPERATOR_MODULE, "admission-webhook"),
+        *_built_only(OPERATOR_MODULE, "admission-webhook", "operator"),
         *_built_only(
             GoModule(
                 "k8s.io/kubernetes",
