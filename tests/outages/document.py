@@ -35,9 +35,9 @@ The JSON endpoint and the live page tell of the service. Prometheus, Alertmanage
 are no part of it: when these are gone, the service is as well as before, and both go on.
 
 Not told: while Prometheus, Alertmanager or the receiver is gone, no message can come; only a
-[dead man's switch](notifying.md) tells of that. After a clock was set ahead, ages and rates of the
-last minutes are by that clock: an answer that waits for a minute is an hour old, and the minutes
-that never were count as empty. `make status` names the clock; no alert does within five minutes.
+[dead man's switch](notifying.md) tells of that. After a clock was set ahead, ages are by that
+clock: an answer that waits for a minute is an hour old. `make status` names the clock; no alert
+does within five minutes.
 """
 
 _LEGEND = """\
