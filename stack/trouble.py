@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from stack import plain_http
 from stack.backend import ComponentStatus
 
 YOUNG_SECONDS = 60.0
@@ -266,7 +267,7 @@ def _data(url: str) -> Any:
 
 def _get(url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
     # Components are on this machine: no proxy from the environment leads to them.
-    return httpx.get(url, headers=headers, timeout=_ANSWER_SECONDS, trust_env=False)
+    return plain_http.client().get(url, headers=headers, timeout=_ANSWER_SECONDS)
 
 
 def _words(name: str) -> str:

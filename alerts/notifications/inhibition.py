@@ -11,6 +11,7 @@ nobody's target: it has no job.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
 from alerts.identity import IDENTITY
@@ -113,6 +114,7 @@ budget calls when all is over.
 """
 
 
+@cache
 def inhibitions() -> tuple[Inhibition, ...]:
     """All of them, the widest first."""
     every = groups(Thresholds())
