@@ -4,12 +4,15 @@ import io
 import re
 from pathlib import Path
 
+import promql_parser
 import pytest
 import yaml
 
 import deploy.__main__
+from alerts.expressions import selectors
+from app.core import catalogue
 from app.core.config import Settings
-from deploy import build, files, required_secrets, sizes
+from deploy import adapter, build, files, required_secrets, sizes
 from tests.not_empty import not_empty
 from tests.project import ROOT, command_line
 
@@ -133,3 +136,18 @@ def test_no_secret_is_in_the_repository_and_no_dashboard_twice() -> None:
     kinds = re.findall(r"^kind: (\w+)$", "\n".join(not_empty(texts)), re.MULTILINE)
     assert "Deployment" in kinds
     assert {"Secret", "ConfigMap"} & set(kinds) == set()
+
+
+def test_the_adapter_asks_prometheus_for_what_the_service_exposes() -> None:
+    (rule,) = adapter.values()["rules"]["custom"]
+    asked = rule["metricsQuery"]
+    for placeholder, value in (
+        ("<<.Series>>", rule["seriesQuery"].partition("{")[0]),
+        ("<<.LabelMatchers>>", 'namespace="a",pod=~"b|c"'),
+        ("<<.GroupBy>>", "pod"),
+    ):
+        asked = asked.replace(placeholder, value)
+    promql_parser.parse(rule["seriesQuery"])
+    assert "<" not in asked
+    (read,) = selectors(asked)
+    assert read.name == catalogue.SMS_IN_FLIGHT.name

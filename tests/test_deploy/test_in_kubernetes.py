@@ -113,11 +113,11 @@ def test_kubeconform_takes_it(
 def write_schemas(resources: list[Resource], folder: Path) -> None:
     """The schemas of Kubernetes and of the operator, one a file, as kubeconform reads them."""
     inside = '"#/$defs/'
-    definitions = (schemas.FOLDER / "_definitions.json").read_text()
+    definitions = (schemas.folder() / "_definitions.json").read_text()
     shared = json.loads(definitions.replace('"/api/_definitions.json#/$defs/', inside))["$defs"]
     for resource in resources:
         name = schemas.file_name(resource)
-        source = schemas.FOLDER / name
+        source = schemas.folder() / name
         if source.is_file():
             text = source.read_text().replace('"/api/_definitions.json#/$defs/', inside)
             (folder / name).write_text(json.dumps({**json.loads(text), "$defs": shared}))
