@@ -19,6 +19,7 @@ from app.core.config import load_settings
 from app.core.environment import SettingsError
 from asgi_observability.utf8 import begin_in_utf8
 from deploy import build, coherence, files, placeholders, required_secrets, schemas, sizes
+from prometheus_tools.yaml_reading import read_all_yaml
 
 _EPILOG = """\
 examples:
@@ -100,7 +101,7 @@ def _secrets(_arguments: argparse.Namespace) -> int:
 def _read(name: str) -> list[dict[str, Any]]:
     text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     try:
-        found = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
+        found = [each for each in read_all_yaml(text) if each]
     except yaml.YAMLError as error:
         raise ValueError(f"{name} is no YAML: {error}") from None
     for each in found:

@@ -5,12 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
-
-import kubernetes_validate
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing import Resource as Document
 
 from alerts.export.kubernetes import checked
 from deploy.monitoring import GROUP
@@ -20,8 +16,7 @@ from prometheus_tools.toolchain import versions
 KUBERNETES = ".".join(versions.version("KUBERNETES_VERSION").split(".")[:2])
 VERSIONS = f"Kubernetes {KUBERNETES} and of the operator"
 
-# The strict ones refuse a field that they don't know.
-FOLDER = files(kubernetes_validate) / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
+_EXTRA = "pip install '.[stack,export]'"
 
 
 def problems(resources: Iterable[Resource]) -> Iterator[str]:
@@ -47,13 +42,15 @@ def _of_the_operator(resource: Resource) -> Iterator[str]:
 
 
 def _of_kubernetes(resource: Resource) -> Iterator[str]:
-    file = FOLDER / file_name(resource)
+    file = folder() / file_name(resource)
     if not file.is_file():
         yield (
             f"{identifier(resource)}: Kubernetes {KUBERNETES} has no {resource['kind']} in "
             f"{resource['apiVersion']}; correct apiVersion or kind"
         )
         return
+    from jsonschema import Draft202012Validator
+
     schema = json.loads(file.read_text(encoding="utf-8"))
     for error in Draft202012Validator(schema, registry=_definitions()).iter_errors(resource):
         where = ".".join(map(str, error.path)) or "its top"
@@ -61,10 +58,22 @@ def _of_kubernetes(resource: Resource) -> Iterator[str]:
 
 
 @cache
-def _definitions() -> Registry[Any]:
+def folder() -> Traversable:
+    """Kubernetes' schemas, those that refuse a field that they don't know."""
+    try:
+        found = files("kubernetes_validate")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"Kubernetes' schemas are missing; {_EXTRA} brings them") from error
+    return found / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
+
+
+@cache
+def _definitions() -> Any:
+    from referencing import Registry, Resource
+
     # kubernetes-validate itself reads these two megabytes again for each resource.
-    content = json.loads((FOLDER / "_definitions.json").read_text(encoding="utf-8"))
-    return Document.from_contents(content) @ Registry()
+    content = json.loads((folder() / "_definitions.json").read_text(encoding="utf-8"))
+    return Resource.from_contents(content) @ Registry()
 
 
 def _without_whole_numbers(given: Any) -> Any:

@@ -249,7 +249,7 @@ _KUBERNETES = version("KUBERNETES_VERSION")
 OPERATOR_MODULE = GoModule(
     "github.com/prometheus-operator/prometheus-operator",
     "v" + version("PROMETHEUS_OPERATOR_VERSION"),
-    ("cmd/admission-webhook",),
+    ("cmd/admission-webhook", "cmd/operator"),
     siblings="v" + version("PROMETHEUS_OPERATOR_VERSION"),
 )
 """The Prometheus Operator's; its sources hold the definitions of its resources too."""
@@ -257,7 +257,8 @@ OPERATOR_MODULE = GoModule(
 
 def _built_only(module: GoModule, *names: str) -> tuple[Spec, ...]:
     return tuple(
-        Spec(name, (name,), (0, 0), None, (), module=module, silent=True) for name in names
+        Spec(name, (name,), (0, 0), None, (), exact=True, module=module, silent=True)
+        for name in names
     )
 
 
@@ -278,7 +279,7 @@ KUBERNETES = {
             ),
             "kubeconform",
         ),
-        *_built_only(OPERATOR_MODULE, "admission-webhook"),
+        *_built_only(OPERATOR_MODULE, "admission-webhook", "operator"),
         *_built_only(
             GoModule(
                 "k8s.io/kubernetes",

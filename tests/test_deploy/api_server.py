@@ -3,6 +3,7 @@
 Nothing acts on it: there is no controller, no scheduler and no kubelet.
 """
 
+import json
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,22 @@ class Cluster:
     program: Path
     server: str
     folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What a program reads that asks the server as we do."""
+        file = self.folder / "kubeconfig"
+        cluster = {"server": self.server, "insecure-skip-tls-verify": True}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "here", "cluster": cluster}],
+            "users": [{"name": "administrator", "user": {"token": _TOKEN}}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "administrator"}}],
+            "current-context": "here",
+        }
+        file.write_text(json.dumps(document))
+        return file
 
     def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it, whatever comes of it."""

@@ -4,12 +4,15 @@ import io
 import re
 from pathlib import Path
 
+import promql_parser
 import pytest
 import yaml
 
 import deploy.__main__
+from alerts.expressions import selectors
+from app.core import catalogue
 from app.core.config import Settings
-from deploy import build, files, required_secrets, sizes
+from deploy import adapter, build, files, required_secrets, sizes
 from tests.not_empty import not_empty
 from tests.project import ROOT, command_line
 
@@ -129,7 +132,22 @@ def test_the_guide_s_figures_are_those_of_the_files() -> None:
 
 
 def test_no_secret_is_in_the_repository_and_no_dashboard_twice() -> None:
-    texts = [text for folder in files.every(Settings()).values() for text in folder.values()]
-    kinds = re.findall(r"^kind: (\w+)$", "\n".join(not_empty(texts)), re.MULTILINE)
+    texts = [file.read_text() for file in not_empty(files.FOLDER.rglob("*.yaml"))]
+    kinds = re.findall(r"^kind: (\w+)$", "\n".join(texts), re.MULTILINE)
     assert "Deployment" in kinds
     assert {"Secret", "ConfigMap"} & set(kinds) == set()
+
+
+def test_the_adapter_asks_prometheus_for_what_the_service_exposes() -> None:
+    (rule,) = adapter.values()["rules"]["custom"]
+    asked = rule["metricsQuery"]
+    for placeholder, value in (
+        ("<<.Series>>", rule["seriesQuery"].partition("{")[0]),
+        ("<<.LabelMatchers>>", 'namespace="a",pod=~"b|c"'),
+        ("<<.GroupBy>>", "pod"),
+    ):
+        asked = asked.replace(placeholder, value)
+    promql_parser.parse(rule["seriesQuery"])
+    assert "<" not in asked
+    (read,) = selectors(asked)
+    assert read.name == catalogue.SMS_IN_FLIGHT.name

@@ -4,10 +4,13 @@ webhook, and a real API server with the operator's definitions.
 They are built from Go's modules, which takes minutes, once; `make test-all` runs this.
 """
 
+import base64
+import gzip
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,20 @@ import pytest
 import yaml
 
 from app.core.config import Settings
-from deploy import build, coherence, placeholders, schemas, sizes
-from deploy.names import Resource, identifier
-from prometheus_tools.toolchain import operator_definitions
+from deploy import (
+    build,
+    coherence,
+    files,
+    kustomizations,
+    placeholders,
+    required_secrets,
+    schemas,
+    sizes,
+)
+from deploy.names import NAMESPACE, Resource, identifier
+from prometheus_tools import promtool
+from prometheus_tools.toolchain import locate, operator_definitions
+from prometheus_tools.yaml_reading import read_all_yaml, read_yaml
 from tests.free_port import free_port
 from tests.length import only_long
 from tests.not_empty import not_empty
@@ -27,6 +41,7 @@ from tests.programs import answers, running
 from tests.project import ROOT
 from tests.test_deploy.api_server import Cluster, api_server
 from tests.test_deploy.conftest import Located, kustomize
+from tests.waiting import until
 
 pytestmark = only_long
 
@@ -37,7 +52,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def read(text: str) -> list[Resource]:
-    return not_empty(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return not_empty(read_all_yaml(text))
 
 
 @each_size
@@ -98,11 +113,11 @@ def test_kubeconform_takes_it(
 def write_schemas(resources: list[Resource], folder: Path) -> None:
     """The schemas of Kubernetes and of the operator, one a file, as kubeconform reads them."""
     inside = '"#/$defs/'
-    definitions = (schemas.FOLDER / "_definitions.json").read_text()
+    definitions = (schemas.folder() / "_definitions.json").read_text()
     shared = json.loads(definitions.replace('"/api/_definitions.json#/$defs/', inside))["$defs"]
     for resource in resources:
         name = schemas.file_name(resource)
-        source = schemas.FOLDER / name
+        source = schemas.folder() / name
         if source.is_file():
             text = source.read_text().replace('"/api/_definitions.json#/$defs/', inside)
             (folder / name).write_text(json.dumps({**json.loads(text), "$defs": shared}))
@@ -174,11 +189,16 @@ async def test_a_real_api_server_takes_all_of_it(
         for definition in not_empty(operator_definitions()):
             cluster.done("apply", "--server-side", "-f", str(definition))
         cluster.done("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
-        cluster.done("create", "namespace", "sms-orchestrator")
+        cluster.done("create", "namespace", NAMESPACE)
         for size in sizes.SIZES:
             is_taken(cluster, kustomized(size))
         pods_are_admitted(cluster, kustomized(sizes.SMALL), tmp_path)
         a_wrong_field_is_refused(cluster, kustomized(sizes.SMALL), tmp_path)
+        async with the_operator(located, cluster, tmp_path):
+            await alertmanager_gets_the_routes_as_they_are(cluster)
+            await prometheus_is_told_where_it_runs(cluster, tmp_path)
+            for name in ("prometheus-prometheus", "alertmanager-alertmanager"):
+                await its_pods_are_admitted(cluster, name, tmp_path)
 
 
 def is_taken(cluster: Cluster, file: Path) -> None:
@@ -186,7 +206,7 @@ def is_taken(cluster: Cluster, file: Path) -> None:
     applied = ("apply", "--server-side", "--validate=strict", "-f", str(file))
     cluster.done(*applied, "--dry-run=server")
     cluster.done(*applied)
-    sent = read(file.read_text())
+    sent = [with_bare_secrets(each) for each in read(file.read_text())]
     back = json.loads(cluster.done("get", "-f", str(file), "-o", "json"))["items"]
     found = {identifier(each): each for each in back}
     assert len(found) == len(sent)
@@ -196,11 +216,18 @@ def is_taken(cluster: Cluster, file: Path) -> None:
     assert (same.returncode, same.stdout) == (0, ""), same.stderr
 
 
+def with_bare_secrets(resource: Resource) -> Resource:
+    """kustomize breaks a secret's base64 into lines."""
+    if resource["kind"] != "Secret":
+        return resource
+    return {**resource, "data": {k: "".join(v.split()) for k, v in resource["data"].items()}}
+
+
 def pods_are_admitted(cluster: Cluster, file: Path, folder: Path) -> None:
     """The namespace takes the orchestrator's pods, and none that could become root."""
     (deployment,) = (e for e in read(file.read_text()) if e["kind"] == "Deployment")
     pod = {**deployment["spec"]["template"], "apiVersion": "v1", "kind": "Pod"}
-    pod["metadata"] = {**pod["metadata"], "name": "one", "namespace": "sms-orchestrator"}
+    pod["metadata"] = {**pod["metadata"], "name": "one", "namespace": NAMESPACE}
     written = folder / "pod.json"
     create = ("create", "--dry-run=server", "--validate=strict", "-f", str(written))
     written.write_text(json.dumps(pod))
@@ -218,7 +245,74 @@ def a_wrong_field_is_refused(cluster: Cluster, file: Path, folder: Path) -> None
     written = folder / "wrong.json"
     written.write_text(json.dumps(prometheus))
     refused = cluster.kubectl("apply", "--server-side", "--validate=strict", "-f", str(written))
-    assert 'unknown field "spec.externalLabel"' in refused.stderr
+    assert refused.returncode != 0
+    assert ".spec.externalLabel: field not declared in schema" in refused.stderr
+
+
+@asynccontextmanager
+async def the_operator(located: Located, cluster: Cluster, folder: Path) -> AsyncIterator[None]:
+    """The operator itself, with the secrets that somebody has made."""
+    for secret in required_secrets.ALL:
+        keys = [f"--from-literal={key.name}=a-secret" for key in secret.keys]
+        cluster.done("-n", NAMESPACE, "create", "secret", "generic", secret.name, *keys)
+    command = [
+        *(str(located("operator")), f"-namespaces={NAMESPACE}", "-web.enable-tls=false"),
+        f"-web.listen-address=127.0.0.1:{free_port()}",
+    ]
+    variables = {"KUBECONFIG": str(cluster.kubeconfig)}
+    async with running(command, folder, folder / "operator.log", variables):
+        yield
+
+
+async def made(cluster: Cluster, kind: str, name: str) -> dict[str, Any]:
+    """A resource that the operator makes, once it has made it."""
+    get = ("-n", NAMESPACE, "get", kind, name, "-o", "json")
+    await until(lambda: cluster.kubectl(*get).returncode == 0, seconds=120)
+    found: dict[str, Any] = json.loads(cluster.done(*get))
+    return found
+
+
+def unpacked(secret: dict[str, Any], key: str) -> str:
+    return gzip.decompress(base64.b64decode(secret["data"][key])).decode()
+
+
+async def its_pods_are_admitted(cluster: Cluster, name: str, folder: Path) -> None:
+    """The namespace takes the pods that the operator would have made."""
+    template = (await made(cluster, "statefulset", name))["spec"]
+    pod = {**template["template"], "apiVersion": "v1", "kind": "Pod"}
+    pod["metadata"] = {**pod["metadata"], "name": f"{name}-0", "namespace": NAMESPACE}
+    claims = [each["metadata"]["name"] for each in template["volumeClaimTemplates"]]
+    pod["spec"]["volumes"] += [{"name": claim, "emptyDir": {}} for claim in not_empty(claims)]
+    written = folder / f"{name}.json"
+    written.write_text(json.dumps(pod))
+    cluster.done("create", "--dry-run=server", "-f", str(written))
+
+
+async def alertmanager_gets_the_routes_as_they_are(cluster: Cluster) -> None:
+    secret = await made(cluster, "secret", "alertmanager-alertmanager-generated")
+    assert unpacked(secret, "alertmanager.yaml.gz") == (files.BASE / "routes.yaml").read_text()
+
+
+async def prometheus_is_told_where_it_runs(cluster: Cluster, folder: Path) -> None:
+    """Each target has the labels of its place, a pair differs by one that leaves no alert."""
+    text = unpacked(await made(cluster, "secret", "prometheus-prometheus"), "prometheus.yaml.gz")
+    config = read_yaml(text)
+    place = kustomizations.PLACE
+    assert config["global"]["external_labels"] == {**place, "replica": "$(POD_NAME)"}
+    assert config["alerting"]["alert_relabel_configs"] == [
+        {"action": "labeldrop", "regex": "replica"}
+    ]
+    jobs = {each["job_name"]: each["relabel_configs"] for each in config["scrape_configs"]}
+    assert len(jobs) == 2
+    for relabelings in jobs.values():
+        written = {each.get("target_label") for each in relabelings}
+        assert {*place, "job", "instance", "namespace", "pod"} <= written
+    file = folder / "prometheus.yml"
+    file.write_text(text)
+    promtool.check_config(file, locate("promtool"))
+    rules = await made(cluster, "configmap", "prometheus-prometheus-rulefiles-0")
+    alerts = [name for text in rules["data"].values() for name in re.findall(r"alert: (\w+)", text)]
+    assert {"Watchdog", "ServiceDown", "AvailabilityBudgetBurn"} <= set(alerts)
 
 
 def differences(sent: Any, found: Any, path: str = "") -> list[str]:
