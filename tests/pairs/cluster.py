@@ -35,6 +35,9 @@ INTERVAL_SECONDS = 2
 RESEND_SECONDS = 60
 """After which Prometheus tells a firing alert again, by default."""
 
+START_DELAY_SECONDS = 90
+"""That and an evaluation, with room for slow machines."""
+
 GROUP_INTERVAL_SECONDS = 30
 """Of the committed route of pages."""
 

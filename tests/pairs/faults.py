@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import yaml
 
-from tests.pairs.cluster import PEER_TIMEOUT_SECONDS, QUIET_SECONDS, RESEND_SECONDS, Cluster
+from tests.pairs.cluster import (
+    PEER_TIMEOUT_SECONDS,
+    QUIET_SECONDS,
+    RESEND_SECONDS,
+    START_DELAY_SECONDS,
+    Cluster,
+)
 
 ONCE = range(1, 2)
 ONCE_OR_TWICE = range(1, 3)
@@ -17,7 +23,7 @@ TWICE = range(2, 3)
 GOSSIP_SECONDS = 5
 """Within which the others know what one has told: it is a fifth of a second by default."""
 
-START_DELAY = f"--dispatch.start-delay={RESEND_SECONDS}s"
+START_DELAY = f"--dispatch.start-delay={START_DELAY_SECONDS}s"
 """What an Alertmanager waits for after its start: by then it was told of all that fires."""
 
 
@@ -127,7 +133,7 @@ async def _alertmanagers_in_turn(cluster: Cluster) -> None:
         await asyncio.sleep(QUIET_SECONDS / 2)
         await each.start()
         await cluster.complete()
-        await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+        await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     cluster.end()
     await cluster.told_over()
 
@@ -141,7 +147,7 @@ async def _alertmanager_restarts(cluster: Cluster) -> None:
     await last.stop()
     await last.start()
     await cluster.complete()
-    await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+    await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     cluster.end()
     await cluster.told_over()
 
@@ -154,7 +160,7 @@ async def _all_restart(cluster: Cluster) -> None:
         await each.stop()
     await asyncio.gather(*(each.start() for each in cluster.alertmanagers))
     await cluster.complete()
-    await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+    await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     cluster.end()
     await cluster.told_over()
 
@@ -167,7 +173,7 @@ async def _alertmanager_hangs(cluster: Cluster) -> None:
     await cluster.told()
     await asyncio.sleep(QUIET_SECONDS)
     hung.go_on()
-    await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+    await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     cluster.end()
     await cluster.told_over()
 
@@ -176,7 +182,7 @@ async def _partition_under_incident(cluster: Cluster) -> None:
     cluster.begin()
     await cluster.told()
     cluster.cut_off(0)
-    await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+    await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     await cluster.mend()
     await asyncio.sleep(QUIET_SECONDS)
     cluster.end()
@@ -203,7 +209,7 @@ async def _slow_receiver(cluster: Cluster) -> None:
 async def _one_is_blind(cluster: Cluster) -> None:
     cluster.begin("a")
     await cluster.told()
-    await asyncio.sleep(RESEND_SECONDS + QUIET_SECONDS)
+    await asyncio.sleep(START_DELAY_SECONDS + QUIET_SECONDS)
     cluster.end()
     await cluster.told_over()
 
