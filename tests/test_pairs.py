@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,15 @@ from tests.waiting import until
 SIDE_BY_SIDE = 8
 """They wait most of the time."""
 
-TOLD_ONCE = Outcome("none", begins=[16.2], ends=[20.0], tellers=[1, 1], held_back=[], repeated=[])
+TOLD_ONCE = Outcome(
+    fault="none",
+    begins=[16.2],
+    ends=[20.0],
+    tellers=[1, 1],
+    held_back=[],
+    repeated=[],
+    others=[],
+)
 
 
 @only_long
@@ -46,9 +55,10 @@ def test_each_fault_was_seen() -> None:
         ({"ends": []}, ["told 0 times that it is over"]),
         ({"held_back": ["Symptom"]}, ["told although held back: Symptom"]),
         ({"repeated": ["TargetDown node"]}, ["told again: TargetDown node"]),
+        ({"others": ["NotIngesting prometheus"]}, ["told of nothing: NotIngesting prometheus"]),
     ],
 )
-def test_what_is_not_as_promised_is_said(seen: dict[str, list[float]], said: list[str]) -> None:
+def test_what_is_not_as_promised_is_said(seen: dict[str, Any], said: list[str]) -> None:
     (nothing,) = (fault for fault in FAULTS if fault.name == "none")
     assert problems(nothing, replace(TOLD_ONCE, **seen)) == said
 

@@ -173,11 +173,9 @@ CONFIGURATIONS = Record(
 
 def _apart(metric: Metric) -> Record:
     """By how many of ``metric`` the Prometheus of one job differ; 0 of one that is alone."""
-    of_each = f"sum by (job, instance) ({_of(metric)})"
-    return Record(
-        f"job:{metric.name}:difference",
-        f"max by (job) ({of_each}) - min by (job) ({of_each})",
-    )
+    most = f"max by (job) (sum by (job, instance) ({_of(metric)}))"
+    least = f"min by (job) (sum by (job, instance) ({metric.name}))"
+    return Record(f"job:{metric.name}:difference", f"{most} - {least}")
 
 
 RULES_APART = _apart(exporters.RULE_GROUP_RULES)

@@ -16,6 +16,7 @@ import httpx
 import yaml
 
 from alerts import paths
+from alerts.signals.scraping import ALERTMANAGER_JOB, ORCHESTRATOR_JOB, PROMETHEUS_JOB
 from prometheus_tools.toolchain import locate
 from stack import alertmanager
 from tests.free_port import free_port
@@ -170,24 +171,23 @@ def _prepare_prometheus(folder: Path, scraped: str, addresses: dict[str, list[st
     for name in ("scrape_interval", "scrape_timeout", "evaluation_interval"):
         configuration["global"][name] = f"{INTERVAL_SECONDS}s"
     configuration["global"]["external_labels"]["replica"] = replica
+    # Each file that is watched takes one of the few watches that a user may have.
+    for each in configuration["scrape_configs"]:
+        del each["file_sd_configs"]
+        each["static_configs"] = [{"targets": addresses.get(each["job_name"], [])}]
+        if each["job_name"] == ORCHESTRATOR_JOB:
+            each["metrics_path"] = f"/{replica}/metrics"
+            of_service = {"targets": [scraped], "labels": {"instance": "service"}}
+            each["static_configs"] = [of_service]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    told = json.dumps([{"targets": addresses[ALERTMANAGER_JOB]}])
+    (folder / "targets" / "alertmanager.yml").write_text(told)
     (folder / "secrets" / "orchestrator_token").write_text("none")
     for name in RULE_FILES:
         text = (paths.RULES / name).read_text()
         (folder / "rules" / name).write_text(shortened_rules(text))
     later = {"groups": [{"name": "later", "rules": [SYMPTOM]}]}
     (folder / "rules" / "later.yml").write_text(yaml.safe_dump(later))
-    labels = {"instance": "service", "__metrics_path__": f"/{replica}/metrics"}
-    _write_targets(folder, "orchestrator", [scraped], labels)
-    for name, found in addresses.items():
-        _write_targets(folder, name, found, {})
-
-
-def _write_targets(
-    folder: Path, job: str, addresses: Sequence[str], labels: dict[str, str]
-) -> None:
-    text = json.dumps([{"targets": [*addresses], "labels": labels}])
-    (folder / "targets" / f"{job}.yml").write_text(text)
 
 
 def _prometheus(folder: Path, address: str) -> Member:
@@ -224,21 +224,20 @@ async def running(folder: Path, size: int, *options: str) -> AsyncIterator[Clust
     watch = Watch()
     numbers = range(1, size + 1)
     addresses = {
-        "prometheus": [f"127.0.0.1:{free_port()}" for _ in REPLICAS],
-        "alertmanager": [f"127.0.0.1:{free_port()}" for _ in numbers],
-        "node": [],
+        PROMETHEUS_JOB: [f"127.0.0.1:{free_port()}" for _ in REPLICAS],
+        ALERTMANAGER_JOB: [f"127.0.0.1:{free_port()}" for _ in numbers],
     }
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(watch.app()))
         listening = [both_free() for _ in numbers]
         relays = [await stack.enter_async_context(relaying(port)) for port in listening]
         cluster = Cluster(folder, watch, relays=relays)
-        for replica, address in zip(REPLICAS, addresses["prometheus"], strict=True):
+        for replica, address in zip(REPLICAS, addresses[PROMETHEUS_JOB], strict=True):
             _prepare_prometheus(folder / replica, url.removeprefix("http://"), addresses)
             cluster.prometheus.append(_prometheus(folder / replica, address))
         (nothing := folder / "nothing").mkdir()
         for number, address, port in zip(
-            numbers, addresses["alertmanager"], listening, strict=True
+            numbers, addresses[ALERTMANAGER_JOB], listening, strict=True
         ):
             (own := folder / str(number)).mkdir()
             alertmanager.write(own, nothing, f"{url}/alerts")

@@ -11,7 +11,7 @@ _BEGIN = "<!-- written by `python -m tests.pairs` -->\n"
 _END = "<!-- end of what is written -->\n"
 _HEAD = (
     *("fault under an incident", "told", "first after s", "told over", "first after s "),
-    *("other messages", "as promised"),
+    *("told besides", "alerts of the fault", "as promised"),
 )
 _NUMBERS = {0: "never", 1: "once", 2: "twice", 3: "three times"}
 
@@ -42,7 +42,8 @@ def _row(fault: Fault, outcome: Outcome | None) -> tuple[str, ...]:
         fault.title,
         *_told(outcome.begins),
         *_told(outcome.ends),
-        "; ".join(others) or "none",
+        "; ".join(others) or "nothing",
+        ", ".join(dict.fromkeys(each.split()[0] for each in outcome.others)) or "none",
         "; ".join(_wrong(fault, outcome)) or "yes",
     )
 

@@ -49,7 +49,8 @@ class Fault:
     """Whether other groups than the incident's may be told again."""
 
 
-async def _whole(cluster: Cluster) -> None:
+async def nothing(cluster: Cluster) -> None:
+    """An incident, undisturbed."""
     cluster.begin()
     await cluster.told()
     await asyncio.sleep(QUIET_SECONDS)
@@ -203,7 +204,7 @@ async def _incident_in_partition(cluster: Cluster) -> None:
 
 async def _slow_receiver(cluster: Cluster) -> None:
     cluster.watch.answers_after = 2 * PEER_TIMEOUT_SECONDS
-    await _whole(cluster)
+    await nothing(cluster)
 
 
 async def _one_is_blind(cluster: Cluster) -> None:
@@ -226,17 +227,17 @@ async def _one_sees_the_end_late(cluster: Cluster) -> None:
 
 async def _rules_differ_in_text(cluster: Cluster) -> None:
     await _change_rules(cluster, {"summary": "Another version of the rules says so"}, {})
-    await _whole(cluster)
+    await nothing(cluster)
 
 
 async def _rules_differ_in_labels(cluster: Cluster) -> None:
     await _change_rules(cluster, {}, {"team": "another"})
-    await _whole(cluster)
+    await nothing(cluster)
 
 
 async def _rule_is_missing(cluster: Cluster) -> None:
     await _change_rules(cluster, {}, None)
-    await _whole(cluster)
+    await nothing(cluster)
 
 
 async def _change_rules(
@@ -257,7 +258,7 @@ async def _change_rules(
 
 
 FAULTS = (
-    Fault("none", "nothing", _whole),
+    Fault("none", "nothing", nothing),
     Fault(
         "prometheus_1", "the first Prometheus is killed under the incident", _prometheus_killed(0)
     ),

@@ -5,8 +5,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from alerts.signals.scraping import ORCHESTRATOR_JOB
 from tests.pairs.cluster import QUIET_SECONDS, running
-from tests.pairs.faults import Fault
+from tests.pairs.faults import Fault, nothing
+from tests.pairs.watch import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Outcome:
     """What was told although the incident holds it back."""
     repeated: list[str]
     """What was told twice of other groups."""
+    others: list[str]
+    """What else was told: each alert and its job. It is what tells of the fault."""
 
     def kept(self) -> dict[str, object]:
         """It by its names."""
@@ -42,8 +46,15 @@ async def made(fault: Fault, folder: Path) -> Outcome:
             ends=[round(at - cluster.ended, 1) for at in cluster.endings],
             tellers=[urls.index(each.sender) + 1 for each in told],
             held_back=sorted({each.alert for each in cluster.watch.of_held_back(cluster.began)}),
-            repeated=[f"{each.alert} {each.job}" for each in cluster.watch.repeated()],
+            repeated=[each.about for each in cluster.watch.repeated()],
+            others=sorted({each.about for each in cluster.watch.messages if is_other(each)}),
         )
+
+
+def is_other(message: Message) -> bool:
+    """Whether it is of neither the incident nor what is always told: no machine is watched here."""
+    always = message.alert == "TargetDown" and message.job == "node"
+    return not always and message.job != ORCHESTRATOR_JOB
 
 
 def problems(fault: Fault, outcome: Outcome) -> list[str]:
@@ -58,4 +69,6 @@ def problems(fault: Fault, outcome: Outcome) -> list[str]:
     ]
     if outcome.held_back and not fault.may_tell_held_back:
         found.append(f"told although held back: {', '.join(outcome.held_back)}")
+    if fault.play is nothing and outcome.others:
+        found.append(f"told of nothing: {', '.join(outcome.others)}")
     return found + [f"told again: {each}" for each in outcome.repeated if not fault.may_repeat]

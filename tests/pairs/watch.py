@@ -34,6 +34,11 @@ class Message:
     """The fingerprints of what fires."""
 
     @property
+    def about(self) -> str:
+        """The alert and its job."""
+        return f"{self.alert} {self.job}"
+
+    @property
     def says_over(self) -> bool:
         """Whether nothing of the group fires any more."""
         return not self.firing
