@@ -45,6 +45,9 @@ GROUP_INTERVAL_SECONDS = 30
 PEER_TIMEOUT_SECONDS = 5
 """What each Alertmanager waits for longer than the one before it; docs/pairs.md says why."""
 
+GOSSIP_SECONDS = 5
+"""Within which the others know what one has told: it is a fifth of a second by default."""
+
 QUIET_SECONDS = GROUP_INTERVAL_SECONDS + 4 * PEER_TIMEOUT_SECONDS
 """Within which whoever tells something twice has done so."""
 
@@ -252,4 +255,5 @@ async def running(folder: Path, size: int, *options: str) -> AsyncIterator[Clust
         await cluster.scraped()
         # No machine is watched here, of which a ticket tells. From then on whatever fires is told.
         await until(lambda: watch.messages, seconds=240)
+        await asyncio.sleep(GOSSIP_SECONDS)
         yield cluster

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import yaml
 
 from tests.pairs.cluster import (
+    GOSSIP_SECONDS,
     PEER_TIMEOUT_SECONDS,
     QUIET_SECONDS,
     RESEND_SECONDS,
@@ -19,9 +20,6 @@ ONCE_OR_TWICE = range(1, 3)
 """Where chance decides, because both may be about to tell it."""
 
 TWICE = range(2, 3)
-
-GOSSIP_SECONDS = 5
-"""Within which the others know what one has told: it is a fifth of a second by default."""
 
 START_DELAY = f"--dispatch.start-delay={START_DELAY_SECONDS}s"
 """What an Alertmanager waits for after its start: by then it was told of all that fires."""
