@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from tests import run_end
 from tests.pairs import document
 from tests.pairs.faults import FAULTS, Fault
-from tests.pairs.outcome import Outcome, made, problems
+from tests.pairs.outcome import made, problems
 from tests.project import ROOT
 
 
@@ -33,7 +34,11 @@ async def run(chosen: Sequence[Fault], folder: Path, side_by_side: int) -> None:
                 # The others are made all the same; what is missing is said at the end.
                 print(f"{fault.name}: NOT SEEN: {error!r}", flush=True)
                 return
-            kept = {"day": f"{datetime.now(UTC):%-d %B %Y}", "outcome": outcome.kept()}
+            kept = {
+                "day": f"{datetime.now(UTC):%-d %B %Y}",
+                "load": os.getloadavg()[1],
+                "outcome": outcome.kept(),
+            }
             (folder / f"{fault.name}.json").write_text(json.dumps(kept), encoding="utf-8")
             print(
                 f"{fault.name}: {outcome}; {problems(fault, outcome) or 'as expected'}", flush=True
@@ -65,9 +70,7 @@ def main() -> int:
         for fault in FAULTS
         if (file := folder / f"{fault.name}.json").exists()
     }
-    days = dict.fromkeys(each["day"] for each in seen.values())
-    outcomes = {name: Outcome(**each["outcome"]) for name, each in seen.items()}
-    return document.write(outcomes, ", ".join(days))
+    return document.write(seen)
 
 
 if __name__ == "__main__":

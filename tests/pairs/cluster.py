@@ -72,15 +72,16 @@ class Cluster:
     began: float = 0
     """When the incident began, by the monotonic clock."""
     ended: float = 0
+    """When the first Prometheus saw it end; 0 while all see it that saw it begin."""
 
     def begin(self, *seen_by: str) -> None:
         """Let the service go down: for all, or only as these replicas see it."""
-        self.began = time.monotonic()
+        self.began, self.ended = time.monotonic(), 0
         self.watch.unseen_by = set(seen_by or REPLICAS)
 
     def end(self, *seen_by: str) -> None:
         """Let it be well again: for all, or only as these replicas see it."""
-        self.ended = time.monotonic()
+        self.ended = self.ended or time.monotonic()
         self.watch.unseen_by -= set(seen_by or REPLICAS)
 
     async def told(self, times: int = 1) -> None:
@@ -186,11 +187,14 @@ def _prepare_prometheus(folder: Path, scraped: str, addresses: dict[str, list[st
     told = json.dumps([{"targets": addresses[ALERTMANAGER_JOB]}])
     (folder / "targets" / "alertmanager.yml").write_text(told)
     (folder / "secrets" / "orchestrator_token").write_text("none")
+
+
+def _write_rules(folder: Path) -> None:
     for name in RULE_FILES:
         text = (paths.RULES / name).read_text()
-        (folder / "rules" / name).write_text(shortened_rules(text))
+        (folder / name).write_text(shortened_rules(text))
     later = {"groups": [{"name": "later", "rules": [SYMPTOM]}]}
-    (folder / "rules" / "later.yml").write_text(yaml.safe_dump(later))
+    (folder / "later.yml").write_text(yaml.safe_dump(later))
 
 
 def _prometheus(folder: Path, address: str) -> Member:
@@ -253,6 +257,10 @@ async def running(folder: Path, size: int, *options: str) -> AsyncIterator[Clust
         await asyncio.gather(*(member.start() for member in members))
         await cluster.complete()
         await cluster.scraped()
+        # Before that, rules with short waits would tell that nothing can be scraped.
+        for member in cluster.prometheus:
+            _write_rules(folder / member.name / "rules")
+            member.reload()
         # No machine is watched here, of which a ticket tells. From then on whatever fires is told.
         await until(lambda: watch.messages, seconds=240)
         await asyncio.sleep(GOSSIP_SECONDS)

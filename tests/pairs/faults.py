@@ -20,6 +20,8 @@ ONCE_OR_TWICE = range(1, 3)
 """Where chance decides, because both may be about to tell it."""
 
 TWICE = range(2, 3)
+SEVERAL = range(1, 7)
+"""Where two contradict each other, each in its turn."""
 
 START_DELAY = f"--dispatch.start-delay={START_DELAY_SECONDS}s"
 """What an Alertmanager waits for after its start: by then it was told of all that fires."""
@@ -213,6 +215,21 @@ async def _one_is_blind(cluster: Cluster) -> None:
     await cluster.told_over()
 
 
+async def _one_is_blind_again(cluster: Cluster) -> None:
+    """Each Prometheus tells for a quarter of an hour, again and again, what is over."""
+    cluster.begin()
+    await cluster.told()
+    await asyncio.sleep(GOSSIP_SECONDS)
+    cluster.end()
+    await cluster.told_over()
+    await asyncio.sleep(GOSSIP_SECONDS)
+    cluster.begin("a")
+    await cluster.told()
+    await asyncio.sleep(2 * RESEND_SECONDS + QUIET_SECONDS)
+    cluster.end()
+    await cluster.told_over()
+
+
 async def _one_sees_the_end_late(cluster: Cluster) -> None:
     cluster.begin()
     await cluster.told()
@@ -349,9 +366,20 @@ FAULTS = (
         _one_is_blind,
     ),
     Fault(
+        "blind_again",
+        "the same, within a quarter of an hour after an incident that both saw",
+        _one_is_blind_again,
+        begins=SEVERAL,
+        ends=SEVERAL,
+        may_tell_held_back=True,
+    ),
+    Fault(
         "late_end",
         "one Prometheus sees the service again two minutes before the other",
         _one_sees_the_end_late,
+        begins=SEVERAL,
+        ends=SEVERAL,
+        may_tell_held_back=True,
     ),
     Fault("text_differs", "the rules of one Prometheus have another text", _rules_differ_in_text),
     Fault(
