@@ -44,26 +44,6 @@ def of(source: Record | Metric | str, matchers: str = "", among: str = TARGETS) 
     return f"{name}{{{','.join(filter(None, (matchers, among)))}}}"
 
 
-def recent(selector: str) -> str:
-    """The series of ``selector`` that are of now.
-
-    Prometheus answers with what is up to five minutes old, also when it stores nothing any more.
-    What had several samples and has none in the last two minutes has come to its end; samples that
-    were always far apart, as in a history made later, are as recent as they can be.
-    """
-    has_ended = f"count_over_time({selector}[6m]) > 2 unless present_over_time({selector}[2m])"
-    return f"({selector} unless ({has_ended}))"
-
-
-REACHABLE_NOW = recent(of(REACHABLE))
-"""Whether any instance can be reached, where that is known."""
-
-
-def while_reachable(expr: str) -> str:
-    """``expr`` while any instance can be reached: else it would be of the minutes before."""
-    return f"(({expr}) and on () (max({REACHABLE_NOW}) > 0))"
-
-
 def offered() -> Iterator[core.Template]:
     """All variables that panels over Prometheus may read, in the order in which they depend."""
     # What says whether a job is reachable lasts a day longer than the job.

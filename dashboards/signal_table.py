@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 from alerts.exporters import ALERTS
 from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
-from alerts.signals.monitoring import WATCHDOG
 from dashboards.board import panel_id
 from dashboards.choices import ALERTS_OF
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
+from dashboards.known import now
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, table
 from dashboards.panels.query import asked
 from dashboards.panels.tables import Heading, highest
 from dashboards.queries import series_in
 from dashboards.signals import series_of
+from dashboards.sources import Source, sources_of
 
 _SCALED: Mapping[Unit, tuple[float, str]] = {
     Unit.RATIO: (100, "%"),
@@ -28,7 +29,6 @@ _SCALED: Mapping[Unit, tuple[float, str]] = {
     Unit.COUNT: (1, "count"),
     Unit.BYTES: (2.0**-20, "MiB"),
 }
-_EVALUATED = f'{ALERTS}{{alertname="{WATCHDOG}",{ALERTS_OF}}}'
 _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
 """Kinds of panels, those last that show best what a signal did."""
 _PARTS = ("id", "alert", "signal", "limit", "unit", "uid", "panel")
@@ -86,16 +86,14 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
             "unit": Heading("unit", width=55),
         },
         Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
-        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
+        Column(Query(_known_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
-            Query(_any_of(row.nearness for row in rows), "of limit"),
+            Query(_known_of(row.nearness for row in rows), "of limit"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
             width=80,
         ),
-        Column(
-            Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states, width=105
-        ),
+        Column(Query(_states(rows), "state"), Unit.COUNT, texts=states, width=105),
         sort=highest("of limit"),
         order=("alert", "signal", "now", "unit", "limit", "of limit", "state"),
         hidden=("known", "id", "uid", "panel"),
@@ -127,11 +125,8 @@ class _Row:
         )
 
     @property
-    def state(self) -> str:
-        """PromQL: 4 while it pages, 3 while it is a ticket, 2 while it is pending.
-
-        Else 1 where it is beyond its limit: it is held back then, by what else it asks for.
-        """
+    def alert_state(self) -> str:
+        """PromQL: 4 while it pages, 3 while it is a ticket, 2 while it is pending."""
         labels = {
             "alertname": self.threshold.alert,
             "severity": self.threshold.severity,
@@ -141,11 +136,18 @@ class _Row:
         fires = f'{ALERTS}{{alertstate="firing",{matchers}}}'
         waits = f'{ALERTS}{{alertstate="pending",{matchers}}}'
         worst = 4 if self.threshold.severity is Severity.PAGE else 3
-        beyond = f"{self._worst()} {self.threshold.comparison.value} bool {self.threshold.value:g}"
-        return self._labelled(
-            f"max({fires} * {worst} or {waits} * 2) or on () ({beyond}) * max({_EVALUATED}) "
-            f"or on () 0 * max({_EVALUATED})"
-        )
+        return self._labelled(f"max({fires} * {worst} or {waits} * 2)")
+
+    @property
+    def beyond(self) -> str:
+        """PromQL: 1 where it is beyond its limit, else 0: held back, by what else it asks for."""
+        comparison = f"{self.threshold.comparison.value} bool {self.threshold.value:g}"
+        return self._labelled(f"({self._worst()} {comparison})")
+
+    @property
+    def quiet(self) -> str:
+        """PromQL of 0."""
+        return self._labelled("vector(0)")
 
     def described(self, places: Sequence[Place]) -> str:
         """PromQL of 1, with all that is written in the row in one label."""
@@ -206,9 +208,28 @@ def _split(packed: Iterable[str]) -> str:
     return f"max by ({', '.join(_PARTS)}) ({whole})"
 
 
+def _states(rows: Sequence[_Row]) -> str:
+    """PromQL of each row's state; that of its alert, where rules are evaluated, before all others.
+
+    What is watched may not be known while it is known that its alert does not fire.
+    """
+    alerts = _any_of(row.alert_state for row in rows)
+    beyond = _known_of(row.beyond for row in rows)
+    quiet = _any_of(row.quiet for row in rows)
+    return now(f"{alerts} or on (id) {beyond} or on (id) {quiet}", Source.RULES)
+
+
+def _known_of(exprs: Iterable[str]) -> str:
+    """PromQL with the series of all of ``exprs`` that are known now."""
+    by_source: dict[tuple[Source, ...], list[str]] = {}
+    for expr in filter(None, exprs):
+        by_source.setdefault(sources_of(expr), []).append(expr)
+    return _any_of(now(_any_of(several), *sources) for sources, several in by_source.items())
+
+
 def _any_of(exprs: Iterable[str]) -> str:
     """PromQL with the series of all of ``exprs``, in pairs of pairs: no long chain to walk."""
-    level = list(filter(None, exprs))
+    level = list(exprs)
     while len(level) > 1:
         pairs = [level[number : number + 2] for number in range(0, len(level), 2)]
         level = [f"({' or '.join(pair)})" if len(pair) > 1 else pair[0] for pair in pairs]

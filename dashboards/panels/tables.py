@@ -10,7 +10,7 @@ from dashboards.colours import Colour, steps, thresholds
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, override
-from dashboards.panels.query import Query, as_of_now
+from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
 _COLOURED = {"type": "color-background", "mode": "basic"}
@@ -70,7 +70,7 @@ def table(
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
-    first, *others = columns
+    first, *others = (replace(each, query=while_known(each.query)) for each in columns)
     known = _or_a_row(first.query.expr, next(iter(labels)), *none)
     columns = (replace(first, query=replace(first.query, expr=known)), *others)
     targets = as_of_now([column.query for column in columns], format="table")
