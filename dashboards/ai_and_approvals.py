@@ -13,6 +13,7 @@ from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, signal_steps
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
+from dashboards.panels.graphs import dashed
 from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
@@ -151,9 +152,11 @@ def _failed(thresholds: Thresholds) -> Row:
                 "ended.",
                 Unit.COUNT,
                 Query(of(business.FAILED_WORKFLOWS), "{{job}}"),
-                Query(
-                    f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
-                    "{{job}}, cut off in the hour before",
+                dashed(
+                    Query(
+                        f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
+                        "{{job}}, cut off in the hour before",
+                    )
                 ),
             ),
             signal(business.failed_workflows(thresholds), "job"),
@@ -197,5 +200,5 @@ def _decisions(thresholds: Thresholds) -> Row:
                 waited(0.9),
             ),
         ),
-        columns=3,
+        widths=(8, 8, 8, 12, 12),
     )

@@ -33,6 +33,8 @@ ALERTS_OF = ",".join(
 itself have its jobs: whatever is chosen, both are of interest."""
 NODES = f'{DEPLOYMENT},instance=~"$node"'
 
+# Two lines hold all of them, in a window of 1,280.
+_SHORT = {"environment": "Env"}
 # Also fits series without the label: where targets have none, nothing can be chosen by it.
 _ANY_OR_NONE = ".*"
 _ANY = ".+"
@@ -49,12 +51,18 @@ def offered() -> Iterator[core.Template]:
     # What says whether a job is reachable lasts a day longer than the job.
     for label in IDENTITY:
         yield _values(
-            label, label.capitalize(), f"label_values({REACHABLE}, {label})", _ANY_OR_NONE
+            label,
+            _SHORT.get(label, label.capitalize()),
+            f"label_values({REACHABLE}, {label})",
+            _ANY_OR_NONE,
         )
-    yield _values("job", "Job", f"label_values({REACHABLE}{{{DEPLOYMENT}}}, job)", ORCHESTRATOR_JOB)
+    # There is one, so that nobody has to choose it; links and an export's own name go by it.
+    yield grafana.hidden(
+        _values("job", "Job", f"label_values({REACHABLE}{{{DEPLOYMENT}}}, job)", ORCHESTRATOR_JOB)
+    )
     for name, label, series in (
         ("instance", "Instance", of(catalogue.BUILD_INFO)),
-        ("node", "Machine", of(NODE_TIME, among=DEPLOYMENT)),
+        ("node", "Host", of(NODE_TIME, among=DEPLOYMENT)),
     ):
         yield _values(name, label, f"label_values({series}, instance)", _ANY)
 
@@ -67,7 +75,7 @@ def read_by(texts: Sequence[str], further: Sequence[core.Template]) -> list[core
         if f"${each.name}" in needed:
             chosen.insert(0, each)
             needed += f" {each.query}"
-    source = grafana.datasource("datasource", "Data source", "prometheus")
+    source = grafana.datasource("datasource", "Data", "prometheus")
     return [*([source] if chosen else []), *chosen, *further]
 
 

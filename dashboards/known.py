@@ -68,8 +68,10 @@ def _while_there(expr: str, source: Source) -> str:
             return while_reachable(expr)
         case Source.BACKLOG:
             return while_counted(expr)
-        case Source.RULES:
+        case Source.ALERTS:
             return f"(({expr}) and on () {EVALUATED})"
+        case Source.RULES:
+            return f"(({expr}) and on () (max({REACHABLE_NOW}) >= 0))"
         case Source.TARGETS:
             return f"(({expr}) and on () (max({_targets(ALL_OURS)}) >= 0))"
         case _:

@@ -43,10 +43,8 @@ Document = Mapping[str, Any]
 
 SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
 
-_WINDOW = 1440
-"""Pixels: the width of a laptop's screen."""
-_SMALL_WINDOW = 1280
-"""In this one titles are read whole, too, and no column of a table is beyond the edge."""
+_WINDOW = 1280
+"""Pixels: in so small a window titles are read whole, and no column is beyond the edge."""
 _LINES_OF_CONTROLS = 2
 _OF_THE_PRESENT = ("stat", "bargauge", "state-timeline", "table")
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
@@ -226,7 +224,7 @@ def _of_layout(document: Document) -> Iterator[str]:
     for y, count in tiles.items():
         if count > TILES_IN_A_ROW:
             yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
-    for title in cut_titles(document, _SMALL_WINDOW):
+    for title in cut_titles(document, _WINDOW):
         yield f"panel {title}"
     lines = controls_lines(document, _WINDOW)
     if lines > _LINES_OF_CONTROLS:
@@ -257,7 +255,7 @@ def _of_layout(document: Document) -> Iterator[str]:
 
 def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
     """What Grafana gives columns, and whether the panel has room for all of them."""
-    room = panel_box(Place.read(panel["gridPos"]), _SMALL_WINDOW).width
+    room = panel_box(Place.read(panel["gridPos"]), _WINDOW).width
     room -= 2 * (facts.PANEL_BORDER + facts.PANEL_PADDING)
     shown = dict.fromkeys(_headings(panel).values(), facts.TABLE_COLUMN)
     for heading, settings in _settings(panel).items():

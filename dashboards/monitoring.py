@@ -13,10 +13,10 @@ from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import DEPLOYMENT, INSTANCES, TARGETS, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
-from dashboards.known import now
+from dashboards.known import REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline, timeseries
 from dashboards.signals import never, signal, signal_stat
 
@@ -56,7 +56,8 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
 
 def _targets() -> Panel:
     ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
-    no_target = 'label_replace(vector(NaN), "job", "No target is known", "", "")'
+    none_at_all = f"vector(NaN) unless on () present_over_time({ours}[$__range] @ end())"
+    no_target = f'label_replace({none_at_all}, "job", "No target is known", "", "")'
     up = f"{now(f'max by (job, instance) ({ours})')} or on () ({no_target})"
     return state_timeline(
         "Which targets are up?",
@@ -73,7 +74,7 @@ def _faults_of_monitoring(thresholds: Thresholds) -> Panel:
         # Its alert takes what was never scraped for down; here that is not known.
         "Service down": (replace(scraping.service_down(), source=scraping.REACHABLE), TARGETS),
         "Instances missing": (scraping.missing(thresholds), TARGETS),
-        "Metrics missing": (scraping.silent(), TARGETS),
+        "Metrics missing": (_known_to_be_none(scraping.silent()), TARGETS),
         "Targets come and go": (scraping.flapping(thresholds), TARGETS),
         "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
         "Far more samples": (scraping.cardinality(thresholds), TARGETS),
@@ -100,19 +101,24 @@ def _configuration(metric: Metric) -> Signal:
     return prometheus.config_reloaded("", metric)
 
 
+def _known_to_be_none(watched: Signal) -> Signal:
+    """``watched``, and 0 where it has no series before the first that is wrong."""
+    return replace(watched, source=f"{of(watched.source)} or 0 * {REACHABLE_NOW}")
+
+
 def _losses() -> Panel:
     """The same of what the orchestrator says of itself."""
     watched: Mapping[str, tuple[Signal, str]] = {
-        "Measurements lost": (runtime.instrumentation(), INSTANCES),
-        "Labels folded": (runtime.folded_labels(), INSTANCES),
-        "Workers apart": (runtime.apart(), INSTANCES),
-        "Events lost by rollups": (runtime.rollup_losses(), INSTANCES),
-        "Rollup writes failed": (runtime.rollup_store(), INSTANCES),
-        "Background work failed": (runtime.background(), INSTANCES),
-        "Background work stands": (runtime.standstill(), INSTANCES),
-        "Clock set back": (runtime.clock(), INSTANCES),
-        "Log lines lost": (runtime.log_losses(), INSTANCES),
-        "Log writes failed": (runtime.log_writes(), INSTANCES),
+        "Measurements lost": (runtime.instrumentation(), TARGETS),
+        "Labels folded": (_known_to_be_none(runtime.folded_labels()), TARGETS),
+        "Workers apart": (runtime.apart(), TARGETS),
+        "Events lost by rollups": (runtime.rollup_losses(), TARGETS),
+        "Rollup writes failed": (runtime.rollup_store(), TARGETS),
+        "Background work failed": (runtime.background(), TARGETS),
+        "Background work stands": (runtime.standstill(), TARGETS),
+        "Clock set back": (runtime.clock(), TARGETS),
+        "Log lines lost": (runtime.log_losses(), TARGETS),
+        "Log writes failed": (runtime.log_writes(), TARGETS),
     }
     return never("What the orchestrator says of itself", watched)
 
@@ -121,15 +127,15 @@ def _scrapes_and_rules(thresholds: Thresholds) -> Row:
     return Row(
         "Do scrapes and rules fit into their time?",
         (
-            signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
-            signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
+            signal(scraping.scrape_duration(thresholds), "job", "instance"),
+            signal(scraping.scrape_size(thresholds), "job", "instance"),
             signal(prometheus.rule_time(thresholds), "rule_group", among=DEPLOYMENT),
         ),
     )
 
 
 def _said(thresholds: Thresholds) -> Row:
-    lines = of(catalogue.LOG_LINES, among=INSTANCES)
+    lines = of(catalogue.LOG_LINES)
     return Row(
         "Who is told, and what is logged?",
         (

@@ -9,7 +9,7 @@ from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
-from dashboards.choices import INSTANCES, of
+from dashboards.choices import of
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
@@ -245,7 +245,7 @@ def _database(thresholds: Thresholds) -> Row:
         "Database",
         (
             signal(operations.slow(thresholds), "component"),
-            signal(operations.pool(thresholds), "instance", among=INSTANCES),
+            signal(operations.pool(thresholds), "instance"),
         ),
     )
 
@@ -276,4 +276,4 @@ def _by(labels: str, record: Record, matchers: str = "", how: str = "max") -> st
 
 
 def _rate(series: str, matchers: str = "") -> str:
-    return f"rate({of(series, matchers, INSTANCES)}[{_WINDOW}])"
+    return f"rate({of(series, matchers)}[{_WINDOW}])"

@@ -216,7 +216,7 @@ def _states(rows: Sequence[_Row]) -> str:
     alerts = _any_of(row.alert_state for row in rows)
     beyond = _known_of(row.beyond for row in rows)
     quiet = _any_of(row.quiet for row in rows)
-    return now(f"{alerts} or on (id) {beyond} or on (id) {quiet}", Source.RULES)
+    return now(f"{alerts} or on (id) {beyond} or on (id) {quiet}", Source.ALERTS)
 
 
 def _known_of(exprs: Iterable[str]) -> str:

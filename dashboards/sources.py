@@ -36,8 +36,9 @@ class Source(StrEnum):
     SERVICE = "service"
     BACKLOG = "backlog"
     """The service's counts of what waits in its database."""
+    ALERTS = "alerts"
     RULES = "rules"
-    """Alerts, and what is of weeks and not of a moment: an outage of the service leaves it true."""
+    """What they make of weeks: an outage of the service leaves it true. Said, and never found."""
     TARGETS = "targets"
     """What Prometheus notes of each scrape."""
     PROMETHEUS = PROMETHEUS_JOB
@@ -152,8 +153,8 @@ def sources_by_series() -> dict[str, frozenset[Source]]:
 
 
 def _of_metrics() -> Iterator[tuple[str, frozenset[Source]]]:
-    yield ALERTS, frozenset({Source.RULES})
-    yield ALERTS_FOR_STATE, frozenset({Source.RULES})
+    yield ALERTS, frozenset({Source.ALERTS})
+    yield ALERTS_FOR_STATE, frozenset({Source.ALERTS})
     for metric in exporter_metrics():
         program = metric.name.partition("_")[0]
         yield metric.name, frozenset({_PROGRAMS.get(program, Source.TARGETS)})

@@ -9,6 +9,7 @@ from dashboards.board import Row, dashboard
 from dashboards.choices import NODES, of
 from dashboards.colours import DISTINCT, Colour, signal_steps
 from dashboards.grafana import Panel
+from dashboards.known import now
 from dashboards.panels import (
     Query,
     band,
@@ -17,6 +18,7 @@ from dashboards.panels import (
     state_timeline,
     timeseries,
 )
+from dashboards.panels.states import or_unknown
 from dashboards.signals import alerts_in_words, signal
 from dashboards.sources import Source
 
@@ -224,7 +226,12 @@ def _time_left(thresholds: Thresholds) -> Panel:
         f"{limits.meaning} And of each disk, at the growth of a week. Good is more than the "
         "alert's limit, where a bar turns orange. Known after two weeks.",
         limits.unit,
-        Query(f"min by (limit) ({of(limits.source)})", "{{limit}}", of=(Source.RULES,)),
+        # One bar alone would have no name.
+        *(
+            Query(or_unknown(now(f"min({of(limits.source, each)})", Source.RULES)), name)
+            for name in growth.LIMITS
+            if (each := f'limit="{name}"')
+        ),
         Query(
             f"min by (instance, mountpoint) ({of(disks.source, among=NODES)})",
             "{{instance}} {{mountpoint}}",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Signal, Unit
-from alerts.signals import slo, throughput
+from alerts.signals import growth, slo, throughput
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards import grafana
@@ -63,7 +63,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "urgency": list(catalogue.Severity),
     "cause": [catalogue.Component.AI_PROVIDER, catalogue.Component.SMS_AGENT, "other"],
     "flow": list(throughput.FLOWS),
-    "limit": ["concurrent_sms", "ai_calls"],
+    "limit": list(growth.LIMITS),
 }
 """The values of the labels that have a known set of them."""
 _LABEL_AND_TEXT = re.compile(r"\{\{(\w+)\}\}([^{]*)")

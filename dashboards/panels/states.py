@@ -20,8 +20,9 @@ def state_timeline(
 ) -> Panel:
     """A lane for each series, coloured by the state it is in.
 
-    ``states`` has the text and the colour of each value. What is not known is grey, also where
-    nothing was known in the whole range: Grafana would draw no lane.
+    ``states`` has the text and the colour of each value. A lane that is not known in the whole
+    range is grey: Grafana would draw none. A query with a lane for each value of a label must have
+    one that is always there.
     """
     known = [while_known(query) for query in queries]
     return Panel(
@@ -29,7 +30,7 @@ def state_timeline(
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=over_time([replace(each, expr=or_unknown(each.expr)) for each in known]),
+        targets=over_time([_always(each) for each in known]),
         defaults={
             **values(Unit.COUNT, empty, states),
             # By threshold, Grafana would put ranges of numbers in the place of the states' names.
@@ -45,6 +46,12 @@ def state_timeline(
             "tooltip": {"mode": "single", "sort": "none"},
         },
     )
+
+
+def _always(query: Query) -> Query:
+    """``query`` with a lane that is always there; lanes by label say themselves which they are."""
+    is_one_lane = "{{" not in query.legend
+    return replace(query, expr=or_unknown(query.expr)) if is_one_lane else query
 
 
 def or_unknown(expr: str) -> str:
