@@ -96,7 +96,8 @@ def _calls(thresholds: Thresholds) -> Row:
     limit = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     return Row(
         "Do its calls get through, how soon, and at what cost?",
-        (
+        height=10,
+        panels=(
             timeseries(
                 "Time to generate an answer",
                 f"Successful calls; each try counts. Good is a p99 below {limit}: the whole SMS "

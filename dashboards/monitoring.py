@@ -131,6 +131,7 @@ def _scrapes_and_rules(thresholds: Thresholds) -> Row:
             signal(scraping.scrape_size(thresholds), "job", "instance"),
             signal(prometheus.rule_time(thresholds), "rule_group", among=DEPLOYMENT),
         ),
+        widths=(12, 12, 24),
     )
 
 

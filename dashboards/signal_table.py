@@ -22,16 +22,24 @@ from dashboards.queries import series_in
 from dashboards.signals import series_of
 from dashboards.sources import Source, sources_of
 
-_SCALED: Mapping[Unit, tuple[float, str]] = {
-    Unit.RATIO: (100, "%"),
-    Unit.SECONDS: (1, "s"),
-    Unit.PER_SECOND: (1, "/s"),
-    Unit.COUNT: (1, "count"),
-    Unit.BYTES: (2.0**-20, "MiB"),
+_ENDINGS: Mapping[str, float] = {
+    "%": 0.01,
+    "/s": 1,
+    "": 1,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "B": 1,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
 }
+"""How limits are written, and how much one of that is."""
 _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
 """Kinds of panels, those last that show best what a signal did."""
-_PARTS = ("id", "alert", "signal", "limit", "unit", "uid", "panel")
+_PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +83,26 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
     }
     return table(
         "Every alert and its limit",
-        "What each alert watches, at its worst, and which share of its limit that is. Good is no "
-        "row above 80%. Held back: it is beyond its limit, and what else the alert asks for does "
-        "not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
+        "What each alert watches, at its worst and in the unit of its limit, and which share of it "
+        "that is. Good is no row above 80%. Held back: it is beyond its limit, and what else the "
+        "alert asks for does not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
         "limit is yes or no. A click on the signal opens its graph.",
         {
             "alert": Heading("alert", width=235),
-            "signal": Heading("signal", url=_graph_url(), link_title="Open its graph"),
-            "limit": Heading("limit", width=175),
-            "unit": Heading("unit", width=55),
+            "signal": Heading("signal", url=_graph_url(), link_title="Open its graph", wraps=True),
+            "limit": Heading("limit", width=160),
         },
         Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
         Column(Query(_known_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
-            Query(_known_of(row.nearness for row in rows), "of limit"),
+            Query(_known_of(row.nearness for row in rows), "of it"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
-            width=80,
+            width=75,
         ),
         Column(Query(_states(rows), "state"), Unit.COUNT, texts=states, width=105),
-        sort=highest("of limit"),
-        order=("alert", "signal", "now", "unit", "limit", "of limit", "state"),
+        sort=highest("of it"),
+        order=("alert", "signal", "now", "limit", "of it", "state"),
         hidden=("known", "id", "uid", "panel"),
     )
 
@@ -109,9 +116,10 @@ class _Row:
 
     @property
     def now(self) -> str:
-        """PromQL: the worst value, in the row's unit."""
-        factor, _ = _SCALED[self.watched.unit]
-        return self._labelled(f"{factor:g} * {self._worst()}")
+        """PromQL: the worst value, in the unit in which its limit is written."""
+        text = self.watched.unit.text(self.threshold.value)
+        ending = text.lstrip("-0123456789.e+")
+        return self._labelled(f"{self._worst()} / {_ENDINGS[ending]:g}")
 
     @property
     def nearness(self) -> str:
@@ -152,14 +160,12 @@ class _Row:
     def described(self, places: Sequence[Place]) -> str:
         """PromQL of 1, with all that is written in the row in one label."""
         place = self._shown_at(places)
-        _, unit = _SCALED[self.watched.unit]
         limit = self.threshold.described(self.watched.unit)
         parts = (
             self._id,
             self.threshold.alert,
             self.watched.title,
             limit,
-            unit,
             place.uid,
             f"viewPanel=panel-{place.panel}",
         )

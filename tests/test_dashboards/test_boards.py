@@ -319,7 +319,7 @@ def test_a_click_on_an_alert_opens_the_panel_of_its_signal() -> None:
     (table,) = (each for each in PANELS if each["title"] == "Every alert and its limit")
     packed = re.findall(r'"row", "([^"$]+)", "", ""\)', table["targets"][0]["expr"])
     for row in not_empty(packed):
-        _, alert, _, _, _, uid, shown = row.split("|")
+        _, alert, _, _, uid, shown = row.split("|")
         panel = places[uid, int(shown.removeprefix("viewPanel=panel-"))]
         assert panel["type"] != "table", alert
 
