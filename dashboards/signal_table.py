@@ -85,8 +85,8 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
         "Every alert and its limit",
         "What each alert watches, at its worst and in the unit of its limit, and which share of it "
         "that is. Good is no row above 80%. Held back: it is beyond its limit, and what else the "
-        "alert asks for does not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
-        "limit is yes or no. A click on the signal opens its graph.",
+        "alert asks for does not hold, such as enough traffic. Where the share is not known, nor "
+        "is the value, or the limit is yes or no. A click on the signal opens its graph.",
         {
             "alert": Heading("alert", width=235),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph", wraps=True),
