@@ -103,13 +103,15 @@ def _in_time(thresholds: Thresholds) -> Panel:
 
 
 def _traffic(thresholds: Thresholds) -> Panel:
+    missing = arrivals.silence(thresholds)
     few = Unit.RATIO.text(thresholds.sms_missing_ticket_ratio)
     return stat(
         "SMS vs usual",
-        "SMS of the last hour, as a share of the quietest of the hours around this one in past "
-        f"weeks. Good is 100% and more; below {few} some are missing.",
+        "SMS as a share of the quietest of the hours around this one in past weeks. "
+        f"{missing.meaning} Below {few} some are missing.",
         Unit.RATIO,
-        Query(f"min({of(arrivals.LAST_HOUR)})", "of usual"),
+        # By what pages: over an hour it would be green for most of a silent one.
+        Query(f"min({of(missing.source)})", "of usual"),
         steps(
             Colour.BAD,
             (thresholds.sms_missing_page_ratio, Colour.WARNING),

@@ -362,7 +362,7 @@ def test_samples_that_are_far_apart_are_shown(tmp_path: Path) -> None:
     sparse = "_x19 1 _x19 1 _x19 1 _x19 1"
     series = {
         'job:up:reachable{job="orchestrator"}': sparse,
-        'job:orchestrator_sms_received:to_usual_ratio1h{job="orchestrator"}': sparse,
+        'job:orchestrator_sms_received:to_usual_ratio{job="orchestrator"}': sparse,
     }
     (found,) = answers(tmp_path, series, [asked("overview", "SMS vs usual")], minute=14)
     assert found == {"{}": 1}
