@@ -202,10 +202,8 @@ def _lanes_that_may_be_missing(board: Document) -> None:
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
 
 
-def _row_that_may_be_missing(board: Document) -> None:
-    rows = panel(board)
-    rows["type"] = "heatmap"
-    rows["targets"][0]["expr"] = 'sum(up{job=~"$job"}) or on () vector(NaN)'
+def _of_the_minutes_before(board: Document) -> None:
+    panel(board, "Pages")["targets"][0]["expr"] = 'count(ALERTS{job=~"$job"})'
 
 
 def _twice(board: Document) -> None:
@@ -276,7 +274,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
         (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
         (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
-        (_row_that_may_be_missing, "has an error where a row has none; add or_unknown to each"),
+        (_of_the_minutes_before, "shows ALERTS for minutes after its source is gone; ask through"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
         (_unknown_variable, "no variable $jbo; there are $__interval"),
