@@ -70,14 +70,11 @@ class Exchange:
     _began: float
     _first_at: float
     _headers: Iterable[Header]
-    _unread: Message | None
 
     async def receive(self) -> Message:
         """What the server has of the request; the application calls it."""
-        if self._unread is not None:
-            message, self._unread = self._unread, None
-            return message
-        message = await self._receive()
+        take = self._receive
+        message = await take()
         if message["type"] == "http.disconnect" and not self.state & OVER:
             self.state |= LEFT
         return message
@@ -254,16 +251,24 @@ class Exchange:
         """
         try:
             asyncio.get_running_loop()
-            if self._unread is not None:
-                return
             message = _at_once(self._receive)
             if message is not None and message["type"] == "http.request":
-                self._unread = message
-                message = None if message.get("more_body") else _at_once(self._receive)
+                rest = self._receive
+                self._receive = self._first(message, rest)
+                message = None if message.get("more_body") else _at_once(rest)
             if message is not None and message["type"] == "http.disconnect":
                 self.state |= LEFT
         except Exception:  # another kind of event loop, or of server
             return
+
+    def _first(self, message: Message, rest: Receive) -> Receive:
+        """Gives ``message``, and from then on what ``rest`` does."""
+
+        async def first() -> Message:
+            self._receive = rest
+            return message
+
+        return first
 
 
 def observed(
@@ -317,7 +322,6 @@ def observed(
                 exchange._own = own
                 exchange._first_at = 0.0
                 exchange._headers = ()
-                exchange._unread = None
                 exchange._began = perf_counter()
                 if root_path or path == layer.own_path:
                     inner = layer.answered_before(scope) or app
