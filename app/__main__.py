@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from app.api.access import check_tokens
+from app.api.tokens import check_tokens
 from app.core.config import ENV_PREFIX, Settings, load_settings
 from app.core.database import Database
 from app.core.database_errors import database_trouble

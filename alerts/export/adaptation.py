@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import promql_parser
-import yaml
 
 from alerts.export import jobs, ranges, self_monitoring, splitting
 from alerts.export.engines import ALLOWANCES, Engine
 from alerts.export.options import OLDEST_KEEPING, Options
 from alerts.yaml_text import Literal
 from asgi_observability.nearest import did_you_mean
+from prometheus_tools.yaml_reading import read_yaml
 
 _CHANGES = re.compile(r"\bchanges\(")
 
@@ -24,9 +24,7 @@ def adapted(files: Mapping[str, str], options: Options) -> dict[str, list[Group]
 
     ValueError names an unknown group or job, or a record that is read but left out.
     """
-    groups = {
-        name.removesuffix(".yml"): yaml.safe_load(text)["groups"] for name, text in files.items()
-    }
+    groups = {name.removesuffix(".yml"): read_yaml(text)["groups"] for name, text in files.items()}
     _require_known("group", options.without, groups.keys())
     _require_known("job", options.jobs, jobs.named_in(groups))
     jobs.require_apart(options.jobs, jobs.named_in(groups))

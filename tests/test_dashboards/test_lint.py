@@ -41,7 +41,7 @@ def found_in(change: Callable[[Document], None]) -> list[str]:
     """What is found in the overview alone, after ``change``."""
     board = documents()[OVERVIEW]
     change(board)
-    return lint.problems({OVERVIEW: board}, (), scrape_seconds())
+    return lint.problems({OVERVIEW: board}, GROUPS, scrape_seconds())
 
 
 def panel(document: Document, title: str = "") -> Document:
