@@ -69,7 +69,7 @@ class Spec:
     will do as well, unless it has to be ``exact``. ``packages`` are the distribution's packages
     that hold it, in the first of ``suites`` that has them. ``before_path`` are folders to look into
     before PATH. ``module`` is what it can be built from. One that is ``silent`` tells no version:
-    whichever is found is taken.
+    whichever is found is taken, unless it is ``built_only``: then nothing but its module's.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Spec:
     exact: bool = False
     module: GoModule | None = None
     silent: bool = False
+    built_only: bool = False
 
     def takes(self, version: tuple[int, ...]) -> bool:
         """Whether ``version`` will do."""
@@ -224,6 +225,14 @@ OTHER_ENGINES = {
     for spec in (
         Spec("vmalert", ("vmalert",), (0, 0), None, ("victoria-metrics",), silent=True),
         Spec(
+            "victoria-metrics",
+            ("victoria-metrics",),
+            (0, 0),
+            None,
+            ("victoria-metrics",),
+            silent=True,
+        ),
+        Spec(
             "vmalert-tool",
             ("vmalert-tool",),
             (0, 0),
@@ -235,6 +244,28 @@ OTHER_ENGINES = {
     )
 }
 """What the exported rules are tried on; the stack does without."""
+
+_VICTORIA_LOGS = GoModule(
+    "github.com/VictoriaMetrics/VictoriaLogs",
+    "v" + version("VICTORIALOGS_VERSION"),
+    ("app/victoria-logs",),
+)
+
+
+def _built(name: str, module: GoModule) -> Spec:
+    # Whatever is on PATH tells no version.
+    return Spec(name, (name,), (0, 0), None, (), module=module, silent=True, built_only=True)
+
+
+ENGINES = {
+    spec.name: spec
+    for spec in (
+        _built("victoria-metrics", _VICTORIA_METRICS),
+        _built("vmalert", _VICTORIA_METRICS),
+        _built("victoria-logs", _VICTORIA_LOGS),
+    )
+}
+"""Engines of the versions in versions.env, for tests and benchmarks at scale."""
 
 
 def tools_folder() -> Path:

@@ -5,6 +5,7 @@ import asyncio
 import sys
 
 from tests.bench import (
+    capacity,
     concurrent_sms,
     dashboard_queries,
     endpoint,
@@ -12,9 +13,11 @@ from tests.bench import (
     instruments,
     layer,
     logs,
+    remote_write,
     rollups,
     rule_evaluation,
     scrapes,
+    side_by_side,
     statements,
     writers,
 )
@@ -32,6 +35,9 @@ BENCHMARKS = {
     "concurrent_sms": concurrent_sms,
     "rules": rule_evaluation,
     "dashboards": dashboard_queries,
+    "capacity": capacity,
+    "side_by_side": side_by_side,
+    "remote_write": remote_write,
 }
 
 

@@ -1,0 +1,202 @@
+"""What one orchestrator exposes, logs, computes and stores for an SMS: a real one, on PostgreSQL.
+
+First all is well: what each series grows by, lines, CPU, transactions, write-ahead log. Then every
+fault in turn: which label values are there at all.
+"""
+
+import json
+import re
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psutil
+
+from app.core.catalogue import PROCESS_CPU, SMS_RECEIVED, metrics
+from asgi_observability.metric import Kind, Metric
+from tests.bench import exposition
+from tests.bench.databases import new_databases
+from tests.free_port import free_port
+from tests.serving_process import serving_process
+from tests.test_logs.conftest import SIMULATED_UPSTREAMS, simulator
+
+WARMED_UP_SMS = 100
+PATIENCE_SECONDS = 900
+SMS = 500
+"""Of which the figures are the mean."""
+
+_SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What PostgreSQL has done since it was started."""
+
+    cpu_seconds: float
+    log_bytes: int
+    commits: int
+    bytes: int
+
+
+async def measured() -> dict[str, Any]:
+    """The part ``service`` of the constants."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        logs = folder / "logs"
+        async with (
+            new_databases(folder) as urls,
+            simulator(folder / "simulator", exposition.SMS_PER_MINUTE, port, folder) as ready,
+        ):
+            upstreams = {f"{each.upper()}_URL": ready[each] for each in SIMULATED_UPSTREAMS[:-1]}
+            async with (
+                serving_process(
+                    folder / "app.out",
+                    ready["sms_agent"],
+                    urls["postgresql"],
+                    port=port,
+                    LOGS__FOLDER=str(logs),
+                    LOG_HASH_KEY="the benchmark's key",
+                    LOG_LEVEL="info",
+                    # All of them: how many are kept is a setting.
+                    LOGS__SAMPLE_EVENTS="{}",
+                    AI_PROVIDER_URL=ready["ai"],
+                    **upstreams,
+                ) as app,
+                httpx.AsyncClient(base_url=ready["control"]) as control,
+            ):
+                found = await _of_an_sms(app, logs, urls["postgresql"])
+                after_faults = await exposition.after_faults(app, control)
+        grown = found.pop("grown")
+        return found | {"exposed": _exposed(after_faults, grown)}
+
+
+async def _of_an_sms(app: httpx.AsyncClient, logs: Path, url: str) -> dict[str, Any]:
+    await exposition.traffic(app, WARMED_UP_SMS)
+    before, lines, database = await _samples(app), _lines(logs), await _database(url)
+    began = time.monotonic()
+    await exposition.traffic(app, SMS, PATIENCE_SECONDS)
+    after, more_lines, later = await _samples(app), _lines(logs), await _database(url)
+    grown = {key: value - before.get(key, 0) for key, value in after.items()}
+    sms, took = grown[SMS_RECEIVED.name, ()], time.monotonic() - began
+    return {
+        "sms": sms,
+        "sms_per_second": round(sms / took, 1),
+        "cpu_seconds_per_sms": grown[PROCESS_CPU.name, ()] / sms,
+        "database": {
+            "cpu_seconds_per_sms": (later.cpu_seconds - database.cpu_seconds) / sms,
+            "log_bytes_per_sms": (later.log_bytes - database.log_bytes) / sms,
+            "commits_per_sms": (later.commits - database.commits) / sms,
+            "stored_bytes_per_sms": (later.bytes - database.bytes) / sms,
+        },
+        "lines": list(_by_event(more_lines[len(lines) :], sms)),
+        "grown": {key: value / sms for key, value in grown.items()},
+    }
+
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+async def _samples(app: httpx.AsyncClient) -> dict[Key, float]:
+    return dict(_parsed(await exposition.metrics(app)))
+
+
+def _parsed(text: str) -> Iterator[tuple[Key, float]]:
+    for line in text.splitlines():
+        if found := _SAMPLE.fullmatch(line):
+            labels = tuple(_LABEL.findall(found["labels"] or ""))
+            yield (found["name"], labels), float(found["value"])
+
+
+def _exposed(text: str, grown: Mapping[Key, float]) -> dict[str, list[dict[str, Any]]]:
+    """By metric: each set of label values that is there, and what it grows by with an SMS."""
+    values = dict(_parsed(text))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for metric in metrics():
+        counted = metric.count if metric.kind is Kind.HISTOGRAM else metric.name
+        for name, labels in values:
+            if name != counted:
+                continue
+            one: dict[str, Any] = {"labels": [dict(labels)[each] for each in metric.label_names]}
+            if metric.kind is Kind.GAUGE:
+                one["value"] = values[name, labels]
+            elif metric.kind is Kind.COUNTER:
+                one["grows"] = [round(grown.get((name, labels), 0), 4)]
+            else:
+                one["grows"] = list(_histogram(metric, labels, grown))
+            found.setdefault(metric.name, []).append(one)
+    return found
+
+
+def _histogram(
+    metric: Metric, labels: tuple[tuple[str, str], ...], grown: Mapping[Key, float]
+) -> Iterator[float]:
+    yield round(grown.get((metric.sum, labels), 0), 4)
+    below = 0.0
+    bounds = {
+        float(dict(of)["le"]): of
+        for name, of in grown
+        if name == metric.bucket and {k: v for k, v in of if k != "le"} == dict(labels)
+    }
+    for bound in sorted(bounds):
+        until = grown[metric.bucket, bounds[bound]]
+        yield round(until - below, 4)
+        below = until
+
+
+def _lines(folder: Path) -> list[bytes]:
+    return [
+        line
+        for file in sorted(folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
+        for line in file.read_bytes().splitlines(keepends=True)
+    ]
+
+
+def _by_event(lines: Iterable[bytes], sms: float) -> Iterator[dict[str, Any]]:
+    """Lines and bytes for an SMS, by event; by component too where these are sampled apart."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    sizes: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+    for line in lines:
+        said = json.loads(line)
+        by = said.get("component", "") if said["event"] == "operation_completed" else ""
+        key = said["event"], by, said["level"]
+        counts[key] += 1
+        sizes[key] += len(line)
+    for (event, by, level), count in sorted(counts.items()):
+        yield {
+            "event": event,
+            "sampled_by": by,
+            "level": level,
+            "lines_per_sms": count / sms,
+            "bytes_per_line": sizes[event, by, level] / count,
+        }
+
+
+async def _database(url: str) -> Database:
+    """What the server has done; what is waited for is written first."""
+    connection = await asyncpg.connect(url)
+    try:
+        position = await connection.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        commits = await connection.fetchval(
+            "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        )
+        size = await connection.fetchval("SELECT pg_database_size(current_database())")
+        folder = await connection.fetchval("SHOW data_directory")
+    finally:
+        await connection.close()
+    pid = int((Path(folder) / "postmaster.pid").read_text().split()[0])
+    server = psutil.Process(pid)
+    cpu = sum(_cpu(each) for each in (server, *server.children(recursive=True)))
+    return Database(cpu, int(position), int(commits), int(size))
+
+
+def _cpu(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return float(used.user + used.system)
