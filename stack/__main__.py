@@ -334,7 +334,7 @@ def _replay(options: Sequence[str]) -> int:
 
 
 def _capacity(options: Sequence[str]) -> int:
-    parser = _Parser(prog="python -m stack capacity")
+    parser = _Parser(prog="python -m stack capacity", allow_abbrev=False)
     capacity.add_arguments(parser)
     try:
         return capacity.run(parser.parse_args(options))

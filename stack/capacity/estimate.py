@@ -1,17 +1,18 @@
 """What a size needs: each figure is a formula over the catalogue and measured constants."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from alerts.prometheus_config import scrape_seconds
 from app.core.config import LogSettings, RollupSettings
+from app.core.thresholds import Thresholds
 from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import retentions
 from asgi_observability.levels import level_number
 from asgi_observability.log_sampling import Sampling
 from stack.capacity import constants, series
-from stack.capacity.constants import Constants, EngineCost, Lines, RulesAt
+from stack.capacity.constants import Constants, EngineCost, Lines
 from stack.capacity.size import Size
 
 DAY = 86400
@@ -49,7 +50,7 @@ class Estimate:
         """Recorded series by the seconds between two samples; how they grow is measured."""
         sizes = self._known.rules.sizes
         return {
-            every: round(_line(sizes, lambda at, every=every: at.records.get(every, 0))(self._n))
+            every: round(_line([(at.instances, at.records.get(every, 0)) for at in sizes])(self._n))
             for every in sizes[-1].records
         }
 
@@ -90,7 +91,7 @@ class Estimate:
     @property
     def rule_seconds(self) -> float:
         """Seconds of evaluation in one interval, in one Prometheus."""
-        return _line(self._known.rules.sizes, lambda at: at.seconds)(self._n)
+        return _line([(at.instances, at.seconds) for at in self._known.rules.sizes])(self._n)
 
     @property
     def rule_share(self) -> float:
@@ -120,8 +121,13 @@ class Estimate:
     def rollup_bytes_kept(self) -> float:
         """What is there once the retention of each resolution and kind is over."""
         kept = retentions(RollupSettings())
+        days = {
+            (kind, resolution): float(getattr(kept[resolution], kind))
+            for each in self._rows_per_day.values()
+            for kind, resolution in each
+        }
         return sum(
-            rows * self._row_bytes(table, kind, resolution) * getattr(kept[resolution], kind)
+            rows * self._row_bytes(table, kind, resolution) * days[kind, resolution]
             for table, each in self._rows_per_day.items()
             for (kind, resolution), rows in each.items()
         )
@@ -184,8 +190,8 @@ class Estimate:
 
     @property
     def sms_at_once(self) -> float:
-        """SMS that are under way at one time (Little's law)."""
-        return self.size.sms_per_second * self._known.service.seconds_per_sms
+        """SMS under way at one time if each takes as long as is promised (Little's law)."""
+        return self.size.sms_per_second * Thresholds().sms_latency_seconds
 
     @property
     def service_cores(self) -> float:
@@ -218,10 +224,8 @@ def unsampled(size: Size) -> tuple[float, float]:
     return count * size.sms_per_day, weight * size.sms_per_day
 
 
-def _line(
-    sizes: tuple[RulesAt, ...], value: Callable[[RulesAt], float]
-) -> Callable[[float], float]:
+def _line(points: Sequence[tuple[int, float]]) -> Callable[[int], float]:
     """The straight line from the smallest size that was measured to the largest."""
-    first, last = sizes[0], sizes[-1]
-    slope = (value(last) - value(first)) / (last.instances - first.instances)
-    return lambda instances: max(0.0, value(first) + slope * (instances - first.instances))
+    (least, lowest), (most, highest) = points[0], points[-1]
+    slope = (highest - lowest) / (most - least)
+    return lambda instances: max(0.0, lowest + slope * (instances - least))

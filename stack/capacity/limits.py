@@ -54,7 +54,8 @@ def _all(estimate: Estimate, machine: Machine) -> list[Limit]:
             "SMS at once",
             estimate.sms_at_once / (size.instances * promised.concurrent_sms),
             f"{estimate.sms_at_once:,.0f} of {size.instances * promised.concurrent_sms:,}, "
-            f"{promised.concurrent_sms} an instance, at {known.service.seconds_per_sms:.2f} s each",
+            f"{promised.concurrent_sms} an instance, where each takes the promised "
+            f"{promised.sms_latency_seconds:g} s",
             "more instances",
         ),
         Limit(

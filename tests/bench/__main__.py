@@ -9,6 +9,7 @@ from tests.bench import (
     concurrent_sms,
     dashboard_queries,
     endpoint,
+    engine_overview,
     footprint,
     instruments,
     layer,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "rules": rule_evaluation,
     "dashboards": dashboard_queries,
     "capacity": capacity,
+    "engine_overview": engine_overview,
     "side_by_side": side_by_side,
     "remote_write": remote_write,
 }

@@ -5,11 +5,14 @@ records are evaluated by Prometheus, its alerts by promtool; the engine's by vma
 the exported rules. Printed is how far records differ, which do, and when each alert fires.
 """
 
+import itertools
+import json
 import math
+import re
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,9 +21,10 @@ from pathlib import Path
 import httpx
 import yaml
 
+from alerts import paths
 from alerts.export.engines import Engine
 from alerts.export.files import exported
-from alerts.export.options import Options
+from alerts.export.options import OLDEST_KEEPING, Options
 from alerts.exporters import ALERTS, known_metrics
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
@@ -30,12 +34,13 @@ from alerts.scenarios.exposition import Series, series
 from alerts.scenarios.rules import Rules
 from alerts.scenarios.scenario import Scenario
 from app.core.config import load_settings
-from prometheus_tools.api import Points, PrometheusAPI
+from dashboards.queries import of_all, queries
+from prometheus_tools.api import Points, PrometheusAPI, QueryRefusedError
 from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.rulebook import Rulebook, rulebook, series_names
 from prometheus_tools.scratch import scratch
 from prometheus_tools.scratch_process import free_address, running
-from prometheus_tools.toolchain import locate_engine
+from prometheus_tools.toolchain import Tool, locate_engine, locate_other_engine, versions
 from tests.capacity import remote_write
 from tests.capacity.remote_write import Sample
 
@@ -44,7 +49,11 @@ BEGINS = 2900 * 7 * 86400
 """A Thursday midnight, as the epoch was: what asks for the day gets the same answer."""
 
 STEPS_AT_ONCE = 60
-SHOWN = 15
+SHOWN, ALONE = 15, 3
+LONGEST_QUERY_BYTES = 131072
+"""The longest query of a dashboard has 83 kB; VictoriaMetrics takes 16 kB unless it is told."""
+
+PANEL_SECONDS = 1800
 EXACT, CLOSE, NEAR = 1e-9, 0.01, 0.05
 _CLOCKS = {metric.name for metric in known_metrics() if "since the Unix epoch" in metric.help}
 _APART = ("alertname", "severity", "cluster", "environment")
@@ -75,28 +84,71 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """One query of a dashboard in both. ``refused`` is what the engine says if it has no answer."""
+
+    title: str
+    typical: float
+    only_prometheus: int
+    only_engine: int
+    """Series that only one of both gives."""
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Of one incident; alerts by what they are told apart by."""
 
     records: list[Difference]
+    functions: Mapping[str, list[Difference]]
+    """Records that are made of raw series alone, by the functions that they use."""
+    panels: list[Panel]
     prometheus: Mapping[Identity, Fired]
     engine: Mapping[Identity, Fired]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """VictoriaMetrics and its vmalert, of a version."""
+
+    victoria_metrics: Tool
+    vmalert: Tool
+    version: tuple[int, int]
+
+
+ToolsOf = Callable[[], Tools]
+"""Finds them, when they are needed."""
+
+
+def of_today() -> Tools:
+    """Those of versions.env, built if need be. Raises ToolMissing."""
+    tools = (locate_engine(name) for name in ("victoria-metrics", "vmalert"))
+    return Tools(*tools, versions.minor(versions.version("VICTORIAMETRICS_VERSION")))
+
+
+def floor() -> Tools:
+    """Those of Debian 12. Raises ToolMissing."""
+    tools = (locate_other_engine(name) for name in ("victoria-metrics", "vmalert"))
+    return Tools(*tools, (1, 79))
 
 
 async def run() -> bool:
     """Print the differences; False where not the same alerts fire."""
     same = True
-    for name in INCIDENTS:
+    for tools, name in itertools.product((of_today(), floor()), INCIDENTS):
         (scenario,) = named([name])
         with tempfile.TemporaryDirectory() as folder:
-            comparison = compared(scenario, Path(folder))
-        print(f"\n{name}: {scenario.steps} scrapes", flush=True)
+            comparison = compared(scenario, Path(folder), tools)
+        version = ".".join(map(str, tools.version))
+        print(f"\n{name}: {scenario.steps} scrapes, VictoriaMetrics {version}", flush=True)
         _print_records(comparison.records)
+        _print_functions(comparison.functions)
+        _print_panels(comparison.panels)
         same &= _print_alerts(comparison)
     return same
 
 
-def compared(scenario: Scenario, folder: Path) -> Comparison:
+def compared(scenario: Scenario, folder: Path, tools: Tools) -> Comparison:
     """Evaluate the incident in both."""
     start, end = BEGINS, BEGINS + (scenario.steps - 1) * scenario.step
     texts = _rules(Engine.PROMETHEUS)
@@ -104,42 +156,51 @@ def compared(scenario: Scenario, folder: Path) -> Comparison:
     with ExitStack() as stack:
         flags = ("--web.enable-remote-write-receiver",)
         raw = stack.enter_context(scratch(folder / "prometheus", flags=flags))
-        engine = stack.enter_context(victoria_metrics(folder / "engine"))
+        engine = stack.enter_context(victoria_metrics(folder / "engine", tools))
         _send(scenario, (raw, engine))
         backfill(rules, rules.records, folder / "records", [Stretch(start, end)], raw)
-        _replay(engine, rules, folder, (start, end))
-        recorded = stack.enter_context(scratch(folder / "records"))
+        _replay(engine, rules, tools, folder, over=(start, end))
+        recorded = stack.enter_context(scratch(folder / "records", raw))
         of_prometheus = stack.enter_context(PrometheusAPI(recorded))
         of_engine = stack.enter_context(PrometheusAPI(engine))
         records = [
             _difference(rules, name, of_prometheus, of_engine, (start, end))
             for name in rules.records
         ]
+        panels = list(_panels(of_prometheus, of_engine, end))
         firing = of_engine.range(f"last_over_time({_FIRING}[15s])", start, end, scenario.step)
     timeline = timelines([scenario], Rules(texts))[scenario.name]
     by_promtool = [(dict(alert), at) for at, alerts in timeline.firing.items() for alert in alerts]
     by_engine = [(dict(each.labels), int(at) - start) for each in firing for at in each.values]
-    return Comparison([each for each in records if each], _fired(by_promtool), _fired(by_engine))
+    found = [each for each in records if each]
+    return Comparison(
+        found,
+        _by_function(rules, found),
+        panels,
+        prometheus=_fired(by_promtool),
+        engine=_fired(by_engine),
+    )
 
 
-def _rules(engine: Engine) -> dict[str, str]:
+def _rules(engine: Engine, vmalert: tuple[int, int] = OLDEST_KEEPING) -> dict[str, str]:
     """The exported rules; what watches Prometheus itself is no matter of another engine's."""
     settings = load_settings()
-    options = Options(engine, without=frozenset({"monitoring"}))
+    options = Options(engine, vmalert=vmalert, without=frozenset({"monitoring"}))
     return exported(rule_files(settings.thresholds, settings.links), options)
 
 
 @contextmanager
-def victoria_metrics(folder: Path) -> Iterator[str]:
+def victoria_metrics(folder: Path, tools: Tools) -> Iterator[str]:
     """A VictoriaMetrics that keeps its data in ``folder``; gives its address."""
     folder.mkdir(parents=True, exist_ok=True)
     address = free_address()
     command = [
-        str(locate_engine("victoria-metrics").path),
+        str(tools.victoria_metrics.path),
         f"-storageDataPath={folder / 'data'}",
         f"-httpListenAddr={address}",
         "-retentionPeriod=100y",
         "-search.latencyOffset=0s",
+        f"-search.maxQueryLen={LONGEST_QUERY_BYTES}",
     ]
     with running("VictoriaMetrics", command, address, folder / "log"):
         yield f"http://{address}"
@@ -185,7 +246,9 @@ def _samples(one: Series, step: int) -> Iterator[Sample]:
 # --- what vmalert makes of it ---
 
 
-def _replay(engine: str, rules: Rulebook, folder: Path, over: tuple[int, int]) -> None:
+def _replay(
+    engine: str, rules: Rulebook, tools: Tools, folder: Path, *, over: tuple[int, int]
+) -> None:
     """Replay the records, layer by layer, then the alerts: those last that read alerts."""
     names = [set(layer) for layer in rules.layers(rules.records)]
     of_alerts = {rule.name for rule in rules.alerts if ALERTS in series_names(rule.expr)}
@@ -194,7 +257,7 @@ def _replay(engine: str, rules: Rulebook, folder: Path, over: tuple[int, int]) -
         lambda rule: "alert" in rule and rule["alert"] not in of_alerts,
         lambda rule: "alert" in rule and rule["alert"] in of_alerts,
     ]
-    documents = [yaml.safe_load(text) for text in _rules(Engine.VMALERT).values()]
+    documents = [yaml.safe_load(text) for text in _rules(Engine.VMALERT, tools.version).values()]
     for number, belongs in enumerate(layers):
         groups = [
             {**group, "rules": kept}
@@ -205,14 +268,14 @@ def _replay(engine: str, rules: Rulebook, folder: Path, over: tuple[int, int]) -
         if groups:
             file = folder / f"layer-{number}.yml"
             file.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
-            _vmalert(engine, file, over)
+            _vmalert(tools.vmalert, engine, file, over)
             httpx.get(f"{engine}/internal/force_flush", timeout=60).raise_for_status()
 
 
-def _vmalert(engine: str, file: Path, over: tuple[int, int]) -> None:
+def _vmalert(tool: Tool, engine: str, file: Path, over: tuple[int, int]) -> None:
     since, until = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in over)
     command = [
-        str(locate_engine("vmalert").path),
+        str(tool.path),
         f"-rule={file}",
         f"-datasource.url={engine}",
         f"-remoteWrite.url={engine}",
@@ -222,6 +285,8 @@ def _vmalert(engine: str, file: Path, over: tuple[int, int]) -> None:
         "-replay.rulesDelay=0s",
         "-replay.disableProgressBar",
         "-remoteWrite.flushInterval=100ms",
+        # Before 1.9x a replay's step, 5 minutes unless it is told; today the rules' interval is.
+        f"-datasource.queryStep={evaluation_seconds()}s",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -262,13 +327,15 @@ def _difference(
 
 def _by_labels(points: Iterable[Points]) -> dict[frozenset[tuple[str, str]], dict[float, float]]:
     return {
-        frozenset((k, v) for k, v in each.labels.items() if k != "__name__"): each.values
+        frozenset((k, v) for k, v in each.labels.items() if k != "__name__"): values
         for each in points
+        # MetricsQL gives no NaN; nothing is shown of one, and no rule fires by one.
+        if (values := {at: value for at, value in each.values.items() if not math.isnan(value)})
     }
 
 
 def _relative(one: float, other: float) -> float:
-    if one == other or (math.isnan(one) and math.isnan(other)):
+    if one == other:
         return 0.0
     most = max(abs(one), abs(other))
     return abs(one - other) / most if math.isfinite(most) else 1.0
@@ -279,6 +346,47 @@ def _fired(seen: Iterable[tuple[Mapping[str, str], int]]) -> dict[Identity, Fire
     for labels, at in seen:
         times.setdefault(tuple(labels.get(each, "") for each in _APART), []).append(at)
     return {each: Fired(min(at), max(at)) for each, at in times.items()}
+
+
+_FUNCTION = re.compile(r"\b(\w+)\s*\(")
+_NO_FUNCTIONS = {"by", "without", "on", "ignoring", "group_left", "group_right", "and", "or"}
+_NO_FUNCTIONS |= {"unless", "sum", "max", "min", "count", "avg", "group", "bool"}
+
+
+def _by_function(rules: Rulebook, found: Iterable[Difference]) -> dict[str, list[Difference]]:
+    grouped: dict[str, list[Difference]] = {}
+    for each in found:
+        exprs = [rule.expr for rule in rules.records[each.record]]
+        if not any(rules.reads(expr) for expr in exprs):
+            used = {name for expr in exprs for name in _FUNCTION.findall(expr)} - _NO_FUNCTIONS
+            grouped.setdefault(", ".join(sorted(used)) or "none", []).append(each)
+    return grouped
+
+
+def _panels(prometheus: PrometheusAPI, engine: PrometheusAPI, end: int) -> Iterator[Panel]:
+    """Every query of every dashboard over the last half hour."""
+    for file in sorted(paths.DASHBOARDS.glob("*.json")):
+        document = json.loads(file.read_text(encoding="utf-8"))
+        for query in queries(document, of_all(document)):
+            title = f"{file.stem}: {query.panel}"
+            theirs = prometheus.range(query.expr, end - PANEL_SECONDS, end, 15)
+            try:
+                ours = engine.range(query.expr, end - PANEL_SECONDS, end, 15)
+            except QueryRefusedError as error:
+                yield Panel(title, math.nan, len(theirs), 0, str(error)[:200])
+                continue
+            one, other = _by_labels(theirs), _by_labels(ours)
+            apart = [
+                _relative(one[labels][at], other[labels][at])
+                for labels in one.keys() & other.keys()
+                for at in one[labels].keys() & other[labels].keys()
+            ]
+            yield Panel(
+                title,
+                typical=statistics.median(apart) if apart else 0.0,
+                only_prometheus=len(one.keys() - other.keys()),
+                only_engine=len(other.keys() - one.keys()),
+            )
 
 
 # --- what is printed ---
@@ -297,10 +405,36 @@ def _print_records(records: Sequence[Difference]) -> None:
         largest = sum(each.largest <= limit for each in records)
         print(f"  typically {title:<12} {count:>5} records; always {largest:>5}")
     print(f"  {'typically':>10} {'at most':>9} {'only P':>7} {'only E':>7}  record")
-    for each in sorted(records, key=_weight)[:SHOWN]:
+    far = sorted(records, key=_weight)[:SHOWN]
+    alone = sorted(records, key=lambda each: -each.only_prometheus - each.only_engine)[:ALONE]
+    for each in dict.fromkeys((*far, *alone)):
         print(
             f"  {each.typical:>10.2%} {each.largest:>9.1%} {each.only_prometheus:>7} "
             f"{each.only_engine:>7}  {each.record}"
+        )
+
+
+def _print_functions(functions: Mapping[str, list[Difference]]) -> None:
+    print(f"  {'records':>8} {'typically':>10} {'at most':>9}  made of raw series by")
+    for used, some in sorted(functions.items(), key=lambda item: -len(item[1])):
+        typical = statistics.median(0 if math.isnan(e.typical) else e.typical for e in some)
+        largest = max(0 if math.isnan(each.largest) else each.largest for each in some)
+        print(f"  {len(some):>8} {typical:>10.2%} {largest:>9.1%}  {used}")
+
+
+def _print_panels(panels: Sequence[Panel]) -> None:
+    refused = [each for each in panels if each.refused]
+    apart = [each for each in panels if each.only_prometheus or each.only_engine]
+    close = sum(each.typical <= CLOSE for each in panels)
+    near = sum(each.typical <= NEAR for each in panels)
+    print(
+        f"  {len(panels)} queries of dashboards: {len(refused)} refused, {len(apart)} with other "
+        f"series, {close} typically within 1 %, {near} within 5 %"
+    )
+    for each in [*refused, *apart][:SHOWN]:
+        print(
+            f"    {each.title}: {each.only_prometheus} series only in Prometheus, "
+            f"{each.only_engine} only in the engine {each.refused}".rstrip()
         )
 
 
