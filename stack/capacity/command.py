@@ -56,7 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for option in ("sms_per_second", "instances"):
         if getattr(arguments, option) is None:
-            raise ValueError(f"give --{option.replace('_', '-')}; --help shows an example")
+            raise ValueError(
+                f"give --{option.replace('_', '-')}, or {option.upper()}=… to make; --help shows "
+                "an example"
+            )
     size = Size(
         sms_per_second=arguments.sms_per_second,
         instances=arguments.instances,

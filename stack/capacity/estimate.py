@@ -132,11 +132,6 @@ class Estimate:
             for (kind, resolution), rows in each.items()
         )
 
-    @property
-    def fact_rows_per_day(self) -> float:
-        """Rows of facts that are inserted with their SMS, and soon folded and deleted."""
-        return self.size.sms_per_day * self._known.service.database.commits_per_sms
-
     @cached_property
     def _rows_per_day(self) -> Mapping[str, Mapping[tuple[str, int], float]]:
         """By table, and by kind and resolution."""

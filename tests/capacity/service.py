@@ -9,7 +9,8 @@ import re
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,41 +46,69 @@ class Database:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One orchestrator under simulated traffic; ``control`` is the simulator's control API."""
+
+    app: httpx.AsyncClient
+    control: httpx.AsyncClient
+    logs: Path
+    database_url: str
+
+
+@asynccontextmanager
+async def orchestrator(folder: Path, **settings: str) -> AsyncIterator[Running]:
+    """Run one on PostgreSQL that logs from level info on; ``settings`` are its own."""
+    port, logs = free_port(), folder / "logs"
+    async with (
+        new_databases(folder) as urls,
+        simulator(folder / "simulator", exposition.SMS_PER_MINUTE, port, folder) as ready,
+    ):
+        upstreams = {f"{each.upper()}_URL": ready[each] for each in SIMULATED_UPSTREAMS[:-1]}
+        async with (
+            serving_process(
+                folder / "app.out",
+                ready["sms_agent"],
+                urls["postgresql"],
+                port=port,
+                LOGS__FOLDER=str(logs),
+                LOG_HASH_KEY="the benchmark's key",
+                LOG_LEVEL="info",
+                AI_PROVIDER_URL=ready["ai"],
+                **upstreams,
+                **settings,
+            ) as app,
+            httpx.AsyncClient(base_url=ready["control"]) as control,
+        ):
+            yield Running(app, control, logs, urls["postgresql"])
+
+
 async def measured() -> dict[str, Any]:
     """The part ``service`` of the constants."""
-    port = free_port()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        logs = folder / "logs"
-        async with (
-            new_databases(folder) as urls,
-            simulator(folder / "simulator", exposition.SMS_PER_MINUTE, port, folder) as ready,
-        ):
-            upstreams = {f"{each.upper()}_URL": ready[each] for each in SIMULATED_UPSTREAMS[:-1]}
-            async with (
-                serving_process(
-                    folder / "app.out",
-                    ready["sms_agent"],
-                    urls["postgresql"],
-                    port=port,
-                    LOGS__FOLDER=str(logs),
-                    LOG_HASH_KEY="the benchmark's key",
-                    LOG_LEVEL="info",
-                    # All of them: how many are kept is a setting.
-                    LOGS__SAMPLE_EVENTS="{}",
-                    AI_PROVIDER_URL=ready["ai"],
-                    **upstreams,
-                ) as app,
-                httpx.AsyncClient(base_url=ready["control"]) as control,
-            ):
-                found = await _of_an_sms(app, logs, urls["postgresql"])
-                after_faults = await exposition.after_faults(app, control)
+        # Every line is written: how many are kept is a setting.
+        async with orchestrator(Path(name), LOGS__SAMPLE_EVENTS="{}") as running:
+            found = await _of_an_sms(running)
+            after_faults = await exposition.after_faults(running.app, running.control)
         grown = found.pop("grown")
         return found | {"exposed": _exposed(after_faults, grown)}
 
 
-async def _of_an_sms(app: httpx.AsyncClient, logs: Path, url: str) -> dict[str, Any]:
-    await exposition.traffic(app, WARMED_UP_SMS)
+async def logged(sms: int, **settings: str) -> tuple[float, float]:
+    """Lines and bytes that an orchestrator with these ``settings`` logs for an SMS."""
+    with tempfile.TemporaryDirectory() as name:
+        async with orchestrator(Path(name), **settings) as running:
+            await exposition.traffic(running.app, WARMED_UP_SMS, PATIENCE_SECONDS)
+            before, earlier = await _samples(running.app), len(_lines(running.logs))
+            await exposition.traffic(running.app, sms, PATIENCE_SECONDS)
+            after, lines = await _samples(running.app), _lines(running.logs)[earlier:]
+    count = after[SMS_RECEIVED.name, ()] - before[SMS_RECEIVED.name, ()]
+    return len(lines) / count, sum(map(len, lines)) / count
+
+
+async def _of_an_sms(running: Running) -> dict[str, Any]:
+    app, logs, url = running.app, running.logs, running.database_url
+    await exposition.traffic(app, WARMED_UP_SMS, PATIENCE_SECONDS)
     before, lines, database = await _samples(app), _lines(logs), await _database(url)
     began = time.monotonic()
     await exposition.traffic(app, SMS, PATIENCE_SECONDS)
