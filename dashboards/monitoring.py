@@ -119,8 +119,14 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
                 among=DEPLOYMENT,
             ),
             signal(prometheus.retention(), "instance", among=DEPLOYMENT),
+            signal(
+                prometheus.remote_write(thresholds),
+                "remote_name",
+                empty="Sent nowhere",
+                among=DEPLOYMENT,
+            ),
         ),
-        widths=(24, 12, 12),
+        widths=(24, 8, 8, 8),
     )
 
 
