@@ -122,7 +122,7 @@ def _rules_and_store(thresholds: Thresholds) -> Row:
             signal(
                 prometheus.remote_write(thresholds),
                 "remote_name",
-                empty="Sent nowhere",
+                empty="Not known; needs remote_write",
                 among=DEPLOYMENT,
             ),
         ),

@@ -60,7 +60,6 @@ class Ingestion:
     seconds: float
     cpu_seconds: float
     memory: float
-    disk: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,6 @@ async def _given(engine: VictoriaMetrics, fleet: Fleet) -> Ingestion:
         seconds=took,
         cpu_seconds=_grown(before, after, "process_cpu_seconds_total"),
         memory=_grown(before, after, "process_resident_memory_bytes"),
-        disk=after["vm_data_size_bytes"],
     )
 
 
@@ -248,11 +246,6 @@ def _print(instances: int, series: int, ingestion: Ingestion, evaluation: Evalua
             engine.cpu_seconds_per_million_samples,
         ),
         ("memory, MB", ingestion.memory / 1e6, series * engine.memory_bytes_per_series / 1e6),
-        (
-            "bytes of a sample on disk, before merges",
-            ingestion.disk / ingestion.samples,
-            engine.bytes_per_sample,
-        ),
         ("rules: seconds in one interval", evaluation.seconds, of.rule_seconds),
     )
     for name, measured, formula in rows:

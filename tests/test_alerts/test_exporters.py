@@ -87,6 +87,8 @@ async def _observe(folder: Path) -> tuple[dict[str, Exposed], set[str]]:
             str(locate("prometheus").path),
             "--config.file=prometheus.yml",
             "--storage.tsdb.path=prometheus",
+            # At its end it tries for a minute to send what waits.
+            "--storage.remote.flush-deadline=1s",
             f"--web.listen-address={addresses['prometheus']}",
         ],
     }
