@@ -15,6 +15,12 @@ SIZES = (Size(1, 1), Size(10, 2), Size(100, 10), Size(1000, 40), Size(10_000, 40
 SAMPLED = 0.1
 """The share of info lines kept that is shown beside the chosen one."""
 
+MIMIR_SERIES = 150_000
+"""-ingester.max-global-series-per-user, before replication, unless it is set."""
+
+MIMIR_SAMPLES_PER_SECOND = 10_000
+"""-distributor.ingestion-rate-limit, unless it is set."""
+
 _EXCEEDED = "EXCEEDED"
 
 
@@ -82,6 +88,17 @@ def _parts(of: Estimate) -> Iterator[tuple[str, list[Row]]]:
             ],
         )
     yield (
+        "one tenant of Mimir, by its default limits",
+        [
+            ("series", f"{of.series:,}", _of(of.series, MIMIR_SERIES)),
+            (
+                "samples a second",
+                f"{of.samples_per_second:,.0f}",
+                _of(of.samples_per_second, MIMIR_SAMPLES_PER_SECOND),
+            ),
+        ],
+    )
+    yield (
         "rules",
         [
             (
@@ -110,6 +127,10 @@ def _parts(of: Estimate) -> Iterator[tuple[str, list[Row]]]:
             ("stored a day", _bytes(of.database_bytes_per_day), "until texts are erased"),
         ],
     )
+
+
+def _of(used: float, limit: int) -> str:
+    return f"of {limit:,}" + (f"  {_EXCEEDED}: raise the limit" if used > limit else "")
 
 
 def _logs(of: Estimate) -> Iterator[Row]:

@@ -12,6 +12,7 @@ import re
 import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ LONGEST_QUERY_BYTES = 131072
 """The longest query of a dashboard has 83 kB; VictoriaMetrics takes 16 kB unless it is told."""
 
 PANEL_SECONDS = 1800
+SEEN_WITHIN_SECONDS = 300
 EXACT, CLOSE, NEAR = 1e-9, 0.01, 0.05
 _CLOCKS = {metric.name for metric in known_metrics() if "since the Unix epoch" in metric.help}
 _APART = ("alertname", "severity", "cluster", "environment")
@@ -158,6 +160,7 @@ def compared(scenario: Scenario, folder: Path, tools: Tools) -> Comparison:
         raw = stack.enter_context(scratch(folder / "prometheus", flags=flags))
         engine = stack.enter_context(victoria_metrics(folder / "engine", tools))
         _send(scenario, (raw, engine))
+        _wait_until_seen(engine, scenario)
         backfill(rules, rules.records, folder / "records", [Stretch(start, end)], raw)
         _replay(engine, rules, tools, folder, over=(start, end))
         recorded = stack.enter_context(scratch(folder / "records", raw))
@@ -224,6 +227,20 @@ def _send(scenario: Scenario, to: Sequence[str]) -> None:
                     (labels, [s for s in each if since <= s[0] < until]) for labels, each in samples
                 )
                 remote_write.send(client, (each for each in some if each[1]))
+
+
+def _wait_until_seen(engine: str, scenario: Scenario) -> None:
+    """What was given can be asked for a little later: sooner, rules would see nothing."""
+    end = BEGINS + (scenario.steps - 1) * scenario.step
+    expected = sum(1 for one in series(scenario) if not math.isnan(one.values[-1]))
+    httpx.get(f"{engine}/internal/force_flush", timeout=300).raise_for_status()
+    with PrometheusAPI(engine) as asked:
+        for _ in range(SEEN_WITHIN_SECONDS):
+            found = asked.instant(f'count(last_over_time({{__name__!=""}}[{scenario.step}s]))', end)
+            if found and found[0].values[float(end)] >= expected:
+                return
+            time.sleep(1)
+    raise RuntimeError(f"the engine has {found} of {expected} series after a while")
 
 
 def _moved(one: Series) -> Series:

@@ -1,25 +1,21 @@
 """How small log lines become: in rotated files, and in VictoriaLogs.
 
-The lines are those of `python -m simulator.log_lines`: only what they say is random.
+The lines are those of a real orchestrator under simulated traffic, sampled as it is by default.
 """
 
 import asyncio
 import gzip
 import tempfile
 from pathlib import Path
-from random import Random
 from typing import Any
 
-from asgi_observability import logging as logs
 from prometheus_tools.toolchain import locate_engine
-from simulator import log_lines
+from tests.capacity import service
 from tests.free_port import free_port
 from tests.programs import answering
 from tests.waiting import eventually
 
-LINES = 200_000
-"""They fit into one file, which is not rotated yet."""
-
+SMS = 1500
 BATCH = 10_000
 STREAM_FIELDS = "service,level,environment"
 """As few and as bounded as Loki's labels in grafana/loki/config.alloy."""
@@ -29,11 +25,7 @@ async def measured() -> dict[str, Any]:
     """The part ``logs`` of the constants."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        written = folder / "lines"
-        await asyncio.to_thread(log_lines.write, written, LINES, Random(1))
-        logs.pipeline().close()
-        (file,) = written.glob("*.jsonl")
-        lines = file.read_bytes().splitlines(keepends=True)
+        lines = await service.lines_of(SMS)
         text = b"".join(lines)
         packed = await asyncio.to_thread(gzip.compress, text, 6)
         stored = await _in_victoria_logs(folder, lines)

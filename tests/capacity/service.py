@@ -130,6 +130,14 @@ async def _of_an_sms(running: Running) -> dict[str, Any]:
     }
 
 
+async def lines_of(sms: int) -> list[bytes]:
+    """The lines of so many SMS, as they are written by default."""
+    with tempfile.TemporaryDirectory() as name:
+        async with orchestrator(Path(name)) as running:
+            await exposition.traffic(running.app, sms, PATIENCE_SECONDS)
+            return _lines(running.logs)
+
+
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
