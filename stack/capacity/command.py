@@ -45,14 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--database-cores", type=_count, default=8, help="processors of the database (8)"
     )
     parser.add_argument(
-        "--table", action="store_true", help="several sizes beside each other, as Markdown"
+        "--table",
+        action="store_true",
+        help="several sizes beside each other, and limits and logs of one, as Markdown",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it. ValueError says which option is missing."""
     if arguments.table:
-        print(report.table())
+        print("\n\n".join((report.table(), report.limits_table(), report.logs_table())))
         return 0
     for option in ("sms_per_second", "instances"):
         if getattr(arguments, option) is None:

@@ -135,13 +135,7 @@ def _of(used: float, limit: int) -> str:
 
 def _logs(of: Estimate) -> Iterator[Row]:
     logs = constants.measured().logs
-    tenth = Estimate(replace(of.size, keep_info=SAMPLED))
-    lines, size = unsampled(of.size)
-    for name, count, weight in (
-        ("every line", lines, size),
-        ("as set", of.lines_per_day, of.log_bytes_per_day),
-        (f"info lines of {SAMPLED:.0%} of SMS", tenth.lines_per_day, tenth.log_bytes_per_day),
-    ):
+    for name, count, weight in _volumes(of):
         yield (
             f"{name}, a day",
             f"{count / 1e6:,.1f} M",
@@ -149,6 +143,14 @@ def _logs(of: Estimate) -> Iterator[Row]:
             f"{_bytes(weight * logs.victoria_logs)} in VictoriaLogs",
         )
     yield "as set, an SMS", f"{of.lines_per_sms:.1f}", _bytes(of.log_bytes_per_sms)
+
+
+def _volumes(of: Estimate) -> Iterator[tuple[str, float, float]]:
+    """Lines and bytes a day."""
+    yield "every line", *unsampled(of.size)
+    yield "as set", of.lines_per_day, of.log_bytes_per_day
+    tenth = _tenth(of)
+    yield f"info lines of {SAMPLED:.0%} of SMS", tenth.lines_per_day, tenth.log_bytes_per_day
 
 
 def _an_instance() -> str:
@@ -165,6 +167,31 @@ def table(sizes: Sequence[Size] = SIZES) -> str:
     head = [f"{e.size.sms_per_second:,g} SMS/s, {e.size.instances:,}" for e in every]
     rows = [["SMS/s, instances", *head], ["---"] * (len(every) + 1)]
     rows += [[name, *map(value, every)] for name, value in _COLUMNS]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+EXAMPLE = Size(1000, 40)
+"""The size whose limits docs/scaling.md shows."""
+
+
+def limits_table(size: Size = EXAMPLE) -> str:
+    """Where it breaks first, and what then, as Markdown."""
+    rows = [["limit", "use", "", "what then"], ["---"] * 4]
+    rows += [
+        [limit.name, f"{limit.used:,.0%}", limit.says, limit.then]
+        for limit in limits(Estimate(size), Machine())
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def logs_table(size: Size = EXAMPLE) -> str:
+    """What is logged in a day, and how small it becomes, as Markdown."""
+    head = ["a day", "lines", "", "rotated files", "VictoriaLogs"]
+    rows = [head, ["---"] * len(head)]
+    logs = constants.measured().logs
+    for name, count, weight in _volumes(Estimate(size)):
+        packed = (_bytes(weight * logs.gzip), _bytes(weight * logs.victoria_logs))
+        rows.append([name, f"{count / 1e6:,.0f} M", _bytes(weight), *packed])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -42,13 +42,16 @@ INSTANCES = (1, 10, 100, 1000)
 SMS_PER_SECOND = 25
 """Of each instance."""
 
-SCRAPES = 16
-"""Four minutes, and those that come while rules are evaluated: what most rules read."""
+SCRAPES = 12
+"""Three minutes, and those that come while rules are evaluated: what most rules read."""
 
 UP_OF_EACH = 2
 """That of the instance and that of its machine."""
 
-EVALUATIONS = 4
+EVALUATIONS = 3
+MOST_SERIES = "-search.maxUniqueTimeseries=10000000"
+"""Of one query; 1,000 instances have more buckets than it takes unless it is told."""
+
 TOLERATED = 0.05
 
 
@@ -80,7 +83,7 @@ async def run() -> bool:
     for instances in INSTANCES:
         fleet = Fleet(instances, SMS_PER_SECOND, node)
         with tempfile.TemporaryDirectory() as name:
-            async with victoria_metrics(Path(name) / "engine") as engine:
+            async with victoria_metrics(Path(name) / "engine", MOST_SERIES) as engine:
                 ingestion = await _given(engine, fleet)
                 series = await _series(engine)
                 evaluation = await _evaluated(engine, fleet, Path(name))
@@ -113,8 +116,8 @@ def _grown(before: Mapping[str, float], after: Mapping[str, float], name: str) -
 
 
 async def _series(engine: VictoriaMetrics) -> int:
-    query = {"query": 'count({__name__!=""})', "time": str(now())}
-    return int(await _value(engine, query))
+    answer = await engine.client.get("/api/v1/series/count", timeout=300)
+    return int(answer.raise_for_status().json()["data"][0])
 
 
 async def _value(engine: VictoriaMetrics, query: Mapping[str, str]) -> float:

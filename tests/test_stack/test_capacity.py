@@ -87,13 +87,20 @@ def test_a_simulated_instance_counts_as_a_real_one() -> None:
     for line, earlier, later in zip(not_empty(instance.lines), before, after, strict=True):
         assert later >= earlier, line
     by_name = dict(zip((line.name for line in instance.lines), after, strict=True))
-    for metric in metrics():
-        for one in series.exposed(metric) if metric.kind is Kind.HISTOGRAM else ():
-            pairs = list(zip(metric.label_names, one.labels, strict=True))
-            labels = ",".join(f'{name}="{value}"' for name, value in pairs)
-            last = ",".join(filter(None, (labels, 'le="+Inf"')))
-            count = metric.count + (f"{{{labels}}}" if labels else "")
-            assert by_name[f"{metric.bucket}{{{last}}}"] == by_name[count]
+    histograms = [
+        (metric, dict(zip(metric.label_names, one.labels, strict=True)))
+        for metric in metrics()
+        if metric.kind is Kind.HISTOGRAM
+        for one in series.exposed(metric)
+    ]
+    for metric, labels in not_empty(histograms):
+        count = metric.count + labelled(labels)
+        assert by_name[metric.bucket + labelled({**labels, "le": "+Inf"})] == by_name[count]
+
+
+def labelled(labels: dict[str, str]) -> str:
+    """As they are exposed."""
+    return "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "}" if labels else ""
 
 
 def test_a_metric_that_was_never_measured_counts_with_all_that_it_allows() -> None:
@@ -139,7 +146,8 @@ def test_what_breaks_first_comes_first() -> None:
 
 def test_the_page_shows_what_the_command_prints() -> None:
     page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
-    assert report.table() in page
+    for table in (report.table(), report.limits_table(), report.logs_table()):
+        assert table in page
 
 
 def test_constants_say_by_which_command_they_were_made() -> None:
