@@ -97,21 +97,6 @@ def of_values(values: Sequence[str]) -> dict[str, str]:
     return {value: MEANING.get(value) or next(others) for value in values}
 
 
-def of_names() -> dict[str, str]:
-    """Colours of what nobody knows beforehand, such as instances and versions.
-
-    By a regular expression of the last letter or digit, without a port: what is numbered or has a
-    random end is told apart, and has the same colour on each dashboard.
-    """
-    letters = "0123456789abcdefghijklmnopqrstuvwxyz"
-    hues = DISTINCT[:6]
-    ends = [letters[number :: len(hues)] for number in range(len(hues))]
-    return {
-        f"/[{end}]:\\d+$|^(?!.*:\\d+$).*[{end}]$/i": colour
-        for end, colour in zip(ends, hues, strict=True)
-    }
-
-
 SEVERITY: Mapping[Severity, Colour] = {
     Severity.INFO: Colour.NEUTRAL,
     Severity.TICKET: Colour.WARNING,

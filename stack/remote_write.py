@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from prometheus_tools.yaml_reading import read_yaml
 from stack.backend import StackError
 
 VARIABLE = "REMOTE_WRITE_URL"
@@ -33,6 +32,6 @@ def chosen(variables: Mapping[str, str]) -> str:
 
 def section(folder: Path, url: str) -> dict[str, Any]:
     """The committed section of ``folder`` with this address."""
-    written: dict[str, Any] = yaml.safe_load((folder / FILE).read_text(encoding="utf-8"))
+    written: dict[str, Any] = read_yaml((folder / FILE).read_text(encoding="utf-8"))
     (remote,) = written["remote_write"]
     return {"remote_write": [{**remote, "url": url}]}

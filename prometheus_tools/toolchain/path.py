@@ -9,7 +9,8 @@ from prometheus_tools.toolchain.tool import Spec, Tool, tool_at, version_of
 
 def find(spec: Spec) -> Tool | None:
     """The tool on PATH, when its version will do."""
-    if spec.built_only:
+    if spec.exact and spec.silent:
+        # It may be of any.
         return None
     for name in spec.binaries:
         if found := _which(spec, name):
@@ -22,8 +23,6 @@ def find(spec: Spec) -> Tool | None:
 
 def absence(spec: Spec) -> str:
     """Why `find` found nothing, in words."""
-    if spec.built_only:
-        return "what is there tells no version"
     for name in spec.binaries:
         if found := _which(spec, name):
             version = version_of(Path(found))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import yaml
 
 from alerts.export.engines import Engine
 from alerts.export.files import exported
@@ -22,6 +21,7 @@ from alerts.promql import seconds
 from alerts.rules import rule_files
 from app.core.config import load_settings
 from prometheus_tools.toolchain import locate_engine
+from prometheus_tools.yaml_reading import read_yaml
 from stack.capacity import constants
 from stack.capacity.estimate import ABOUT_A_TARGET, Estimate
 from stack.capacity.size import Size
@@ -177,7 +177,7 @@ async def vmalert(
     intervals = {}
     for name, text in exported(rule_files(settings.thresholds, settings.links), options).items():
         (rules / name).write_text(text, encoding="utf-8")
-        for group in yaml.safe_load(text)["groups"]:
+        for group in read_yaml(text)["groups"]:
             own = group.get("interval")
             intervals[group["name"]] = float(seconds(own) if own else evaluation_seconds())
     address = f"127.0.0.1:{free_port()}"

@@ -29,6 +29,7 @@ import yaml
 from alerts import paths
 from alerts.promql import seconds
 from prometheus_tools.toolchain import locate
+from prometheus_tools.yaml_reading import read_yaml
 from tests.bench import exposition, rule_history
 from tests.bench.exposition import Exposition, Growth
 from tests.bench.rule_history import Group, Reading
@@ -172,9 +173,9 @@ async def run() -> bool:
 
 async def measured() -> Measurement:
     """Measure at each number of instances, and print what comes out."""
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
     interval = _interval()
-    documents = [yaml.safe_load(file.read_text()) for file in sorted(paths.RULES.glob("*.yml"))]
+    documents = [read_yaml(file.read_text()) for file in sorted(paths.RULES.glob("*.yml"))]
     groups = rule_history.groups(documents, interval)
     read = rule_history.readings(groups)
     furthest = max(read, key=lambda reading: reading.oldest)
@@ -206,7 +207,7 @@ async def measured() -> Measurement:
 
 
 def _interval() -> float:
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
     return seconds(config["global"]["evaluation_interval"])
 
 

@@ -42,6 +42,7 @@ from prometheus_tools.rulebook import Rulebook, rulebook, series_names
 from prometheus_tools.scratch import scratch
 from prometheus_tools.scratch_process import free_address, running
 from prometheus_tools.toolchain import Tool, locate_engine, locate_other_engine, versions
+from prometheus_tools.yaml_reading import read_yaml
 from tests.capacity import remote_write
 from tests.capacity.remote_write import Sample
 
@@ -274,7 +275,7 @@ def _replay(
         lambda rule: "alert" in rule and rule["alert"] not in of_alerts,
         lambda rule: "alert" in rule and rule["alert"] in of_alerts,
     ]
-    documents = [yaml.safe_load(text) for text in _rules(Engine.VMALERT, tools.version).values()]
+    documents = [read_yaml(text) for text in _rules(Engine.VMALERT, tools.version).values()]
     for number, belongs in enumerate(layers):
         groups = [
             {**group, "rules": kept}

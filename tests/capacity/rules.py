@@ -5,17 +5,16 @@ The benchmark ``rules`` does it; it takes five minutes.
 
 from typing import Any
 
-import yaml
-
 from alerts import paths
 from alerts.promql import seconds
+from prometheus_tools.yaml_reading import read_yaml
 from stack.capacity.constants import RulesAt
 from tests.bench import rule_evaluation
 
 
 async def measured() -> dict[str, Any]:
     """The part ``rules`` of the constants."""
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
     measurement = await rule_evaluation.measured()
     return {
         "interval_seconds": seconds(config["global"]["evaluation_interval"]),

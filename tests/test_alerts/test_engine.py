@@ -7,7 +7,6 @@ VictoriaMetrics comes from Go's modules and takes a minute to build, once.
 from pathlib import Path
 
 import pytest
-import yaml
 
 from alerts.export.engines import Engine
 from alerts.export.files import exported
@@ -15,6 +14,7 @@ from alerts.export.options import Options
 from alerts.rules import rule_files
 from alerts.scenarios.collection import named
 from app.core.config import load_settings
+from prometheus_tools.yaml_reading import read_yaml
 from tests.bench import side_by_side
 from tests.bench.side_by_side import INCIDENTS, NEAR, compared
 from tests.length import only_long
@@ -41,7 +41,7 @@ MIMIR_GROUPS = 70
 def test_the_rules_fit_into_one_tenant_of_mimir() -> None:
     settings = load_settings()
     files = exported(rule_files(settings.thresholds, settings.links), Options(Engine.MIMIR))
-    groups = [group for text in files.values() for group in yaml.safe_load(text)["groups"]]
+    groups = [group for text in files.values() for group in read_yaml(text)["groups"]]
     assert 0 < len(groups) <= MIMIR_GROUPS
 
 

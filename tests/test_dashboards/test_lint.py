@@ -41,7 +41,7 @@ def found_in(change: Callable[[Document], None]) -> list[str]:
     """What is found in the overview alone, after ``change``."""
     board = documents()[OVERVIEW]
     change(board)
-    return lint.problems({OVERVIEW: board}, (), scrape_seconds())
+    return lint.problems({OVERVIEW: board}, GROUPS, scrape_seconds())
 
 
 def panel(document: Document, title: str = "") -> Document:
@@ -202,10 +202,8 @@ def _lanes_that_may_be_missing(board: Document) -> None:
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
 
 
-def _row_that_may_be_missing(board: Document) -> None:
-    rows = panel(board)
-    rows["type"] = "heatmap"
-    rows["targets"][0]["expr"] = 'sum(up{job=~"$job"}) or on () vector(NaN)'
+def _of_the_minutes_before(board: Document) -> None:
+    panel(board, "Pages")["targets"][0]["expr"] = 'count(ALERTS{job=~"$job"})'
 
 
 def _twice(board: Document) -> None:
@@ -238,6 +236,10 @@ def _alerts_of_every_job(board: Document) -> None:
     panel(board)["targets"][0]["expr"] = 'count(ALERTS{cluster=~"$cluster"})'
 
 
+def _of_every_cluster(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'max(up{job="prometheus",environment=~"$environment"})'
+
+
 def _pages_of_every_job(board: Document) -> None:
     marks = board["annotations"]["list"]
     next(each for each in marks if each["name"] == "Pages")["expr"] = "count(ALERTS)"
@@ -261,6 +263,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_empty_cells, "leaves a cell of 'instances' empty; map null+nan to 'Not known'"),
         (_wide_table, "make some narrower, or the panel wider"),
         (_alerts_of_every_job, "ALERTS is shown whatever job is chosen; filter it"),
+        (_of_every_cluster, "up is shown whatever cluster is chosen; filter it"),
         (_pages_of_every_job, "annotation 'Pages': ALERTS is shown whatever cluster is chosen"),
         (_many_variables, "its variables take 3 lines; 2 at most, so leave one out"),
         (_row_to_nowhere, "and to no panel of it; name the one that shows its signal"),
@@ -276,7 +279,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
         (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
         (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
-        (_row_that_may_be_missing, "has an error where a row has none; add or_unknown to each"),
+        (_of_the_minutes_before, "shows ALERTS for minutes after its source is gone; ask through"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
         (_unknown_variable, "no variable $jbo; there are $__interval"),

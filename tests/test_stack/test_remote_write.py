@@ -7,6 +7,7 @@ import yaml
 
 from alerts.paths import PROMETHEUS_CONFIG
 from prometheus_tools import promtool
+from prometheus_tools.yaml_reading import read_yaml
 from stack import prometheus_config, remote_write
 from stack.backend import StackError
 from stack.native import NativeBackend
@@ -24,10 +25,10 @@ def test_without_it_the_committed_file_is_taken() -> None:
 def test_the_address_is_the_only_change_to_what_is_committed(tmp_path: Path) -> None:
     text = prometheus_config.changed(FOLDER, {"REMOTE_WRITE_URL": URL})
     assert text is not None
-    written = yaml.safe_load(text)
+    written = read_yaml(text)
     (remote,) = written.pop("remote_write")
-    assert written == yaml.safe_load(PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
-    (committed,) = yaml.safe_load((FOLDER / remote_write.FILE).read_text(encoding="utf-8"))[
+    assert written == read_yaml(PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
+    (committed,) = read_yaml((FOLDER / remote_write.FILE).read_text(encoding="utf-8"))[
         "remote_write"
     ]
     assert remote == {**committed, "url": URL}
@@ -39,7 +40,7 @@ def test_the_address_is_the_only_change_to_what_is_committed(tmp_path: Path) -> 
 
 def test_it_goes_together_with_another_interval() -> None:
     variables = {"REMOTE_WRITE_URL": URL, "SCRAPE_INTERVAL": "5s"}
-    written = yaml.safe_load(prometheus_config.changed(FOLDER, variables) or "")
+    written = read_yaml(prometheus_config.changed(FOLDER, variables) or "")
     assert written["global"]["scrape_interval"] == "5s"
     assert written["remote_write"][0]["url"] == URL
 
