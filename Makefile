@@ -65,11 +65,12 @@ send: $(call asking,stack) ## TEXT="…" sends one SMS and prints what happened 
 metrics: $(call asking,stack) ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
-generate: $(VENV)/dev ## write rules, dashboards, lists of events and settings from their sources
+generate: $(VENV)/dev ## write rules, dashboards, deploy/, lists of events and settings from their sources
 	@$(RUN) -m app.core.events_reference
 	@$(RUN) -m app.core.settings_reference
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
+	@$(RUN) -m deploy generate
 
 preview: $(call asking,preview) ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
 	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) $(if $(WINDOW),--window $(WINDOW)) \
@@ -81,7 +82,7 @@ OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_v
 
 # Writes bytecode, because several hundred processes import the same modules.
 check test: export PYTHONDONTWRITEBYTECODE :=
-check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
+check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards, deploy/
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(VENV)/bin/lint-imports --no-cache --no-logo
@@ -91,6 +92,7 @@ check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, dri
 	@$(RUN) -m app.core.settings_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
+	@$(RUN) -m deploy check
 
 diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NEW=v1.3
 	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))

@@ -5,6 +5,7 @@ matched label has to be one of the metric's, and every value matched by equality
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import promql_parser
 from promql_parser import MatchOp, VectorSelector
@@ -29,10 +30,10 @@ class Vocabulary:
     def problems(self, expr: str) -> list[str]:
         """What is wrong with ``expr``, one line each; empty when nothing is."""
         try:
-            parsed = promql_parser.parse(expr)
+            read = selectors(expr)
         except ValueError as error:
             return [f"can't be parsed: {error}"]
-        return [problem for selector in selectors(parsed) for problem in self._check(selector)]
+        return [problem for selector in read for problem in self._check(selector)]
 
     def _check(self, selector: VectorSelector) -> Iterator[str]:
         name = selector.name
@@ -66,13 +67,17 @@ def _check_label(metric: Metric, series: str, label: str, op: MatchOp, value: st
         yield f'{series}: {label} is never "{value}"; it is one of {", ".join(allowed)}'
 
 
-def selectors(parsed: promql_parser.Expr) -> list[VectorSelector]:
-    """Every series that an expression reads, those within ranges included."""
+@cache
+def selectors(expr: str) -> tuple[VectorSelector, ...]:
+    """Every series that ``expr`` reads, those within ranges included.
+
+    Raises ValueError where it can't be parsed.
+    """
     found: list[VectorSelector] = []
 
     def visit(node: promql_parser.Expr) -> None:
         if isinstance(node, VectorSelector):
             found.append(node)
 
-    promql_parser.walk(parsed, visit)
-    return found
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return tuple(found)

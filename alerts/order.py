@@ -31,7 +31,7 @@ def misordered_in(all_groups: tuple[Group, ...]) -> list[str]:
 
 
 def _names(expr: str) -> set[str]:
-    return {selector.name or "" for selector in selectors(promql_parser.parse(expr))}
+    return {selector.name or "" for selector in selectors(expr)}
 
 
 def _looked_back(expr: str) -> set[str]:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import yaml
-
 from alerts import paths
 from alerts.promql import seconds
+from prometheus_tools.yaml_reading import read_yaml
 
 
 def scrape_seconds() -> int:
@@ -19,7 +18,6 @@ def evaluation_seconds() -> int:
 
 
 def _global() -> dict[str, Any]:
-    settings: dict[str, Any] = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text(encoding="utf-8"))[
-        "global"
-    ]
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
+    settings: dict[str, Any] = config["global"]
     return settings

@@ -8,6 +8,7 @@ are found before anybody waits for an alert. The rules are those of pint and of 
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import promql_parser as promql
 from promql_parser import (
@@ -42,6 +43,8 @@ _WITHOUT_LABELS = frozenset({"vector", "scalar", "time", "pi"})
 _KEEP_ALL = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 _PLAIN = re.compile(r"[\w /:-]*")
 
+_parsed = cache(promql.parse)
+
 Labels = frozenset[str] | None
 """The labels of a result; None where they can't be known."""
 
@@ -66,11 +69,11 @@ class Semantics:
 
     def problems(self, expr: str) -> list[str]:
         """What can't be right in ``expr``, each with its fix; empty when nothing is."""
-        return list(dict.fromkeys(self._problems(promql.parse(expr), within="")))
+        return list(dict.fromkeys(self._problems(_parsed(expr), within="")))
 
     def labels(self, expr: str) -> Labels:
         """The labels that the results of ``expr`` have at least."""
-        return self._labels_of(promql.parse(expr))
+        return self._labels_of(_parsed(expr))
 
     def template_problems(self, expr: str, *texts: str) -> list[str]:
         """Labels that ``texts`` fill in, but the results of ``expr`` don't have."""

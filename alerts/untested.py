@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import promql_parser
-import yaml
-
 from alerts.expressions import selectors
 from alerts.model import Group, Severity
 from alerts.rules import expressions
 from alerts.scenarios.scenario import Scenario
+from prometheus_tools.yaml_reading import read_yaml
 
 _RECORD = re.compile(r"\w+:[\w:]+")
 _ALERT = re.compile(r'ALERTS\{alertname="(\w+)"')
@@ -71,7 +69,7 @@ def untested_in(
 
 
 def _document(file: Path) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    document: dict[str, Any] = read_yaml(file.read_text(encoding="utf-8"))
     return document
 
 
@@ -106,7 +104,7 @@ def _read_by(rules: set[str], all_groups: tuple[Group, ...]) -> set[str]:
     open_ = [*rules]
     while open_:
         for expr in exprs.get(open_.pop(), []):
-            names = {each.name or "" for each in selectors(promql_parser.parse(expr))}
+            names = {each.name or "" for each in selectors(expr)}
             new = (names & exprs.keys()) - found
             found |= new
             open_ += new

@@ -6,7 +6,7 @@ has few wrong letters, or whole words are missing or too many, and no second nam
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _SHARED = 0.45
@@ -65,8 +65,9 @@ def _cost_of_words(fewer: Sequence[str], more: Sequence[str]) -> list[int]:
     return [cost + sum(map(len, more[position:]))]
 
 
-def _words(name: str) -> list[str]:
-    return [word for word in _SEPARATORS.split(name.casefold()) if word]
+@lru_cache(maxsize=2048)
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word for word in _SEPARATORS.split(name.casefold()) if word)
 
 
 def _allowed(word: str) -> int:
@@ -74,7 +75,8 @@ def _allowed(word: str) -> int:
     return max(1, len(word) // 4) if len(word) > 2 else 0
 
 
-@cache
+# Bounded: what is misspelt comes from clients, too.
+@lru_cache(maxsize=2048)
 def _slips(one: str, other: str, at_most: int) -> int | None:
     """Letters that are wrong, missing, too many or swapped with their neighbour.
 

@@ -389,6 +389,12 @@ def _of_choices(where: str, expr: str, document: Document) -> Iterator[str]:
                 f"{where}: {selector.name} is shown of every job, whatever is chosen; add "
                 'job=~"$job"'
             )
+        else:
+            for name in sorted(chosen & {*IDENTITY} - read):
+                yield (
+                    f"{where}: {selector.name} is shown whatever {name} is chosen; filter it by "
+                    "choices.DEPLOYMENT"
+                )
 
 
 def _of_ranges(expr: str) -> Iterator[str]:

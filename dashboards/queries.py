@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import promql_parser
 from promql_parser import VectorSelector
 
 from alerts.expressions import selectors
@@ -103,7 +102,7 @@ def selectors_in(expr: str) -> tuple[VectorSelector, ...]:
     # A variable within a range is none that the parser knows.
     plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", expr)
     try:
-        return tuple(selectors(promql_parser.parse(plain)))
+        return selectors(plain)
     except ValueError:
         return ()
 

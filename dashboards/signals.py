@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from alerts.model import Dashboard, Record, Severity, Signal
-from dashboards.choices import TARGETS, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, stat, state_timeline, timeseries
@@ -96,10 +96,10 @@ def worst(watched: Signal, among: str = TARGETS) -> str:
 
 
 def series_of(watched: Signal, matchers: str, among: str) -> str:
-    """The query of ``watched``, filtered where it is a series."""
+    """The query of ``watched``, filtered; an expression of its own by where it runs alone."""
     if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
         return of(watched.source, matchers, among)
-    return watched.source
+    return watched.source.replace("}", f",{DEPLOYMENT}}}")
 
 
 def matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import httpx
 import orjson
-import yaml
 
 from prometheus_tools import proxies
 from prometheus_tools.rulebook import duration
+from prometheus_tools.yaml_reading import read_yaml
 
 MAX_POINTS = 10_000
 """Points of one range query; Prometheus refuses more than 11,000."""
@@ -134,7 +134,7 @@ class PrometheusAPI:
             written = self._ask("status/config", {}, method="GET")["yaml"]
         except PrometheusError:
             return None
-        every: str = (yaml.safe_load(written).get("global") or {}).get("scrape_interval", "1m")
+        every: str = (read_yaml(written).get("global") or {}).get("scrape_interval", "1m")
         return max(1, round(duration(every)))
 
     def _chunks(self, expr: str, start: int, end: int, step: int) -> Iterator[Points]:

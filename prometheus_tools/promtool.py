@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from prometheus_tools.promtool_failures import difference
 from prometheus_tools.toolchain import Tool, locate
+from prometheus_tools.yaml_reading import read_yaml
 
 _RULE = re.compile(
     r'(?:(?P<file>\S+?): )?(?:\d+:\d+: )*group "(?P<group>[^"]*)", rule \d+, "(?P<rule>[^"]*)": '
@@ -283,8 +282,7 @@ def _at_line(file: Path, line: int) -> tuple[str, str]:
 def _unmet_expectations(file: Path, output: str) -> list[Problem]:
     problems = []
     rule_files = [
-        file.parent / name
-        for name in yaml.safe_load(file.read_text(encoding="utf-8"))["rule_files"]
+        file.parent / name for name in read_yaml(file.read_text(encoding="utf-8"))["rule_files"]
     ]
     for block in re.split(r"\n\s*\n", output):
         alert, expr = _TEST_ALERT.search(block), _TEST_EXPR.search(block)
@@ -312,7 +310,7 @@ def _group_of(rule: str, rule_files: list[Path]) -> str:
 def _rules(rule_files: list[Path]) -> Iterator[tuple[str, str]]:
     """The group and the name of each rule."""
     for file in rule_files:
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
+        for group in read_yaml(file.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
                 yield group["name"], rule.get("record") or rule.get("alert")
 

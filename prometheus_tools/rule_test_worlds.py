@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-import yaml
 
 from prometheus_tools.mutated import World
+from prometheus_tools.yaml_reading import read_yaml
 
 
 def worlds_of(tests: Path) -> Iterator[World]:
     """Every test of the files in ``tests`` and below, those that load few rules first."""
     for file in sorted(tests.rglob("*.yml")):
-        document = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        document = read_yaml(file.read_text(encoding="utf-8"))
         for number, test in enumerate(document["tests"]):
             yield _world(f"{file.stem}[{number}] {test.get('name', '')}", document, test)
 

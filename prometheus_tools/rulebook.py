@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import promql_parser
-import yaml
 from promql_parser import BinaryExpr, MatrixSelector, VectorSelector
+
+from prometheus_tools.yaml_reading import read_yaml
 
 Node = TypeVar("Node", MatrixSelector, VectorSelector)
 
@@ -180,4 +181,4 @@ def _found(expr: str, kind: type[Node]) -> list[Node]:
 
 def _groups(texts: Iterable[str]) -> Iterator[dict[str, Any]]:
     for text in texts:
-        yield from yaml.safe_load(text)["groups"]
+        yield from read_yaml(text)["groups"]

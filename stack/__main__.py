@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from alerts import replay_command
 from app.core.environment import without_service_addresses
 from asgi_observability.levels import level_name
 from asgi_observability.utf8 import begin_in_utf8
@@ -321,6 +320,9 @@ def _preview(options: Sequence[str]) -> int:
 
 
 def _replay(options: Sequence[str]) -> int:
+    # Only this command needs to know the rules: to read them takes as long as all else.
+    from alerts import replay_command
+
     parser = _Parser(prog="make replay")
     replay_command.add_arguments(parser)
     return _asking_prometheus(parser, replay_command.run, options)

@@ -7,6 +7,7 @@ import httpx
 from alerts.notifications import configuration
 from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets, warnings
 from alerts.notifications.settings import NotificationSettings
+from stack import plain_http
 from stack.backend import StackError
 
 CONFIG = "alertmanager.yml"
@@ -42,7 +43,7 @@ def write(folder: Path, secrets: Path, receiver_url: str) -> None:
 def reload(url: str) -> None:
     """Let the Alertmanager at ``url`` read its configuration anew. Raises StackError."""
     try:
-        answer = httpx.post(f"{url}/-/reload", timeout=10, trust_env=False)
+        answer = plain_http.client().post(f"{url}/-/reload", timeout=10)
     except httpx.HTTPError as error:
         raise StackError(f"Alertmanager does not answer at {url}: {error}") from None
     if answer.is_error:

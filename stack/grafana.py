@@ -18,6 +18,7 @@ from alerts.model import Dashboard
 from app.core.config import Links
 from app.core.synthetic_history import SYNTHETIC_HISTORY
 from prometheus_tools.toolchain import Tool, ToolMissing, locate
+from prometheus_tools.yaml_reading import read_yaml
 from stack.backend import StackError
 
 VARIABLE = "GRAFANA"
@@ -91,7 +92,7 @@ def write_provisioning(committed: Path, folder: Path, *, with_loki: bool) -> Non
     sources = folder / "datasources"
     (sources / "loki.yml").unlink()
     prometheus = sources / "prometheus.yml"
-    content = yaml.safe_load(prometheus.read_text(encoding="utf-8"))
+    content = read_yaml(prometheus.read_text(encoding="utf-8"))
     for source in content["datasources"]:
         # A click on one would ask the Loki that is not there.
         source["jsonData"].pop("exemplarTraceIdDestinations", None)

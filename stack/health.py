@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from stack import plain_http
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -16,8 +18,7 @@ class Probe:
 def probe(target: Probe) -> str | None:
     """What is wrong with a component; None when nothing is."""
     try:
-        # Components are on this machine: no proxy from the environment leads to them.
-        response = httpx.get(target.url + target.path, timeout=2, trust_env=False)
+        response = plain_http.client().get(target.url + target.path, timeout=2)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     return None if response.is_success else f"answers {response.status_code}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from prometheus_tools.yaml_reading import read_yaml
 from stack.backend import StackError
 
 VARIABLE = "SCRAPE_INTERVAL"
@@ -31,7 +32,7 @@ def chosen(variables: Mapping[str, str]) -> str:
 
 def with_interval(config: Path, interval: str) -> str:
     """The text of ``config`` with scrapes and evaluations every ``interval``."""
-    changed = yaml.safe_load(config.read_text(encoding="utf-8"))
+    changed = read_yaml(config.read_text(encoding="utf-8"))
     changed["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
     # A scrape has to end before the next one.
     changed["global"].pop("scrape_timeout", None)

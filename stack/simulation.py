@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from asgi_observability.nearest import did_you_mean
+from stack import plain_http
 from stack.backend import StackError
 
 DECIDED_WITHIN_SECONDS = 150
@@ -113,13 +114,8 @@ def _request(
     method: str, url: str, json: object = None, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
     try:
-        return httpx.request(
-            method,
-            url,
-            json=json,
-            headers=headers,
-            timeout=DECIDED_WITHIN_SECONDS,
-            trust_env=False,
+        return plain_http.client().request(
+            method, url, json=json, headers=headers, timeout=DECIDED_WITHIN_SECONDS
         )
     except httpx.HTTPError as error:
         raise StackError(f"{url} does not answer ({error}); does `make status` say up?") from None

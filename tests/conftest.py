@@ -1,8 +1,10 @@
 """What the tests share: databases, upstreams and the application on top of them."""
 
 import atexit
+import functools
 import gc
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from prometheus_tools.toolchain import Tool, locate, locate_floor
 from prometheus_tools.toolchain.tool import installation_lock
 from tests import costs, personal_data, session, traced
 from tests.distribution import BY_FILE, Distribution
+from tests.length import LONG
 from tests.prepared_databases import (
     SQLiteTemplates,
     in_a_loop_of_its_own,
@@ -45,8 +48,11 @@ os.environ.setdefault("GOGC", "400")
 
 database.create_async_engine = sharing(database.create_async_engine)
 
+# Each client of httpx would read the trusted certificates anew, which takes longer than most tests.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
+
 # No test may fail because the machine is slow.
-hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.register_profile("unhurried", deadline=None, max_examples=100 if LONG else 30)
 hypothesis.settings.load_profile("unhurried")
 
 

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from alerts.export.kubernetes import API, Resource, checked, metadata
 from alerts.export.options import Options
 from alerts.notifications import configuration
@@ -17,6 +15,7 @@ from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.paths import MESSAGE_TEMPLATES
 from alerts.yaml_text import Literal
+from prometheus_tools.yaml_reading import read_yaml
 
 SECRET = "sms-orchestrator-notifications"
 TEMPLATES = "message-templates"
@@ -49,7 +48,7 @@ def resources(secrets: Secrets, settings: NotificationSettings, options: Options
             f"an AlertmanagerConfig knows no time zone, but "
             f"{settings.variable('time_zone')}={settings.time_zone}; {_INSTEAD}"
         )
-    config = yaml.safe_load(configuration.text(secrets, settings))
+    config = read_yaml(configuration.text(secrets, settings))
     spec = {
         "route": _route(config["route"]),
         "receivers": [_receiver(each) for each in config["receivers"]],

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import promql_parser
 import yaml
 from promql_parser import VectorSelector
 
@@ -105,7 +104,7 @@ def _read(group: Group, tests: list[RecordTest]) -> Reads:
             (each.name or "", _bound(each))
             for name, expr in exprs
             if name in left
-            for each in selectors(promql_parser.parse(expr))
+            for each in selectors(expr)
         ]
         left = {name for name, _ in read} - bounds.keys()
         for name, bound in read:

@@ -13,6 +13,7 @@ import yaml
 
 from alerts.rules import RULESET
 from prometheus_tools.scratch_alertmanager import scratch_alertmanager
+from prometheus_tools.yaml_reading import read_yaml
 
 Alert = frozenset[tuple[str, str]]
 """An alert's labels."""
@@ -77,7 +78,7 @@ def _of_state(alert: Alert, name: str) -> dict[str, str]:
 
 def _never_sending(config: str) -> str:
     """``config`` with waits so long that nothing goes out."""
-    document: dict[str, Any] = yaml.safe_load(config)
+    document: dict[str, Any] = read_yaml(config)
 
     def slow(route: dict[str, Any]) -> None:
         route |= {"group_wait": "24h", "group_interval": "24h"}

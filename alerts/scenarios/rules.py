@@ -8,12 +8,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import promql_parser
-import yaml
 from promql_parser import MatchOp
 
 from alerts.expressions import selectors
 from alerts.model import Severity
+from prometheus_tools.yaml_reading import read_yaml
 
 SCENARIO = "scenario"
 """The label by which scenarios that share a Prometheus are told apart."""
@@ -139,7 +138,7 @@ class Rules:
 
 @cache
 def _parsed(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    document: dict[str, Any] = read_yaml(text)
     return document
 
 
@@ -152,7 +151,7 @@ def _selected(expr: str) -> list[tuple[str, Matchers]]:
     """The name and the matchers of each series in an expression."""
     return [
         (each.name or "", tuple((m.name, m.op, m.value) for m in each.matchers.matchers))
-        for each in selectors(promql_parser.parse(expr))
+        for each in selectors(expr)
     ]
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import yaml
-
 from alerts import paths
 from alerts.notifications import configuration
 from alerts.notifications.settings import NotificationSettings
@@ -16,6 +14,7 @@ from alerts.scenarios.rules import Rules
 from alerts.scenarios.scenario import Scenario
 from app.core.config import load_settings
 from prometheus_tools.toolchain import Tool
+from prometheus_tools.yaml_reading import read_yaml
 
 _FORGOTTEN_AFTER_SECONDS = 240
 """Alertmanager takes an alert for over when Prometheus has not told of it for so long."""
@@ -38,7 +37,7 @@ def outcomes(
     config = configuration.text(configuration.COMMITTED, NotificationSettings())
     states = (state for each in fired.values() for state in asked(of for _, of in each))
     routed = routing(states, config, paths.MESSAGE_TEMPLATES)
-    waits = waits_by_receiver(yaml.safe_load(config))
+    waits = waits_by_receiver(read_yaml(config))
     return [
         Outcome(
             each,

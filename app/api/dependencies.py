@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
-from app.api.access import Caller
+from app.api.tokens import Caller
 from app.assembly import Orchestrator
 from app.core.errors import UnavailableError
 from app.services.approvals import Approvals

@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.api.access import LIMIT_HEADER, MEANINGS, Scope
+from app.api.access import LIMIT_HEADER
 from app.api.routing import CachedRoute, GuardedRoute, OperatorRoute, TokenRoute
+from app.api.tokens import MEANINGS, Scope
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
 _TEXT = {"schema": {"type": "string"}}

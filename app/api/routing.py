@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.api.access import LIMIT_HEADER, Access, Operators, Scope
+from app.api.access import LIMIT_HEADER, Access, Operators
 from app.api.caching import AnswerCache
+from app.api.tokens import Scope
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -9,12 +9,11 @@ from typing import Any
 import yaml
 
 from alerts.rules import SET_BY_RULES
+from prometheus_tools.yaml_reading import read_yaml
 
 Document = dict[str, Any]
 
 _MEND = "fix it or run `make generate`"
-# libyaml reads forty commits in the time in which Python reads four.
-_YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Counted up or filled in by the Grafana that saved a dashboard.
 _SAVED_BY_GRAFANA = ("id", "version", "iteration")
 # What a document that is something else lets fail.
@@ -75,7 +74,7 @@ def message(file: str, text: bytes) -> tuple[Thing, ...]:
 
 def _yaml(text: bytes) -> Document:
     try:
-        document = yaml.load(text, Loader=_YAML_LOADER)
+        document = read_yaml(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
         raise ValueError(f"is not valid YAML: {told}; {_MEND}") from None

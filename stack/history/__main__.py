@@ -14,14 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools import time_range
 from prometheus_tools.api import PrometheusError
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.scratch import ScratchError
 from prometheus_tools.toolchain import ToolMissing, locate
+from prometheus_tools.yaml_reading import read_yaml
 from simulator.history.past import JOB, STEP_SECONDS, five_weeks
 from stack.backend import StackError
 from stack.history.due import is_due, is_wanted
@@ -74,7 +73,7 @@ def main() -> int:
 def _targets(folder: Path) -> dict[str, str]:
     """The instance of each job, of a file for each."""
     found = {
-        file.stem: str(yaml.safe_load(file.read_text(encoding="utf-8"))[0]["targets"][0])
+        file.stem: str(read_yaml(file.read_text(encoding="utf-8"))[0]["targets"][0])
         for file in sorted(folder.glob("*.yml"))
     }
     if JOB not in found:

@@ -29,6 +29,7 @@ import yaml
 from alerts import paths
 from alerts.promql import seconds
 from prometheus_tools.toolchain import locate
+from prometheus_tools.yaml_reading import read_yaml
 from tests.bench import exposition, rule_history
 from tests.bench.exposition import Exposition, Growth
 from tests.bench.rule_history import Group, Reading
@@ -142,9 +143,9 @@ class Server:
 
 async def run() -> bool:
     """Print the cost at each number of instances; False when it is above the goal."""
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
     interval = seconds(config["global"]["evaluation_interval"])
-    documents = [yaml.safe_load(file.read_text()) for file in sorted(paths.RULES.glob("*.yml"))]
+    documents = [read_yaml(file.read_text()) for file in sorted(paths.RULES.glob("*.yml"))]
     groups = rule_history.groups(documents, interval)
     read = rule_history.readings(groups)
     furthest = max(read, key=lambda reading: reading.oldest)

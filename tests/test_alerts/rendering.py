@@ -10,19 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
 from alerts import paths
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.routes import GROUP_BY
 from alerts.notifications.settings import NotificationSettings
 from prometheus_tools.toolchain import locate
+from prometheus_tools.yaml_reading import read_yaml
 
 EXPECTED = Path(__file__).parent / "messages"
 
 SETTINGS = NotificationSettings(email_to="on-call@example.com")
-_CONFIG = yaml.safe_load(configuration.text(Secrets.of(*Channel), SETTINGS))
+_CONFIG = read_yaml(configuration.text(Secrets.of(*Channel), SETTINGS))
 (_PAGE,) = (each for each in _CONFIG["receivers"] if each["name"] == "page")
 _SLACK, _PAGERDUTY = _PAGE["slack_configs"][0], _PAGE["pagerduty_configs"][0]
 _EMAIL, _TEAMS = _PAGE["email_configs"][0], _PAGE["msteamsv2_configs"][0]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from alerts import check, paths
 from alerts.model import Severity, Team, alert_names
@@ -20,9 +19,10 @@ from alerts.signals.scraping import ORCHESTRATOR_JOB, PLATFORM_JOBS
 from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 
-CONFIG = yaml.safe_load(paths.ALERTMANAGER_CONFIG.read_text())
+CONFIG = read_yaml(paths.ALERTMANAGER_CONFIG.read_text())
 ALERTS = alert_names(groups(Thresholds()))
 SETTINGS = NotificationSettings(email_to="on-call@example.com")
 PAGING = {Channel.WEBHOOK, Channel.SLACK, Channel.PAGERDUTY, Channel.EMAIL, Channel.TEAMS}
@@ -71,7 +71,7 @@ def notified(
     file = folder / "alertmanager.yml"
     configuration.write(file, secrets, settings)
     (name,) = promtool.receivers(file, **labels)
-    found = yaml.safe_load(file.read_text())["receivers"]
+    found = read_yaml(file.read_text())["receivers"]
     (receiver,) = (each for each in found if each["name"] == name)
     return Notified(receiver)
 
@@ -203,14 +203,14 @@ def test_mail_without_an_address_is_refused() -> None:
 
 
 def test_resolved_alerts_are_sent_to_whom_the_alert_was() -> None:
-    config = yaml.safe_load(configuration.text(Secrets.of(*Channel), SETTINGS))
+    config = read_yaml(configuration.text(Secrets.of(*Channel), SETTINGS))
     for receiver, integration in not_empty(_integrations(config)):
         assert integration["send_resolved"] is (receiver != "dead-mans-switch")
 
 
 def test_secrets_are_named_and_not_given() -> None:
     secrets = Secrets(frozenset(known_files()))
-    config = yaml.safe_load(configuration.text(secrets, SETTINGS))
+    config = read_yaml(configuration.text(secrets, SETTINGS))
     named = set()
     for _, integration in not_empty(_integrations(config)):
         (file,) = (value for name, value in integration.items() if name.endswith("_file"))
@@ -224,7 +224,7 @@ def test_secrets_are_named_and_not_given() -> None:
 def test_quiet_hours_are_for_tickets() -> None:
     quiet = NotificationSettings(quiet_hours=True, time_zone="Australia/Sydney")
     secrets = Secrets(frozenset({"webhook_url", "webhook_url_platform"}))
-    config = yaml.safe_load(configuration.text(secrets, quiet))
+    config = read_yaml(configuration.text(secrets, quiet))
     hours = {
         " ".join(route["matchers"]): route.get("active_time_intervals")
         for route in _routes(config["route"])
@@ -260,7 +260,7 @@ def test_matchers_match_alerts_that_exist() -> None:
 
 
 def test_prometheus_scrapes_the_jobs_that_are_watched() -> None:
-    config = yaml.safe_load(paths.PROMETHEUS_CONFIG.read_text())
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
     jobs = [job["job_name"] for job in config["scrape_configs"]]
     assert sorted(jobs) == sorted([ORCHESTRATOR_JOB, *PLATFORM_JOBS])
 

@@ -24,6 +24,7 @@ from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import ToolMissing, locate_other_engine
+from prometheus_tools.yaml_reading import read_all_yaml, read_yaml
 from tests.not_empty import not_empty
 
 RULES = {file.name: file.read_text() for file in sorted(paths.RULES.glob("*.yml"))}
@@ -50,7 +51,7 @@ def names(rules: list[dict[str, Any]]) -> list[str]:
 def test_promtool_takes_them(engine: Engine, tmp_path: Path) -> None:
     for file in written(tmp_path, exported(RULES, Options(engine))):
         if engine is Engine.MIMIR:
-            groups = yaml.safe_load(file.read_text())["groups"]
+            groups = read_yaml(file.read_text())["groups"]
             file.write_text(yaml.safe_dump({"groups": groups}))
         promtool.check_rules(file)
 
@@ -69,7 +70,7 @@ def test_vmalert_takes_them(tmp_path: Path) -> None:
 
 
 def test_mimir_takes_groups_of_that_size() -> None:
-    document = yaml.safe_load(exported(RULES, Options(Engine.MIMIR, namespace="sms"))[MIMIR_FILE])
+    document = read_yaml(exported(RULES, Options(Engine.MIMIR, namespace="sms"))[MIMIR_FILE])
     sizes = {group["name"]: len(group["rules"]) for group in document["groups"]}
     assert document["namespace"] == "sms"
     assert max(sizes.values()) <= (ALLOWANCES[Engine.MIMIR].rules_per_group or 0)
@@ -132,7 +133,7 @@ class TestOperator:
         files = exported(RULES, options)
         every = Secrets.of(*(channel for channel in Channel if channel is not Channel.TEAMS))
         files |= exported_notifications(every, MAIL, options)
-        resources = [each for text in files.values() for each in yaml.safe_load_all(text)]
+        resources = [each for text in files.values() for each in read_all_yaml(text)]
         kinds = {each["kind"] for each in resources}
         assert kinds == {"PrometheusRule", "AlertmanagerConfig", "ConfigMap"}
         for resource in not_empty(resources):
@@ -209,6 +210,16 @@ class TestSplitting:
 def test_a_record_that_is_left_out_but_read_is_named() -> None:
     with pytest.raises(ValueError, match=r"group throughput_long reads job_flow:throughput"):
         adapted(RULES, Options(Engine.PROMETHEUS, without=frozenset({"throughput"})))
+
+
+def test_alerts_that_miss_a_job_that_nobody_scrapes_are_left_out() -> None:
+    options = Options(Engine.PROMETHEUS, absent_jobs=frozenset({"node"}))
+    every = rules_of(adapted(RULES, Options(Engine.PROMETHEUS)))
+    kept = rules_of(adapted(RULES, options))
+    (gone,) = [each for each in every if each not in kept]
+    assert (gone["alert"], gone["labels"]["job"]) == ("TargetDown", "node")
+    with pytest.raises(ValueError, match=r"no job is called nod; did you mean node\?"):
+        adapted(RULES, Options(Engine.PROMETHEUS, absent_jobs=frozenset({"nod"})))
 
 
 def test_what_the_docs_say_can_be_left_out_can() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from alerts import paths
 from alerts.links import COMMITTED, relinked, write_relinked
@@ -12,6 +11,7 @@ from app.core.config import Links, load_settings
 from app.core.environment import SettingsError
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
+from prometheus_tools.yaml_reading import read_yaml
 
 ELSEWHERE = Links.model_validate(
     {"runbooks_url": "https://wiki.example/sms_team/", "grafana_url": "http://user:x@[::1]:13000"}
@@ -39,7 +39,7 @@ def test_a_link_that_somebody_moved_stays() -> None:
     rules = "        annotations:\n          runbook_url: https://wiki.example/X\n"
     assert relinked(rules, ELSEWHERE) == rules
     assert "/sms_team/X" in relinked(rules.replace("https://wiki.example", committed()), ELSEWHERE)
-    assert yaml.safe_load(relinked(rules, ELSEWHERE))
+    assert read_yaml(relinked(rules, ELSEWHERE))
 
 
 def committed() -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import alerts.__main__
 from alerts.notifications import configuration
@@ -14,6 +13,7 @@ from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK, time_intervals
 from app.core.environment import SettingsError
 from prometheus_tools import promtool
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
@@ -161,7 +161,7 @@ def test_the_login_is_the_senders_address(tmp_path: Path) -> None:
     settings = NotificationSettings(
         email_to="team@example.org", email_from="Alerts <alerts@example.org>"
     )
-    written = yaml.safe_load(configuration.text(Secrets.of(Channel.EMAIL), settings))
+    written = read_yaml(configuration.text(Secrets.of(Channel.EMAIL), settings))
     mails = [mail for each in written["receivers"] for mail in each.get("email_configs", ())]
     assert {mail["auth_username"] for mail in mails} == {"alerts@example.org"}
 
@@ -192,7 +192,7 @@ def test_alertmanager_may_see_the_secrets_elsewhere(
     monkeypatch.setenv("ALERTS_SECRETS_PATH", "/etc/alertmanager/secrets")
     output = tmp_path / "alertmanager.yml"
     assert run(f"--secrets {secrets} --output {output}")[0] == 0
-    (slack,) = yaml.safe_load(output.read_text())["receivers"][0]["slack_configs"]
+    (slack,) = read_yaml(output.read_text())["receivers"][0]["slack_configs"]
     assert slack["api_url_file"] == "/etc/alertmanager/secrets/slack_webhook_url"
 
 

@@ -21,6 +21,7 @@ from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
 from alerts.notifications.working_hours import WEEK
 from alerts.rules import RULESET
+from prometheus_tools.yaml_reading import read_yaml
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.test_alerts.rendering import AI_FAILING
 from tests.test_alerts.smtp_sink import Sink, smtp_sink
@@ -72,7 +73,7 @@ async def running(
         (folder / "secrets" / name).write_text(content + "\n")
     file = folder / "alertmanager.yml"
     configuration.write(file, Secrets.found_in(folder / "secrets"), settings)
-    config = yaml.safe_load(file.read_text())
+    config = read_yaml(file.read_text())
     for route in (config["route"], *config["route"]["routes"]):
         route |= {"group_wait": "0s", "group_interval": "1s"}
         if route["receiver"] == "dead-mans-switch":

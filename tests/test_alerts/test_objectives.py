@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from alerts import runbooks
 from alerts.check import meaningless_in, unknown_in
@@ -26,6 +25,7 @@ from asgi_observability.events import OperationFailed
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
 from prometheus_tools import promtool
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 
 MADE_UP = Counted(
@@ -77,7 +77,7 @@ def test_it_has_its_alerts_and_promtool_takes_them_and_their_tests(tmp_path: Pat
     found = [
         rule["labels"]["window"]
         for file in ("slo.yml", "slo_long.yml")
-        for group in yaml.load((rules / file).read_text(), yaml.CSafeLoader)["groups"]
+        for group in read_yaml((rules / file).read_text())["groups"]
         for rule in group["rules"]
         if rule.get("alert") == MADE_UP.objective.alert
     ]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from alerts import paths
 from alerts.expressions import Vocabulary
@@ -23,6 +22,7 @@ from app.core.config import load_settings
 from app.core.thresholds import Thresholds
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import Tool, locate_floor
+from prometheus_tools.yaml_reading import read_yaml
 from tests.length import only_long
 from tests.not_empty import not_empty
 
@@ -41,7 +41,7 @@ def cases_of(file: Path) -> list[dict[str, Any]]:
 
 @functools.cache
 def _parsed(file: Path) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+    document: dict[str, Any] = read_yaml(file.read_text())
     return document
 
 

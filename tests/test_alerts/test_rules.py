@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import AnyHttpUrl
 
 from alerts import generated, paths
@@ -25,6 +24,7 @@ from app.core import config
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from app.logs.__main__ import main as query_logs
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 
 GROUPS = groups(Thresholds())
@@ -32,7 +32,7 @@ SEMANTICS = Semantics(records(GROUPS), 15)
 ALERT_RULES = [
     rule
     for text in rule_files(Thresholds(), Links()).values()
-    for group in yaml.load(text, Loader=yaml.CSafeLoader)["groups"]
+    for group in read_yaml(text)["groups"]
     for rule in group["rules"]
     if "alert" in rule
 ]
@@ -53,7 +53,7 @@ def alert_rules(name: str, **changes: Any) -> list[dict[str, Any]]:
     return [
         rule
         for text in rule_files(thresholds, links).values()
-        for group in yaml.load(text, Loader=yaml.CSafeLoader)["groups"]
+        for group in read_yaml(text)["groups"]
         for rule in group["rules"]
         if rule.get("alert") == name
     ]

@@ -18,6 +18,7 @@ from alerts.notifications import configuration
 from alerts.notifications.settings import NotificationSettings
 from alerts.scenarios.notifications import Message, asked, messages, waits_by_receiver
 from alerts.scenarios.routing import Alert, State, routing
+from prometheus_tools.yaml_reading import read_yaml
 from tests.test_alerts.alertmanager_process import alertmanager
 from tests.upstreams import serving
 from tests.waiting import until
@@ -51,7 +52,7 @@ SPACED_SECONDS = 100.0
 def shortened(repeat_interval: str) -> dict[str, Any]:
     """The configuration as it is generated, with other waits."""
     text = configuration.text(configuration.COMMITTED, NotificationSettings())
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = read_yaml(text)
     for route in (document["route"], *document["route"]["routes"]):
         waits = {"group_wait": "0s", "group_interval": "1s", "repeat_interval": repeat_interval}
         route |= waits

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.api import access, metrics
+from app.api import tokens as token_files
 from app.core import catalogue
 from app.core.config import MetricsAccess, Settings
 from app.core.environment import SettingsError
@@ -100,8 +101,8 @@ def test_tokens_are_rotated_by_changing_the_file(
     tokens: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(1000)
-    monkeypatch.setattr(access.time, "monotonic", clock)
-    known = access.Tokens(tokens, "TOKENS_FILE")
+    monkeypatch.setattr(token_files.time, "monotonic", clock)
+    known = token_files.Tokens(tokens, "TOKENS_FILE")
 
     def named(token: str) -> str | None:
         caller = known.caller(token)
@@ -141,7 +142,7 @@ def test_a_file_that_can_t_be_used_is_refused_at_start(
         access.Access(MetricsAccess(tokens_file=file), orchestrator_instruments())
     assert hint in str(refused.value)
     with pytest.raises(SettingsError, match="can't be read"):
-        access.Tokens(tmp_path / "missing", "TOKENS_FILE")
+        token_files.Tokens(tmp_path / "missing", "TOKENS_FILE")
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(serving, tokens: Path) -> None:  # type: ignore[no-untyped-def]

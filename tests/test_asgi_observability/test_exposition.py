@@ -32,6 +32,7 @@ from asgi_observability.negotiation import Format, format_of, takes_gzip
 from asgi_observability.rendering import Renderer
 from asgi_observability.snapshot import Exemplar, FamilySnapshot, HistogramRow
 from prometheus_tools.toolchain import locate
+from tests.length import LONG
 from tests.not_empty import not_empty
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -40,6 +41,7 @@ PROMETHEUS_3 = (
     "application/openmetrics-text;version=0.0.1;q=0.5,"
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 )
+
 AWKWARD = 'a "quoted" \\ back\\n slash\nnew line, Ärger 100 % {}'
 
 
@@ -209,7 +211,7 @@ ANY_HEADER = st.one_of(
 
 
 @given(accept=ANY_HEADER, accept_encoding=ANY_HEADER)
-@settings(max_examples=60)
+@settings(max_examples=60 if LONG else 20)
 def test_no_header_is_an_error(accept: str, accept_encoding: str) -> None:
     family = FamilySnapshot("queue", "gauge", "Queue." * 300, rows={(): 1.0})
     answer = exposition([family], accept, accept_encoding)
@@ -220,7 +222,7 @@ def test_no_header_is_an_error(accept: str, accept_encoding: str) -> None:
 
 
 @given(values=st.lists(st.text(max_size=20), min_size=1, max_size=3), number=st.floats())
-@settings(max_examples=60)
+@settings(max_examples=60 if LONG else 20)
 def test_any_label_and_any_number_come_back_as_they_were(values: list[str], number: float) -> None:
     writable = [text.encode("utf-8", "replace").decode() for text in values]
     # The parser takes a carriage return for the end of a line, which Prometheus does not.

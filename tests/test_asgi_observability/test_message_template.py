@@ -12,6 +12,7 @@ from asgi_observability.message_template import filled
 from asgi_observability.privacy import Privacy
 from asgi_observability.stdlib_logs import StandardLibrary
 from tests.captured_logs import captured_logs
+from tests.length import LONG
 
 # pytest's own handlers raise what the standard library's only print.
 library = logging.Logger("library")
@@ -149,7 +150,7 @@ ARGUMENTS = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 if LONG else 40)
 @given(template=TEMPLATES, arguments=ARGUMENTS)
 def test_any_template_with_any_arguments_is_one_line_without_data(
     template: str, arguments: Any

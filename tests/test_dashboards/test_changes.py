@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from alerts import paths
 from alerts.rules import rule_files
@@ -21,6 +20,7 @@ from dashboards.changes import command, things, words
 from dashboards.changes.comparison import compared
 from dashboards.changes.revision import Revision
 from dashboards.changes.words import COLUMNS, NOTHING
+from prometheus_tools.yaml_reading import read_yaml
 from tests.length import LONG
 from tests.not_empty import not_empty
 from tests.project import command_line
@@ -30,7 +30,7 @@ LEAVES = 40 if LONG else 4
 
 READ = {"b": things.dashboard, "r": things.rule_file, "a": things.routing, "m": things.message}
 # A dashboard, a rule file, what Alertmanager is told, and a message.
-SAMPLES = yaml.safe_load("""
+SAMPLES = read_yaml("""
 b:
   {uid: calls, title: Calls, refresh: 30s, schemaVersion: 39, time: {from: now-1h, to: now}}
 r:
@@ -48,7 +48,7 @@ r:
 a: {route: {receiver: team, routes: [{receiver: pager, matchers: [a=b]}]}}
 m: hello
 """)
-SAMPLES["b"] |= yaml.safe_load("""
+SAMPLES["b"] |= read_yaml("""
 panels:
   - id: 2
     type: timeseries
@@ -137,7 +137,7 @@ def test_no_change_of_any_setting_goes_unsaid(part: str) -> None:
 
 def test_no_change_in_any_real_file_goes_unsaid() -> None:
     for file in not_empty([*paths.DASHBOARDS.glob("*.json"), *paths.RULES.glob("*.yml")]):
-        document = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
+        document = read_yaml(file.read_bytes())
         # Counted up by the Grafana that saves a dashboard.
         document.pop("version", None)
         part = "b" if file.suffix == ".json" else "r"
@@ -213,7 +213,7 @@ def test_what_matters_to_a_reviewer_is_said_first_and_in_words(case: str) -> Non
         edit.replace("r1", "r/groups/0/rules/1").replace("b0", "b/panels/0").split(" := ")
     )
     at = tuple(int(key) if key.isdigit() else key for key in place.split("/"))
-    new = put(SAMPLES, at, ABSENT if value == "ABSENT" else yaml.safe_load(value))
+    new = put(SAMPLES, at, ABSENT if value == "ABSENT" else read_yaml(value))
     section, *lines = said(parsed(**SAMPLES), parsed(**new))
     assert [f"{section}: {lines[0]}", *lines[1:]] == [line.strip() for line in told]
 

@@ -41,7 +41,7 @@ def found_in(change: Callable[[Document], None]) -> list[str]:
     """What is found in the overview alone, after ``change``."""
     board = documents()[OVERVIEW]
     change(board)
-    return lint.problems({OVERVIEW: board}, (), scrape_seconds())
+    return lint.problems({OVERVIEW: board}, GROUPS, scrape_seconds())
 
 
 def panel(document: Document, title: str = "") -> Document:
@@ -246,6 +246,10 @@ def _alerts_of_every_job(board: Document) -> None:
     panel(board)["targets"][0]["expr"] = 'count(ALERTS{cluster=~"$cluster"})'
 
 
+def _of_every_cluster(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'max(up{job="prometheus",environment=~"$environment"})'
+
+
 def _pages_of_every_job(board: Document) -> None:
     marks = board["annotations"]["list"]
     next(each for each in marks if each["name"] == "Pages")["expr"] = "count(ALERTS)"
@@ -270,6 +274,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_narrow_column, "'trends and capacity' is cut in the column 'dashboard'; make it wider"),
         (_wide_table, "make some narrower, or the panel wider"),
         (_alerts_of_every_job, "ALERTS is shown whatever job is chosen; filter it"),
+        (_of_every_cluster, "up is shown whatever cluster is chosen; filter it"),
         (_pages_of_every_job, "annotation 'Pages': ALERTS is shown whatever cluster is chosen"),
         (_many_variables, "its variables take 3 lines; 2 at most, so leave one out"),
         (_row_to_nowhere, "and to no panel of it; name the one that shows its signal"),

@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-import yaml
-
 from alerts import runbooks
 from alerts.model import Severity
 from alerts.rules import rule_files
@@ -17,6 +15,7 @@ from app.services.rollups import Totals
 from app.services.threshold_states import Now, threshold_states
 from dashboards.boards import dashboard_files
 from dashboards.queries import panels
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 
 BEFORE = Thresholds()
@@ -26,7 +25,7 @@ AFTER = Thresholds(approval_wait_seconds=48 * 3600)
 def rules(values: Thresholds) -> Iterator[tuple[tuple[str, str, str], str]]:
     """Each rule, by its file, name and severity."""
     for file, text in rule_files(values, Links()).items():
-        for group in yaml.safe_load(text)["groups"]:
+        for group in read_yaml(text)["groups"]:
             for rule in group["rules"]:
                 name = rule.get("alert") or f"{rule['record']} {rule.get('labels')}"
                 severity = rule.get("labels", {}).get("severity", "")

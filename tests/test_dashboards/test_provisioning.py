@@ -5,36 +5,32 @@ import re
 from fnmatch import fnmatch
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
 from app.core.config import LogSettings
 from app.core.events import SMSReceived, declared
 from asgi_observability import correlation
 from asgi_observability.logging import get_logger
+from prometheus_tools.yaml_reading import read_yaml
 from tests.captured_logs import captured_logs
 from tests.not_empty import not_empty
 from tests.project import ROOT
 
 PROVISIONING = ROOT / "grafana" / "provisioning"
+PROMETHEUS = PROVISIONING / "datasources" / "prometheus.yml"
 
 
 def test_the_data_source_is_prometheus_wherever_it_runs() -> None:
-    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())[
-        "datasources"
-    ]
+    (source,) = read_yaml(PROMETHEUS.read_text())["datasources"]
     assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
     assert source["url"] == "${PROMETHEUS_URL}"
 
 
 def test_rates_are_taken_over_the_interval_that_is_scraped() -> None:
-    (source,) = yaml.safe_load(
-        (PROVISIONING / "datasources" / "prometheus.yml").read_text(encoding="utf-8")
-    )["datasources"]
+    (source,) = read_yaml(PROMETHEUS.read_text(encoding="utf-8"))["datasources"]
     assert source["jsonData"]["timeInterval"] == "${PROMETHEUS_SCRAPE_INTERVAL}"
 
 
 def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:
-    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "dashboards.yml").read_text())[
+    (provider,) = read_yaml((PROVISIONING / "dashboards" / "dashboards.yml").read_text())[
         "providers"
     ]
     assert provider["options"]["path"] == "${DASHBOARDS_DIR}"
@@ -42,9 +38,7 @@ def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:
 
 
 def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
-    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "loki.yml").read_text())[
-        "datasources"
-    ]
+    (source,) = read_yaml((PROVISIONING / "datasources" / "loki.yml").read_text())["datasources"]
     assert (source["uid"], source["type"], source["url"]) == ("loki", "loki", "${LOKI_URL}")
     (field,) = source["jsonData"]["derivedFields"]
     with captured_logs() as lines:
@@ -61,9 +55,7 @@ def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
 
 
 def test_an_exemplar_leads_to_the_same_lines() -> None:
-    (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())[
-        "datasources"
-    ]
+    (source,) = read_yaml(PROMETHEUS.read_text())["datasources"]
     (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
     assert destination["name"] in correlation.context_of("correlation-1").exemplar
     # Provisioning makes one dollar of two; the rest is Grafana's to fill in.
@@ -92,7 +84,7 @@ def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None
     assert read_files
     assert left_out
     folder = "/var/log/orchestrator"
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    compose = read_yaml((ROOT / "docker-compose.yml").read_text())["services"]
     assert compose["app"]["environment"]["ORCHESTRATOR_LOGS__FOLDER"] == folder
     assert f"orchestrator-logs:{folder}:ro" in compose["alloy"]["volumes"]
     assert fnmatch(f"{folder}/orchestrator-7.jsonl", read_files[1])
@@ -102,6 +94,6 @@ def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None
 
 
 def test_loki_keeps_lines_as_long_as_files_are_kept() -> None:
-    loki = yaml.safe_load((ROOT / "grafana" / "loki" / "loki.yml").read_text())
+    loki = read_yaml((ROOT / "grafana" / "loki" / "loki.yml").read_text())
     assert loki["limits_config"]["retention_period"] == f"{LogSettings().retention_days:g}d"
     assert loki["compactor"]["retention_enabled"] is True

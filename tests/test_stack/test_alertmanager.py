@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
+from prometheus_tools.yaml_reading import read_yaml
 from stack import alertmanager
 from stack.backend import StackError
 from tests.test_alerts.alertmanager_process import alertmanager as running
@@ -23,7 +23,7 @@ def secrets(tmp_path: Path) -> Path:
 
 def integrations(folder: Path) -> set[str]:
     """What pages go to, by the written configuration."""
-    config = yaml.safe_load((folder / alertmanager.CONFIG).read_text())
+    config = read_yaml((folder / alertmanager.CONFIG).read_text())
     (page,) = (each for each in config["receivers"] if each["name"] == "page")
     return {*page} - {"name"}
 

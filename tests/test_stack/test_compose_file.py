@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from prometheus_tools.toolchain import ToolMissing, locate, versions
+from prometheus_tools.yaml_reading import read_yaml
 from stack import compose
 from stack.ports import PORTS
 from tests.not_empty import not_empty
@@ -46,7 +46,7 @@ def _value(match: re.Match[str]) -> str:
 
 
 def _read() -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(_value, FILE.read_text()))
+    parsed: dict[str, Any] = read_yaml(_VARIABLE.sub(_value, FILE.read_text()))
     return parsed
 
 

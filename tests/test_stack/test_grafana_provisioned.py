@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from alerts.model import Dashboard
 from app.core.config import Links
 from app.core.synthetic_history import SYNTHETIC_HISTORY
+from prometheus_tools.yaml_reading import read_yaml
 from stack import grafana
 from stack.native import NativeBackend
 from tests.not_empty import not_empty
@@ -47,9 +47,7 @@ def test_without_a_loki_the_logs_say_what_they_need_and_nothing_is_in_error(
     assert "targets" not in note
     assert "COMPOSE_PROFILES=logs" in note["options"]["content"]
     grafana.write_provisioning(COMMITTED / "provisioning", tmp_path / "p", with_loki=False)
-    sources = [
-        yaml.safe_load(file.read_text()) for file in (tmp_path / "p").rglob("*source*/*.yml")
-    ]
+    sources = [read_yaml(file.read_text()) for file in (tmp_path / "p").rglob("*source*/*.yml")]
     assert [source["type"] for each in sources for source in each["datasources"]] == ["prometheus"]
     assert "loki" not in json.dumps(sources)
     # Grafana logs an error for each of its folders that is not there.

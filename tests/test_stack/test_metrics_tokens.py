@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.api.access import Scope, Tokens
+from app.api.tokens import Scope, Tokens
 from simulator.simulation import _authorization
 from stack import metrics_tokens
 from tests.not_empty import not_empty

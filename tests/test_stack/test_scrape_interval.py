@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from alerts.paths import PROMETHEUS_CONFIG
 from alerts.prometheus_config import evaluation_seconds, scrape_seconds
+from prometheus_tools.yaml_reading import read_yaml
 from stack.backend import StackError
 from stack.native import NativeBackend
 from stack.scrape_interval import LONGEST_SECONDS, chosen, with_interval
@@ -16,8 +16,8 @@ from tests.project import ROOT, python_m
 @pytest.mark.parametrize("interval", ["1s", "5s", "15s"])
 def test_what_works_is_taken(interval: str) -> None:
     assert chosen({"SCRAPE_INTERVAL": interval}) == interval
-    changed = yaml.safe_load(with_interval(PROMETHEUS_CONFIG, interval))
-    committed = yaml.safe_load(PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
+    changed = read_yaml(with_interval(PROMETHEUS_CONFIG, interval))
+    committed = read_yaml(PROMETHEUS_CONFIG.read_text(encoding="utf-8"))
     assert changed["global"]["scrape_interval"] == interval
     assert changed["global"]["evaluation_interval"] == interval
     assert changed["scrape_configs"] == committed["scrape_configs"]

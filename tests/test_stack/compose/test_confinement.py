@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 from tests.project import ROOT
 from tests.test_stack.compose.conftest import Stack, inspect_services
 
-DEFINED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+DEFINED = read_yaml((ROOT / "docker-compose.yml").read_text())["services"]
 # Those of a profile do not run unless they are asked for; test_compose_file looks at them.
 SERVICES = sorted(
     name

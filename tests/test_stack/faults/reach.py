@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser as promql
-import yaml
 from promql_parser import (
     AggregateExpr,
     BinaryExpr,
@@ -17,6 +16,8 @@ from promql_parser import (
     UnaryExpr,
     VectorSelector,
 )
+
+from prometheus_tools.yaml_reading import read_yaml
 
 SHORT_SECONDS = 300
 """What a stack has seen of itself soon enough; only what reaches back further needs a history."""
@@ -45,7 +46,7 @@ class Reach:
 
 def rules(folder: Path) -> dict[str, dict[str, Any]]:
     """The parsed rule files of ``folder``, by file name."""
-    return {file.name: yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yml"))}
+    return {file.name: read_yaml(file.read_text()) for file in sorted(folder.glob("*.yml"))}
 
 
 def reaches(files: dict[str, dict[str, Any]]) -> list[Reach]:
