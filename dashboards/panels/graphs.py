@@ -254,7 +254,9 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
 def _colour_of_the_rest(queries: Sequence[Query]) -> dict[str, str]:
     """That of series without a colour of their own."""
     labels = {label for query in queries for label in _LABEL.findall(query.legend)}
-    return shaded(DISTINCT[0]) if labels <= _VALUES.keys() else by_last_value()
+    # There is one job.
+    are_known = labels <= {*_VALUES, "job"}
+    return shaded(DISTINCT[0]) if are_known else by_last_value()
 
 
 def _colours_of_pairs(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
