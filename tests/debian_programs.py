@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -42,17 +43,21 @@ def debian_program(name: str) -> Program:
         return Program(Path(found), {})
     folder = tools_folder() / f"{name}-with-its-libraries"
     if not all(map(shutil.which, ("apt-get", "apt-cache", "dpkg"))):
-        pytest.skip(f"{name} is not on PATH, and this is no Debian-family machine")
+        _skip(name, "this is no Debian-family machine")
     with installation_lock(tools_folder()):
         if not folder.exists():
             try:
                 _unpack(name, folder)
             except subprocess.CalledProcessError as error:
                 said = error.stderr.decode(errors="replace").strip()
-                pytest.skip(f"{name} is not on PATH, and its package can't be had: {said}")
+                _skip(name, f"its package is not there: {said}")
     libraries = sorted({str(each.parent) for each in folder.glob("**/*.so.*")})
     variables = {"LD_LIBRARY_PATH": ":".join(libraries)}
     return Program(folder / "usr" / "sbin" / name, variables)
+
+
+def _skip(name: str, reason: str) -> NoReturn:
+    pytest.skip(f"{name} can't be had: it is not on PATH, and {reason}")
 
 
 def _unpack(name: str, to: Path) -> None:
