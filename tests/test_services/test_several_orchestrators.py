@@ -7,10 +7,11 @@ docs/several-orchestrators.md.
 import asyncio
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,14 +27,19 @@ from tests.postgresql_pair import PostgreSQLPair, postgresql_pair
 from tests.replicas import Balancer, Served, all_served, replica
 from tests.serving_process import service_environment
 from tests.sms import sms
+from tests.test_services.test_exactness import zone_where_it_is_noon
 from tests.upstreams import ScriptedUpstreams
-from tests.waiting import eventually
+from tests.waiting import eventually, until
 
 TENANTS = 8
 """Who text at the same time, one message after the other."""
 PAUSE_SECONDS = 0.2
+HOSTILE_EACH = 4
+"""Of so many messages, one is not answered but told to a manager."""
 BEFORE_AND_AFTER = 20
 """Messages that are answered before a fault, and after it."""
+AS_IT = {"asks the AI": "v1", "sends a text": "sms", "tells a manager": "notifications"}.items()
+"""When an orchestrator is killed: its messages are at this upstream."""
 PROMOTED_AFTER_SECONDS = 3
 """So long PostgreSQL is gone before whoever watches it promotes the standby."""
 SETTINGS = {
@@ -53,19 +59,20 @@ class Provider:
     """Delivers each message again, under the same ID, until it is told that it was taken."""
 
     client: httpx.AsyncClient
-    taken: int = 0
     seconds: list[float] = field(default_factory=list)
     """Of each message, from its first delivery until it was taken."""
     refusals: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """What it was told instead of that it was taken, and how often."""
     stopped: bool = False
+    taken: int = 0
     _next: int = 0
 
     async def deliver(self) -> None:
         """One message after the other."""
         while not self.stopped:
             self._next += 1
-            await self._deliver(sms(self._next) | {"message_id": f"SM-{self._next}"})
+            text = "You idiots!" if self._next % HOSTILE_EACH == 0 else "When is my rent due?"
+            await self._deliver(sms(self._next, text) | {"message_id": f"SM-{self._next}"})
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _deliver(self, message: dict[str, str]) -> None:
@@ -96,8 +103,12 @@ class Scene:
     provider: Provider
 
     async def during(self, name: str, fault: Callable[[], Awaitable[None]]) -> None:
-        """Let tenants text before, during and after ``fault``; print what it cost."""
-        provider = self.provider
+        """Let tenants text before, during and after ``fault``; print what it cost.
+
+        Each message has its answer in the end, once; else this fails.
+        """
+        provider, before = self.provider, await self.states()
+        self.upstreams.requests.clear()
         provider.stopped, provider.seconds = False, []
         provider.refusals.clear()
         tenants = [asyncio.create_task(provider.deliver()) for _ in range(TENANTS)]
@@ -108,7 +119,49 @@ class Scene:
         await self._taken_more()
         provider.stopped = True
         await asyncio.gather(*tenants)
-        await self._run_again_what_was_cut_off(name, lasted)
+        cut_off = await self._run_again_what_was_cut_off()
+        await eventually(self._managers_know, 300)
+        states, taken = Counter(await self.states()), len(provider.seconds)
+        states.subtract(before)
+        keys = self._given("/sms/send", "phone_number", lambda headers: headers["idempotency-key"])
+        told = self._given("/notifications/send", "reference", lambda _: "")
+        seconds = sorted(provider.seconds)
+        _print(
+            {
+                "fault": name,
+                "lasted": f"{lasted:.0f} s",
+                "texts": taken,
+                "refused deliveries": _listed(provider.refusals),
+                "cut off": cut_off,
+                "lost": taken - states["sent"] - states["escalated"],
+                "sent twice": len([each for each in keys.values() if len(set(each)) > 1]),
+                "managers told twice": len([each for each in told.values() if len(each) > 1]),
+                "taken after: median": f"{_quantile(seconds, 0.5):.2f} s",
+                "95 %": f"{_quantile(seconds, 0.95):.2f} s",
+                "slowest": f"{seconds[-1]:.1f} s",
+            },
+            with_head=not before,
+        )
+        assert states == Counter(sent=len(keys), escalated=len(told))
+        assert len(keys) + len(told) == taken
+        assert all(len(set(each)) == 1 for each in not_empty(keys.values()))
+        await self.says_the_same_everywhere()
+
+    @asynccontextmanager
+    async def waiting_for(self, segment: str) -> AsyncIterator[None]:
+        """As many calls as there are tenants are at an upstream that answers none in the block."""
+        upstreams = self.upstreams
+        asked_before = self._asked(segment)
+        upstreams.hanging.add(segment)
+        await until(lambda: self._asked(segment) >= asked_before + TENANTS, 300)
+        yield
+        upstreams.hanging.clear()
+        upstreams.hang.set()
+        upstreams.hang = asyncio.Event()
+
+    def _asked(self, segment: str) -> int:
+        paths = [path for path, *_ in self.upstreams.requests]
+        return len([path for path in paths if path.startswith(f"/{segment}/")])
 
     async def _taken_more(self) -> None:
         wanted = self.provider.taken + BEFORE_AND_AFTER
@@ -118,27 +171,15 @@ class Scene:
 
         await eventually(taken, 300)
 
-    async def _run_again_what_was_cut_off(self, name: str, lasted: float) -> None:
-        """Then each message has its answer, once; else this fails."""
+    async def _run_again_what_was_cut_off(self) -> int:
+        """How many were."""
         cut_off = await self._settled()
         if cut_off:
             since = {"since": "2000-01-01T00:00:00Z"}
             answer = await self.balancer.client.post("/orchestrate/retry-failed", json=since)
             assert answer.is_success, answer.text
             await eventually(self._nothing_failed)
-        states, keys = await self.states(), self.keys_of_numbers()
-        seconds, refusals = sorted(self.provider.seconds), dict(self.provider.refusals)
-        lost = self.provider.taken - states.get("sent", 0)
-        twice = len([number for number in keys if len(keys[number]) > 1])
-        print(
-            f"| {name} | {lasted:.0f} s | {len(seconds)} | {refusals or 0} | {cut_off} | {lost} | "
-            f"{twice} | {_quantile(seconds, 0.5):.2f} | {_quantile(seconds, 0.95):.2f} | "
-            f"{seconds[-1]:.1f} |"
-        )
-        assert states == {"sent": self.provider.taken}
-        assert len(keys) == self.provider.taken
-        assert twice == 0
-        await self.says_the_same_everywhere()
+        return cut_off
 
     async def _settled(self) -> int:
         """How many workflows were cut off, once it is known of all."""
@@ -153,23 +194,33 @@ class Scene:
         return states.get("failed", 0)
 
     async def _nothing_failed(self) -> bool:
-        return set(await self.states()) == {"sent"}
+        return set(await self.states()) <= {"sent", "escalated"}
+
+    async def _managers_know(self) -> bool:
+        unknown = "SELECT count(*), 0 FROM escalation_events WHERE notified_at IS NULL"
+        return await self._rows(unknown) == {0: 0}
 
     async def states(self) -> dict[str, int]:
         """How many workflows are in which state, by the database."""
-        query = "SELECT lower(status::text), count(*) FROM workflow_instances GROUP BY 1"
+        return await self._rows(
+            "SELECT lower(status::text), count(*) FROM workflow_instances GROUP BY 1"
+        )
+
+    async def _rows(self, query: str) -> dict[Any, int]:
         connection = await asyncpg.connect(self.pair.url_of_writer)
         rows = await connection.fetch(query)
         await connection.close()
         return dict(rows)
 
-    def keys_of_numbers(self) -> dict[str, set[str]]:
-        """Under which keys the SMS Agent was given a text for each number: it sends one a key."""
-        keys: dict[str, set[str]] = defaultdict(set)
-        for path, headers, body in self.upstreams.requests:
-            if path == "/sms/send":
-                keys[str(body["phone_number"])].add(headers["idempotency-key"])
-        return keys
+    def _given(
+        self, path: str, by: str, what: Callable[[dict[str, str]], str]
+    ) -> dict[str, list[str]]:
+        """What of the headers an upstream was given with each value of a field, call by call."""
+        given: dict[str, list[str]] = defaultdict(list)
+        for asked, headers, body in self.upstreams.requests:
+            if asked == path:
+                given[str(body[by])].append(what(headers))
+        return given
 
     async def says_the_same_everywhere(self) -> None:
         """Each orchestrator counts exactly, at its endpoint and in what its live page reads."""
@@ -182,6 +233,18 @@ class Scene:
             )
 
         await eventually(all_say_it)
+
+
+def _print(row: dict[str, object], *, with_head: bool) -> None:
+    lines: list[list[object]] = [[*row.values()]]
+    if with_head:
+        lines = [[*row], ["---"] * len(row), *lines]
+    for line in lines:
+        print("", *line, "", sep=" | ")
+
+
+def _listed(refusals: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(refusals.items())) or "0"
 
 
 def _quantile(ordered: list[float], share: float) -> float:
@@ -212,7 +275,9 @@ def _counts(overview: dict[str, Any]) -> dict[str, Any]:
 async def _scene(folder: Path, upstreams: ScriptedUpstreams) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         pair = await asyncio.to_thread(stack.enter_context, postgresql_pair(folder))
-        environment = service_environment(upstreams.url, pair.url, **SETTINGS)
+        environment = service_environment(
+            upstreams.url, pair.url, TIMEZONE=zone_where_it_is_noon(), **SETTINGS
+        )
         replicas = [replica(folder, environment) for _ in range(3)]
         front = Balancer(folder, replicas)
         await stack.enter_async_context(all_served(*replicas, front))
@@ -224,10 +289,6 @@ async def test_no_fault_loses_a_text_or_sends_one_twice(
     tmp_path: Path, upstreams: ScriptedUpstreams
 ) -> None:
     async with _scene(tmp_path, upstreams) as scene:
-        print(
-            "\n| fault | lasted | texts | refused deliveries | cut off | lost | sent twice | "
-            "taken after, s: p50 | p95 | slowest |\n|---|---|---|---|---|---|---|---|---|---|"
-        )
 
         async def nothing() -> None:
             pass
@@ -238,8 +299,9 @@ async def test_no_fault_loses_a_text_or_sends_one_twice(
                 await each.start()
                 await scene.balancer.has_up(3)
 
-        async def one_is_killed() -> None:
-            await scene.replicas[0].kill()
+        async def one_is_killed_at(segment: str) -> None:
+            async with scene.waiting_for(segment):
+                await scene.replicas[0].kill()
             await scene.balancer.has_up(2)
             await scene.replicas[0].start()
             await scene.balancer.has_up(3)
@@ -264,8 +326,9 @@ async def test_no_fault_loses_a_text_or_sends_one_twice(
         await eventually(exposed_in_all)
         await scene.during("rolling restart", rolling_restart)
         assert not scene.provider.refusals
-        await scene.during("one orchestrator killed", one_is_killed)
-        # Only what was on its way to the killed one is not taken at once.
-        assert sum(scene.provider.refusals.values()) <= TENANTS
+        for name, segment in AS_IT:
+            await scene.during(f"one killed as it {name}", partial(one_is_killed_at, segment))
+            # Only what the killed one was at is not taken at once.
+            assert sum(scene.provider.refusals.values()) < TENANTS
         await scene.during("balancer killed and started", balancer_is_restarted)
         await scene.during("PostgreSQL failed over", postgresql_fails_over)

@@ -20,7 +20,7 @@ from tests.length import only_long
 from tests.pgbouncer import pooled
 from tests.serving_process import serving_process
 from tests.test_services.test_connections import watched_connections
-from tests.test_services.test_exactness import expected, send, settled
+from tests.test_services.test_exactness import expected, send, settled, zone_where_it_is_noon
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
@@ -78,11 +78,11 @@ async def test_the_service_works_through_transaction_pooling_and_counts_exactly(
     """From an empty database on: the tables are made through the pooler as well."""
     log = tmp_path / "app.log"
     # More than PostgreSQL allows: which is not what the pooler's clients are limited by.
-    connections = {"DATABASE_CONNECTIONS": "120"}
+    settings = {"DATABASE_CONNECTIONS": "120", "TIMEZONE": zone_where_it_is_noon()}
     async with (
         pooled(tmp_path, empty_postgresql_url, SERVER_CONNECTIONS) as url,
         watched_connections(empty_postgresql_url) as opened,
-        serving_process(log, upstreams.url, url, workers=2, **connections) as client,
+        serving_process(log, upstreams.url, url, workers=2, **settings) as client,
     ):
         await send(client, 0, MESSAGES)
         assert await settled(client, MESSAGES) == expected(MESSAGES)
