@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts soak outages bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay capacity mutate nothing-runs lock test test-all test-compose test-faults test-lts soak outages bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -101,6 +101,11 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(call asking,stack) ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d VERBOSE=1
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST)) \
 	  $(if $(VERBOSE),--verbose)
+
+capacity: $(VENV)/stack ## what all of it needs at a size; SMS_PER_SECOND=1000 INSTANCES=40 WORKERS=2 RETENTION=1y
+	@$(RUN) -m stack capacity $(if $(SMS_PER_SECOND),--sms-per-second $(SMS_PER_SECOND)) \
+	  $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(WORKERS),--workers $(WORKERS)) \
+	  $(if $(RETENTION),--retention $(RETENTION))
 
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test and no scenario notices; GROUP='slo sms'
 	@$(RUN) -m alerts mutate $(GROUP)

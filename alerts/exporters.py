@@ -141,6 +141,14 @@ RETENTION = Metric(
     "seconds",
     "How long samples are kept; 0 where only their size limits that.",
 )
+REMOTE_WRITE_SENT = Metric(
+    "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "Time of the newest sample that remote write has sent, since the Unix epoch; 0 before the "
+    "first one.",
+    (Label("remote_name"), Label("url")),
+)
 COMPACTIONS_FAILED = Metric(
     "prometheus_tsdb_compactions_failed_total",
     Kind.COUNTER,

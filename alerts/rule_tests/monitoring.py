@@ -38,6 +38,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         _clusters(),
         _pair(),
         _store(),
+        _sent(),
         _days(),
     ]
 
@@ -212,6 +213,22 @@ def _store() -> RecordTest:
     universe = Universe()
     failures = increases_of_all(universe, monitoring.STORE_FAILURES, _HOUR)
     return RecordTest("failures of the store", universe, {monitoring.TSDB_FAILURES.name: failures})
+
+
+def _sent() -> RecordTest:
+    universe = Universe()
+    metric, by = exporters.REMOTE_WRITE_SENT, (*_TARGET, "remote_name")
+    for name in ("engine", "archive"):
+        for number in range(2):
+            _observe(universe, metric, remote_name=name, url=f"http://{name}-{number}")
+    # One that has not sent anything yet says nothing.
+    never = {"job": PROMETHEUS_JOB, "instance": "e:9090", "remote_name": "new", "url": "http://new"}
+    universe.add(metric.name, never, 0, grows=False)
+    newest = ours(universe.now(metric.name, by, combine=max))
+    ages = {key: universe.at - sent for key, sent in newest.items() if sent}
+    return RecordTest(
+        "samples that wait to be sent", universe, {monitoring.REMOTE_WRITE_BEHIND.name: ages}
+    )
 
 
 def _days() -> RecordTest:

@@ -129,6 +129,11 @@ TSDB_FAILURES = Record(
 RETENTION = Record(
     "job_instance:prometheus_tsdb_retention_limit:seconds", f"{_of(exporters.RETENTION)} > 0"
 )
+# Before anything was sent it is 0: then what waits is as old as Prometheus.
+REMOTE_WRITE_BEHIND = Record(
+    f"job_instance_remote_name:{exporters.REMOTE_WRITE_SENT.name}:age",
+    f"time() - max by (job, instance, remote_name) ({_of(exporters.REMOTE_WRITE_SENT)} > 0)",
+)
 _HEAD, _HEAD_YESTERDAY = _of(exporters.HEAD_SERIES), f"{exporters.HEAD_SERIES.name} offset 1d"
 HEAD_GROWTH = Record(
     f"job_instance:{exporters.HEAD_SERIES.name}:times1d", ratio(_HEAD, _HEAD_YESTERDAY)
@@ -541,6 +546,33 @@ def retention() -> Signal:
     )
 
 
+def remote_write(thresholds: Thresholds) -> Signal:
+    """How late samples reach the engine that Prometheus also sends them to."""
+    return Signal(
+        title="Remote write is behind by",
+        meaning="Age of the newest sample that was sent to the other engine. Good is below a "
+        "minute. Empty where samples are sent nowhere.",
+        unit=Unit.SECONDS,
+        source=REMOTE_WRITE_BEHIND,
+        thresholds=(
+            Threshold(
+                alert="RemoteWriteBehind",
+                comparison=Comparison.ABOVE,
+                value=thresholds.remote_write_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Samples don't reach {{ $labels.remote_name }}",
+                description="They wait in the write-ahead log of Prometheus. What has waited for "
+                "about an hour can be lost when the log is cut, every two hours. Age of the newest "
+                "one that was sent.",
+                action="Is the engine up and reachable, and does it accept what it is sent? Its "
+                "answers are in Prometheus's log.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
 def cluster() -> Signal:
     """Alertmanagers that don't see each other."""
     return Signal(
@@ -705,6 +737,7 @@ def group(thresholds: Thresholds) -> Group:
             config_reloaded("Prometheus", exporters.CONFIG_RELOADED),
             config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
             retention(),
+            remote_write(thresholds),
             tsdb(thresholds),
             ingesting(thresholds),
             head_series(thresholds),

@@ -14,6 +14,7 @@ from typing import Protocol
 from prometheus_tools import proxies
 from prometheus_tools.toolchain import archive, go_modules, packages, path
 from prometheus_tools.toolchain.tool import (
+    ENGINES,
     FLOOR,
     KUBERNETES,
     LTS,
@@ -35,6 +36,7 @@ __all__ = [
     "Tool",
     "ToolMissing",
     "locate",
+    "locate_engine",
     "locate_floor",
     "locate_kubernetes",
     "locate_lts",
@@ -91,6 +93,14 @@ def locate_other_engine(name: str, report: Report = _to_stderr) -> Tool:
     Raises KeyError for a name that is none of OTHER_ENGINES.
     """
     return _locate(OTHER_ENGINES[name], (packages, go_modules), report)
+
+
+def locate_engine(name: str, report: Report = _to_stderr) -> Tool:
+    """``name`` of the engine that versions.env names, as `locate` gives the tool; built if need be.
+
+    Raises KeyError for a name that is none of ENGINES.
+    """
+    return _locate(ENGINES[name], (go_modules,), report)
 
 
 def locate_kubernetes(name: str, report: Report = _to_stderr) -> Tool:

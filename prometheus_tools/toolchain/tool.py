@@ -233,6 +233,14 @@ OTHER_ENGINES = {
     for spec in (
         Spec("vmalert", ("vmalert",), (0, 0), None, ("victoria-metrics",), silent=True),
         Spec(
+            "victoria-metrics",
+            ("victoria-metrics",),
+            (0, 0),
+            None,
+            ("victoria-metrics",),
+            silent=True,
+        ),
+        Spec(
             "vmalert-tool",
             ("vmalert-tool",),
             (0, 0),
@@ -244,6 +252,12 @@ OTHER_ENGINES = {
     )
 }
 """What the exported rules are tried on; the stack does without."""
+
+_VICTORIA_LOGS = GoModule(
+    "github.com/VictoriaMetrics/VictoriaLogs",
+    "v" + version("VICTORIALOGS_VERSION"),
+    ("app/victoria-logs",),
+)
 
 _KUBERNETES = version("KUBERNETES_VERSION")
 OPERATOR_MODULE = GoModule(
@@ -261,6 +275,15 @@ def _built_only(module: GoModule, *names: str) -> tuple[Spec, ...]:
         for name in names
     )
 
+
+ENGINES = {
+    spec.name: spec
+    for spec in (
+        *_built_only(_VICTORIA_METRICS, "victoria-metrics", "vmalert"),
+        *_built_only(_VICTORIA_LOGS, "victoria-logs"),
+    )
+}
+"""Engines of the versions in versions.env, for tests and benchmarks at scale."""
 
 KUBERNETES = {
     spec.name: spec

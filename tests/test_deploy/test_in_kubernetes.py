@@ -47,7 +47,8 @@ pytestmark = only_long
 
 Kustomized = Callable[[sizes.Size], Path]
 each_size = pytest.mark.parametrize("size", sizes.SIZES, ids=lambda size: size.name)
-BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/kubernetes.md").read_text(), re.DOTALL)
+GUIDE = (ROOT / "docs/kubernetes.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 MEBIBYTE = 1024 * 1024
 
 
@@ -190,7 +191,9 @@ async def test_a_real_api_server_takes_all_of_it(
             cluster.done("apply", "--server-side", "-f", str(definition))
         cluster.done("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
         cluster.done("create", "namespace", NAMESPACE)
-        for size in sizes.SIZES:
+        for size in not_empty(sizes.SIZES):
+            by_kubectl = cluster.done("kustomize", str(files.OVERLAYS / size.name))
+            assert by_kubectl == kustomized(size).read_text()
             is_taken(cluster, kustomized(size))
         pods_are_admitted(cluster, kustomized(sizes.SMALL), tmp_path)
         a_wrong_field_is_refused(cluster, kustomized(sizes.SMALL), tmp_path)
@@ -252,9 +255,11 @@ def a_wrong_field_is_refused(cluster: Cluster, file: Path, folder: Path) -> None
 @asynccontextmanager
 async def the_operator(located: Located, cluster: Cluster, folder: Path) -> AsyncIterator[None]:
     """The operator itself, with the secrets that somebody has made."""
+    assert len(missing_secrets(cluster)) == len(required_secrets.ALL)
     for secret in required_secrets.ALL:
         keys = [f"--from-literal={key.name}=a-secret" for key in secret.keys]
         cluster.done("-n", NAMESPACE, "create", "secret", "generic", secret.name, *keys)
+    assert missing_secrets(cluster) == []
     command = [
         *(str(located("operator")), f"-namespaces={NAMESPACE}", "-web.enable-tls=false"),
         f"-web.listen-address=127.0.0.1:{free_port()}",
@@ -262,6 +267,14 @@ async def the_operator(located: Located, cluster: Cluster, folder: Path) -> Asyn
     variables = {"KUBECONFIG": str(cluster.kubeconfig)}
     async with running(command, folder, folder / "operator.log", variables):
         yield
+
+
+def missing_secrets(cluster: Cluster) -> list[str]:
+    """What the guide's command says."""
+    (template,) = re.findall(r"-o (go-template)='(.*)'", GUIDE)
+    listed = cluster.done("-n", NAMESPACE, "get", "secrets", "-o", "=".join(template))
+    present = [line.split() for line in listed.splitlines()]
+    return list(required_secrets.problems({name: keys for name, *keys in present}))
 
 
 async def made(cluster: Cluster, kind: str, name: str) -> dict[str, Any]:
