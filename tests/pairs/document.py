@@ -54,8 +54,8 @@ def table(seen: Seen) -> Iterator[str]:
     days = ", ".join(dict.fromkeys(each["day"] for each in seen.values()))
     if loads:
         yield ""
-        yield f"Seen on {days}. The machine had {os.cpu_count()} cores and a load average of "
-        yield f"{min(loads):.0f} to {max(loads):.0f}."
+        load = f"{min(loads):.0f} to {max(loads):.0f}"
+        yield f"Seen on {days}. The machine had {os.cpu_count()} cores and a load average of {load}."
 
 
 def _row(fault: Fault, seen: Seen) -> tuple[str, ...]:
