@@ -173,7 +173,7 @@ def _tell(shown: str, reason: str, waited: float) -> None:
 async def _check_connections(settings: Settings, database: Database) -> None:
     """Raise SettingsError when this replica alone may open more than the server allows."""
     allowed = await database.connections_allowed()
-    if settings.most_connections > allowed:
+    if allowed is not None and settings.most_connections > allowed:
         raise SettingsError(
             f"{ENV_PREFIX}DATABASE_CONNECTIONS: {settings.workers} workers may open "
             f"{settings.most_connections} connections and the server allows {allowed}; set it to "

@@ -1,6 +1,7 @@
 """The ASGI application."""
 
 import gc
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -31,6 +32,7 @@ from app.core.config import Settings, load_settings
 from app.core.events import ServiceStarted
 from app.core.instrumentation import SERVICE
 from app.core.logging import tell_of_hash_key
+from app.core.stopping import drained_first
 from asgi_observability import observe
 from asgi_observability.event import FromCode
 from asgi_observability.logging import LogOptions, get_logger
@@ -69,9 +71,12 @@ def create_app(settings: Settings, logs: LogOptions | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_orchestrator(settings, observability) as orchestrator:
             app.state.orchestrator = orchestrator
-            with stream.broadcasting(
-                orchestrator.report, settings.metrics_access, observability.instruments
-            ) as app.state.broadcast:
+            with (
+                stream.broadcasting(
+                    orchestrator.report, settings.metrics_access, observability.instruments
+                ) as app.state.broadcast,
+                drained_first(settings.drain_seconds, app.state.stopping.set),
+            ):
                 host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
                 address = FromCode(f"http://{host}:{settings.port}")
                 log.event(ServiceStarted(address=address))
@@ -97,6 +102,7 @@ def create_app(settings: Settings, logs: LogOptions | None = None) -> FastAPI:
         workers_dir=settings.worker_metrics_dir,
     ).observability
     app.state.settings = settings
+    app.state.stopping = threading.Event()
     app.state.observability = observability
     error_handlers.add_error_handlers(app)
     app.state.access = Access(settings.metrics_access, observability.instruments)

@@ -97,6 +97,14 @@ def of_values(values: Sequence[str]) -> dict[str, str]:
     return {value: MEANING.get(value) or next(others) for value in values}
 
 
+def by_last_value() -> dict[str, str]:
+    """From blue to purple, by the last value of each series: for names that nobody knows.
+
+    The highest stands out among instances or releases; none is red or green.
+    """
+    return {"mode": "continuous-BlPu", "seriesBy": "last"}
+
+
 SEVERITY: Mapping[Severity, Colour] = {
     Severity.INFO: Colour.NEUTRAL,
     Severity.TICKET: Colour.WARNING,

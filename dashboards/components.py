@@ -136,11 +136,18 @@ def _called(thresholds: Thresholds, component: Component) -> str:
         Component.AI_PROVIDER: thresholds.ai_error_ratio,
         Component.DATABASE: thresholds.database_error_ratio,
     }.get(component)
+    slow = operations.slow(thresholds)
+    too_slow = [
+        _Limits(f"max({of(slow.source, matchers)})", ticket=each.value)
+        for each in slow.thresholds
+        if each.matchers == matchers
+    ]
     # A closed breaker says nothing: perhaps nothing was called.
     open_ = f"(max({of(operations.BREAKERS_NOT_CLOSED, matchers)}) > 0)"
     return _worst(
         _Limits(failing, ticket=thresholds.upstream_error_ratio, page=page),
         _Limits(open_, ticket=0),
+        *too_slow,
     )
 
 

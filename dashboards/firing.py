@@ -79,7 +79,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                 texts={each.value: each.label for each in Dashboard},
                 url=dashboard_url("${__value.raw}"),
                 link_title="Open the dashboard",
-                width=130,
+                width=150,
             ),
         },
         Column(

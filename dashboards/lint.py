@@ -4,6 +4,7 @@ The rules of Grafana's dashboard-linter, and our own. Each finding names the das
 and the fix.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
 from dashboards.links import TAG
 from dashboards.preview import facts
 from dashboards.preview.dashboard import Place
+from dashboards.preview.lettering import text_width
 from dashboards.preview.screen import controls_lines, panel_box
 from dashboards.preview.titles import cut_titles
 from dashboards.queries import (
@@ -232,6 +234,7 @@ def _of_layout(document: Document) -> Iterator[str]:
     for panel in panels(document):
         if panel["type"] == "table":
             yield from _of_columns(panel)
+            yield from _of_cells(panel)
         if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
             yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
     ids = Counter(
@@ -268,6 +271,25 @@ def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
             f"panel {panel['title']!r}: its columns need {sum(shown.values()):g} pixels and have "
             f"{room:g}; make some narrower, or the panel wider"
         )
+
+
+def _of_cells(panel: Mapping[str, Any]) -> Iterator[str]:
+    """Texts that are known beforehand and that Grafana would cut in a column of a fixed width."""
+    sorted_by = {each["displayName"] for each in panel["options"].get("sortBy", ())}
+    for heading, settings in _settings(panel).items():
+        room = settings.get("custom.width", math.inf) - 2 * facts.TABLE_CELL_PADDING
+        texts = {heading: facts.TABLE_SORT_ICON if heading in sorted_by else 0} | {
+            each["text"]: 0
+            for mapping in settings.get("mappings", ())
+            if mapping["type"] == "value"
+            for each in mapping["options"].values()
+        }
+        for text, beside in texts.items():
+            if text_width(text, facts.TEXT) + beside > room:
+                yield (
+                    f"panel {panel['title']!r}: {text!r} is cut in the column {heading!r}; "
+                    f"make it wider than {room:g} pixels"
+                )
 
 
 def _headings(panel: Mapping[str, Any]) -> Mapping[str, str]:

@@ -92,6 +92,8 @@ def _faults_of_monitoring(thresholds: Thresholds) -> Panel:
             _configuration(exporters.ALERTMANAGER_CONFIG_RELOADED),
             DEPLOYMENT,
         ),
+        "Rules of a pair differ": (prometheus.pair_rules(), DEPLOYMENT),
+        "Targets of a pair differ": (prometheus.pair_targets(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
     return never("Prometheus and Alertmanager", watched)

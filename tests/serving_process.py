@@ -25,9 +25,24 @@ async def serving_process(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Start the service, give a client once it is healthy, and stop it gracefully."""
     port = port or free_port()
+    environment = service_environment(
+        upstreams_url, database_url, WORKERS=str(workers), PORT=str(port), **settings
+    )
+    personal_data.OUTPUTS.add(log)
+    limits = httpx.Limits(max_connections=200)
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        # Closed last: a stream that is read is to see the end of the service.
+        httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client,
+        running([sys.executable, "-m", "app"], ROOT, log, environment) as process,
+    ):
+        await answers(process, client, "/health", log)
+        yield client
+
+
+def service_environment(upstreams_url: str, database_url: str, **settings: str) -> dict[str, str]:
+    """The variables of a service whose upstreams are all at one address."""
     variables = {
-        "PORT": str(port),
-        "WORKERS": str(workers),
         "DATABASE_URL": database_url,
         # No test may fail because the machine is slow.
         "DATABASE_TIMEOUT_SECONDS": "60",
@@ -40,14 +55,4 @@ async def serving_process(
         "LOGS__FOLDER": str(personal_data.LOG_FOLDER),
         **settings,
     }
-    personal_data.OUTPUTS.add(log)
-    environment = {f"ORCHESTRATOR_{name}": value for name, value in variables.items()}
-    limits = httpx.Limits(max_connections=200)
-    url = f"http://127.0.0.1:{port}"
-    async with (
-        # Closed last: a stream that is read is to see the end of the service.
-        httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client,
-        running([sys.executable, "-m", "app"], ROOT, log, environment) as process,
-    ):
-        await answers(process, client, "/health", log)
-        yield client
+    return {f"ORCHESTRATOR_{name}": value for name, value in variables.items()}

@@ -36,6 +36,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         _sending(),
         _notifying(),
         _clusters(),
+        _pair(),
         _store(),
         _sent(),
         _days(),
@@ -121,6 +122,34 @@ def _clusters() -> RecordTest:
         },
     }
     return RecordTest("Alertmanagers apart from each other", universe, expected, says_where=True)
+
+
+def _pair() -> RecordTest:
+    universe = Universe()
+    place = {"cluster": "main", "environment": "production", "job": PROMETHEUS_JOB}
+    # Two with two groups or pools each. Each of the others differs from them in one label, and is
+    # alone there.
+    elsewhere = ({"cluster": "spare"}, {"environment": "staging"})
+    for metric, label in (
+        (exporters.RULE_GROUP_RULES, "rule_group"),
+        (exporters.POOL_TARGETS, "scrape_job"),
+    ):
+        for labels, values in (
+            ({**place, "instance": "a"}, (5, 9)),
+            ({**place, "instance": "b"}, (7, 4)),
+            *(({**place, **other, "instance": "c"}, (50, 70)) for other in elsewhere),
+            ({**place, "job": OTHERS, "instance": "d"}, (100, 200)),
+        ):
+            for part, value in zip(("one", "two"), values, strict=True):
+                universe.add(metric.name, {**labels, label: part}, 0, grows=False, base=value)
+    expected = {
+        record.name: {
+            key_of(place): 3.0,
+            **{key_of({**place, **other}): 0.0 for other in elsewhere},
+        }
+        for record in (monitoring.RULES_APART, monitoring.TARGETS_APART)
+    }
+    return RecordTest("two Prometheus that differ", universe, expected, says_where=True)
 
 
 def _least(values: Values) -> Values:

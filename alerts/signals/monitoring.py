@@ -175,6 +175,17 @@ CONFIGURATIONS = Record(
     f"- on (job) round(sum by (job) (1 / {_MEMBERS}))",
 )
 
+
+def _apart(metric: Metric) -> Record:
+    """By how many of ``metric`` the Prometheus of one job differ; 0 of one that is alone."""
+    most = f"max by (job) (sum by (job, instance) ({_of(metric)}))"
+    least = f"min by (job) (sum by (job, instance) ({metric.name}))"
+    return Record(f"job:{metric.name}:difference", f"{most} - {least}")
+
+
+RULES_APART = _apart(exporters.RULE_GROUP_RULES)
+TARGETS_APART = _apart(exporters.POOL_TARGETS)
+
 WATCHDOG = "Watchdog"
 
 
@@ -613,6 +624,43 @@ def configurations() -> Signal:
     )
 
 
+def pair(what: str, record: Record, checks: str) -> Signal:
+    """Two Prometheus that should do the same, and differ in ``what`` they have."""
+    return Signal(
+        title=f"Difference in {what} of Prometheus",
+        meaning=f"How many more {what} one Prometheus has than another of its job. Good is 0; one "
+        "that is alone has 0.",
+        unit=Unit.COUNT,
+        source=record,
+        thresholds=(
+            Threshold(
+                alert="PrometheusPairDiffers",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary=f"Two Prometheus of one job don't have the same {what}",
+                description="One of them doesn't see what the other sees. If the other is lost, "
+                f"so are its alerts. Difference in {what}.",
+                action=f"{checks} Prometheus reads its configuration again with kill -HUP.",
+                # A rollout takes its time from one to the next.
+                pending="15m",
+                labels={"differs": what},
+            ),
+        ),
+    )
+
+
+def pair_rules() -> Signal:
+    """Two Prometheus with different rules."""
+    return pair("rules", RULES_APART, "Compare the folders of rules.")
+
+
+def pair_targets() -> Signal:
+    """Two Prometheus with different targets."""
+    return pair("targets", TARGETS_APART, "Compare their pages /targets.")
+
+
 def notify_failures(thresholds: Thresholds) -> Signal:
     """Notifications that Alertmanager can't deliver."""
     paging = "|".join(PAGING_INTEGRATIONS)
@@ -696,5 +744,7 @@ def group(thresholds: Thresholds) -> Group:
             notify_failures(thresholds),
             cluster(),
             configurations(),
+            pair_rules(),
+            pair_targets(),
         ),
     )

@@ -1,6 +1,6 @@
 """Liveness, and what the service depends on."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from app.api.dependencies import TheDependencyProbe
 from app.core.catalogue import Component
@@ -12,9 +12,12 @@ PROBE_SECONDS = 2.0
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("")
-async def health() -> Health:
-    """Whether the process answers."""
+@router.get("", responses={503: {"model": Health}})
+async def health(request: Request, response: Response) -> Health:
+    """Whether the process answers. 503 once it was told to stop: balancers send to others then."""
+    if request.app.state.stopping.is_set():
+        response.status_code = 503
+        return Health(status="stopping")
     return Health()
 
 

@@ -392,6 +392,14 @@ class Settings(OwnSettings):
         "kills",
     )
 
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=300,
+        description="how long it serves on after SIGTERM, while `/health` answers 503 and a "
+        "balancer sees that; a second signal ends this",
+    )
+
     database_url: DatabaseUrl = Field(
         "sqlite:///orchestrator.db", description="sqlite:///FILE or postgresql://USER@HOST/NAME"
     )

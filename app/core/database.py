@@ -7,7 +7,6 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
@@ -28,6 +27,7 @@ from app.core.events import WriteAheadLogHeld
 from app.core.facts import FactCounters, Transaction
 from app.core.failed_writes import FailedWrites
 from app.core.lent_connections import look_before_lending
+from app.core.postgresql_connections import allow_poolers, bounded
 from asgi_observability.background import Background
 from asgi_observability.catalogue import Outcome
 from asgi_observability.instruments import Instruments
@@ -37,12 +37,6 @@ log = get_logger(__name__)
 
 TIMEOUT_SECONDS = 5.0
 """How long one step may take: to get a connection, one statement, a commit, a lock."""
-
-_ANSWER_SECONDS = 0.5
-"""What the server's own limit leaves for its error to arrive before the client gives up."""
-
-_IDLE_STEPS = 3
-"""Steps for which a transaction may stand still before the server ends it."""
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Size to which SQLite's write-ahead log is cut back once nobody reads from it any more."""
@@ -75,19 +69,6 @@ class WriteAheadLogHeldError(Exception):
     """SQLite's write-ahead log is over its limit, and a reader holds it."""
 
 
-class _AbortingConnection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that is cut when a statement takes too long or is given up.
-
-    asyncpg would ask the server to cancel it and wait for that. A server that stands still does
-    not answer this either, so every later rollback and close would hang. The server ends the
-    statement itself, by its statement_timeout.
-    """
-
-    def _cancel_current_command(self, *_waiters: object) -> None:
-        # Not at once: the protocol has not finished its own part.
-        self._loop.call_soon(self.terminate)
-
-
 class Database:
     """One database, SQLite or PostgreSQL.
 
@@ -112,6 +93,7 @@ class Database:
         self.failed_writes = failed_writes or FailedWrites(None)
         self.when_unreachable: Callable[[], None] = lambda: None
         """Called when no connection could be made."""
+        self._is_pooled = False
         self._fact_counters = fact_counters
         self._sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout_seconds
@@ -128,13 +110,17 @@ class Database:
             # Parameters are message texts and phone numbers: they stay out of error messages.
             hide_parameters=True,
             connect_args=(
-                {"timeout": timeout_seconds} if self._sqlite else _bounded(timeout_seconds)
+                {"timeout": timeout_seconds} if self._sqlite else bounded(timeout_seconds)
             ),
         )
         if self._sqlite:
             _use_write_ahead_log(self.engine, wal_limit_bytes)
         else:
+            allow_poolers(self.engine, self._found_pooler)
             look_before_lending(self.engine)
+
+    def _found_pooler(self, is_pooled: bool) -> None:
+        self._is_pooled = is_pooled
 
     @property
     def connections_used(self) -> int:
@@ -277,9 +263,14 @@ class Database:
         )
         return bool(taken.scalar_one())
 
-    async def connections_allowed(self) -> int:
-        """How many connections this user of PostgreSQL may open in total, all replicas together."""
+    async def connections_allowed(self) -> int | None:
+        """How many connections this user of PostgreSQL may open in total, all replicas together.
+
+        None behind a pooler: how many of its clients there may be, only its own settings say.
+        """
         async with self.reading() as session:
+            if self._is_pooled:
+                return None
             return int(
                 await session.scalar(
                     text(
@@ -409,20 +400,6 @@ class Database:
                 await self.engine.dispose()
         except (TimeoutError, SQLAlchemyError):
             await self.engine.dispose(close=False)
-
-
-def _bounded(seconds: float) -> dict[str, Any]:
-    """What asyncpg is told so that no step takes longer than ``seconds`` and a moment."""
-    return {
-        "timeout": seconds,
-        "command_timeout": seconds + _ANSWER_SECONDS,
-        "connection_class": _AbortingConnection,
-        "server_settings": {
-            "statement_timeout": str(int(seconds * 1000)),
-            # A process that stands still in a transaction loses it: others wait for its locks.
-            "idle_in_transaction_session_timeout": str(int(_IDLE_STEPS * seconds * 1000)),
-        },
-    }
 
 
 @contextmanager

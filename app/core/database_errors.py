@@ -31,6 +31,10 @@ class DatabaseLockedError(SQLAlchemyError):
     is_loggable = True
 
 
+class NoServerWritesError(ConnectionError):
+    """Of several servers, none can be reached that takes writes: one may be about to."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseTrouble:
     """What is wrong with the database.
@@ -87,6 +91,8 @@ def _of_driver(error: BaseException) -> DatabaseTrouble | None:
         return _BY_SQLITE_CODE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if isinstance(error, TimeoutError):
         return _SILENT
+    if isinstance(error, NoServerWritesError):
+        return _unreachable("none of its servers takes writes")
     if isinstance(error, socket.gaierror):
         return _unreachable("nobody knows its host's name")
     if isinstance(error, OSError):

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.core.database import Database
 from app.core.database_errors import DatabaseSilentError
+from app.core.postgresql_connections import allow_poolers
 from app.migrations.history import BASELINE, History
 
 WAIT_SECONDS = 30.0
@@ -154,6 +155,8 @@ async def _alone(url: URL, wait_seconds: float) -> AsyncIterator[AsyncConnection
     )
     if is_sqlite:
         event.listen(engine.sync_engine, "connect", _begun_by_name)
+    else:
+        allow_poolers(engine)
     try:
         async with engine.connect() as connection:
             try:

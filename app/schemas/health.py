@@ -8,9 +8,9 @@ from app.core.catalogue import BreakerState
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process answers; `stopping` when it is to end soon."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok", "stopping"] = "ok"
 
 
 class DependencyHealth(BaseModel):

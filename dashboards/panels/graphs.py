@@ -13,6 +13,7 @@ from dashboards import grafana
 from dashboards.colours import (
     DISTINCT,
     Colour,
+    by_last_value,
     fixed,
     lines_of,
     of_values,
@@ -67,6 +68,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
 }
 """The values of the labels that have a known set of them."""
 _LABEL_AND_TEXT = re.compile(r"\{\{(\w+)\}\}([^{]*)")
+_LABEL = re.compile(r"\{\{(\w+)\}\}")
 _TWO_LABELS = re.compile(r"\{\{(\w+)\}\} \{\{\w+\}\}")
 
 
@@ -177,7 +179,7 @@ def _graph(
         targets=over_time([replace(each, expr=counted(each.expr)) for each in queries]),
         defaults={
             "unit": GRAFANA_UNITS[unit],
-            "color": shaded(DISTINCT[0]),
+            "color": _colour_of_the_rest(queries),
             "thresholds": thresholds(lines_of(signals)),
             "custom": {
                 **look,
@@ -247,6 +249,14 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
         if found := _LABEL_AND_TEXT.fullmatch(query.legend):
             for value, colour in of_values(_VALUES.get(found[1], ())).items():
                 yield override(f"{value}{found[2]}", color=fixed(colour))
+
+
+def _colour_of_the_rest(queries: Sequence[Query]) -> dict[str, str]:
+    """That of series without a colour of their own."""
+    labels = {label for query in queries for label in _LABEL.findall(query.legend)}
+    # There is one job.
+    are_known = labels <= {*_VALUES, "job"}
+    return shaded(DISTINCT[0]) if are_known else by_last_value()
 
 
 def _colours_of_pairs(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Liveness and dependencies."""
 
 import asyncio
+import signal
 
 import httpx
 import pytest
@@ -13,10 +14,38 @@ from app.main import create_app
 from tests.not_empty import not_empty
 from tests.sms import SMS
 from tests.upstreams import ScriptedUpstreams
+from tests.waiting import until
 
 
 async def test_alive(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health")).json() == {"status": "ok"}
+
+
+async def test_a_balancer_sees_that_it_stops_before_it_does(settings: Settings) -> None:
+    """It goes on serving meanwhile; only then the server is told. A second signal is not held."""
+    told = asyncio.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: told.set())
+    try:
+        for seconds, again in ((0.05, False), (600, True)):
+            told.clear()
+            app = create_app(settings.model_copy(update={"drain_seconds": seconds}))
+            transport = httpx.ASGITransport(app)
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=transport, base_url="http://o") as client,
+            ):
+                signal.raise_signal(signal.SIGTERM)
+                await until(app.state.stopping.is_set)
+                answer = await client.get("/health")
+                assert (answer.status_code, answer.json()) == (503, {"status": "stopping"})
+                received = await client.get("/orchestrate/metrics")
+                assert received.status_code != 503
+                if again:
+                    assert not told.is_set()
+                    signal.raise_signal(signal.SIGTERM)
+                await asyncio.wait_for(told.wait(), 60)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def test_every_dependency_up(client: httpx.AsyncClient) -> None:

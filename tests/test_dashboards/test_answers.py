@@ -12,7 +12,7 @@ from promql_parser import MatchOp, VectorSelector
 
 from alerts import paths
 from alerts.model import Severity
-from alerts.signals import groups
+from alerts.signals import groups, operations
 from alerts.signals.scraping import REACHABLE
 from app.core.config import Links
 from app.core.thresholds import Thresholds
@@ -190,6 +190,23 @@ def test_sms_are_not_well_while_they_are_not_accepted(
             f'{failed}{{job="orchestrator",{label}}}': f"{share}x8",
         },
         [asked("overview", "What works, and since when?", lane="SMS")],
+        minute=1,
+    )
+    assert found == {"{}": state}
+
+
+@pytest.mark.parametrize(("share", "state"), [("0.01", 0), ("0.2", 1)])
+def test_a_database_that_is_slow_is_not_well(tmp_path: Path, share: str, state: int) -> None:
+    """None of its statements fails."""
+    labels = '{job="orchestrator",component="database"}'
+    (found,) = answers(
+        tmp_path,
+        {
+            'job:up:reachable{job="orchestrator"}': "1x8",
+            f"{operations.COMPONENT_ERROR_RATIO}{labels}": "0x8",
+            f"{operations.slow(Thresholds()).source}{labels}": f"{share}x8",
+        },
+        [asked("overview", "What works, and since when?", lane="Database")],
         minute=1,
     )
     assert found == {"{}": state}

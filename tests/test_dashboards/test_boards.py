@@ -302,8 +302,9 @@ class TestWhatIsNotKnown:
 
 
 def test_no_series_is_red_or_green_for_its_place_in_a_legend() -> None:
+    modes = {"fixed", "shades", "continuous-BlPu"}
     for panel in not_empty([each for each in PANELS if each["type"] == "timeseries"]):
-        assert panel["fieldConfig"]["defaults"]["color"]["mode"] in ("fixed", "shades")
+        assert panel["fieldConfig"]["defaults"]["color"]["mode"] in modes
 
 
 def test_all_instances_down_is_what_pages_and_some_are_not() -> None:

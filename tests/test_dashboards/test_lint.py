@@ -219,6 +219,16 @@ def _palette(board: Document) -> None:
     panel(board)["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
 
 
+def _narrow_column(board: Document) -> None:
+    (severity,) = (
+        each
+        for each in panel(board, "Firing alerts")["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == "dashboard"
+    )
+    (width,) = (each for each in severity["properties"] if each["id"] == "custom.width")
+    width["value"] = 130
+
+
 def _blank_table(board: Document) -> None:
     panel(board, "Releases")["targets"][0]["expr"] = 'build_info{job=~"$job"}'
 
@@ -247,7 +257,7 @@ def _pages_of_every_job(board: Document) -> None:
 
 def _many_variables(board: Document) -> None:
     offered = board["templating"]["list"]
-    offered += [{**offered[-1], "name": f"job{number}"} for number in range(4)]
+    offered += [{**offered[1], "name": f"cluster{number}"} for number in range(4)]
 
 
 def _row_to_nowhere(board: Document) -> None:
@@ -261,6 +271,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_palette, "takes colours from the palette; use fixed or shades"),
         (_blank_table, "panel 'Releases': is blank where nothing is known; add a row that says so"),
         (_empty_cells, "leaves a cell of 'instances' empty; map null+nan to 'Not known'"),
+        (_narrow_column, "'trends and capacity' is cut in the column 'dashboard'; make it wider"),
         (_wide_table, "make some narrower, or the panel wider"),
         (_alerts_of_every_job, "ALERTS is shown whatever job is chosen; filter it"),
         (_of_every_cluster, "up is shown whatever cluster is chosen; filter it"),

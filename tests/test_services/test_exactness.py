@@ -103,7 +103,7 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams, workers: int
 ) -> None:
     log = tmp_path / "app.log"
-    zone = {"TIMEZONE": _zone_where_it_is_noon()}
+    zone = {"TIMEZONE": zone_where_it_is_noon()}
     limit = {"DATABASE_CONNECTIONS": str(CONNECTIONS), **zone}
     async with (
         serving_process(log, upstreams.url, database_url, workers=workers, **limit) as client,
@@ -133,7 +133,7 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     assert "Traceback" not in said
 
 
-def _zone_where_it_is_noon() -> str:
+def zone_where_it_is_noon() -> str:
     """A time zone in which no midnight is near, so that "today" does not change in the test."""
     offset = 12 - datetime.now(UTC).hour
     # The names of these zones have their sign the other way round.
