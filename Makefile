@@ -3,7 +3,7 @@
 # commands are piped the line itself says pipefail.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay mutate nothing-runs lock test test-all test-compose test-faults test-lts soak outages bench clean
+.PHONY: help up down status logs trace log-level fault send metrics generate preview check diff replay capacity mutate nothing-runs lock test test-all test-compose test-faults test-lts soak outages bench clean
 
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
@@ -65,11 +65,12 @@ send: $(call asking,stack) ## TEXT="…" sends one SMS and prints what happened 
 metrics: $(call asking,stack) ## the orchestrator's exact counts, as JSON
 	@$(RUN) -m stack metrics
 
-generate: $(VENV)/dev ## write rules, dashboards, lists of events and settings from their sources
+generate: $(VENV)/dev ## write rules, dashboards, deploy/, lists of events and settings from their sources
 	@$(RUN) -m app.core.events_reference
 	@$(RUN) -m app.core.settings_reference
 	@$(RUN) -m alerts generate
 	@$(RUN) -m dashboards generate
+	@$(RUN) -m deploy generate
 
 preview: $(call asking,preview) ## each dashboard as a picture, from the running stack; LAST=6h DASHBOARD=overview
 	@$(RUN) -m stack preview $(if $(LAST),--last $(LAST)) $(if $(WINDOW),--window $(WINDOW)) \
@@ -81,7 +82,7 @@ OF_FILES := $(addprefix tests/,test_stack/test_compose_file.py test_stack/test_v
 
 # Writes bytecode, because several hundred processes import the same modules.
 check test: export PYTHONDONTWRITEBYTECODE :=
-check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards
+check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, drift, rules, dashboards, deploy/
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(VENV)/bin/lint-imports --no-cache --no-logo
@@ -91,6 +92,7 @@ check: $(VENV)/dev ## format, lint, imports, types, compose, versions, docs, dri
 	@$(RUN) -m app.core.settings_reference --check
 	@$(RUN) -m alerts check
 	@$(RUN) -m dashboards check
+	@$(RUN) -m deploy check
 
 diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NEW=v1.3
 	$(if $(value NEW),$(if $(value OLD),,$(error give both: make diff OLD=main NEW=v1.3)))
@@ -99,6 +101,11 @@ diff: $(VENV)/dev ## what changed in dashboards and rules, in words; OLD=v1.2 NE
 replay: $(call asking,stack) ## would this have fired? SET="ai_error_ratio=0.05" LAST=7d VERBOSE=1
 	@$(RUN) -m stack replay $(foreach change,$(SET),--set $(change)) $(if $(LAST),--last $(LAST)) \
 	  $(if $(VERBOSE),--verbose)
+
+capacity: $(VENV)/stack ## what all of it needs at a size; SMS_PER_SECOND=1000 INSTANCES=40 WORKERS=2 RETENTION=1y
+	@$(RUN) -m stack capacity $(if $(SMS_PER_SECOND),--sms-per-second $(SMS_PER_SECOND)) \
+	  $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(WORKERS),--workers $(WORKERS)) \
+	  $(if $(RETENTION),--retention $(RETENTION))
 
 mutate: $(VENV)/dev ## change rules a little; list changes that no rule test and no scenario notices; GROUP='slo sms'
 	@$(RUN) -m alerts mutate $(GROUP)

@@ -17,7 +17,7 @@ from alerts import (
 )
 from alerts.export import command as export
 from alerts.notifications import command as notifications
-from alerts.notifications import configuration
+from alerts.notifications import configuration, held_back
 from alerts.notifications.settings import NotificationSettings
 from alerts.prometheus_config import scrape_seconds
 from alerts.rule_tests.files import test_files
@@ -131,6 +131,8 @@ def _generate(_arguments: argparse.Namespace) -> int:
     file = paths.ALERTMANAGER_CONFIG
     configuration.write(file, configuration.COMMITTED, NotificationSettings.load())
     print(paths.in_checkout(str(file)))
+    held_back.write()
+    print(paths.in_checkout(str(paths.NOTIFYING)))
     return 0
 
 

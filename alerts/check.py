@@ -19,7 +19,7 @@ from alerts.model import (
     Threshold,
     records,
 )
-from alerts.notifications import configuration
+from alerts.notifications import configuration, held_back
 from alerts.notifications.channels import Channel, Secrets, known_files
 from alerts.notifications.settings import NotificationSettings
 from alerts.order import misordered_in
@@ -66,6 +66,7 @@ def steps(thresholds: Thresholds, links: Links) -> Iterator[Step]:
     yield Step("order of rules", lambda: misordered_in(all_groups))
     yield Step("runbooks", lambda: runbooks.problems(paths.RUNBOOKS, all_groups, vocabulary))
     yield Step("generated alertmanager.yml", notification_drift)
+    yield Step("generated table of docs/notifying.md", held_back.drift)
     yield Step(f"rules, by {locate('promtool')}", lambda: _each(promtool.check_rules, paths.RULES))
     yield Step(
         "prometheus.yml",

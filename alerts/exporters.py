@@ -58,6 +58,13 @@ RULE_GROUP_INTERVAL = Metric(
     "Time between two evaluations of a group.",
     _RULE_GROUP,
 )
+RULE_GROUP_RULES = Metric(
+    "prometheus_rule_group_rules",
+    Kind.GAUGE,
+    "rules",
+    "Rules of a group, recording and alerting.",
+    _RULE_GROUP,
+)
 RULE_GROUP_MISSED = Metric(
     "prometheus_rule_group_iterations_missed_total",
     Kind.COUNTER,
@@ -100,6 +107,13 @@ CONFIG_RELOADED = Metric(
     "bool",
     "1 where the configuration was taken the last time it was read.",
 )
+POOL_TARGETS = Metric(
+    "prometheus_target_scrape_pool_targets",
+    Kind.GAUGE,
+    "targets",
+    "Targets of a job that Prometheus scrapes, whether they answer or not.",
+    (Label("scrape_job"),),
+)
 SAMPLES_OUT_OF_ORDER = Metric(
     "prometheus_target_scrapes_sample_out_of_order_total",
     Kind.COUNTER,
@@ -126,6 +140,14 @@ RETENTION = Metric(
     Kind.GAUGE,
     "seconds",
     "How long samples are kept; 0 where only their size limits that.",
+)
+REMOTE_WRITE_SENT = Metric(
+    "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "Time of the newest sample that remote write has sent, since the Unix epoch; 0 before the "
+    "first one.",
+    (Label("remote_name"), Label("url")),
 )
 COMPACTIONS_FAILED = Metric(
     "prometheus_tsdb_compactions_failed_total",

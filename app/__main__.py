@@ -24,7 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.api.tokens import check_tokens
-from app.core.config import ENV_PREFIX, Settings, load_settings
+from app.core.config import ENV_PREFIX, UPGRADE_WAIT_SECONDS, Settings, load_settings
 from app.core.database import Database
 from app.core.database_errors import database_trouble
 from app.core.environment import SettingsError
@@ -43,12 +43,6 @@ from asgi_observability.utf8 import begin_in_utf8
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that it is never us who hang up on a request."""
-
-GRACE_SECONDS = 30
-"""How long requests under way may take after a stop was asked for."""
-
-UPGRADE_WAIT_SECONDS = 300
-"""How long to wait while another replica upgrades the schema of the same database."""
 
 WORKER_METRICS_DIR = f"{ENV_PREFIX}WORKER_METRICS_DIR"
 
@@ -77,7 +71,7 @@ def main() -> int:
         workers=settings.workers,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.stop_grace_seconds,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     with _metrics_shared_by(settings.workers):

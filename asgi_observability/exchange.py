@@ -7,6 +7,7 @@ logged of it is `asgi_observability.middleware`'s.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from sys import modules
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,9 +15,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability.catalogue import Outcome
+from asgi_observability.correlation import REQUEST_ID_HEADER, context_of, use
+from asgi_observability.tracing import SDK
 
 if TYPE_CHECKING:
-    from asgi_observability.middleware import ObservabilityMiddleware
+    from asgi_observability.middleware import Correlation, ObservabilityMiddleware
 
 CLIENT_CLOSED_REQUEST = 499
 """Status recorded for a request whose client left before the response was complete."""
@@ -28,6 +31,9 @@ MARK = "asgi_observability"
 """What a scope has that is observed already."""
 
 Header = tuple[bytes, bytes]
+
+REQUEST_ID = REQUEST_ID_HEADER.lower().encode()
+"""The other name under which the application reads the ID."""
 
 
 class Place(Protocol):
@@ -64,14 +70,11 @@ class Exchange:
     _began: float
     _first_at: float
     _headers: Iterable[Header]
-    _unread: Message | None
 
     async def receive(self) -> Message:
         """What the server has of the request; the application calls it."""
-        if self._unread is not None:
-            message, self._unread = self._unread, None
-            return message
-        message = await self._receive()
+        take = self._receive
+        message = await take()
         if message["type"] == "http.disconnect" and not self.state & OVER:
             self.state |= LEFT
         return message
@@ -81,13 +84,15 @@ class Exchange:
 
         Only the last part is awaited here: nothing is done after the others.
         """
+        # A local name of what is called: as an attribute, it is looked for among the methods first.
+        pass_on = self._send
         kind = message["type"]
         if kind == "http.response.start":
             try:
                 self.status = message["status"]
-                headers = message.get("headers") or ()
+                headers = message.get("headers")
                 if headers.__class__ is not list:
-                    headers = list(headers)  # it may be read only once
+                    headers = list(headers or ())  # it may be read only once
                 self._headers = headers
                 own = self._own
                 own_name = own[0]
@@ -98,7 +103,7 @@ class Exchange:
                 message["headers"] = [*headers, own]
             except Exception:
                 self._layer.count_error()
-            return self._send(message)
+            return pass_on(message)
         if kind == "http.response.body":
             if not message.get("more_body"):
                 return self._send_last(message)
@@ -108,14 +113,15 @@ class Exchange:
             kind == "http.response.zerocopysend" and not message.get("more_body")
         ):
             return self._send_last(message)
-        return self._send(message)
+        return pass_on(message)
 
     async def _send_last(self, message: Message) -> None:
         seconds = perf_counter() - self._began
         if seconds > PATIENCE_SECONDS and not self.state & (LEFT | STREAM):
             self._look_for_client()  # is anybody still there?
+        pass_on = self._send
         try:
-            await self._send(message)
+            await pass_on(message)
         except OSError:  # what servers raise when nobody is there any more
             self.state |= LEFT
             raise
@@ -138,8 +144,9 @@ class Exchange:
                 answer = self._layer.answers[id(matched)][scope["method"]][self.status]
             except KeyError:
                 answer = self._layer.answer(self, self.status)
-            answer.note(seconds)
-            answer.write(seconds)
+            note, write = answer.note, answer.write
+            note(seconds)
+            write(seconds)
         except Exception:
             self._layer.count_error()
 
@@ -217,7 +224,9 @@ class Exchange:
         self._broken_off(STOPPED, Outcome.CANCELLED)
 
     def returned(self) -> None:
-        """The application is done, and has not said that the response is complete."""
+        """The application is done, and may not have said that the response is complete."""
+        if self.state & OVER:
+            return
         if not self.state & LEFT:
             self._look_for_client()
         # Without a client it is nobody's fault; with one, it gets an error from the server.
@@ -242,28 +251,41 @@ class Exchange:
         """
         try:
             asyncio.get_running_loop()
-            if self._unread is not None:
-                return
             message = _at_once(self._receive)
             if message is not None and message["type"] == "http.request":
-                self._unread = message
-                message = None if message.get("more_body") else _at_once(self._receive)
+                rest = self._receive
+                self._receive = self._first(message, rest)
+                message = None if message.get("more_body") else _at_once(rest)
             if message is not None and message["type"] == "http.disconnect":
                 self.state |= LEFT
         except Exception:  # another kind of event loop, or of server
             return
 
+    def _first(self, message: Message, rest: Receive) -> Receive:
+        """Gives ``message``, and from then on what ``rest`` does."""
+
+        async def first() -> Message:
+            self._receive = rest
+            return message
+
+        return first
+
 
 def observed(
-    layer: "ObservabilityMiddleware", app: ASGIApp, bind: Callable[[Scope], Header]
+    layer: "ObservabilityMiddleware", app: ASGIApp, correlating: "Correlation"
 ) -> Observed:
     """What observes ``app``, as a method of whatever stands in its place.
 
     It has all that it needs at hand, and adds one coroutine to a request. The exchange is filled
     in here: the interpreter enters another function, and `__init__` more so, the long way round.
     """
+    bind, new_id = correlating.bind, correlating.new_id
+    offering, header = correlating.names, correlating.header
+    in_flight = 0
+    layer.in_flight = lambda: in_flight
 
     async def __call__(place: Place, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
+        nonlocal in_flight
         if place.root_path:  # FastAPI does the same next; a request is looked at before
             scope["root_path"] = place.root_path
         if scope["type"] != "http":
@@ -271,9 +293,20 @@ def observed(
             return
         inner, exchange = app, None
         try:
-            if MARK not in scope:  # else it is within another application that is observed
-                scope[MARK] = True
-                own = bind(scope)
+            # Else it is within another application that is observed.
+            if scope.setdefault(MARK, place) is place:
+                headers = scope["headers"]
+                for name, _ in headers:
+                    if name in offering:
+                        own = bind(scope)
+                        break
+                else:
+                    correlation_id = str(new_id())
+                    raw = correlation_id.encode()
+                    # Where there are spans, each line may be in another.
+                    use(context_of(correlation_id) if SDK in modules else raw)
+                    own = header, raw
+                    scope["headers"] = [*headers, own, (REQUEST_ID, raw)]
                 if not layer.lifetime.has_begun:
                     layer.begin_at_zero()
                     layer.lifetime.begin()
@@ -289,7 +322,6 @@ def observed(
                 exchange._own = own
                 exchange._first_at = 0.0
                 exchange._headers = ()
-                exchange._unread = None
                 exchange._began = perf_counter()
                 if root_path or path == layer.own_path:
                     inner = layer.answered_before(scope) or app
@@ -298,7 +330,7 @@ def observed(
         if exchange is None:
             await inner(scope, receive, send)
             return
-        layer.in_flight += 1
+        in_flight += 1
         try:
             await inner(scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -308,8 +340,8 @@ def observed(
             exchange.cancelled()
             raise
         finally:
-            layer.in_flight -= 1
-            if not exchange.state & OVER:
+            in_flight -= 1
+            if exchange.state != OVER:
                 exchange.returned()
 
     return __call__

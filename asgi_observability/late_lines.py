@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from math import trunc
 from typing import Any
 
-LateLine = tuple[bytes, bytes, int, bytes, float, int]
-"""What follows the time; what follows the context; the nanoseconds since the epoch; the context as
-JSON; the duration in seconds, which is the line's last field; and as how many bytes it counts in
+Frame = tuple[bytes, bytes, int]
+"""What follows the time; what follows the context; and as how many bytes a line with both counts in
 the queue."""
+
+LateLine = tuple[Frame, int, bytes, float]
+"""Its frame, which many have in common; the nanoseconds since the epoch; the context as JSON; the
+duration in seconds, which is its last field."""
 
 OTHER_BYTES = len(b'{"timestamp":"2026-01-31T12:00:00.123456Z0.1}\n')
 """What most lines have besides the bytes that are handed over."""
@@ -50,7 +53,7 @@ class LateLines:
                 pieces.append(line)
                 counted += len(line)
                 continue
-            after_time, after_context, put_at, context, seconds, size = line
+            (after_time, after_context, size), put_at, context, seconds = line
             past = put_at - began
             if not 0 <= past < _SECOND:
                 began, opening = self._begin(put_at // _SECOND)

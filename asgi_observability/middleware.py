@@ -7,17 +7,16 @@ does an unhandled 500 still get its correlation ID and its count.
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import cached_property, partial
-from sys import modules
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asgi_observability import catalogue, correlation, tracing
+from asgi_observability import catalogue, correlation
 from asgi_observability.catalogue import HTTP_METHODS, Outcome
-from asgi_observability.correlation import Strategy, context_of
+from asgi_observability.correlation import Strategy
 from asgi_observability.event import Event, FromCode
 from asgi_observability.events import QuietRequest, Request, UnhandledError
-from asgi_observability.exchange import MARK, Exchange, Header, observed
+from asgi_observability.exchange import MARK, REQUEST_ID, Exchange, Header, observed
 from asgi_observability.instruments import Instruments
 from asgi_observability.lifetime import Lifetime
 from asgi_observability.logger import get_logger
@@ -33,11 +32,10 @@ MAX_ANSWERS = 10_000
 """Kinds of answers that are looked up at once: routes by methods by statuses."""
 
 _OFFERED = {
-    correlation.REQUEST_ID_HEADER.lower().encode(): "x_request_id",
+    REQUEST_ID: "x_request_id",
     correlation.TRACEPARENT_HEADER.encode(): "traceparent",
     correlation.TRACESTATE_HEADER.encode(): "tracestate",
 }
-_REQUEST_ID = correlation.REQUEST_ID_HEADER.lower().encode()
 _METHODS = frozenset(HTTP_METHODS)
 _STATUS = {status: str(status) for status in range(100, 600)}
 
@@ -95,11 +93,13 @@ class Correlation:
         self._count_error = instruments.count_error
         self._refused = instruments.counter(catalogue.HTTP_SERVER_HEADERS_REFUSED)
         self._refused.bind_all()
-        self._new_id = (
+        self.new_id = (
             partial(self._checked, new_id) if callable(new_id) else correlation.UUIDS[new_id]
         )
+        """Makes a new ID; its text is what is used."""
         self._offered = {self.header: "x_correlation_id"} | _OFFERED
-        self._names = frozenset(self._offered)
+        self.names = frozenset(self._offered)
+        """The headers that a caller can offer something by."""
         self._well_formed: dict[str, Callable[[str], bool]] = {
             "x_correlation_id": is_well_formed,
             "x_request_id": is_well_formed,
@@ -111,30 +111,18 @@ class Correlation:
         """Begin the request's context, and tell ``scope`` the ID; gives it as a header.
 
         What the application and its own middleware read is the same ID, under either name.
+        `observed` has the short way, for requests that offer nothing.
         """
         headers = scope["headers"]
-        names = self._names
-        for name, _ in headers:
-            if name in names:
-                return self._bind_offered(scope, headers)
-        correlation_id = str(self._new_id())
-        raw = correlation_id.encode()
-        # Where there are spans, each line may be in another.
-        correlation.use(context_of(correlation_id) if tracing.SDK in modules else raw)
-        answered = (self.header, raw)
-        scope["headers"] = [*headers, answered, (_REQUEST_ID, raw)]
-        return answered
-
-    def _bind_offered(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Header:
         offered = self._accepted(headers)
         correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id", "")
-        correlation_id = correlation_id or str(self._new_id())
+        correlation_id = correlation_id or str(self.new_id())
         traceparent = offered.get("traceparent", "")
         # State without the trace that it is about means nothing.
         tracestate = offered.get("tracestate", "") if traceparent else ""
         correlation.bind(correlation_id, traceparent, tracestate)
         raw = correlation_id.encode("latin-1")
-        replaced = {self.header} if "x_request_id" in offered else {self.header, _REQUEST_ID}
+        replaced = {self.header} if "x_request_id" in offered else {self.header, REQUEST_ID}
         kept = [header for header in headers if header[0] not in replaced]
         scope["headers"] = [*kept, *((name, raw) for name in replaced)]
         return self.header, raw
@@ -181,6 +169,9 @@ class ObservabilityMiddleware:
 
     root_path = ""
 
+    in_flight: Callable[[], int]
+    """How many requests are on their way."""
+
     lifetime: Lifetime | _NoWork
     """The background work, which the first request begins where no lifespan has."""
 
@@ -197,7 +188,7 @@ class ObservabilityMiddleware:
     ) -> None:
         self._correlation = correlating or Correlation(instruments, new_id=id_strategy)
         self.app = app
-        self.observed = observed(self, app, self._correlation.bind)
+        self.observed = observed(self, app, self._correlation)
         """The same as this object's ``__call__``, as a method of another object in its place."""
         self.routes = routes or Routes(lambda: getattr(app, "routes", ()))
         self._instruments = instruments
@@ -212,12 +203,11 @@ class ObservabilityMiddleware:
         """By what the framework left of the route, by method, by status."""
         self._by_template: dict[tuple[str, str, int], Answer] = {}
         self._kept = 0
-        self.in_flight = 0
         self.own_path: str | None = None
         """The path at which something else than the application answers, see `answered_before`."""
         self.lifetime = _NoWork()
         instruments.sampled(
-            catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self.in_flight)
+            catalogue.HTTP_SERVER_ACTIVE_REQUESTS, read=lambda: float(self.in_flight())
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

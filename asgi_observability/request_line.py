@@ -32,7 +32,6 @@ class RequestLine:
     """The line of one kind of answer: a route, a method, a status."""
 
     __slots__ = (
-        "_after_id",
         "_after_time",
         "_fields",
         "_kind",
@@ -43,7 +42,7 @@ class RequestLine:
         "_rate",
         "_size",
         "_tail",
-        "_until_id",
+        "_with_id",
         "_writer",
         "_writer_with_id",
     )
@@ -59,8 +58,9 @@ class RequestLine:
         self._writer: Writer | None = None
         self._writer_with_id: Writer | None = None
         self._lines = Lines()
-        self._after_time = self._tail = self._until_id = self._after_id = b""
+        self._after_time = self._tail = b""
         self._size = 0
+        self._with_id = b"", b"", 0
         self._rate = 1.0
 
     def write(self, seconds: float) -> None:
@@ -77,7 +77,7 @@ class RequestLine:
             return
         self._lines.count += 1
         size = self._size
-        line = (self._until_id, self._after_id, time_ns(), known, seconds, size)
+        line = (self._with_id, time_ns(), known, seconds)
         if writer.put_bytes < writer.unasked_until:
             writer.put_bytes += size
             writer.lines.append(line)
@@ -92,7 +92,7 @@ class RequestLine:
             return
         whose = context.fields
         size = OTHER_BYTES + len(self._after_time) + len(whose) + len(self._tail)
-        line = (self._after_time, self._tail, time_ns(), whose, seconds, size)
+        line = ((self._after_time, self._tail, size), time_ns(), whose, seconds)
         if self._writer and size + _ROOM <= MAX_LINE_BYTES:
             self._lines.count += 1
             self._writer.put_late(line, size)
@@ -107,8 +107,9 @@ class RequestLine:
             head += b',"weight":%b' % orjson.dumps(weight(rate))
         tail = b",%b," % orjson.dumps(self._fields)[1:-1] + b'"duration_ms":'
         self._after_time, self._tail = head, tail
-        self._until_id, self._after_id = head + b',"correlation_id":"', b'"' + tail
-        self._size = OTHER_BYTES + len(self._until_id) + _ID_BYTES + len(self._after_id)
+        until_id, after_id = head + b',"correlation_id":"', b'"' + tail
+        self._size = OTHER_BYTES + len(until_id) + _ID_BYTES + len(after_id)
+        self._with_id = until_id, after_id, self._size
         self._rate = rate
         self._lines = pipeline.counts.lines[standard_name(self._level)]
         self._writer = None if is_urgent(self._level) else pipeline.only_writer

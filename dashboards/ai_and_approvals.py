@@ -4,16 +4,16 @@ from grafanalib import core
 
 from alerts.model import Dashboard, Unit
 from alerts.promql import quantile
-from alerts.signals import business, durations, growth, operations
+from alerts.signals import business, durations, operations
 from app.core import catalogue
 from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
 from asgi_observability.catalogue import Outcome
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import of, while_reachable
-from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, neutral, signal_steps
-from dashboards.grafana import Panel
+from dashboards.choices import of
+from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, signal_steps
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
+from dashboards.panels.graphs import dashed
 from dashboards.signals import signal
 
 _WINDOW = "$__rate_interval"
@@ -41,20 +41,6 @@ def ai_and_approvals(thresholds: Thresholds) -> core.Dashboard:
     )
 
 
-def sent_at_once(leads_to: Dashboard) -> Panel:
-    """The share of the AI's answers that no manager has to see."""
-    return stat(
-        "Sent at once",
-        "Share of the AI's answers of the last hour that were sent without a manager. Usual is 60 "
-        "to 70%.",
-        Unit.RATIO,
-        Query(while_reachable(f"avg({of(business.AUTO_SENT_RATIO)})"), "sent at once"),
-        neutral(),
-        empty=_NOT_KNOWN,
-        links=(leads_to,),
-    )
-
-
 def _is_it_good(thresholds: Thresholds) -> Row:
     failing, slow = operations.failing(thresholds), operations.slow(thresholds)
     return tiles(
@@ -63,7 +49,7 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             "AI calls that fail",
             "Share of the calls of a minute that failed or were refused. Good is 0.",
             failing.unit,
-            Query(while_reachable(f"max({of(failing.source, _PROVIDER)})"), "failing"),
+            Query(f"max({of(failing.source, _PROVIDER)})", "failing"),
             signal_steps(failing, _PROVIDER),
             empty=_NOT_KNOWN,
             links=(Dashboard.SERVICES,),
@@ -72,12 +58,11 @@ def _is_it_good(thresholds: Thresholds) -> Row:
             f"Slower than {Unit.SECONDS.text(thresholds.ai_slow_seconds)}",
             "Share of the AI's answers of 5 minutes that took longer. Good is 0.",
             slow.unit,
-            Query(while_reachable(f"max({of(slow.source, _PROVIDER)})"), "slow"),
+            Query(f"max({of(slow.source, _PROVIDER)})", "slow"),
             signal_steps(slow, _PROVIDER),
             empty=_NOT_KNOWN,
             links=(Dashboard.SERVICES,),
         ),
-        sent_at_once(leads_to=Dashboard.BUSINESS),
     )
 
 
@@ -111,7 +96,8 @@ def _calls(thresholds: Thresholds) -> Row:
     limit = Unit.SECONDS.text(thresholds.ai_slow_seconds)
     return Row(
         "Do its calls get through, how soon, and at what cost?",
-        (
+        height=10,
+        panels=(
             timeseries(
                 "Time to generate an answer",
                 f"Successful calls; each try counts. Good is a p99 below {limit}: the whole SMS "
@@ -122,9 +108,9 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.SERVICES,),
             ),
             stacked(
-                "Failed calls a minute by reason",
-                "circuit_open: refused by our breaker without being tried; rate_limited: the "
-                "provider's quota. Good is none.",
+                "Failed calls a minute",
+                "By reason. circuit_open: refused by our breaker without being tried; "
+                "rate_limited: the provider's quota. Good is none.",
                 Unit.COUNT,
                 Query(
                     f"60 * sum by (error_type) ({of(operations.ERRORS_BY_TYPE, _PROVIDER)})",
@@ -132,7 +118,6 @@ def _calls(thresholds: Thresholds) -> Row:
                 ),
                 links=(Dashboard.SERVICES, Dashboard.LOGS),
             ),
-            signal(growth.quota(thresholds), "job"),
             bars(
                 "Tokens",
                 "What the AI read (input) and wrote (output), as its provider counts and charges "
@@ -154,7 +139,6 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.TRENDS,),
             ),
         ),
-        columns=2,
     )
 
 
@@ -169,9 +153,11 @@ def _failed(thresholds: Thresholds) -> Row:
                 "ended.",
                 Unit.COUNT,
                 Query(of(business.FAILED_WORKFLOWS), "{{job}}"),
-                Query(
-                    f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
-                    "{{job}}, cut off in the hour before",
+                dashed(
+                    Query(
+                        f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
+                        "{{job}}, cut off in the hour before",
+                    )
                 ),
             ),
             signal(business.failed_workflows(thresholds), "job"),
@@ -215,5 +201,5 @@ def _decisions(thresholds: Thresholds) -> Row:
                 waited(0.9),
             ),
         ),
-        columns=3,
+        widths=(8, 8, 8, 12, 12),
     )

@@ -66,6 +66,10 @@ def dashboard(
     marks = list(_annotations()) if of_prometheus else []
     texts = [text for panel in panels for text in asked(panel)]
     texts += [mark["expr"] for mark in marks]
+    chosen = read_by(texts, variables)
+    if not of_prometheus:
+        # Only the offers of other variables come from there.
+        chosen = [grafana.hidden(each) if each.name == "datasource" else each for each in chosen]
     return core.Dashboard(
         uid=which.value,
         title=f"SMS orchestrator: {title}",
@@ -77,7 +81,7 @@ def dashboard(
         refresh=refresh,
         time=core.Time(f"now-{last}", "now"),
         timezone="browser",
-        templating=core.Templating(list=read_by(texts, variables)),
+        templating=core.Templating(list=chosen),
         annotations=core.Annotations(list=marks),
         links=[grafana.links_by_tag("Dashboards", TAG, "The others, in the same range")],
         panels=list(_laid_out(rows)),

@@ -2,12 +2,13 @@
 
 from alerts.model import Dashboard, Unit
 from alerts.signals import slo
-from app.core.objectives import Objective
 from app.core.thresholds import Thresholds
 from dashboards.choices import of
-from dashboards.colours import WINDOWS, Colour, steps
+from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
+from dashboards.known import now
 from dashboards.panels import Query, bar_gauge, timeseries
+from dashboards.sources import Source
 
 _NOT_KNOWN = "Not known"
 
@@ -18,14 +19,16 @@ def budget_left(thresholds: Thresholds, links: tuple[Dashboard, ...] = ()) -> Pa
         f'label_replace(vector(NaN), "slo", "{promised.objective.name}", "", "")'
         for promised in slo.promised(thresholds)
     )
+    # Of the period, not of a moment: what an outage leaves of it is known in the outage.
+    left = now(f"min by (slo) ({_left_now(thresholds)})", Source.RULES)
     return bar_gauge(
         "Error budget left",
         "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
         "counts up to two minutes late, and at first as if the whole period had as much traffic "
         "as the last hour. Good is a larger share than the part of the period that is left.",
         Unit.RATIO,
-        Query(f"min by (slo) ({_left_now(thresholds)}) or on (slo) ({each})", "{{slo}}"),
-        steps(Colour.WARNING, (0.25, Colour.GOOD)),
+        Query(f"{left} or on (slo) ({each})", "{{slo}}"),
+        steps=steps(Colour.WARNING, (0.25, Colour.GOOD)),
         empty=_NOT_KNOWN,
         links=links,
         limits=(0, 1),
@@ -62,25 +65,14 @@ def budget_over_time(thresholds: Thresholds) -> Panel:
     )
 
 
-def burn_rates_of(objective: Objective, thresholds: Thresholds) -> Panel:
-    """The burn rates of an objective over the windows that call somebody."""
-    budget, matchers = Unit.RATIO.text(objective.budget), f'slo="{objective.name}"'
-    windows = dict.fromkeys(each for burn in slo.BURN_RATES for each in (burn.short, burn.long))
-    pairs = ", ".join(
-        f"{burn.factor(thresholds.slo_period_days):g} over {burn.long} and {burn.short} "
-        f"({burn.severity})"
-        for burn in slo.BURN_RATES
-        if burn.limit in objective.limits
-    )
+def burn_rates(burn: slo.BurnRate, thresholds: Thresholds) -> Panel:
+    """How fast each budget burns, over the window by which ``burn`` calls somebody."""
+    period = thresholds.slo_period_days
     return timeseries(
-        f"Burn rate: {objective.name}",
-        f"Promised: {Unit.RATIO.text(objective.objective)} of {objective.promise}. At 1, the "
-        f"budget of {budget} is used up in exactly the period. An alert needs both windows of a "
-        f"pair above the rate: {pairs}. Good is below 1.",
+        f"Burn rate over {burn.long}",
+        f"At 1, a budget is used up in exactly {period} days. Above {burn.factor(period):g}, here "
+        f"and over {burn.short}, it is a {burn.severity}. Good is below 1.",
         Unit.COUNT,
-        *(
-            Query(f"max({of(slo.burn_rate(window), matchers)})", window, colour=colour)
-            for window, colour in zip(windows, WINDOWS, strict=False)
-        ),
+        Query(f"max by (slo) ({of(slo.burn_rate(burn.long))})", "{{slo}}"),
         empty=_NOT_KNOWN,
     )

@@ -7,20 +7,18 @@ from alerts.promql import seconds
 from alerts.signals import business, throughput
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, EscalationType, PlanResult, Route
-from app.core.catalogue import Severity as Urgency
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
-from dashboards.board import Row, dashboard, tiles
+from dashboards.board import Row, dashboard
 from dashboards.choices import of
-from dashboards.colours import Colour, neutral, signal_steps, steps
+from dashboards.colours import Colour
 from dashboards.grafana import Panel
-from dashboards.panels import Query, bar_list, bars, stat, timeseries
+from dashboards.panels import Query, bar_list, bars, timeseries
 from dashboards.panels.graphs import AFTER, BEFORE
 from dashboards.signals import signal
 
 _SMS = 'flow="sms"'
 _RANGE = "$__range"
-_NOT_KNOWN = "Not known"
 
 
 def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
@@ -31,11 +29,9 @@ def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
         "For managers and operations: how many SMS arrive, how many are answered without a "
         "person, what a person has to handle and how long that takes, and the payment plans.",
         rows=(
-            _how_is_it(thresholds),
+            _funnel(),
             _volume(),
-            _funnel(thresholds),
             _escalations(thresholds),
-            _resolved(),
             _payment_plans(thresholds),
         ),
         last="24h",
@@ -57,61 +53,6 @@ def _received(window: str, later: str = "") -> str:
     shift = f" offset -{later}" if later else ""
     rates = f"{of(throughput.RATE_5M, _SMS)}[{window}:5m]{shift}"
     return f"{seconds('5m')} * sum(sum_over_time({rates}))"
-
-
-def _how_is_it(thresholds: Thresholds) -> Row:
-    unhandled = business.unhandled(thresholds)
-    critical = f'urgency="{Urgency.CRITICAL}"'
-    return tiles(
-        "",
-        stat(
-            "SMS received",
-            "In the chosen range, without repeated deliveries. Usual follows the hour of the week.",
-            Unit.COUNT,
-            Query(_in_range(catalogue.SMS_RECEIVED), "SMS"),
-            neutral(),
-            empty=_NOT_KNOWN,
-            links=(Dashboard.TRENDS,),
-        ),
-        stat(
-            "SMS that failed",
-            "In the chosen range. Their tenants get no answer until somebody retries them. Good "
-            "is 0.",
-            Unit.COUNT,
-            Query(_in_range(*_ended(Route.FAILED)), "failed"),
-            steps(Colour.GOOD, (1, Colour.WARNING)),
-            empty=_NOT_KNOWN,
-            links=(Dashboard.SERVICES,),
-        ),
-        stat(
-            "Escalations",
-            "Conversations that a person has to handle and that are not closed. Good is a number "
-            "that goes down every day.",
-            Unit.COUNT,
-            Query(f"sum(max by (job, severity) ({of(catalogue.ESCALATIONS_OPEN)}))", "open"),
-            neutral(),
-            empty=_NOT_KNOWN,
-        ),
-        stat(
-            "Oldest critical",
-            "Age of the oldest critical escalation that nobody has closed. Good is below "
-            f"{Unit.SECONDS.text(thresholds.critical_escalation_seconds)}.",
-            unhandled.unit,
-            Query(f"max({of(unhandled.source, critical)})", "oldest"),
-            signal_steps(unhandled, critical),
-            empty=_NOT_KNOWN,
-            links=(Dashboard.ALERTS,),
-        ),
-        stat(
-            "Plans",
-            "Plans found in the chosen range. Usual is the share of the week before, below; none "
-            "in a day means that the detection is broken.",
-            Unit.COUNT,
-            Query(_in_range(catalogue.PAYMENT_PLANS), "plans"),
-            neutral(),
-            empty=_NOT_KNOWN,
-        ),
-    )
 
 
 def _volume() -> Row:
@@ -143,15 +84,6 @@ def _volume() -> Row:
                 last="30d",
                 stand=AFTER,
             ),
-            received(
-                "By week",
-                "A week is Monday to Sunday. Its bar is drawn from its Thursday on.",
-                # Grafana's weeks begin at the epoch, which was a Thursday: four days later
-                # ends the week whose Thursday it is.
-                Query(_received("1w", "4d"), "SMS", step="1w"),
-                last="35d",
-                stand=AFTER,
-            ),
         ),
     )
 
@@ -160,7 +92,7 @@ def _ended(route: Route) -> tuple[str, str]:
     return catalogue.SMS_PROCESSING_DURATION.count, f'route="{route}"'
 
 
-def _funnel(thresholds: Thresholds) -> Row:
+def _funnel() -> Row:
     def answered(route: Route) -> str:
         return _in_range(catalogue.AI_RESPONSES, f'route="{route}"')
 
@@ -171,7 +103,7 @@ def _funnel(thresholds: Thresholds) -> Row:
     escalated = f"{answered(Route.ESCALATED)} + {decided(ApprovalAction.ESCALATE)}"
     processed = of(catalogue.SMS_PROCESSING_DURATION.count)
     return Row(
-        "What happens to an SMS?",
+        "",
         height=10,
         panels=(
             bar_list(
@@ -208,18 +140,9 @@ def _funnel(thresholds: Thresholds) -> Row:
 
 def _escalations(thresholds: Thresholds) -> Row:
     return Row(
-        "What does a person have to handle?",
+        "What does a person have to handle, and how soon is it done?",
         columns=2,
         panels=(
-            bars(
-                "Escalations by type",
-                "Each bar is an hour. Usual is most of them low_confidence. If one "
-                "type rises, look for one cause.",
-                Unit.COUNT,
-                Query(f"sum by (type) ({of(business.ESCALATIONS)})", "{{type}}", step="1h"),
-                last="24h",
-            ),
-            signal(business.surge(thresholds), "type"),
             timeseries(
                 "Open escalations by severity",
                 "Good is a number that goes down every day, and no critical ones for longer than "
@@ -232,34 +155,35 @@ def _escalations(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
             signal(business.unhandled(thresholds), "urgency"),
+            signal(business.surge(thresholds), "type"),
+            _resolved(),
         ),
     )
 
 
-def _resolved() -> Row:
+def _resolved() -> Panel:
     # A query for each type, so that none reads the buckets of all.
     def closed(kind: EscalationType) -> str:
         resolved = of(catalogue.ESCALATION_RESOLUTION_DURATION.bucket, f'type="{kind}"')
         # A quantile of nothing is no number; it is no less than 0 either.
         return f"histogram_quantile(0.9, sum by (le) (increase({resolved}[{_RANGE}]))) >= 0"
 
-    return Row(
-        "How soon are escalations closed?",
-        (
-            bar_list(
-                "Time to resolve nine in ten, by type",
-                "From opening an escalation to closing it: nine in ten of those closed in the "
-                "chosen range. Good is within the working day, and half an hour where somebody may "
-                "be hurt.",
-                Unit.SECONDS,
-                *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
-            ),
-        ),
+    return bar_list(
+        "Time to resolve nine in ten, by type",
+        "From opening an escalation to closing it: nine in ten of those closed in the "
+        "chosen range. Good is within the working day, and half an hour where somebody may "
+        "be hurt.",
+        Unit.SECONDS,
+        *(Query(closed(kind), kind.replace("_", " ")) for kind in EscalationType),
     )
 
 
 def _payment_plans(thresholds: Thresholds) -> Row:
-    looked, plans = catalogue.PAYMENT_PLAN_DETECTIONS, catalogue.PAYMENT_PLANS
+    looked = catalogue.PAYMENT_PLAN_DETECTIONS
+
+    def valid(result: PlanResult) -> str:
+        return _in_range(catalogue.PAYMENT_PLANS, f'result="{result}"')
+
     return Row(
         "What happens to payment plans?",
         (
@@ -271,22 +195,14 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 Unit.COUNT,
                 Query(_in_range(looked), "looked through"),
                 Query(_in_range(looked, 'result="found"'), "found"),
-                Query(
-                    _in_range(plans, f'result="{PlanResult.VALID}"'), "valid", colour=Colour.GOOD
-                ),
+                Query(valid(PlanResult.VALID), "valid", colour=Colour.GOOD),
                 Query(
                     _in_range(catalogue.PAYMENT_PLANS_AUTO_APPROVED),
                     "confirmed at once",
                     colour=Colour.GOOD,
                 ),
-            ),
-            bars(
-                "Plan validity",
-                "Each bar is an hour. Usual is most of them valid. Invalid ones pay "
-                "too little or take too long.",
-                Unit.COUNT,
-                Query(f"sum by (result) ({of(business.PAYMENT_PLANS)})", "{{result}}", step="1h"),
-                last="24h",
+                Query(valid(PlanResult.NEEDS_REVIEW), "for a manager to review"),
+                Query(valid(PlanResult.INVALID), "too little, or too long", colour=Colour.WARNING),
             ),
             signal(
                 business.detection(thresholds),
@@ -294,5 +210,4 @@ def _payment_plans(thresholds: Thresholds) -> Row:
                 empty="Not known; needs a day with messages",
             ),
         ),
-        columns=3,
     )

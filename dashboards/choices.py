@@ -33,6 +33,8 @@ ALERTS_OF = ",".join(
 itself have its jobs: whatever is chosen, both are of interest."""
 NODES = f'{DEPLOYMENT},instance=~"$node"'
 
+# Two lines hold all of them, in a window of 1,280.
+_SHORT = {"environment": "Env"}
 # Also fits series without the label: where targets have none, nothing can be chosen by it.
 _ANY_OR_NONE = ".*"
 _ANY = ".+"
@@ -44,37 +46,23 @@ def of(source: Record | Metric | str, matchers: str = "", among: str = TARGETS) 
     return f"{name}{{{','.join(filter(None, (matchers, among)))}}}"
 
 
-def recent(selector: str) -> str:
-    """The series of ``selector`` that are of now.
-
-    Prometheus answers with what is up to five minutes old, also when it stores nothing any more.
-    What had several samples and has none in the last two minutes has come to its end; samples that
-    were always far apart, as in a history made later, are as recent as they can be.
-    """
-    has_ended = f"count_over_time({selector}[6m]) > 2 unless present_over_time({selector}[2m])"
-    return f"({selector} unless ({has_ended}))"
-
-
-REACHABLE_NOW = recent(of(REACHABLE))
-"""Whether any instance can be reached, where that is known."""
-
-
-def while_reachable(expr: str) -> str:
-    """``expr`` while any instance can be reached: else it would be of the minutes before."""
-    return f"(({expr}) and on () (max({REACHABLE_NOW}) > 0))"
-
-
 def offered() -> Iterator[core.Template]:
     """All variables that panels over Prometheus may read, in the order in which they depend."""
     # What says whether a job is reachable lasts a day longer than the job.
     for label in IDENTITY:
         yield _values(
-            label, label.capitalize(), f"label_values({REACHABLE}, {label})", _ANY_OR_NONE
+            label,
+            _SHORT.get(label, label.capitalize()),
+            f"label_values({REACHABLE}, {label})",
+            _ANY_OR_NONE,
         )
-    yield _values("job", "Job", f"label_values({REACHABLE}{{{DEPLOYMENT}}}, job)", ORCHESTRATOR_JOB)
+    # There is one, so that nobody has to choose it; links and an export's own name go by it.
+    yield grafana.hidden(
+        _values("job", "Job", f"label_values({REACHABLE}{{{DEPLOYMENT}}}, job)", ORCHESTRATOR_JOB)
+    )
     for name, label, series in (
         ("instance", "Instance", of(catalogue.BUILD_INFO)),
-        ("node", "Machine", of(NODE_TIME, among=DEPLOYMENT)),
+        ("node", "Host", of(NODE_TIME, among=DEPLOYMENT)),
     ):
         yield _values(name, label, f"label_values({series}, instance)", _ANY)
 
@@ -87,7 +75,7 @@ def read_by(texts: Sequence[str], further: Sequence[core.Template]) -> list[core
         if f"${each.name}" in needed:
             chosen.insert(0, each)
             needed += f" {each.query}"
-    source = grafana.datasource("datasource", "Data source", "prometheus")
+    source = grafana.datasource("datasource", "Data", "prometheus")
     return [*([source] if chosen else []), *chosen, *further]
 
 

@@ -97,19 +97,12 @@ def of_values(values: Sequence[str]) -> dict[str, str]:
     return {value: MEANING.get(value) or next(others) for value in values}
 
 
-def of_names() -> dict[str, str]:
-    """Colours of what nobody knows beforehand, such as instances and versions.
+def by_last_value() -> dict[str, str]:
+    """From blue to purple, by the last value of each series: for names that nobody knows.
 
-    By a regular expression of the last letter or digit, without a port: what is numbered or has a
-    random end is told apart, and has the same colour on each dashboard.
+    The highest stands out among instances or releases; none is red or green.
     """
-    letters = "0123456789abcdefghijklmnopqrstuvwxyz"
-    hues = DISTINCT[:6]
-    ends = [letters[number :: len(hues)] for number in range(len(hues))]
-    return {
-        f"/[{end}]:\\d+$|^(?!.*:\\d+$).*[{end}]$/i": colour
-        for end, colour in zip(ends, hues, strict=True)
-    }
+    return {"mode": "continuous-BlPu", "seriesBy": "last"}
 
 
 SEVERITY: Mapping[Severity, Colour] = {

@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from alerts.exporters import ALERTS
 from alerts.model import Severity, Signal
 from alerts.signals import business, http, monitoring, operations, scraping, slo, sms
-from app.core import catalogue
-from app.core.catalogue import BackgroundTask, Component
+from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
-from dashboards.choices import (
-    ALERTS_OF,
-    DEPLOYMENT,
-    REACHABLE_NOW,
-    TARGETS,
-    of,
-    while_reachable,
-)
+from dashboards.choices import ALERTS_OF, DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls
 from dashboards.grafana import Panel
+from dashboards.known import REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline
-from dashboards.panels.states import or_unknown
 from dashboards.signals import matchers_of, series_of
+from dashboards.sources import Source, sources_of
 
 STATES: Mapping[str, tuple[str, str]] = {
     "0": ("well", Colour.GOOD),
@@ -41,19 +34,18 @@ _CALLED = {
 
 def component_states(thresholds: Thresholds) -> Panel:
     """A lane for each component, the state of monitoring itself first."""
-    counted = {
+    lanes = {
+        "Monitoring": _monitoring(thresholds),
+        "API": _api(thresholds),
         "SMS": _sms(thresholds),
         **{name: _called(thresholds, component) for component, name in _CALLED.items()},
-        "Managers": _while_counted(_managers(thresholds)),
+        "Managers": _managers(thresholds),
     }
-    # What was counted in the minutes before says nothing of a service that can't be reached.
-    known = {name: while_reachable(expr) for name, expr in counted.items()}
-    lanes = {"Monitoring": _monitoring(thresholds), "API": _api(thresholds), **known}
     return state_timeline(
         "What works, and since when?",
         "Good is green. Red: somebody is paged for it. Orange: it is worse than promised, or a "
         "ticket. Grey: not known, for instance because nothing was called.",
-        *(Query(or_unknown(expr), name) for name, expr in lanes.items()),
+        *(Query(expr, name) for name, expr in lanes.items()),
         states=STATES,
         empty="Not known",
     )
@@ -103,34 +95,22 @@ def _monitoring(thresholds: Thresholds) -> str:
         _of(monitoring.rule_failures(), DEPLOYMENT),
         _of(monitoring.ingesting(thresholds)),
         _of(monitoring.undelivered(thresholds), DEPLOYMENT),
-        *_delivery(thresholds),
         _of(monitoring.alertmanagers(), DEPLOYMENT),
         _Firing(("AlertmanagerNotificationsFailing",)),
     )
 
 
-def _delivery(thresholds: Thresholds) -> Iterator[_Limits]:
-    """Of all ways to notify people, and of those that wake somebody."""
-    watched = monitoring.notify_failures(thresholds)
-    for each in watched.thresholds:
-        expr = f"max({of(watched.source, each.matchers, DEPLOYMENT)})"
-        is_page = each.severity is Severity.PAGE
-        yield _Limits(expr, page=each.value) if is_page else _Limits(expr, ticket=each.value)
-
-
 def _api(thresholds: Thresholds) -> str:
     failed = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
-    worst = _worst(
+    return _worst(
         _Limits(f"min({REACHABLE_NOW})", page=1, falls=True),
-        _answered_5xx(thresholds, while_reachable(failed)),
+        _answered_5xx(thresholds, failed),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
         _Firing(
             ("AvailabilityBudgetBurn", "ReachabilityBudgetBurn", "ReleaseFailing", "ReleaseSlow")
         ),
     )
-    # The others may be of the minutes before, also where this one isn't known.
-    return f"({worst} and on () max({REACHABLE_NOW}))"
 
 
 def _answered_5xx(thresholds: Thresholds, share: str) -> _Limits:
@@ -156,11 +136,18 @@ def _called(thresholds: Thresholds, component: Component) -> str:
         Component.AI_PROVIDER: thresholds.ai_error_ratio,
         Component.DATABASE: thresholds.database_error_ratio,
     }.get(component)
+    slow = operations.slow(thresholds)
+    too_slow = [
+        _Limits(f"max({of(slow.source, matchers)})", ticket=each.value)
+        for each in slow.thresholds
+        if each.matchers == matchers
+    ]
     # A closed breaker says nothing: perhaps nothing was called.
     open_ = f"(max({of(operations.BREAKERS_NOT_CLOSED, matchers)}) > 0)"
     return _worst(
         _Limits(failing, ticket=thresholds.upstream_error_ratio, page=page),
         _Limits(open_, ticket=0),
+        *too_slow,
     )
 
 
@@ -177,13 +164,6 @@ def _managers(thresholds: Thresholds) -> str:
     )
 
 
-def _while_counted(expr: str) -> str:
-    """``expr`` while any instance counts what waits: the last count stays when it can't."""
-    matchers = f'task="{BackgroundTask.BACKLOG}"'
-    failures = f"increase({of(catalogue.BACKGROUND_TASK_FAILURES, matchers)}[$__rate_interval])"
-    return f"(({expr}) unless on () (min({failures}) > 0))"
-
-
 def _of(watched: Signal, among: str = TARGETS) -> _Limits:
     """``watched`` with the limits of its alerts."""
     limits = {each.severity: each.value for each in watched.thresholds}
@@ -198,16 +178,21 @@ def _of(watched: Signal, among: str = TARGETS) -> _Limits:
 
 
 def _worst(*measures: _Limits | _Firing) -> str:
-    """The worst state of the ``measures`` that are known."""
-    return f"max({' or '.join(_told_apart(each.state for each in measures))})"
+    """The worst state of the ``measures`` that are known now.
+
+    One whose source is gone says nothing of the others.
+    """
+    by_source: dict[tuple[Source, ...], list[str]] = {}
+    for state in _told_apart(each.state for each in measures):
+        by_source.setdefault(sources_of(state), []).append(state)
+    known = (now(" or ".join(states), *sources) for sources, states in by_source.items())
+    return f"max({' or '.join(known)})"
 
 
-def _told_apart(states: Iterable[str]) -> list[str]:
+def _told_apart(states: Iterable[str]) -> Iterator[str]:
     """``or`` keeps one of several series without labels; so each gets one of its own."""
-    return [
-        f'label_replace({state}, "measure", "{number}", "", "")'
-        for number, state in enumerate(states)
-    ]
+    for number, state in enumerate(states):
+        yield f'label_replace({state}, "measure", "{number}", "", "")'
 
 
 def _slo(name: str) -> str:

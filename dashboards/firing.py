@@ -4,26 +4,23 @@ from collections.abc import Iterable
 from functools import reduce
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
-from alerts.model import Dashboard, Group, Severity, Team, Unit
+from alerts.model import Dashboard, Group, Severity, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
-from dashboards.choices import ALERTS_OF, recent
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
+from dashboards.known import EVALUATED, OURS, now
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, stat, state_timeline, table
-from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import Heading, lowest
 
-_OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
 _NONE = "none"
-_WATCHDOG = recent(f'{ALERTS}{{alertname="{WATCHDOG}",{_OURS}}}')
-_ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{_OURS}'
+_ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{OURS}'
 
 
 def firing(severity: Severity) -> str:
-    """How many alerts of ``severity`` fire now: nothing, and not 0, where no rule is evaluated."""
-    return f"count({_of(severity)}) or 0 * max({_WATCHDOG})"
+    """How many alerts of ``severity`` fire; nobody knows where no rule is evaluated."""
+    return f"count({_of(severity)}) or vector(0)"
 
 
 def pages(leads_to: Dashboard) -> Panel:
@@ -82,7 +79,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                 texts={each.value: each.label for each in Dashboard},
                 url=dashboard_url("${__value.raw}"),
                 link_title="Open the dashboard",
-                width=130,
+                width=150,
             ),
         },
         Column(
@@ -93,7 +90,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
         ),
         sort=lowest("severity"),
         order=("severity", "alert", "component", "for", "dashboard"),
-        none=(_WATCHDOG, _NONE),
+        none=(EVALUATED, _NONE),
     )
 
 
@@ -101,16 +98,17 @@ def what_fired() -> Panel:
     """A lane for each alert that fired."""
     severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
     # An alert has no series while it doesn't fire; that is known where rules are evaluated.
-    fired = f"0 * max by (alertname) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
-    quiet = f"({fired}) and on () {_WATCHDOG}"
+    quiet = f"0 * max by (alertname) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
+    fired = now(f"max by (alertname) ({severity}) or {quiet}")
+    # The Watchdog is there so that there is always a lane.
+    evaluated = f"max(0 * {EVALUATED}) or vector(NaN)"
+    always = f'label_replace({evaluated}, "alertname", "{WATCHDOG}", "", "")'
     return state_timeline(
         "What fired?",
         "Each alert that fired within the range. Red is a page, orange a ticket, grey: not known. "
         "Good is no lane "
         "but the Watchdog's: that one always fires, and says that rules are evaluated.",
-        # The Watchdog is there so that there is always a lane.
-        Query(or_unknown(f"max(0 * {_WATCHDOG})"), WATCHDOG),
-        Query(f"max by (alertname) ({severity}) or {quiet}", "{{alertname}}"),
+        Query(f"{fired} or on (alertname) {always}", "{{alertname}}"),
         states={
             "-1": ("does not fire", Colour.GOOD),
             "0": ("evaluated", Colour.GOOD),
@@ -122,7 +120,7 @@ def what_fired() -> Panel:
 
 
 def _of(severity: Severity) -> str:
-    return _firing(f'severity="{severity}",{_OURS}')
+    return _firing(f'severity="{severity}",{OURS}')
 
 
 def _firing(matchers: str) -> str:

@@ -117,6 +117,12 @@ def variable(name: str, label: str, query: str, all_value: str) -> core.Template
     )
 
 
+def hidden(variable: core.Template) -> core.Template:
+    """``variable`` with its value, and without a place on the screen."""
+    variable.hide = core.HIDE_VARIABLE
+    return variable
+
+
 def choice(name: str, label: str, values: Sequence[str], all_value: str) -> core.Template:
     """A variable of several of ``values`` and all, which a query then reads as ``all_value``."""
     return Variable(

@@ -4,6 +4,7 @@ The rules of Grafana's dashboard-linter, and our own. Each finding names the das
 and the fix.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
 from dashboards.links import TAG
 from dashboards.preview import facts
 from dashboards.preview.dashboard import Place
+from dashboards.preview.lettering import text_width
 from dashboards.preview.screen import controls_lines, panel_box
 from dashboards.preview.titles import cut_titles
 from dashboards.queries import (
@@ -37,18 +39,16 @@ from dashboards.queries import (
     series_in,
     variables,
 )
+from dashboards.sources import LONG_RANGE_SECONDS, unasked
 
 Document = Mapping[str, Any]
 
 SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
-LONG_RANGE_SECONDS = 3600
-"""From here on a range is what the panel is about, and not a detail of how a rate is taken."""
 
-_WINDOW = 1440
-"""Pixels: the width of a laptop's screen."""
-_SMALL_WINDOW = 1280
-"""In this one titles are read whole, too, and no column of a table is beyond the edge."""
+_WINDOW = 1280
+"""Pixels: in so small a window titles are read whole, and no column is beyond the edge."""
 _LINES_OF_CONTROLS = 2
+_OF_THE_PRESENT = ("stat", "bargauge", "state-timeline", "table")
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
 _OVER_TIME = ("timeseries", "heatmap", "state-timeline")
 _COLOURS_OF_THE_PALETTE = "palette"
@@ -77,6 +77,7 @@ def problems(
             *_of_layout(document),
             *_of_panels(document),
             *_of_what_is_not_known(document),
+            *_of_the_present(document),
             *_of_colours(document),
             *_of_repetitions(document),
             *_of_queries(document, vocabulary, semantics),
@@ -161,14 +162,23 @@ def _of_what_is_not_known(document: Document) -> Iterator[str]:
         yield from _of_empty_drawings(panel)
 
 
+def _of_the_present(document: Document) -> Iterator[str]:
+    """What is shown as of now is known now."""
+    for panel in panels(document):
+        if panel["type"] in _OF_THE_PRESENT and is_prometheus(panel):
+            for target in panel["targets"]:
+                for name in sorted(unasked(target["expr"])):
+                    yield (
+                        f"panel {panel['title']!r}: shows {name} for minutes after its source is "
+                        "gone; ask through known.now, as the kinds of panels do"
+                    )
+
+
 def _of_empty_drawings(panel: Mapping[str, Any]) -> Iterator[str]:
-    """Grafana writes an error of its own where these have no series, and not the panel's text."""
-    says_so = [_SAYS_NOT_KNOWN in target.get("expr", "") for target in panel.get("targets", [])]
-    rows = [target.get("format") != "heatmap" for target in panel.get("targets", [])]
-    if panel["type"] == "state-timeline" and not any(says_so):
+    """Grafana writes an error of its own where there is no lane, and not the panel's text."""
+    says_so = any(_SAYS_NOT_KNOWN in target.get("expr", "") for target in panel.get("targets", []))
+    if panel["type"] == "state-timeline" and not says_so:
         yield f"panel {panel['title']!r}: has an error for a lane without series; add or_unknown"
-    if panel["type"] == "heatmap" and all(rows) and not all(says_so):
-        yield f"panel {panel['title']!r}: has an error where a row has none; add or_unknown to each"
 
 
 def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:
@@ -216,7 +226,7 @@ def _of_layout(document: Document) -> Iterator[str]:
     for y, count in tiles.items():
         if count > TILES_IN_A_ROW:
             yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
-    for title in cut_titles(document, _SMALL_WINDOW):
+    for title in cut_titles(document, _WINDOW):
         yield f"panel {title}"
     lines = controls_lines(document, _WINDOW)
     if lines > _LINES_OF_CONTROLS:
@@ -224,6 +234,7 @@ def _of_layout(document: Document) -> Iterator[str]:
     for panel in panels(document):
         if panel["type"] == "table":
             yield from _of_columns(panel)
+            yield from _of_cells(panel)
         if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
             yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
     ids = Counter(
@@ -247,7 +258,7 @@ def _of_layout(document: Document) -> Iterator[str]:
 
 def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
     """What Grafana gives columns, and whether the panel has room for all of them."""
-    room = panel_box(Place.read(panel["gridPos"]), _SMALL_WINDOW).width
+    room = panel_box(Place.read(panel["gridPos"]), _WINDOW).width
     room -= 2 * (facts.PANEL_BORDER + facts.PANEL_PADDING)
     shown = dict.fromkeys(_headings(panel).values(), facts.TABLE_COLUMN)
     for heading, settings in _settings(panel).items():
@@ -260,6 +271,25 @@ def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
             f"panel {panel['title']!r}: its columns need {sum(shown.values()):g} pixels and have "
             f"{room:g}; make some narrower, or the panel wider"
         )
+
+
+def _of_cells(panel: Mapping[str, Any]) -> Iterator[str]:
+    """Texts that are known beforehand and that Grafana would cut in a column of a fixed width."""
+    sorted_by = {each["displayName"] for each in panel["options"].get("sortBy", ())}
+    for heading, settings in _settings(panel).items():
+        room = settings.get("custom.width", math.inf) - 2 * facts.TABLE_CELL_PADDING
+        texts = {heading: facts.TABLE_SORT_ICON if heading in sorted_by else 0} | {
+            each["text"]: 0
+            for mapping in settings.get("mappings", ())
+            if mapping["type"] == "value"
+            for each in mapping["options"].values()
+        }
+        for text, beside in texts.items():
+            if text_width(text, facts.TEXT) + beside > room:
+                yield (
+                    f"panel {panel['title']!r}: {text!r} is cut in the column {heading!r}; "
+                    f"make it wider than {room:g} pixels"
+                )
 
 
 def _headings(panel: Mapping[str, Any]) -> Mapping[str, str]:
@@ -359,6 +389,12 @@ def _of_choices(where: str, expr: str, document: Document) -> Iterator[str]:
                 f"{where}: {selector.name} is shown of every job, whatever is chosen; add "
                 'job=~"$job"'
             )
+        else:
+            for name in sorted(chosen & {*IDENTITY} - read):
+                yield (
+                    f"{where}: {selector.name} is shown whatever {name} is chosen; filter it by "
+                    "choices.DEPLOYMENT"
+                )
 
 
 def _of_ranges(expr: str) -> Iterator[str]:

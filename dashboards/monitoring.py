@@ -7,17 +7,17 @@ from grafanalib import core
 
 from alerts import exporters
 from alerts.model import Dashboard, Signal, Unit
-from alerts.promql import quantile
 from alerts.signals import monitoring as prometheus
 from alerts.signals import node, runtime, scraping
 from app.core import catalogue
 from app.core.thresholds import Thresholds
+from asgi_observability.metric import Metric
 from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import DEPLOYMENT, INSTANCES, TARGETS, of
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour
 from dashboards.grafana import Panel
+from dashboards.known import REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline, timeseries
-from dashboards.panels.states import or_unknown
 from dashboards.signals import never, signal, signal_stat
 
 _WINDOW = "$__rate_interval"
@@ -41,113 +41,109 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
                 ),
                 signal_stat("Not told", prometheus.notify_failures(thresholds), among=DEPLOYMENT),
             ),
+            Row("", (_targets(),), height=6),
             Row(
-                "What is scraped, and what is lost on the way?",
-                (_targets(), _faults(thresholds)),
+                "What should never happen?",
+                (_faults_of_monitoring(thresholds), _losses()),
                 height=16,
                 widths=(12, 12),
             ),
-            _scrapes(thresholds),
-            _rules_and_store(thresholds),
-            _way_of_alerts(thresholds),
-            _own_observations(),
-            Row("Configurations in use", (_configurations_taken(),), height=5),
+            _scrapes_and_rules(thresholds),
+            _said(thresholds),
         ),
     )
 
 
 def _targets() -> Panel:
     ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
-    no_target = 'label_replace(vector(NaN), "job", "No target is known", "", "")'
+    none_at_all = f"vector(NaN) unless on () present_over_time({ours}[$__range] @ end())"
+    no_target = f'label_replace({none_at_all}, "job", "No target is known", "", "")'
+    up = f"{now(f'max by (job, instance) ({ours})')} or on () ({no_target})"
     return state_timeline(
         "Which targets are up?",
         "Whether the last scrape of each target worked. Good is up, all the time.",
-        Query(f"max by (job, instance) ({ours}) or on () ({no_target})", "{{job}} {{instance}}"),
+        Query(up, "{{job}} {{instance}}"),
         states={"0": ("down", Colour.BAD), "1": ("up", Colour.GOOD)},
         empty="Not known",
     )
 
 
-def _faults(thresholds: Thresholds) -> Panel:
+def _faults_of_monitoring(thresholds: Thresholds) -> Panel:
     """What is 0 as long as nothing is wrong: a lane each, in place of a graph each."""
     watched: Mapping[str, tuple[Signal, str]] = {
         # Its alert takes what was never scraped for down; here that is not known.
         "Service down": (replace(scraping.service_down(), source=scraping.REACHABLE), TARGETS),
-        "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
-        "Metrics missing": (scraping.silent(), TARGETS),
-        "Targets come and go": (scraping.flapping(thresholds), TARGETS),
-        "Rules skipped": (prometheus.rules_missed(), DEPLOYMENT),
-        "Store fails": (prometheus.tsdb(thresholds), DEPLOYMENT),
-        "Measurements lost": (runtime.instrumentation(), INSTANCES),
-        "Events lost by rollups": (runtime.rollup_losses(), INSTANCES),
-        "Rollup writes failed": (runtime.rollup_store(), INSTANCES),
-        "Background work failed": (runtime.background(), INSTANCES),
-        "Background work stands": (runtime.standstill(), INSTANCES),
-        "Workers apart": (runtime.apart(), INSTANCES),
-        "Clock set back": (runtime.clock(), INSTANCES),
-        "Labels folded": (runtime.folded_labels(), INSTANCES),
-        "Log lines lost": (runtime.log_losses(), INSTANCES),
-        "Log writes failed": (runtime.log_writes(), INSTANCES),
         "Instances missing": (scraping.missing(thresholds), TARGETS),
+        "Metrics missing": (_known_to_be_none(scraping.silent()), TARGETS),
+        "Targets come and go": (scraping.flapping(thresholds), TARGETS),
+        "Scrapes rejected": (scraping.rejected(thresholds), DEPLOYMENT),
+        "Far more samples": (scraping.cardinality(thresholds), TARGETS),
+        "Far more series": (prometheus.head_series(thresholds), DEPLOYMENT),
+        "Kept for too short": (prometheus.retention(), DEPLOYMENT),
+        "Store fails": (prometheus.tsdb(thresholds), DEPLOYMENT),
+        "Samples not sent on": (prometheus.remote_write(thresholds), DEPLOYMENT),
+        "Rules skipped": (prometheus.rules_missed(), DEPLOYMENT),
+        "Alerts wait": (prometheus.queue(thresholds), DEPLOYMENT),
+        "Some are not taken": (prometheus.send_errors(thresholds), DEPLOYMENT),
         "Alertmanagers missing": (prometheus.cluster(), DEPLOYMENT),
         "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
+        "Configuration refused": (_configuration(exporters.CONFIG_RELOADED), DEPLOYMENT),
+        "Alertmanager's refused": (
+            _configuration(exporters.ALERTMANAGER_CONFIG_RELOADED),
+            DEPLOYMENT,
+        ),
+        "Rules of a pair differ": (prometheus.pair_rules(), DEPLOYMENT),
+        "Targets of a pair differ": (prometheus.pair_targets(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
-    return never("What should never happen", watched)
+    return never("Prometheus and Alertmanager", watched)
 
 
-def _scrapes(thresholds: Thresholds) -> Row:
+def _configuration(metric: Metric) -> Signal:
+    """Whether each program runs with the configuration that is on its disk."""
+    return prometheus.config_reloaded("", metric)
+
+
+def _known_to_be_none(watched: Signal) -> Signal:
+    """``watched``, and 0 where it has no series before the first that is wrong."""
+    return replace(watched, source=f"{of(watched.source)} or 0 * {REACHABLE_NOW}")
+
+
+def _losses() -> Panel:
+    """The same of what the orchestrator says of itself."""
+    watched: Mapping[str, tuple[Signal, str]] = {
+        "Measurements lost": (runtime.instrumentation(), TARGETS),
+        "Labels folded": (_known_to_be_none(runtime.folded_labels()), TARGETS),
+        "Workers apart": (runtime.apart(), TARGETS),
+        "Events lost by rollups": (runtime.rollup_losses(), TARGETS),
+        "Rollup writes failed": (runtime.rollup_store(), TARGETS),
+        "Background work failed": (runtime.background(), TARGETS),
+        "Background work stands": (runtime.standstill(), TARGETS),
+        "Clock set back": (runtime.clock(), TARGETS),
+        "Log lines lost": (runtime.log_losses(), TARGETS),
+        "Log writes failed": (runtime.log_writes(), TARGETS),
+    }
+    return never("What the orchestrator says of itself", watched)
+
+
+def _scrapes_and_rules(thresholds: Thresholds) -> Row:
     return Row(
-        "Scrapes",
+        "Do scrapes and rules fit into their time?",
         (
-            signal(scraping.scrape_duration(thresholds), "job", "instance", among=INSTANCES),
-            signal(scraping.scrape_size(thresholds), "job", "instance", among=INSTANCES),
-            signal(scraping.cardinality(thresholds), "job", empty="Not known; needs a day"),
-        ),
-    )
-
-
-def _rules_and_store(thresholds: Thresholds) -> Row:
-    return Row(
-        "Rules and store",
-        (
+            signal(scraping.scrape_duration(thresholds), "job", "instance"),
+            signal(scraping.scrape_size(thresholds), "job", "instance"),
             signal(prometheus.rule_time(thresholds), "rule_group", among=DEPLOYMENT),
-            signal(
-                prometheus.head_series(thresholds),
-                "instance",
-                empty="Not known; needs a day",
-                among=DEPLOYMENT,
-            ),
-            signal(prometheus.retention(), "instance", among=DEPLOYMENT),
         ),
-        widths=(24, 12, 12),
+        widths=(12, 12, 24),
     )
 
 
-def _way_of_alerts(thresholds: Thresholds) -> Row:
+def _said(thresholds: Thresholds) -> Row:
+    lines = of(catalogue.LOG_LINES)
     return Row(
-        "From alert to people",
+        "Who is told, and what is logged?",
         (
-            signal(prometheus.queue(thresholds), "instance", among=DEPLOYMENT),
-            signal(prometheus.send_errors(thresholds), "alertmanager", among=DEPLOYMENT),
             signal(prometheus.notify_failures(thresholds), "integration", among=DEPLOYMENT),
-        ),
-    )
-
-
-def _own_observations() -> Row:
-    flush = of(catalogue.ROLLUP_FLUSH_DURATION.bucket, among=INSTANCES)
-    lines = of(catalogue.LOG_LINES, among=INSTANCES)
-    return Row(
-        "What the orchestrator writes about itself",
-        (
-            timeseries(
-                "Time to store the rollups",
-                "p99 of a write to the JSON metrics' store. Good is well below a second; nothing "
-                "else waits for it.",
-                Unit.SECONDS,
-                Query(quantile(0.99, flush, "instance", _WINDOW), "{{instance}}"),
-            ),
             timeseries(
                 "Log lines by level",
                 "Good is mostly info. Warnings are problems from which the service recovered; "
@@ -156,31 +152,5 @@ def _own_observations() -> Row:
                 Query(f"sum by (level) (rate({lines}[{_WINDOW}]))", "{{level}}"),
                 links=(Dashboard.LOGS,),
             ),
-            timeseries(
-                "Lines that wait to be written",
-                "By instance. Good is almost nothing; lines that don't fit into the queue are "
-                "lost.",
-                Unit.BYTES,
-                Query(of(catalogue.LOG_QUEUE_BYTES, among=INSTANCES), "{{instance}}"),
-            ),
         ),
-    )
-
-
-def _configurations_taken() -> Panel:
-    """Whether each program runs with the configuration that is on its disk."""
-    programs = {
-        "Prometheus": (exporters.CONFIG_RELOADED, DEPLOYMENT),
-        "Alertmanager": (exporters.ALERTMANAGER_CONFIG_RELOADED, DEPLOYMENT),
-    }
-    meaning = prometheus.config_reloaded("Prometheus", exporters.CONFIG_RELOADED).meaning
-    return state_timeline(
-        "Configurations in use",
-        meaning,
-        *(
-            Query(or_unknown(f"min({of(metric, among=among)})"), program)
-            for program, (metric, among) in programs.items()
-        ),
-        states={"0": ("refused", Colour.WARNING), "1": ("in use", Colour.GOOD)},
-        empty="Not known",
     )

@@ -13,11 +13,12 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.budgets import budget_left
-from dashboards.choices import REACHABLE_NOW, TARGETS, of, while_reachable
+from dashboards.choices import TARGETS, of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
 from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
+from dashboards.known import REACHABLE_NOW
 from dashboards.panels import Column, Query, stacked, stat, table, timeseries
 from dashboards.panels.tables import lowest
 from dashboards.signals import signal
@@ -93,7 +94,7 @@ def _in_time(thresholds: Thresholds) -> Panel:
         f"Of the last 5 minutes. Promised: {Unit.RATIO.text(thresholds.sms_latency_objective)} of "
         "all SMS.",
         Unit.RATIO,
-        Query(while_reachable(in_time), "in time"),
+        Query(in_time, "in time"),
         steps(Colour.WARNING, (thresholds.sms_latency_objective, Colour.GOOD)),
         empty="Not known",
         links=(Dashboard.SERVICES,),
@@ -102,13 +103,15 @@ def _in_time(thresholds: Thresholds) -> Panel:
 
 
 def _traffic(thresholds: Thresholds) -> Panel:
+    missing = arrivals.silence(thresholds)
     few = Unit.RATIO.text(thresholds.sms_missing_ticket_ratio)
     return stat(
         "SMS vs usual",
-        "SMS of the last hour, as a share of the quietest of the hours around this one in past "
-        f"weeks. Good is 100% and more; below {few} some are missing.",
+        "SMS as a share of the quietest of the hours around this one in past weeks. "
+        f"{missing.meaning} Below {few} some are missing.",
         Unit.RATIO,
-        Query(while_reachable(f"min({of(arrivals.LAST_HOUR)})"), "of usual"),
+        # By what pages: over an hour it would be green for most of a silent one.
+        Query(f"min({of(missing.source)})", "of usual"),
         steps(
             Colour.BAD,
             (thresholds.sms_missing_page_ratio, Colour.WARNING),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from grafanalib import core
 
-from alerts.model import Dashboard, Unit
+from alerts.model import Dashboard, Signal, Unit
 from alerts.promql import seconds
 from alerts.signals import node
 from alerts.signals import runtime as process
@@ -32,7 +32,6 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
             Row("", (_releases(),), height=6),
             _process(thresholds),
             _machines(thresholds),
-            _rarely(thresholds),
         ),
     )
 
@@ -56,7 +55,7 @@ def _process(thresholds: Thresholds) -> Row:
                 "Of all workers of an instance. Good is flat; growth day by day is a leak.",
                 catalogue.PROCESS_OPEN_FDS,
             ),
-            signal(process.restarts(thresholds), "instance", among=INSTANCES),
+            _rarely(thresholds),
         ),
         columns=3,
     )
@@ -99,40 +98,25 @@ def _machines(thresholds: Thresholds) -> Row:
     )
 
 
-def _rarely(thresholds: Thresholds) -> Row:
-    watched = {
-        "Disk fills": (node.disk_filling(thresholds), NODES),
-        "Inodes used up": (node.inodes_left(thresholds), NODES),
-        "Clocks differ": (node.clock_difference(thresholds), NODES),
-    }
-    return Row(
+def _rarely(thresholds: Thresholds) -> Panel:
+    return never(
         "What should never happen",
-        (
-            never(
-                "Full disks, wrong clocks",
-                watched,
-            ),
-            _memory_in_a_day(thresholds),
-            _gauge(
-                "Readers of the metrics stream",
-                "Clients that read the JSON metrics' stream now. Good is no more than the people "
-                "and programs that you know.",
-                catalogue.METRICS_STREAM_READERS,
-            ),
-        ),
+        {
+            "Restarts": (process.restarts(thresholds), INSTANCES),
+            "Memory grows": (_memory_in_a_day(thresholds), INSTANCES),
+            "Disk fills": (node.disk_filling(thresholds), NODES),
+            "Inodes used up": (node.inodes_left(thresholds), NODES),
+            "Clocks differ": (node.clock_difference(thresholds), NODES),
+        },
     )
 
 
-def _memory_in_a_day(thresholds: Thresholds) -> Panel:
+def _memory_in_a_day(thresholds: Thresholds) -> Signal:
     """A forecast; of an instance that has just started there is none, as its warm-up is none."""
     watched = process.memory_growth(thresholds)
     forecast, runs = (of(each, among=INSTANCES) for each in (watched.source, process.UPTIME))
     known = f"clamp_min({forecast}, 0) and {runs} >= {seconds(process.GROWTH):g}"
-    return signal(
-        replace(watched, source=known),
-        "instance",
-        empty=f"Not known; needs {process.GROWTH} since a start",
-    )
+    return replace(watched, source=known)
 
 
 def _gauge(

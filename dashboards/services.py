@@ -9,7 +9,7 @@ from app.core import catalogue
 from app.core.catalogue import UPSTREAMS, BreakerState, Component, StepStatus
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
-from dashboards.choices import INSTANCES, of, while_reachable
+from dashboards.choices import of
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
 from dashboards.panels import (
@@ -22,7 +22,6 @@ from dashboards.panels import (
     timeseries,
 )
 from dashboards.panels.graphs import dashed
-from dashboards.panels.states import or_unknown
 from dashboards.panels.tables import Heading, highest
 from dashboards.signals import alerts_in_words, signal
 
@@ -54,10 +53,9 @@ def _requests(thresholds: Thresholds) -> Row:
             _routes(),
             signal(http.route_failing(thresholds), "http_route"),
             signal(http.intake_refused(thresholds), "job"),
-            signal(http.slow(thresholds), "job"),
         ),
         height=10,
-        widths=(24, 8, 8, 8),
+        widths=(24, 12, 12),
     )
 
 
@@ -75,19 +73,19 @@ def _routes() -> Panel:
         "token that was changed. Usual is a p99 below the time that is promised.",
         {http.ROUTE: Heading("route")},
         Column(
-            Query(while_reachable(served), "requests"),
+            Query(served, "requests"),
             Unit.PER_SECOND,
             width=120,
         ),
         Column(
-            Query(while_reachable(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED)), "5xx"),
+            Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
             width=120,
         ),
-        Column(Query(while_reachable(share_refused), "4xx"), Unit.RATIO, width=120),
+        Column(Query(share_refused, "4xx"), Unit.RATIO, width=120),
         Column(
-            Query(while_reachable(_by(http.ROUTE, durations.REQUEST_P99)), "p99"),
+            Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"),
             Unit.SECONDS,
             width=120,
         ),
@@ -101,13 +99,26 @@ def _releases(thresholds: Thresholds) -> Row:
         "Releases",
         (
             signal(release.failing(thresholds), "version"),
-            signal(release.slow(thresholds), "version"),
+            _slow(thresholds),
             signal(
                 release.worse(thresholds),
                 "version",
                 empty="Not known; needs two hours with requests",
             ),
         ),
+    )
+
+
+def _slow(thresholds: Thresholds) -> Panel:
+    """The share of all requests that takes too long, and that of each version's."""
+    every, by_version = http.slow(thresholds), release.slow(thresholds)
+    return timeseries(
+        every.title,
+        f"{every.meaning}\n\n{alerts_in_words(every)}\n{alerts_in_words(by_version)}",
+        every.unit,
+        Query(f"max({of(every.source)})", "all", colour=Colour.MUTED),
+        Query(of(by_version.source), "{{version}}"),
+        signals=(every, by_version),
     )
 
 
@@ -177,16 +188,16 @@ def _operations() -> Panel:
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
         {"component": Heading("component", width=150), "operation": Heading("operation")},
-        Column(Query(while_reachable(calls), "calls"), Unit.PER_SECOND, width=80),
+        Column(Query(calls, "calls"), Unit.PER_SECOND, width=80),
         Column(
-            Query(while_reachable(_by(by, operations.ERROR_RATIO)), "failed"),
+            Query(_by(by, operations.ERROR_RATIO), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
             width=80,
         ),
-        Column(Query(while_reachable(retried), "retries/min"), Unit.COUNT, width=90),
-        Column(Query(while_reachable(_by(by, durations.P50)), "median"), Unit.SECONDS, width=80),
-        Column(Query(while_reachable(_by(by, durations.P99)), "p99"), Unit.SECONDS, width=80),
+        Column(Query(retried, "retries/min"), Unit.COUNT, width=90),
+        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=80),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=80),
         sort=highest("failed"),
     )
 
@@ -204,7 +215,7 @@ def _breakers() -> Panel:
         "Breakers",
         "Open: calls are refused without being tried; half open: one is tried, after 60 s. Good is "
         "closed.",
-        *(Query(or_unknown(worst(component)), component.value) for component in UPSTREAMS),
+        *(Query(worst(component), component.value) for component in UPSTREAMS),
         states={
             "0": ("closed", Colour.GOOD),
             "1": ("half open", Colour.WARNING),
@@ -234,7 +245,7 @@ def _database(thresholds: Thresholds) -> Row:
         "Database",
         (
             signal(operations.slow(thresholds), "component"),
-            signal(operations.pool(thresholds), "instance", among=INSTANCES),
+            signal(operations.pool(thresholds), "instance"),
         ),
     )
 
@@ -265,4 +276,4 @@ def _by(labels: str, record: Record, matchers: str = "", how: str = "max") -> st
 
 
 def _rate(series: str, matchers: str = "") -> str:
-    return f"rate({of(series, matchers, INSTANCES)}[{_WINDOW}])"
+    return f"rate({of(series, matchers)}[{_WINDOW}])"

@@ -9,29 +9,37 @@ from dataclasses import dataclass
 
 from alerts.exporters import ALERTS
 from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
-from alerts.signals.monitoring import WATCHDOG
 from dashboards.board import panel_id
 from dashboards.choices import ALERTS_OF
 from dashboards.colours import Colour, steps
 from dashboards.grafana import Panel
+from dashboards.known import now
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, table
 from dashboards.panels.query import asked
 from dashboards.panels.tables import Heading, highest
 from dashboards.queries import series_in
 from dashboards.signals import series_of
+from dashboards.sources import Source, sources_of
 
-_SCALED: Mapping[Unit, tuple[float, str]] = {
-    Unit.RATIO: (100, "%"),
-    Unit.SECONDS: (1, "s"),
-    Unit.PER_SECOND: (1, "/s"),
-    Unit.COUNT: (1, "count"),
-    Unit.BYTES: (2.0**-20, "MiB"),
+_ENDINGS: Mapping[str, float] = {
+    "%": 0.01,
+    "/s": 1,
+    "": 1,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "B": 1,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
 }
-_EVALUATED = f'{ALERTS}{{alertname="{WATCHDOG}",{ALERTS_OF}}}'
+"""How limits are written, and how much one of that is."""
 _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
 """Kinds of panels, those last that show best what a signal did."""
-_PARTS = ("id", "alert", "signal", "limit", "unit", "uid", "panel")
+_PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +83,26 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
     }
     return table(
         "Every alert and its limit",
-        "What each alert watches, at its worst, and which share of its limit that is. Good is no "
-        "row above 80%. Held back: it is beyond its limit, and what else the alert asks for does "
-        "not hold, such as enough traffic. Where the share is not known, nor is the value, or the "
-        "limit is yes or no. A click on the signal opens its graph.",
+        "What each alert watches, at its worst and in the unit of its limit, and which share of it "
+        "that is. Good is no row above 80%. Held back: it is beyond its limit, and what else the "
+        "alert asks for does not hold, such as enough traffic. Where the share is not known, nor "
+        "is the value, or the limit is yes or no. A click on the signal opens its graph.",
         {
             "alert": Heading("alert", width=235),
-            "signal": Heading("signal", url=_graph_url(), link_title="Open its graph"),
-            "limit": Heading("limit", width=175),
-            "unit": Heading("unit", width=55),
+            "signal": Heading("signal", url=_graph_url(), link_title="Open its graph", wraps=True),
+            "limit": Heading("limit", width=160),
         },
         Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
-        Column(Query(_any_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
+        Column(Query(_known_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
-            Query(_any_of(row.nearness for row in rows), "of limit"),
+            Query(_known_of(row.nearness for row in rows), "of it"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
-            width=80,
+            width=75,
         ),
-        Column(
-            Query(_any_of(row.state for row in rows), "state"), Unit.COUNT, texts=states, width=105
-        ),
-        sort=highest("of limit"),
-        order=("alert", "signal", "now", "unit", "limit", "of limit", "state"),
+        Column(Query(_states(rows), "state"), Unit.COUNT, texts=states, width=105),
+        sort=highest("of it"),
+        order=("alert", "signal", "now", "limit", "of it", "state"),
         hidden=("known", "id", "uid", "panel"),
     )
 
@@ -111,9 +116,10 @@ class _Row:
 
     @property
     def now(self) -> str:
-        """PromQL: the worst value, in the row's unit."""
-        factor, _ = _SCALED[self.watched.unit]
-        return self._labelled(f"{factor:g} * {self._worst()}")
+        """PromQL: the worst value, in the unit in which its limit is written."""
+        text = self.watched.unit.text(self.threshold.value)
+        ending = text.lstrip("-0123456789.e+")
+        return self._labelled(f"{self._worst()} / {_ENDINGS[ending]:g}")
 
     @property
     def nearness(self) -> str:
@@ -127,11 +133,8 @@ class _Row:
         )
 
     @property
-    def state(self) -> str:
-        """PromQL: 4 while it pages, 3 while it is a ticket, 2 while it is pending.
-
-        Else 1 where it is beyond its limit: it is held back then, by what else it asks for.
-        """
+    def alert_state(self) -> str:
+        """PromQL: 4 while it pages, 3 while it is a ticket, 2 while it is pending."""
         labels = {
             "alertname": self.threshold.alert,
             "severity": self.threshold.severity,
@@ -141,23 +144,28 @@ class _Row:
         fires = f'{ALERTS}{{alertstate="firing",{matchers}}}'
         waits = f'{ALERTS}{{alertstate="pending",{matchers}}}'
         worst = 4 if self.threshold.severity is Severity.PAGE else 3
-        beyond = f"{self._worst()} {self.threshold.comparison.value} bool {self.threshold.value:g}"
-        return self._labelled(
-            f"max({fires} * {worst} or {waits} * 2) or on () ({beyond}) * max({_EVALUATED}) "
-            f"or on () 0 * max({_EVALUATED})"
-        )
+        return self._labelled(f"max({fires} * {worst} or {waits} * 2)")
+
+    @property
+    def beyond(self) -> str:
+        """PromQL: 1 where it is beyond its limit, else 0: held back, by what else it asks for."""
+        comparison = f"{self.threshold.comparison.value} bool {self.threshold.value:g}"
+        return self._labelled(f"({self._worst()} {comparison})")
+
+    @property
+    def quiet(self) -> str:
+        """PromQL of 0."""
+        return self._labelled("vector(0)")
 
     def described(self, places: Sequence[Place]) -> str:
         """PromQL of 1, with all that is written in the row in one label."""
         place = self._shown_at(places)
-        _, unit = _SCALED[self.watched.unit]
         limit = self.threshold.described(self.watched.unit)
         parts = (
             self._id,
             self.threshold.alert,
             self.watched.title,
             limit,
-            unit,
             place.uid,
             f"viewPanel=panel-{place.panel}",
         )
@@ -206,9 +214,28 @@ def _split(packed: Iterable[str]) -> str:
     return f"max by ({', '.join(_PARTS)}) ({whole})"
 
 
+def _states(rows: Sequence[_Row]) -> str:
+    """PromQL of each row's state; that of its alert, where rules are evaluated, before all others.
+
+    What is watched may not be known while it is known that its alert does not fire.
+    """
+    alerts = _any_of(row.alert_state for row in rows)
+    beyond = _known_of(row.beyond for row in rows)
+    quiet = _any_of(row.quiet for row in rows)
+    return now(f"{alerts} or on (id) {beyond} or on (id) {quiet}", Source.ALERTS)
+
+
+def _known_of(exprs: Iterable[str]) -> str:
+    """PromQL with the series of all of ``exprs`` that are known now."""
+    by_source: dict[tuple[Source, ...], list[str]] = {}
+    for expr in filter(None, exprs):
+        by_source.setdefault(sources_of(expr), []).append(expr)
+    return _any_of(now(_any_of(several), *sources) for sources, several in by_source.items())
+
+
 def _any_of(exprs: Iterable[str]) -> str:
     """PromQL with the series of all of ``exprs``, in pairs of pairs: no long chain to walk."""
-    level = list(filter(None, exprs))
+    level = list(exprs)
     while len(level) > 1:
         pairs = [level[number : number + 2] for number in range(0, len(level), 2)]
         level = [f"({' or '.join(pair)})" if len(pair) > 1 else pair[0] for pair in pairs]

@@ -4,11 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from alerts.model import Dashboard, Record, Severity, Signal
-from dashboards.choices import INSTANCES, TARGETS, of, while_reachable
+from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls, signal_steps
 from dashboards.grafana import Panel
 from dashboards.panels import Query, stat, state_timeline, timeseries
-from dashboards.panels.states import or_unknown
 
 _MATCHER = re.compile(r'((\w+)(?:=~|!~|!=|=)"[^"]*")')
 
@@ -69,12 +68,7 @@ def never(title: str, lanes: Mapping[str, tuple[Signal, str]]) -> Panel:
         title,
         "A lane for each, coloured while it is beyond the limit of its alert. Good is green "
         "everywhere. Grey: not known.",
-        *(
-            # What an instance counts is of the minutes before while none can be reached.
-            Query(or_unknown(while_reachable(state) if among == INSTANCES else state), name)
-            for name, (watched, among) in lanes.items()
-            for state in [beyond(watched, among)]
-        ),
+        *(Query(beyond(watched, among), name) for name, (watched, among) in lanes.items()),
         states={
             "0": ("well", Colour.GOOD),
             "1": ("ticket", Colour.WARNING),
@@ -102,10 +96,10 @@ def worst(watched: Signal, among: str = TARGETS) -> str:
 
 
 def series_of(watched: Signal, matchers: str, among: str) -> str:
-    """The query of ``watched``, filtered where it is a series."""
+    """The query of ``watched``, filtered; an expression of its own by where it runs alone."""
     if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
         return of(watched.source, matchers, among)
-    return watched.source
+    return watched.source.replace("}", f",{DEPLOYMENT}}}")
 
 
 def matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from alerts.signals import slo
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
-from dashboards.budgets import budget_left, budget_over_time, burn_rates_of
+from dashboards.budgets import budget_over_time, burn_rates
 from dashboards.firing import firing_alerts, what_fired
 from dashboards.signal_table import Place, signal_table
 
@@ -39,11 +39,7 @@ def slos_and_alerts(
 
 def _rows(thresholds: Thresholds, groups: Sequence[Group], links: Links) -> list[Row]:
     return [
-        Row(
-            "What fires?",
-            (firing_alerts(groups, links), budget_left(thresholds)),
-            widths=(16, 8),
-        ),
+        Row("", (firing_alerts(groups, links),)),
         Row(
             "What fired, and what is left of the budgets?",
             (what_fired(), budget_over_time(thresholds)),
@@ -52,7 +48,6 @@ def _rows(thresholds: Thresholds, groups: Sequence[Group], links: Links) -> list
         ),
         Row(
             "How fast do the budgets burn?",
-            tuple(burn_rates_of(each.objective, thresholds) for each in slo.promised(thresholds)),
-            columns=3,
+            tuple(burn_rates(each, thresholds) for each in slo.BURN_RATES),
         ),
     ]

@@ -5,22 +5,22 @@ from grafanalib import core
 from alerts.model import Dashboard, Record, Unit
 from alerts.signals import arrivals, growth, seasonality, throughput
 from app.core.thresholds import Thresholds
-from dashboards.board import Row, dashboard, tiles
-from dashboards.choices import NODES, of, while_reachable
-from dashboards.colours import DISTINCT, Colour, neutral, signal_steps
+from dashboards.board import Row, dashboard
+from dashboards.choices import NODES, of
+from dashboards.colours import DISTINCT, Colour, signal_steps
 from dashboards.grafana import Panel
+from dashboards.known import now
 from dashboards.panels import (
     Query,
     band,
     bar_gauge,
     over,
-    rows_heatmap,
-    stat,
     state_timeline,
     timeseries,
 )
 from dashboards.panels.states import or_unknown
-from dashboards.signals import signal
+from dashboards.signals import alerts_in_words, signal
+from dashboards.sources import Source
 
 _HOUR, _DAY = 3600, 86400
 _YEAR = 365 * _DAY
@@ -40,7 +40,6 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
         "compared with the same hour of past weeks, growth from week to week, and when "
         "limits will be reached.",
         rows=(
-            _is_it_usual(thresholds),
             _bands(),
             _beside_usual(thresholds),
             _weeks(),
@@ -49,64 +48,6 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
         ),
         last="7d",
         refresh="5m",
-    )
-
-
-def _is_it_usual(thresholds: Thresholds) -> Row:
-    missing = arrivals.silence(thresholds)
-    limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
-    latency = of(seasonality.TO_BASELINE, 'signal="latency"')
-    return tiles(
-        "",
-        stat(
-            "SMS vs usual",
-            missing.meaning,
-            missing.unit,
-            # Over a day it would say for hours what was true before an outage.
-            Query(while_reachable(f"min({of(missing.source)})"), "of usual"),
-            signal_steps(missing),
-            empty="Not known; needs a day",
-            links=(Dashboard.ALERTS,),
-            decimals=0,
-        ),
-        stat(
-            "Time vs usual",
-            "Time within which nine SMS in ten of the last hour were processed, as a share of what "
-            "is usual at this hour of the week. Usual is around 100%.",
-            Unit.RATIO,
-            Query(while_reachable(f"max({latency})"), "of usual"),
-            neutral(),
-            empty="Not known; needs a week",
-            links=(Dashboard.SERVICES,),
-            decimals=0,
-        ),
-        stat(
-            "Weekly growth",
-            "SMS of the last 7 days compared with the 7 days before. Usual is a few percent.",
-            Unit.RATIO,
-            Query(f"avg({of(throughput.GROWTH_1W, _SMS)}) - 1", "growth"),
-            neutral(),
-            empty="Not known; needs a week",
-            links=(Dashboard.BUSINESS,),
-            decimals=1,
-        ),
-        stat(
-            "Next limit in",
-            f"{limits.meaning} {_FORECAST_NEEDS}",
-            limits.unit,
-            Query(f"min({of(limits.source)})", "time left"),
-            signal_steps(limits),
-            empty=_NOTHING_GROWS,
-        ),
-        stat(
-            "Disk full in",
-            disks.meaning,
-            disks.unit,
-            Query(f"min({of(disks.source, among=NODES)})", "time left"),
-            signal_steps(disks),
-            empty=_NOTHING_GROWS,
-            links=(Dashboard.RUNTIME,),
-        ),
     )
 
 
@@ -130,7 +71,7 @@ def _bands() -> Row:
         )
 
     return Row(
-        "What is usual at this hour of the week, and what is it now?",
+        "",
         (
             of_signal(
                 "sms_volume",
@@ -159,7 +100,22 @@ def _bands() -> Row:
 def _beside_usual(thresholds: Thresholds) -> Row:
     return Row(
         "How far is it from usual, and is that known?",
-        (signal(arrivals.fewer(thresholds), "job", empty="Not known; needs a day"), _history()),
+        (_sms_vs_usual(thresholds), _history()),
+    )
+
+
+def _sms_vs_usual(thresholds: Thresholds) -> Panel:
+    """Over the time in which enough are usual, which pages, and over an hour, a ticket."""
+    few, fewer = arrivals.silence(thresholds), arrivals.fewer(thresholds)
+    return timeseries(
+        "SMS vs usual",
+        f"SMS received, as a share of the quietest of the same hours in past weeks. {few.meaning}"
+        f"\n\n{alerts_in_words(few)}\n{alerts_in_words(fewer)}",
+        Unit.RATIO,
+        Query(f"min({of(few.source)})", "10 min, or more", colour=Colour.NEUTRAL),
+        Query(f"min({of(fewer.source)})", "an hour", colour=Colour.MUTED),
+        signals=(few, fewer),
+        empty="Not known; needs a day",
     )
 
 
@@ -174,7 +130,7 @@ def _history() -> Panel:
         f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
         "fewer, an unusual week moves the band.",
         *(
-            Query(or_unknown(f"min({of(seasonality.WEEKS_KNOWN, each)})"), name)
+            Query(f"min({of(seasonality.WEEKS_KNOWN, each)})", name, of=(Source.RULES,))
             for name in ("sms_volume", "approval_ratio", "latency")
             if (each := f'signal="{name}"')
         ),
@@ -192,8 +148,6 @@ def _weeks() -> Row:
         sms_an_hour(f"{week}w", f"{week} w before", colour=colour)
         for week, colour in zip(seasonality.WEEKS, DISTINCT[1:], strict=False)
     ]
-    # The first row is the lowest.
-    days = [sms_an_hour(f"{day}d", f"{day} d before", "1h") for day in range(6, 0, -1)]
     return Row(
         "What is the rhythm of a week?",
         (
@@ -206,16 +160,6 @@ def _weeks() -> Row:
                 sms_an_hour("", "chosen range"),
                 *before,
                 links=(Dashboard.BUSINESS,),
-            ),
-            rows_heatmap(
-                "SMS by hour of the week",
-                "SMS of each hour, one row for each of the last seven days: the last 24 hours, "
-                "and the same hours of the days before. Usual is bright working"
-                "hours, and dim nights and weekends.",
-                Unit.COUNT,
-                *days,
-                sms_an_hour("", "last 24 h", "1h"),
-                last="24h",
             ),
         ),
         height=10,
@@ -254,7 +198,6 @@ def _growth() -> Row:
 
 def _limits(thresholds: Thresholds) -> Row:
     watched_from = Unit.RATIO.text(thresholds.capacity_minimum_usage)
-    disks = growth.disk_time_left(thresholds)
     limits = "concurrent_sms: SMS processed at the same time; ai_calls: the provider's quota."
     return Row(
         "How long will the limits last?",
@@ -270,18 +213,31 @@ def _limits(thresholds: Thresholds) -> Row:
                 ),
             ),
             signal(growth.quota(thresholds), "job"),
-            bar_gauge(
-                "Time left of each disk",
-                disks.meaning,
-                disks.unit,
-                Query(
-                    f"min by (instance, mountpoint) ({of(disks.source, among=NODES)})",
-                    "{{instance}} {{mountpoint}}",
-                ),
-                signal_steps(disks),
-                empty=_NOTHING_GROWS,
-                links=(Dashboard.RUNTIME,),
-                limits=(0, _YEAR),
-            ),
+            _time_left(thresholds),
         ),
+    )
+
+
+def _time_left(thresholds: Thresholds) -> Panel:
+    """Of the service's limits and of disks: the one that is reached first is the next to raise."""
+    limits, disks = growth.time_left(thresholds), growth.disk_time_left(thresholds)
+    return bar_gauge(
+        "Time left until full",
+        f"{limits.meaning} And of each disk, at the growth of a week. Good is more than the "
+        "alert's limit, where a bar turns orange. Known after two weeks.",
+        limits.unit,
+        # One bar alone would have no name.
+        *(
+            Query(or_unknown(now(f"min({of(limits.source, each)})", Source.RULES)), name)
+            for name in growth.LIMITS
+            if (each := f'limit="{name}"')
+        ),
+        Query(
+            f"min by (instance, mountpoint) ({of(disks.source, among=NODES)})",
+            "{{instance}} {{mountpoint}}",
+        ),
+        steps=signal_steps(limits),
+        empty="Not known; needs two weeks",
+        links=(Dashboard.RUNTIME,),
+        limits=(0, _YEAR),
     )

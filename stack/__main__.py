@@ -26,12 +26,14 @@ from stack import (
     trouble,
 )
 from stack.backend import Backend, ComponentStatus, StackError
+from stack.capacity import command as capacity
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
 from stack.settings import SETTINGS, WAYS, given
 
 ROOT = Path(__file__).resolve().parents[1]
+_WITH_OPTIONS_OF_THEIR_OWN = ("preview", "replay", "capacity")
 ELSEWHERE = "STACK_STATE_DIR and STACK_TOOLS_DIR name other folders for the stack's state and tools"
 
 
@@ -39,7 +41,7 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = _parser()
     arguments, options = parser.parse_known_args()
-    if options and arguments.command not in ("preview", "replay"):
+    if options and arguments.command not in _WITH_OPTIONS_OF_THEIR_OWN:
         parser.error(f"unrecognized arguments: {' '.join(options)}")
     arguments.options = options
     try:
@@ -118,12 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser("send", help="send one SMS through the whole workflow")
     send.add_argument("text", help="what the tenant writes")
     commands.add_parser("metrics", help="the orchestrator's exact counts, as JSON")
-    # These two are described where they are: their options are read there, --help included.
+    # These are described where they are: their options are read there, --help included.
     commands.add_parser(
         "preview", help="draw each dashboard as a picture, from the running stack", add_help=False
     )
     commands.add_parser(
         "replay", help="when alerts would have fired in the running stack", add_help=False
+    )
+    commands.add_parser(
+        "capacity", help="what all of it needs at a size, and where it breaks first", add_help=False
     )
     commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
     return parser
@@ -161,6 +166,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return _preview(arguments.options)
         case "replay":
             return _replay(arguments.options)
+        case "capacity":
+            return _capacity(arguments.options)
         case "metrics":
             backend = _backend()
             print(simulation.metrics(_url(backend, "app"), _peoples_token(backend)))
@@ -326,6 +333,15 @@ def _replay(options: Sequence[str]) -> int:
     parser = _Parser(prog="make replay")
     replay_command.add_arguments(parser)
     return _asking_prometheus(parser, replay_command.run, options)
+
+
+def _capacity(options: Sequence[str]) -> int:
+    parser = _Parser(prog="python -m stack capacity", allow_abbrev=False)
+    capacity.add_arguments(parser)
+    try:
+        return capacity.run(parser.parse_args(options))
+    except ValueError as error:
+        raise StackError(str(error)) from None
 
 
 def _asking_prometheus(

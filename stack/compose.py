@@ -22,8 +22,8 @@ from stack import (
     metrics_tokens,
     operators,
     ownership,
+    prometheus_config,
     readable,
-    scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
 from stack.health import Probe, probe
@@ -106,14 +106,14 @@ class ComposeBackend:
         with_history = due.is_wanted(self._environment)
         self._refuse_others_project()
         self._keep_ports()
-        scrape_interval.chosen(self._environment)
+        prometheus_config.check(self._environment)
         services = self._services()
         self._check_ports()
         readable.check(self._root)
         ownership.settle(self._root, self._state)
         self._generate_secrets()
         self._write_alertmanager()
-        self._choose_scrape_interval()
+        self._write_prometheus()
         self._write_rules(with_grafana="grafana" in services)
         if "grafana" in services:
             self._write_for_grafana(with_loki="loki" in services)
@@ -329,14 +329,13 @@ class ComposeBackend:
         filters = [f"--filter=label=com.docker.compose.{name}={labels[name]}" for name in labels]
         return bool(_output(["docker", "volume", "ls", "--quiet", *filters]))
 
-    def _choose_scrape_interval(self) -> None:
-        if not self._environment.get(scrape_interval.VARIABLE):
+    def _write_prometheus(self) -> None:
+        content = prometheus_config.changed(self._root / "prometheus", self._environment)
+        if content is None:
             return
-        interval = scrape_interval.chosen(self._environment)
-        committed = self._root / "prometheus" / "prometheus.yml"
-        content = scrape_interval.with_interval(committed, interval)
-        # The name tells the intervals apart, so that compose notices a change.
-        config = self._state / "run" / "compose" / f"prometheus-{interval}.yml"
+        # The name tells contents apart, so that compose notices a change.
+        name = sha256(content.encode()).hexdigest()[:12]
+        config = self._state / "run" / "compose" / f"prometheus-{name}.yml"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(content, encoding="utf-8")
         config.chmod(0o644)

@@ -29,6 +29,7 @@ from stack import (
     operators,
     ownership,
     processes,
+    prometheus_config,
     scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
@@ -109,7 +110,7 @@ class NativeBackend:
     def up(self) -> None:
         """Start what does not run yet and wait until all of it is healthy."""
         _refuse_unknown_settings()
-        scrape_interval.chosen(self._asked_for)
+        prometheus_config.check(self._asked_for)
         if self.is_running() and not self._earlier:
             self._refuse_changes()
             print("running already")
@@ -430,12 +431,11 @@ class NativeBackend:
         (folder / "secrets").mkdir()
         token = metrics_tokens.of(self.secrets, "prometheus")
         (folder / "secrets" / "orchestrator_token").symlink_to(token)
-        if self._variables.get(scrape_interval.VARIABLE):
-            interval = scrape_interval.chosen(self._variables)
-            config = scrape_interval.with_interval(committed / "prometheus.yml", interval)
-            (folder / "prometheus.yml").write_text(config, encoding="utf-8")
+        config = folder / prometheus_config.FILE
+        if text := prometheus_config.changed(committed, self._variables):
+            config.write_text(text, encoding="utf-8")
         else:
-            (folder / "prometheus.yml").symlink_to(committed / "prometheus.yml")
+            config.symlink_to(committed / prometheus_config.FILE)
         variables = {
             "orchestrator": "APP_PORT",
             "prometheus": "PROMETHEUS_PORT",

@@ -28,6 +28,7 @@ SETTINGS = {
     "APP_WORKERS": "processes of the orchestrator (1)",
     "TRAFFIC_PER_MINUTE": "simulated SMS (60)",
     "SCRAPE_INTERVAL": "Prometheus's scrape and evaluation interval, 1s to 15s (15s)",
+    "REMOTE_WRITE_URL": "engine that Prometheus also sends its samples to (none)",
     "GRAFANA": "no: leave Grafana out (yes)",
     "HISTORY": "off: no synthetic history before the first start (on)",
     OFFSET: "is added to every port below that you don't set (0)",

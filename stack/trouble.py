@@ -4,7 +4,8 @@ import hashlib
 import re
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,8 +30,9 @@ _ANSWER_SECONDS = 8.0
 
 _UNSENT = "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0"
 _STORED = 'time() - max(timestamp(up{job="prometheus"}))'
-_FIRING = 'ALERTS{alertstate="firing"}'
 _ALWAYS_FIRING = "Watchdog"
+_NEVER = "0001-01-01T00:00:00Z"
+"""When Prometheus evaluated what it has not evaluated yet."""
 
 
 def troubles(
@@ -71,23 +73,88 @@ def troubles(
 
 
 def alerts(statuses: Sequence[ComponentStatus]) -> list[str]:
-    """The alerts that fire, a line each; a line that says so where it isn't known."""
+    """The alerts that fire, a line each, and those that will; or a line that says it isn't known.
+
+    An alert is pending until what it is about has lasted for as long as its rule asks.
+    """
     prometheus = next((each for each in statuses if each.name == "prometheus"), None)
     if prometheus is None or not prometheus.up or not prometheus.url:
         return ["Alerts: not known, Prometheus does not answer"]
     try:
-        firing = _query(prometheus.url, _FIRING)
+        groups = _data(f"{prometheus.url}/api/v1/rules")["groups"]
         stored = _query(prometheus.url, _STORED)
+        found = [*_active(groups)]
+        waiting, slow = _not_evaluated(groups)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return [f"Alerts: not known, Prometheus says {error}"]
-    names = sorted({(a["severity"], a["alertname"]) for a, _ in firing})
+    if waiting:
+        return [f"Alerts: not known, rules not evaluated yet{_started(prometheus)}"]
+    names = sorted({(each.severity, each.name) for each in found if each.fires})
     if _ALWAYS_FIRING not in {name for _, name in names}:
         return ["Alerts: not known, Prometheus evaluates no rules"]
     if stored and stored[0][1] > STORED_WITHIN_SECONDS:
         # What it answers is of the time before.
         return ["Alerts: not known, Prometheus stores nothing"]
     told = [f"Alert: {name} ({severity})" for severity, name in names if name != _ALWAYS_FIRING]
-    return told or ["Alerts: none fires"]
+    more = [*_pending(found, {name for _, name in names})]
+    if slow:
+        more.append(f"rules not evaluated yet: {', '.join(slow)}{_started(prometheus)}")
+    if not told:
+        return [f"Alerts: {'; '.join(['none fires', *more])}"]
+    return [*told, *([f"Alerts: {'; '.join(more)}"] if more else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """An alert that is active: it fires, or it will ``after`` so many seconds."""
+
+    name: str
+    severity: str
+    fires: bool
+    after: float
+
+
+def _active(groups: Sequence[Any]) -> Iterator[_Alert]:
+    """The alerts of the rules that Prometheus has evaluated. Raises KeyError, ValueError."""
+    for rule in (each for group in groups for each in group["rules"] if "alerts" in each):
+        for alert in rule["alerts"]:
+            lasted = time.time() - datetime.fromisoformat(alert["activeAt"]).timestamp()
+            severity = alert["labels"].get("severity", "no severity")
+            left = max(0.0, rule["duration"] - lasted)
+            yield _Alert(rule["name"], severity, alert["state"] == "firing", left)
+
+
+def _not_evaluated(groups: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """The groups with alerts that wait for their first turn: the usual ones, and the slower ones.
+
+    Each has a moment of its own in its first interval. Raises KeyError.
+    """
+    shortest = min((group["interval"] for group in groups), default=0)
+    waiting = [
+        group
+        for group in groups
+        if group["lastEvaluation"] == _NEVER and any("alerts" in each for each in group["rules"])
+    ]
+    usual = [group["name"] for group in waiting if group["interval"] <= shortest]
+    return usual, sorted({group["name"] for group in waiting} - {*usual})
+
+
+def _pending(found: Sequence[_Alert], firing: Collection[str]) -> Iterator[str]:
+    """What will fire where nothing changes, the soonest first; those that fire are told already."""
+    soonest: dict[tuple[str, str], float] = {}
+    for each in sorted(found, key=lambda alert: alert.after):
+        if each.name not in firing:
+            soonest.setdefault((each.name, each.severity), each.after)
+    if not soonest:
+        return
+    told = [f"{name} ({severity}) in {s:.0f} s" for (name, severity), s in soonest.items()]
+    yield f"{len(told)} pending, to fire if this lasts: {', '.join(told)}"
+
+
+def _started(status: ComponentStatus) -> str:
+    if status.since is None:
+        return ""
+    return f" (Prometheus started {(datetime.now(UTC) - status.since).total_seconds():.0f} s ago)"
 
 
 def _of_start(status: ComponentStatus) -> Iterator[str]:

@@ -18,6 +18,7 @@ FOLDERS = (
     "alerts",
     "asgi_observability",
     "dashboards",
+    "deploy",
     "prometheus_tools",
     "simulator",
     "stack",

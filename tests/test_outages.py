@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ WELL: dict[str, Any] = {
     },
     "evidence": {
         "json": {"body": {"throughput": {"per_hour": None}, "health": {}}},
-        "page": {"health": "Fine", "bars": 3, "unknown": 55},
+        "page": {"health": "Fine", "connection": "live", "bars": 3, "unknown": 55},
         "overview": [],
         "status": {"code": 0},
     },
@@ -132,6 +133,22 @@ def test_a_surface_that_says_nothing_of_an_outage_is_named(surface: Surface) -> 
     assert [*untruths(_an_outage(told_by=frozenset({surface})), WELL)] == [
         f"{surface}: says nothing of it"
     ]
+
+
+def test_an_outage_that_is_made_again_leaves_what_was_seen_of_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "outages.md"
+    committed = document.FILE.read_text(encoding="utf-8")
+    file.write_text(committed, encoding="utf-8")
+    document.write({}, file)
+    assert file.read_text(encoding="utf-8") == committed
+    sight = WELL | {"outage": "night", "day": "1 May 2027", "seconds": 300.0}
+    document.write({"night": sight}, file)
+    written = file.read_text(encoding="utf-8")
+    assert "1 May 2027;" in written
+    changed = {*written.splitlines()} ^ {*committed.splitlines()}
+    assert {line.partition("](")[0] for line in changed if line.startswith("| [")} == {
+        "| [No traffic at night"
+    }
 
 
 def test_what_cannot_have_been_counted_is_named() -> None:

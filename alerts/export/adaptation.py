@@ -1,7 +1,7 @@
 """Rule groups as an engine takes them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import promql_parser
@@ -9,6 +9,7 @@ import promql_parser
 from alerts.export import jobs, ranges, self_monitoring, splitting
 from alerts.export.engines import ALLOWANCES, Engine
 from alerts.export.options import OLDEST_KEEPING, Options
+from alerts.signals.scraping import PLATFORM_JOBS
 from alerts.yaml_text import Literal
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools.yaml_reading import read_yaml
@@ -27,11 +28,24 @@ def adapted(files: Mapping[str, str], options: Options) -> dict[str, list[Group]
     groups = {name.removesuffix(".yml"): read_yaml(text)["groups"] for name, text in files.items()}
     _require_known("group", options.without, groups.keys())
     _require_known("job", options.jobs, jobs.named_in(groups))
+    _require_known("job", options.absent_jobs, PLATFORM_JOBS)
     jobs.require_apart(options.jobs, jobs.named_in(groups))
     kept = {name: each for name, each in groups.items() if name not in options.without}
     _require_recorded(groups, kept)
+    kept = {name: _without_alerts_of(each, options.absent_jobs) for name, each in kept.items()}
     kept = self_monitoring.translated(kept, options.engine)
     return {name: [*_of_engine(each, options)] for name, each in kept.items()}
+
+
+def _without_alerts_of(groups: list[Group], absent: Collection[str]) -> list[Group]:
+    """The groups without the alerts that tell of a job as such: that it is gone."""
+    return [
+        {
+            **group,
+            "rules": [r for r in group["rules"] if r.get("labels", {}).get("job") not in absent],
+        }
+        for group in groups
+    ]
 
 
 def _of_engine(groups: list[Group], options: Options) -> Iterator[Group]:

@@ -13,6 +13,7 @@ from alerts.notifications.channels import warnings
 from alerts.notifications.command import given
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
+from alerts.signals.scraping import PLATFORM_JOBS
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
@@ -97,6 +98,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out this group, such as node; may be repeated",
     )
     parser.add_argument(
+        "--no-job",
+        dest="absent_jobs",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="leave out the alerts that miss this job, by our name, because nothing of yours "
+        f"scrapes it: {', '.join(PLATFORM_JOBS)}; may be repeated",
+    )
+    parser.add_argument(
         "--namespace",
         metavar="NAME",
         help="Mimir's namespace of the rules, or Kubernetes' of the resources; mimir and operator "
@@ -139,6 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
         vmalert=arguments.vmalert_version or OLDEST_KEEPING,
         namespace=NAMESPACE if arguments.namespace is None else arguments.namespace,
         labels=_once("--label", arguments.label),
+        absent_jobs=frozenset(arguments.absent_jobs),
     )
     settings = load_settings(arguments.environment)
     identity = _identity(arguments.identity)

@@ -19,6 +19,8 @@ SLOWEST_SCRAPE_SECONDS = 30
 class Options:
     """``jobs`` gives new names by old ones. ``without`` are groups that are left out.
 
+    ``absent_jobs`` are scraped by nobody, by their old names: alerts that miss them are left out.
+
     ``vmalert`` is the version that has to read the rules. ``namespace`` is Mimir's for the rules,
     or the Kubernetes namespace of the resources; ``labels`` are put on the latter, for an operator
     that selects by them.
@@ -33,6 +35,7 @@ class Options:
     vmalert: tuple[int, int] = OLDEST_KEEPING
     namespace: str = NAMESPACE
     labels: Mapping[str, str] = field(default_factory=dict)
+    absent_jobs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.engine is Engine.MIMIR:

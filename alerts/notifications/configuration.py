@@ -50,7 +50,7 @@ def text(secrets: Secrets, settings: NotificationSettings) -> str:
     sections = [
         _HEADER.format(secrets=", ".join(sorted(secrets.files)) or "none")
         + "".join(f"# {each}\n" for each in unheard(secrets)),
-        _yaml({"templates": ["templates/*.tmpl"]}),
+        _yaml({"templates": [f"{settings.templates_path}/*.tmpl"]}),
         _yaml({"route": route(secrets, settings)}),
         *([_yaml({"time_intervals": intervals})] if intervals else []),
         "# Paths of secrets start from Alertmanager's working directory.\n"

@@ -78,12 +78,12 @@ _CAUSES = (
         target=('alertname=~"SMSWorkflowsFailing|RouteFailing"',),
     ),
     Inhibition(
-        "It is the release, and rolling it back is the cure.",
+        "The release is the cause, somebody was called for it, and rolling it back is the cure.",
         source=('alertname=~"ReleaseFailing|ReleaseSlow"', PAGES),
         target=('alertname=~"ReleaseWorse|RouteFailing|HTTPResponsesSlow"',),
     ),
     Inhibition(
-        "A failing upstream opens its breaker.",
+        "Calls that fail open the breaker: its alert says nothing new.",
         source=('alertname=~"(AIProvider|Upstream)Failing"',),
         target=('alertname=~"CircuitBreaker.+"',),
         same=("component",),
@@ -122,7 +122,7 @@ def inhibitions() -> tuple[Inhibition, ...]:
         *_CAUSES,
         *(
             Inhibition(
-                f"What spends the budget of {slo} has called somebody already.",
+                "It spends this budget, and somebody was called for it already.",
                 source=(*cause, PAGES, 'slo=""'),
                 target=(f'slo="{slo}"',),
             )
@@ -144,7 +144,7 @@ def _of_severities(every: tuple[Group, ...]) -> Iterator[Inhibition]:
     for same, alike in groupby(sorted(both, key=labels.__getitem__), key=labels.__getitem__):
         named = _one_of("alertname", sorted(alike))
         yield Inhibition(
-            "Somebody was called for it already.",
+            "The page says the same, and more.",
             source=(named, PAGES),
             target=(named, TICKETS),
             same=("alertname", *same),
@@ -163,7 +163,7 @@ def _of_windows(every: tuple[Group, ...]) -> Iterator[Inhibition]:
         for position, window in enumerate(ordered[1:], start=1):
             faster = ordered[:position]
             yield Inhibition(
-                "A budget that burns at the faster pace burns at the slower one as well.",
+                "A budget that burns fast enough for the shorter window does so for the longer.",
                 source=(f'severity="{severity}"', _one_of(_WINDOW, faster)),
                 target=(f'severity="{severity}"', f'{_WINDOW}="{window}"'),
                 same=("alertname", *same),

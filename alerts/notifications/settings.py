@@ -49,6 +49,11 @@ class NotificationSettings(OwnSettings):
         description="folder in which Alertmanager finds the secret files; a relative path begins "
         "in its working directory",
     )
+    templates_path: str = Field(
+        "templates",
+        description="folder in which Alertmanager finds the texts of the messages; a relative path "
+        "begins at its configuration file",
+    )
     email_to: Addresses = Field(
         None, description="addresses that get the alerts, separated by commas"
     )

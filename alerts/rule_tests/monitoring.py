@@ -30,7 +30,17 @@ _OF_A_MEMBER = (
 
 def tests(_thresholds: Thresholds) -> list[RecordTest]:
     """The tests of the group."""
-    return [_rules(), _evaluated(), _sending(), _notifying(), _clusters(), _store(), _days()]
+    return [
+        _rules(),
+        _evaluated(),
+        _sending(),
+        _notifying(),
+        _clusters(),
+        _pair(),
+        _store(),
+        _sent(),
+        _days(),
+    ]
 
 
 def _observe(universe: Universe, metric: Metric, **labels: str) -> None:
@@ -114,6 +124,34 @@ def _clusters() -> RecordTest:
     return RecordTest("Alertmanagers apart from each other", universe, expected, says_where=True)
 
 
+def _pair() -> RecordTest:
+    universe = Universe()
+    place = {"cluster": "main", "environment": "production", "job": PROMETHEUS_JOB}
+    # Two with two groups or pools each. Each of the others differs from them in one label, and is
+    # alone there.
+    elsewhere = ({"cluster": "spare"}, {"environment": "staging"})
+    for metric, label in (
+        (exporters.RULE_GROUP_RULES, "rule_group"),
+        (exporters.POOL_TARGETS, "scrape_job"),
+    ):
+        for labels, values in (
+            ({**place, "instance": "a"}, (5, 9)),
+            ({**place, "instance": "b"}, (7, 4)),
+            *(({**place, **other, "instance": "c"}, (50, 70)) for other in elsewhere),
+            ({**place, "job": OTHERS, "instance": "d"}, (100, 200)),
+        ):
+            for part, value in zip(("one", "two"), values, strict=True):
+                universe.add(metric.name, {**labels, label: part}, 0, grows=False, base=value)
+    expected = {
+        record.name: {
+            key_of(place): 3.0,
+            **{key_of({**place, **other}): 0.0 for other in elsewhere},
+        }
+        for record in (monitoring.RULES_APART, monitoring.TARGETS_APART)
+    }
+    return RecordTest("two Prometheus that differ", universe, expected, says_where=True)
+
+
 def _least(values: Values) -> Values:
     """The least of each instance's values."""
     found: dict[tuple[tuple[str, str], ...], float] = {}
@@ -175,6 +213,22 @@ def _store() -> RecordTest:
     universe = Universe()
     failures = increases_of_all(universe, monitoring.STORE_FAILURES, _HOUR)
     return RecordTest("failures of the store", universe, {monitoring.TSDB_FAILURES.name: failures})
+
+
+def _sent() -> RecordTest:
+    universe = Universe()
+    metric, by = exporters.REMOTE_WRITE_SENT, (*_TARGET, "remote_name")
+    for name in ("engine", "archive"):
+        for number in range(2):
+            _observe(universe, metric, remote_name=name, url=f"http://{name}-{number}")
+    # One that has not sent anything yet says nothing.
+    never = {"job": PROMETHEUS_JOB, "instance": "e:9090", "remote_name": "new", "url": "http://new"}
+    universe.add(metric.name, never, 0, grows=False)
+    newest = ours(universe.now(metric.name, by, combine=max))
+    ages = {key: universe.at - sent for key, sent in newest.items() if sent}
+    return RecordTest(
+        "samples that wait to be sent", universe, {monitoring.REMOTE_WRITE_BEHIND.name: ages}
+    )
 
 
 def _days() -> RecordTest:

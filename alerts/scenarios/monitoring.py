@@ -8,6 +8,7 @@ from alerts.scenarios.world import Change, World
 _SLOW = {"rule_group": "/etc/prometheus/rules/growth.yml;growth"}
 _OFTEN = {"rule_group": "/etc/prometheus/rules/slo.yml;slo"}
 _PEER = {"alertmanager": "http://alertmanager:9093/api/v2/alerts"}
+_REMOTE = {"remote_name": "engine", "url": "http://engine:8428/api/v1/write"}
 
 
 def _each(minutes: float, until: float, labels: dict[str, str]) -> tuple[Change, ...]:
@@ -132,6 +133,20 @@ SCENARIOS = (
         lasts=120,
         world=World(changes=_refuses("slack", 60, 5)),
         told=(Told("AlertmanagerNotificationsFailing", TICKET, "platform", within=25, over=82),),
+    ),
+    Scenario(
+        name="The engine beside Prometheus is away",
+        story="Prometheus also sends its samples to another engine; it is away for half an hour.",
+        begins=MONDAY_MORNING,
+        lasts=60,
+        world=World(
+            changes=(
+                # Until then everything was sent; then nothing; then all at once, and on.
+                Sets(exporters.REMOTE_WRITE_SENT, 15 * 60, until=30, labels=_REMOTE),
+                Sets(exporters.REMOTE_WRITE_SENT, 45 * 60, 30, per_minute=60, labels=_REMOTE),
+            )
+        ),
+        told=(Told("RemoteWriteBehind", TICKET, "platform", within=11, over=36),),
     ),
     Scenario(
         name="Samples are kept for too short a time",

@@ -25,6 +25,7 @@ from app.core.thresholds import Thresholds
 
 _ON = ("job", "limit")
 USAGE = "job_limit:usage:ratio"
+CONCURRENT_SMS, AI_CALLS = LIMITS = ("concurrent_sms", "ai_calls")
 PEAK = Record("job_limit:usage:peak1d", f"max_over_time({USAGE}[1d])")
 LEVEL = Record("job_limit:usage_peak:avg1w", f"avg_over_time({PEAK}[1w])")
 # Where half of the four weeks is not known, a slope is chance.
@@ -50,12 +51,12 @@ def usages(thresholds: Thresholds) -> tuple[Record, ...]:
         Record(
             USAGE,
             f"sum by (job) ({in_flight}) / (sum by (job) ({capacity}) > 0)",
-            {"limit": "concurrent_sms"},
+            {"limit": CONCURRENT_SMS},
         ),
         Record(
             USAGE,
             f"sum by (job) ({calls}) * 60 / {thresholds.ai_calls_per_minute}",
-            {"limit": "ai_calls"},
+            {"limit": AI_CALLS},
         ),
     )
 
@@ -108,7 +109,7 @@ def quota(thresholds: Thresholds) -> Signal:
                 "provider for a higher quota.",
                 pending="5m",
                 keep_firing="5m",
-                matchers='limit="ai_calls"',
+                matchers=f'limit="{AI_CALLS}"',
                 logs=LogQuery((SMSReceived,)),
             ),
         ),

@@ -129,6 +129,11 @@ TSDB_FAILURES = Record(
 RETENTION = Record(
     "job_instance:prometheus_tsdb_retention_limit:seconds", f"{_of(exporters.RETENTION)} > 0"
 )
+# Before anything was sent it is 0: then what waits is as old as Prometheus.
+REMOTE_WRITE_BEHIND = Record(
+    f"job_instance_remote_name:{exporters.REMOTE_WRITE_SENT.name}:age",
+    f"time() - max by (job, instance, remote_name) ({_of(exporters.REMOTE_WRITE_SENT)} > 0)",
+)
 _HEAD, _HEAD_YESTERDAY = _of(exporters.HEAD_SERIES), f"{exporters.HEAD_SERIES.name} offset 1d"
 HEAD_GROWTH = Record(
     f"job_instance:{exporters.HEAD_SERIES.name}:times1d", ratio(_HEAD, _HEAD_YESTERDAY)
@@ -169,6 +174,17 @@ CONFIGURATIONS = Record(
     f'("config_hash", {_of(exporters.ALERTMANAGER_CONFIG_HASH)})) '
     f"- on (job) round(sum by (job) (1 / {_MEMBERS}))",
 )
+
+
+def _apart(metric: Metric) -> Record:
+    """By how many of ``metric`` the Prometheus of one job differ; 0 of one that is alone."""
+    most = f"max by (job) (sum by (job, instance) ({_of(metric)}))"
+    least = f"min by (job) (sum by (job, instance) ({metric.name}))"
+    return Record(f"job:{metric.name}:difference", f"{most} - {least}")
+
+
+RULES_APART = _apart(exporters.RULE_GROUP_RULES)
+TARGETS_APART = _apart(exporters.POOL_TARGETS)
 
 WATCHDOG = "Watchdog"
 
@@ -530,6 +546,33 @@ def retention() -> Signal:
     )
 
 
+def remote_write(thresholds: Thresholds) -> Signal:
+    """How late samples reach the engine that Prometheus also sends them to."""
+    return Signal(
+        title="Remote write is behind by",
+        meaning="Age of the newest sample that was sent to the other engine. Good is below a "
+        "minute. Empty where samples are sent nowhere.",
+        unit=Unit.SECONDS,
+        source=REMOTE_WRITE_BEHIND,
+        thresholds=(
+            Threshold(
+                alert="RemoteWriteBehind",
+                comparison=Comparison.ABOVE,
+                value=thresholds.remote_write_seconds,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Samples don't reach {{ $labels.remote_name }}",
+                description="They wait in the write-ahead log of Prometheus. What has waited for "
+                "about an hour can be lost when the log is cut, every two hours. Age of the newest "
+                "one that was sent.",
+                action="Is the engine up and reachable, and does it accept what it is sent? Its "
+                "answers are in Prometheus's log.",
+                pending="5m",
+            ),
+        ),
+    )
+
+
 def cluster() -> Signal:
     """Alertmanagers that don't see each other."""
     return Signal(
@@ -579,6 +622,43 @@ def configurations() -> Signal:
             ),
         ),
     )
+
+
+def pair(what: str, record: Record, checks: str) -> Signal:
+    """Two Prometheus that should do the same, and differ in ``what`` they have."""
+    return Signal(
+        title=f"Difference in {what} of Prometheus",
+        meaning=f"How many more {what} one Prometheus has than another of its job. Good is 0; one "
+        "that is alone has 0.",
+        unit=Unit.COUNT,
+        source=record,
+        thresholds=(
+            Threshold(
+                alert="PrometheusPairDiffers",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary=f"Two Prometheus of one job don't have the same {what}",
+                description="One of them doesn't see what the other sees. If the other is lost, "
+                f"so are its alerts. Difference in {what}.",
+                action=f"{checks} Prometheus reads its configuration again with kill -HUP.",
+                # A rollout takes its time from one to the next.
+                pending="15m",
+                labels={"differs": what},
+            ),
+        ),
+    )
+
+
+def pair_rules() -> Signal:
+    """Two Prometheus with different rules."""
+    return pair("rules", RULES_APART, "Compare the folders of rules.")
+
+
+def pair_targets() -> Signal:
+    """Two Prometheus with different targets."""
+    return pair("targets", TARGETS_APART, "Compare their pages /targets.")
 
 
 def notify_failures(thresholds: Thresholds) -> Signal:
@@ -657,11 +737,14 @@ def group(thresholds: Thresholds) -> Group:
             config_reloaded("Prometheus", exporters.CONFIG_RELOADED),
             config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
             retention(),
+            remote_write(thresholds),
             tsdb(thresholds),
             ingesting(thresholds),
             head_series(thresholds),
             notify_failures(thresholds),
             cluster(),
             configurations(),
+            pair_rules(),
+            pair_targets(),
         ),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from app.api.range_answer import share
 from app.core import catalogue
 from app.core.catalogue import ApprovalAction, Component, Detection, Route
 from app.schemas import metrics as schema
@@ -11,7 +12,7 @@ from app.services.measures import MEASURES, distribution, evaluate
 from app.services.metrics_report import OF_WAITING, MetricsReport, OfferedMeasure
 from app.services.overview import Overview, answered
 from app.services.rollups import Total, Totals
-from app.services.time_ranges import HOUR
+from app.services.time_ranges import MINUTE
 from asgi_observability.catalogue import Outcome
 
 T = TypeVar("T")
@@ -241,14 +242,23 @@ def _throughput(found: Overview) -> schema.Throughput:
     hours = [count for totals in found.same_hours if (count := received(totals)) is not None]
     baseline = sum(hours) / len(hours) if hours else None
     last_hour, minutes = received(found.last_full_hour), received(found.last_minutes)
+    counted = found.last_minutes.counted_seconds
     return schema.Throughput(
-        per_minute=None if minutes is None else round(minutes / found.whole_minutes, 2),
+        per_minute=None if minutes is None or not counted else round(minutes / counted * MINUTE, 2),
         per_hour=last_hour,
         per_day=received(found.last_day),
         baseline_per_hour=_rounded(baseline),
         deviation=_rounded(last_hour / baseline - 1)
         if baseline and last_hour is not None
         else None,
+    )
+
+
+def _coverage(found: Overview) -> schema.Periods[float] | None:
+    if found.unreadable:
+        return None
+    return schema.Periods[float](
+        last_hour=share(found.hour), today=share(found.today), this_week=share(found.week)
     )
 
 
@@ -280,7 +290,7 @@ def _health(found: Overview) -> schema.Health:
     store = found.store
     return schema.Health(
         status=found.status,
-        availability=evaluate(MEASURES["http.availability"], found.hour, HOUR).value,
+        availability=evaluate(MEASURES["http.availability"], found.hour).value,
         uptime_seconds=found.largest("uptime_seconds"),
         dependencies={
             name.value: schema.Dependency.model_validate(use, from_attributes=True)
@@ -328,6 +338,7 @@ _SECTIONS: dict[str, Callable[[Overview], Any]] = {
         found, lambda totals: _distributed(totals.of(catalogue.AI_CONFIDENCE))
     ),
     "throughput": lambda found: None if found.unreadable else _throughput(found),
+    "coverage": _coverage,
     "resources": _resources,
     "thresholds": lambda found: [
         schema.Threshold.model_validate(each, from_attributes=True)

@@ -12,14 +12,17 @@ from app.services.rollups import Totals
 
 def range_answer(query: Prepared, figures: Figures) -> Range:
     """Each measure with its groups and points. What isn't known is null."""
-    seconds = query.end - query.start
 
     def values(measure: Measure, totals: Totals) -> list[RangeValue]:
         return [
             RangeValue.model_construct(
-                labels=labels, **_fields(value), complete=totals.complete, as_of=figures.as_of
+                labels=labels,
+                **_fields(value),
+                complete=totals.complete,
+                coverage=share(totals),
+                as_of=figures.as_of,
             )
-            for labels, value in grouped(measure, totals, query.group_by, seconds)
+            for labels, value in grouped(measure, totals, query.group_by)
         ]
 
     def points(measure: Measure) -> list[Point] | None:
@@ -31,10 +34,11 @@ def range_answer(query: Prepared, figures: Figures) -> Range:
                 labels=labels,
                 **_fields(value),
                 complete=totals.complete,
+                coverage=share(totals),
                 as_of=figures.as_of,
             )
-            for (start, end), totals in figures.steps
-            for labels, value in grouped(measure, totals, query.group_by, end - start)
+            for (start, _), totals in figures.steps
+            for labels, value in grouped(measure, totals, query.group_by)
         ]
 
     earlier = figures.compared
@@ -58,6 +62,11 @@ def range_answer(query: Prepared, figures: Figures) -> Range:
             for measure in query.measures
         ],
     )
+
+
+def share(totals: Totals) -> float | None:
+    """The share of a range in which there was counting."""
+    return None if totals.coverage is None else round(totals.coverage, 4)
 
 
 def _fields(value: Value) -> dict[str, Any]:

@@ -57,6 +57,12 @@ ROOMY_CONNECTIONS = 5
 DEFAULT_CONNECTIONS = 7
 """Database connections a worker has if nothing else is set."""
 
+UPGRADE_WAIT_SECONDS = 300
+"""How long a start waits while another replica upgrades the schema of the same database."""
+
+_CALLS_IN_TURN = 4
+"""Those of one SMS: the tenant, the earlier messages, the AI, the answer to the tenant."""
+
 
 # Commands that open no database read settings too: SQLAlchemy would be a quarter of their start.
 _PLAIN_FILE = re.compile(r"sqlite:///[\w./-]+")
@@ -378,6 +384,13 @@ class Settings(OwnSettings):
         "UTC", description='IANA zone in which "today" begins'
     )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="largest request body")
+    stop_grace_seconds: int = Field(
+        30,
+        ge=1,
+        description="how long requests under way may take after a stop was asked for; what is cut "
+        "off then is run again later. Whatever stops the service has to wait longer before it "
+        "kills",
+    )
 
     drain_seconds: float = Field(
         0,
@@ -536,6 +549,12 @@ class Settings(OwnSettings):
     def most_connections(self) -> int:
         """Database connections that all workers of this replica may open in total."""
         return self.database_connections or DEFAULT_CONNECTIONS * self.workers
+
+    @property
+    def longest_request_seconds(self) -> float:
+        """How long an SMS takes whose every call uses up its time, and whose database waits too."""
+        step = self.calls.timeout_seconds + self.database_timeout_seconds
+        return _CALLS_IN_TURN * step
 
     @property
     def rollup_pool_size(self) -> int:

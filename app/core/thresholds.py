@@ -303,6 +303,11 @@ class Thresholds(Section):
         2, description="lost alerts or notifications below which their share does not alert"
     )
     notification_queue_ratio: ShareAtMost = Field(0.1, description="how full the queue may stay")
+    remote_write_seconds: Seconds = Field(
+        # Prometheus keeps what waits for an hour at least.
+        300,
+        description="age of the newest sample that remote write has sent, above which it is behind",
+    )
     tsdb_failures: Count = Field(3, description="failures of the store within an hour")
     newest_sample_seconds: Seconds = Field(
         90, description="age of the newest sample: six scrapes, and below the 5 minutes it is shown"

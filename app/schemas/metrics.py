@@ -1,7 +1,7 @@
 """Answers of the JSON metrics endpoints. Times are in seconds unless a name says otherwise.
 
 Null is what isn't known: where `complete` is false because the store did not answer, because what
-was counted has expired, or because nobody counted yet; else because there was nothing to measure.
+was counted has expired, or because nobody counted then; else because there was nothing to measure.
 """
 
 from datetime import datetime
@@ -150,13 +150,17 @@ class Performance(BaseModel):
 
 
 class Throughput(BaseModel):
-    """SMS received, beside what is usual; null until the service has counted for that long."""
+    """SMS received, beside what is usual; null where too little of that time was counted."""
 
     per_minute: float | None = Field(
-        description="mean of the last 5 whole minutes, or of those since the first start"
+        description="mean over what was counted of the last 5 whole minutes; null below one minute"
     )
-    per_hour: int | None = Field(description="in the last whole hour of the local clock")
-    per_day: int | None = Field(description="in the last 24 whole hours")
+    per_hour: int | None = Field(
+        description="in the last whole hour of the local clock; null unless 95 % of it was counted"
+    )
+    per_day: int | None = Field(
+        description="in the last 24 whole hours; null unless 95 % of them was counted"
+    )
     baseline_per_hour: float | None = Field(
         description="mean of the same hour of the local week, in those of the past 4 weeks of "
         "which it is known"
@@ -275,6 +279,12 @@ class Threshold(BaseModel):
     state: State
 
 
+_COVERAGE = Field(
+    description="share of the time up to now in which the service counted; above 1 where the clock "
+    "was set back and passed some of it twice"
+)
+
+
 class RangeValue(BaseModel):
     """A measure over a range, or over one group of it."""
 
@@ -287,6 +297,7 @@ class RangeValue(BaseModel):
     p90: float | None = None
     p99: float | None = None
     complete: bool = Field(description="false: it isn't known, so the value is null")
+    coverage: float | None = _COVERAGE
     as_of: datetime = Field(description="what was counted until then is in it")
 
 
@@ -336,6 +347,7 @@ class SeriesRow(BaseModel, extra="allow"):
     p90: float | None
     p99: float | None
     complete: bool
+    coverage: float | None = _COVERAGE
     as_of: datetime
 
 
@@ -388,6 +400,11 @@ class MetricsAnswer(BaseModel):
     errors: Periods[Errors] | None = None
     ai_confidence: Periods[Distribution] | None = None
     throughput: Throughput | None = None
+    coverage: Periods[float] | None = Field(
+        None,
+        description="share of each period up to now in which the service counted: 0.5 where it was "
+        "down for half of it. Above 1 where the clock was set back and passed some of it twice",
+    )
     resources: Resources | None = None
     thresholds: list[Threshold] | None = None
     slos: list[Slo] | None = None

@@ -24,7 +24,7 @@ COLUMNS = (
     "unit",
     *LABELS,
     *("value", "count", "min", "max", "p50", "p90", "p99"),
-    *("complete", "as_of"),
+    *("complete", "coverage", "as_of"),
 )
 """The columns of every flat format. What isn't known is an empty cell, and not ``complete``."""
 
@@ -55,6 +55,7 @@ def record(step: Step) -> dict[str, Any]:
         **step.labels,
         **step.value.details(),
         "complete": step.complete,
+        "coverage": None if step.coverage is None else round(step.coverage, 4),
         "as_of": step.as_of,
     }
 

@@ -79,10 +79,10 @@ class Value:
         }
 
 
-def evaluate(measure: Measure, totals: Totals, seconds: float, **labels: str) -> Value:
-    """``measure`` in ``totals``, which are of a range of ``seconds``; ``labels`` pick a group.
+def evaluate(measure: Measure, totals: Totals, **labels: str) -> Value:
+    """``measure`` in ``totals``; ``labels`` pick a group.
 
-    Where not all is known, nothing is said.
+    Where not all is known, nothing is said. A rate is over the time in which there was counting.
     """
     if not totals.complete:
         return Value(None)
@@ -91,6 +91,7 @@ def evaluate(measure: Measure, totals: Totals, seconds: float, **labels: str) ->
         case MeasureKind.COUNT:
             return Value(total.count)
         case MeasureKind.RATE:
+            seconds = totals.counted_seconds
             return Value(total.sum / seconds if seconds else None)
         case MeasureKind.GAUGE:
             return Value(total.mean, maximum=total.maximum)

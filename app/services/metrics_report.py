@@ -30,6 +30,10 @@ from app.services.time_ranges import (
 
 RECENT = 5 * MINUTE
 BASELINE_WEEKS = 4
+WHOLE = (0.95, 1.05)
+"""Of how much of an hour or a day there must have been counting for its count to be a rate: not
+less, and not twice where the clock was set back."""
+
 OF_WAITING = {"approval_queue", "escalations_open", "thresholds", "health"}
 """Sections that say what waits for a person."""
 
@@ -91,28 +95,27 @@ class MetricsReport:
         until = this_minute + MINUTE
         zone = self._settings.zone
         this_hour = clock_hour(this_minute, zone)
-        # The minute of the first start was not counted as a whole.
-        first_whole = await self._rollups.counted_since() + MINUTE
-        minutes_from = max(this_minute - RECENT, min(first_whole, this_minute))
         ranges = [
             (until - HOUR, until),
             (midnight(this_minute, zone), until),
             (monday(this_minute, zone), until),
             (until - RECENT, until),
             # Whole ones: a minute that runs would look like a drop.
-            (minutes_from, this_minute),
+            (this_minute - RECENT, this_minute),
             (this_hour - HOUR, this_hour),
             (this_hour - DAY, this_hour),
         ]
         # A short question is not made to pay for the long ones.
         asked = ranges[:1] if set(sections) == {"last_hour"} else ranges
         totals = await self._rollups.stored(asked, self._metrics)
-        _know_only_what_was_counted(asked[4:], totals[4:], first_whole - MINUTE)
+        for minutes in totals[4:5]:
+            minutes.complete &= (minutes.counted_seconds or 0) >= MINUTE
+        _know_only_wholes(totals[5:])
         same_hours: list[Totals] = []
         if "throughput" in sections:
             hours = _same_hours(this_hour, zone)
             same_hours = await self._rollups.stored(hours, [catalogue.SMS_RECEIVED])
-            _know_only_what_was_counted(hours, same_hours, first_whole - MINUTE)
+            _know_only_wholes(same_hours)
         slos = None
         if not {"slos", "health"}.isdisjoint(sections):
             slos = await self._objectives.status()
@@ -125,10 +128,7 @@ class MetricsReport:
             # The figures need not wait for a database that does not answer.
             with suppress(SQLAlchemyError, OSError):
                 waiting = await self._count_waiting()
-        whole_minutes = (this_minute - minutes_from) // MINUTE
-        return self._overview(
-            totals, same_hours, workers, slos, waiting=waiting, whole_minutes=whole_minutes
-        )
+        return self._overview(totals, same_hours, workers, slos, waiting=waiting)
 
     def _overview(
         self,
@@ -138,7 +138,6 @@ class MetricsReport:
         slos: Sequence[ObjectiveStatus] | None = None,
         *,
         waiting: Waiting | None = None,
-        whole_minutes: int = 0,
         unreadable: str | None = None,
     ) -> Overview:
         """What was read; of totals that are missing nothing is known."""
@@ -152,7 +151,6 @@ class MetricsReport:
             week=week,
             recent=recent,
             last_minutes=last_minutes,
-            whole_minutes=whole_minutes,
             last_full_hour=last_full_hour,
             last_day=last_day,
             same_hours=same_hours,
@@ -163,13 +161,11 @@ class MetricsReport:
         )
 
 
-def _know_only_what_was_counted(
-    ranges: Sequence[tuple[int, int]], totals: Sequence[Totals], since: int
-) -> None:
+def _know_only_wholes(totals: Sequence[Totals]) -> None:
     """A rate over a time that was counted in part, or not at all, isn't known."""
-    for (start, end), found in zip(ranges, totals, strict=True):
-        if start < since or start >= end:
-            found.complete = False
+    least, most = WHOLE
+    for found in totals:
+        found.complete &= least <= (found.coverage or 0) <= most
 
 
 def _same_hours(this_hour: int, zone: ZoneInfo) -> list[tuple[int, int]]:

@@ -45,8 +45,8 @@ class Overview:
     """Everything the overview is made of; ``unreadable`` says why nothing is known.
 
     The last hour is the minute that runs and the 59 before it, ``recent`` the last 5 of them.
-    ``last_minutes``, ``last_full_hour`` and ``last_day`` are whole ones. Of the minutes there are
-    ``whole_minutes``: 5, or fewer after the first start. ``waiting`` is None where the database did
+    ``last_minutes``, ``last_full_hour`` and ``last_day`` are whole ones; they, and ``same_hours``,
+    are complete only where enough of them was counted. ``waiting`` is None where the database did
     not say.
     """
 
@@ -57,7 +57,6 @@ class Overview:
     week: Totals
     recent: Totals
     last_minutes: Totals
-    whole_minutes: int
     last_full_hour: Totals
     last_day: Totals
     same_hours: Sequence[Totals] = ()

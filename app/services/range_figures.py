@@ -25,7 +25,8 @@ WINDOW_VALUES = 20_000
 class Step:
     """One measure in one group over one step, Unix seconds.
 
-    ``complete`` is False, and there is no value, where it isn't known.
+    ``complete`` is False, and there is no value, where it isn't known. ``coverage`` is the share of
+    it in which there was counting.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Step:
     labels: dict[str, str]
     value: Value
     complete: bool
+    coverage: float | None
     as_of: datetime
 
 
@@ -127,7 +129,7 @@ def _windows(query: Prepared) -> Iterator[Sequence[tuple[int, int]]]:
 def _steps(query: Prepared, window: Window) -> Iterator[Step]:
     for (start, end), totals in zip(window.steps, window.totals, strict=True):
         for measure in query.measures:
-            for labels, value in grouped(measure, totals, query.group_by, end - start):
+            for labels, value in grouped(measure, totals, query.group_by):
                 yield Step(
                     start,
                     end,
@@ -135,19 +137,20 @@ def _steps(query: Prepared, window: Window) -> Iterator[Step]:
                     labels=labels,
                     value=value,
                     complete=totals.complete,
+                    coverage=totals.coverage,
                     as_of=window.as_of,
                 )
 
 
 def grouped(
-    measure: Measure, totals: Totals, group_by: tuple[str, ...], seconds: float
+    measure: Measure, totals: Totals, group_by: tuple[str, ...]
 ) -> Iterator[tuple[dict[str, str], Value]]:
     """The value of each group that there is, or the one value without groups.
 
     Where nothing is known there is one without a value.
     """
     if not group_by or not totals.complete:
-        yield {}, evaluate(measure, totals, seconds)
+        yield {}, evaluate(measure, totals)
         return
     found = {
         tuple(labels.get(name, "") for name in group_by)
@@ -155,4 +158,4 @@ def grouped(
     }
     for values in sorted(found):
         labels = dict(zip(group_by, values, strict=True))
-        yield labels, evaluate(measure, totals, seconds, **labels)
+        yield labels, evaluate(measure, totals, **labels)

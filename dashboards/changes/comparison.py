@@ -87,7 +87,7 @@ def _lone(thing: Thing, word: str, sign: str) -> Change:
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where the two differ, with a dot between keys; and what was and is there, or _UNSET."""
     whole = path in _WITHOUT_VALUES or path.endswith(_LINES)
-    if isinstance(old, Mapping) and isinstance(new, Mapping) and not whole:
+    if isinstance(old, dict) and isinstance(new, dict) and not whole:
         for key in {**old, **new}:
             inner = f"{path}.{key}".removeprefix(".")
             yield from _differences(old.get(key, _UNSET), new.get(key, _UNSET), inner)
@@ -101,7 +101,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any,
 def _plain(value: Any, path: str = "") -> Any:
     """Equal for values that differ at most in formatting; True is not 1, though Python says so."""
     match value:
-        case Mapping():
+        case dict():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list():
             return [_plain(inner) for inner in value]

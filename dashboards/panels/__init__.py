@@ -6,7 +6,7 @@ knows that where nothing is known.
 """
 
 from dashboards.panels.graphs import band, bars, stacked, timeseries
-from dashboards.panels.heatmaps import heatmap, rows_heatmap
+from dashboards.panels.heatmaps import heatmap
 from dashboards.panels.lines import log_rate, logs
 from dashboards.panels.numbers import bar_gauge, bar_list, stat
 from dashboards.panels.parts import over
@@ -36,7 +36,6 @@ __all__ = [
     "log_rate",
     "logs",
     "over",
-    "rows_heatmap",
     "stacked",
     "stat",
     "state_timeline",

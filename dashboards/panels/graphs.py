@@ -6,21 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 from alerts.model import Dashboard, Signal, Unit
-from alerts.signals import slo, throughput
+from alerts.signals import growth, slo, throughput
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards import grafana
 from dashboards.colours import (
     DISTINCT,
     Colour,
+    by_last_value,
     fixed,
     lines_of,
-    of_names,
     of_values,
     shaded,
     thresholds,
 )
 from dashboards.grafana import Panel
+from dashboards.known import counted
 from dashboards.links import links_to, links_to_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over, override
 from dashboards.panels.query import Query, over_time
@@ -63,11 +64,11 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "urgency": list(catalogue.Severity),
     "cause": [catalogue.Component.AI_PROVIDER, catalogue.Component.SMS_AGENT, "other"],
     "flow": list(throughput.FLOWS),
-    "limit": ["concurrent_sms", "ai_calls"],
+    "limit": list(growth.LIMITS),
 }
 """The values of the labels that have a known set of them."""
 _LABEL_AND_TEXT = re.compile(r"\{\{(\w+)\}\}([^{]*)")
-_LAST_LABEL = re.compile(r"\{\{(\w+)\}\}$")
+_LABEL = re.compile(r"\{\{(\w+)\}\}")
 _TWO_LABELS = re.compile(r"\{\{(\w+)\}\} \{\{\w+\}\}")
 
 
@@ -175,10 +176,10 @@ def _graph(
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=over_time(queries),
+        targets=over_time([replace(each, expr=counted(each.expr)) for each in queries]),
         defaults={
             "unit": GRAFANA_UNITS[unit],
-            "color": shaded(DISTINCT[0]),
+            "color": _colour_of_the_rest(queries),
             "thresholds": thresholds(lines_of(signals)),
             "custom": {
                 **look,
@@ -191,7 +192,7 @@ def _graph(
             **no_value(empty),
         },
         overrides=[
-            *_colours_of_names(queries),
+            *_colours_of_pairs(queries),
             *_colours_of_queries(queries),
             *_colours_of_values(queries),
         ],
@@ -250,17 +251,17 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
                 yield override(f"{value}{found[2]}", color=fixed(colour))
 
 
-def _colours_of_names(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
-    """Colours of series that are called by what nobody knows beforehand."""
-    labels = [found[1] for query in queries if (found := _LAST_LABEL.search(query.legend))]
-    if any(label not in _VALUES for label in labels):
-        for pattern, colour in of_names().items():
-            yield {
-                "matcher": {"id": "byRegexp", "options": pattern},
-                "properties": [{"id": "color", "value": shaded(colour)}],
-            }
+def _colour_of_the_rest(queries: Sequence[Query]) -> dict[str, str]:
+    """That of series without a colour of their own."""
+    labels = {label for query in queries for label in _LABEL.findall(query.legend)}
+    # There is one job.
+    are_known = labels <= {*_VALUES, "job"}
+    return shaded(DISTINCT[0]) if are_known else by_last_value()
+
+
+def _colours_of_pairs(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
+    """Several parts of each: a hue for the first label, a shade for each of the second."""
     for query in queries:
-        # Several parts of each: a hue for the first label, a shade for each of the second.
         if found := _TWO_LABELS.fullmatch(query.legend):
             for value, colour in of_values(_VALUES.get(found[1], ())).items():
                 yield {

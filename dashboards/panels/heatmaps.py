@@ -1,14 +1,10 @@
-"""How often each duration or share occurs, and how much in each hour of a week."""
-
-from dataclasses import replace
-from typing import Any
+"""How often each duration or share occurs."""
 
 from alerts.model import Unit
 from dashboards import grafana
 from dashboards.grafana import Panel
-from dashboards.panels.parts import GRAFANA_UNITS, no_value, over
+from dashboards.panels.parts import GRAFANA_UNITS, no_value
 from dashboards.panels.query import Query, over_time
-from dashboards.panels.states import or_unknown
 
 
 def heatmap(
@@ -18,39 +14,18 @@ def heatmap(
     query: Query,
 ) -> Panel:
     """How often each duration or share occurs; ``query`` gives rates of buckets by ``le``."""
-    panel = _cells(title, description, cells="short", axis=GRAFANA_UNITS[unit])
-    panel.targets = over_time([query], format="heatmap")
-    return panel
-
-
-def rows_heatmap(
-    title: str,
-    description: str,
-    unit: Unit,
-    *queries: Query,
-    last: str,
-) -> Panel:
-    """A row of coloured cells for each query, over the ``last`` time, whatever is chosen."""
-    name = GRAFANA_UNITS[unit]
-    panel = _cells(title, description, cells=name, axis="")
-    panel.defaults["unit"] = name
-    # Grafana draws an error in place of all rows where one of several queries has no series.
-    panel.targets = over_time([replace(each, expr=or_unknown(each.expr)) for each in queries])
-    return over(last, panel)
-
-
-def _cells(title: str, description: str, cells: str, axis: str) -> Panel:
-    axis_of: dict[str, Any] = {"axisPlacement": "left", "reverse": False}
+    axis = GRAFANA_UNITS[unit]
     return Panel(
         kind="heatmap",
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
+        targets=over_time([query], format="heatmap"),
         defaults={"unit": axis, **no_value("")},
         options={
             "calculate": False,
             "cellGap": 1,
-            "cellValues": {"unit": cells},
+            "cellValues": {"unit": "short"},
             "color": {
                 "mode": "scheme",
                 "scheme": "Blues",
@@ -65,6 +40,6 @@ def _cells(title: str, description: str, cells: str, axis: str) -> Panel:
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
             "tooltip": {"mode": "single", "yHistogram": False, "showColorScale": True},
-            "yAxis": {**axis_of, "unit": axis} if axis else axis_of,
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": axis},
         },
     )

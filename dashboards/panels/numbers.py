@@ -10,7 +10,7 @@ from dashboards.colours import fixed, neutral, thresholds
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import LAST, is_neutral, override, values
-from dashboards.panels.query import Query, as_of_now
+from dashboards.panels.query import Query, as_of_now, while_known
 from dashboards.panels.states import or_unknown
 
 Steps = Sequence[Mapping[str, Any]]
@@ -61,7 +61,7 @@ def bar_gauge(
     title: str,
     description: str,
     unit: Unit,
-    query: Query,
+    *queries: Query,
     steps: Steps,
     empty: str = "",
     links: tuple[Dashboard, ...] = (),
@@ -75,7 +75,7 @@ def bar_gauge(
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=as_of_now([query]),
+        targets=as_of_now(queries),
         defaults={
             **values(unit, empty, decimals=decimals),
             "min": least,
@@ -89,6 +89,9 @@ def bar_gauge(
             "showUnfilled": True,
             "valueMode": "color",
             "namePlacement": "auto",
+            # Else those of two or three bars are larger than the panel's title. A larger name would
+            # be cut: Grafana gives low bars room for one of 12.
+            "text": {"titleSize": 12, "valueSize": 16},
             "reduceOptions": LAST,
         },
         links=links_to(links),
@@ -107,9 +110,10 @@ def bar_list(
     What is not known has a bar that says so: Grafana leaves out the name of one that is alone.
     """
     panel = bar_gauge(
-        title, description, unit, queries[0], neutral(), empty="Not known", links=links
+        title, description, unit, *queries, steps=neutral(), empty="Not known", links=links
     )
-    panel.targets = as_of_now([replace(each, expr=or_unknown(each.expr)) for each in queries])
+    known = [while_known(query) for query in queries]
+    panel.targets = as_of_now([replace(each, expr=or_unknown(each.expr)) for each in known])
     panel.overrides = [
         override(query.legend, color=fixed(query.colour)) for query in queries if query.colour
     ]

@@ -1,11 +1,13 @@
 """What a panel asks Prometheus, and how it is written in the dashboard."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dashboards import grafana
 from dashboards.grafana import Panel
+from dashboards.known import now
+from dashboards.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Query:
     ``exemplars``: single observations are drawn as points that lead to their log lines. ``colour``
     is for queries with one series whose colour has a meaning. ``step`` is the least time between
     two points, such as ``1h`` for sums of an hour, so that none is counted twice. ``ending``: the
-    end of the legend by which its lines are drawn dashed.
+    end of the legend by which its lines are drawn dashed. ``of``: what its present value is known
+    by, where that is not the sources of all series that it reads.
     """
 
     expr: str
@@ -24,6 +27,7 @@ class Query:
     colour: str | None = None
     step: str = ""
     ending: str = ""
+    of: tuple[Source, ...] = ()
 
 
 def over_time(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
@@ -41,12 +45,18 @@ def over_time(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
     ]
 
 
+def while_known(query: Query) -> Query:
+    """``query``, which gives nothing while the sources of its series are gone."""
+    return replace(query, expr=now(query.expr, *query.of), of=())
+
+
 def as_of_now(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
     """``queries`` as targets with one value, of the end of the range.
 
     What is no longer known then is not shown, however lately it was known.
     """
-    return over_time(queries, instant=True, range=False, **further)
+    known = [while_known(query) for query in queries]
+    return over_time(known, instant=True, range=False, **further)
 
 
 def of_loki(logql: str, legend: str = "", **further: Any) -> list[grafana.Target]:

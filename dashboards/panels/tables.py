@@ -10,7 +10,7 @@ from dashboards.colours import Colour, steps, thresholds
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, override
-from dashboards.panels.query import Query, as_of_now
+from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
 _COLOURED = {"type": "color-background", "mode": "basic"}
@@ -36,7 +36,8 @@ class Heading:
     """A column of label values: its heading, and where a click on one leads.
 
     ``colours`` are those of certain values, ``texts`` what is written in their place. A ``url`` may
-    read the row's other columns as ``${__data.fields["heading"]}``.
+    read the row's other columns as ``${__data.fields["heading"]}``. A long text is cut where the
+    column is too narrow, unless it ``wraps``.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Heading:
     url: str = ""
     link_title: str = ""
     width: int | None = None
+    wraps: bool = False
 
 
 def table(
@@ -70,7 +72,7 @@ def table(
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
-    first, *others = columns
+    first, *others = (replace(each, query=while_known(each.query)) for each in columns)
     known = _or_a_row(first.query.expr, next(iter(labels)), *none)
     columns = (replace(first, query=replace(first.query, expr=known)), *others)
     targets = as_of_now([column.query for column in columns], format="table")
@@ -150,6 +152,8 @@ def _of_heading(heading: Heading) -> dict[str, Any]:
     if heading.texts:
         texts = {value: {"text": text} for value, text in heading.texts.items()}
         properties["mappings"] = [{"type": "value", "options": texts}]
+    if heading.wraps:
+        properties["custom.cellOptions"] = {"type": "auto", "wrapText": True}
     if heading.url:
         properties["links"] = [{"title": heading.link_title, "url": heading.url}]
     if heading.width:

@@ -53,6 +53,8 @@ CHARACTER_EXTRA = 2.5
 NO_TIME = "Data does not have a time field"
 
 TABLE_CELL_PADDING, TABLE_HEADER, TABLE_COLUMN = 6, 28, 150
+TABLE_SORT_ICON = 20
+"""As measured in a browser."""
 TABLE_ROWS = {"sm": 36, "md": 42, "lg": 48}
 
 BIG_LINE, BIG_TITLE, BIG_WIDE = 1.2, 30, 2.5

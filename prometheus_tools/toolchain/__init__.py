@@ -14,8 +14,11 @@ from typing import Protocol
 from prometheus_tools import proxies
 from prometheus_tools.toolchain import archive, go_modules, packages, path
 from prometheus_tools.toolchain.tool import (
+    ENGINES,
     FLOOR,
+    KUBERNETES,
     LTS,
+    OPERATOR_MODULE,
     OPTIONAL,
     OTHER_ENGINES,
     TOOLS,
@@ -33,9 +36,12 @@ __all__ = [
     "Tool",
     "ToolMissing",
     "locate",
+    "locate_engine",
     "locate_floor",
+    "locate_kubernetes",
     "locate_lts",
     "locate_other_engine",
+    "operator_definitions",
 ]
 
 Report = Callable[[str], None]
@@ -87,6 +93,32 @@ def locate_other_engine(name: str, report: Report = _to_stderr) -> Tool:
     Raises KeyError for a name that is none of OTHER_ENGINES.
     """
     return _locate(OTHER_ENGINES[name], (packages, go_modules), report)
+
+
+def locate_engine(name: str, report: Report = _to_stderr) -> Tool:
+    """``name`` of the engine that versions.env names, as `locate` gives the tool; built if need be.
+
+    Raises KeyError for a name that is none of ENGINES.
+    """
+    return _locate(ENGINES[name], (go_modules,), report)
+
+
+def locate_kubernetes(name: str, report: Report = _to_stderr) -> Tool:
+    """``name`` of what Kubernetes consists of, as `locate` gives the tool; built if need be.
+
+    Raises KeyError for a name that is none of KUBERNETES.
+    """
+    spec = KUBERNETES[name]
+    return _locate(spec, (go_modules,) if spec.module else (packages,), report)
+
+
+def operator_definitions() -> list[Path]:
+    """The files that define the Prometheus Operator's resources. Raises ToolMissing."""
+    try:
+        folder = go_modules.sources(OPERATOR_MODULE) / "example" / "prometheus-operator-crd"
+    except NotAvailableError as reason:
+        raise ToolMissing(f"{OPERATOR_MODULE.path} can't be had: {reason}", str(reason)) from None
+    return sorted(folder.glob("*_*.yaml"))
 
 
 @functools.cache

@@ -55,8 +55,7 @@ def install(spec: Spec, folder: Path, report: Callable[[str], None]) -> Tool:
 
 def _built(module: GoModule) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = module.path.rpartition("/")[2].lower()
-    return cache / "prometheus-tools" / f"{name}-{module.version.removeprefix('v')}"
+    return cache / "prometheus-tools" / f"{module.name}-{module.version.removeprefix('v')}"
 
 
 def _build(module: GoModule, target: Path) -> None:
@@ -68,7 +67,7 @@ def _build(module: GoModule, target: Path) -> None:
             *("build", "-mod=mod", "-o", f"bin{os.sep}"),
             # Without this Prometheus names no version, and would be turned away.
             *(("-ldflags", f"-X {module.told}") if module.told else ()),
-            *(f"{module.path}/{command}" for command in module.commands),
+            *(f"{module.path}/{command}".rstrip("/") for command in module.commands),
         )
         (folder / "bin").rename(target)
 
@@ -78,23 +77,35 @@ def _module_file(folder: Path, module: GoModule) -> str:
 
     Go uses `replace` and `exclude` only in the module that is built.
     """
-    downloaded = json.loads(
-        _go(folder, "mod", "download", "-json", f"{module.path}@{module.version}")
-    )
-    theirs = json.loads(_go(folder, "mod", "edit", "-json", downloaded["GoMod"]))
+    theirs = json.loads(_go(folder, "mod", "edit", "-json", _downloaded(folder, module)["GoMod"]))
     lines = [
         "module rules-are-run-on",
         f"go {theirs['Go']}",
         f"require {module.path} {module.version}",
     ]
-    lines += [
-        f"replace {_at(each['Old'])} => {_at(each['New'])}"
-        for each in theirs.get("Replace") or ()
-        # A folder of their repository is not here.
-        if "Version" in each["New"]
-    ]
+    for each in theirs.get("Replace") or ():
+        old, new = each["Old"], each["New"]
+        if "Version" in new:
+            lines.append(f"replace {_at(old)} => {_at(new)}")
+        # A folder of their repository is not here. What is published of it may be.
+        elif module.siblings:
+            lines.append(f"replace {_at(old)} => {old['Path']} {module.siblings}")
     lines += [f"exclude {_at(each)}" for each in theirs.get("Exclude") or ()]
     return "\n".join([*lines, ""])
+
+
+def sources(module: GoModule) -> Path:
+    """The folder with the sources of ``module``. Raises NotAvailableError with Go's last line."""
+    if shutil.which("go") is None:
+        raise NotAvailableError("Go is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(_downloaded(Path(folder), module)["Dir"])
+
+
+def _downloaded(folder: Path, module: GoModule) -> dict[str, Any]:
+    said = _go(folder, "mod", "download", "-json", f"{module.path}@{module.version}")
+    found: dict[str, Any] = json.loads(said)
+    return found
 
 
 def _at(module: dict[str, Any]) -> str:

@@ -9,6 +9,9 @@ from prometheus_tools.toolchain.tool import Spec, Tool, tool_at, version_of
 
 def find(spec: Spec) -> Tool | None:
     """The tool on PATH, when its version will do."""
+    if spec.exact and spec.silent:
+        # It may be of any.
+        return None
     for name in spec.binaries:
         if found := _which(spec, name):
             folder = str(Path(found).parent)

@@ -53,12 +53,21 @@ class GoModule:
     """A Go module to build from: its path, its version there, the commands that are wanted.
 
     ``told`` is the variable of its source that is set to the version, so that binaries tell it.
+    ``siblings`` is the version of the modules that its repository publishes from folders of its
+    own.
     """
 
     path: str
     version: str
     commands: tuple[str, ...]
     told: str = ""
+    siblings: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the project calls it: the end of its path, without Go's major version."""
+        parts = self.path.lower().split("/")
+        return parts[-2] if parts[-1][0] == "v" and parts[-1][1:].isdigit() else parts[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,14 @@ OTHER_ENGINES = {
     for spec in (
         Spec("vmalert", ("vmalert",), (0, 0), None, ("victoria-metrics",), silent=True),
         Spec(
+            "victoria-metrics",
+            ("victoria-metrics",),
+            (0, 0),
+            None,
+            ("victoria-metrics",),
+            silent=True,
+        ),
+        Spec(
             "vmalert-tool",
             ("vmalert-tool",),
             (0, 0),
@@ -235,6 +252,73 @@ OTHER_ENGINES = {
     )
 }
 """What the exported rules are tried on; the stack does without."""
+
+_VICTORIA_LOGS = GoModule(
+    "github.com/VictoriaMetrics/VictoriaLogs",
+    "v" + version("VICTORIALOGS_VERSION"),
+    ("app/victoria-logs",),
+)
+
+_KUBERNETES = version("KUBERNETES_VERSION")
+OPERATOR_MODULE = GoModule(
+    "github.com/prometheus-operator/prometheus-operator",
+    "v" + version("PROMETHEUS_OPERATOR_VERSION"),
+    ("cmd/admission-webhook", "cmd/operator"),
+    siblings="v" + version("PROMETHEUS_OPERATOR_VERSION"),
+)
+"""The Prometheus Operator's; its sources hold the definitions of its resources too."""
+
+
+def _built_only(module: GoModule, *names: str) -> tuple[Spec, ...]:
+    return tuple(
+        Spec(name, (name,), (0, 0), None, (), exact=True, module=module, silent=True)
+        for name in names
+    )
+
+
+ENGINES = {
+    spec.name: spec
+    for spec in (
+        *_built_only(_VICTORIA_METRICS, "victoria-metrics", "vmalert"),
+        *_built_only(_VICTORIA_LOGS, "victoria-logs"),
+    )
+}
+"""Engines of the versions in versions.env, for tests and benchmarks at scale."""
+
+KUBERNETES = {
+    spec.name: spec
+    for spec in (
+        *_built_only(
+            GoModule(
+                "sigs.k8s.io/kustomize/kustomize/v5", "v" + version("KUSTOMIZE_VERSION"), ("",)
+            ),
+            "kustomize",
+        ),
+        *_built_only(
+            GoModule(
+                "github.com/yannh/kubeconform",
+                "v" + version("KUBECONFORM_VERSION"),
+                ("cmd/kubeconform",),
+            ),
+            "kubeconform",
+        ),
+        *_built_only(OPERATOR_MODULE, "admission-webhook", "operator"),
+        *_built_only(
+            GoModule(
+                "k8s.io/kubernetes",
+                f"v{_KUBERNETES}",
+                ("cmd/kube-apiserver", "cmd/kubectl"),
+                f"k8s.io/component-base/version.gitVersion=v{_KUBERNETES}",
+                # Its libraries are numbered v0 in step with it.
+                siblings=f"v0.{_KUBERNETES.partition('.')[2]}",
+            ),
+            *("kube-apiserver", "kubectl"),
+        ),
+        # Any release will do: what is tested is what stands before it.
+        Spec("etcd", ("etcd",), (0, 0), None, ("etcd-server",), suites=("",), silent=True),
+    )
+}
+"""What the files for Kubernetes are tried on, for tests; nothing runs on them."""
 
 
 def tools_folder() -> Path:

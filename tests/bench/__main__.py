@@ -5,16 +5,21 @@ import asyncio
 import sys
 
 from tests.bench import (
+    capacity,
     concurrent_sms,
     dashboard_queries,
     endpoint,
+    engine_overview,
     footprint,
     instruments,
     layer,
+    log_volume,
     logs,
+    remote_write,
     rollups,
     rule_evaluation,
     scrapes,
+    side_by_side,
     statements,
     writers,
 )
@@ -28,10 +33,15 @@ BENCHMARKS = {
     "rollups": rollups,
     "writers": writers,
     "logs": logs,
+    "log_volume": log_volume,
     "statements": statements,
     "concurrent_sms": concurrent_sms,
     "rules": rule_evaluation,
     "dashboards": dashboard_queries,
+    "capacity": capacity,
+    "engine_overview": engine_overview,
+    "side_by_side": side_by_side,
+    "remote_write": remote_write,
 }
 
 

@@ -68,7 +68,7 @@ async def run() -> bool:
     for instances in INSTANCES:
         with tempfile.TemporaryDirectory() as name:
             data = Path(name) / "data"
-            series = _write_past(Path(name), data, instances, end, rules)
+            series = write_past(Path(name), data, instances, end, rules)
             with scratch(data) as url, httpx.Client(base_url=url, timeout=300) as client:
                 # Interleaved, so that a noisy machine makes both slow.
                 rounds = [
@@ -113,7 +113,7 @@ def _median(rounds: Iterator[Opened]) -> Opened:
     return Opened(statistics.median(each.seconds for each in seen), seen[0].samples)
 
 
-def _write_past(folder: Path, data: Path, instances: int, end: datetime, rules: Rulebook) -> int:
+def write_past(folder: Path, data: Path, instances: int, end: datetime, rules: Rulebook) -> int:
     """The past of as many instances, with its records, as blocks; returns the series."""
     past = Past(end, duration=PAST)
     one, all_of_them = folder / "one.om", folder / "all.om"

@@ -125,34 +125,42 @@ async def of_the_app() -> Exposition:
             processes(Path(folder), traffic_per_minute=SMS_PER_MINUTE, app_port=port) as both,
             httpx.AsyncClient(base_url=both.control) as control,
         ):
-            for fault in FAULTS_IN_TURN:
-                (await control.put(f"/faults/{fault}")).raise_for_status()
-                await _traffic(both.app)
-                (await control.delete("/faults")).raise_for_status()
-            # Retries end, managers decide.
-            await _traffic(both.app, SMS_AFTERWARDS)
-            for path in ("/health", "/health/dependencies", "/orchestrate/metrics", "/nowhere"):
-                await both.app.get(path)
-            await both.app.post("/orchestrate/sms-received", json={})
-            return Exposition(await _metrics(both.app))
+            return Exposition(await after_faults(both.app, control))
 
 
-async def _traffic(app: httpx.AsyncClient, messages: int = SMS_PER_FAULT) -> None:
+async def after_faults(app: httpx.AsyncClient, control: httpx.AsyncClient) -> str:
+    """What the orchestrator exposes once it has seen each fault; ``control`` is the simulator's."""
+    for fault in FAULTS_IN_TURN:
+        (await control.put(f"/faults/{fault}")).raise_for_status()
+        await traffic(app)
+        (await control.delete("/faults")).raise_for_status()
+    # Retries end, managers decide.
+    await traffic(app, SMS_AFTERWARDS)
+    for path in ("/health", "/health/dependencies", "/orchestrate/metrics", "/nowhere"):
+        await app.get(path)
+    await app.post("/orchestrate/sms-received", json={})
+    return await metrics(app)
+
+
+async def traffic(
+    app: httpx.AsyncClient, messages: int = SMS_PER_FAULT, seconds: float = 120
+) -> None:
     """Wait until the app has received that many more."""
 
     async def received() -> float:
-        samples = re.findall(rf"^{SMS_RECEIVED.name}\S* (\S+)", await _metrics(app), re.MULTILINE)
+        samples = re.findall(rf"^{SMS_RECEIVED.name}\S* (\S+)", await metrics(app), re.MULTILINE)
         return sum(map(float, samples))
 
     enough = await received() + messages
-    await eventually(lambda: _at_least(received, enough), seconds=120)
+    await eventually(lambda: _at_least(received, enough), seconds=seconds)
 
 
 async def _at_least(ask: Callable[[], Awaitable[float]], enough: float) -> bool:
     return await ask() >= enough
 
 
-async def _metrics(client: httpx.AsyncClient) -> str:
+async def metrics(client: httpx.AsyncClient) -> str:
+    """What it exposes now."""
     return (await client.get("/metrics")).raise_for_status().text
 
 
@@ -163,7 +171,7 @@ async def of_the_node() -> Exposition:
         folder = Path(name)
         command = [locate("node_exporter").path, f"--web.listen-address={address}"]
         async with answering(command, folder, folder / "log", f"http://{address}") as client:
-            return Exposition(await _metrics(client))
+            return Exposition(await metrics(client))
 
 
 async def of_alertmanager() -> Exposition:
@@ -175,4 +183,4 @@ async def of_alertmanager() -> Exposition:
         address = f"127.0.0.1:{free_port()}"
         command = alertmanager_command(folder, config, address)
         async with answering(command, folder, folder / "log", f"http://{address}") as client:
-            return Exposition(await _metrics(client))
+            return Exposition(await metrics(client))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -84,6 +84,8 @@ class Cost:
     by_group: dict[str, float]
     by_rule: dict[tuple[str, str], float]
     """By group and name; rules that record the same thing of several subjects are added up."""
+    records: dict[int, int]
+    """Recorded series, by the seconds between two of their samples."""
 
     @property
     def seconds(self) -> float:
@@ -106,6 +108,14 @@ class Server:
         """How many there are now."""
         said = await self.ask("status/tsdb")
         return int(said["headStats"]["numSeries"])
+
+    async def records(self, every: Callable[[str], float]) -> dict[int, int]:
+        """Recorded series, by how often they are recorded."""
+        counts = await self.ask("query", query='count by (__name__) ({__name__=~".+:.+"})')
+        found: defaultdict[int, int] = defaultdict(int)
+        for each in counts["result"]:
+            found[round(every(each["metric"]["__name__"]))] += int(each["value"][1])
+        return dict(sorted(found.items()))
 
     async def samples(self, name: str) -> list[rule_history.Sample]:
         """The present series called ``name``."""
@@ -141,10 +151,30 @@ class Server:
         return list(found.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What each instance exposes, by job, and what the rules cost at each number of instances."""
+
+    exposed: Mapping[str, Exposition]
+    costs: list[Cost]
+
+
 async def run() -> bool:
     """Print the cost at each number of instances; False when it is above the goal."""
+    interval = _interval()
+    cost = (await measured()).costs[-1]
+    _print_dear(cost, interval)
+    if unseen := cost.unseen:
+        print(f"read by rules, but exposed and recorded by nothing here: {', '.join(unseen)}")
+    holds = cost.seconds < GOAL * interval
+    print(f"Goal: under {GOAL:.0%} at {INSTANCES[-1]}; {'reached' if holds else 'NOT REACHED'}.")
+    return holds
+
+
+async def measured() -> Measurement:
+    """Measure at each number of instances, and print what comes out."""
     config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
-    interval = seconds(config["global"]["evaluation_interval"])
+    interval = _interval()
     documents = [read_yaml(file.read_text()) for file in sorted(paths.RULES.glob("*.yml"))]
     groups = rule_history.groups(documents, interval)
     read = rule_history.readings(groups)
@@ -173,12 +203,12 @@ async def run() -> bool:
     for instances in INSTANCES:
         costs.append(await _cost(instances, exposed, config, groups, read))
         _print(costs[-1], costs[0], interval)
-    _print_dear(costs[-1], interval)
-    if unseen := costs[-1].unseen:
-        print(f"read by rules, but exposed and recorded by nothing here: {', '.join(unseen)}")
-    holds = costs[-1].seconds < GOAL * interval
-    print(f"Goal: under {GOAL:.0%} at {INSTANCES[-1]}; {'reached' if holds else 'NOT REACHED'}.")
-    return holds
+    return Measurement(exposed, costs)
+
+
+def _interval() -> float:
+    config = read_yaml(paths.PROMETHEUS_CONFIG.read_text())
+    return seconds(config["global"]["evaluation_interval"])
 
 
 def _print(cost: Cost, one: Cost, interval: float) -> None:
@@ -243,7 +273,7 @@ async def _cost(
         _progress(instances, f"waiting for {ROUNDS + 1} evaluations")
         async with _prometheus(folder, "data") as server:
             took = await server.durations(ROUNDS + 1)
-            present = await server.series()
+            present, records = await server.series(), await server.records(every)
     share = {group.name: interval / group.interval for group in groups}
     by_group: dict[str, float] = {}
     by_rule: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -260,6 +290,7 @@ async def _cost(
         unseen=[name for name, samples in series.items() if not samples],
         by_group=by_group,
         by_rule=dict(by_rule),
+        records=records,
     )
 
 

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.outages.causes import OUTAGES, Outage
+from tests.outages.causes import OUTAGES
 from tests.outages.overview import Part
 from tests.outages.surfaces import Surface
 from tests.outages.untrue import untruths
@@ -35,9 +37,9 @@ The JSON endpoint and the live page tell of the service. Prometheus, Alertmanage
 are no part of it: when these are gone, the service is as well as before, and both go on.
 
 Not told: while Prometheus, Alertmanager or the receiver is gone, no message can come; only a
-[dead man's switch](notifying.md) tells of that. After a clock was set ahead, ages and rates of the
-last minutes are by that clock: an answer that waits for a minute is an hour old, and the minutes
-that never were count as empty. `make status` names the clock; no alert does within five minutes.
+[dead man's switch](notifying.md) tells of that. After a clock was set ahead, ages are by that
+clock: an answer that waits for a minute is an hour old. `make status` names the clock; no alert
+does within five minutes.
 """
 
 _LEGEND = """\
@@ -48,10 +50,40 @@ busy machine, what is slow is told of as well: the objective of SMS in time, and
 """
 
 
-def write(kept: Seen) -> int:
-    """Write the document; gives 1 where a cell is missing or untrue."""
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The document as it was: what stands there of outages that were not seen again, stays."""
+
+    text: str
+
+    @property
+    def days(self) -> list[str]:
+        found = re.search(r"^here was seen on (.+?);", self.text, re.MULTILINE)
+        return found[1].split(", ") if found else []
+
+    def row(self, title: str) -> str | None:
+        """Its line in the table of all."""
+        lines = self.text.splitlines()
+        return next((line for line in lines if line.startswith(f"| [{title}](")), None)
+
+    def untrue(self, title: str) -> list[str]:
+        """What was untrue of it, as it is written."""
+        return [line for line in self.text.splitlines() if line.startswith(f"- {title}, ")]
+
+    def section(self, title: str) -> str:
+        """What each surface said."""
+        _, _, rest = self.text.partition(f"## {title}\n")
+        return f"## {title}\n" + rest.partition("\n## ")[0].rstrip("\n") + "\n"
+
+
+def write(kept: Seen, file: Path = FILE) -> int:
+    """Write the document; gives 1 where a cell is missing or untrue.
+
+    Of outages that were not seen stays what the document says of them.
+    """
+    before = _Before(file.read_text(encoding="utf-8") if file.exists() else "")
     chosen = [outage for outage in OUTAGES if outage.name in kept]
-    missing = [outage.name for outage in OUTAGES if outage.name not in kept]
+    missing = [o.name for o in OUTAGES if o.name not in kept and not before.row(o.title)]
     untrue = [
         f"{outage.title}, {text}"
         for outage in chosen
@@ -61,25 +93,35 @@ def write(kept: Seen) -> int:
         print("UNTRUE:", line)
     if missing:
         print("not seen:", ", ".join(missing))
-    FILE.write_text("\n".join(_document(chosen, kept, untrue)) + "\n", encoding="utf-8")
-    print(f"written: {FILE.relative_to(ROOT)}")
+    file.write_text("\n".join(_document(before, kept, untrue)) + "\n", encoding="utf-8")
+    print(f"written: {file.name}")
     return 1 if missing or untrue else 0
 
 
-def _document(chosen: Sequence[Outage], kept: Seen, untrue: Sequence[str]) -> Iterator[str]:
-    days = dict.fromkeys(kept[outage.name]["day"] for outage in chosen)
+def _document(before: _Before, kept: Seen, untrue: Sequence[str]) -> Iterator[str]:
+    told = [each for each in OUTAGES if each.name in kept or before.row(each.title)]
+    stays = [each for each in told if each.name not in kept]
+    days = dict.fromkeys(before.days if stays else [])
+    days |= dict.fromkeys(kept[each.name]["day"] for each in told if each.name in kept)
     yield _HEAD.format(days=", ".join(days))
     yield f"| outage | {' | '.join(Surface)} |"
     yield f"| --- |{' --- |' * len(Surface)}"
-    for outage in chosen:
+    for outage in told:
+        if outage in stays:
+            yield str(before.row(outage.title))
+            continue
         cells = [_short(surface, kept[outage.name]) for surface in Surface]
         yield f"| [{outage.title}](#{_anchor(outage.title)}) | {' | '.join(cells)} |"
     yield "\n" + _LEGEND
-    if untrue:
+    lines = [line for outage in stays for line in before.untrue(outage.title)]
+    if lines := [*lines, *(f"- {_escaped(text)}" for text in untrue)]:
         yield "Untrue, as seen:\n"
-        yield from (f"- {_escaped(text)}" for text in untrue)
+        yield from lines
         yield ""
-    for outage in chosen:
+    for outage in told:
+        if outage in stays:
+            yield before.section(outage.title)
+            continue
         sight = kept[outage.name]
         yield f"## {outage.title}\n"
         when = f"{sight['seconds']:.0f} s after it began" if sight["seconds"] >= 1 else "at once"

@@ -212,6 +212,16 @@ def test_a_record_that_is_left_out_but_read_is_named() -> None:
         adapted(RULES, Options(Engine.PROMETHEUS, without=frozenset({"throughput"})))
 
 
+def test_alerts_that_miss_a_job_that_nobody_scrapes_are_left_out() -> None:
+    options = Options(Engine.PROMETHEUS, absent_jobs=frozenset({"node"}))
+    every = rules_of(adapted(RULES, Options(Engine.PROMETHEUS)))
+    kept = rules_of(adapted(RULES, options))
+    (gone,) = [each for each in every if each not in kept]
+    assert (gone["alert"], gone["labels"]["job"]) == ("TargetDown", "node")
+    with pytest.raises(ValueError, match=r"no job is called nod; did you mean node\?"):
+        adapted(RULES, Options(Engine.PROMETHEUS, absent_jobs=frozenset({"nod"})))
+
+
 def test_what_the_docs_say_can_be_left_out_can() -> None:
     left_out = frozenset({"monitoring", "arrivals", "growth", "node"})
     assert (

@@ -26,7 +26,11 @@ NOON = 1_798_545_600 * 10**9
 
 def late(put_at: int, seconds: float = 0.0001) -> LateLine:
     size = OTHER_BYTES + len(HEAD) + len(CONTEXT) + len(TAIL)
-    return HEAD, TAIL, put_at, CONTEXT, seconds, size
+    return (HEAD, TAIL, size), put_at, CONTEXT, seconds
+
+
+def size_of(line: LateLine) -> int:
+    return line[0][-1]
 
 
 def made(*lines: LateLine) -> list[dict[str, object]]:
@@ -56,7 +60,7 @@ def test_a_duration_is_in_tenths_of_a_millisecond(seconds: float, wanted: float)
 def test_it_counts_in_the_queue_as_what_it_will_be() -> None:
     line = late(NOON)
     joined, counted = LateLines().joined([line, b"ready\n", line])
-    assert counted == len(joined) == 2 * line[-1] + len(b"ready\n")
+    assert counted == len(joined) == 2 * size_of(line) + len(b"ready\n")
 
 
 def test_ready_and_late_lines_are_written_in_their_order_and_leave_nothing_queued() -> None:
@@ -64,7 +68,7 @@ def test_ready_and_late_lines_are_written_in_their_order_and_leave_nothing_queue
     writer = Writer(sink, 1024 * 1024)
     for number in range(1000):
         writer.put(b"%d\n" % number)
-        writer.put_late(late(NOON + number * 1000, number / 10), late(NOON)[-1])
+        writer.put_late(late(NOON + number * 1000, number / 10), size_of(late(NOON)))
     assert writer.flush()
     assert writer.queued_bytes == 0
     written = lines_of(sink)
@@ -80,15 +84,15 @@ def test_a_full_queue_takes_no_more_of_them_and_counts_those() -> None:
     writer = Writer(sink, 100_000)
     line = late(NOON)
     for _ in range(2000):
-        writer.put_late(line, line[-1])
+        writer.put_late(line, size_of(line))
     assert writer.dropped > 0
-    assert 80_000 - line[-1] < writer.queued_bytes <= 80_000
+    assert 80_000 - size_of(line) < writer.queued_bytes <= 80_000
     sink.open.set()
     assert writer.flush(60)
     assert len(lines_of(sink)) == 2000 - writer.dropped
     assert writer.queued_bytes == 0
     writer.close()
-    writer.put_late(line, line[-1])
+    writer.put_late(line, size_of(line))
     assert len(lines_of(sink)) == 2001 - writer.dropped, "one that is closed drops and counts it"
 
 
@@ -96,9 +100,9 @@ def test_a_settled_writer_has_written_it_when_it_is_put() -> None:
     sink = Sink()
     writer = Writer(sink, 1024 * 1024)
     line = late(NOON)
-    writer.put_late(line, line[-1])
+    writer.put_late(line, size_of(line))
     assert writer.settle()
-    writer.put_late(line, line[-1])
+    writer.put_late(line, size_of(line))
     assert len(lines_of(sink)) == 2
     writer.close()
 
@@ -110,11 +114,11 @@ async def test_the_first_one_after_a_silence_wakes_the_thread(
     writer = Writer(sink, 1024 * 1024)
     monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 0.01)
     line = late(NOON)
-    writer.put_late(line, line[-1])
+    writer.put_late(line, size_of(line))
     await until(lambda: writer._eager and lines_of(sink))
     monkeypatch.setattr("asgi_observability.log_writer.IDLE_SECONDS", 3600)
     await until(lambda: writer._eager)
-    writer.put_late(line, line[-1])
+    writer.put_late(line, size_of(line))
     await until(lambda: len(lines_of(sink)) == 2)
     writer.close()
 

@@ -296,3 +296,27 @@ async def test_an_error_of_the_applications_own_is_not_the_clients(tiny: FastAPI
         await layer(a_get("/"), receive, send)
     assert [line["event"] for line in lines] == ["unhandled_error", "request"]
     assert lines[1]["status"] == 500
+
+
+async def test_a_body_that_is_read_after_the_answer_is_all_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("asgi_observability.exchange.PATIENCE_SECONDS", -1.0)
+    sent = [{"type": "http.request", "body": b"%d" % part, "more_body": True} for part in range(3)]
+    coming, read = iter(sent), []
+
+    async def receive() -> Message:
+        return next(coming)
+
+    async def send(message: Message) -> None:
+        return None
+
+    async def answers_first(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        read.extend([await receive() for _ in sent])
+
+    await ObservabilityMiddleware(answers_first, orchestrator_instruments())(
+        a_get("/"), receive, send
+    )
+    assert read == sent

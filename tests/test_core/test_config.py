@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+import uvicorn
 from pydantic import ValidationError
 
 from app.__main__ import main
@@ -267,3 +268,20 @@ def test_a_retention_of_personal_data_that_is_none_is_refused_in_words(
     monkeypatch.setenv("ORCHESTRATOR_PERSONAL_DATA_RETENTION_DAYS", written)
     with pytest.raises(SettingsError, match=words):
         load_settings()
+
+
+def test_a_stop_waits_for_requests_as_long_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Kubernetes as long as the longest one takes."""
+    longest = Settings().longest_request_seconds
+    assert longest == 4 * (30 + 5)
+    served: list[uvicorn.Config] = []
+
+    async def prepared(_settings: Settings) -> None: ...
+
+    monkeypatch.setattr("app.__main__._prepare_databases", prepared)
+    monkeypatch.setattr("app.__main__._serve", lambda config: served.append(config) or 0)
+    monkeypatch.setattr("app.__main__.signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["app"])
+    monkeypatch.setenv("ORCHESTRATOR_STOP_GRACE_SECONDS", f"{longest:.0f}")
+    assert main() == 0
+    assert [config.timeout_graceful_shutdown for config in served] == [longest]

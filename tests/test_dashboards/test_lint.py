@@ -202,10 +202,8 @@ def _lanes_that_may_be_missing(board: Document) -> None:
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
 
 
-def _row_that_may_be_missing(board: Document) -> None:
-    rows = panel(board)
-    rows["type"] = "heatmap"
-    rows["targets"][0]["expr"] = 'sum(up{job=~"$job"}) or on () vector(NaN)'
+def _of_the_minutes_before(board: Document) -> None:
+    panel(board, "Pages")["targets"][0]["expr"] = 'count(ALERTS{job=~"$job"})'
 
 
 def _twice(board: Document) -> None:
@@ -219,6 +217,16 @@ def _to_itself(board: Document) -> None:
 
 def _palette(board: Document) -> None:
     panel(board)["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
+
+
+def _narrow_column(board: Document) -> None:
+    (severity,) = (
+        each
+        for each in panel(board, "Firing alerts")["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == "dashboard"
+    )
+    (width,) = (each for each in severity["properties"] if each["id"] == "custom.width")
+    width["value"] = 130
 
 
 def _blank_table(board: Document) -> None:
@@ -238,6 +246,10 @@ def _alerts_of_every_job(board: Document) -> None:
     panel(board)["targets"][0]["expr"] = 'count(ALERTS{cluster=~"$cluster"})'
 
 
+def _of_every_cluster(board: Document) -> None:
+    panel(board)["targets"][0]["expr"] = 'max(up{job="prometheus",environment=~"$environment"})'
+
+
 def _pages_of_every_job(board: Document) -> None:
     marks = board["annotations"]["list"]
     next(each for each in marks if each["name"] == "Pages")["expr"] = "count(ALERTS)"
@@ -245,7 +257,7 @@ def _pages_of_every_job(board: Document) -> None:
 
 def _many_variables(board: Document) -> None:
     offered = board["templating"]["list"]
-    offered += [{**offered[-1], "name": f"job{number}"} for number in range(4)]
+    offered += [{**offered[1], "name": f"cluster{number}"} for number in range(4)]
 
 
 def _row_to_nowhere(board: Document) -> None:
@@ -259,8 +271,10 @@ def _row_to_nowhere(board: Document) -> None:
         (_palette, "takes colours from the palette; use fixed or shades"),
         (_blank_table, "panel 'Releases': is blank where nothing is known; add a row that says so"),
         (_empty_cells, "leaves a cell of 'instances' empty; map null+nan to 'Not known'"),
+        (_narrow_column, "'trends and capacity' is cut in the column 'dashboard'; make it wider"),
         (_wide_table, "make some narrower, or the panel wider"),
         (_alerts_of_every_job, "ALERTS is shown whatever job is chosen; filter it"),
+        (_of_every_cluster, "up is shown whatever cluster is chosen; filter it"),
         (_pages_of_every_job, "annotation 'Pages': ALERTS is shown whatever cluster is chosen"),
         (_many_variables, "its variables take 3 lines; 2 at most, so leave one out"),
         (_row_to_nowhere, "and to no panel of it; name the one that shows its signal"),
@@ -276,7 +290,7 @@ def _row_to_nowhere(board: Document) -> None:
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
         (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
         (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
-        (_row_that_may_be_missing, "has an error where a row has none; add or_unknown to each"),
+        (_of_the_minutes_before, "shows ALERTS for minutes after its source is gone; ask through"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
         (_unknown_variable, "no variable $jbo; there are $__interval"),

@@ -112,6 +112,29 @@ async def test_a_store_of_counts_keeps_them_and_turns_old_releases_away(database
     assert (await content_of(database_url))["rollup_schema"] == [{"id": 1, "version": 3}]
 
 
+async def test_of_an_earlier_release_it_is_known_when_it_counted(database_url: str) -> None:
+    await load(database_url, "business", "rollups")
+    before = await content_of(database_url)
+    minutes = {r["bucket_start"] for r in before["rollup_rows"] if r["resolution"] == 60}
+    arrays = "series, counts, sums, minimums, maximums, bin_places, bin_keys, bin_counts"
+    an_hour = min(minutes) // 3600 * 3600 - 30 * 86400
+    await run(
+        database_url,
+        "INSERT INTO rollup_rows (resolution, kind, bucket_start, writer, "
+        f"{arrays}) SELECT 3600, kind, {an_hour}, writer, {arrays} FROM rollup_rows "
+        f"WHERE resolution = 60 AND bucket_start = {min(minutes)}",
+    )
+
+    await upgraded(database_url, BUSINESS, ROLLUPS)
+
+    counted = (await content_of(database_url))["rollup_counted"]
+    first, *others = [(row["start"], row["until"]) for row in counted]
+    assert first == (an_hour, an_hour + 3600)
+    # Where minutes are kept, they say it, and not the hour around them.
+    assert others[0][0] == min(minutes)
+    assert sum(end - start for start, end in others) == 60 * len(minutes)
+
+
 async def test_an_empty_database_gets_the_same_tables_as_an_upgraded_one(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from prometheus_tools.toolchain import (
     Tool,
     ToolMissing,
     archive,
+    go_modules,
     locate,
     locate_floor,
     locate_lts,
@@ -26,7 +27,13 @@ from prometheus_tools.toolchain import (
     path,
     versions,
 )
-from prometheus_tools.toolchain.tool import LTS, OPTIONAL, NotAvailableError, tool_at
+from prometheus_tools.toolchain.tool import (
+    KUBERNETES,
+    LTS,
+    OPTIONAL,
+    NotAvailableError,
+    tool_at,
+)
 from tests.length import only_long
 from tests.release_server import Releases, script, served
 
@@ -383,6 +390,18 @@ class TestGoModules:
         go.write_text("#!/bin/sh\nexit 1\n")
         toolchain._locate.cache_clear()
         assert locate_lts("prometheus").source == tool.source
+
+    def test_what_a_repository_publishes_of_its_folders_is_taken_from_there(
+        self, go: Path, tmp_path: Path
+    ) -> None:
+        module = KUBERNETES["kube-apiserver"].module
+        assert module is not None
+        lines = go_modules._module_file(tmp_path, module).splitlines()
+        assert f"replace example.com/theirs => example.com/theirs {module.siblings}" in lines
+        assert "replace example.com/a => example.com/a v1.2.3" in lines
+        kustomize = KUBERNETES["kustomize"].module
+        assert kustomize is not None
+        assert (module.name, kustomize.name) == ("kubernetes", "kustomize")
 
     def test_what_go_says_is_passed_on(self, go: Path) -> None:
         go.write_text("#!/bin/sh\necho downloading >&2\necho 'no way out' >&2\nexit 1\n")

@@ -39,7 +39,12 @@ def _shorten_rules(folder: Path) -> None:
         folder.unlink()
         folder.mkdir()
     for name, text in texts.items():
-        (folder / name).write_text(_RULE_WAITS.sub(r"\g<1>2s", text).replace(*_WINDOW))
+        (folder / name).write_text(shortened_rules(text))
+
+
+def shortened_rules(rules: str) -> str:
+    """The text of a file of rules, with short waits in it."""
+    return _RULE_WAITS.sub(r"\g<1>2s", rules).replace(*_WINDOW)
 
 
 def _shorten_routes(config: Path) -> None:

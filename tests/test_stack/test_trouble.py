@@ -1,6 +1,7 @@
 """`make status` in an outage: a component that answers and does not do its work is not well."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,32 @@ from tests.upstreams import serving
 
 Answers = Mapping[str, Any]
 
+
+def _rule(name: str, severity: str, *states: str, lasts: float = 0.0) -> dict[str, Any]:
+    """A rule that waits for a minute, as Prometheus tells of it, and its alerts' states."""
+    since = datetime.now(UTC) - timedelta(seconds=lasts)
+    labels = {"alertname": name, "severity": severity}
+    active = f"{since:%Y-%m-%dT%H:%M:%S.%f}123Z"
+    alerts = [{"labels": labels, "state": state, "activeAt": active} for state in states]
+    return {"name": name, "duration": 60, "alerts": alerts}
+
+
+NEVER = "0001-01-01T00:00:00Z"
+
+
+def _rules(
+    *rules: dict[str, Any], evaluated: str = "2026-01-05T14:00:00.5Z", interval: float = 15
+) -> Answers:
+    group = {
+        "name": "other",
+        "interval": interval,
+        "lastEvaluation": evaluated,
+        "rules": [*rules],
+    }
+    well = WELL["/api/v1/rules"]["data"]["groups"]
+    return {"/api/v1/rules": {"data": {"groups": [*well, group]}}}
+
+
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
 NO_CONFIG = Path("/no/such/alertmanager.yml")
 WELL: Answers = {
@@ -39,7 +66,22 @@ WELL: Answers = {
     "alertmanager_config_last_reload_successful 1\n",
     "time() - max(timestamp": [({}, "3")],
     "alertmanager_notifications_failed": [],
-    "ALERTS": [({"alertname": "Watchdog", "severity": "info"}, "1")],
+    "/api/v1/rules": {
+        "data": {
+            "groups": [
+                {
+                    "name": "quick",
+                    "interval": 15,
+                    "lastEvaluation": "2026-01-05T14:00:00.5Z",
+                    "rules": [
+                        {"name": "job:up:sum"},
+                        _rule("Watchdog", "info", "firing"),
+                        _rule("TargetDown", "ticket"),
+                    ],
+                }
+            ]
+        }
+    },
 }
 """What components that work answer, by path; to a query, by what it begins with or holds."""
 
@@ -176,20 +218,58 @@ async def test_a_clock_that_is_wrong_is_said() -> None:
 
 async def test_a_prometheus_that_has_just_started_need_not_have_scraped_yet() -> None:
     targets = {"data": {"activeTargets": [{"health": "unknown", "labels": {"job": "node"}}]}}
-    just_now = {"/api/v1/targets": targets, "ALERTS": [], "time() - max(timestamp": []}
-    found, alerts = await said("prometheus", WELL | just_now, since=datetime.now(UTC))
+    just_now = {"/api/v1/targets": targets, "time() - max(timestamp": []}
+    # One of its groups has had its turn.
+    half = _rules(_rule("ServiceDown", "page"), evaluated=NEVER)
+    since = datetime.now(UTC) - timedelta(seconds=12)
+    found, alerts = await said("prometheus", WELL | just_now | half, since=since)
     assert found == []
-    # But nobody calls that well.
-    assert alerts == ["Alerts: not known, Prometheus evaluates no rules"]
+    # But nobody calls that well, and nobody looks for what is wrong with it.
+    (alert,) = alerts
+    assert re.fullmatch(
+        r"Alerts: not known, rules not evaluated yet \(Prometheus started 1\d s ago\)", alert
+    )
 
 
 async def test_alerts_are_named_or_not_known() -> None:
-    firing = [*WELL["ALERTS"], ({"alertname": "ServiceDown", "severity": "page"}, "1")]
-    assert (await said("app", WELL | {"ALERTS": firing}))[1] == ["Alert: ServiceDown (page)"]
+    firing = _rules(_rule("ServiceDown", "page", "firing", "pending"))
+    assert (await said("app", WELL | firing))[1] == ["Alert: ServiceDown (page)"]
+    strange = {"/api/v1/rules": {"data": {"groups": []}}}
+    assert (await said("app", WELL | strange))[1] == [
+        "Alerts: not known, Prometheus evaluates no rules"
+    ]
     full = WELL | {"time() - max(timestamp": [({}, "165")]}
     assert (await said("app", full))[1] == ["Alerts: not known, Prometheus stores nothing"]
     gone = [ComponentStatus("prometheus", False, "http://127.0.0.1:1", None)]
     assert trouble.alerts(gone) == ["Alerts: not known, Prometheus does not answer"]
+
+
+async def test_rules_that_have_their_turn_every_few_minutes_only_are_named() -> None:
+    slow = _rules(_rule("DiskFullSoon", "ticket"), evaluated=NEVER, interval=300)
+    since = datetime.now(UTC) - timedelta(seconds=100)
+    (alert,) = (await said("prometheus", WELL | slow, since=since))[1]
+    assert re.fullmatch(
+        r"Alerts: none fires; rules not evaluated yet: other \(Prometheus started 10\d s ago\)",
+        alert,
+    )
+    # What is only recorded fires for nobody.
+    recorded = _rules({"name": "job:up:sum"}, evaluated=NEVER)
+    assert (await said("prometheus", WELL | recorded))[1] == ["Alerts: none fires"]
+
+
+async def test_an_alert_that_still_waits_is_told_of_before_it_fires() -> None:
+    down = _rule("ServiceDown", "page", "pending", lasts=20)
+    other = _rule("TargetDown", "ticket", "pending", "pending", lasts=5)
+    (text,) = (await said("app", WELL | _rules(other, down)))[1]
+    assert re.fullmatch(
+        r"Alerts: none fires; 2 pending, to fire if this lasts: "
+        r"ServiceDown \(page\) in [34]\d s, TargetDown \(ticket\) in 5\d s",
+        text,
+    )
+    fires = _rule("AIProviderFailing", "page", "firing", lasts=300)
+    first, second = (await said("app", WELL | _rules(fires, other)))[1]
+    assert first == "Alert: AIProviderFailing (page)"
+    assert second.startswith("Alerts: 1 pending, to fire if this lasts: TargetDown (ticket) in ")
 
 
 async def test_an_alertmanager_that_goes_on_with_its_old_configuration_is_said(

@@ -87,6 +87,7 @@ class Expiry:
                     for day in await store.days_before(resolution, kind, until):
                         while file := await self._expire_some(store, resolution, kind, day, names):
                             written.append(file)
+            await self._leases.join_counted(kept_since=min(until for *_, until in self._limits()))
         return written
 
     async def _expire_some(

@@ -17,6 +17,7 @@ from app.core.database_errors import database_trouble
 from app.core.events import RollupFlushBroken, RollupFlushFailed
 from app.services.rollups import coverage
 from app.services.rollups.buckets import Bucket
+from app.services.rollups.counted_time import Counted, CountedTime
 from app.services.rollups.coverage import Segment
 from app.services.rollups.facts import FactStore
 from app.services.rollups.merging import Row, Wanted, merged
@@ -111,7 +112,7 @@ class Rollups:
         self._failed_since: datetime | None = None
         self._reason: str | None = None
         self._lost_events = 0
-        self._first: int | None = None
+        self._counted = CountedTime(3 * settings.flush_seconds)
         self._recorder.subscribe(self.collect, metrics)
 
     # --- from memory to the store ---
@@ -122,6 +123,8 @@ class Rollups:
         if not kept:
             return
         with self._changing:
+            # Also while a store that hangs keeps the flush waiting.
+            self._counted.go_on()
             if minute != self._minute:
                 self._close_minute()
                 if minute < self._closed_until:
@@ -136,6 +139,8 @@ class Rollups:
             self._recorder.drain()
             started = time.perf_counter()
             with self._changing:
+                self._counted.go_on()
+                counting = self._counted.to_write()
                 if self._minute is not None and time.time() >= self._minute + MINUTE:
                     self._close_minute()
                 unwritten, self._unwritten = self._unwritten, {}
@@ -150,7 +155,9 @@ class Rollups:
             try:
                 state = self._state()
                 async with asyncio.timeout(STORE_SECONDS):
-                    await self._store.write(snapshots, writer, settled, state, ended, running)
+                    await self._store.write(
+                        snapshots, writer, settled, state, ended, running, counting
+                    )
             except BaseException as error:
                 with self._changing:
                     self._open_is_written = self._minute is None
@@ -163,6 +170,8 @@ class Rollups:
                     self._lost.note(lost)
                 self._has_failed(error)
                 raise
+            with self._changing:
+                self._counted.is_written(counting)
             self._durations.note(time.perf_counter() - started)
             self._failed_since = self._reason = None
 
@@ -230,42 +239,52 @@ class Rollups:
     ) -> list[Totals]:
         """The same, or StoreUnreadableError when the store does not answer.
 
-        Totals are complete where the whole of a range is still kept, and its end is not before the
-        first start of any worker: before it nothing was counted.
+        Totals are complete where the whole of a range is still kept, and some worker counted in it.
+        They say for how long one did.
         """
-        measured = await self._stored_measured(asked, metrics)
+        measured, counted = await self._stored_measured(asked, metrics)
         of_facts = [metric for metric in metrics if metric in catalogue.FACTS]
-        if self._facts is None or not of_facts:
-            return measured
-        for totals, counted in zip(
-            measured, await self._stored_facts(self._facts, asked, of_facts), strict=True
-        ):
-            totals.add(counted)
+        if self._facts is not None and of_facts:
+            facts = await self._stored_facts(self._facts, asked, of_facts)
+            for totals, its in zip(measured, facts, strict=True):
+                totals.add(its)
+        now = time.time()
+        for (start, end), totals in zip(asked, measured, strict=True):
+            seconds = counted.seconds(start, end)
+            totals.counted_seconds = seconds
+            totals.coverage = seconds / (min(end, now) - start) if start < now else None
+            # What is there was counted, also where it is forgotten when; and now it is, by us.
+            is_counted = seconds > 0 or totals.hold_anything or start <= now < end
+            totals.complete &= is_counted and counted.is_certain(start, end)
         return measured
 
     async def _stored_measured(
         self, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
-    ) -> list[Totals]:
+    ) -> tuple[list[Totals], Counted]:
         # In a thread, as is the merging: there may be thousands of ranges.
         composed = await asyncio.to_thread(self._composed_by_kind, asked, _kinds(metrics))
         wanted_rows = [(kind, s) for kind, parts in composed.items() for s in _joined(parts)]
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 await self._flush_what_is_new()
-                rows, wanted = await self._store.read(wanted_rows, metrics)
-                began = await self._first_start()
+                rows, wanted, stretches, twice = await self._store.read(wanted_rows, metrics)
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnreadableError(_reason(error)) from error
 
         def answers() -> list[Totals]:
             found = merged(rows, composed, wanted)
             for place, (start, end) in enumerate(asked):
-                found[place].complete = end > began and all(
+                found[place].complete = all(
                     coverage.is_filled(parts[place], start, end) for parts in composed.values()
                 )
             return found
 
-        return await asyncio.to_thread(answers)
+        with self._changing:
+            self._counted.go_on()
+            to_write = self._counted.to_write()
+            own = (self._counted.running, *to_write.ended)
+        counted = Counted([*stretches, *own], [*twice, *to_write.repeated])
+        return await asyncio.to_thread(answers), counted
 
     async def _stored_facts(
         self, facts: FactStore, asked: Sequence[tuple[int, int]], metrics: Collection[Metric]
@@ -294,16 +313,6 @@ class Rollups:
         kept = {kind: self._kept({kind}) for kind in kinds}
         return {kind: [list(self._composed(*each, kept[kind])) for each in asked] for kind in kinds}
 
-    async def counted_since(self) -> int:
-        """Since when anything was counted, Unix seconds: the minute, or longer bucket, of the first
-        start. Raises StoreUnreadableError.
-        """
-        try:
-            async with asyncio.timeout(STORE_SECONDS):
-                return await self._first_start()
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnreadableError(_reason(error)) from error
-
     async def series(self, metrics: Collection[Metric]) -> list[tuple[Metric, Mapping[str, str]]]:
         """Every series of ``metrics`` there has been. Raises StoreUnreadableError."""
         found: dict[tuple[str, ...], tuple[Metric, Mapping[str, str]]] = {}
@@ -320,14 +329,6 @@ class Rollups:
     @property
     def _stores(self) -> list[RowStore]:
         return [self._store, *([self._facts] if self._facts else [])]
-
-    async def _first_start(self) -> int:
-        """When the first worker there ever was began to count, to the bucket; Unix seconds."""
-        if self._first is None:
-            kept = {r: self._kept(set(RowKind))[r] for r in RESOLUTIONS}
-            firsts = [await store.first_bucket(kept) for store in self._stores]
-            self._first = min((first for first in firsts if first is not None), default=None)
-        return int(time.time()) // MINUTE * MINUTE if self._first is None else self._first
 
     def finest_step(self, start: int, metrics: Collection[Metric]) -> int | None:
         """The shortest step in seconds (60, 300, 3600 or 86400) that is kept since ``start``.
@@ -442,6 +443,7 @@ class Rollups:
                 bucket = self._unwritten.pop(key)
                 if resolution == MINUTE:
                     lost += bucket.events
+                    self._counted.lose(key.bucket_start, key.bucket_start + MINUTE)
         return lost
 
     def _has_failed(self, error: BaseException) -> None:

@@ -121,34 +121,6 @@ class RowStore:
             self._names = {row.id: row.name for row in found}
         return self._names
 
-    async def first_bucket(self, kept: Mapping[int, int]) -> int | None:
-        """When the first bucket of all began, Unix seconds; None where there is none yet.
-
-        As precisely as tells a resolution of which nothing has expired; ``kept`` says since when
-        each is kept.
-        """
-        first = {resolution: await self._first_bucket(resolution) for resolution in sorted(kept)}
-        known = [start for start in first.values() if start is not None]
-        if not known:
-            return None
-        return next(
-            (start for r, start in first.items() if start is not None and kept[r] <= min(known)),
-            min(known),
-        )
-
-    async def _first_bucket(self, resolution: int) -> int | None:
-        rows = self.rows
-        # One look-up in the primary key each.
-        firsts = [
-            select(func.min(rows.c.bucket_start).label("start")).where(
-                rows.c.resolution == resolution, rows.c.kind == kind.value
-            )
-            for kind in RowKind
-        ]
-        async with self._database.reading() as session:
-            found = (await session.scalars(union_all(*firsts))).all()
-        return min((start for start in found if start is not None), default=None)
-
     async def days_before(self, resolution: int, kind: RowKind, until: int) -> list[int]:
         """The days (Unix time of their UTC midnight) with rows that begin before ``until``."""
         await self.prepare()

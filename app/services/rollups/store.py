@@ -15,12 +15,19 @@ from app.core.database import Database
 from app.migrations import ROLLUPS, upgrade
 from app.services.rollups import tables
 from app.services.rollups.buckets import Cell, Snapshot, numbers, packed, unpacked
+from app.services.rollups.counted_time import Counting, Stretch, again, joined
 from app.services.rollups.coverage import Segment
 from app.services.rollups.merging import Row, Wanted
 from app.services.rollups.row_store import RowKey, RowStore, insert_into, row_values, upsert
 from app.services.rollups.running import Running, decoded, encoded
 from app.services.rollups.tables import RowKind
 from asgi_observability.metric import Metric
+
+CLOCKS_AGREE_WITHIN_SECONDS = 30.0
+"""What was counted later than this from now was counted by another clock, or before it was set."""
+
+JOINED_AFTER_SECONDS = 3600.0
+"""Stretches of counting that ended so long ago are made one where they touch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Store(RowStore):
         state: Mapping[str, Any],
         ended: Collection[str] = (),
         running: Running | None = None,
+        counting: Counting | None = None,
     ) -> None:
         """Write these buckets, that ``writer`` is alive and others have ended, or nothing.
 
@@ -72,20 +80,20 @@ class Store(RowStore):
         async with self._database.writing() as session:
             ids = self._ids | await self._number(session, names - self._ids.keys())
             in_rows = running and (writer, running.minute) == self._minute_in_rows
+            heartbeat = _heartbeat(settled_until, state, counting)
             is_known = await self._update_writer(
                 session,
                 writer,
-                {
-                    **_heartbeat(settled_until, state),
-                    **_running_values(None if in_rows else running, ids),
-                },
+                {**heartbeat, **_running_values(None if in_rows else running, ids)},
             )
             if not is_known:
                 # New, or settled by somebody who has made a row of the minute. There it is written
                 # from now on until it ends, also when this transaction fails: never in two places.
                 self._minute_in_rows = (writer, running.minute) if running else None
                 in_rows = running is not None
-                await self._add_writer(session, writer, _heartbeat(settled_until, state))
+                if counting:
+                    await _tell_what_comes_again(session, writer)
+                await self._add_writer(session, writer, heartbeat)
             if in_rows and running:
                 key = RowKey(writer, tables.MINUTE, running.minute)
                 buckets = {**buckets, key: running.snapshots}
@@ -98,6 +106,8 @@ class Store(RowStore):
                 ],
             )
             await _forget(session, ended)
+            if counting:
+                await _tell_counted(session, writer, counting)
         # Not before the commit: numbers that were rolled back are given to others.
         self._ids = ids
 
@@ -127,8 +137,10 @@ class Store(RowStore):
 
     async def read(
         self, asked: Sequence[tuple[RowKind, Segment]], metrics: Iterable[Metric]
-    ) -> tuple[list[Row], Wanted]:
+    ) -> tuple[list[Row], Wanted, Sequence[Stretch], Sequence[Stretch]]:
         """The rows of all writers, of these kinds in these segments, and the series of ``metrics``.
+
+        Then the stretches of counting there, and those of them that the clock passed twice.
 
         Of buckets that are consolidated the one row. The minutes that run are in rows of each
         resolution, so that any way to make up a range finds them.
@@ -141,18 +153,32 @@ class Store(RowStore):
             missing = _gaps(asked, found)
             found += await self._read(session, missing, self.rows)
             table = tables.writers
-            running = (
-                await session.execute(
-                    select(table.c.running_minute, table.c.running).where(
-                        table.c.running.is_not(None)
-                    )
-                )
-            ).all()
+            columns = (table.c.running_minute, table.c.running)
+            times = (table.c.counting_since, table.c.last_seen)
+            alive = (await session.execute(select(*columns, *times))).all()
+            stretches, repeated = await _counted_within(session, [each for _, each in asked])
             wanted = Wanted(await self.numbers_in(session, metrics))
-        for minute, value in running:
-            for kind, arrays in decoded(value).items():
+        for minute, value, since, last_seen in alive:
+            if since is not None:
+                stretches.append(Stretch(since, last_seen))
+            for kind, arrays in (decoded(value) if value else {}).items():
                 found += (Row(r, kind, minute // r * r, arrays) for r in tables.RESOLUTIONS)
-        return found, wanted
+        return found, wanted, stretches, repeated
+
+    async def join_counted(self, *, kept_since: float) -> None:
+        """Make one of stretches of counting that touch, and delete what ended before then."""
+        table = tables.counted
+        ended = table.c.until < time.time() - JOINED_AFTER_SECONDS
+        columns = (table.c.start, table.c.until, table.c.is_repeated)
+        async with self._database.reading() as session:
+            found = (await session.execute(select(*columns).where(ended))).all()
+        if len(_joined_rows(found, kept_since)) == len(found):
+            return
+        async with self._database.writing() as session:
+            # Who deletes them is the one who writes them anew.
+            taken = delete(table).where(ended).returning(*columns)
+            found = (await session.execute(taken)).all()
+            await upsert(session, table, _joined_rows(found, kept_since))
 
     async def forget(self, writer: str) -> None:
         """Say that ``writer`` has ended, with everything written."""
@@ -252,17 +278,93 @@ class Store(RowStore):
             finer = resolution
 
 
+async def _tell_counted(session: AsyncSession, writer: str, counting: Counting) -> None:
+    values = [
+        _stretch_row(writer, each, is_repeated=is_repeated)
+        for is_repeated, stretches in ((False, counting.ended), (True, counting.repeated))
+        for each in stretches
+    ]
+    await upsert(session, tables.counted, values)
+
+
+async def _tell_what_comes_again(session: AsyncSession, writer: str) -> None:
+    """When a writer begins, tell what others have counted by a clock that was later than now."""
+    now = time.time()
+    later = now + CLOCKS_AGREE_WITHIN_SECONDS
+    table, alive = tables.counted, tables.writers
+    queries = (
+        select(table.c.start, table.c.until).where(table.c.until > later, ~table.c.is_repeated),
+        select(alive.c.counting_since, alive.c.last_seen).where(
+            alive.c.last_seen > later, alive.c.counting_since.is_not(None)
+        ),
+    )
+    found = [Stretch(*row) for query in queries for row in await session.execute(query)]
+    values = [_stretch_row(writer, each, is_repeated=True) for each in joined(again(now, found))]
+    await upsert(session, table, values)
+
+
+async def _counted_within(
+    session: AsyncSession, segments: Sequence[Segment]
+) -> tuple[list[Stretch], list[Stretch]]:
+    """The stretches that have ended, and those that were passed twice."""
+    table = tables.counted
+    query = select(table.c.is_repeated, table.c.start, table.c.until).where(
+        table.c.until > min((each.start for each in segments), default=0),
+        table.c.start < max((each.end for each in segments), default=0),
+    )
+    once: list[Stretch] = []
+    twice: list[Stretch] = []
+    for is_repeated, start, until in await session.execute(query):
+        (twice if is_repeated else once).append(Stretch(start, until))
+    return once, twice
+
+
+def _joined_rows(found: Iterable[Sequence[Any]], kept_since: float) -> list[dict[str, Any]]:
+    """Rows of the table, from the start, end and kind of others."""
+    by_kind: dict[bool, list[Stretch]] = {False: [], True: []}
+    for start, until, is_repeated in found:
+        by_kind[is_repeated].append(Stretch(start, until))
+    return [
+        _stretch_row("", each, is_repeated=is_repeated)
+        for is_repeated, stretches in by_kind.items()
+        for each in joined(stretches)
+        if each.end > kept_since
+    ]
+
+
+def _stretch_row(writer: str, stretch: Stretch, *, is_repeated: bool) -> dict[str, Any]:
+    start, until = stretch
+    return {"writer": writer, "start": start, "is_repeated": is_repeated, "until": until}
+
+
 async def _forget(session: AsyncSession, writers: Collection[str]) -> None:
-    """Everything that they have counted is in rows."""
+    """Everything that they have counted is in rows, and for how long."""
     if writers:
         its = tables.writers.c.id.in_(writers)
+        columns = (tables.writers.c[name] for name in ("id", "counting_since", "last_seen"))
+        await upsert(
+            session,
+            tables.counted,
+            [
+                _stretch_row(writer, Stretch(since, last_seen), is_repeated=False)
+                for writer, since, last_seen in await session.execute(select(*columns).where(its))
+                if since is not None and since < last_seen
+            ],
+        )
         # The database keeps who has a minute that is not in a row yet.
         await session.execute(update(tables.writers).where(its).values(_running_values(None, {})))
         await session.execute(delete(tables.writers).where(its))
 
 
-def _heartbeat(settled_until: int, state: Mapping[str, Any]) -> dict[str, Any]:
-    return {"last_seen": time.time(), "settled_until": settled_until, "state": dict(state)}
+def _heartbeat(
+    settled_until: int, state: Mapping[str, Any], counting: Counting | None
+) -> dict[str, Any]:
+    return {
+        "last_seen": time.time(),
+        "settled_until": settled_until,
+        "state": dict(state),
+        "counting_since": counting.since if counting else None,
+    }
 
 
 def _running_values(running: Running | None, ids: Mapping[str, int]) -> dict[str, Any]:

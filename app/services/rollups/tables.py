@@ -149,8 +149,20 @@ writers = Table(
     Column("state", JSON, nullable=False),
     Column("running_minute", BigInteger, comment="Unix time"),
     Column("running", LargeBinary, comment="what it has counted in it"),
+    Column("counting_since", Float, comment="Unix time"),
 )
 """A minute is in `running` while it runs, and in a row once it has ended: never in both."""
+
+counted = Table(
+    "rollup_counted",
+    metadata,
+    Column("writer", String(32), primary_key=True),
+    Column("start", Float, primary_key=True, autoincrement=False, comment="Unix time"),
+    Column("is_repeated", Boolean, primary_key=True),
+    Column("until", Float, nullable=False, comment="Unix time"),
+)
+"""Stretches of counting that have ended, see `app.services.rollups.counted_time`. Those that go on
+are in `rollup_writers`, from `counting_since` to `last_seen`; one that is in both is told once."""
 
 leases = Table(
     "rollup_leases",

@@ -71,13 +71,19 @@ class Totals:
     """The totals of a range, by series.
 
     ``complete`` is False where not all is known: the store did not answer, what was counted has
-    expired, or nobody counted yet.
+    expired, nobody counted then, or the clock was set back and passed an edge of the range twice.
+
+    ``counted_seconds`` is for how long there was counting in the range, and ``coverage`` its share
+    of the range up to now: below 1 where nobody counted in between, above it where the clock passed
+    some of it twice. None is what isn't known.
     """
 
-    __slots__ = ("_by_metric", "complete")
+    __slots__ = ("_by_metric", "complete", "counted_seconds", "coverage")
 
     def __init__(self, complete: bool = True) -> None:
         self.complete = complete
+        self.counted_seconds: float | None = None
+        self.coverage: float | None = None
         self._by_metric: dict[str, list[tuple[Mapping[str, str], Total]]] = {}
 
     def put(self, metric: str, labels: Mapping[str, str], total: Total) -> None:
@@ -96,6 +102,11 @@ class Totals:
                 key = tuple(sorted(labels.items()))
                 own[key] = added_up((own[key], total)) if key in own else total
             self._by_metric[metric] = [(dict(key), total) for key, total in own.items()]
+
+    @property
+    def hold_anything(self) -> bool:
+        """Whether anything was counted."""
+        return any(total.count for found in self._by_metric.values() for _, total in found)
 
     def of(self, metric: Metric, **labels: str) -> Total:
         """All series of ``metric`` with these label values, added up; empty when there is none.

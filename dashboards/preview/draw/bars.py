@@ -58,19 +58,24 @@ def _draw_one(
     widest_name: str,
     widest_value: str,
 ) -> None:
+    wished = panel.options.get("text") or {}
     size = float(facts.SMALL_TEXT)
     if widest_name and row.height > 40:
         title_height = max(min(row.height * 0.45, 50), 17)
         size = title_height / _TITLE_LINE
+        if "titleSize" in wished:
+            size = wished["titleSize"]
+            title_height = size * _TITLE_LINE
         surface.text(row.x, row.y + title_height / 2, name, size=size, width=row.width)
         row = row.inside(top=title_height)
     elif widest_name:
-        size = max(row.height * 0.6, _TITLE_LEAST) / _TITLE_LINE
+        size = wished.get("titleSize", max(row.height * 0.6, _TITLE_LEAST) / _TITLE_LINE)
         room = min(text_width(widest_name, size) + 15, row.width * _TITLE_SHARE)
         x = row.x + room - 10
         surface.text(x, row.middle[1], name, size=size, width=room - 10, align="right")
         row = row.inside(left=room)
-    needed = text_width(widest_value, max(size, 12)) + 2 * _VALUE_PADDING
+    value_size = wished.get("valueSize", max(size, 12))
+    needed = text_width(widest_value, value_size) + 2 * _VALUE_PADDING
     room = max(min(row.width * _VALUE_SHARE, _VALUE_MOST), needed)
     track = row.inside(right=room)
     theme = surface.theme
@@ -86,7 +91,7 @@ def _draw_one(
         width=2,
     )
     x, y = track.right + _VALUE_PADDING, row.middle[1]
-    surface.text(x, y, value.text, size=max(size, 12), colour=value.colour, clip=row)
+    surface.text(x, y, value.text, size=value_size, colour=value.colour, clip=row)
 
 
 def _share(field: Field, value: Shown) -> float:

@@ -13,7 +13,7 @@ from app.core.database import Database
 from app.core.facts import FactCounters
 from app.core.instrumentation import orchestrator_instruments
 from app.migrations import BUSINESS, ROLLUPS
-from app.services.rollups import Rollups, Store, rollups
+from app.services.rollups import Rollups, Store, counted_time, rollups
 from asgi_observability import recorder
 from tests.clock import Clock
 from tests.prepared_databases import SQLiteTemplates
@@ -66,6 +66,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(NOON)
     monkeypatch.setattr(recorder, "time", clock)
     monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(counted_time, "monotonic", clock.steady)
+    # A test moves it in strides, and the worker counts all the while.
+    monkeypatch.setattr(counted_time, "STANDS_STILL_SECONDS", float("inf"))
     return clock
 
 

@@ -31,9 +31,9 @@ async def throughput(writer: Writer) -> Throughput:
 async def test_two_minutes_after_the_first_start_no_manager_reads_a_fraction_of_the_rate(
     writer: Callable[..., Writer], clock: Clock
 ) -> None:
-    first = writer()
     start = NOON + 10 * MINUTE
     clock.now = start + 40
+    first = writer()
     first.receive(10)
     await first.rollups.flush()
     assert (await throughput(first)).per_minute is None
@@ -48,8 +48,8 @@ async def test_two_minutes_after_the_first_start_no_manager_reads_a_fraction_of_
 async def test_an_hour_that_was_counted_in_part_is_neither_a_rate_nor_what_is_usual(
     writer: Callable[..., Writer], clock: Clock
 ) -> None:
-    first = writer()
     clock.now = NOON + 40 * MINUTE
+    first = writer()
     first.receive(90)
     await first.rollups.flush()
     clock.now = NOON + HOUR + 5 * MINUTE
@@ -59,19 +59,3 @@ async def test_an_hour_that_was_counted_in_part_is_neither_a_rate_nor_what_is_us
     clock.now += WEEK
     found = await throughput(first)
     assert (found.per_hour, found.baseline_per_hour) == (0, None)
-
-
-async def test_a_clock_set_back_before_the_first_start_leaves_nothing_known_and_nothing_ok(
-    writer: Callable[..., Writer], clock: Clock
-) -> None:
-    first = writer()
-    first.receive(90)
-    await first.rollups.flush()
-    await first.rollups.counted_since()
-    clock.now -= HOUR
-    report = MetricsReport(Settings(), first.rollups, nobody_waits)
-    found = await overview_answer(report)
-    assert found.last_hour is None
-    assert found.complete is False
-    assert found.health
-    assert found.health.status == "unknown"

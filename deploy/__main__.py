@@ -1,0 +1,125 @@
+"""Generates the files for Kubernetes, and checks them or what a team has made of them."""
+# ruff: noqa: E402
+
+import gc
+
+# The operator's models are thousands of classes, and nothing of them is ever garbage.
+gc.disable()
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from alerts import paths
+from app.core.config import load_settings
+from app.core.environment import SettingsError
+from asgi_observability.utf8 import begin_in_utf8
+from deploy import build, coherence, files, placeholders, required_secrets, schemas, sizes
+from prometheus_tools.yaml_reading import read_all_yaml
+
+_EPILOG = """\
+examples:
+  python -m deploy check
+  kubectl kustomize OVERLAY | python -m deploy check -
+
+docs/kubernetes.md says how to list the secrets that there are.
+"""
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    generate = commands.add_parser("generate", help="write base, overlays, rules and lists")
+    generate.set_defaults(run=_generate)
+    check = commands.add_parser(
+        "check",
+        help="find outdated files, and what Kubernetes, the operator or the service refuses",
+    )
+    check.add_argument(
+        "built",
+        nargs="?",
+        metavar="FILE",
+        help="what kustomize made of an overlay of yours; - reads standard input",
+    )
+    check.set_defaults(run=_check)
+    secrets = commands.add_parser(
+        "secrets", help="name the secrets and keys that are missing from a list on standard input"
+    )
+    secrets.set_defaults(run=_secrets)
+    arguments = parser.parse_args()
+    try:
+        exit_code: int = arguments.run(arguments)
+    except (SettingsError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}; name another", file=sys.stderr)
+        return 1
+    return exit_code
+
+
+def _generate(_arguments: argparse.Namespace) -> int:
+    found = files.every(load_settings())
+    files.write(found)
+    print(f"{paths.in_checkout(str(files.FOLDER))}: {sum(map(len, found.values()))} files")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.built is not None:
+        resources = _read(arguments.built)
+        return _told("resources", [*_wrong(resources), *placeholders.left_in(resources)])
+    settings = load_settings()
+    failed = _told("files for Kubernetes", files.drift(files.every(settings)))
+    for size in sizes.SIZES:
+        found = list(_wrong(build.built(size, settings)))
+        failed |= _told(f"overlay {size.name}, by the schemas of {schemas.VERSIONS}", found)
+    return failed
+
+
+def _wrong(resources: list[dict[str, Any]]) -> Iterator[str]:
+    refused = list(schemas.problems(resources))
+    # What has no right form can't be compared.
+    yield from refused or coherence.problems(resources)
+
+
+def _secrets(_arguments: argparse.Namespace) -> int:
+    present = {line.split()[0]: frozenset(line.split()[1:]) for line in sys.stdin if line.split()}
+    return _told("secrets", list(required_secrets.problems(present)))
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    try:
+        found = [each for each in read_all_yaml(text) if each]
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name} is no YAML: {error}") from None
+    for each in found:
+        if not isinstance(each, dict) or not {"apiVersion", "kind", "metadata"} <= each.keys():
+            raise ValueError(f"{name} holds something that is no resource: {str(each)[:80]}")
+    if not found:
+        raise ValueError(f"{name} holds nothing; give what `kubectl kustomize OVERLAY` prints")
+    return found
+
+
+def _told(what: str, problems: Iterable[str]) -> int:
+    found = list(problems)
+    print(f"{what}: {'ok' if not found else f'{len(found)} wrong'}", flush=True)
+    for problem in found:
+        print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    begin_in_utf8()
+    sys.exit(main())

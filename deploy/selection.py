@@ -1,0 +1,143 @@
+"""Whether what selects something finds it: by labels, and by names of ports."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from asgi_observability.nearest import did_you_mean
+from deploy import names
+from deploy.names import Resource, identifier
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The resources that are applied together."""
+
+    every: tuple[Resource, ...]
+
+    def of(self, *kinds: str) -> list[Resource]:
+        """Those of some kinds."""
+        return [each for each in self.every if each["kind"] in kinds]
+
+    def named(self, kind: str, name: str) -> Resource | None:
+        """The one with this name."""
+        return next((each for each in self.of(kind) if each["metadata"]["name"] == name), None)
+
+    @cached_property
+    def pods(self) -> list[Labels]:
+        """The labels of the pods that there will be, those too that the operator makes."""
+        templates = self.of("Deployment", "StatefulSet", "DaemonSet")
+        found = [labels_of(each["spec"]["template"]) for each in templates]
+        for each in self.of("Prometheus", "Alertmanager"):
+            made = {names.NAME_LABEL: each["kind"].lower()}
+            found.append({**labels_of({"metadata": each["spec"].get("podMetadata", {})}), **made})
+        return found
+
+    @cached_property
+    def monitored(self) -> list[Resource]:
+        """The services whose pods are scraped."""
+        wanted = [_matched(each["spec"]["selector"]) for each in self.of("ServiceMonitor")]
+        return [
+            each
+            for each in self.of("Service")
+            if any(_fits(selector, labels_of(each)) for selector in wanted)
+        ]
+
+
+def labels_of(resource: Resource) -> Labels:
+    """The labels of what has a head, none where it has none."""
+    labels: Labels = resource.get("metadata", {}).get("labels", {})
+    return labels
+
+
+def problems(given: Given) -> Iterator[str]:
+    """Selectors that select nothing, and ports that are nowhere, a line each with the fix."""
+    for resource, selector in _selectors_of_pods(given):
+        yield from _unselected(identifier(resource), selector, given.pods, "pod")
+    services = given.of("Service")
+    for monitor in given.of("ServiceMonitor"):
+        selector = _matched(monitor["spec"]["selector"])
+        labels = [labels_of(each) for each in services]
+        yield from _unselected(identifier(monitor), selector, labels, "Service")
+        yield from _unknown_ports(monitor, services)
+    for prometheus in given.of("Prometheus"):
+        for field, kind in (
+            ("serviceMonitorSelector", "ServiceMonitor"),
+            ("ruleSelector", "PrometheusRule"),
+        ):
+            selector = _matched(prometheus["spec"].get(field, {}))
+            for each in given.of(kind):
+                if not _fits(selector, labels_of(each)):
+                    yield (
+                        f"{identifier(each)}: {identifier(prometheus)} looks for "
+                        f"{_written(selector)} ({field}); give it these labels"
+                    )
+
+
+def _selectors_of_pods(given: Given) -> Iterator[tuple[Resource, Labels]]:
+    for each in given.of("Service"):
+        yield each, each["spec"].get("selector", {})
+    for each in given.of("PodDisruptionBudget"):
+        yield each, _matched(each["spec"].get("selector", {}))
+    for each in given.of("NetworkPolicy"):
+        yield each, _matched(each["spec"]["podSelector"])
+        if not given.of("Prometheus"):
+            # One of theirs is somewhere else.
+            continue
+        for rule in each["spec"].get("ingress", []):
+            for peer in rule.get("from", []):
+                if "podSelector" in peer and "namespaceSelector" not in peer:
+                    yield each, _matched(peer["podSelector"])
+    for each in given.of("Deployment"):
+        yield each, _matched(each["spec"]["selector"])
+        for spread in each["spec"]["template"]["spec"].get("topologySpreadConstraints", []):
+            yield each, _matched(spread.get("labelSelector", {}))
+
+
+def _matched(selector: Resource) -> Labels:
+    """The labels that a selector asks for; none where it takes everything."""
+    labels: Labels = selector.get("matchLabels", {})
+    return labels
+
+
+def _unselected(where: str, selector: Labels, every: Iterable[Labels], kind: str) -> Iterator[str]:
+    every = list(every)
+    if not selector or any(_fits(selector, labels) for labels in every):
+        return
+    for name, value in selector.items():
+        values = {labels[name] for labels in every if name in labels}
+        if not values:
+            known = {label for labels in every for label in labels}
+            hint = did_you_mean(name, known, otherwise=f"there are {', '.join(sorted(known))}")
+            yield f"{where}: selects by {name}, a label that no {kind} has; {hint}"
+            return
+        if value not in values:
+            hint = did_you_mean(value, values, otherwise=f"there are {', '.join(sorted(values))}")
+            yield f"{where}: selects {name}={value}, which no {kind} has; {hint}"
+            return
+    yield f"{where}: no {kind} has all of {_written(selector)}"
+
+
+def _unknown_ports(monitor: Resource, services: Iterable[Resource]) -> Iterator[str]:
+    selector = _matched(monitor["spec"]["selector"])
+    ports = {
+        port.get("name", "")
+        for service in services
+        if _fits(selector, labels_of(service))
+        for port in service["spec"]["ports"]
+    }
+    for endpoint in monitor["spec"]["endpoints"]:
+        name = endpoint.get("port")
+        if ports and name and name not in ports:
+            hint = did_you_mean(name, ports, f"there are {', '.join(sorted(ports))}")
+            yield f"{identifier(monitor)}: no port is called {name}; {hint}"
+
+
+def _fits(selector: Labels, labels: Labels) -> bool:
+    return selector.items() <= labels.items()
+
+
+def _written(selector: Labels) -> str:
+    return ", ".join(f"{name}={value}" for name, value in selector.items())

@@ -1,0 +1,111 @@
+"""`python -m stack capacity`: what the bundle needs at a size, and where it breaks first."""
+
+import argparse
+import re
+
+from stack.capacity import report
+from stack.capacity.limits import GIB, Machine
+from stack.capacity.size import Size
+
+DESCRIPTION = (
+    "What the whole bundle needs at a size, and where it breaks first. Figures are formulas over "
+    "the metrics' catalogue and measured constants (stack/capacity/measured.json)."
+)
+_EPILOG = """\
+examples:
+  python -m stack capacity --sms-per-second 1000 --instances 40
+  python -m stack capacity --sms-per-second 50 --instances 4 --workers 2 --retention 1y
+  python -m stack capacity --table
+"""
+_DAYS = {"d": 1, "w": 7, "y": 365}
+_LONGEST_DAYS = 100 * 365
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to ``parser``."""
+    parser.description = DESCRIPTION
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--sms-per-second", type=_rate, help="SMS that come in, all instances")
+    parser.add_argument("--instances", type=_count, help="replicas of the orchestrator")
+    parser.add_argument("--workers", type=_count, default=1, help="processes of each (1)")
+    parser.add_argument(
+        "--retention", type=_days, default=60, help="how long samples are kept: 60d, 8w, 1y (60d)"
+    )
+    parser.add_argument(
+        "--keep-info",
+        type=_share,
+        default=1.0,
+        help="ORCHESTRATOR_LOGS__SAMPLE_INFO: the share of info lines kept, 0 to 1 (1)",
+    )
+    parser.add_argument(
+        "--prometheus-gib", type=_rate, default=32, help="memory of one Prometheus, GiB (32)"
+    )
+    parser.add_argument(
+        "--database-cores", type=_count, default=8, help="processors of the database (8)"
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="several sizes beside each other, and limits and logs of one, as Markdown",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it. ValueError says which option is missing."""
+    if arguments.table:
+        print("\n\n".join((report.table(), report.limits_table(), report.logs_table())))
+        return 0
+    for option in ("sms_per_second", "instances"):
+        if getattr(arguments, option) is None:
+            raise ValueError(
+                f"give --{option.replace('_', '-')}, or {option.upper()}=… to make; --help shows "
+                "an example"
+            )
+    size = Size(
+        sms_per_second=arguments.sms_per_second,
+        instances=arguments.instances,
+        workers=arguments.workers,
+        retention_days=arguments.retention,
+        keep_info=arguments.keep_info,
+    )
+    machine = Machine(arguments.prometheus_gib * GIB, arguments.database_cores)
+    print("\n".join(report.full(size, machine)))
+    return 0
+
+
+def _rate(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text}: use a number above 0, up to 1,000,000")
+    return value
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text}: use a whole number from 1 to 999,999")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: use a share from 0 to 1, such as 0.1")
+    return value
+
+
+def _days(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([dwy])", text)
+    days = float(match[1]) * _DAYS[match[2]] if match else 0
+    if not 0 < days <= _LONGEST_DAYS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: use days, weeks or years, such as 60d, 8w or 1y, up to 100y"
+        )
+    return days
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: this is no number") from None

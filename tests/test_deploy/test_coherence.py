@@ -1,0 +1,259 @@
+"""What does not fit together is named, with the fix; the cluster would take it and say nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.core.config import Settings
+from deploy import build, coherence, schemas, sizes
+from deploy.names import Resource
+from deploy.selection import Given
+from tests.length import only_long
+
+Change = Callable[[Given], None]
+
+
+def built(size: sizes.Size = sizes.SMALL) -> Given:
+    return Given(tuple(build.built(size, Settings())))
+
+
+def spec(given: Given, kind: str, name: str = "orchestrator") -> Any:
+    found = given.named(kind, name)
+    assert found is not None
+    return found["spec"]
+
+
+def pod(given: Given) -> Any:
+    return spec(given, "Deployment")["template"]["spec"]
+
+
+def variables(given: Given) -> dict[str, str]:
+    found = given.named("ConfigMap", "orchestrator-settings")
+    assert found is not None
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def scaled() -> Given:
+    return built(sizes.LARGE)
+
+
+@pytest.mark.parametrize("size", sizes.SIZES, ids=lambda size: size.name)
+def test_what_is_committed_fits(size: sizes.Size) -> None:
+    assert coherence.problems(built(size).every) == []
+
+
+CASES: dict[str, tuple[Change, str]] = {
+    "a label that no pod has": (
+        lambda g: spec(g, "Service").update(selector={"app.kubernetes.io/nam": "orchestrator"}),
+        "Service orchestrator: selects by app.kubernetes.io/nam, a label that no pod has; did you "
+        "mean app.kubernetes.io/name?",
+    ),
+    "a value that no pod has": (
+        lambda g: spec(g, "PodDisruptionBudget")["selector"]["matchLabels"].update(
+            {"app.kubernetes.io/name": "orchestrater"}
+        ),
+        "PodDisruptionBudget orchestrator: selects app.kubernetes.io/name=orchestrater, which no "
+        "pod has; did you mean orchestrator?",
+    ),
+    "a policy for nobody": (
+        lambda g: spec(g, "NetworkPolicy")["ingress"][0]["from"][0]["podSelector"].update(
+            matchLabels={"app.kubernetes.io/name": "promethus"}
+        ),
+        "selects app.kubernetes.io/name=promethus, which no pod has; did you mean prometheus?",
+    ),
+    "a port that the service has not": (
+        lambda g: spec(g, "ServiceMonitor")["endpoints"][0].update(port="htp"),
+        "ServiceMonitor orchestrator: no port is called htp; did you mean http?",
+    ),
+    "rules that the operator does not look for": (
+        lambda g: spec(g, "Prometheus", "prometheus")["serviceMonitorSelector"].update(
+            matchLabels={"release": "stack"}
+        ),
+        "ServiceMonitor orchestrator: Prometheus prometheus looks for release=stack "
+        "(serviceMonitorSelector); give it these labels",
+    ),
+    "targets that lose where they run": (
+        lambda g: spec(g, "ServiceMonitor").update(targetLabels=["environment"]),
+        "ServiceMonitor orchestrator: targets lose cluster; add it to targetLabels",
+    ),
+    "a service without a place": (
+        lambda g: g.of("Service")[0]["metadata"]["labels"].pop("cluster"),
+        "Service orchestrator: no label cluster; say it once, by `labels` in your kustomization",
+    ),
+    "one place here and another there": (
+        lambda g: spec(g, "Prometheus", "prometheus")["externalLabels"].update(cluster="us-2"),
+        "cluster is eu-1 here and us-2 there; give all of `labels`",
+    ),
+    "a replica that is never dropped": (
+        lambda g: spec(g, "Prometheus", "prometheus").update(replicaExternalLabelName="cluster"),
+        "replicaExternalLabelName 'cluster' would not be dropped from alerts alone; write replica",
+    ),
+    "a scrape too seldom": (
+        lambda g: spec(g, "ServiceMonitor")["endpoints"][0].update(interval="1m"),
+        "interval 1m is too long for rates over a minute; write 15s, or export the rules",
+    ),
+    "a secret that nobody makes": (
+        lambda g: pod(g)["volumes"][1]["secret"].update(secretName="sms-orchestrater"),
+        "Deployment orchestrator: no secret is called sms-orchestrater; did you mean "
+        "sms-orchestrator?",
+    ),
+    "a key that no secret has": (
+        lambda g: spec(g, "ServiceMonitor")["endpoints"][0]["authorization"]["credentials"].update(
+            key="tokn"
+        ),
+        "ServiceMonitor orchestrator: secret sms-orchestrator-scrape has no key tokn; did you mean "
+        "token?",
+    ),
+    "a setting that there is not": (
+        lambda g: variables(g).update(ORCHESTRATOR_WORKER="2"),
+        "ORCHESTRATOR_WORKER: no such setting; did you mean ORCHESTRATOR_WORKERS?",
+    ),
+    "a setting that can't be": (
+        lambda g: variables(g).update(ORCHESTRATOR_DATABASE_CONNECTIONS="2"),
+        "Deployment orchestrator: ORCHESTRATOR_DATABASE_CONNECTIONS=2: 1 workers need at least 3",
+    ),
+    "a stop that cuts off": (
+        lambda g: variables(g).update(ORCHESTRATOR_CALLS__TIMEOUT_SECONDS="60"),
+        "ORCHESTRATOR_STOP_GRACE_SECONDS=140 cuts off requests, which may take 260 s; write 260",
+    ),
+    "a kill before the stop is over": (
+        lambda g: pod(g).update(terminationGracePeriodSeconds=60),
+        "terminationGracePeriodSeconds=60 kills it before its 140 s of "
+        "ORCHESTRATOR_STOP_GRACE_SECONDS are over; write 165",
+    ),
+    "an upstream behind a closed port": (
+        lambda g: variables(g).update(ORCHESTRATOR_SMS_AGENT_URL="http://sms:9000"),
+        "NetworkPolicy orchestrator: ORCHESTRATOR_SMS_AGENT_URL leads to port 9000, which is "
+        "closed; add it to the egress ports",
+    ),
+    "settings from nowhere": (
+        lambda g: pod(g)["containers"][0].update(envFrom=[{"configMapRef": {"name": "settings"}}]),
+        "Deployment orchestrator: no ConfigMap is called settings; make it by configMapGenerator",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), CASES.values(), ids=list(CASES))
+def test_what_does_not_fit_is_named_with_the_fix(change: Change, said: str) -> None:
+    given = built()
+    change(given)
+    (problem,) = [each for each in coherence.problems(Given(given.every).every) if said in each]
+    assert problem
+
+
+SCALED: dict[str, tuple[Change, str]] = {
+    "a metric that nobody exposes": (
+        lambda g: spec(g, "HorizontalPodAutoscaler")["metrics"][0]["pods"]["metric"].update(
+            name="orchestrator_sms_inflight"
+        ),
+        "the service exposes no orchestrator_sms_inflight; did you mean "
+        "orchestrator_sms_in_flight?",
+    ),
+    "nothing to scale": (
+        lambda g: spec(g, "HorizontalPodAutoscaler")["scaleTargetRef"].update(name="orchestrate"),
+        "no Deployment orchestrate; did you mean orchestrator?",
+    ),
+    "a number that undoes the autoscaler's": (
+        lambda g: spec(g, "Deployment").update(replicas=2),
+        "replicas would undo what HorizontalPodAutoscaler orchestrator does",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), SCALED.values(), ids=list(SCALED))
+def test_an_autoscaler_that_can_not_work_is_named(change: Change, said: str) -> None:
+    given = scaled()
+    change(given)
+    (problem,) = coherence.problems(given.every)
+    assert said in problem
+
+
+def test_what_a_team_adds_is_its_own_matter() -> None:
+    """Valid resources of other shapes than ours are nothing to complain about."""
+
+    def theirs(api: str, kind: str, **content: Any) -> Resource:
+        return {"apiVersion": api, "kind": kind, "metadata": {"name": "theirs"}, **content}
+
+    pods = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}}
+    added = [
+        theirs("v1", "Service", spec={"type": "ExternalName", "externalName": "db.example"}),
+        theirs("v1", "ConfigMap"),
+        theirs("v1", "Secret", stringData={"a": "b"}),
+        theirs("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}}),
+        theirs("policy/v1", "PodDisruptionBudget", spec={}),
+        theirs("apps/v1", "StatefulSet", spec={"template": pods}),
+        theirs(
+            "apps/v1",
+            "Deployment",
+            spec={"selector": {"matchLabels": {"a": "b"}}, "template": pods},
+        ),
+        theirs(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            spec={"scaleTargetRef": {"kind": "Deployment", "name": "theirs"}},
+        ),
+    ]
+    assert coherence.problems([*built().every, *added]) == []
+
+
+def test_a_secret_of_theirs_without_a_key_is_named() -> None:
+    given = built()
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "sms-orchestrator-scrape"},
+        "stringData": {"tokn": "x"},
+    }
+    problems = coherence.problems([*given.every, secret])
+    assert (
+        "Secret sms-orchestrator-scrape: no key token, but tokn; add it: the token of Prometheus's "
+        "line in metrics_tokens" in problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        (
+            "Deployment",
+            lambda spec: spec.update(replica=2),
+            "Deployment orchestrator: spec: Additional properties are not allowed ('replica' was "
+            "unexpected)",
+        ),
+        (
+            "Deployment",
+            lambda spec: spec["template"]["spec"]["containers"][0].update(imagePullPolicy=1),
+            "Deployment orchestrator: spec.template.spec.containers.0.imagePullPolicy: 1 is not",
+        ),
+        (
+            "Service",
+            lambda spec: spec["ports"][0].pop("port"),
+            "Service orchestrator: spec.ports.0: 'port' is a required property",
+        ),
+    ],
+)
+def test_a_field_that_kubernetes_does_not_know_is_named(
+    kind: str, change: Callable[[Any], None], said: str
+) -> None:
+    given = built()
+    change(spec(given, kind))
+    (problem,) = schemas.problems(given.of(kind)[:1])
+    assert problem.startswith(said)
+
+
+def test_a_kind_that_is_none_of_kubernetes_is_named() -> None:
+    resource: Resource = {"apiVersion": "apps/v2", "kind": "Deployment", "metadata": {"name": "a"}}
+    (problem,) = schemas.problems([resource])
+    assert problem == (
+        "Deployment a: Kubernetes 1.34 has no Deployment in apps/v2; correct apiVersion or kind"
+    )
+
+
+@only_long
+def test_a_field_that_the_operator_does_not_know_is_named() -> None:
+    given = built()
+    spec(given, "Prometheus", "prometheus")["externalLabel"] = {"cluster": "eu-1"}
+    (problem,) = schemas.problems(given.of("Prometheus"))
+    assert problem == "Prometheus prometheus: no field .spec.externalLabel"
