@@ -54,8 +54,10 @@ def table(seen: Seen) -> Iterator[str]:
     days = ", ".join(dict.fromkeys(each["day"] for each in seen.values()))
     if loads:
         yield ""
-        yield f"Seen on {days}. The machine had {os.cpu_count()} cores and a load average of "
-        yield f"{min(loads):.0f} to {max(loads):.0f}."
+        machine = (
+            f"{os.cpu_count()} cores and a load average of {min(loads):.0f} to {max(loads):.0f}"
+        )
+        yield f"Seen on {days}. The machine had {machine}."
 
 
 def _row(fault: Fault, seen: Seen) -> tuple[str, ...]:

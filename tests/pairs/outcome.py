@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ async def made(fault: Fault, folder: Path) -> Outcome:
     """Make ``fault`` on a cluster of its own in ``folder``, and wait for what may be told later."""
     await asyncio.to_thread(folder.mkdir)
     async with running(folder, fault.size, *fault.options) as cluster:
+        since = time.monotonic()
         await fault.play(cluster)
         await asyncio.sleep(QUIET_SECONDS)
         told = cluster.watch.of_incident(cluster.began)
@@ -46,7 +48,7 @@ async def made(fault: Fault, folder: Path) -> Outcome:
             ends=[round(at - cluster.ended, 1) for at in cluster.endings],
             tellers=[urls.index(each.sender) + 1 for each in told],
             held_back=sorted({each.alert for each in cluster.watch.of_held_back(cluster.began)}),
-            repeated=[each.about for each in cluster.watch.repeated()],
+            repeated=[each.about for each in cluster.watch.repeated(since)],
             others=sorted({each.about for each in cluster.watch.messages if is_other(each)}),
         )
 

@@ -75,12 +75,13 @@ class Watch:
             if each.alert in HELD_BACK and each.job == "orchestrator" and each.at >= since
         ]
 
-    def repeated(self) -> Iterator[Message]:
-        """Messages of other groups that say what the one before them said."""
+    def repeated(self, since: float) -> Iterator[Message]:
+        """Messages of other groups since then that say what the one before them said."""
         last: dict[tuple[str, str], frozenset[str]] = {}
         for each in self.messages:
             key = each.receiver, each.group
-            if each.alert != INCIDENT and last.get(key) == each.firing:
+            is_repeated = each.at >= since and last.get(key) == each.firing
+            if is_repeated and each.alert != INCIDENT:
                 yield each
             last[key] = each.firing
 
