@@ -87,13 +87,13 @@ def _faults_of_monitoring(thresholds: Thresholds) -> Panel:
         "Some are not taken": (prometheus.send_errors(thresholds), DEPLOYMENT),
         "Alertmanagers missing": (prometheus.cluster(), DEPLOYMENT),
         "Configurations differ": (prometheus.configurations(), DEPLOYMENT),
-        "Rules of a pair differ": (prometheus.pair_rules(), DEPLOYMENT),
-        "Targets of a pair differ": (prometheus.pair_targets(), DEPLOYMENT),
         "Configuration refused": (_configuration(exporters.CONFIG_RELOADED), DEPLOYMENT),
         "Alertmanager's refused": (
             _configuration(exporters.ALERTMANAGER_CONFIG_RELOADED),
             DEPLOYMENT,
         ),
+        "Rules of a pair differ": (prometheus.pair_rules(), DEPLOYMENT),
+        "Targets of a pair differ": (prometheus.pair_targets(), DEPLOYMENT),
         "Certificates expire": (node.certificates(thresholds), DEPLOYMENT),
     }
     return never("Prometheus and Alertmanager", watched)

@@ -44,4 +44,6 @@ class NotificationService:
             notification_id,
             recipient=conversation_id,
             json=body,
+            # Who was killed before its answer came is followed by somebody who tells it again.
+            headers={"Idempotency-Key": f"{kind}-{reference}"},
         )

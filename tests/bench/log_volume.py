@@ -8,7 +8,7 @@ from stack.capacity.estimate import Estimate
 from stack.capacity.size import Size
 from tests.capacity.service import logged
 
-SMS = 300
+SMS = 200
 SHARES = (1.0, 0.1)
 SMS_PER_SECOND = 1000
 

@@ -51,7 +51,7 @@ def test_a_threshold_that_was_not_generated_is_drift(
     code, out, err = run(alerts.__main__, "check")
     assert code == 1
     said = dict(line.split(": ") for line in out.splitlines())
-    assert len(said) == 20
+    assert len(said) == 21
     drifted = {"generated rules", "generated rule tests", "runbooks"}
     assert {name for name, found in said.items() if found != "ok"} == drifted
     assert said["generated rules"] == "1 wrong"
