@@ -50,7 +50,7 @@ log = get_logger(__name__)
 ROLLUPS_TIMEOUT_SECONDS = 2.0
 """How long a step of the rollups waits for a store that is locked or stopped; they try again."""
 
-DRAIN_SECONDS = 5.0
+STOP_DRAIN_SECONDS = 5.0
 """How long a stopping worker waits for announcements that are under way."""
 
 
@@ -211,7 +211,7 @@ async def running_orchestrator(
         )
     finally:
         await start.stop()
-        await announcements.drain(DRAIN_SECONDS)
+        await announcements.drain(STOP_DRAIN_SECONDS)
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)

@@ -75,7 +75,7 @@ def create_app(settings: Settings, logs: LogOptions | None = None) -> FastAPI:
                 stream.broadcasting(
                     orchestrator.report, settings.metrics_access, observability.instruments
                 ) as app.state.broadcast,
-                drained_first(settings.drain_seconds, app.state.stopping.set),
+                drained_first(settings.stop_drain_seconds, app.state.stopping.set),
             ):
                 host = f"[{settings.host}]" if settings.host.version == 6 else f"{settings.host}"
                 address = FromCode(f"http://{host}:{settings.port}")

@@ -62,7 +62,7 @@ def _stop(where: str, pod: Resource, settings: Settings) -> Iterator[str]:
             f"{where}: ORCHESTRATOR_STOP_GRACE_SECONDS={grace} cuts off requests, which may take "
             f"{longest:g} s; write {longest:.0f}"
         )
-    needed = orchestrator.stop_seconds(settings.drain_seconds + grace)
+    needed = orchestrator.stop_seconds(settings.stop_drain_seconds + grace)
     if pod.get("terminationGracePeriodSeconds", 30) < needed:
         yield (
             f"{where}: terminationGracePeriodSeconds={pod.get('terminationGracePeriodSeconds')} "

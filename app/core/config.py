@@ -392,7 +392,7 @@ class Settings(OwnSettings):
         "kills",
     )
 
-    drain_seconds: float = Field(
+    stop_drain_seconds: float = Field(
         0,
         ge=0,
         le=300,

@@ -29,7 +29,7 @@ from tests.not_empty import not_empty
 
 RULES = {file.name: file.read_text() for file in sorted(paths.RULES.glob("*.yml"))}
 MIMIR = Options(Engine.MIMIR)
-OF_PROMETHEUS = re.compile(r"(?<![\w:])prometheus_(tsdb|config|target)")
+OF_PROMETHEUS = re.compile(r"(?<![\w:])prometheus_(tsdb|config|target|remote_storage)")
 MAIL = NotificationSettings(email_to="on-call@example.com")
 
 

@@ -28,7 +28,7 @@ async def test_a_balancer_sees_that_it_stops_before_it_does(settings: Settings) 
     try:
         for seconds, again in ((0.05, False), (600, True)):
             told.clear()
-            app = create_app(settings.model_copy(update={"drain_seconds": seconds}))
+            app = create_app(settings.model_copy(update={"stop_drain_seconds": seconds}))
             transport = httpx.ASGITransport(app)
             async with (
                 app.router.lifespan_context(app),

@@ -43,7 +43,7 @@ AS_IT = {"asks the AI": "v1", "sends a text": "sms", "tells a manager": "notific
 PROMOTED_AFTER_SECONDS = 3
 """So long PostgreSQL is gone before whoever watches it promotes the standby."""
 SETTINGS = {
-    "DRAIN_SECONDS": "4",
+    "STOP_DRAIN_SECONDS": "4",
     "DATABASE_CONNECTIONS": "6",
     "DATABASE_TIMEOUT_SECONDS": "5",
     "METRICS_ACCESS__CACHE_SECONDS": "0.000001",
