@@ -9,7 +9,7 @@ from dashboards import grafana
 from dashboards.colours import Colour, steps, thresholds
 from dashboards.grafana import Panel
 from dashboards.links import links_to
-from dashboards.panels.parts import GRAFANA_UNITS, override
+from dashboards.panels.parts import GRAFANA_UNITS, no_value, override
 from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
@@ -105,9 +105,11 @@ def table(
             "unit": "short",
             "thresholds": thresholds(steps(Colour.MUTED)),
             "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False},
+            # All that is shown while Prometheus can't be asked: it isn't that there is nothing.
+            **no_value(NOT_KNOWN),
         },
         overrides=[
-            *(_of_heading(each) for each in headings.values() if each != Heading(each.text)),
+            *(_of_heading(each) for each in headings.values()),
             *(_of_column(column) for column in columns),
             *(override(name, custom__hidden=True) for name in hidden),
         ],
@@ -144,7 +146,8 @@ def lowest(heading: str) -> dict[str, Any]:
 
 
 def _of_heading(heading: Heading) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
+    # A series without the label has an empty cell: the table's own text is of no answer at all.
+    properties: dict[str, Any] = {"noValue": ""}
     if heading.colours:
         coloured = {**heading.colours, NOT_KNOWN: Colour.UNKNOWN}
         properties["mappings"] = _mappings({key: (key, c) for key, c in coloured.items()})

@@ -329,3 +329,9 @@ def test_a_component_is_never_red_or_green() -> None:
     states = {*SEVERITY.values(), Colour.GOOD}
     for component in not_empty(catalogue.Component):
         assert MEANING[component] not in states
+
+
+def test_no_table_says_that_there_is_nothing_while_prometheus_cannot_be_asked() -> None:
+    tables = [panel for panel in PANELS if panel["type"] == "table"]
+    for table in not_empty(tables):
+        assert table["fieldConfig"]["defaults"]["noValue"] == "Not known", table["title"]
