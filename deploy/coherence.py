@@ -4,7 +4,7 @@ A secret that nobody makes, a setting that does not exist, a stop that is cut sh
 takes all of these, and says nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from alerts.identity import IDENTITY
 from alerts.prometheus_config import scrape_seconds
@@ -16,9 +16,8 @@ from deploy.names import Resource, identifier
 from deploy.selection import Given, labels_of
 
 
-def problems(resources: Iterable[Resource]) -> list[str]:
+def problems(given: Given) -> list[str]:
     """What does not fit, a line each, with the fix."""
-    given = Given(tuple(resources))
     checks = (
         selection.problems,
         _identity,
@@ -80,8 +79,11 @@ def _secrets(given: Given) -> Iterator[str]:
     """What is asked for is in a secret that is told of, and what is given is complete."""
     known = {secret.name: secret for secret in required_secrets.ALL}
     made = {each["metadata"]["name"]: _keys(each) for each in given.of("Secret")}
+    elsewhere = set(_made_elsewhere(given))
     for resource in given.every:
         for name, key in _asked(resource):
+            if name in elsewhere:
+                continue
             if name not in known and name not in made:
                 all_of_them = [*known, *made]
                 others = f"there are {', '.join(all_of_them)}"
@@ -95,6 +97,21 @@ def _secrets(given: Given) -> Iterator[str]:
     for name, keys in made.items():
         if name in known:
             yield from known[name].problems(keys)
+
+
+def _made_elsewhere(given: Given) -> Iterator[str]:
+    """What a third party's resource may make a secret of, such as an ExternalSecret.
+
+    A secret of a wrong form is told as such.
+    """
+    for each in given.wrong:
+        if each["kind"] == "Secret":
+            yield str(each["metadata"].get("name"))
+    for each in given.unknown:
+        spec = each.get("spec") or {}
+        yield str(each["metadata"].get("name"))
+        yield str(spec.get("secretName"))
+        yield str((spec.get("target") or {}).get("name"))
 
 
 def _keys(secret: Resource) -> frozenset[str]:
@@ -131,7 +148,9 @@ def _autoscaling(given: Given) -> Iterator[str]:
             continue
         name = target["name"]
         scaled = given.named("Deployment", name)
-        if scaled is None:
+        if scaled is None and not given.knows_all("Deployment"):
+            pass
+        elif scaled is None:
             deployments = [each["metadata"]["name"] for each in given.of("Deployment")]
             hint = did_you_mean(name, deployments, f"there are {', '.join(deployments)}")
             yield f"{identifier(scaler)}: no Deployment {name}; {hint}"

@@ -9,13 +9,26 @@ from deploy import names
 from deploy.names import Resource, identifier
 
 Labels = Mapping[str, str]
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds with a template of pods."""
+_MADE_BY_THE_OPERATOR = ("Prometheus", "Alertmanager")
+"""Kinds of which the operator makes pods, with labels of its own."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """The resources that are applied together."""
+    """The resources that are applied together: those that are right each for itself.
+
+    ``wrong`` ones are told elsewhere. ``unknown`` ones are of a third party's kind.
+    """
 
     every: tuple[Resource, ...]
+    wrong: tuple[Resource, ...] = ()
+    unknown: tuple[Resource, ...] = ()
+
+    def knows_all(self, *kinds: str) -> bool:
+        """Whether what is not here is nowhere: none of these kinds is among the wrong ones."""
+        return not any(each["kind"] in kinds for each in self.wrong)
 
     def of(self, *kinds: str) -> list[Resource]:
         """Those of some kinds."""
@@ -28,9 +41,9 @@ class Given:
     @cached_property
     def pods(self) -> list[Labels]:
         """The labels of the pods that there will be, those too that the operator makes."""
-        templates = self.of("Deployment", "StatefulSet", "DaemonSet")
+        templates = self.of(*_MAKERS)
         found = [labels_of(each["spec"]["template"]) for each in templates]
-        for each in self.of("Prometheus", "Alertmanager"):
+        for each in self.of(*_MADE_BY_THE_OPERATOR):
             made = {names.NAME_LABEL: each["kind"].lower()}
             found.append({**labels_of({"metadata": each["spec"].get("podMetadata", {})}), **made})
         return found
@@ -54,10 +67,11 @@ def labels_of(resource: Resource) -> Labels:
 
 def problems(given: Given) -> Iterator[str]:
     """Selectors that select nothing, and ports that are nowhere, a line each with the fix."""
-    for resource, selector in _selectors_of_pods(given):
-        yield from _unselected(identifier(resource), selector, given.pods, "pod")
+    if given.knows_all(*_MAKERS, *_MADE_BY_THE_OPERATOR):
+        for resource, selector in _selectors_of_pods(given):
+            yield from _unselected(identifier(resource), selector, given.pods, "pod")
     services = given.of("Service")
-    for monitor in given.of("ServiceMonitor"):
+    for monitor in given.of("ServiceMonitor") if given.knows_all("Service") else ():
         selector = _matched(monitor["spec"]["selector"])
         labels = [labels_of(each) for each in services]
         yield from _unselected(identifier(monitor), selector, labels, "Service")

@@ -35,7 +35,8 @@ def _of(deployment: Resource, given: Given) -> Iterator[str]:
             continue
         name = source["configMapRef"]["name"]
         if (found := given.named("ConfigMap", name)) is None:
-            yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
+            if given.knows_all("ConfigMap"):
+                yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
             return
         variables |= found.get("data", {})
     labels = labels_of(deployment["spec"]["template"])

@@ -11,6 +11,7 @@ from deploy.names import Resource
 from deploy.selection import Given
 from tests.length import only_long
 
+OF_THE_OPERATOR = ("Prometheus", "Alertmanager", "ServiceMonitor")
 Change = Callable[[Given], None]
 
 
@@ -41,7 +42,7 @@ def scaled() -> Given:
 
 @pytest.mark.parametrize("size", sizes.SIZES, ids=lambda size: size.name)
 def test_what_is_committed_fits(size: sizes.Size) -> None:
-    assert coherence.problems(built(size).every) == []
+    assert coherence.problems(built(size)) == []
 
 
 CASES: dict[str, tuple[Change, str]] = {
@@ -139,7 +140,7 @@ CASES: dict[str, tuple[Change, str]] = {
 def test_what_does_not_fit_is_named_with_the_fix(change: Change, said: str) -> None:
     given = built()
     change(given)
-    (problem,) = [each for each in coherence.problems(Given(given.every).every) if said in each]
+    (problem,) = [each for each in coherence.problems(Given(given.every)) if said in each]
     assert problem
 
 
@@ -166,7 +167,7 @@ SCALED: dict[str, tuple[Change, str]] = {
 def test_an_autoscaler_that_can_not_work_is_named(change: Change, said: str) -> None:
     given = scaled()
     change(given)
-    (problem,) = coherence.problems(given.every)
+    (problem,) = coherence.problems(given)
     assert said in problem
 
 
@@ -195,7 +196,7 @@ def test_what_a_team_adds_is_its_own_matter() -> None:
             spec={"scaleTargetRef": {"kind": "Deployment", "name": "theirs"}},
         ),
     ]
-    assert coherence.problems([*built().every, *added]) == []
+    assert coherence.problems(Given((*built().every, *added))) == []
 
 
 def test_a_secret_of_theirs_without_a_key_is_named() -> None:
@@ -206,7 +207,7 @@ def test_a_secret_of_theirs_without_a_key_is_named() -> None:
         "metadata": {"name": "sms-orchestrator-scrape"},
         "stringData": {"tokn": "x"},
     }
-    problems = coherence.problems([*given.every, secret])
+    problems = coherence.problems(Given((*given.every, secret)))
     assert (
         "Secret sms-orchestrator-scrape: no key token, but tokn; add it: the token of Prometheus's "
         "line in metrics_tokens" in problems
@@ -251,9 +252,70 @@ def test_a_kind_that_is_none_of_kubernetes_is_named() -> None:
     )
 
 
+def test_a_third_party_s_kind_is_left_alone_and_one_that_is_misspelt_is_not() -> None:
+    def named(api: str, kind: str) -> Resource:
+        return {"apiVersion": api, "kind": kind, "metadata": {"name": "a"}}
+
+    theirs = [
+        named("external-secrets.io/v1", "ExternalSecret"),
+        named("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ]
+    misspelt = [
+        named("monitoring.coreos.co/v1", "Prometheus"),
+        named("networking.k8s.oi/v1", "NetworkPolicy"),
+        named("app/v1", "Deployment"),
+    ]
+    judged = schemas.judged([*theirs, *misspelt])
+    assert (judged.unknown, judged.wrong) == (tuple(theirs), tuple(misspelt))
+    for group, line in zip(
+        ("monitoring.coreos.com", "networking.k8s.io", "apps"), judged.problems, strict=True
+    ):
+        assert group in line
+
+
+def test_a_resource_without_a_name_is_told() -> None:
+    resource: Resource = {"apiVersion": "v1", "kind": "Service", "metadata": {"labels": None}}
+    assert list(schemas.problems([resource])) == [
+        "Service, resource 1 of what was given: no metadata.name; `kubectl apply` needs one, so "
+        "write it"
+    ]
+
+
+def test_what_is_wrong_hides_nothing_else_and_is_blamed_for_nothing_else() -> None:
+    given = built()
+    spec(given, "Deployment")["replica"] = 2
+    spec(given, "ServiceMonitor")["endpoints"][0]["port"] = "htp"
+    judged = schemas.judged(e for e in given.every if e["kind"] not in OF_THE_OPERATOR)
+    monitors = given.of("ServiceMonitor")
+    (found,) = coherence.problems(Given((*judged.right, *monitors), judged.wrong))
+    assert "no port is called htp" in found
+
+
+def test_a_secret_that_a_third_party_makes_is_known() -> None:
+    given = built()
+    pod(given)["volumes"][1]["secret"].update(secretName="from-the-vault")
+    theirs = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "a"},
+        "spec": {"target": {"name": "from-the-vault"}},
+    }
+    assert coherence.problems(Given(given.every, unknown=(theirs,))) == []
+
+
 @only_long
 def test_a_field_that_the_operator_does_not_know_is_named() -> None:
     given = built()
     spec(given, "Prometheus", "prometheus")["externalLabel"] = {"cluster": "eu-1"}
     (problem,) = schemas.problems(given.of("Prometheus"))
-    assert problem == "Prometheus prometheus: no field .spec.externalLabel"
+    assert problem == (
+        "Prometheus prometheus: no field .spec.externalLabel; did you mean externalLabels?"
+    )
+    spec(given, "Prometheus", "prometheus").pop("externalLabel")
+    spec(given, "Prometheus", "prometheus")["replicas"] = "two"
+    (problem,) = schemas.problems(given.of("Prometheus"))
+    assert problem.startswith("Prometheus prometheus: spec.replicas: Input should be a valid int")
+    assert problem.endswith("; `kubectl explain prometheus.spec.replicas` says what it takes")
+    given.of("Prometheus")[0]["kind"] = "Prometeus"
+    (problem,) = schemas.problems(given.of("Prometeus"))
+    assert problem.endswith("no Prometeus in monitoring.coreos.com/v1; did you mean Prometheus?")

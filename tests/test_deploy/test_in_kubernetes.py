@@ -31,6 +31,7 @@ from deploy import (
     sizes,
 )
 from deploy.names import NAMESPACE, Resource, identifier
+from deploy.selection import Given
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import locate, operator_definitions
 from prometheus_tools.yaml_reading import read_all_yaml, read_yaml
@@ -94,7 +95,7 @@ def test_the_guide_s_overlays_work(located: Located, tmp_path: Path, further: in
     text = BLOCKS[0] + (BLOCKS[further] if further else "")
     (own / "kustomization.yaml").write_text(text)
     resources = read(kustomize(located, own))
-    assert coherence.problems(resources) == []
+    assert coherence.problems(Given(tuple(resources))) == []
     (left,) = placeholders.left_in(resources)
     assert left.startswith("PrometheusRule: links of alerts")
 
