@@ -192,10 +192,15 @@ async def test_a_real_api_server_takes_all_of_it(
             cluster.done("apply", "--server-side", "-f", str(definition))
         cluster.done("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
         cluster.done("create", "namespace", NAMESPACE)
-        for size in not_empty(sizes.SIZES):
+        for size in not_empty((*sizes.SIZES, *reversed(sizes.SIZES))):
             by_kubectl = cluster.done("kustomize", str(files.OVERLAYS / size.name))
             assert by_kubectl == kustomized(size).read_text()
+            replicas = running_replicas(cluster)
             is_taken(cluster, kustomized(size))
+            # The number is the autoscaler's, and its limits are those of the size.
+            assert running_replicas(cluster) == replicas
+            the_autoscaler_sets(cluster, size.most_replicas)
+        a_number_that_was_stated_is_given_up_without_a_loss(cluster, kustomized, tmp_path)
         pods_are_admitted(cluster, kustomized(sizes.SMALL), tmp_path)
         a_wrong_field_is_refused(cluster, kustomized(sizes.SMALL), tmp_path)
         async with the_operator(located, cluster, tmp_path):
@@ -218,6 +223,43 @@ def is_taken(cluster: Cluster, file: Path) -> None:
         assert differences(each, found[identifier(each)]) == [], identifier(each)
     same = cluster.kubectl("diff", "--server-side", "-f", str(file))
     assert (same.returncode, same.stdout) == (0, ""), same.stderr
+
+
+IN_NAMESPACE = ("-n", NAMESPACE)
+DEPLOYMENT = "deployment/orchestrator"
+
+
+def running_replicas(cluster: Cluster) -> int:
+    """How many are asked for; where nobody has said it, Kubernetes takes one."""
+    asked = cluster.kubectl(*IN_NAMESPACE, "get", DEPLOYMENT, "-o=jsonpath={.spec.replicas}")
+    return int(asked.stdout) if asked.returncode == 0 else 1
+
+
+def the_autoscaler_sets(cluster: Cluster, replicas: int) -> None:
+    """What Kubernetes' controller does within its limits: it writes the subresource."""
+    limits = ("-o=jsonpath={.items[*].spec.minReplicas} {.items[*].spec.maxReplicas}",)
+    least, most = cluster.done(*IN_NAMESPACE, "get", "hpa", *limits).split()
+    assert int(least) <= replicas <= int(most)
+    patch = ("patch", DEPLOYMENT, "--subresource=scale", "--type=merge")
+    by = "--field-manager=kube-controller-manager"
+    body = json.dumps({"spec": {"replicas": replicas}})
+    cluster.done(*IN_NAMESPACE, *patch, by, "-p", body)
+
+
+def a_number_that_was_stated_is_given_up_without_a_loss(
+    cluster: Cluster, kustomized: Kustomized, folder: Path
+) -> None:
+    """The guide's command for whoever had `replicas` in an overlay."""
+    resources = read(kustomized(sizes.SMALL).read_text())
+    (deployment,) = (e for e in resources if e["kind"] == "Deployment")
+    file = folder / "stated.json"
+    deployment["spec"]["replicas"] = 2
+    file.write_text(json.dumps(deployment))
+    cluster.done("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    command = re.findall(r"^kubectl (.* scale .*)$", GUIDE, re.MULTILINE)
+    cluster.done(*not_empty(command)[0].split())
+    cluster.done("apply", "--server-side", "-f", str(kustomized(sizes.LARGE)))
+    assert running_replicas(cluster) == 3
 
 
 def with_bare_secrets(resource: Resource) -> Resource:
