@@ -17,7 +17,17 @@ from alerts import paths
 from app.core.config import load_settings
 from app.core.environment import SettingsError
 from asgi_observability.utf8 import begin_in_utf8
-from deploy import build, coherence, files, placeholders, required_secrets, schemas, sizes
+from deploy import (
+    alerting,
+    build,
+    coherence,
+    files,
+    placeholders,
+    required_secrets,
+    schemas,
+    service_settings,
+    sizes,
+)
 from deploy.names import Resource
 from deploy.selection import Given
 from prometheus_tools.yaml_reading import read_all_yaml
@@ -79,9 +89,13 @@ def _generate(_arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.built is not None:
         judged = schemas.judged(_read(arguments.built))
-        left = placeholders.left_in(judged.right)
-        failed = _told("resources", [*judged.problems, *coherence.problems(_given(judged)), *left])
+        given = _given(judged)
+        rules = [*alerting.missing_rules(given), *alerting.broken_rules(given)]
+        left = [*placeholders.left_in(judged.right), *rules]
+        failed = _told("resources", [*judged.problems, *coherence.problems(given), *left])
         _tell_unchecked(judged.unknown)
+        for each in service_settings.not_seen(given):
+            print(f"not checked: {each}", flush=True)
         return failed
     settings = load_settings()
     failed = _told("files for Kubernetes", files.drift(files.every(settings)))
