@@ -1,13 +1,14 @@
 """Whether network policies let through what has to pass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deploy import names
 from deploy.names import Resource
-from deploy.selection import Given, fits, matched
+from deploy.selection import Given, Labels, fits, labels_of, matched
 
 _DNS = (53, ("UDP", "TCP"))
+_PODS = (names.ORCHESTRATOR, names.PROMETHEUS, names.ALERTMANAGER)
 _GOSSIP = (9094, ("TCP", "UDP"))
 
 
@@ -20,22 +21,32 @@ class _Flow:
     otherwise: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What has to pass: ``pod`` are the labels of the peer, None for one that may be anywhere."""
+
+    pod: Labels | None
+    namespace: Labels | None
+    port: int
+    protocol: str
+
+
 def problems(given: Given) -> Iterator[str]:
     """Policies that shut out Prometheus, a peer or DNS, a line each with the fix."""
-    policies = given.of("NetworkPolicy")
     if not given.knows_all("NetworkPolicy"):
         return
-    here = {name for name in _PODS if _is_here(name, given)}
+    policies, namespace = given.of("NetworkPolicy"), _namespace(given)
+    here = {name: labels for name in _PODS if (labels := _pod(name, given))}
     for flow in _flows(given):
-        if not {flow.source, flow.target} <= here:
+        if not {flow.source, flow.target} <= here.keys():
             continue
         for protocol in flow.protocols:
             for direction, own, peer in (
                 ("ingress", flow.target, flow.source),
                 ("egress", flow.source, flow.target),
             ):
-                wanted = (_labels(peer), flow.port, protocol)
-                if shut := _shut(policies, direction, _labels(own), wanted):
+                wanted = _Wanted(here[peer], namespace, flow.port, protocol)
+                if shut := _shut(policies, direction, here[own], wanted):
                     yield (
                         f"NetworkPolicy {shut}: {direction} of {own} is closed for {peer} at "
                         f"{protocol} {flow.port}, so {flow.otherwise}; open it"
@@ -43,19 +54,24 @@ def problems(given: Given) -> Iterator[str]:
     for name in sorted(here):
         port, protocols = _DNS
         for protocol in protocols:
-            if shut := _shut(policies, "egress", _labels(name), (None, port, protocol)):
+            wanted = _Wanted(None, namespace, port, protocol)
+            if shut := _shut(policies, "egress", here[name], wanted):
                 yield (
                     f"NetworkPolicy {shut}: egress of {name} is closed for DNS at {protocol} "
                     f"{port}, so it finds nobody by name; open it"
                 )
 
 
-_PODS = (names.ORCHESTRATOR, names.PROMETHEUS, names.ALERTMANAGER)
+def _pod(name: str, given: Given) -> Labels | None:
+    """The labels of its pods; None where there are none here."""
+    return next((each for each in given.pods if each.get(names.NAME_LABEL) == name), None)
 
 
-def _is_here(name: str, given: Given) -> bool:
-    kind = {names.PROMETHEUS: "Prometheus", names.ALERTMANAGER: "Alertmanager"}.get(name)
-    return given.named(kind or "Deployment", name) is not None
+def _namespace(given: Given) -> Labels | None:
+    """The labels of our namespace; None where it is made elsewhere."""
+    for each in given.of("Namespace"):
+        return {"kubernetes.io/metadata.name": each["metadata"]["name"], **labels_of(each)}
+    return None
 
 
 def _flows(given: Given) -> Iterator[_Flow]:
@@ -72,16 +88,7 @@ def _flows(given: Given) -> Iterator[_Flow]:
         yield _Flow(own, own, port, protocols, "each of them tells everything")
 
 
-def _labels(name: str) -> Mapping[str, str]:
-    return names.labels(name)
-
-
-def _shut(
-    policies: list[Resource],
-    direction: str,
-    own: Mapping[str, str],
-    wanted: tuple[Mapping[str, str] | None, int, str],
-) -> str | None:
+def _shut(policies: list[Resource], direction: str, own: Labels, wanted: _Wanted) -> str | None:
     """The policy that has to let it through, where none does; None where it passes."""
     named = [
         each
@@ -90,7 +97,8 @@ def _shut(
         and fits(matched(each["spec"].get("podSelector", {})), own)
     ]
     rules = [rule for each in named for rule in each["spec"].get(direction, [])]
-    if not named or any(_passes(rule, direction, *wanted) for rule in rules):
+    peers = "from" if direction == "ingress" else "to"
+    if not named or any(_passes(rule, rule.get(peers, []), wanted) for rule in rules):
         return None
     name: str = named[0]["metadata"]["name"]
     return name
@@ -101,22 +109,21 @@ def _types(spec: Resource) -> list[str]:
     return types
 
 
-def _passes(
-    rule: Resource, direction: str, peer: Mapping[str, str] | None, port: int, protocol: str
-) -> bool:
-    peers = rule.get("from" if direction == "ingress" else "to", [])
-    if peers and peer is not None and not any(_is_meant(each, peer) for each in peers):
+def _passes(rule: Resource, peers: list[Resource], wanted: _Wanted) -> bool:
+    if peers and not any(_is_meant(each, wanted) for each in peers):
         return False
-    return not rule.get("ports") or any(_opens(each, port, protocol) for each in rule["ports"])
+    ports = rule.get("ports")
+    return not ports or any(_opens(each, wanted.port, wanted.protocol) for each in ports)
 
 
-def _is_meant(given: Resource, peer: Mapping[str, str]) -> bool:
-    """Addresses are the cluster's matter. So is whose namespace has which labels, but of none."""
-    if "ipBlock" in given:
+def _is_meant(peer: Resource, wanted: _Wanted) -> bool:
+    """Only the cluster knows whose an address is, and the labels of a namespace made elsewhere."""
+    if wanted.pod is None or "ipBlock" in peer:
         return True
-    if "namespaceSelector" in given and matched(given["namespaceSelector"]):
-        return "podSelector" in given and fits(matched(given["podSelector"]), peer)
-    return fits(matched(given.get("podSelector", {})), peer)
+    namespaces = matched(peer.get("namespaceSelector", {}))
+    if wanted.namespace is not None and not fits(namespaces, wanted.namespace):
+        return False
+    return fits(matched(peer.get("podSelector", {})), wanted.pod)
 
 
 def _opens(given: Resource, port: int, protocol: str) -> bool:
@@ -124,4 +131,7 @@ def _opens(given: Resource, port: int, protocol: str) -> bool:
         return False
     first = given.get("port")
     # What a port's name stands for is said by the pod.
-    return first is None or isinstance(first, str) or first <= port <= given.get("endPort", first)
+    if not isinstance(first, int):
+        return True
+    last: int = given.get("endPort", first)
+    return first <= port <= last

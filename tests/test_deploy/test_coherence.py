@@ -401,6 +401,22 @@ def test_a_pooler_behind_a_closed_port_is_told_where_the_secret_is_seen() -> Non
     assert "opens 53, 443, 5432, 8001, 8002, 8003, and another one needs a patch" in unseen
 
 
+def test_a_policy_may_name_our_namespace_or_pods_by_any_label() -> None:
+    given = built()
+    rule = spec(given, "NetworkPolicy", "alertmanager")["ingress"][0]
+    name = {"kubernetes.io/metadata.name": "sms-orchestrator"}
+    for peer in (
+        {"namespaceSelector": {"matchLabels": name}},
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "sms-orchestrator"}}},
+        {"ipBlock": {"cidr": "10.0.0.0/8"}},
+    ):
+        rule["from"] = [peer]
+        assert coherence.problems(given) == []
+    rule["from"] = [{"namespaceSelector": {"matchLabels": {**name, "a": "b"}}}]
+    (told,) = coherence.problems(given)
+    assert "closed for prometheus at TCP 9093" in told
+
+
 def test_an_ingress_that_leads_nowhere_is_told() -> None:
     backend = {"service": {"name": "orchestrater", "port": {"name": "http"}}}
     ingress = {
