@@ -28,7 +28,7 @@ from deploy import (
     service_settings,
     sizes,
 )
-from deploy.names import Resource
+from deploy.names import Resource, name_of
 from deploy.selection import Given
 from prometheus_tools.yaml_reading import read_all_yaml
 
@@ -111,14 +111,9 @@ def _given(judged: schemas.Judged) -> Given:
 
 
 def _tell_unchecked(unknown: Iterable[Resource]) -> None:
-    names = [f"{each['kind']} {_name(each)} ({each['apiVersion']})" for each in unknown]
+    names = [f"{each['kind']} {name_of(each)} ({each['apiVersion']})" for each in unknown]
     if names:
         print(f"not checked, nobody here knows these kinds: {', '.join(names)}", flush=True)
-
-
-def _name(resource: Resource) -> str:
-    metadata = resource["metadata"]
-    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
 
 
 def _secrets(_arguments: argparse.Namespace) -> int:

@@ -31,9 +31,8 @@ def problems(given: Given) -> Iterator[str]:
 
 def missing_rules(given: Given) -> Iterator[str]:
     """The rules of the base that are not here: their alerts would never fire."""
-    here = {each["metadata"]["name"] for each in (*given.of("PrometheusRule"), *given.wrong)}
     for file in sorted(files.RULES.glob("sms-orchestrator-*.yaml")):
-        if file.stem not in here:
+        if not given.may_have("PrometheusRule", file.stem):
             yield (
                 f"no PrometheusRule {file.stem}: its alerts never fire; take it from the base, or "
                 "switch off single alerts by routes"
@@ -65,16 +64,15 @@ def _alertmanagers(prometheus: Resource, given: Given) -> Iterator[str]:
     told = spec.get("alerting", {}).get("alertmanagers", [])
     if not told and "additionalAlertManagerConfigs" not in spec:
         yield f"{where}: no alerting.alertmanagers, so nobody is told; name the Service of one"
-    if not given.knows_all("Service"):
-        return
     services = {each["metadata"]["name"]: each for each in given.of("Service")}
     for each in told:
         own = prometheus["metadata"].get("namespace")
         if each.get("namespace", own) != own:
             continue
         if (service := services.get(each["name"])) is None:
-            hint = did_you_mean(each["name"], services, f"there are {', '.join(services)}")
-            yield f"{where}: alerting.alertmanagers: no Service {each['name']}; {hint}"
+            if not given.may_have("Service", each["name"]):
+                hint = did_you_mean(each["name"], services, f"there are {', '.join(services)}")
+                yield f"{where}: alerting.alertmanagers: no Service {each['name']}; {hint}"
             continue
         ports = {port.get("name", ""): port["port"] for port in service["spec"].get("ports", [])}
         if each["port"] not in {*ports, *ports.values()}:
@@ -85,7 +83,7 @@ def _alertmanagers(prometheus: Resource, given: Given) -> Iterator[str]:
 
 def _account(prometheus: Resource, given: Given) -> Iterator[str]:
     name = prometheus["spec"].get("serviceAccountName")
-    if name and given.named("ServiceAccount", name) is None and given.knows_all("ServiceAccount"):
+    if name and not given.may_have("ServiceAccount", name):
         accounts = [each["metadata"]["name"] for each in given.of("ServiceAccount")]
         hint = did_you_mean(name, accounts, f"there are {', '.join(accounts)}")
         yield f"{identifier(prometheus)}: no ServiceAccount {name}, so it finds no target; {hint}"

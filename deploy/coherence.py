@@ -78,13 +78,11 @@ def _autoscaling(given: Given) -> Iterator[str]:
             continue
         name = target["name"]
         scaled = given.named("Deployment", name)
-        if scaled is None and not given.knows_all("Deployment"):
-            pass
-        elif scaled is None:
+        if not given.may_have("Deployment", name):
             deployments = [each["metadata"]["name"] for each in given.of("Deployment")]
             hint = did_you_mean(name, deployments, f"there are {', '.join(deployments)}")
             yield f"{identifier(scaler)}: no Deployment {name}; {hint}"
-        elif "replicas" in scaled["spec"]:
+        elif scaled is not None and "replicas" in scaled["spec"]:
             yield (
                 f"{identifier(scaled)}: replicas would undo what {identifier(scaler)} does each "
                 "time this is applied; leave it out"

@@ -6,7 +6,7 @@ from typing import Any
 from asgi_observability.nearest import did_you_mean
 from deploy import required_secrets
 from deploy.monitoring import GROUP
-from deploy.names import Resource, identifier
+from deploy.names import Resource, identifier, name_of
 from deploy.selection import Given
 
 
@@ -41,10 +41,10 @@ def _made_elsewhere(given: Given) -> Iterator[str]:
     """
     for each in given.wrong:
         if each["kind"] == "Secret":
-            yield str(each["metadata"].get("name"))
+            yield name_of(each)
     for each in given.unknown:
         spec = each.get("spec") or {}
-        yield str(each["metadata"].get("name"))
+        yield name_of(each)
         yield str(spec.get("secretName"))
         yield str((spec.get("target") or {}).get("name"))
 

@@ -39,6 +39,13 @@ class Given:
         """The one with this name."""
         return next((each for each in self.of(kind) if each["metadata"]["name"] == name), None)
 
+    def may_have(self, kind: str, name: str) -> bool:
+        """Whether there is one of this name, be it of a wrong form."""
+        return any(
+            each["kind"] == kind and names.name_of(each) == name
+            for each in (*self.every, *self.wrong)
+        )
+
     @cached_property
     def pods(self) -> list[Labels]:
         """The labels of the pods that there will be, those too that the operator makes."""
@@ -113,7 +120,7 @@ def _namespaces(given: Given) -> Iterator[str]:
 def _routed(given: Given) -> Iterator[str]:
     """Services that an Ingress leads to."""
     services = [each["metadata"]["name"] for each in given.of("Service")]
-    for ingress in given.of("Ingress") if given.knows_all("Service") else ():
+    for ingress in given.of("Ingress"):
         paths = [
             path["backend"]
             for rule in ingress["spec"].get("rules", [])
@@ -121,7 +128,7 @@ def _routed(given: Given) -> Iterator[str]:
         ]
         for backend in [*paths, ingress["spec"].get("defaultBackend", {})]:
             name = backend.get("service", {}).get("name")
-            if name and name not in services:
+            if name and not given.may_have("Service", name):
                 hint = did_you_mean(name, services, f"there are {', '.join(services)}")
                 yield f"{identifier(ingress)}: no Service {name}; {hint}"
 

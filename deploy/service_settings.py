@@ -37,7 +37,7 @@ def _of(deployment: Resource, given: Given) -> Iterator[str]:
             continue
         name = source["configMapRef"]["name"]
         if (found := given.named("ConfigMap", name)) is None:
-            if given.knows_all("ConfigMap"):
+            if not given.may_have("ConfigMap", name):
                 yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
             return
         variables |= found.get("data", {})

@@ -471,7 +471,10 @@ def test_a_third_party_s_kind_is_left_alone_and_one_that_is_misspelt_is_not() ->
 
 def test_a_resource_without_a_name_is_told() -> None:
     resource: Resource = {"apiVersion": "v1", "kind": "Service", "metadata": {"labels": None}}
-    assert list(schemas.problems([resource])) == [
+    judged = schemas.judged([resource])
+    assert coherence.problems(Given(built().every, judged.wrong)) == []
+    assert list(alerting.missing_rules(Given((), judged.wrong))) != []
+    assert list(judged.problems) == [
         "Service, resource 1 of what was given: no metadata.name; `kubectl apply` needs one, so "
         "write it"
     ]
