@@ -1,6 +1,6 @@
 """The engine is away: what Prometheus's remote write loses, and what it costs meanwhile.
 
-First for ten minutes, or AWAY_MINUTES, with the committed queue at the rate of 40 instances: nothing
+First for ten minutes, or AWAY_MINUTES, the committed queue at the rate of 40 instances: nothing
 may be lost, and memory may not grow with the outage. Then how long it may be: blocks of 4 minutes
 instead of two hours, so that the write-ahead log is cut every 4 minutes, with as many segments as a
 large Prometheus has; queues of one Prometheus lose their engine for different times before a cut.
