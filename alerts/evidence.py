@@ -7,12 +7,12 @@ six hours. Whoever waits for less than that is called for what was over within o
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import promql_parser
 from promql_parser import Call, MatrixSelector, VectorSelector
 
 from alerts.model import Group, Severity, Signal, Threshold, Unit
 from alerts.promql import seconds
 from alerts.rules import expressions
+from prometheus_tools.promql_nodes import nodes
 
 _RATES = frozenset({"rate", "increase", "irate"})
 _OF_RATES = frozenset({Unit.RATIO, Unit.PER_SECOND})
@@ -64,17 +64,18 @@ def windows_of(expr: str, recorded: Recorded) -> set[float]:
     # A record may carry on its own past.
     seen: set[str] = set()
 
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, Call) and node.func.name in _RATES:
-            found.update(
-                argument.range.total_seconds()
-                for argument in node.args
-                if isinstance(argument, MatrixSelector)
-            )
-        elif isinstance(node, VectorSelector) and node.name and node.name not in seen:
-            seen.add(node.name)
-            for each in recorded.get(node.name, ()):
-                promql_parser.walk(promql_parser.parse(each), visit)
+    def look_at(read: str) -> None:
+        for node in nodes(read):
+            if isinstance(node, Call) and node.func.name in _RATES:
+                found.update(
+                    argument.range.total_seconds()
+                    for argument in node.args
+                    if isinstance(argument, MatrixSelector)
+                )
+            elif isinstance(node, VectorSelector) and node.name and node.name not in seen:
+                seen.add(node.name)
+                for each in recorded.get(node.name, ()):
+                    look_at(each)
 
-    promql_parser.walk(promql_parser.parse(expr), visit)
+    look_at(expr)
     return found

@@ -7,7 +7,6 @@ matched label has to be one of the metric's, and every value matched by equality
 from collections.abc import Iterator
 from functools import cache
 
-import promql_parser
 from promql_parser import MatchOp, VectorSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, known_metrics
@@ -15,6 +14,7 @@ from alerts.identity import IDENTITY
 from alerts.model import Record
 from asgi_observability.metric import Metric
 from asgi_observability.nearest import did_you_mean
+from prometheus_tools.promql_nodes import nodes
 
 TARGET_LABELS = frozenset({"job", "instance", *IDENTITY})
 """Labels that scraping adds to every series."""
@@ -73,11 +73,4 @@ def selectors(expr: str) -> tuple[VectorSelector, ...]:
 
     Raises ValueError where it can't be parsed.
     """
-    found: list[VectorSelector] = []
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, VectorSelector):
-            found.append(node)
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
-    return tuple(found)
+    return tuple(node for node in nodes(expr) if isinstance(node, VectorSelector))

@@ -17,6 +17,7 @@ import promql_parser
 
 from alerts.exporters import known_metrics
 from alerts.model import Group, Guard, Record, Signal, Threshold
+from prometheus_tools.promql_nodes import nodes
 
 IDENTITY = ("cluster", "environment")
 """The labels that tell deployments apart, unless others are chosen."""
@@ -83,13 +84,11 @@ def anonymous(expr: str) -> Iterator[str]:
     """Where ``expr`` loses the job, and with it the identity; each with its fix."""
     found: list[str] = []
 
-    def visit(node: promql_parser.Expr) -> None:
+    for node in nodes(expr):
         if isinstance(node, promql_parser.AggregateExpr):
             found.extend(_of_aggregation(node))
         elif isinstance(node, promql_parser.BinaryExpr):
             found.extend(_of_matching(node))
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
     yield from dict.fromkeys(found)
 
 

@@ -1,10 +1,11 @@
 """Whether rules stand where what they read is fresh."""
 
-import promql_parser
+from promql_parser import MatrixSelector, VectorSelector
 
 from alerts.expressions import selectors
 from alerts.model import Group
 from alerts.rules import expressions
+from prometheus_tools.promql_nodes import nodes
 
 
 def misordered_in(all_groups: tuple[Group, ...]) -> list[str]:
@@ -37,12 +38,9 @@ def _names(expr: str) -> set[str]:
 def _looked_back(expr: str) -> set[str]:
     """The series that are read over a range or at an offset: their present does not matter."""
     found = set()
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, promql_parser.MatrixSelector):
+    for node in nodes(expr):
+        if isinstance(node, MatrixSelector):
             found.add(node.vector_selector.name or "")
-        elif isinstance(node, promql_parser.VectorSelector) and node.offset:
+        elif isinstance(node, VectorSelector) and node.offset:
             found.add(node.name or "")
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
     return found

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import reduce
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
+from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Group, Severity, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
@@ -15,6 +16,7 @@ from dashboards.panels import Column, Query, stat, state_timeline, table
 from dashboards.panels.tables import Heading, lowest
 
 _NONE = "none"
+_WHERE = (*IDENTITY, "job")
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{OURS}'
 
 
@@ -53,12 +55,14 @@ def tickets(leads_to: Dashboard) -> Panel:
 def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     """The alerts that ask something of people now: pages first, with runbook and dashboard."""
     labels = "alertname, severity, component"
+    place = ", ".join(f'"{label}"' for label in _WHERE)
     since = f"time() - {ALERTS_FOR_STATE}{{{_ASKED}}} and ignoring (alertstate) {_firing(_ASKED)}"
     runbooks = str(links.runbooks_url).rstrip("/")
     return table(
         "Firing alerts",
         "Alerts that fire now, and for how long it has been so, the wait before included. Good is "
-        "none. Where no rule is evaluated it says that nothing is known. The name of an "
+        "none. Where no rule is evaluated it says that nothing is known. Where: "
+        "cluster, environment and job, as far as it has them. The name of an "
         "alert opens its runbook; the dashboard shows what it is about.",
         {
             "severity": Heading(
@@ -74,6 +78,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
             ),
             "component": Heading("component", width=120),
+            "where": Heading("where", width=230),
             "uid": Heading(
                 "dashboard",
                 texts={each.value: each.label for each in Dashboard},
@@ -83,13 +88,19 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             ),
         },
         Column(
-            Query(_with_dashboard(f"max by ({labels}) ({since})", groups), "for"),
+            Query(
+                _with_dashboard(
+                    f'max by ({labels}, where) (label_join({since}, "where", " ", {place}))',
+                    groups,
+                ),
+                "for",
+            ),
             Unit.SECONDS,
             texts={"-1": ("", Colour.MUTED)},
             width=90,
         ),
         sort=lowest("severity"),
-        order=("severity", "alert", "component", "for", "dashboard"),
+        order=("severity", "alert", "where", "component", "for", "dashboard"),
         none=(EVALUATED, _NONE),
     )
 

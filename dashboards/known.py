@@ -27,7 +27,7 @@ def recent(selector: str) -> str:
 
 
 REACHABLE_NOW = recent(of(REACHABLE))
-"""Whether any instance can be reached, where that is known."""
+"""Of each deployment: whether any instance can be reached, where that is known."""
 OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
 """What alerts are filtered by: those of these rules, of what is chosen."""
 EVALUATED = recent(f'{ALERTS}{{alertname="{WATCHDOG}",{OURS}}}')
@@ -36,7 +36,15 @@ _BACKLOG_FAILURES = of(catalogue.BACKGROUND_TASK_FAILURES, f'task="{BackgroundTa
 
 
 def while_reachable(expr: str) -> str:
-    """``expr`` while any instance can be reached: else it would be of the minutes before."""
+    """``expr`` while each deployment that is chosen can be reached.
+
+    Else it would be of the minutes before, or one that works would hide one that doesn't.
+    """
+    return f"(({expr}) and on () (min({REACHABLE_NOW}) > 0))"
+
+
+def while_any_is_reachable(expr: str) -> str:
+    """``expr`` while there is a deployment of which it could tell something."""
     return f"(({expr}) and on () (max({REACHABLE_NOW}) > 0))"
 
 
@@ -57,9 +65,15 @@ def now(expr: str, *sources: Source) -> str:
     return expr
 
 
-def counted(expr: str) -> str:
-    """``expr`` over time, with a gap where it would repeat the last count of what waits."""
-    return while_counted(expr) if Source.BACKLOG in sources_of(expr) else expr
+def measured(expr: str) -> str:
+    """``expr`` over time, with a gap where it would repeat or fade out what was before.
+
+    That is while nothing can be reached, and for what waits while it can't be counted.
+    """
+    sources = sources_of(expr)
+    if Source.BACKLOG in sources:
+        expr = while_counted(expr)
+    return while_any_is_reachable(expr) if Source.SERVICE in sources else expr
 
 
 def _while_there(expr: str, source: Source) -> str:

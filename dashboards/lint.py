@@ -13,7 +13,6 @@ from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
 
-import promql_parser
 from promql_parser import Call, MatchOp, MatrixSelector
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE
@@ -40,6 +39,7 @@ from dashboards.queries import (
     variables,
 )
 from dashboards.sources import LONG_RANGE_SECONDS, unasked
+from prometheus_tools.promql_nodes import nodes
 
 Document = Mapping[str, Any]
 
@@ -410,15 +410,13 @@ def _of_ranges(expr: str) -> Iterator[str]:
 
 @cache
 def _rate_ranges(expr: str) -> tuple[float, ...]:
-    found: list[float] = []
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, Call) and node.func.name in ("rate", "increase", "irate"):
-            ranges = [each for each in node.args if isinstance(each, MatrixSelector)]
-            found.extend(each.range.total_seconds() for each in ranges)
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
-    return tuple(found)
+    return tuple(
+        each.range.total_seconds()
+        for node in nodes(expr)
+        if isinstance(node, Call) and node.func.name in ("rate", "increase", "irate")
+        for each in node.args
+        if isinstance(each, MatrixSelector)
+    )
 
 
 def _of_thresholds(document: Document, signals: Iterable[Signal]) -> Iterator[str]:

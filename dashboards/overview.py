@@ -66,7 +66,8 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
 
 def _availability(thresholds: Thresholds) -> Panel:
     ratio = f"1 - max({of(slo.error_ratio('1h'), _slo('availability'))})"
-    reachable = f"max({REACHABLE_NOW})"
+    # Of several deployments the worst: one that works hides none that doesn't.
+    reachable = f"min({REACHABLE_NOW})"
     return stat(
         "API availability",
         "Share of the requests of an hour that were not answered 5xx, without probes. Good is at "

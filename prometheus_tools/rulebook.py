@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import promql_parser
 from promql_parser import BinaryExpr, MatrixSelector, VectorSelector
 
+from prometheus_tools.promql_nodes import nodes
 from prometheus_tools.yaml_reading import read_yaml
 
 Node = TypeVar("Node", MatrixSelector, VectorSelector)
@@ -147,14 +148,11 @@ def combined_names(expr: str) -> list[set[str]]:
 
     Such as both sides of a ratio, but not what is only compared or looked for beside it.
     """
-    found: list[set[str]] = []
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, BinaryExpr) and str(node.op) in _ARITHMETIC:
-            found.append(series_names(str(node)))
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
-    return found
+    return [
+        series_names(str(node))
+        for node in nodes(expr)
+        if isinstance(node, BinaryExpr) and str(node.op) in _ARITHMETIC
+    ]
 
 
 def range_names(expr: str) -> set[str]:
@@ -169,14 +167,7 @@ def selectors(expr: str) -> list[VectorSelector]:
 
 
 def _found(expr: str, kind: type[Node]) -> list[Node]:
-    found: list[Node] = []
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, kind):
-            found.append(node)
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
-    return found
+    return [node for node in nodes(expr) if isinstance(node, kind)]
 
 
 def _groups(texts: Iterable[str]) -> Iterator[dict[str, Any]]:

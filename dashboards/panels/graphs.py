@@ -21,7 +21,7 @@ from dashboards.colours import (
     thresholds,
 )
 from dashboards.grafana import Panel
-from dashboards.known import counted
+from dashboards.known import measured
 from dashboards.links import links_to, links_to_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over, override
 from dashboards.panels.query import Query, over_time
@@ -176,7 +176,7 @@ def _graph(
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=over_time([replace(each, expr=counted(each.expr)) for each in queries]),
+        targets=over_time([replace(each, expr=measured(each.expr)) for each in queries]),
         defaults={
             "unit": GRAFANA_UNITS[unit],
             "color": _colour_of_the_rest(queries),

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-import promql_parser
 from promql_parser import MatrixSelector, NumberLiteral, SubqueryExpr, VectorSelector
 
 from alerts.model import Group
 from alerts.promql import seconds
 from alerts.rules import alert_expr, expressions
+from prometheus_tools.promql_nodes import nodes
 
 _WORDS = {
     "a": 1,
@@ -106,7 +106,15 @@ def facts(alert: str, groups: tuple[Group, ...]) -> set[float]:
 def _numbers_in(expr: str, recorded: dict[str, list[str]], seen: set[str]) -> set[float]:
     found: set[float] = set()
 
-    def visit(node: promql_parser.Expr) -> None:
+    def of(selector: VectorSelector) -> None:
+        found.update(float(m.value) for m in selector.matchers.matchers if m.name == "le")
+        name = selector.name or ""
+        if name in recorded and name not in seen:
+            seen.add(name)
+            for each in recorded[name]:
+                found.update(_numbers_in(each, recorded, seen))
+
+    for node in nodes(expr):
         match node:
             case NumberLiteral():
                 found.add(node.val)
@@ -118,14 +126,4 @@ def _numbers_in(expr: str, recorded: dict[str, list[str]], seen: set[str]) -> se
             case VectorSelector():
                 of(node)
                 found.update([node.offset.total_seconds()] if node.offset else [])
-
-    def of(selector: VectorSelector) -> None:
-        found.update(float(m.value) for m in selector.matchers.matchers if m.name == "le")
-        name = selector.name or ""
-        if name in recorded and name not in seen:
-            seen.add(name)
-            for each in recorded[name]:
-                found.update(_numbers_in(each, recorded, seen))
-
-    promql_parser.walk(promql_parser.parse(expr), visit)
     return found

@@ -14,9 +14,12 @@ from alerts import paths
 from alerts.model import Severity
 from alerts.signals import groups, operations
 from alerts.signals.scraping import REACHABLE
+from app.core import catalogue
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
+from dashboards.choices import of
+from dashboards.known import now
 from dashboards.queries import BUILT_IN, filled_in, of_all, panels, selectors_in, series_in
 from dashboards.sources import Source, sources_by_series
 from prometheus_tools import promtool
@@ -99,6 +102,28 @@ def test_all_instances_are_down_when_the_only_one_is(tmp_path: Path) -> None:
     ):
         (found,) = answers(tmp_path, series, [down], minute=2, rules=("scraping",))
         assert found == {"{}": expected}, series
+
+
+def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) -> None:
+    """Whatever is chosen: by default both are."""
+    up = {place: f'up{{job="orchestrator",instance="a",environment="{place}"}}' for place in "ps"}
+    in_flight = catalogue.SMS_IN_FLIGHT.name
+    series = {up["p"]: "0x20", up["s"]: "1x20"}
+    series[f'{in_flight}{{job="orchestrator",instance="a",environment="s"}}'] = "3x20"
+    board = DOCUMENTS["overview.json"]
+    present = [
+        filled_in(now(of(catalogue.SMS_IN_FLIGHT)), of_all(board) | chosen, "in flight")
+        for chosen in ({}, {"environment": "s"})
+    ]
+    availability = [
+        asked("overview", "API availability", **chosen) for chosen in ({}, {"environment": "s"})
+    ]
+    both, only, *in_flight_of = answers(
+        tmp_path, series, [*availability, *present], minute=4, rules=("scraping",)
+    )
+    assert both == {"{}": -1}, "down"
+    assert only == {}, "nothing was asked there"
+    assert [[*each.values()] for each in in_flight_of] == [[], [3]]
 
 
 def test_pages_are_those_of_the_job_that_is_chosen_and_of_monitoring(tmp_path: Path) -> None:
@@ -392,6 +417,7 @@ def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:
     (found,) = answers(
         tmp_path,
         {
+            UP: f"1x{HOUR}",
             f'{ended},route="auto_sent"}}': f"0+13.5x{HOUR}",
             f'{ended},route="failed"}}': f"0+1.5x{HOUR}",
             f'{step},step="ai_response",step_type="ai_processing",status="failed"}}': (
@@ -400,7 +426,7 @@ def test_no_more_sms_fail_than_there_are(tmp_path: Path) -> None:
         },
         [asked("services", "SMS whose workflow failed")],
         minute=30,
-        rules=("sms",),
+        rules=("scraping", "sms"),
     )
     assert found
     assert sum(found.values()) == pytest.approx(0.1, rel=0.01)
