@@ -141,13 +141,28 @@ RETENTION = Metric(
     "seconds",
     "How long samples are kept; 0 where only their size limits that.",
 )
+_REMOTE = (Label("remote_name"), Label("url"))
 REMOTE_WRITE_SENT = Metric(
     "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
     Kind.GAUGE,
     "seconds",
-    "Time of the newest sample that remote write has sent, since the Unix epoch; 0 before the "
-    "first one.",
-    (Label("remote_name"), Label("url")),
+    "Time of the newest sample that remote write has sent or given up, since the Unix epoch; 0 "
+    "before the first one.",
+    _REMOTE,
+)
+REMOTE_WRITE_FAILED = Metric(
+    "prometheus_remote_storage_samples_failed_total",
+    Kind.COUNTER,
+    "samples",
+    "Samples that remote write gave up: an answer such as 404 is not tried again.",
+    _REMOTE,
+)
+REMOTE_WRITE_DROPPED = Metric(
+    "prometheus_remote_storage_samples_dropped_total",
+    Kind.COUNTER,
+    "samples",
+    "Samples that remote write never sent; not there before the first one.",
+    (*_REMOTE, Label("reason")),
 )
 COMPACTIONS_FAILED = Metric(
     "prometheus_tsdb_compactions_failed_total",

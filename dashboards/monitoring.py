@@ -82,6 +82,7 @@ def _faults_of_monitoring(thresholds: Thresholds) -> Panel:
         "Kept for too short": (prometheus.retention(), DEPLOYMENT),
         "Store fails": (prometheus.tsdb(thresholds), DEPLOYMENT),
         "Samples not sent on": (prometheus.remote_write(thresholds), DEPLOYMENT),
+        "Not sent on for good": (prometheus.remote_write_lost(), DEPLOYMENT),
         "Rules skipped": (prometheus.rules_missed(), DEPLOYMENT),
         "Alerts wait": (prometheus.queue(thresholds), DEPLOYMENT),
         "Some are not taken": (prometheus.send_errors(thresholds), DEPLOYMENT),

@@ -8,9 +8,8 @@ gc.disable()
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,7 +17,19 @@ from alerts import paths
 from app.core.config import load_settings
 from app.core.environment import SettingsError
 from asgi_observability.utf8 import begin_in_utf8
-from deploy import build, coherence, files, placeholders, required_secrets, schemas, sizes
+from deploy import (
+    alerting,
+    build,
+    coherence,
+    files,
+    placeholders,
+    required_secrets,
+    schemas,
+    service_settings,
+    sizes,
+)
+from deploy.names import Resource, name_of
+from deploy.selection import Given
 from prometheus_tools.yaml_reading import read_all_yaml
 
 _EPILOG = """\
@@ -77,20 +88,32 @@ def _generate(_arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.built is not None:
-        resources = _read(arguments.built)
-        return _told("resources", [*_wrong(resources), *placeholders.left_in(resources)])
+        judged = schemas.judged(_read(arguments.built))
+        given = _given(judged)
+        rules = [*alerting.missing_rules(given), *alerting.broken_rules(given)]
+        left = [*placeholders.left_in(judged.right), *rules]
+        failed = _told("resources", [*judged.problems, *coherence.problems(given), *left])
+        _tell_unchecked(judged.unknown)
+        for each in service_settings.not_seen(given):
+            print(f"not checked: {each}", flush=True)
+        return failed
     settings = load_settings()
     failed = _told("files for Kubernetes", files.drift(files.every(settings)))
     for size in sizes.SIZES:
-        found = list(_wrong(build.built(size, settings)))
+        judged = schemas.judged(build.built(size, settings))
+        found = [*judged.problems, *coherence.problems(_given(judged))]
         failed |= _told(f"overlay {size.name}, by the schemas of {schemas.VERSIONS}", found)
     return failed
 
 
-def _wrong(resources: list[dict[str, Any]]) -> Iterator[str]:
-    refused = list(schemas.problems(resources))
-    # What has no right form can't be compared.
-    yield from refused or coherence.problems(resources)
+def _given(judged: schemas.Judged) -> Given:
+    return Given(judged.right, judged.wrong, judged.unknown)
+
+
+def _tell_unchecked(unknown: Iterable[Resource]) -> None:
+    names = [f"{each['kind']} {name_of(each)} ({each['apiVersion']})" for each in unknown]
+    if names:
+        print(f"not checked, nobody here knows these kinds: {', '.join(names)}", flush=True)
 
 
 def _secrets(_arguments: argparse.Namespace) -> int:
@@ -98,7 +121,7 @@ def _secrets(_arguments: argparse.Namespace) -> int:
     return _told("secrets", list(required_secrets.problems(present)))
 
 
-def _read(name: str) -> list[dict[str, Any]]:
+def _read(name: str) -> list[Resource]:
     text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     try:
         found = [each for each in read_all_yaml(text) if each]

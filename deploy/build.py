@@ -1,5 +1,6 @@
 """What kustomize makes of an overlay, as far as our own files use it; a test compares them."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
@@ -15,6 +16,9 @@ def built(size: sizes.Size, settings: Settings) -> list[Resource]:
     every = deepcopy([*every, *sizes.further(size, settings).values()])
     variables = orchestrator.settings_variables(settings) | size.variables
     every.append({**names.head("v1", "ConfigMap", names.SETTINGS), "data": variables})
+    routes = b64encode(files.routes_text().encode()).decode()
+    routes_secret = {**names.head("v1", "Secret", names.ROUTES), "type": "Opaque"}
+    every.append({**routes_secret, "data": {"alertmanager.yaml": routes}})
     for patch in sizes.patches(size).values():
         _merge(_named_like(patch, every), patch)
     for resource in every:

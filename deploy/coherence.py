@@ -4,26 +4,25 @@ A secret that nobody makes, a setting that does not exist, a stop that is cut sh
 takes all of these, and says nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from alerts.identity import IDENTITY
-from alerts.prometheus_config import scrape_seconds
-from alerts.promql import seconds
 from app.core import catalogue
 from asgi_observability.nearest import did_you_mean
-from deploy import names, required_secrets, selection, service_settings
-from deploy.names import Resource, identifier
+from deploy import alerting, names, pods, reach, secrets_asked, selection, service_settings
+from deploy.names import identifier
 from deploy.selection import Given, labels_of
 
 
-def problems(resources: Iterable[Resource]) -> list[str]:
+def problems(given: Given) -> list[str]:
     """What does not fit, a line each, with the fix."""
-    given = Given(tuple(resources))
     checks = (
         selection.problems,
         _identity,
-        _intervals,
-        _secrets,
+        alerting.problems,
+        secrets_asked.problems,
+        reach.problems,
+        pods.problems,
         service_settings.problems,
         _autoscaling,
     )
@@ -65,77 +64,25 @@ def _identity(given: Given) -> Iterator[str]:
             )
 
 
-def _intervals(given: Given) -> Iterator[str]:
-    longest = scrape_seconds()
-    for monitor in given.of("ServiceMonitor"):
-        for endpoint in monitor["spec"]["endpoints"]:
-            if (interval := endpoint.get("interval")) and seconds(interval) > longest:
-                yield (
-                    f"{identifier(monitor)}: interval {interval} is too long for rates over a "
-                    f"minute; write {longest}s, or export the rules for it (docs/importing.md)"
-                )
-
-
-def _secrets(given: Given) -> Iterator[str]:
-    """What is asked for is in a secret that is told of, and what is given is complete."""
-    known = {secret.name: secret for secret in required_secrets.ALL}
-    made = {each["metadata"]["name"]: _keys(each) for each in given.of("Secret")}
-    for resource in given.every:
-        for name, key in _asked(resource):
-            if name not in known and name not in made:
-                all_of_them = [*known, *made]
-                others = f"there are {', '.join(all_of_them)}"
-                hint = did_you_mean(name, all_of_them, otherwise=others)
-                yield f"{identifier(resource)}: no secret is called {name}; {hint}"
-                continue
-            keys = made.get(name) or frozenset(each.name for each in known[name].keys)
-            if key and key not in keys:
-                hint = did_you_mean(key, keys, otherwise=f"it has {', '.join(sorted(keys))}")
-                yield f"{identifier(resource)}: secret {name} has no key {key}; {hint}"
-    for name, keys in made.items():
-        if name in known:
-            yield from known[name].problems(keys)
-
-
-def _keys(secret: Resource) -> frozenset[str]:
-    return frozenset({**secret.get("data", {}), **secret.get("stringData", {})})
-
-
-def _asked(resource: Resource) -> Iterator[tuple[str, str | None]]:
-    """The secrets that a resource names, each with the key where it wants one."""
-    spec = resource.get("spec", {})
-    match resource["kind"]:
-        case "Deployment":
-            pod = spec["template"]["spec"]
-            for volume in pod.get("volumes", []):
-                if "secret" in volume:
-                    yield volume["secret"]["secretName"], None
-            for container in pod["containers"]:
-                for variable in container.get("env", []):
-                    if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
-                        yield reference["name"], reference["key"]
-        case "ServiceMonitor":
-            for endpoint in spec["endpoints"]:
-                if reference := endpoint.get("authorization", {}).get("credentials"):
-                    yield reference["name"], reference["key"]
-        case "Alertmanager":
-            for name in spec.get("secrets", []):
-                yield name, None
-
-
 def _autoscaling(given: Given) -> Iterator[str]:
     exposed = [metric.name for metric in catalogue.metrics()]
     for scaler in given.of("HorizontalPodAutoscaler"):
+        least, most = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
+        if least > most:
+            yield (
+                f"{identifier(scaler)}: minReplicas {least} is above maxReplicas {most}; raise the "
+                "second"
+            )
         target = scaler["spec"]["scaleTargetRef"]
         if target["kind"] != "Deployment":
             continue
         name = target["name"]
         scaled = given.named("Deployment", name)
-        if scaled is None:
+        if not given.may_have("Deployment", name):
             deployments = [each["metadata"]["name"] for each in given.of("Deployment")]
             hint = did_you_mean(name, deployments, f"there are {', '.join(deployments)}")
             yield f"{identifier(scaler)}: no Deployment {name}; {hint}"
-        elif "replicas" in scaled["spec"]:
+        elif scaled is not None and "replicas" in scaled["spec"]:
             yield (
                 f"{identifier(scaled)}: replicas would undo what {identifier(scaler)} does each "
                 "time this is applied; leave it out"

@@ -78,6 +78,11 @@ def routes() -> str:
     return configuration.text(configuration.COMMITTED, settings)
 
 
+def routes_text() -> str:
+    """The same as it is committed."""
+    return _HEADER + routes()
+
+
 def write(files: Files) -> None:
     """Make each folder hold these files."""
     for folder, texts in files.items():
@@ -98,7 +103,7 @@ def _base(settings: Settings) -> dict[str, str]:
     )
     return {
         **{name: _text(*each) for name, each in resources.items()},
-        kustomizations.ROUTES_FILE: _HEADER + routes(),
+        kustomizations.ROUTES_FILE: routes_text(),
         _KUSTOMIZATION: _text(kustomization),
     }
 

@@ -55,6 +55,12 @@ def namespace() -> Resource:
     }
 
 
+def name_of(resource: Resource) -> str:
+    """The name of what may be of no right form; empty where it has none."""
+    metadata = resource["metadata"]
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+
 def identifier(resource: Resource) -> str:
     """How a message names a resource."""
     return f"{resource['kind']} {resource['metadata']['name']}"

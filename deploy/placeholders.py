@@ -1,5 +1,6 @@
 """What a team has to fill in, and has not."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from app.core.config import Links
@@ -18,6 +19,11 @@ def left_in(resources: Iterable[Resource]) -> Iterator[str]:
                     yield (
                         f"{identifier(resource)}: image {container['image']} is an example; say by "
                         "`images` in your kustomization where yours is"
+                    )
+                elif not re.search(r"[:@][^/]+$", container["image"]):
+                    yield (
+                        f"{identifier(resource)}: image {container['image']} has no tag, so a "
+                        "restart may bring another release; say newTag by `images`"
                     )
         if resource["kind"] == "PrometheusRule":
             leads_here |= any(url in str(resource["spec"]) for url in local)

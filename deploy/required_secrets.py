@@ -38,6 +38,7 @@ class RequiredSecret:
 
 
 DATABASE_URL, METRICS_TOKENS, OPERATOR_TOKENS = "database_url", "metrics_tokens", "operator_tokens"
+PROXY = "ai_provider_proxy"
 TOKEN = "token"
 
 SERVICE = RequiredSecret(
@@ -56,7 +57,7 @@ SERVICE = RequiredSecret(
         Key(OPERATOR_TOKENS, "`name:token` lines: who may change log levels"),
         Key("ai_api_key", "the key of the AI provider", is_optional=True),
         Key(
-            "ai_provider_proxy",
+            PROXY,
             "http://HOST:PORT of the proxy to the AI provider",
             is_optional=True,
         ),

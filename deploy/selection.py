@@ -1,5 +1,6 @@
 """Whether what selects something finds it: by labels, and by names of ports."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,13 +10,26 @@ from deploy import names
 from deploy.names import Resource, identifier
 
 Labels = Mapping[str, str]
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds with a template of pods."""
+_MADE_BY_THE_OPERATOR = ("Prometheus", "Alertmanager")
+"""Kinds of which the operator makes pods, with labels of its own."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """The resources that are applied together."""
+    """The resources that are applied together: those that are right each for itself.
+
+    ``wrong`` ones are told elsewhere. ``unknown`` ones are of a third party's kind.
+    """
 
     every: tuple[Resource, ...]
+    wrong: tuple[Resource, ...] = ()
+    unknown: tuple[Resource, ...] = ()
+
+    def knows_all(self, *kinds: str) -> bool:
+        """Whether what is not here is nowhere: none of these kinds is among the wrong ones."""
+        return not any(each["kind"] in kinds for each in self.wrong)
 
     def of(self, *kinds: str) -> list[Resource]:
         """Those of some kinds."""
@@ -25,12 +39,19 @@ class Given:
         """The one with this name."""
         return next((each for each in self.of(kind) if each["metadata"]["name"] == name), None)
 
+    def may_have(self, kind: str, name: str) -> bool:
+        """Whether there is one of this name, be it of a wrong form."""
+        return any(
+            each["kind"] == kind and names.name_of(each) == name
+            for each in (*self.every, *self.wrong)
+        )
+
     @cached_property
     def pods(self) -> list[Labels]:
         """The labels of the pods that there will be, those too that the operator makes."""
-        templates = self.of("Deployment", "StatefulSet", "DaemonSet")
+        templates = self.of(*_MAKERS)
         found = [labels_of(each["spec"]["template"]) for each in templates]
-        for each in self.of("Prometheus", "Alertmanager"):
+        for each in self.of(*_MADE_BY_THE_OPERATOR):
             made = {names.NAME_LABEL: each["kind"].lower()}
             found.append({**labels_of({"metadata": each["spec"].get("podMetadata", {})}), **made})
         return found
@@ -38,11 +59,11 @@ class Given:
     @cached_property
     def monitored(self) -> list[Resource]:
         """The services whose pods are scraped."""
-        wanted = [_matched(each["spec"]["selector"]) for each in self.of("ServiceMonitor")]
+        wanted = [matched(each["spec"]["selector"]) for each in self.of("ServiceMonitor")]
         return [
             each
             for each in self.of("Service")
-            if any(_fits(selector, labels_of(each)) for selector in wanted)
+            if any(fits(selector, labels_of(each)) for selector in wanted)
         ]
 
 
@@ -54,11 +75,14 @@ def labels_of(resource: Resource) -> Labels:
 
 def problems(given: Given) -> Iterator[str]:
     """Selectors that select nothing, and ports that are nowhere, a line each with the fix."""
-    for resource, selector in _selectors_of_pods(given):
-        yield from _unselected(identifier(resource), selector, given.pods, "pod")
+    if given.knows_all(*_MAKERS, *_MADE_BY_THE_OPERATOR):
+        for resource, selector in _selectors_of_pods(given):
+            yield from _unselected(identifier(resource), selector, given.pods, "pod")
+    yield from _namespaces(given)
+    yield from _routed(given)
     services = given.of("Service")
-    for monitor in given.of("ServiceMonitor"):
-        selector = _matched(monitor["spec"]["selector"])
+    for monitor in given.of("ServiceMonitor") if given.knows_all("Service") else ():
+        selector = matched(monitor["spec"]["selector"])
         labels = [labels_of(each) for each in services]
         yield from _unselected(identifier(monitor), selector, labels, "Service")
         yield from _unknown_ports(monitor, services)
@@ -67,36 +91,69 @@ def problems(given: Given) -> Iterator[str]:
             ("serviceMonitorSelector", "ServiceMonitor"),
             ("ruleSelector", "PrometheusRule"),
         ):
-            selector = _matched(prometheus["spec"].get(field, {}))
+            selector = matched(prometheus["spec"].get(field, {}))
             for each in given.of(kind):
-                if not _fits(selector, labels_of(each)):
+                if not fits(selector, labels_of(each)):
                     yield (
                         f"{identifier(each)}: {identifier(prometheus)} looks for "
                         f"{_written(selector)} ({field}); give it these labels"
                     )
 
 
+def _namespaces(given: Given) -> Iterator[str]:
+    """What belongs to us is in one namespace: none of it looks into another."""
+    own = {names.ORCHESTRATOR, names.PROMETHEUS, names.ALERTMANAGER}
+    ours = [
+        each
+        for each in given.of("Service", "Deployment", "NetworkPolicy", *_MADE_BY_THE_OPERATOR)
+        if each["metadata"]["name"] in own
+    ]
+    found = Counter(each["metadata"].get("namespace", "") for each in ours)
+    if not found:
+        return
+    ((most, _),) = found.most_common(1)
+    for each in ours:
+        if (namespace := each["metadata"].get("namespace", "")) != most:
+            yield f"{identifier(each)}: in namespace {namespace!r}, the others in {most}; move it"
+
+
+def _routed(given: Given) -> Iterator[str]:
+    """Services that an Ingress leads to."""
+    services = [each["metadata"]["name"] for each in given.of("Service")]
+    for ingress in given.of("Ingress"):
+        paths = [
+            path["backend"]
+            for rule in ingress["spec"].get("rules", [])
+            for path in rule.get("http", {}).get("paths", [])
+        ]
+        for backend in [*paths, ingress["spec"].get("defaultBackend", {})]:
+            name = backend.get("service", {}).get("name")
+            if name and not given.may_have("Service", name):
+                hint = did_you_mean(name, services, f"there are {', '.join(services)}")
+                yield f"{identifier(ingress)}: no Service {name}; {hint}"
+
+
 def _selectors_of_pods(given: Given) -> Iterator[tuple[Resource, Labels]]:
     for each in given.of("Service"):
         yield each, each["spec"].get("selector", {})
     for each in given.of("PodDisruptionBudget"):
-        yield each, _matched(each["spec"].get("selector", {}))
+        yield each, matched(each["spec"].get("selector", {}))
     for each in given.of("NetworkPolicy"):
-        yield each, _matched(each["spec"]["podSelector"])
+        yield each, matched(each["spec"]["podSelector"])
         if not given.of("Prometheus"):
             # One of theirs is somewhere else.
             continue
         for rule in each["spec"].get("ingress", []):
             for peer in rule.get("from", []):
                 if "podSelector" in peer and "namespaceSelector" not in peer:
-                    yield each, _matched(peer["podSelector"])
+                    yield each, matched(peer["podSelector"])
     for each in given.of("Deployment"):
-        yield each, _matched(each["spec"]["selector"])
+        yield each, matched(each["spec"]["selector"])
         for spread in each["spec"]["template"]["spec"].get("topologySpreadConstraints", []):
-            yield each, _matched(spread.get("labelSelector", {}))
+            yield each, matched(spread.get("labelSelector", {}))
 
 
-def _matched(selector: Resource) -> Labels:
+def matched(selector: Resource) -> Labels:
     """The labels that a selector asks for; none where it takes everything."""
     labels: Labels = selector.get("matchLabels", {})
     return labels
@@ -104,7 +161,7 @@ def _matched(selector: Resource) -> Labels:
 
 def _unselected(where: str, selector: Labels, every: Iterable[Labels], kind: str) -> Iterator[str]:
     every = list(every)
-    if not selector or any(_fits(selector, labels) for labels in every):
+    if not selector or any(fits(selector, labels) for labels in every):
         return
     for name, value in selector.items():
         values = {labels[name] for labels in every if name in labels}
@@ -121,11 +178,11 @@ def _unselected(where: str, selector: Labels, every: Iterable[Labels], kind: str
 
 
 def _unknown_ports(monitor: Resource, services: Iterable[Resource]) -> Iterator[str]:
-    selector = _matched(monitor["spec"]["selector"])
+    selector = matched(monitor["spec"]["selector"])
     ports = {
         port.get("name", "")
         for service in services
-        if _fits(selector, labels_of(service))
+        if fits(selector, labels_of(service))
         for port in service["spec"]["ports"]
     }
     for endpoint in monitor["spec"]["endpoints"]:
@@ -135,7 +192,8 @@ def _unknown_ports(monitor: Resource, services: Iterable[Resource]) -> Iterator[
             yield f"{identifier(monitor)}: no port is called {name}; {hint}"
 
 
-def _fits(selector: Labels, labels: Labels) -> bool:
+def fits(selector: Labels, labels: Labels) -> bool:
+    """Whether what has these labels is selected."""
     return selector.items() <= labels.items()
 
 

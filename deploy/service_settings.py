@@ -1,14 +1,16 @@
 """Whether the orchestrator would start with the variables that it is given, and end in time."""
 
 import os
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from app.core.config import ENV_PREFIX, SECRETS_DIR, Settings, load_settings
 from app.core.environment import SettingsError
-from deploy import names, orchestrator
+from deploy import names, orchestrator, pods
 from deploy.names import Resource, identifier
+from deploy.required_secrets import DATABASE_URL, PROXY, SERVICE
 from deploy.selection import Given, labels_of
 
 _FROM_SECRETS = {"ORCHESTRATOR_DATABASE_URL": "postgresql://orchestrator@database/orchestrator"}
@@ -35,7 +37,8 @@ def _of(deployment: Resource, given: Given) -> Iterator[str]:
             continue
         name = source["configMapRef"]["name"]
         if (found := given.named("ConfigMap", name)) is None:
-            yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
+            if not given.may_have("ConfigMap", name):
+                yield f"{where}: no ConfigMap is called {name}; make it by configMapGenerator"
             return
         variables |= found.get("data", {})
     labels = labels_of(deployment["spec"]["template"])
@@ -52,6 +55,9 @@ def _of(deployment: Resource, given: Given) -> Iterator[str]:
         yield from (f"{where}: {line}" for line in str(error).splitlines())
         return
     yield from _stop(where, pod, settings)
+    yield from pods.probes(where, container, settings.port)
+    if service := given.named("Service", names.ORCHESTRATOR):
+        yield from pods.target_ports(service, container, settings.port)
     yield from _closed_ports(settings, given)
 
 
@@ -75,9 +81,14 @@ def _closed_ports(settings: Settings, given: Given) -> Iterator[str]:
     policy = given.named("NetworkPolicy", names.ORCHESTRATOR)
     if policy is None:
         return
-    opened = {
-        port["port"] for rule in policy["spec"].get("egress", []) for port in rule.get("ports", [])
-    }
+    opened = _opened(policy)
+    for key, address in _of_the_secret(given).items():
+        port = urlsplit(address.strip()).port or (5432 if key == DATABASE_URL else 80)
+        if opened and port not in opened:
+            yield (
+                f"{identifier(policy)}: {key} of Secret {SERVICE.name} leads to port {port}, which "
+                "is closed; add it to the egress ports"
+            )
     for field in (
         "collections_monitor_url",
         "sms_agent_url",
@@ -91,6 +102,33 @@ def _closed_ports(settings: Settings, given: Given) -> Iterator[str]:
                 f"{identifier(policy)}: {settings.variable(field)} leads to port {port}, which is "
                 "closed; add it to the egress ports"
             )
+
+
+def not_seen(given: Given) -> Iterator[str]:
+    """What an egress policy may shut, and is told only by a secret of the cluster."""
+    policy = given.named("NetworkPolicy", names.ORCHESTRATOR)
+    if policy is None or given.named("Secret", SERVICE.name) is not None:
+        return
+    if opened := sorted(_opened(policy)):
+        ports = ", ".join(map(str, opened))
+        yield (
+            f"the ports in {DATABASE_URL} and {PROXY} of the secret {SERVICE.name}: the egress of "
+            f"{identifier(policy)} opens {ports}, and another one needs a patch "
+            "(docs/kubernetes.md)"
+        )
+
+
+def _of_the_secret(given: Given) -> dict[str, str]:
+    """The addresses in a secret that is made here."""
+    secret = given.named("Secret", SERVICE.name) or {}
+    texts = {name: b64decode(value).decode() for name, value in secret.get("data", {}).items()}
+    texts |= secret.get("stringData", {})
+    return {name: texts[name] for name in (DATABASE_URL, PROXY) if name in texts}
+
+
+def _opened(policy: Resource) -> set[int]:
+    rules = policy["spec"].get("egress", [])
+    return {port.get("port") for rule in rules for port in rule.get("ports", [])} - {None}
 
 
 def _elsewhere(name: str, labels: Mapping[str, str]) -> str:

@@ -33,7 +33,9 @@ class Size:
     """How much of everything.
 
     The orchestrator has ``replicas``, or where ``most_replicas`` says more, as many as its SMS in
-    flight need. ``connections`` are those of one replica to the database.
+    flight need. Both are the autoscaler's, in each size: a number in the Deployment would be given
+    up by the next size, and a number that nobody states any more is one. ``connections`` are those
+    of one replica to the database.
     """
 
     name: str
@@ -96,8 +98,6 @@ def patches(size: Size) -> dict[str, Resource]:
     """What the overlay changes in the base, by the name of its file."""
     deployment = _bare("apps/v1", "Deployment", ORCHESTRATOR)
     deployment["spec"] = {
-        # The autoscaler writes it: what is applied again must not take it back.
-        **({} if size.is_scaled else {"replicas": size.replicas}),
         "template": {
             "spec": {
                 "containers": [{"name": ORCHESTRATOR, "resources": size.orchestrator.resources}]
@@ -125,11 +125,10 @@ def patches(size: Size) -> dict[str, Resource]:
 
 def further(size: Size, settings: Settings) -> dict[str, Resource]:
     """What the overlay adds to the base, by the name of its file."""
-    return {"autoscaler.yaml": _autoscaler(size, settings)} if size.is_scaled else {}
+    return {"autoscaler.yaml": _autoscaler(size, settings)}
 
 
 def _autoscaler(size: Size, settings: Settings) -> Resource:
-    busy = int(settings.thresholds.concurrent_sms * _BUSY)
     return {
         **head("autoscaling/v2", "HorizontalPodAutoscaler", ORCHESTRATOR),
         "spec": {
@@ -140,15 +139,7 @@ def _autoscaler(size: Size, settings: Settings) -> Resource:
             },
             "minReplicas": size.replicas,
             "maxReplicas": size.most_replicas,
-            "metrics": [
-                {
-                    "type": "Pods",
-                    "pods": {
-                        "metric": {"name": catalogue.SMS_IN_FLIGHT.name},
-                        "target": {"type": "AverageValue", "averageValue": str(busy)},
-                    },
-                }
-            ],
+            "metrics": [_in_flight(settings) if size.is_scaled else _PROCESSOR],
             "behavior": {
                 "scaleUp": {
                     "stabilizationWindowSeconds": 0,
@@ -160,6 +151,24 @@ def _autoscaler(size: Size, settings: Settings) -> Resource:
                     "policies": [{"type": "Pods", "value": 1, "periodSeconds": 120}],
                 },
             },
+        },
+    }
+
+
+_PROCESSOR = {
+    # Its number does not change. An autoscaler without a metric would be given this one.
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+}
+
+
+def _in_flight(settings: Settings) -> Resource:
+    busy = int(settings.thresholds.concurrent_sms * _BUSY)
+    return {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": catalogue.SMS_IN_FLIGHT.name},
+            "target": {"type": "AverageValue", "averageValue": str(busy)},
         },
     }
 

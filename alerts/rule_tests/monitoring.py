@@ -13,6 +13,7 @@ from alerts.rule_tests.universe import (
 )
 from alerts.signals import monitoring
 from alerts.signals.scraping import ALERTMANAGER_JOB, PROMETHEUS_JOB
+from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 
@@ -39,6 +40,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         _pair(),
         _store(),
         _sent(),
+        _lost(),
         _days(),
     ]
 
@@ -221,13 +223,40 @@ def _sent() -> RecordTest:
     for name in ("engine", "archive"):
         for number in range(2):
             _observe(universe, metric, remote_name=name, url=f"http://{name}-{number}")
-    # One that has not sent anything yet says nothing.
+    for instance in (*INSTANCES, "c:8000", "e:9090"):
+        universe.observe_one(catalogue.PROCESS_START_TIME, PROMETHEUS_JOB, instance, 2)
+    # One that has not sent anything yet is as late as its Prometheus is old.
     never = {"job": PROMETHEUS_JOB, "instance": "e:9090", "remote_name": "new", "url": "http://new"}
     universe.add(metric.name, never, 0, grows=False)
     newest = ours(universe.now(metric.name, by, combine=max))
-    ages = {key: universe.at - sent for key, sent in newest.items() if sent}
+    started = universe.now(catalogue.PROCESS_START_TIME.name, _TARGET)
+    ages = {
+        key: universe.at - (sent or started[tuple(pair for pair in key if pair[0] in _TARGET)])
+        for key, sent in newest.items()
+    }
     return RecordTest(
         "samples that wait to be sent", universe, {monitoring.REMOTE_WRITE_BEHIND.name: ages}
+    )
+
+
+def _lost() -> RecordTest:
+    universe = Universe()
+    failed, dropped = exporters.REMOTE_WRITE_FAILED, exporters.REMOTE_WRITE_DROPPED
+    for name in ("engine", "archive"):
+        for number in range(2):
+            _observe(universe, failed, remote_name=name, url=f"http://{name}-{number}")
+    # Nothing of the archive was dropped, which hides nothing of what failed.
+    for reason in ("too_old", "unintentionally_dropped_series", "dropped_series"):
+        _observe(universe, dropped, remote_name="engine", url="http://engine-0", reason=reason)
+    by = (*_TARGET, "remote_name")
+    lost = universe.increases(failed.name, _FIFTEEN, by)
+    unwanted = universe.increases(
+        dropped.name, _FIFTEEN, by, where=lambda labels: labels["reason"] != "dropped_series"
+    )
+    for key, increase in unwanted.items():
+        lost[key] += increase
+    return RecordTest(
+        "samples that are never sent", universe, {monitoring.REMOTE_WRITE_LOST.name: ours(lost)}
     )
 
 

@@ -149,6 +149,20 @@ SCENARIOS = (
         told=(Told("RemoteWriteBehind", TICKET, "platform", within=11, over=36),),
     ),
     Scenario(
+        name="The engine beside Prometheus refuses samples",
+        story="Prometheus also sends its samples to another engine; for half an hour it answers "
+        "404, which is not tried again.",
+        begins=MONDAY_MORNING,
+        lasts=70,
+        world=World(
+            changes=(
+                Sets(exporters.REMOTE_WRITE_SENT, 15 * 60, per_minute=60, labels=_REMOTE),
+                Counts(exporters.REMOTE_WRITE_FAILED, per_minute=9000, until=30, labels=_REMOTE),
+            )
+        ),
+        told=(Told("RemoteWriteLosesSamples", TICKET, "platform", within=4, over=52),),
+    ),
+    Scenario(
         name="Samples are kept for too short a time",
         story="Prometheus is started with a retention of 15 days; the bands need five weeks.",
         begins=MONDAY_MORNING,

@@ -19,6 +19,7 @@ from alerts.model import (
 )
 from alerts.promql import or_zero, ratio, summed
 from alerts.signals.scraping import ALERTMANAGER_JOB, PROMETHEUS_JOB
+from app.core import catalogue
 from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 
@@ -129,10 +130,29 @@ TSDB_FAILURES = Record(
 RETENTION = Record(
     "job_instance:prometheus_tsdb_retention_limit:seconds", f"{_of(exporters.RETENTION)} > 0"
 )
-# Before anything was sent it is 0: then what waits is as old as Prometheus.
+_REMOTE = "job, instance, remote_name"
+_SENT = _of(exporters.REMOTE_WRITE_SENT)
+_STARTED = f"{catalogue.PROCESS_START_TIME.name}{{{_PROMETHEUS}}}"
+# It is 0 until something was sent: then what waits is as old as Prometheus.
 REMOTE_WRITE_BEHIND = Record(
     f"job_instance_remote_name:{exporters.REMOTE_WRITE_SENT.name}:age",
-    f"time() - max by (job, instance, remote_name) ({_of(exporters.REMOTE_WRITE_SENT)} > 0)",
+    f"time() - max by ({_REMOTE}) "
+    f"({_SENT} > 0 or {_SENT} + on (job, instance) group_left () {_STARTED})",
+)
+# Samples of a series that is not sent by choice (`write_relabel_configs`) are not lost.
+_UNWANTED_DROPS = (
+    f"{exporters.REMOTE_WRITE_DROPPED.name}"
+    f'{{{_PROMETHEUS}, reason=~"too_old|unintentionally_dropped_series"}}'
+)
+REMOTE_WRITE_LOST = Record(
+    "job_instance_remote_name:prometheus_remote_storage_samples_lost:increase15m",
+    summed(
+        (
+            f"increase({_of(exporters.REMOTE_WRITE_FAILED)}[15m])",
+            f"increase({_UNWANTED_DROPS}[15m])",
+        ),
+        _REMOTE,
+    ),
 )
 _HEAD, _HEAD_YESTERDAY = _of(exporters.HEAD_SERIES), f"{exporters.HEAD_SERIES.name} offset 1d"
 HEAD_GROWTH = Record(
@@ -550,8 +570,8 @@ def remote_write(thresholds: Thresholds) -> Signal:
     """How late samples reach the engine that Prometheus also sends them to."""
     return Signal(
         title="Remote write is behind by",
-        meaning="Age of the newest sample that was sent to the other engine. Good is below a "
-        "minute. Empty where samples are sent nowhere.",
+        meaning="Age of the newest sample that was sent to the other engine, or time since the "
+        "start where none was. Good is below a minute. Empty where samples are sent nowhere.",
         unit=Unit.SECONDS,
         source=REMOTE_WRITE_BEHIND,
         thresholds=(
@@ -568,6 +588,33 @@ def remote_write(thresholds: Thresholds) -> Signal:
                 action="Is the engine up and reachable, and does it accept what it is sent? Its "
                 "answers are in Prometheus's log.",
                 pending="5m",
+            ),
+        ),
+    )
+
+
+def remote_write_lost() -> Signal:
+    """Samples that the engine will never have."""
+    return Signal(
+        title="Samples lost by remote write",
+        meaning="Samples within 15 minutes that the other engine refused for good, or that were "
+        "never sent. Good is 0. Empty where samples are sent nowhere.",
+        unit=Unit.COUNT,
+        source=REMOTE_WRITE_LOST,
+        thresholds=(
+            Threshold(
+                alert="RemoteWriteLosesSamples",
+                comparison=Comparison.ABOVE,
+                value=0,
+                severity=Severity.TICKET,
+                team=Team.PLATFORM,
+                summary="Samples for {{ $labels.remote_name }} are lost",
+                description="The engine answers in a way that Prometheus doesn't try again, such "
+                "as 404 or 401. Prometheus keeps these samples, the engine never gets them. "
+                "Samples within 15 minutes.",
+                action="Prometheus's log names the answer. Correct the address or the credentials "
+                "of remote_write.",
+                pending="1m",
             ),
         ),
     )
@@ -738,6 +785,7 @@ def group(thresholds: Thresholds) -> Group:
             config_reloaded("Alertmanager", exporters.ALERTMANAGER_CONFIG_RELOADED),
             retention(),
             remote_write(thresholds),
+            remote_write_lost(),
             tsdb(thresholds),
             ingesting(thresholds),
             head_series(thresholds),

@@ -387,9 +387,10 @@ class Settings(OwnSettings):
     stop_grace_seconds: int = Field(
         30,
         ge=1,
-        description="how long requests under way may take after a stop was asked for; what is cut "
-        "off then is run again later. Whatever stops the service has to wait longer before it "
-        "kills",
+        description="how long requests under way may take after a stop was asked for. A workflow "
+        "that is cut off then is failed after interrupted_after_seconds, and waits until somebody "
+        "asks for it to be run again. The longest request takes 140 s by default: with 140 none is "
+        "cut off. Whatever stops the service has to wait longer before it kills",
     )
 
     stop_drain_seconds: float = Field(

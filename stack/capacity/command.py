@@ -2,6 +2,8 @@
 
 import argparse
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from stack.capacity import report
 from stack.capacity.limits import GIB, Machine
@@ -17,6 +19,7 @@ examples:
   python -m stack capacity --sms-per-second 50 --instances 4 --workers 2 --retention 1y
   python -m stack capacity --table
 """
+_Value = TypeVar("_Value")
 _DAYS = {"d": 1, "w": 7, "y": 365}
 _LONGEST_DAYS = 100 * 365
 
@@ -26,23 +29,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--sms-per-second", type=_rate, help="SMS that come in, all instances")
-    parser.add_argument("--instances", type=_count, help="replicas of the orchestrator")
-    parser.add_argument("--workers", type=_count, default=1, help="processes of each (1)")
     parser.add_argument(
-        "--retention", type=_days, default=60, help="how long samples are kept: 60d, 8w, 1y (60d)"
+        "--sms-per-second",
+        type=_named("--sms-per-second", _rate),
+        help="SMS that come in, all instances",
+    )
+    parser.add_argument(
+        "--instances", type=_named("--instances", _count), help="replicas of the orchestrator"
+    )
+    parser.add_argument(
+        "--workers", type=_named("--workers", _count), default=1, help="processes of each (1)"
+    )
+    parser.add_argument(
+        "--retention",
+        type=_named("--retention", _days),
+        default=60,
+        help="how long samples are kept: 60d, 8w, 1y (60d)",
     )
     parser.add_argument(
         "--keep-info",
-        type=_share,
+        type=_named("--keep-info", _share),
         default=1.0,
         help="ORCHESTRATOR_LOGS__SAMPLE_INFO: the share of info lines kept, 0 to 1 (1)",
     )
     parser.add_argument(
-        "--prometheus-gib", type=_rate, default=32, help="memory of one Prometheus, GiB (32)"
+        "--prometheus-gib",
+        type=_named("--prometheus-gib", _rate),
+        default=32,
+        help="memory of one Prometheus, GiB (32)",
     )
     parser.add_argument(
-        "--database-cores", type=_count, default=8, help="processors of the database (8)"
+        "--database-cores",
+        type=_named("--database-cores", _count),
+        default=8,
+        help="processors of the database (8)",
+    )
+    parser.add_argument(
+        "--database-connections",
+        type=_named("--database-connections", _count),
+        default=97,
+        help="connections that the database allows the service: max_connections less 3 (97)",
+    )
+    parser.add_argument(
+        "--database-gib",
+        type=_named("--database-gib", _rate),
+        default=1000,
+        help="disk of the database, GiB (1000)",
     )
     parser.add_argument(
         "--table",
@@ -69,9 +101,26 @@ def run(arguments: argparse.Namespace) -> int:
         retention_days=arguments.retention,
         keep_info=arguments.keep_info,
     )
-    machine = Machine(arguments.prometheus_gib * GIB, arguments.database_cores)
+    machine = Machine(
+        prometheus_memory=arguments.prometheus_gib * GIB,
+        database_cores=arguments.database_cores,
+        database_connections=arguments.database_connections,
+        database_disk=arguments.database_gib * GIB,
+    )
     print("\n".join(report.full(size, machine)))
     return 0
+
+
+def _named(option: str, read: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """``read``, whose errors name the option: make's users see no other sign of it."""
+
+    def named(text: str) -> _Value:
+        try:
+            return read(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{option}: {error}") from None
+
+    return named
 
 
 def _rate(text: str) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from alerts.prometheus_config import scrape_seconds
-from app.core.config import LogSettings, RollupSettings
+from app.core.config import DEFAULT_CONNECTIONS, LogSettings, RollupSettings
 from app.core.thresholds import Thresholds
 from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import retentions
@@ -62,8 +62,12 @@ class Estimate:
     @property
     def scraped(self) -> int:
         """What targets expose, and what Prometheus makes of them."""
-        of_alertmanager = self._known.rules.scraped["alertmanager"]
-        return self.exposed + self.of_machines + self.about_targets + of_alertmanager
+        return self.exposed + self.of_machines + self.about_monitoring
+
+    @property
+    def about_monitoring(self) -> int:
+        """What Alertmanager exposes, and what Prometheus makes of each target."""
+        return self.about_targets + self._known.rules.scraped["alertmanager"]
 
     @property
     def samples_per_second(self) -> float:
@@ -194,16 +198,39 @@ class Estimate:
         return self.size.sms_per_second * self._known.service.cpu_seconds_per_sms
 
     @property
+    def _database_work(self) -> float:
+        """SMS/s that would keep the database as busy, at most.
+
+        What was measured has an SMS and the rollups of one worker in it. A worker writes its
+        rollups however few SMS it has: with fewer than the measured one it counts as that one.
+        """
+        of_rollups = self.writers * self._known.service.sms_per_second
+        return max(self.size.sms_per_second, of_rollups)
+
+    @property
     def database_cores(self) -> float:
-        """Processors that the business database keeps busy."""
-        return self.size.sms_per_second * self._known.service.database.cpu_seconds_per_sms
+        """Processors that the database keeps busy, rollups of all workers included."""
+        return self._database_work * self._known.service.database.cpu_seconds_per_sms
 
     @property
     def database_log_bytes_per_day(self) -> float:
-        return self.size.sms_per_day * self._known.service.database.log_bytes_per_sms
+        """Rollups of all workers included."""
+        return self._database_work * DAY * self._known.service.database.log_bytes_per_sms
+
+    @property
+    def database_connections(self) -> int:
+        """Connections that all workers may open, for business tables and rollups."""
+        return self.writers * DEFAULT_CONNECTIONS
+
+    @property
+    def database_bytes_kept(self) -> float:
+        """Of the business tables as long as samples are kept, and of the rollups."""
+        stored = self.database_bytes_per_day * self.size.retention_days
+        return stored + self.rollup_bytes_kept
 
     @property
     def database_bytes_per_day(self) -> float:
+        """Of the business tables."""
         return self.size.sms_per_day * self._known.service.database.stored_bytes_per_sms
 
     @property

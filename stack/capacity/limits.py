@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.config import LogSettings
+from app.core.config import DEFAULT_CONNECTIONS, LogSettings
 from app.core.thresholds import Thresholds
 from stack.capacity import constants
 from stack.capacity.estimate import Estimate
@@ -15,10 +15,15 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is: memory of one Prometheus, bytes, and processors of the one database."""
+    """What there is: memory of one Prometheus, bytes; of the one database, its processors, the
+    connections it allows, and bytes on its disk.
+    """
 
     prometheus_memory: float = 32 * GIB
     database_cores: float = 8
+    # PostgreSQL's default of 100, of which 3 are for its owner alone.
+    database_connections: int = 97
+    database_disk: float = 1000 * GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,23 @@ def _all(estimate: Estimate, machine: Machine) -> list[Limit]:
             f"{estimate.database_cores:,.1f} busy of {machine.database_cores:g}, {BUSY:.0%} of "
             "each",
             "a larger machine; rollups in a database of their own "
+            "(ORCHESTRATOR_ROLLUP_DATABASE_URL); then tenants in several deployments",
+        ),
+        Limit(
+            "connections of the one database",
+            estimate.database_connections / machine.database_connections,
+            f"{estimate.database_connections:,} of {machine.database_connections:,}, "
+            f"{DEFAULT_CONNECTIONS} a worker",
+            "a higher max_connections of PostgreSQL, or fewer of each instance "
+            "(ORCHESTRATOR_DATABASE_CONNECTIONS)",
+        ),
+        Limit(
+            "disk of the one database",
+            estimate.database_bytes_kept / machine.database_disk,
+            f"{_gib(estimate.database_bytes_kept)} of {_gib(machine.database_disk)}: "
+            f"{size.retention_days:g} days of business tables, and rollups before they are packed; "
+            "without the write-ahead log",
+            "a larger disk; rollups in a database of their own "
             "(ORCHESTRATOR_ROLLUP_DATABASE_URL); then tenants in several deployments",
         ),
         Limit(

@@ -58,6 +58,7 @@ def _parts(of: Estimate) -> Iterator[tuple[str, list[Row]]]:
         [
             ("exposed by the orchestrators", f"{of.exposed:,}", _an_instance()),
             ("by the machines' node_exporter", f"{of.of_machines:,}", ""),
+            ("by Alertmanager, and about targets", f"{of.about_monitoring:,}", ""),
             ("recorded by rules", f"{sum(of.records.values()):,}", _by_interval(of)),
             ("all", f"{of.series:,}", ""),
         ],
@@ -122,9 +123,18 @@ def _parts(of: Estimate) -> Iterator[tuple[str, list[Row]]]:
         [
             ("SMS at once", f"{of.sms_at_once:,.0f}", ""),
             ("processors, orchestrators", f"{of.service_cores:,.1f}", ""),
-            ("processors, PostgreSQL", f"{of.database_cores:,.1f}", ""),
-            ("write-ahead log a day", _bytes(of.database_log_bytes_per_day), ""),
-            ("stored a day", _bytes(of.database_bytes_per_day), "until texts are erased"),
+            ("processors, PostgreSQL", f"{of.database_cores:,.1f}", "at most, with rollups"),
+            (
+                "write-ahead log a day",
+                _bytes(of.database_log_bytes_per_day),
+                "at most, with rollups as packed",
+            ),
+            (
+                "stored a day",
+                _bytes(of.database_bytes_per_day),
+                "until texts are erased; without rollups",
+            ),
+            ("connections of PostgreSQL", f"{of.database_connections:,}", "at most"),
         ],
     )
 

@@ -1,14 +1,15 @@
 """The engine is away: what Prometheus's remote write loses, and what it costs meanwhile.
 
-First for ten minutes, with the committed queue at the rate of 40 instances: nothing may be lost,
-and memory may not grow with the outage. Then how long it may be: blocks of 4 minutes instead of two
-hours, so that the write-ahead log is cut every 4 minutes, with as many segments as a large
-Prometheus has; queues of one Prometheus lose their engine for different times before a cut.
+First for ten minutes, or AWAY_MINUTES, the committed queue at the rate of 40 instances: nothing
+may be lost, and memory may not grow with the outage. Then how long it may be: blocks of 4 minutes
+instead of two hours, so that the write-ahead log is cut every 4 minutes, with as many segments as a
+large Prometheus has; queues of one Prometheus lose their engine for different times before a cut.
 """
 
 import asyncio
 import http.client
 import http.server
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,8 @@ SMS_PER_SECOND = 25
 INSTANCES = 5
 """Scraped every second: 10,000 samples a second, as 40 instances and their machines every 15 s."""
 
-BEFORE_SECONDS, AWAY_SECONDS = 120, 600
+BEFORE_SECONDS = 120
+AWAY_SECONDS = 60 * float(os.environ.get("AWAY_MINUTES", "10"))
 LOOKED_EVERY_SECONDS = 5
 MEMORY_GOAL = 1.5
 """What memory may be during the outage, as a multiple of before."""

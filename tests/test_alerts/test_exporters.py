@@ -127,7 +127,15 @@ def _configure(folder: Path, addresses: Mapping[str, str]) -> None:
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yml"],
         # Nobody is there, which changes nothing of what is exposed.
-        "remote_write": [{"url": "http://127.0.0.1:1/api/v1/write"}],
+        # What is dropped is counted once there is some.
+        "remote_write": [
+            {
+                "url": "http://127.0.0.1:1/api/v1/write",
+                "write_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": "up", "action": "drop"}
+                ],
+            }
+        ],
         "alerting": {"alertmanagers": [alertmanager]},
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [address]}]}

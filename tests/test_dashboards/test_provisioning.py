@@ -5,6 +5,8 @@ import re
 from fnmatch import fnmatch
 from urllib.parse import parse_qs, urlsplit
 
+from alerts import paths
+from alerts.promql import seconds
 from app.core.config import LogSettings
 from app.core.events import SMSReceived, declared
 from asgi_observability import correlation
@@ -27,6 +29,14 @@ def test_the_data_source_is_prometheus_wherever_it_runs() -> None:
 def test_rates_are_taken_over_the_interval_that_is_scraped() -> None:
     (source,) = read_yaml(PROMETHEUS.read_text(encoding="utf-8"))["datasources"]
     assert source["jsonData"]["timeInterval"] == "${PROMETHEUS_SCRAPE_INTERVAL}"
+
+
+def test_a_prometheus_that_hangs_is_not_known_before_the_boards_ask_again() -> None:
+    """Grafana ends a query that runs when it asks again, and goes on to show the old answer."""
+    (source,) = read_yaml(PROMETHEUS.read_text(encoding="utf-8"))["datasources"]
+    boards = [json.loads(file.read_text()) for file in paths.DASHBOARDS.glob("*.json")]
+    intervals = [seconds(board["refresh"]) for board in boards if board.get("refresh")]
+    assert source["jsonData"]["timeout"] < min(intervals)
 
 
 def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:

@@ -12,7 +12,7 @@ import deploy.__main__
 from alerts.expressions import selectors
 from app.core import catalogue
 from app.core.config import Settings
-from deploy import adapter, build, files, required_secrets, sizes
+from deploy import adapter, build, files, placeholders, required_secrets, sizes
 from tests.not_empty import not_empty
 from tests.project import ROOT, command_line
 
@@ -47,8 +47,23 @@ def test_an_overlay_that_is_still_the_example_is_refused(tmp_path: Path) -> None
         "data": {"a": "b"},
     }
     code, out, err = checked(tmp_path, yaml.safe_dump_all([*resources, rule]))
-    assert (code, out.splitlines()[-1].startswith("resources: ")) == (1, True)
+    assert (code, out.splitlines()[0].startswith("resources: ")) == (1, True)
     assert "image registry.example/sms-orchestrator:0.1.0 is an example; say by `images`" in err
+
+
+@pytest.mark.parametrize(
+    ("image", "is_told"),
+    [
+        ("registry.example.org:5000/sms", True),
+        ("ghcr.io/you/sms:0.1.0", False),
+        ("ghcr.io/you/sms@sha256:0a", False),
+    ],
+)
+def test_an_image_without_a_tag_is_told(image: str, is_told: bool) -> None:
+    pods = {"spec": {"containers": [{"name": "a", "image": image}]}}
+    theirs = {"kind": "Deployment", "metadata": {"name": "a"}, "spec": {"template": pods}}
+    told = list(placeholders.left_in([theirs]))
+    assert [" has no tag, so a restart may bring" in line for line in told] == [True] * is_told
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from deploy import (
     sizes,
 )
 from deploy.names import NAMESPACE, Resource, identifier
+from deploy.selection import Given
 from prometheus_tools import promtool
 from prometheus_tools.toolchain import locate, operator_definitions
 from prometheus_tools.yaml_reading import read_all_yaml, read_yaml
@@ -64,12 +65,12 @@ def test_kustomize_makes_what_make_check_looks_at(kustomized: Kustomized, size: 
         named = json.loads(re.sub(r"(orchestrator-settings)-\w{10}", r"\1", json.dumps(each)))
         by_kustomize[identifier(named)] = named
     for ours in not_empty(build.built(size, Settings())):
-        theirs = deepcopy(by_kustomize[identifier(ours)])
+        theirs = with_bare_secrets(deepcopy(by_kustomize[identifier(ours)]))
         if ours["kind"] == "Deployment":
             container = theirs["spec"]["template"]["spec"]["containers"][0]
             assert container["image"] == "registry.example/sms-orchestrator:0.1.0"
             container["image"] = "sms-orchestrator"
-        if ours["kind"] in ("ConfigMap", "Namespace"):
+        if ours["kind"] in ("ConfigMap", "Namespace", "Secret"):
             # kustomize gives it no label of its own, and the namespace is in none.
             ours, theirs = (deepcopy(each) for each in (ours, theirs))
             ours["metadata"], theirs["metadata"] = {}, {}
@@ -91,10 +92,11 @@ def test_the_guide_s_overlays_work(located: Located, tmp_path: Path, further: in
     own.mkdir()
     (tmp_path / "sms-orchestrator").symlink_to(ROOT)
     (own / "routes.yaml").write_text("route: {receiver: a}\n")
+    (own / "remote-write.env").write_text("username=a\npassword=b\n")
     text = BLOCKS[0] + (BLOCKS[further] if further else "")
     (own / "kustomization.yaml").write_text(text)
     resources = read(kustomize(located, own))
-    assert coherence.problems(resources) == []
+    assert coherence.problems(Given(tuple(resources))) == []
     (left,) = placeholders.left_in(resources)
     assert left.startswith("PrometheusRule: links of alerts")
 
@@ -191,10 +193,15 @@ async def test_a_real_api_server_takes_all_of_it(
             cluster.done("apply", "--server-side", "-f", str(definition))
         cluster.done("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
         cluster.done("create", "namespace", NAMESPACE)
-        for size in not_empty(sizes.SIZES):
+        for size in not_empty((*sizes.SIZES, *reversed(sizes.SIZES))):
             by_kubectl = cluster.done("kustomize", str(files.OVERLAYS / size.name))
             assert by_kubectl == kustomized(size).read_text()
+            replicas = running_replicas(cluster)
             is_taken(cluster, kustomized(size))
+            # The number is the autoscaler's, and its limits are those of the size.
+            assert running_replicas(cluster) == replicas
+            the_autoscaler_sets(cluster, size.most_replicas)
+        a_number_that_was_stated_is_given_up_without_a_loss(cluster, kustomized, tmp_path)
         pods_are_admitted(cluster, kustomized(sizes.SMALL), tmp_path)
         a_wrong_field_is_refused(cluster, kustomized(sizes.SMALL), tmp_path)
         async with the_operator(located, cluster, tmp_path):
@@ -217,6 +224,43 @@ def is_taken(cluster: Cluster, file: Path) -> None:
         assert differences(each, found[identifier(each)]) == [], identifier(each)
     same = cluster.kubectl("diff", "--server-side", "-f", str(file))
     assert (same.returncode, same.stdout) == (0, ""), same.stderr
+
+
+IN_NAMESPACE = ("-n", NAMESPACE)
+DEPLOYMENT = "deployment/orchestrator"
+
+
+def running_replicas(cluster: Cluster) -> int:
+    """How many are asked for; where nobody has said it, Kubernetes takes one."""
+    asked = cluster.kubectl(*IN_NAMESPACE, "get", DEPLOYMENT, "-o=jsonpath={.spec.replicas}")
+    return int(asked.stdout) if asked.returncode == 0 else 1
+
+
+def the_autoscaler_sets(cluster: Cluster, replicas: int) -> None:
+    """What Kubernetes' controller does within its limits: it writes the subresource."""
+    limits = ("-o=jsonpath={.items[*].spec.minReplicas} {.items[*].spec.maxReplicas}",)
+    least, most = cluster.done(*IN_NAMESPACE, "get", "hpa", *limits).split()
+    assert int(least) <= replicas <= int(most)
+    patch = ("patch", DEPLOYMENT, "--subresource=scale", "--type=merge")
+    by = "--field-manager=kube-controller-manager"
+    body = json.dumps({"spec": {"replicas": replicas}})
+    cluster.done(*IN_NAMESPACE, *patch, by, "-p", body)
+
+
+def a_number_that_was_stated_is_given_up_without_a_loss(
+    cluster: Cluster, kustomized: Kustomized, folder: Path
+) -> None:
+    """The guide's command for whoever had `replicas` in an overlay."""
+    resources = read(kustomized(sizes.SMALL).read_text())
+    (deployment,) = (e for e in resources if e["kind"] == "Deployment")
+    file = folder / "stated.json"
+    deployment["spec"]["replicas"] = 2
+    file.write_text(json.dumps(deployment))
+    cluster.done("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    command = re.findall(r"^kubectl (.* scale .*)$", GUIDE, re.MULTILINE)
+    cluster.done(*not_empty(command)[0].split())
+    cluster.done("apply", "--server-side", "-f", str(kustomized(sizes.LARGE)))
+    assert running_replicas(cluster) == 3
 
 
 def with_bare_secrets(resource: Resource) -> Resource:

@@ -1,6 +1,7 @@
 """What `deploy/balancer/haproxy.cfg` promises; test_several_orchestrators.py runs it."""
 
 import re
+from urllib.parse import unquote
 
 from app.api import health
 from app.core.config import Settings
@@ -38,3 +39,27 @@ def test_it_asks_for_health_at_an_endpoint_that_there_is() -> None:
 
 def test_clients_can_not_pretend_to_be_on_the_orchestrators_machine() -> None:
     assert "http-request set-header X-Forwarded-For %[src]" in _lines()
+
+
+def test_metrics_are_refused_however_their_path_is_written() -> None:
+    """The orchestrator decodes a path before it looks for its route."""
+    (line,) = [line for line in _lines() if "return status 404" in line]
+    found = re.search(r"if \{ path,url_dec -m reg (\S+) \}$", line)
+    assert found is not None
+    refused = re.compile(found[1])
+    for path in (
+        "/metrics",
+        "/%6detrics",
+        "/%6D%65tric%73",
+        "/metrics%2f",
+        "/%2Fmetrics",
+        "//metrics/",
+    ):
+        assert refused.search(unquote(path)), path
+    for path in (
+        "/orchestrate/metrics",
+        "/orchestrate/metrics/stream",
+        "/health",
+        "/metrics-of-mine",
+    ):
+        assert not refused.search(unquote(path)), path

@@ -41,8 +41,8 @@ def test_it_prints_every_part(
     ):
         assert f"\n{part}" in printed
     # 1,000 SMS a second are far more than the provider's 3,500 calls a minute.
-    first = printed.partition("and what then\n")[2].splitlines()[0]
-    assert "AI provider: 60,000 calls a minute of 3,500  EXCEEDED" in first
+    limits_printed = printed.partition("and what then\n")[2]
+    assert "AI provider: 60,000 calls a minute of 3,500  EXCEEDED" in limits_printed
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,34 @@ def test_it_prints_every_part(
     [
         (["--instances", "4"], "give --sms-per-second"),
         (["--sms-per-second", "4"], "give --instances"),
-        (["--sms-per-second", "many", "--instances", "4"], "many: this is no number"),
-        (["--sms-per-second", "nan", "--instances", "4"], "nan: use a number above 0"),
-        (["--sms-per-second", "-1", "--instances", "4"], "-1: use a number above 0"),
-        (["--sms-per-second", "1", "--instances", "0"], "0: use a whole number from 1"),
-        (["--sms-per-second", "1", "--instances", "1.5"], "1.5: use a whole number from 1"),
-        (["--sms-per-second", "1", "--instances", "1", "--retention", "60"], "60: use days"),
-        (["--sms-per-second", "1", "--instances", "1", "--keep-info", "2"], "2: use a share"),
+        (
+            ["--sms-per-second", "many", "--instances", "4"],
+            "--sms-per-second: many: this is no number",
+        ),
+        (
+            ["--sms-per-second", "nan", "--instances", "4"],
+            "--sms-per-second: nan: use a number above 0",
+        ),
+        (
+            ["--sms-per-second", "-1", "--instances", "4"],
+            "--sms-per-second: -1: use a number above 0",
+        ),
+        (
+            ["--sms-per-second", "1", "--instances", "0"],
+            "--instances: 0: use a whole number from 1",
+        ),
+        (
+            ["--sms-per-second", "1", "--instances", "1.5"],
+            "--instances: 1.5: use a whole number from 1",
+        ),
+        (
+            ["--sms-per-second", "1", "--instances", "1", "--retention", "60"],
+            "--retention: 60: use days",
+        ),
+        (
+            ["--sms-per-second", "1", "--instances", "1", "--keep-info", "2"],
+            "--keep-info: 2: use a share",
+        ),
         (["--sms", "1"], "unrecognized arguments: --sms"),
     ],
 )
@@ -126,6 +147,31 @@ def test_figures_grow_with_the_size() -> None:
     assert large.log_bytes_per_day == pytest.approx(2 * small.log_bytes_per_day)
     assert large.rule_seconds > small.rule_seconds
     assert large.rollup_rows_per_day > 1.9 * small.rollup_rows_per_day
+
+
+def test_series_that_are_printed_add_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--sms-per-second", "1000", "--instances", "40", monkeypatch=monkeypatch) == 0
+    printed = capsys.readouterr().out.partition("series in use\n")[2].partition("\n\n")[0]
+    found = [re.search(r"  ([\d,]+)(?:  |$)", line) for line in printed.splitlines()]
+    *parts, every = [int(each[1].replace(",", "")) for each in not_empty(found) if each]
+    assert len(parts) == 4
+    assert sum(parts) == every
+
+
+def test_the_database_is_among_the_limits() -> None:
+    found = {limit.name: limit for limit in limits(Estimate(SIZE), Machine())}
+    connections = found["connections of the one database"]
+    assert connections.says == "280 of 97, 7 a worker"
+    assert connections.used == pytest.approx(280 / 97)
+    assert found["disk of the one database"].used > 1
+
+
+def test_more_workers_write_more_rollups_which_cost_the_database() -> None:
+    few, many = Estimate(SIZE), Estimate(Size(1000, 40, workers=8))
+    assert many.database_cores > 2 * few.database_cores
+    assert many.database_log_bytes_per_day > 2 * few.database_log_bytes_per_day
 
 
 def test_sampling_keeps_warnings_and_a_share_of_the_rest() -> None:

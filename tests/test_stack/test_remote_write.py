@@ -45,22 +45,54 @@ def test_it_goes_together_with_another_interval() -> None:
     assert written["remote_write"][0]["url"] == URL
 
 
+SECRET = "tigerpw77"
+_CREDENTIALS = "write authorization or basic_auth"
+_USE = "use an address such as http://"
+
+
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "wrong", "fix"),
     [
-        ("victoria:8428", "use an address such as http://"),
-        ("ftp://host/write", "use an address such as http://"),
-        ("http:///api/v1/write", "use an address such as http://"),
-        ("http://me:secret@host/write", "no password in the address"),
+        ("victoria:8428", "begin with http://", _USE),
+        ("ftp://host/tigerpw77", "begin with http://", _USE),
+        ("http:///api/tigerpw77", "no host", _USE),
+        ("http://[bad/tigerpw77", "no host", _USE),
+        ("http://[::1/tigerpw77", "no host", _USE),
+        ("http://a..b/write", "no host", _USE),
+        ("http://300.1.1.1/write", "no host", _USE),
+        ("http://h:99999/tigerpw77", "port after h .* 1 to 65535", _USE),
+        ("http://h:0/write", "port after h ", _USE),
+        ("http://[::1]:tigerpw77/write", "port after ", _USE),
+        ("http://h/a b/tigerpw77", "a space", _USE),
+        ("http://h/write\n", "a space", _USE),
+        ("http://me:tigerpw77@host/write", "no user or password", _CREDENTIALS),
+        ("http://tigerpw77@host/write", "no user or password", _CREDENTIALS),
+        ("ftp://scott:tigerpw77@h/x", "no user or password", _CREDENTIALS),
+        ("http://scott:tigerpw77@[bad/x", "no user or password", _CREDENTIALS),
+        ("https://host/write?token=tigerpw77", "nothing after [?]", _CREDENTIALS),
+        ("https://host/write#tigerpw77", "nothing after [?]", _CREDENTIALS),
     ],
 )
 def test_what_is_no_address_is_refused_before_anything_starts(
-    url: str, says: str, tmp_path: Path
+    url: str, wrong: str, fix: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(StackError, match=f"REMOTE_WRITE_URL.*{says}") as refused:
+    with pytest.raises(StackError, match=f"(?s)^REMOTE_WRITE_URL: .*{wrong}.*; {fix}") as refused:
         NativeBackend(ROOT, tmp_path, {"REMOTE_WRITE_URL": url}).up()
-    assert "secret" not in str(refused.value)
+    assert SECRET not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8428/api/v1/write",
+        "HTTPS://Metrics.example./api/v1/push",
+        "http://[::1]:8428/write",
+        "http://victoria_metrics:8428",
+    ],
+)
+def test_addresses_of_every_form_are_taken(url: str) -> None:
+    assert remote_write.chosen({"REMOTE_WRITE_URL": url}) == url
 
 
 def test_memory_is_bounded_by_what_the_queue_may_hold() -> None:
