@@ -40,6 +40,7 @@ def tests(_thresholds: Thresholds) -> list[RecordTest]:
         _pair(),
         _store(),
         _sent(),
+        _never_sent(),
         _lost(),
         _days(),
     ]
@@ -223,20 +224,29 @@ def _sent() -> RecordTest:
     for name in ("engine", "archive"):
         for number in range(2):
             _observe(universe, metric, remote_name=name, url=f"http://{name}-{number}")
-    for instance in (*INSTANCES, "c:8000", "e:9090"):
-        universe.observe_one(catalogue.PROCESS_START_TIME, PROMETHEUS_JOB, instance, 2)
-    # One that has not sent anything yet is as late as its Prometheus is old.
-    never = {"job": PROMETHEUS_JOB, "instance": "e:9090", "remote_name": "new", "url": "http://new"}
-    universe.add(metric.name, never, 0, grows=False)
     newest = ours(universe.now(metric.name, by, combine=max))
-    started = universe.now(catalogue.PROCESS_START_TIME.name, _TARGET)
-    ages = {
-        key: universe.at - (sent or started[tuple(pair for pair in key if pair[0] in _TARGET)])
-        for key, sent in newest.items()
-    }
+    ages = {key: universe.at - sent for key, sent in newest.items()}
     return RecordTest(
         "samples that wait to be sent", universe, {monitoring.REMOTE_WRITE_BEHIND.name: ages}
     )
+
+
+def _never_sent() -> RecordTest:
+    """Before the first sample is sent, what waits is as old as its Prometheus."""
+    universe = Universe()
+    here = {"cluster": "main", "environment": "production", "job": PROMETHEUS_JOB, "instance": "a"}
+    remote = {"remote_name": "engine", "url": "http://engine"}
+    started = 1000.0
+    # Each other program differs in one label.
+    others = ({"cluster": "spare"}, {"environment": "staging"}, {"instance": "b"}, {"job": OTHERS})
+    for place, began in ((here, started), *(({**here, **other}, 500.0) for other in others)):
+        name = catalogue.PROCESS_START_TIME.name
+        universe.add(name, place, 0, grows=False, base=began)
+    for place in (here, {**here, "job": OTHERS}):
+        universe.add(exporters.REMOTE_WRITE_SENT.name, {**place, **remote}, 0, grows=False)
+    key = key_of({**here, "remote_name": "engine"})
+    expected = {monitoring.REMOTE_WRITE_BEHIND.name: {key: universe.at - started}}
+    return RecordTest("samples of which none was sent", universe, expected, says_where=True)
 
 
 def _lost() -> RecordTest:

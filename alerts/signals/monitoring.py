@@ -132,7 +132,7 @@ RETENTION = Record(
 )
 _REMOTE = "job, instance, remote_name"
 _SENT = _of(exporters.REMOTE_WRITE_SENT)
-_STARTED = f"{catalogue.PROCESS_START_TIME.name}{{{_PROMETHEUS}}}"
+_STARTED = catalogue.PROCESS_START_TIME.name
 # It is 0 until something was sent: then what waits is as old as Prometheus.
 REMOTE_WRITE_BEHIND = Record(
     f"job_instance_remote_name:{exporters.REMOTE_WRITE_SENT.name}:age",
