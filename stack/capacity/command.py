@@ -2,12 +2,16 @@
 
 import argparse
 import re
-from collections.abc import Callable
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from stack.capacity import report
 from stack.capacity.limits import GIB, Machine
 from stack.capacity.size import Size
+
+_INDENT = 12
 
 DESCRIPTION = (
     "What the whole bundle needs at a size, and where it breaks first. Figures are formulas over "
@@ -107,8 +111,20 @@ def run(arguments: argparse.Namespace) -> int:
         database_connections=arguments.database_connections,
         database_disk=arguments.database_gib * GIB,
     )
-    print("\n".join(report.full(size, machine)))
+    print("\n".join(_fitted(report.full(size, machine), shutil.get_terminal_size().columns)))
     return 0
+
+
+def _fitted(lines: Iterable[str], width: int) -> Iterator[str]:
+    """``lines``, those that are longer than the terminal is wide in several."""
+    for line in lines:
+        yield textwrap.fill(
+            line,
+            max(width, 4 * _INDENT),
+            subsequent_indent=" " * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _named(option: str, read: Callable[[str], _Value]) -> Callable[[str], _Value]:
