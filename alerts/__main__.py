@@ -16,6 +16,7 @@ from alerts import (
     runbooks,
 )
 from alerts.export import command as export
+from alerts.findings import told
 from alerts.notifications import command as notifications
 from alerts.notifications import configuration, held_back
 from alerts.notifications.settings import NotificationSettings
@@ -146,14 +147,10 @@ def _rules(arguments: argparse.Namespace) -> int:
 
 def _check(_arguments: argparse.Namespace) -> int:
     settings = load_settings()
-    failed = 0
+    failed = False
     for step in check.steps(settings.thresholds, settings.links):
-        problems = step.problems()
-        failed += len(problems)
-        print(f"{step.name}: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
-        for problem in problems:
-            print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
-    return 1 if failed else 0
+        failed |= told(step.name, step.problems())
+    return int(failed)
 
 
 if __name__ == "__main__":

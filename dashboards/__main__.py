@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from alerts import generated, paths
+from alerts.findings import told
 from alerts.prometheus_config import scrape_seconds
 from alerts.signals import groups
 from app.core.config import load_settings
@@ -63,10 +64,7 @@ def _check(_arguments: argparse.Namespace) -> int:
     documents = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
     problems = generated.drift(paths.DASHBOARDS, dashboard_files(thresholds, settings.links))
     problems += lint.problems(documents, groups(thresholds), scrape_seconds())
-    print(f"dashboards: {'ok' if not problems else f'{len(problems)} wrong'}", flush=True)
-    for problem in problems:
-        print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
-    return 1 if problems else 0
+    return int(told("dashboards", problems))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from alerts import paths
+from alerts.findings import told
 from app.core.config import load_settings
 from app.core.environment import SettingsError
 from asgi_observability.utf8 import begin_in_utf8
@@ -92,18 +93,18 @@ def _check(arguments: argparse.Namespace) -> int:
         given = _given(judged)
         rules = [*alerting.missing_rules(given), *alerting.broken_rules(given)]
         left = [*placeholders.left_in(judged.right), *rules]
-        failed = _told("resources", [*judged.problems, *coherence.problems(given), *left])
+        failed = told("resources", [*judged.problems, *coherence.problems(given), *left])
         _tell_unchecked(judged.unknown)
         for each in service_settings.not_seen(given):
             print(f"not checked: {each}", flush=True)
-        return failed
+        return int(failed)
     settings = load_settings()
-    failed = _told("files for Kubernetes", files.drift(files.every(settings)))
+    failed = told("files for Kubernetes", files.drift(files.every(settings)))
     for size in sizes.SIZES:
         judged = schemas.judged(build.built(size, settings))
         found = [*judged.problems, *coherence.problems(_given(judged))]
-        failed |= _told(f"overlay {size.name}, by the schemas of {schemas.VERSIONS}", found)
-    return failed
+        failed |= told(f"overlay {size.name}, by the schemas of {schemas.VERSIONS}", found)
+    return int(failed)
 
 
 def _given(judged: schemas.Judged) -> Given:
@@ -118,7 +119,7 @@ def _tell_unchecked(unknown: Iterable[Resource]) -> None:
 
 def _secrets(_arguments: argparse.Namespace) -> int:
     present = {line.split()[0]: frozenset(line.split()[1:]) for line in sys.stdin if line.split()}
-    return _told("secrets", list(required_secrets.problems(present)))
+    return int(told("secrets", list(required_secrets.problems(present))))
 
 
 def _read(name: str) -> list[Resource]:
@@ -133,14 +134,6 @@ def _read(name: str) -> list[Resource]:
     if not found:
         raise ValueError(f"{name} holds nothing; give what `kubectl kustomize OVERLAY` prints")
     return found
-
-
-def _told(what: str, problems: Iterable[str]) -> int:
-    found = list(problems)
-    print(f"{what}: {'ok' if not found else f'{len(found)} wrong'}", flush=True)
-    for problem in found:
-        print(f"  {paths.in_checkout(problem)}", file=sys.stderr)
-    return 1 if found else 0
 
 
 if __name__ == "__main__":
