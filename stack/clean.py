@@ -17,7 +17,7 @@ from stack.backend import StackError
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = (
-    *(".venv", ".tools", ".state", ".hypothesis", ".coverage", ".coverage.*"),
+    *(".venv", ".tools", ".state", ".hypothesis"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache"),
 )
 CACHE = "__pycache__"

@@ -3,9 +3,11 @@
 import atexit
 import functools
 import gc
+import importlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -36,8 +38,11 @@ from tests.prepared_databases import (
     postgresql_copy,
     postgresql_template,
 )
+from tests.project import ROOT
 from tests.shared_statements import sharing
 from tests.upstreams import ScriptedUpstreams, serving
+
+TESTPATHS = ["tests"]
 
 # What is imported and collected stays: to look for garbage in it again and again takes as long as
 # all the rest of the collection.
@@ -82,6 +87,21 @@ def _logs() -> None:
 def pytest_sessionfinish() -> None:
     """Write what was logged to the files, before they are searched."""
     logs.flush()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile a share of the test files, each worker another one; else each compiles all of them.
+
+    pytest rewrites every assertion for that, which takes longer than to import what it has written.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or session.config.args != TESTPATHS:
+        return
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    files = sorted(ROOT.glob("tests/test_*/**/test_*.py"))
+    for file in files[number :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+        # What can't be imported is said when it is collected.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 @pytest.hookimpl(tryfirst=True)
