@@ -26,7 +26,6 @@ from stack import (
     trouble,
 )
 from stack.backend import Backend, ComponentStatus, StackError
-from stack.capacity import command as capacity
 from stack.compose import ComposeBackend
 from stack.log_view import LEVELS, LogFilter, shown
 from stack.native import NativeBackend
@@ -336,6 +335,9 @@ def _replay(options: Sequence[str]) -> int:
 
 
 def _capacity(options: Sequence[str]) -> int:
+    # Only this command needs to know what the service keeps in its databases.
+    from stack.capacity import command as capacity
+
     parser = _Parser(prog="python -m stack capacity", allow_abbrev=False)
     capacity.add_arguments(parser)
     try:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,19 +72,42 @@ def test_rules_speak_only_of_what_exists() -> None:
     assert unknown_in(GROUPS, Vocabulary(records(GROUPS))) == []
 
 
-@pytest.mark.parametrize("record", records(GROUPS), ids=str)
-def test_records_are_named_level_metric_operations(record: Record) -> None:
-    level, metric, operations = record.name.split(":")
-    assert metric
-    assert operations
-    labels = SEMANTICS.labels(str(record))
-    assert labels
-    rest = level
+def unsaid(name: str, labels: Set[str] | None) -> str:
+    """What is wrong with the name of a record with these labels; nothing where it says them."""
+    level, metric, operations = name.split(":")
     # The identity is in all of them, so it goes without saying.
-    for label in not_empty(sorted(labels - {*IDENTITY}, key=len, reverse=True)):
-        assert label in rest
+    own = sorted((labels or frozenset()) - {*IDENTITY}, key=len, reverse=True)
+    if not (own and metric and operations):
+        return "no label of its own, no metric or no operations"
+    rest = level
+    for label in own:
+        if label not in rest:
+            return f"does not say {label}"
         rest = rest.replace(label, "", 1)
-    assert not rest.strip("_")
+    return rest.strip("_") and f"says {rest}, which is no label"
+
+
+def test_records_are_named_level_metric_operations() -> None:
+    named = {
+        str(record): unsaid(record.name, SEMANTICS.labels(str(record)))
+        for record in not_empty(records(GROUPS))
+    }
+    assert {record: wrong for record, wrong in named.items() if wrong} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "problem"),
+    [
+        ("job:up:sum", {"job", "component"}, "does not say component"),
+        ("job_component:up:sum", {"job"}, "says _component"),
+        ("job:up:", {"job"}, "no label of its own, no metric or no operations"),
+        ("job:up:sum", None, "no label of its own"),
+    ],
+)
+def test_a_name_that_says_something_else_is_found(
+    name: str, labels: Set[str] | None, problem: str
+) -> None:
+    assert problem in unsaid(name, labels)
 
 
 def test_records_are_recorded_once() -> None:
@@ -100,21 +124,21 @@ def told(rule: dict[str, Any]) -> str:
     return text
 
 
-@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
-def test_every_alert_tells_what_a_person_needs(rule: dict[str, Any]) -> None:
-    annotations = rule["annotations"]
-    logs = {"logs_command", "logs_query"}
-    assert set(annotations) - logs == {
-        *("summary", "description", "action", "runbook_url", "dashboard_url")
-    }
-    about_the_orchestrator = rule["labels"]["team"] == Team.ORCHESTRATOR
-    assert (set(annotations) >= logs) == about_the_orchestrator
-    if rule["alert"] not in STATES:
-        assert "$value" in annotations["description"]
-    assert annotations["runbook_url"].endswith(f"/{rule['alert']}")
-    assert "\n" not in annotations["summary"]
-    assert rule["labels"]["severity"] in list(Severity)
-    assert rule["labels"]["team"]
+def test_every_alert_tells_what_a_person_needs() -> None:
+    for rule in not_empty(ALERT_RULES):
+        name, annotations, labels = rule["alert"], rule["annotations"], rule["labels"]
+        logs = {"logs_command", "logs_query"}
+        assert set(annotations) - logs == {
+            *("summary", "description", "action", "runbook_url", "dashboard_url")
+        }, name
+        about_the_orchestrator = labels["team"] == Team.ORCHESTRATOR
+        assert (set(annotations) >= logs) == about_the_orchestrator, name
+        if name not in STATES:
+            assert "$value" in annotations["description"], name
+        assert annotations["runbook_url"].endswith(f"/{name}")
+        assert "\n" not in annotations["summary"], name
+        assert labels["severity"] in list(Severity), name
+        assert labels["team"], name
 
 
 def test_an_alert_leads_to_the_dashboard_of_its_subject() -> None:
@@ -123,30 +147,29 @@ def test_an_alert_leads_to_the_dashboard_of_its_subject() -> None:
     assert url == "https://grafana.example/sub/d/sms-orchestrator-services"
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [rule for rule in ALERT_RULES if "logs_command" in rule["annotations"]],
-    ids=lambda rule: rule["alert"],
-)
 def test_the_command_to_find_its_lines_is_one_that_the_query_tool_takes(
-    rule: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = re.sub(
-        r"\{\{ \$labels\.(\w+) \}\}",
-        lambda match: VALUES[match[1]],
-        rule["annotations"]["logs_command"],
-    )
-    program, module, tool, *arguments = command.split()
-    assert (program, module, tool) == ("python", "-m", "app.logs")
-    line = {
-        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-        "level": "error",
-        "event": arguments[arguments.index("--event") + 1] if "--event" in arguments else "any",
-        **dict(re.findall(r"--where (\w+)=(\S+)", command)),
+    told = {
+        rule["annotations"]["logs_command"]: rule["alert"]
+        for rule in ALERT_RULES
+        if "logs_command" in rule["annotations"]
     }
-    (tmp_path / "orchestrator-1.jsonl").write_text(json.dumps(line) + "\n")
-    assert query_logs([*arguments, "--in", str(tmp_path)]) == 0
-    assert line["event"] in capsys.readouterr().out
+    for number, (template, alert) in enumerate(not_empty(told.items())):
+        command = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: VALUES[match[1]], template)
+        program, module, tool, *arguments = command.split()
+        assert (program, module, tool) == ("python", "-m", "app.logs"), alert
+        line = {
+            "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "level": "error",
+            "event": arguments[arguments.index("--event") + 1] if "--event" in arguments else "any",
+            **dict(re.findall(r"--where (\w+)=(\S+)", command)),
+        }
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "orchestrator-1.jsonl").write_text(json.dumps(line) + "\n")
+        assert query_logs([*arguments, "--in", str(folder)]) == 0, alert
+        assert line["event"] in capsys.readouterr().out, alert
 
 
 def test_a_changed_threshold_changes_condition_and_text() -> None:

@@ -32,13 +32,13 @@ def test_every_alert_has_its_page_and_no_page_is_left_over() -> None:
     assert runbooks.problems(paths.RUNBOOKS, GROUPS, VOCABULARY) == []
 
 
-@pytest.mark.parametrize("alert", sorted(ALERTS))
-def test_a_page_has_queries_to_paste_and_no_empty_section(alert: str) -> None:
-    text = (paths.RUNBOOKS / f"{alert}.md").read_text()
-    assert text.startswith(f"# {alert}\n")
-    assert "```promql" in text
-    bodies = [section.split("\n", 1)[1].strip() for section in text.split("\n## ")[1:]]
-    assert all(not_empty(bodies))
+def test_a_page_has_queries_to_paste_and_no_empty_section() -> None:
+    for alert in not_empty(sorted(ALERTS)):
+        text = (paths.RUNBOOKS / f"{alert}.md").read_text()
+        assert text.startswith(f"# {alert}\n")
+        assert "```promql" in text, alert
+        bodies = [section.split("\n", 1)[1].strip() for section in text.split("\n## ")[1:]]
+        assert all(not_empty(bodies)), alert
 
 
 SIGNAL = Signal(

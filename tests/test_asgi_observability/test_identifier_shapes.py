@@ -23,14 +23,12 @@ def test_there_are_enough_of_both() -> None:
     assert len(set(HASHED)) >= 100
 
 
-@pytest.mark.parametrize("text", WRITTEN)
-def test_an_id_that_somebody_looks_for_stays_as_it_is(text: str) -> None:
-    assert identifier(text) == text
+def test_an_id_that_somebody_looks_for_stays_as_it_is() -> None:
+    assert [text for text in not_empty(WRITTEN) if identifier(text) != text] == []
 
 
-@pytest.mark.parametrize("text", HASHED)
-def test_a_number_a_name_and_a_key_do_not(text: str) -> None:
-    assert identifier(text).startswith("hmac:")
+def test_a_number_a_name_and_a_key_do_not() -> None:
+    assert [text for text in not_empty(HASHED) if not identifier(text).startswith("hmac:")] == []
 
 
 @pytest.mark.parametrize(

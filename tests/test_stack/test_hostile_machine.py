@@ -1,4 +1,7 @@
-"""The native stack where the machine is unlike the one it was written on."""
+"""The native stack where the machine is unlike the one it was written on.
+
+One that comes up there is in test_two_checkouts.py.
+"""
 
 import errno
 import os
@@ -7,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from stack import __main__ as command_line
@@ -15,39 +17,6 @@ from stack.ports import OFFSET
 from tests.project import ROOT
 from tests.test_stack.checkouts import Checkout, copied_to
 from tests.test_stack.free_offsets import free_offset
-
-DEAD_PROXY = "http://127.0.0.1:9"
-HOSTILE = {
-    **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), DEAD_PROXY),
-    # What Kubernetes gives to every container beside services of these names.
-    **dict.fromkeys(("PROMETHEUS_PORT", "GRAFANA_PORT", "APP_PORT"), "tcp://10.0.0.1:80"),
-    "APP_SERVICE_HOST": "10.0.0.1",
-    "LC_ALL": "ja_JP.EUC-JP",
-    "TZ": "Asia/Tokyo",
-    "PIP_USER": "1",
-}
-
-
-def test_every_hostile_setting_at_once(tmp_path: Path) -> None:
-    """In a path that supervisord's configuration can't hold, with files closed to others."""
-    checkout = copied_to(tmp_path / "50% of it ;here #1" / "sms", HOSTILE)
-    offset = free_offset()
-    closed = ("bash", "-c", 'umask 077; exec "$@"', "-")
-    try:
-        up = checkout.make("up", f"{OFFSET}={offset}", prefix=closed)
-        assert up.returncode == 0, up.stdout + up.stderr
-        sent = checkout.make("send", "TEXT=¿cuánto debo?")
-        assert sent.returncode == 0, sent.stderr
-        assert "status " in sent.stdout
-        status = httpx.get(f"http://127.0.0.1:{8000 + offset}/health", trust_env=False)
-        assert status.is_success
-        assert (checkout.state / "logs" / "app.log").exists()
-        logs = checkout.make("status")
-        assert logs.returncode == 0, logs.stdout
-        assert "DOWN" not in logs.stdout
-    finally:
-        down = checkout.make("down")
-    assert down.returncode == 0
 
 
 def _refused(checkout: Checkout, *arguments: str, **environment: str) -> str:
@@ -57,9 +26,10 @@ def _refused(checkout: Checkout, *arguments: str, **environment: str) -> str:
     return refused.stderr
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return copied_to(tmp_path / "sms")
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """One for all: each is refused before anything is changed."""
+    return copied_to(tmp_path_factory.mktemp("checkout") / "sms")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.length import only_long
 from tests.project import ROOT
-from tests.test_stack.checkouts import copied_to
+from tests.test_stack.checkouts import Checkout, copied_to
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +54,10 @@ MAKE_381 = ".SHELLFLAGS=-c"
 """GNU make 3.81 knows no .SHELLFLAGS: it starts the shell with -c alone."""
 
 
-@pytest.mark.parametrize("requirements", ["stack", "preview", "dev"])
+@pytest.mark.parametrize(
+    "requirements",
+    [*(pytest.param(each, marks=only_long) for each in ("stack", "preview")), "dev"],
+)
 def test_a_pip_that_fails_stops_make_and_leaves_no_stamp(tmp_path: Path, requirements: str) -> None:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
@@ -84,25 +88,31 @@ def test_a_python_that_makes_no_environment_stops_make(tmp_path: Path) -> None:
     assert not venv.exists()
 
 
+@pytest.fixture(scope="module")
+def not_started(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which nothing is installed; what is asked of it changes nothing in it."""
+    checkout = copied_to(tmp_path_factory.mktemp("checkout") / "sms")
+    (checkout.path / ".venv").unlink()
+    (checkout.path / ".tools").unlink()
+    for compiled in list(checkout.path.rglob("__pycache__")):
+        shutil.rmtree(compiled)
+    return checkout
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [("down", 0), ("status", 2), ("logs", 2), ("fault", 2), ("replay", 2), ("clean", 0)],
 )
 def test_where_nothing_was_started_that_is_said_and_nothing_is_installed(
-    tmp_path: Path, command: str, code: int
+    not_started: Checkout, command: str, code: int
 ) -> None:
-    checkout = copied_to(tmp_path / "sms")
-    (checkout.path / ".venv").unlink()
-    (checkout.path / ".tools").unlink()
-    for compiled in list(checkout.path.rglob("__pycache__")):
-        shutil.rmtree(compiled)
-    there = sorted(checkout.path.iterdir())
-    asked = checkout.make(command, "YES=1", "RUN=echo installing")
+    there = sorted(not_started.path.iterdir())
+    asked = not_started.make(command, "YES=1", "RUN=echo installing")
     said = "nothing to delete" if command == "clean" else "nothing runs here"
     assert said in asked.stdout + asked.stderr
     assert "installing" not in asked.stdout + asked.stderr
     assert asked.returncode == code
-    assert sorted(checkout.path.iterdir()) == there
+    assert sorted(not_started.path.iterdir()) == there
 
 
 def test_nothing_that_make_381_does_not_know() -> None:

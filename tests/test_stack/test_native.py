@@ -16,6 +16,7 @@ import pytest
 
 from tests.free_port import free_port
 from tests.not_empty import not_empty
+from tests.release_server import script, served
 from tests.test_stack import short_waits
 from tests.test_stack.journey import walk
 from tests.test_stack.native_stack import QUICK, Stack
@@ -64,6 +65,36 @@ def stack(shared: Stack) -> Stack:
         assert started.returncode == 0, started.stderr
     httpx.delete(f"{shared.addresses.receiver}/faults").raise_for_status()
     return shared
+
+
+def test_a_grafana_that_comes_later_is_started_by_the_next_up(
+    shared: Stack, tmp_path: Path
+) -> None:
+    assert shared.run("down").returncode == 0
+    (tmp_path / "releases").mkdir()
+    with served(tmp_path / "releases") as releases:
+        stack = Stack(shared.state, {**shared.variables, "STACK_GRAFANA_URL": releases.url})
+        stack.keep_tools_in(tmp_path / "tools")
+        stack.keep_off_path("grafana")
+        # Not the Grafana whose checksum this project keeps.
+        releases.publish(
+            "grafana", {"bin/grafana": script(tmp_path, "x", "grafana version 13.2.3")}
+        )
+        first = stack.run("up")
+        assert first.returncode == 0, first.stderr
+        assert "is not what it should be" in first.stdout
+        assert "versions.sha256 says" in first.stdout
+        assert "Grafana is left out: " in first.stdout
+        assert "make preview" in first.stdout
+        assert stack.is_well()
+
+        stack.path = shared.path
+        second = stack.run("up")
+        assert second.returncode == 0, second.stderr
+        assert "grafana 13.2.3 from PATH" in second.stdout
+        assert "Grafana: user admin" in second.stdout
+        assert {each.name: each.up for each in stack.status()}["grafana"]
+        assert "running already" in stack.run("up").stdout
 
 
 def test_every_component_is_up(stack: Stack) -> None:
@@ -155,6 +186,13 @@ def test_logs_of_one_component(stack: Stack) -> None:
     refused = stack.run("logs", "apple")
     assert refused.returncode == 1
     assert "app" in refused.stderr
+
+
+def test_down_when_the_supervisor_hangs(stack: Stack) -> None:
+    (supervisor,) = [p for p in stack.processes() if "supervisord" in " ".join(p.cmdline())]
+    supervisor.suspend()
+    assert stack.run("down").returncode == 0
+    assert stack.processes() == []
 
 
 def test_up_after_everything_was_killed(stack: Stack) -> None:

@@ -1,4 +1,7 @@
-"""Two checkouts on one machine: both up, both sent to, one cleaned, the other moved."""
+"""Two checkouts on one machine: both up, both sent to, one cleaned, the other moved.
+
+The other is up where everything is unlike it was where this was written.
+"""
 
 import json
 import os
@@ -14,8 +17,23 @@ import pytest
 
 from stack import processes
 from stack.ports import OFFSET
+from tests.length import LONG
+from tests.not_empty import not_empty
 from tests.test_stack.checkouts import Checkout, copied_to
 from tests.test_stack.free_offsets import free_offset
+
+DEAD_PROXY = "http://127.0.0.1:9"
+HOSTILE = {
+    **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), DEAD_PROXY),
+    # What Kubernetes gives to every container beside services of these names.
+    **dict.fromkeys(("PROMETHEUS_PORT", "GRAFANA_PORT", "APP_PORT"), "tcp://10.0.0.1:80"),
+    "APP_SERVICE_HOST": "10.0.0.1",
+    "LC_ALL": "ja_JP.EUC-JP",
+    "TZ": "Asia/Tokyo",
+    "PIP_USER": "1",
+}
+CLOSED = ("bash", "-c", 'umask 077; exec "$@"', "-")
+"""Starts a command whose files are closed to others."""
 
 
 def _processes(state: Path) -> list[int]:
@@ -34,9 +52,13 @@ def _conversation(sent: str) -> str:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[Checkout, int, Checkout, int]]:
-    """Two checkouts of one name, not up, and an offset for each."""
+    """Two checkouts of one name, not up, and an offset for each.
+
+    The second has every hostile setting at once, and a path that supervisord's configuration can't
+    hold.
+    """
     first = copied_to(tmp_path / "one" / "sms")
-    second = copied_to(tmp_path / "two" / "sms")
+    second = copied_to(tmp_path / "50% of it ;here #1" / "sms", HOSTILE)
     try:
         yield first, free_offset(), second, free_offset()
     finally:
@@ -48,19 +70,23 @@ def two(tmp_path: Path) -> Iterator[tuple[Checkout, int, Checkout, int]]:
 
 def test_side_by_side(two: tuple[Checkout, int, Checkout, int], tmp_path: Path) -> None:
     first, first_offset, second, second_offset = two
-    for checkout, offset in ((first, first_offset), (second, second_offset)):
-        up = checkout.make("up", f"{OFFSET}={offset}")
+    for checkout, offset, prefix in ((first, first_offset, ()), (second, second_offset, CLOSED)):
+        up = checkout.make("up", f"{OFFSET}={offset}", prefix=prefix)
         assert up.returncode == 0, up.stdout + up.stderr
         assert f"http://127.0.0.1:{8000 + offset}" in up.stdout
 
     # Nobody has to say the ports again, and each sends to its own.
-    sent_first, sent_second = (each.make("send", "TEXT=hello") for each in (first, second))
-    assert sent_first.returncode == sent_second.returncode == 0
+    sent_first, sent_second = (each.make("send", "TEXT=¿cuánto debo?") for each in (first, second))
+    assert sent_first.returncode == 0, sent_first.stderr
+    assert sent_second.returncode == 0, sent_second.stderr
+    assert "status " in sent_second.stdout
     conversation = _conversation(sent_second.stdout)
     path = f"/orchestrate/workflow/{conversation}/status"
     of_second = f"http://127.0.0.1:{8000 + second_offset}{path}"
     assert httpx.get(of_second).status_code == 200
     assert httpx.get(f"http://127.0.0.1:{8000 + first_offset}{path}").status_code == 404
+    assert httpx.get(f"http://127.0.0.1:{8000 + second_offset}/health").is_success
+    assert (second.state / "logs" / "app.log").exists()
     assert str(8000 + first_offset) not in second.make("status").stdout
 
     taken = first.make("up", f"{OFFSET}={second_offset}")
@@ -83,10 +109,16 @@ def test_side_by_side(two: tuple[Checkout, int, Checkout, int], tmp_path: Path) 
     assert (second.path / ".venv" / "bin" / "python").exists(), "what it led to is not"
 
     assert _processes(second.state) == before
-    assert "DOWN" not in second.make("status").stdout
+    status = second.make("status")
+    assert status.returncode == 0, status.stdout
+    assert "DOWN" not in status.stdout
     assert httpx.get(of_second).json()["conversation_id"] == conversation
 
-    _moved_while_it_runs(second, tmp_path / "moved" / "sms", second_offset, path)
+    if LONG:
+        _moved_while_it_runs(second, tmp_path / "moved" / "sms", second_offset, path)
+    else:
+        assert second.make("down").returncode == 0
+        assert _processes(second.state) == []
 
 
 def _moved_while_it_runs(checkout: Checkout, to: Path, offset: int, path: str) -> None:
@@ -113,7 +145,8 @@ def test_a_state_folder_of_another_checkout_is_refused(tmp_path: Path) -> None:
     shared.mkdir()
     origin = {"id": "1", "checkout": str(first.path), "state": str(shared), "project": "one-1"}
     (shared / "origin.json").write_text(json.dumps(origin))
-    for command in ("up", "down", "status"):
+    # Each asks for the folder in the same way.
+    for command in not_empty(("up", "down", "status") if LONG else ("down",)):
         refused = second.make(command, f"STACK_STATE_DIR={shared}")
         assert refused.returncode != 0
         assert f"holds the stack of another checkout, {first.path}" in refused.stderr
