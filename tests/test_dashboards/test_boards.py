@@ -32,7 +32,8 @@ from dashboards.queries import panels
 from dashboards.signals import signal, signal_stat
 from tests.not_empty import not_empty
 
-DOCUMENTS = [json.loads(text) for text in dashboard_files(Thresholds(), Links()).values()]
+FILES = not_empty(sorted(paths.DASHBOARDS.glob("*.json")))
+DOCUMENTS = [json.loads(file.read_text(encoding="utf-8")) for file in FILES]
 PANELS = [panel for document in DOCUMENTS for panel in panels(document)]
 
 GOOD = "Good is little."
