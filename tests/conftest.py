@@ -99,7 +99,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
     files = sorted(ROOT.glob("tests/test_*/**/test_*.py"))
     for file in files[number :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
-        # What can't be imported is said when it is collected.
+        # What can't be imported, or skips itself, says so when it is collected.
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 

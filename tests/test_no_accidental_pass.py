@@ -14,6 +14,7 @@ from tests.not_empty import not_empty
 from tests.project import ROOT
 
 SKIPS = {
+    "tests/conftest.py": "What can't be imported, or skips itself, says so when it is collected.",
     "tests/debian_programs.py": " can't be had: it is not on PATH, and ",
     "tests/length.py": "runs with LONG_TESTS=1, as in make test-all",
     "tests/test_alerts/test_export.py": "vmalert can't be had: ",
