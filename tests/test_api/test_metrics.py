@@ -18,6 +18,7 @@ from app.services.measures import MEASURES
 from prometheus_tools.toolchain import locate
 from tests.not_empty import not_empty
 from tests.sms import sms
+from tests.test_api.conftest import on_both_databases
 from tests.upstreams import ScriptedUpstreams
 
 URL = "/orchestrate/metrics"
@@ -52,6 +53,7 @@ async def ask(client: httpx.AsyncClient, path: str = "", **params: str) -> Any:
     return response.json()
 
 
+@on_both_databases
 async def test_the_overview_has_every_section(busy: httpx.AsyncClient) -> None:
     answer = await ask(busy)
     assert list(answer) == ["complete", "as_of", *SECTIONS]
