@@ -14,7 +14,9 @@ from asgi_observability.log_query.files import find_files
 from asgi_observability.log_query.filters import Filters
 from asgi_observability.log_query.query import Query
 from asgi_observability.logging import level_of
+from tests.application import application
 from tests.captured_logs import captured_logs
+from tests.length import only_long
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
@@ -162,6 +164,22 @@ async def test_without_a_tokens_file_it_is_closed_even_on_loopback(
     assert "ORCHESTRATOR_LOGS__TOKENS_FILE" in answer.json()["error"]["message"]
 
 
+async def test_every_worker_knows_of_a_change(settings: Settings, tmp_path: Path) -> None:
+    shared = settings.model_copy(update={"worker_metrics_dir": tmp_path})
+    async with application(shared) as (one, _), application(shared) as (other, _):
+        changed = await one.put(f"{URL}/app.clients", json={"level": "error"}, headers=TOKEN)
+        assert changed.status_code == 200, changed.text
+
+        async def known_to_the_other() -> list[str]:
+            return [*(await other.get(URL, headers=TOKEN)).json()["changes"]]
+
+        await eventually(known_to_the_other)
+        assert await known_to_the_other() == ["app.clients"]
+        assert (await other.delete(f"{URL}/app.clients", headers=TOKEN)).status_code == 204
+
+
+# In processes of their own they do it only in the long form.
+@only_long
 async def test_every_worker_follows(
     tmp_path: Path, tokens: Path, upstreams: ScriptedUpstreams
 ) -> None:

@@ -24,7 +24,7 @@ from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
 
 KILLS, WORKERS = (50, 4) if LONG else (1, 2)
-AT_A_TIME, PAUSE_SECONDS = (20, 0) if LONG else (10, 0.2)
+AT_A_TIME, PAUSE_SECONDS = (20, 0) if LONG else (4, 0.2)
 TEXTS = ("When is my rent due?", "Can I pay 200 a week for 8 weeks?", "You idiots!")
 MEASURES = {
     "received": "sms.received",
