@@ -5,6 +5,7 @@ from xdist.scheduler import LoadScopeScheduling
 BY_FILE = (
     "tests/test_stack/",
     "tests/test_api/test_live_page.py",
+    "tests/test_core/test_database.py",
     "tests/test_logs/test_end_to_end.py",
     "tests/test_dashboards/test_preview.py",
     "tests/test_dashboards/test_preview_layout.py",

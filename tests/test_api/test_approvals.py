@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app.assembly import Orchestrator
 from app.models import ApprovalAudit, EscalationEvent
 from tests.sms import SMS
+from tests.test_api.conftest import on_both_databases
 from tests.upstreams import ScriptedUpstreams
 
 
@@ -73,6 +74,7 @@ async def test_a_manager_escalates(
     assert escalation.reason == "needs a call"
 
 
+@on_both_databases
 async def test_of_many_decisions_at_once_one_is_carried_out(
     client: httpx.AsyncClient, upstreams: ScriptedUpstreams, queued: str
 ) -> None:

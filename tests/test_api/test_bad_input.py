@@ -1,6 +1,7 @@
 """Bad input: a clear 4xx with code, field and correlation ID, and nothing written."""
 
 import json
+from itertools import product
 from typing import Any
 
 import httpx
@@ -52,61 +53,57 @@ async def rows(orchestrator: Orchestrator) -> int:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("path", POSTS)
 async def test_a_body_that_is_no_such_object(
-    client: httpx.AsyncClient, orchestrator: Orchestrator, path: str
+    client: httpx.AsyncClient, orchestrator: Orchestrator
 ) -> None:
-    for body in NO_SUCH_OBJECTS:
+    for path, body in not_empty(product(POSTS, NO_SUCH_OBJECTS)):
         response = await client.post(path, content=body, headers=JSON)
-        assert 400 <= response.status_code < 500, (body[:10], response.text)
+        assert 400 <= response.status_code < 500, (path, body[:10], response.text)
         error = error_of(response)
         if path == RETRY and response.status_code == 404:
             # It needs no body, but it needs a workflow.
-            assert error["code"] == "ORC_002", body[:10]
+            assert error["code"] == "ORC_002", (path, body[:10])
         else:
-            assert error["code"] == "ORC_001", body[:10]
-        assert await rows(orchestrator) == 0, body[:10]
+            assert error["code"] == "ORC_001", (path, body[:10])
+        assert await rows(orchestrator) == 0, (path, body[:10])
+
+
+WRONG: tuple[tuple[str, dict[str, object], str], ...] = (
+    ("/orchestrate/sms-received", {"tenant_id": 17}, "tenant_id"),
+    ("/orchestrate/sms-received", {"tenant_id": ""}, "tenant_id"),
+    ("/orchestrate/sms-received", {"tenant_id": "../etc"}, "tenant_id"),
+    ("/orchestrate/sms-received", {"phone_number": "call me"}, "phone_number"),
+    ("/orchestrate/sms-received", {"content": " \n"}, "content"),
+    ("/orchestrate/sms-received", {"content": "x" * 1601}, "content"),
+    ("/orchestrate/sms-received", {"content": "nul\0"}, "content"),
+    ("/orchestrate/sms-received", {"content": None}, "content"),
+    ("/orchestrate/sms-received", {"conversation_id": "x" * 129}, "conversation_id"),
+    ("/orchestrate/sms-received", {"colour": "red"}, "colour"),
+    ("/orchestrate/approve-response", {"action": "maybe"}, "action"),
+    ("/orchestrate/approve-response", {"action": "modify"}, "modified_text"),
+    ("/orchestrate/approve-response", {"modified_text": "no"}, "modified_text"),
+    ("/orchestrate/escalate", {"severity": "huge"}, "severity"),
+    ("/orchestrate/escalate", {"escalation_type": "other"}, "escalation_type"),
+    ("/orchestrate/escalate", {"auto_detected": "perhaps"}, "auto_detected"),
+    ("/orchestrate/payment-plan-detected", {"message_content": 5}, "message_content"),
+    ("/orchestrate/escalations/unknown/resolve", {"manager_id": []}, "manager_id"),
+    ("/orchestrate/retry/unknown", {"reason": "x" * 2001}, "reason"),
+)
+"""Address, what is wrong there, and the field that it is said of."""
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    ("path", "changes", "field"),
-    [
-        ("/orchestrate/sms-received", {"tenant_id": 17}, "tenant_id"),
-        ("/orchestrate/sms-received", {"tenant_id": ""}, "tenant_id"),
-        ("/orchestrate/sms-received", {"tenant_id": "../etc"}, "tenant_id"),
-        ("/orchestrate/sms-received", {"phone_number": "call me"}, "phone_number"),
-        ("/orchestrate/sms-received", {"content": " \n"}, "content"),
-        ("/orchestrate/sms-received", {"content": "x" * 1601}, "content"),
-        ("/orchestrate/sms-received", {"content": "nul\0"}, "content"),
-        ("/orchestrate/sms-received", {"content": None}, "content"),
-        ("/orchestrate/sms-received", {"conversation_id": "x" * 129}, "conversation_id"),
-        ("/orchestrate/sms-received", {"colour": "red"}, "colour"),
-        ("/orchestrate/approve-response", {"action": "maybe"}, "action"),
-        ("/orchestrate/approve-response", {"action": "modify"}, "modified_text"),
-        ("/orchestrate/approve-response", {"modified_text": "no"}, "modified_text"),
-        ("/orchestrate/escalate", {"severity": "huge"}, "severity"),
-        ("/orchestrate/escalate", {"escalation_type": "other"}, "escalation_type"),
-        ("/orchestrate/escalate", {"auto_detected": "perhaps"}, "auto_detected"),
-        ("/orchestrate/payment-plan-detected", {"message_content": 5}, "message_content"),
-        ("/orchestrate/escalations/unknown/resolve", {"manager_id": []}, "manager_id"),
-        ("/orchestrate/retry/unknown", {"reason": "x" * 2001}, "reason"),
-    ],
-)
 async def test_the_answer_names_the_field_and_does_not_repeat_what_was_sent(
-    client: httpx.AsyncClient,
-    orchestrator: Orchestrator,
-    path: str,
-    changes: dict[str, object],
-    field: str,
+    client: httpx.AsyncClient, orchestrator: Orchestrator
 ) -> None:
-    response = await client.post(path, json=POSTS[path] | changes)
-    assert response.status_code == 422
-    error = error_of(response)
-    assert (error["code"], error["field"]) == ("ORC_001", field)
-    assert error["message"].startswith(f"{field}: ")
-    assert "call me" not in response.text
-    assert await rows(orchestrator) == 0
+    for path, changes, field in WRONG:
+        response = await client.post(path, json=POSTS[path] | changes)
+        assert response.status_code == 422, (path, changes)
+        error = error_of(response)
+        assert (error["code"], error["field"]) == ("ORC_001", field), (path, changes)
+        assert error["message"].startswith(f"{field}: ")
+        assert "call me" not in response.text
+        assert await rows(orchestrator) == 0, (path, changes)
 
 
 @pytest.mark.parametrize(
@@ -150,46 +147,44 @@ async def test_no_such_route_and_no_such_method(client: httpx.AsyncClient) -> No
     assert (await client.delete("/health")).headers["Allow"] == "HEAD, GET"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    ("path", "body", "message"),
-    [
-        (
-            "/orchestrate/approve-response",
-            {**APPROVE, "manger_id": "m"},
-            "manger_id: unknown field; did you mean manager_id?",
-        ),
-        (RETRY, {"raeson": "up"}, "raeson: unknown field; did you mean reason?"),
-        ("/orchestrate/sms-received", {}, "tenant_id: it is missing"),
-        (
-            "/orchestrate/sms-received",
-            SMS | {"content": ""},
-            "content: it needs 1 or more characters",
-        ),
-        ("/orchestrate/sms-received", SMS | {"content": 5}, "content: it must be a text"),
-        ("/orchestrate/sms-received", [], "body: send one JSON object"),
-        (
-            "/orchestrate/sms-received",
-            SMS | {"phone_number": "call me"},
-            "phone_number: it needs 7 to 15 digits, with or without a leading +",
-        ),
-        (
-            "/orchestrate/escalate",
-            ESCALATE | {"severity": "huge"},
-            "severity: use 'low', 'medium', 'high' or 'critical'",
-        ),
-        (
-            "/orchestrate/retry-failed",
-            {"since": "9999-12-31T23:59:59-12:00"},
-            "since: use a time from the year 2000 to a year from now",
-        ),
-    ],
+ADVICE: tuple[tuple[str, object, str], ...] = (
+    (
+        "/orchestrate/approve-response",
+        {**APPROVE, "manger_id": "m"},
+        "manger_id: unknown field; did you mean manager_id?",
+    ),
+    (RETRY, {"raeson": "up"}, "raeson: unknown field; did you mean reason?"),
+    ("/orchestrate/sms-received", {}, "tenant_id: it is missing"),
+    (
+        "/orchestrate/sms-received",
+        SMS | {"content": ""},
+        "content: it needs 1 or more characters",
+    ),
+    ("/orchestrate/sms-received", SMS | {"content": 5}, "content: it must be a text"),
+    ("/orchestrate/sms-received", [], "body: send one JSON object"),
+    (
+        "/orchestrate/sms-received",
+        SMS | {"phone_number": "call me"},
+        "phone_number: it needs 7 to 15 digits, with or without a leading +",
+    ),
+    (
+        "/orchestrate/escalate",
+        ESCALATE | {"severity": "huge"},
+        "severity: use 'low', 'medium', 'high' or 'critical'",
+    ),
+    (
+        "/orchestrate/retry-failed",
+        {"since": "9999-12-31T23:59:59-12:00"},
+        "since: use a time from the year 2000 to a year from now",
+    ),
 )
-async def test_it_says_in_plain_words_what_to_change(
-    client: httpx.AsyncClient, path: str, body: object, message: str
-) -> None:
-    response = await client.post(path, json=body)
-    assert (response.status_code, error_of(response)["message"]) == (422, message)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_it_says_in_plain_words_what_to_change(client: httpx.AsyncClient) -> None:
+    for path, body, message in ADVICE:
+        response = await client.post(path, json=body)
+        assert (response.status_code, error_of(response)["message"]) == (422, message)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -258,15 +253,14 @@ async def test_a_character_that_no_database_stores_is_refused_where_it_stands(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("blank", ["\u200b", " \u2060\ufeff ", "\u3164", "\u200e\u00ad"])
-async def test_a_text_in_which_nothing_is_seen_is_blank(
-    client: httpx.AsyncClient, blank: str
-) -> None:
-    for path, field in (
+async def test_a_text_in_which_nothing_is_seen_is_blank(client: httpx.AsyncClient) -> None:
+    fields = (
         ("/orchestrate/sms-received", "content"),
         ("/orchestrate/approve-response", "approved_text"),
         ("/orchestrate/payment-plan-detected", "message_content"),
-    ):
+    )
+    blanks = ("\u200b", " \u2060\ufeff ", "\u3164", "\u200e\u00ad")
+    for (path, field), blank in not_empty(product(fields, blanks)):
         response = await client.post(path, json=POSTS[path] | {field: blank})
-        assert response.status_code == 422, (path, response.text)
+        assert response.status_code == 422, (path, blank, response.text)
         assert error_of(response)["message"] == f"{field}: must not be blank"

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from app.assembly import Orchestrator
 from app.models import EscalationEvent, QueuedResponse, QueueStatus, WorkflowInstance, now
 from tests.sms import SMS
+from tests.test_api.conftest import on_both_databases
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually
 
@@ -25,6 +26,7 @@ async def workflow_status(client: httpx.AsyncClient) -> str:
     return status
 
 
+@on_both_databases
 async def test_an_escalation_is_opened_announced_and_resolved(
     client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
 ) -> None:

@@ -14,12 +14,12 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
+from app.core.config import LogSettings, MetricsAccess, Settings
 from app.core.database import Database
+from tests.application import served
 from tests.length import LONG
 from tests.not_empty import not_empty
-from tests.serving_process import serving_process
 from tests.test_api.test_bad_input import POSTS
-from tests.upstreams import ScriptedUpstreams
 
 CHECKS = (
     "not_a_server_error",
@@ -62,15 +62,12 @@ def fuzz(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_whatever_is_asked(tmp_path: Path, upstreams: ScriptedUpstreams) -> None:
-    database = f"sqlite:///{tmp_path}/orchestrator.db"
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_whatever_is_asked(tmp_path: Path, settings: Settings) -> None:
     (tokens := tmp_path / "tokens").write_text(f"all:{TOKEN} metrics receive act\n")
-    settings = {
-        "LOGS__TOKENS_FILE": str(tokens),
-        "METRICS_ACCESS__TOKENS_FILE": str(tokens),
-        "METRICS_ACCESS__OPEN_ON_LOOPBACK": "false",
-    }
-    async with serving_process(tmp_path / "log", upstreams.url, database, **settings) as client:
+    closed = MetricsAccess(tokens_file=tokens, requests_per_minute=100_000)
+    changed = {"logs": LogSettings(tokens_file=tokens), "metrics_access": closed}
+    async with served(settings.model_copy(update=changed)) as client:
         document = (await client.get("/openapi.json")).json()
         count = len(
             [

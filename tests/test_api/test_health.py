@@ -13,6 +13,7 @@ from app.core.config import Settings
 from app.main import create_app
 from tests.not_empty import not_empty
 from tests.sms import SMS
+from tests.test_api.conftest import on_both_databases
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
 
@@ -48,6 +49,7 @@ async def test_a_balancer_sees_that_it_stops_before_it_does(settings: Settings) 
         signal.signal(signal.SIGTERM, before)
 
 
+@on_both_databases
 async def test_every_dependency_up(client: httpx.AsyncClient) -> None:
     answer = (await client.get("/health/dependencies")).json()
     assert answer["status"] == "ok"

@@ -1,9 +1,13 @@
-"""The live page in a real Chromium: on a wall and on a phone, by day and by night."""
+"""The live page in a real Chromium: on a wall and on a phone, by day and by night.
+
+And the page of links.
+"""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +30,7 @@ UPSTREAMS = ("collections_monitor", "sms_agent", "notification_service", "ai_pro
 LIVE = "/orchestrate/metrics/live"
 WALL: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # The contrast of every visible text with what is behind it, as WCAG 2 computes it.
 CONTRASTS = """() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -121,24 +126,30 @@ async def opened(page: Page, service: httpx.AsyncClient) -> list[str]:
     return complaints
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WALL, PHONE], ids=["wall", "phone"])
-async def test_everybody_can_read_it(
-    page: Page,
-    service: httpx.AsyncClient,
-    size: ViewportSize,
-    scheme: Literal["light", "dark"],
-) -> None:
-    await page.set_viewport_size(size)
-    await page.emulate_media(color_scheme=scheme)
-    complaints = await opened(page, service)
-    await expect(page.locator("#chart rect")).to_have_count(60)
+async def assert_can_be_read(page: Page, width: int) -> None:
     contrasts = await page.evaluate(CONTRASTS)
     assert [found for found in not_empty(contrasts) if found[1] < 4.5] == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_everybody_can_read_it(page: Page, service: httpx.AsyncClient) -> None:
+    complaints = await opened(page, service)
+    await expect(page.locator("#chart rect")).to_have_count(60)
+    for size, scheme in product((WALL, PHONE), SCHEMES):
+        await page.set_viewport_size(size)
+        await page.emulate_media(color_scheme=scheme)
+        await assert_can_be_read(page, size["width"])
     # What it complains of would have been heard.
     await page.evaluate("console.error('heard')")
     assert complaints == ["heard"]
+
+
+async def test_everybody_can_read_the_page_of_links(page: Page, service: httpx.AsyncClient) -> None:
+    await page.set_viewport_size(PHONE)
+    await page.goto(str(service.base_url))
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        await assert_can_be_read(page, PHONE["width"])
 
 
 async def test_what_it_says_is_what_was_counted_and_moves_on(page: Page, tmp_path: Path) -> None:
@@ -183,10 +194,13 @@ async def test_the_chart_of_what_can_t_be_read_is_not_the_one_of_before(
     await expect(page.locator("#chart")).to_have_attribute("aria-label", re.compile("not known"))
 
 
-async def test_it_has_names_for_those_who_do_not_see_it(
+async def test_it_has_names_for_those_who_do_not_see_it_and_no_motion_for_those_it_disturbs(
     page: Page, service: httpx.AsyncClient
 ) -> None:
+    await page.emulate_media(reduced_motion="reduce")
     await opened(page, service)
+    bar = page.locator("#approval-bar")
+    assert await bar.evaluate("e => getComputedStyle(e).transitionDuration") == "0s"
     assert await page.locator("main").count() == 1
     for section in not_empty(await page.get_by_role("region").all()):
         assert await section.get_by_role("heading").count() == 1
@@ -197,15 +211,6 @@ async def test_it_has_names_for_those_who_do_not_see_it(
     # Never colour alone: each state is a word.
     for state in not_empty(await page.locator("dd.ok, dd.warning, dd.critical").all()):
         assert (await state.text_content() or "").strip()
-
-
-async def test_motion_is_left_out_where_that_is_preferred(
-    page: Page, service: httpx.AsyncClient
-) -> None:
-    await page.emulate_media(reduced_motion="reduce")
-    await opened(page, service)
-    bar = page.locator("#approval-bar")
-    assert await bar.evaluate("e => getComputedStyle(e).transitionDuration") == "0s"
 
 
 async def test_a_broken_connection_is_said_and_mended(
@@ -252,7 +257,7 @@ async def test_a_line_that_dies_without_a_word_is_noticed_and_the_figures_are_ca
 ) -> None:
     is_dead = asyncio.Event()
     async with (
-        service_in(tmp_path, stream_heartbeat_seconds=0.2) as service,
+        service_in(tmp_path, stream_heartbeat_seconds=0.2, stream_interval_seconds=1) as service,
         line_to(service, is_dead) as url,
     ):
         await page.goto(f"{url}{LIVE}")

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import AsyncIterator
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,10 @@ from asgi_observability.log_query.files import find_files
 from asgi_observability.log_query.filters import Filters
 from asgi_observability.log_query.query import Query
 from asgi_observability.logging import level_of
+from tests.application import application
 from tests.captured_logs import captured_logs
+from tests.length import only_long
+from tests.not_empty import not_empty
 from tests.serving_process import serving_process
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
@@ -99,56 +103,47 @@ async def test_warn_is_warning(operator: httpx.AsyncClient, level: str) -> None:
     await until(lambda: level_of("app.clients") == "debug")
 
 
-@pytest.mark.parametrize(
-    ("logger", "body", "status", "field", "complaint"),
-    [
-        ("app.clients.upstrem", {"level": "debug"}, 404, "logger", "app.clients.upstream"),
-        ("nonsense", {"level": "debug"}, 404, "logger", "app.clients"),
-        ("app", {"level": "loud"}, 422, "level", "'debug', 'info', 'warning' or 'error'"),
-        ("app", {}, 422, "level", "it is missing"),
-        ("app", {"level": "info", "for_seconds": 0}, 422, "for_seconds", "it must be more than 0"),
-        (
-            "app",
-            {"level": "info", "for_seconds": 1e9},
-            422,
-            "for_seconds",
-            "it must be 604800 or less",
-        ),
-        (
-            "app",
-            {"level": "info", "forever": True},
-            422,
-            "forever",
-            "unknown field; there are level, for_seconds",
-        ),
-    ],
+IMPOSSIBLE: tuple[tuple[str, dict[str, object], int, str, str], ...] = (
+    ("app.clients.upstrem", {"level": "debug"}, 404, "logger", "app.clients.upstream"),
+    ("nonsense", {"level": "debug"}, 404, "logger", "app.clients"),
+    ("app", {"level": "loud"}, 422, "level", "'debug', 'info', 'warning' or 'error'"),
+    ("app", {}, 422, "level", "it is missing"),
+    ("app", {"level": "info", "for_seconds": 0}, 422, "for_seconds", "it must be more than 0"),
+    (
+        "app",
+        {"level": "info", "for_seconds": 1e9},
+        422,
+        "for_seconds",
+        "it must be 604800 or less",
+    ),
+    (
+        "app",
+        {"level": "info", "forever": True},
+        422,
+        "forever",
+        "unknown field; there are level, for_seconds",
+    ),
 )
-async def test_what_can_not_be_done_is_explained(
-    operator: httpx.AsyncClient,
-    logger: str,
-    body: dict[str, object],
-    status: int,
-    field: str,
-    complaint: str,
-) -> None:
-    answer = await operator.put(f"{URL}/{logger}", json=body)
-    assert answer.status_code == status
-    error = answer.json()["error"]
-    assert error["field"] == field
-    assert complaint in error["message"]
-    assert (await operator.delete(f"{URL}/app")).status_code == 404
+"""Logger, body, and the answer: its status, field and words."""
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong-token-123456"}])
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", URL), ("PUT", f"{URL}/app"), ("DELETE", f"{URL}/app")]
-)
-async def test_nobody_gets_in_without_the_token(
-    client: httpx.AsyncClient, headers: dict[str, str], method: str, path: str
-) -> None:
-    answer = await client.request(method, path, headers=headers)
-    assert answer.status_code == 401
-    assert "operator" in answer.json()["error"]["message"]
+async def test_what_can_not_be_done_is_explained(operator: httpx.AsyncClient) -> None:
+    for logger, body, status, field, complaint in IMPOSSIBLE:
+        answer = await operator.put(f"{URL}/{logger}", json=body)
+        assert answer.status_code == status, (logger, body)
+        error = answer.json()["error"]
+        assert error["field"] == field, (logger, body)
+        assert complaint in error["message"], (logger, body)
+        assert (await operator.delete(f"{URL}/app")).status_code == 404, (logger, body)
+
+
+async def test_nobody_gets_in_without_the_token(client: httpx.AsyncClient) -> None:
+    routes = (("GET", URL), ("PUT", f"{URL}/app"), ("DELETE", f"{URL}/app"))
+    without: tuple[dict[str, str], ...] = ({}, {"Authorization": "Bearer wrong-token-123456"})
+    for (method, path), headers in not_empty(product(routes, without)):
+        answer = await client.request(method, path, headers=headers)
+        assert answer.status_code == 401, (method, headers)
+        assert "operator" in answer.json()["error"]["message"]
 
 
 async def test_without_a_tokens_file_it_is_closed_even_on_loopback(
@@ -162,6 +157,22 @@ async def test_without_a_tokens_file_it_is_closed_even_on_loopback(
     assert "ORCHESTRATOR_LOGS__TOKENS_FILE" in answer.json()["error"]["message"]
 
 
+async def test_every_worker_knows_of_a_change(settings: Settings, tmp_path: Path) -> None:
+    shared = settings.model_copy(update={"worker_metrics_dir": tmp_path})
+    async with application(shared) as (one, _), application(shared) as (other, _):
+        changed = await one.put(f"{URL}/app.clients", json={"level": "error"}, headers=TOKEN)
+        assert changed.status_code == 200, changed.text
+
+        async def known_to_the_other() -> list[str]:
+            return [*(await other.get(URL, headers=TOKEN)).json()["changes"]]
+
+        await eventually(known_to_the_other)
+        assert await known_to_the_other() == ["app.clients"]
+        assert (await other.delete(f"{URL}/app.clients", headers=TOKEN)).status_code == 204
+
+
+# In processes of their own they do it only in the long form.
+@only_long
 async def test_every_worker_follows(
     tmp_path: Path, tokens: Path, upstreams: ScriptedUpstreams
 ) -> None:

@@ -19,6 +19,7 @@ from app.models import (
 )
 from tests.captured_logs import captured_logs
 from tests.sms import SMS
+from tests.test_api.conftest import on_both_databases
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import until
 
@@ -65,6 +66,7 @@ async def test_confidence_routes_the_answer(
     assert len(upstreams.sent) == (1 if route == "auto_sent" else 0)
 
 
+@on_both_databases
 async def test_steps_are_recorded_with_their_times(client: httpx.AsyncClient) -> None:
     await receive(client)
     report = await status(client)
@@ -102,6 +104,7 @@ async def test_the_correlation_id_goes_everywhere(
     ]
 
 
+@on_both_databases
 async def test_a_repeated_delivery_runs_nothing_twice(
     client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
@@ -112,6 +115,7 @@ async def test_a_repeated_delivery_runs_nothing_twice(
     assert metrics["today"]["total_messages"] == 1
 
 
+@on_both_databases
 async def test_the_same_words_later_are_another_message(
     client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
 ) -> None:
@@ -241,6 +245,7 @@ async def test_managers_are_told_later_when_the_notification_service_is_down(
     assert response.notified_at is not None
 
 
+@on_both_databases
 async def test_every_route_is_counted(
     client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:

@@ -15,6 +15,7 @@ from app.models import (
     WorkflowStatus,
     now,
 )
+from tests.test_api.conftest import on_both_databases
 
 LISTS = {
     "/orchestrate/responses/waiting": "response_queue_id",
@@ -66,6 +67,7 @@ async def waiting(orchestrator: Orchestrator) -> None:
             )
 
 
+@on_both_databases
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("path", LISTS)
 async def test_every_entry_is_on_one_page_in_order(client: httpx.AsyncClient, path: str) -> None:

@@ -87,8 +87,12 @@ def test_no_file_is_read_or_written_in_the_encoding_of_the_locale() -> None:
         ),
         pytest.param(("app.core.events_reference", "--check"), marks=only_long),
         pytest.param(("app.core.settings_reference", "--check"), marks=only_long),
-        ("dashboards", "diff", "{root}/grafana/dashboards", "{root}/grafana/dashboards"),
-        ("app", "--help"),
+        pytest.param(
+            ("dashboards", "diff", "{root}/grafana/dashboards", "{root}/grafana/dashboards"),
+            marks=only_long,
+        ),
+        # The whole service runs in one of them in test_environment.py.
+        pytest.param(("app", "--help"), marks=only_long),
         pytest.param(("simulator", "--help"), marks=only_long),
         ("app.logs", "find", "--in", "{folder}/log.jsonl"),
     ],

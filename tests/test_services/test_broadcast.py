@@ -25,6 +25,8 @@ JSON = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
     max_leaves=12,
 )
+INSTRUMENTS = orchestrator_instruments()
+"""To make them for each example would take longer than all else."""
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4)
 
 
@@ -94,7 +96,7 @@ def test_what_a_client_shows_is_what_the_server_says_null_included(
     states: list[Any], data: st.DataObject
 ) -> None:
     """Whatever the states, wherever it leaves and comes back."""
-    broadcast = Broadcast(Source().snapshot, orchestrator_instruments(), 3600, 3600)
+    broadcast = Broadcast(Source().snapshot, INSTRUMENTS, 3600, 3600)
 
     async def follow() -> None:
         shown, last_id = None, None

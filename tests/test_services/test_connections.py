@@ -44,7 +44,7 @@ async def watched_connections(database_url: str) -> AsyncIterator[list[int]]:
         await other.close()
 
 
-# In the short form test_exactness.py watches two workers.
+# In the short form test_killed.py watches two workers.
 @only_long
 @pytest.mark.parametrize(("workers", "allowed"), [(1, 3), (2, 6)])
 async def test_all_workers_and_both_stores_stay_within_what_is_allowed(

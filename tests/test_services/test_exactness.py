@@ -88,13 +88,34 @@ def expected(total: int) -> dict[str, dict[str, float]]:
     }
 
 
+async def count_exactly(client: httpx.AsyncClient, database_url: str, workers: int) -> None:
+    """MESSAGES are sent to a new service, and told by all that it says of them.
+
+    It opens no more connections to PostgreSQL than it may.
+    """
+    async with AsyncExitStack() as watching:
+        opened: list[int] = []
+        if database_url.startswith("postgresql"):
+            opened = await watching.enter_async_context(watched_connections(database_url))
+        await send(client, 0, MESSAGES)
+        assert not opened or workers <= max(opened) <= CONNECTIONS
+    assert await settled(client, MESSAGES) == expected(MESSAGES)
+    for series in (
+        catalogue.SMS_RECEIVED.name,
+        catalogue.SMS_PROCESSING_DURATION.count,
+        catalogue.AI_RESPONSES.name,
+    ):
+        await exposed(client, series, MESSAGES)
+
+
+# In the short form several workers on PostgreSQL do it in test_killed.py, before one is killed.
+@only_long
 @pytest.mark.parametrize(
     ("database_url", "workers"),
     [
-        # Several workers on PostgreSQL are what most can go wrong with; one reads what they kept.
-        pytest.param("sqlite", 1, marks=only_long),
-        pytest.param("sqlite", SEVERAL, marks=only_long),
-        pytest.param("postgresql", 1, marks=only_long),
+        ("sqlite", 1),
+        ("sqlite", SEVERAL),
+        ("postgresql", 1),
         ("postgresql", SEVERAL),
     ],
     indirect=["database_url"],
@@ -105,25 +126,11 @@ async def test_messages_are_counted_exactly_and_a_restart_keeps_them(
     log = tmp_path / "app.log"
     zone = {"TIMEZONE": zone_where_it_is_noon()}
     limit = {"DATABASE_CONNECTIONS": str(CONNECTIONS), **zone}
-    async with (
-        serving_process(log, upstreams.url, database_url, workers=workers, **limit) as client,
-        AsyncExitStack() as watching,
-    ):
-        opened: list[int] = []
-        if database_url.startswith("postgresql"):
-            opened = await watching.enter_async_context(watched_connections(database_url))
-        await send(client, 0, MESSAGES)
-        assert not opened or workers <= max(opened) <= CONNECTIONS
-        assert await settled(client, MESSAGES) == expected(MESSAGES)
-        for series in (
-            catalogue.SMS_RECEIVED.name,
-            catalogue.SMS_PROCESSING_DURATION.count,
-            catalogue.AI_RESPONSES.name,
-        ):
-            await exposed(client, series, MESSAGES)
-    # How many read what was kept is only in the long form the same as how many wrote it.
-    again = workers if LONG else 1
-    async with serving_process(log, upstreams.url, database_url, workers=again, **zone) as client:
+    async with serving_process(
+        log, upstreams.url, database_url, workers=workers, **limit
+    ) as client:
+        await count_exactly(client, database_url, workers)
+    async with serving_process(log, upstreams.url, database_url, workers=workers, **zone) as client:
         assert await settled(client, MESSAGES) == expected(MESSAGES)
         await send(client, MESSAGES, AFTER_A_RESTART)
         total = MESSAGES + AFTER_A_RESTART

@@ -18,13 +18,22 @@ from tests.exposed import summed
 from tests.length import LONG, only_long
 from tests.serving_process import serving_process
 from tests.sms import sms
+from tests.test_services.test_exactness import (
+    AFTER_A_RESTART,
+    CONNECTIONS,
+    MESSAGES,
+    count_exactly,
+    send,
+    zone_where_it_is_noon,
+)
+from tests.test_services.test_exactness import SEVERAL as WORKERS
 from tests.test_services.test_rollups.conftest import database_at
 from tests.test_services.test_workers import CLOSED, workers
 from tests.upstreams import ScriptedUpstreams
 from tests.waiting import eventually, until
 
-KILLS, WORKERS = (50, 4) if LONG else (1, 2)
-AT_A_TIME, PAUSE_SECONDS = (20, 0) if LONG else (10, 0.2)
+KILLS = 50 if LONG else 1
+AT_A_TIME, PAUSE_SECONDS = (20, 0) if LONG else (4, 0.2)
 TEXTS = ("When is my rent due?", "Can I pay 200 a week for 8 weeks?", "You idiots!")
 MEASURES = {
     "received": "sms.received",
@@ -95,23 +104,27 @@ async def compared(
 
 @pytest.mark.parametrize(
     "database_url",
-    # A killed worker's counts on SQLite: test_rollups/test_processes.py, test_workers.py.
+    # A killed worker's counts on SQLite: test_rollups/test_processes.py.
     [pytest.param("sqlite", marks=only_long), "postgresql"],
     indirect=True,
 )
-async def test_no_kill_loses_a_count_or_counts_twice(
+async def test_no_kill_loses_a_count_or_counts_twice_and_a_restart_keeps_them(
     tmp_path: Path, database_url: str, upstreams: ScriptedUpstreams
 ) -> None:
+    """What was sent is counted, and from the first kill on what the tables hold."""
     chosen = random.Random(5)
+    log = tmp_path / "app.log"
+    settings = {
+        "DATABASE_CONNECTIONS": str(CONNECTIONS),
+        "METRICS_ACCESS__CACHE_SECONDS": "0.000001",
+        "TIMEZONE": zone_where_it_is_noon(),
+    }
     database = database_at(database_url, pool_size=1)
     async with serving_process(
-        tmp_path / "app.log",
-        upstreams.url,
-        database_url,
-        workers=WORKERS,
-        METRICS_ACCESS__CACHE_SECONDS="0.000001",
+        log, upstreams.url, database_url, workers=WORKERS, **settings
     ) as client:
-        load = Load(client)
+        await count_exactly(client, database_url, WORKERS)
+        load = Load(client, sent=MESSAGES)
 
         async def all_workers_show() -> bool:
             state = catalogue.CIRCUIT_BREAKER_STATE.name
@@ -134,4 +147,12 @@ async def test_no_kill_loses_a_count_or_counts_twice(
             await eventually(all_workers_show)
             assert await summed(client, catalogue.PROCESS_CPU.name) >= cpu
         print(f"{KILLS} kills, {load.sent} texts sent: {said}")
+    async with serving_process(log, upstreams.url, database_url, **settings) as client:
+        assert await compared(database, client) == (in_tables, said)
+        await send(client, load.sent + 1, AFTER_A_RESTART)
+        in_tables, said = await compared(database, client)
+        assert said == in_tables
+        assert said["received"] >= MESSAGES + AFTER_A_RESTART
     await database.close()
+    assert "Shutting down" in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -1,7 +1,7 @@
 """What tenants and managers are promised when an upstream answers nonsense."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,11 @@ def completion(
     return answering(f'{{"choices": [{rest}, "logprobs": {{"content": [{tokens}]}}}}]}}')
 
 
+def of_number(number: int) -> dict[str, str]:
+    """A message of its own, in a conversation of its own, where a test sends several."""
+    return {"conversation_id": f"conversation-{number}", "message_id": f"message-{number}"}
+
+
 async def receive(client: httpx.AsyncClient, **changes: str) -> str:
     response = await client.post("/orchestrate/sms-received", json=SMS | changes)
     assert response.status_code == 200, response.text
@@ -56,15 +61,20 @@ async def receive(client: httpx.AsyncClient, **changes: str) -> str:
     return status
 
 
-async def report(client: httpx.AsyncClient) -> dict[str, object]:
-    response = await client.get("/orchestrate/workflow/conversation-1/status")
+async def report(client: httpx.AsyncClient, number: int = 1) -> dict[str, object]:
+    response = await client.get(f"/orchestrate/workflow/conversation-{number}/status")
     answer: dict[str, object] = response.json()
     return answer
 
 
-async def outbound(orchestrator: Orchestrator) -> OutboundMessage:
+async def all_outbound(orchestrator: Orchestrator) -> Sequence[OutboundMessage]:
     async with orchestrator.database.reading() as session:
-        return (await session.scalars(select(OutboundMessage))).one()
+        return (await session.scalars(select(OutboundMessage))).all()
+
+
+async def outbound(orchestrator: Orchestrator) -> OutboundMessage:
+    (only,) = await all_outbound(orchestrator)
+    return only
 
 
 # The AI provider
@@ -105,79 +115,83 @@ async def test_tokens_are_counted_as_the_provider_says(
     assert await tokens(client) == {"input": 620, "output": 82, "unknown": 0}
 
 
-@on_sqlite
-@pytest.mark.parametrize(
-    "usage",
-    [
-        *("null", "{}", "[]", '"many"', '{"prompt_tokens": 310}'),
-        *('{"prompt_tokens": -1, "completion_tokens": 1}', '{"total_tokens": 351}'),
-        *('{"prompt_tokens": 1e99, "completion_tokens": 1}',),
-        *('{"prompt_tokens": true, "completion_tokens": "41"}',),
-    ],
+NO_USAGE = (
+    *("null", "{}", "[]", '"many"', '{"prompt_tokens": 310}'),
+    *('{"prompt_tokens": -1, "completion_tokens": 1}', '{"total_tokens": 351}'),
+    *('{"prompt_tokens": 1e99, "completion_tokens": 1}',),
+    *('{"prompt_tokens": true, "completion_tokens": "41"}',),
 )
+
+
+@on_sqlite
 async def test_tokens_that_nobody_told_are_unknown_and_not_0(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, usage: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
     """And the answer is as good as any other."""
-    upstreams.answers["v1"] = with_usage(usage)
-    assert await receive(client) == "escalated"
-    assert await tokens(client) == {"unknown": 1}
+    for number, usage in enumerate(NO_USAGE):
+        upstreams.answers["v1"] = with_usage(usage)
+        assert await receive(client, **of_number(number)) == "escalated", usage
+        assert await tokens(client) == {"unknown": number + 1}, usage
+
+
+NO_CONFIDENCE = (
+    *("[NaN]", "[-0.01,NaN]", "[Infinity]", "[-Infinity]", "[5]", "[-0.01,0.5]", "[1e999]"),
+    *("[false]", '["-0.01"]', "[null]", "[[]]"),
+    "[-1e308,-1e308,-1e308]",  # a sum that no float can hold
+    "[true]",
+)
 
 
 @on_sqlite
-@pytest.mark.parametrize(
-    "logprobs",
-    [
-        *("[NaN]", "[-0.01,NaN]", "[Infinity]", "[-Infinity]", "[5]", "[-0.01,0.5]", "[1e999]"),
-        *("[false]", '["-0.01"]', "[null]", "[[]]"),
-        "[-1e308,-1e308,-1e308]",  # a sum that no float can hold
-        "[true]",
-    ],
-)
 async def test_a_confidence_that_is_none_is_0_and_a_person_looks(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, logprobs: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["v1"] = completion(logprobs=logprobs, finish_reason="stop")
-    assert await receive(client) == "escalated"
-    assert (await report(client))["confidence"] == 0
+    for number, logprobs in enumerate(NO_CONFIDENCE):
+        upstreams.answers["v1"] = completion(logprobs=logprobs, finish_reason="stop")
+        assert await receive(client, **of_number(number)) == "escalated", logprobs
+        assert (await report(client, number))["confidence"] == 0, logprobs
     assert upstreams.sent == []
 
 
-@on_sqlite
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("   ", "\n", "\u200b", "\u200b \ufeff\u2060", "\u3164", "\u2800"),
-        *("x" * 1601, "x" * 50_000, "a\0b", "a\x1bb", "a\x9bb"),
-    ],
+UNREADABLE = (
+    *("   ", "\n", "\u200b", "\u200b \ufeff\u2060", "\u3164", "\u2800"),
+    *("x" * 1601, "x" * 50_000, "a\0b", "a\x1bb", "a\x9bb"),
 )
+
+
+@on_sqlite
 async def test_a_text_that_nobody_could_read_is_no_answer(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, text: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["v1"] = completion(text, finish_reason="stop")
-    assert await receive(client) == "failed"
-    assert str((await report(client))["error"]).endswith("invalid_response")
+    for number, text in enumerate(UNREADABLE):
+        upstreams.answers["v1"] = completion(text, finish_reason="stop")
+        assert await receive(client, **of_number(number)) == "failed", text
+        error = str((await report(client, number))["error"])
+        assert error.endswith("invalid_response"), (text, error)
     assert upstreams.sent == []
 
 
 @on_sqlite
-@pytest.mark.parametrize("text", ["x" * 1600, "Hello,\r\n\tthanks 🙏🏽", "Спасибо", "👍"])
 async def test_a_text_of_any_language_and_of_more_than_one_line_is_sent(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, text: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["v1"] = completion(text, finish_reason="stop")
-    assert await receive(client) == "sent"
-    assert [sent["content"] for sent in upstreams.sent] == [text]
+    texts = ["x" * 1600, "Hello,\r\n\tthanks 🙏🏽", "Спасибо", "👍"]
+    for number, text in enumerate(texts):
+        upstreams.answers["v1"] = completion(text, finish_reason="stop")
+        assert await receive(client, **of_number(number)) == "sent", text
+    assert [sent["content"] for sent in upstreams.sent] == texts
 
 
 @on_sqlite
-@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "", "anything"])
 async def test_a_text_that_was_cut_off_or_filtered_is_sent_by_nobody_but_a_manager(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, reason: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["v1"] = completion("You can pay 30 a week, but only", finish_reason=reason)
-    assert await receive(client) == "escalated"
-    assert (await report(client))["confidence"] == 0
+    reasons = ("length", "content_filter", "tool_calls", "", "anything")
+    for number, reason in enumerate(reasons):
+        cut_off = completion("You can pay 30 a week, but only", finish_reason=reason)
+        upstreams.answers["v1"] = cut_off
+        assert await receive(client, **of_number(number)) == "escalated", reason
+        assert (await report(client, number))["confidence"] == 0, reason
     assert upstreams.sent == []
 
 
@@ -195,27 +209,27 @@ async def test_where_the_ai_does_not_say_why_it_ended_the_number_of_tokens_does(
 # The SMS Agent
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"message_id": "a\\u0000b"}',
-        json.dumps({"message_id": "x" * 5000}),
-        '{"message_id": 7}',
-        '{"message_id": null}',
-        '{"message_id": ""}',
-        "{}",
-        "",
-        "<html>accepted</html>",
-    ],
+NO_ID = (
+    '{"message_id": "a\\u0000b"}',
+    json.dumps({"message_id": "x" * 5000}),
+    '{"message_id": 7}',
+    '{"message_id": null}',
+    '{"message_id": ""}',
+    "{}",
+    "",
+    "<html>accepted</html>",
 )
+
+
 async def test_a_text_that_the_agent_has_taken_is_booked_as_sent_whatever_its_id(
-    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams, body: str
+    client: httpx.AsyncClient, orchestrator: Orchestrator, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["sms"] = answering(body, 202)
-    assert await receive(client) == "sent"
-    assert len(upstreams.sent) == 1
-    stored = await outbound(orchestrator)
-    assert (stored.state, stored.message_id) == (OutboundState.SENT, None)
+    for number, body in enumerate(NO_ID):
+        upstreams.answers["sms"] = answering(body, 202)
+        assert await receive(client, **of_number(number)) == "sent", body
+        assert len(upstreams.sent) == number + 1, body
+    stored = [(each.state, each.message_id) for each in await all_outbound(orchestrator)]
+    assert stored == [(OutboundState.SENT, None)] * len(NO_ID)
 
 
 async def test_a_manager_whose_text_the_agent_has_taken_is_told_so_whatever_its_id(
@@ -297,15 +311,15 @@ def tenant(
 
 
 @on_sqlite
-@pytest.mark.parametrize(
-    "arrears", ["NaN", "Infinity", "-Infinity", "1e999", "1e300", "true", '"5"']
-)
 async def test_arrears_that_are_no_amount_agree_to_no_plan(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, arrears: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["monitor"] = tenant(arrears)
-    assert await receive(client, content=PLAN) == "failed"
-    assert str((await report(client))["error"]).endswith("invalid_response")
+    no_amounts = ("NaN", "Infinity", "-Infinity", "1e999", "1e300", "true", '"5"')
+    for number, arrears in enumerate(no_amounts):
+        upstreams.answers["monitor"] = tenant(arrears)
+        assert await receive(client, content=PLAN, **of_number(number)) == "failed", arrears
+        error = str((await report(client, number))["error"])
+        assert error.endswith("invalid_response"), (arrears, error)
     assert upstreams.sent == []
 
 
@@ -336,14 +350,15 @@ async def test_a_plan_that_the_ai_offers_without_knowing_the_arrears_waits_as_we
 
 
 @on_sqlite
-@pytest.mark.parametrize("weeks", ["-3", "1" + "0" * 400, "NaN", "2.5"])
 async def test_weeks_that_are_none_reach_no_prompt(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, weeks: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["monitor"] = tenant("100", weeks=weeks)
-    status = await receive(client)
-    asked = [body for path, _, body in upstreams.requests if path.startswith("/v1/")]
-    assert status == "failed" or "an unknown number of weeks overdue" in str(asked)
+    for number, weeks in enumerate(("-3", "1" + "0" * 400, "NaN", "2.5")):
+        upstreams.requests.clear()
+        upstreams.answers["monitor"] = tenant("100", weeks=weeks)
+        status = await receive(client, **of_number(number))
+        asked = [body for path, _, body in upstreams.requests if path.startswith("/v1/")]
+        assert status == "failed" or "an unknown number of weeks overdue" in str(asked), weeks
 
 
 @on_sqlite
@@ -357,16 +372,16 @@ async def test_what_another_tenant_owes_is_no_answer(
 
 
 @on_sqlite
-@pytest.mark.parametrize(
-    ("arrears", "told"), [("1234567.5", "$1234567.50"), ("12345.67", "$12345.67"), ("800", "$800 ")]
-)
 async def test_the_ai_is_told_the_arrears_to_the_cent(
-    client: httpx.AsyncClient, upstreams: ScriptedUpstreams, arrears: str, told: str
+    client: httpx.AsyncClient, upstreams: ScriptedUpstreams
 ) -> None:
-    upstreams.answers["monitor"] = tenant(arrears)
-    await receive(client)
-    (asked,) = [body for path, _, body in upstreams.requests if path.startswith("/v1/")]
-    assert f"owes {told}" in str(asked)
+    told = {"1234567.5": "$1234567.50", "12345.67": "$12345.67", "800": "$800 "}
+    for number, arrears in enumerate(told):
+        upstreams.requests.clear()
+        upstreams.answers["monitor"] = tenant(arrears)
+        await receive(client, **of_number(number))
+        (asked,) = [body for path, _, body in upstreams.requests if path.startswith("/v1/")]
+        assert f"owes {told[arrears]}" in str(asked)
 
 
 # What a tenant proposes

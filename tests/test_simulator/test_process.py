@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from simulator.__main__ import main
 from simulator.settings import Settings
+from tests.length import only_long
 from tests.not_empty import not_empty
-from tests.project import ROOT
+from tests.project import ROOT, command_line
 
 FREE_PORTS = {
     f"SIMULATOR_{name.upper()}": "0" for name in Settings.model_fields if name.endswith("_port")
@@ -37,7 +39,7 @@ async def _ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, 
     return process.returncode, output.decode(), errors.decode()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=only_long)])
 async def test_it_stops_cleanly_with_a_call_that_would_never_end(number: int) -> None:
     process = await _start(SIMULATOR_TRAFFIC_PER_MINUTE="600")
     assert process.stdout
@@ -70,15 +72,16 @@ async def test_it_names_a_port_that_is_taken() -> None:
     assert "Traceback" not in errors
 
 
-async def test_it_refuses_an_unknown_setting() -> None:
-    code, _, errors = await _ended(await _start(SIMULATOR_AI_PORT="0"))
-    assert code == 2
-    assert "SIMULATOR_AI_PORT" in errors
-    assert "Traceback" not in errors
+def test_it_refuses_an_unknown_setting() -> None:
+    ended = command_line(main, variables={"SIMULATOR_AI_PORT": "0"})
+    assert ended.returncode == 2
+    assert "SIMULATOR_AI_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
-async def test_its_help_names_every_variable() -> None:
-    code, output, _ = await _ended(await _start("--help"))
-    assert code == 0
-    assert all(f"SIMULATOR_{name.upper()}" in output for name in not_empty(Settings.model_fields))
-    assert max(map(len, output.splitlines())) <= 100
+def test_its_help_names_every_variable() -> None:
+    ended = command_line(main, "--help")
+    assert ended.returncode == 0
+    names = not_empty(Settings.model_fields)
+    assert all(f"SIMULATOR_{name.upper()}" in ended.stdout for name in names)
+    assert max(map(len, ended.stdout.splitlines())) <= 100

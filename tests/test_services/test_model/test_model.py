@@ -50,7 +50,7 @@ from tests.test_services.test_model.life import Killed
 from tests.test_services.test_model.workers import MortalDatabase, MovableTime, Worker
 from tests.test_services.test_model.world import Reply, World, marker
 
-RUNS, STEPS = (220, 50) if LONG else (8, 25)
+RUNS, STEPS = (220, 50) if LONG else (5, 25)
 """How many runs on each database, and how many steps of each at most."""
 
 CONVERSATIONS = 3

@@ -7,15 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from app.core import catalogue
 from app.core.config import RollupSettings
 from app.core.database import Database
 from app.services.rollups import RESOLUTIONS
 from app.services.rollups.rollups import COARSE
 from app.services.rollups.totals import Totals
-from tests.length import LONG
+from tests.length import LONG, only_long
 from tests.not_empty import not_empty
-from tests.project import ROOT
+from tests.project import ROOT, environment
 from tests.test_services.test_rollups.conftest import METRICS, Writer
 from tests.test_services.test_rollups.test_writing import stored
 from tests.waiting import eventually, until
@@ -23,6 +25,12 @@ from tests.waiting import eventually, until
 WORKERS, EVENTS = ((4, 4), 12_500) if LONG else ((2, 1), 400)
 """How many count before a restart and after it, and how much each of them."""
 DAY = 86400
+pytestmark = pytest.mark.parametrize(
+    "database_url",
+    # Processes that count on PostgreSQL, and are killed: test_exactness.py, test_killed.py.
+    ["sqlite", pytest.param("postgresql", marks=only_long)],
+    indirect=True,
+)
 
 
 def started(url: str, name: str, events: int, output: Path) -> subprocess.Popen[bytes]:
@@ -31,6 +39,7 @@ def started(url: str, name: str, events: int, output: Path) -> subprocess.Popen[
         return subprocess.Popen(
             [sys.executable, "-m", module, url, name, str(events)],
             cwd=ROOT,
+            env=environment(),
             stdout=file,
             stderr=subprocess.STDOUT,
         )
