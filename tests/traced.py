@@ -34,10 +34,7 @@ def _begun() -> Slipcover | None:
     folders = [str(ROOT / source) for source in SOURCES]
     # Files that nothing imports count as well: once.
     tracer = Slipcover(source=None if "PYTEST_XDIST_WORKER" in os.environ else folders)
-    wanted = FileMatcher()
-    for folder in folders:
-        wanted.addSource(folder)
-    ImportManager(tracer, wanted).__enter__()
+    ImportManager(tracer, FileMatcher(folders)).__enter__()
     return tracer
 
 
