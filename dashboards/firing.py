@@ -9,6 +9,7 @@ from alerts.model import Dashboard, Group, Severity, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
 from dashboards.colours import Colour, steps
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.known import EVALUATED, OURS, now
 from dashboards.links import dashboard_url
@@ -109,8 +110,9 @@ def what_fired() -> Panel:
     """A lane for each alert that fired."""
     severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
     # An alert has no series while it doesn't fire; that is known where rules are evaluated.
-    quiet = f"0 * max by (alertname) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
-    fired = now(f"max by (alertname) ({severity}) or {quiet}")
+    by = f"{BY}, alertname"
+    quiet = f"0 * max by ({by}) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
+    fired = now(f"max by ({by}) ({severity}) or {quiet}")
     # The Watchdog is there so that there is always a lane.
     evaluated = f"max(0 * {EVALUATED}) or vector(NaN)"
     always = f'label_replace({evaluated}, "alertname", "{WATCHDOG}", "", "")'

@@ -16,6 +16,7 @@ from dashboards.budgets import budget_left
 from dashboards.choices import TARGETS, of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
+from dashboards.deployments import BY, beside_release
 from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
 from dashboards.known import REACHABLE_NOW
@@ -126,30 +127,33 @@ def _traffic(thresholds: Thresholds) -> Panel:
 
 def _instances_down() -> Panel:
     up, any_up = of(UP), f"max({REACHABLE_NOW})"
+    some = f"count({up}) - sum({up}) and min({REACHABLE_NOW}) > 0"
+    # Of one deployment all are, of another perhaps none.
+    all_of_any = f"2 * ({any_up} == bool 0) - 3 and min({REACHABLE_NOW}) == 0"
     return stat(
         "Down",
         "Instances of the orchestrator that Prometheus can't reach. Good is 0. Where all are down, "
-        "somebody is called.",
+        "or all of one deployment, somebody is called.",
         Unit.COUNT,
-        Query(f"count({up}) - sum({up}) and {any_up} > 0 or {any_up} - 1 < 0", "down"),
+        Query(f"{some} or {all_of_any}", "down"),
         steps(Colour.GOOD, (1, Colour.WARNING)),
-        texts={"-1": ("All", Colour.BAD)},
+        texts={"-1": ("All", Colour.BAD), "-3": ("All of one deployment", Colour.BAD)},
         empty="Not known",
         links=(Dashboard.MONITORING,),
     )
 
 
 def _running() -> Panel:
-    build = of(catalogue.BUILD_INFO, among=TARGETS)
     age = of(runtime.UPTIME, among=TARGETS)
-    runs_for = f"{build} * on (job, instance, cluster) group_left () {age}"
+    runs_for = beside_release(age, TARGETS)
+    by = f"{BY}, version"
     return table(
         "Releases",
         "What runs, since when its youngest instance runs, and how many instances. Good is one "
         "release.",
         {"version": "release"},
-        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS),
-        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT),
+        Column(Query(f"min by ({by}) ({runs_for})", "runs for"), Unit.SECONDS),
+        Column(Query(f"count by ({by}) ({runs_for})", "instances"), Unit.COUNT),
         sort=lowest("runs for"),
     )
 

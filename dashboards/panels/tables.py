@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Unit
 from dashboards import grafana
 from dashboards.colours import Colour, steps, thresholds
+from dashboards.deployments import BY, WHERE, is_told_apart, with_where
 from dashboards.grafana import Panel
+from dashboards.known import deployments_of
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, override
 from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
+_WIDTH_OF_WHERE = 130
 _COLOURED = {"type": "color-background", "mode": "basic"}
 _WRITTEN = {"type": "color-text"}
 
@@ -66,15 +70,21 @@ def table(
     and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
     where that is not the labels and then the columns. A cell without a value is grey and says that
     it is not known. Where the first column has no row there is one that says the same, since
-    Grafana leaves an empty table blank; save where the PromQL of ``none`` has a series, which says
-    that nothing is there to be shown: the row has its text then, and the value -1.
+    Grafana leaves an empty table blank; also for a deployment without rows, where rows say which
+    they are of, in a column that isn't there where no deployment has a name. Save where the PromQL
+    of ``none`` has a series, which says that nothing is there to be shown: the row has its text
+    then, and the value -1.
     """
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
+    if is_told_apart(columns[0].query.expr):
+        headings[WHERE] = Heading(WHERE, width=_WIDTH_OF_WHERE)
     first, *others = (replace(each, query=while_known(each.query)) for each in columns)
-    known = _or_a_row(first.query.expr, next(iter(labels)), *none)
+    known = _or_rows(first.query.expr, next(iter(labels)), *none)
     columns = (replace(first, query=replace(first.query, expr=known)), *others)
+    if WHERE in headings and WHERE not in labels:
+        columns = tuple(map(_with_where, columns))
     targets = as_of_now([column.query for column in columns], format="table")
     values = {
         f"Value #{target.refId}" if len(columns) > 1 else "Value": column.query.legend
@@ -95,7 +105,7 @@ def table(
             {
                 "id": "organize",
                 "options": {
-                    "excludeByName": {"Time": True},
+                    "excludeByName": dict.fromkeys(("Time", *IDENTITY), True),
                     "indexByName": {name: index for index, name in enumerate(places)},
                     "renameByName": named,
                 },
@@ -122,17 +132,26 @@ def table(
     )
 
 
-def _or_a_row(expr: str, label: str, none_where: str, none: str) -> str:
-    """``expr``, and where it has no series one whose ``label`` says that nothing is known.
+def _with_where(column: Column) -> Column:
+    return replace(column, query=replace(column.query, expr=with_where(column.query.expr)))
 
-    Or that there is ``none``, where ``none_where`` has a series.
+
+def _or_rows(expr: str, label: str, none_where: str, none: str) -> str:
+    """``expr``, and where it has no series of a deployment one whose ``label`` says "Not known".
+
+    Where it has none at all, one says the same, or that there is ``none``, where ``none_where`` has
+    a series.
     """
-    row = f'label_replace(vector(NaN), "{label}", "{NOT_KNOWN}", "", "")'
+
+    def row(value: str, text: str = NOT_KNOWN) -> str:
+        return f'label_replace({value}, "{label}", "{text}", "", "")'
+
+    parts = [expr]
+    if each := deployments_of(expr):
+        parts.append(f"on ({BY}) {row(f'NaN * {each}')}")
     if none:
-        row = (
-            f'label_replace(0 * max({none_where}) - 1, "{label}", "{none}", "", "") or on () {row}'
-        )
-    return f"{expr} or on () ({row})"
+        parts.append(f"on () {row(f'0 * max({none_where}) - 1', none)}")
+    return " or ".join((*parts, f"on () {row('vector(NaN)')}"))
 
 
 def highest(heading: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import yaml
 from promql_parser import MatchOp, VectorSelector
 
 from alerts import paths
+from alerts.exporters import ALERTS
+from alerts.identity import IDENTITY
 from alerts.model import Severity
 from alerts.signals import groups, operations
 from alerts.signals.scraping import REACHABLE
@@ -19,9 +22,11 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards.boards import dashboard_files
 from dashboards.choices import of
+from dashboards.deployments import legend_with_where
 from dashboards.known import now
 from dashboards.queries import BUILT_IN, filled_in, of_all, panels, selectors_in, series_in
-from dashboards.sources import Source, sources_by_series
+from dashboards.signal_table import Place, signal_table
+from dashboards.sources import Source, sources_by_series, told_of
 from prometheus_tools import promtool
 from tests.not_empty import not_empty
 
@@ -37,8 +42,13 @@ def asked(board: str, title: str, lane: str = "", **chosen: str) -> str:
     document = DOCUMENTS[f"{board}.json"]
     (panel,) = (each for each in panels(document) if each["title"] == title)
     values = {**of_all(document), **BUILT_IN, **chosen}
-    targets = [each for each in panel["targets"] if not lane or each["legendFormat"] == lane]
+    targets = [each for each in panel["targets"] if not lane or lane_of(each) == lane]
     return filled_in(targets[0]["expr"], values, title)
+
+
+def lane_of(target: Mapping[str, str]) -> str:
+    """What a lane is called, in each deployment."""
+    return target["legendFormat"].removesuffix(legend_with_where(""))
 
 
 def answers(
@@ -112,7 +122,7 @@ def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) 
     series[f'{in_flight}{{job="orchestrator",instance="a",environment="s"}}'] = "3x20"
     board = DOCUMENTS["overview.json"]
     present = [
-        filled_in(now(of(catalogue.SMS_IN_FLIGHT)), of_all(board) | chosen, "in flight")
+        filled_in(now(f"sum({of(catalogue.SMS_IN_FLIGHT)})"), of_all(board) | chosen, "in flight")
         for chosen in ({}, {"environment": "s"})
     ]
     availability = [
@@ -386,17 +396,203 @@ class TestWhatIsGone:
         assert {title for title, _ in said} <= {*self.OF_WEEKS, *self.OF_REACHABILITY}
 
 
-def series_of(selector: VectorSelector) -> str:
-    """A series that ``selector`` finds."""
+PLACES = ("production", "staging")
+NAMELESS = ("",)
+"""One deployment, whose targets say nowhere which it is."""
+
+
+class TestSeveralDeployments:
+    """All of them are chosen. One that is down hides none that works, and is hidden by none."""
+
+    LASTED = "1x60"
+    FELL = "1x40 0x20"
+
+    OF_WEEKS = ("Error budget left", "Time left until full", "Is enough history known?")
+    OF_ALL = ("Pages", "Tickets", "What fired?", "Firing alerts")
+    """Alerts, which are evaluated for all of them in one place."""
+    SAYS_IT_IS_DOWN = (
+        ("What works, and since when?", "B"),
+        ("Prometheus and Alertmanager", "A"),
+    )
+
+    Answers = Mapping[tuple[str, str], Mapping[str, float]]
+
+    @classmethod
+    def asked_of(cls, folder: Path, kinds: Sequence[str], lives: Mapping[str, str]) -> Answers:
+        """What panels of these ``kinds`` say, by panel and query, of what is of the service.
+
+        All that they read goes on, as recorded rates do; ``lives`` says of each deployment whether
+        it can be reached.
+        """
+        shown = {
+            (panel["title"], target["refId"]): filled_in(
+                target["expr"], {**of_all(document), **BUILT_IN}, panel["title"]
+            )
+            for document in DOCUMENTS.values()
+            for panel in panels(document)
+            if panel["type"] in kinds and panel["title"] != TestWhatIsGone.OF_EACH_ALERT
+            for target in panel["targets"]
+            if Source.SERVICE in told_of(target["expr"]) | cls._asks_of(target["expr"])
+        }
+        series = {}
+        for each in {each for expr in shown.values() for each in selectors_in(expr)}:
+            is_of_one = each.name != ALERTS and 'job="orchestrator"' in series_of(each)
+            for place in lives if is_of_one else NAMELESS:
+                series[series_of(each, place)] = cls.LASTED
+        for place, lasting in lives.items():
+            series[written(REACHABLE.name, {"job": "orchestrator"}, place)] = lasting
+        found = answers(folder, series, list(not_empty(shown.values())), minute=12.5)
+        return dict(zip(shown, found, strict=True))
+
+    @staticmethod
+    def _asks_of(expr: str) -> set[Source]:
+        return {Source.SERVICE} if str(REACHABLE) in expr else set()
+
+    @staticmethod
+    def of_place(found: Answers, place: str) -> dict[tuple[str, str], list[float]]:
+        """The known values of one deployment."""
+        return {
+            key: known
+            for key, values in found.items()
+            for known in [
+                [
+                    value
+                    for labels, value in values.items()
+                    if f'environment="{place}"' in labels and math.isfinite(value)
+                ]
+            ]
+            if known
+        }
+
+    def test_rows_and_lanes_are_of_one_each(self, tmp_path: Path) -> None:
+        kinds = ("table", "state-timeline")
+        production, staging = PLACES
+        both, one_fell, both_fell = (
+            self.asked_of(tmp_path, kinds, {production: its, staging: the_other})
+            for its, the_other in (
+                (self.LASTED, self.LASTED),
+                (self.FELL, self.LASTED),
+                (self.FELL, self.FELL),
+            )
+        )
+        of_staging = self.of_place(both, staging)
+        # A forecast: the instance runs for a second.
+        assert {*both} - {*of_staging} == {("What should never happen", "B")}
+        assert self.of_place(both, production) == of_staging
+        assert self.of_place(one_fell, staging) == of_staging
+        for found in (one_fell, both_fell):
+            said = {key for key in self.of_place(found, production) if key[0] not in self.OF_WEEKS}
+            assert said == {*self.SAYS_IT_IS_DOWN}
+        assert self.of_place(both_fell, staging) == self.of_place(both_fell, production)
+
+    def test_rows_and_lanes_say_which_they_are_of_and_which_are_not_known(
+        self, tmp_path: Path
+    ) -> None:
+        """Also where there is nothing to be shown of it."""
+        found = self.asked_of(
+            tmp_path,
+            ("table", "state-timeline"),
+            {"production": self.FELL, "staging": self.LASTED},
+        )
+        first = {title: values for (title, query), values in found.items() if query == "A"}
+        for title, values in not_empty(first.items()):
+            named = {
+                place for labels in values for place in re.findall(r'where=" ?eu (\w+)"', labels)
+            }
+            assert named == {*PLACES}, title
+        (not_known,) = (
+            (labels, value)
+            for labels, value in first["Routes: rate, errors, duration"].items()
+            if "production" in labels
+        )
+        assert 'http_route="Not known"' in not_known[0]
+        assert math.isnan(not_known[1])
+        lanes = first["Breakers"]
+        assert {value for labels, value in lanes.items() if "staging" in labels} == {2}
+        assert [str(value) for labels, value in lanes.items() if "production" in labels] == ["nan"]
+
+    @pytest.mark.parametrize("lasting", [LASTED, FELL])
+    def test_one_that_has_no_name_is_not_named(self, tmp_path: Path, lasting: str) -> None:
+        (place,) = NAMELESS
+        lanes = self.asked_of(tmp_path, ("state-timeline",), {place: lasting})
+        for key, values in not_empty(lanes.items()):
+            assert [*values] == ["{}"], key
+        others = self.asked_of(tmp_path, ("table", "stat", "bargauge"), {place: lasting})
+        for key, values in not_empty(others.items()):
+            assert not any("where" in labels or "cluster" in labels for labels in values), key
+
+    @pytest.mark.parametrize(
+        ("lives", "left_out"), [((LASTED, LASTED), set()), ((FELL, LASTED), {"eu production"})]
+    )
+    def test_limits_are_those_of_what_can_be_reached_and_who_cannot_comes_first(
+        self, tmp_path: Path, lives: Sequence[str], left_out: set[str]
+    ) -> None:
+        """Of capacity used, 90% in production and 50% in staging."""
+        limit = Thresholds().concurrent_sms_warning_ratio
+        every = next(each for each in groups(Thresholds()) if each.name == "sms")
+        (used,) = (each for each in every.signals if each.title == "Capacity used by SMS")
+        one = replace(every, signals=(used,))
+        table = signal_table([one], [Place("board", 1, "Graph", "timeseries", "", frozenset())])
+        series = {WATCHDOG: self.LASTED}
+        for place, lasting, share in zip(PLACES, lives, ("0.9", "0.5"), strict=True):
+            series[written(REACHABLE.name, {"job": "orchestrator"}, place)] = lasting
+            series[written(str(used.source), {"job": "orchestrator"}, place)] = f"{share}x60"
+        all_chosen = {**of_all(DOCUMENTS["slos_and_alerts.json"]), **BUILT_IN}
+        rows, value, near, state = answers(
+            tmp_path,
+            series,
+            [filled_in(target.expr, all_chosen, "") for target in table.targets],
+            minute=12.5,
+        )
+        shown = {labels for labels in rows if 'alert="Not known"' not in labels}
+        said = " ".join(rows)
+        assert {*re.findall(r"can't be reached: ([\w ]+)", said)} == left_out
+        assert len(shown) == len(used.thresholds)
+        assert {*value.values()} == {50 if left_out else 90}
+        assert len(near) == len(shown) + len(left_out)
+        assert max(near.values()) == (1000 if left_out else pytest.approx(0.9 / limit))
+        assert len(state) == len(shown)
+
+    def test_one_number_for_all_is_none_while_one_is_down(self, tmp_path: Path) -> None:
+        """Nor is it green, or of those that are left."""
+
+        def numbers(*lives: str) -> dict[str, float]:
+            found = self.asked_of(tmp_path, ("stat",), dict(zip(PLACES, lives, strict=True)))
+            return {
+                title: value
+                for (title, _), values in found.items()
+                for value in values.values()
+                if math.isfinite(value) and title not in self.OF_ALL
+            }
+
+        well = numbers(self.LASTED, self.LASTED)
+        assert well["Down"] == 0
+        assert {"API availability", "SMS within 2s", "AI calls that fail"} <= {*well}
+        for lives, down in (
+            ((self.FELL, self.LASTED), -3),
+            ((self.LASTED, self.FELL), -3),
+            ((self.FELL, self.FELL), -1),
+        ):
+            assert numbers(*lives) == {"API availability": -1, "Down": down}
+
+
+def series_of(selector: VectorSelector, place: str = "") -> str:
+    """A series that ``selector`` finds, of the deployment at ``place``."""
     labels = {}
     for each in selector.matchers.matchers:
         if each.op is MatchOp.Equal:
             labels[each.name] = each.value
-        elif each.op is MatchOp.Re and each.value != ".*":
+        elif each.op is MatchOp.Re and each.name not in IDENTITY:
             several = ["orchestrator", *each.value.split("|")]
             labels[each.name] = next(v for v in several if re.fullmatch(each.value, v))
-    written = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f"{selector.name}{{{written}}}"
+    return written(selector.name or "", labels, place)
+
+
+def written(name: str, labels: Mapping[str, str], place: str = "") -> str:
+    """A series of the deployment at ``place``."""
+    where = {"cluster": "eu", "environment": place} if place else {}
+    its = ",".join(f'{label}="{value}"' for label, value in {**labels, **where}.items())
+    return f"{name}{{{its}}}"
 
 
 def test_samples_that_are_far_apart_are_shown(tmp_path: Path) -> None:
