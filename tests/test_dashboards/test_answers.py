@@ -136,6 +136,31 @@ def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) 
     assert [[*each.values()] for each in in_flight_of] == [[], [3]]
 
 
+def test_as_many_alerts_are_counted_as_are_listed(tmp_path: Path) -> None:
+    """Of three instances at one place one, of two places two; a page and a ticket of one name."""
+    series = {WATCHDOG: "1x8"}
+    for severity, labels in (
+        ("page", 'alertname="A",job="orchestrator",instance="a"'),
+        ("page", 'alertname="A",job="orchestrator",instance="b"'),
+        ("page", 'alertname="A",job="orchestrator",instance="c"'),
+        ("page", 'alertname="A",job="orchestrator",environment="staging",instance="a"'),
+        ("page", 'alertname="B",job="orchestrator",component="database"'),
+        ("page", 'alertname="B",job="orchestrator",component="sms_agent"'),
+        ("ticket", 'alertname="A",job="orchestrator",instance="a"'),
+        ("ticket", 'alertname="A",job="orchestrator",instance="b"'),
+    ):
+        its = f'{labels},severity="{severity}",team="orchestrator"'
+        series[f'ALERTS{{{its},alertstate="firing"}}'] = "1x8"
+        series[f"ALERTS_FOR_STATE{{{its}}}"] = "0x8"
+    titles = ("Pages", "Tickets", "Firing alerts")
+    pages, tickets, listed = answers(
+        tmp_path, series, [asked("overview", title) for title in titles], minute=1
+    )
+    rows = [re.findall('severity="(.+?)"', labels) for labels in listed]
+    assert pages == {"{}": 4} == {"{}": rows.count(["page"])}
+    assert tickets == {"{}": 1} == {"{}": rows.count(["ticket"])}
+
+
 def test_pages_are_those_of_the_job_that_is_chosen_and_of_monitoring(tmp_path: Path) -> None:
     series = {'ALERTS{alertname="Watchdog",alertstate="firing",team="platform"}': "1x8"}
     for labels in (
