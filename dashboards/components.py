@@ -12,7 +12,7 @@ from dashboards.choices import ALERTS_OF, DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls
 from dashboards.deployments import BY
 from dashboards.grafana import Panel
-from dashboards.known import REACHABLE_NOW, now
+from dashboards.known import NO_TARGET, REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline
 from dashboards.signals import matchers_of, worst_of_each
 from dashboards.sources import Source, sources_of
@@ -21,8 +21,12 @@ STATES: Mapping[str, tuple[str, str]] = {
     "0": ("well", Colour.GOOD),
     "1": ("worse than promised", Colour.WARNING),
     "2": ("failing", Colour.BAD),
+    "3": ("no targets", Colour.BAD),
 }
-"""Red is where an alert pages, orange where it is a ticket, or beyond an objective."""
+"""Red is where an alert pages, orange where it is a ticket, or beyond an objective.
+
+Without targets it may work: Prometheus is told of nothing to scrape. Somebody is paged for that.
+"""
 
 _CALLED = {
     Component.AI_PROVIDER: "AI",
@@ -45,7 +49,8 @@ def component_states(thresholds: Thresholds) -> Panel:
     return state_timeline(
         "What works, and since when?",
         "Good is green. Red: somebody is paged for it. Orange: it is worse than promised, or a "
-        "ticket. Grey: not known, for instance because nothing was called.",
+        "ticket. Grey: not known, for instance because nothing was called. No targets: Prometheus "
+        "is told of nothing to scrape.",
         *(Query(expr, name) for name, expr in lanes.items()),
         states=STATES,
         empty="Not known",
@@ -91,6 +96,13 @@ class _Firing:
         return f"max by ({BY}) ({fires(Severity.PAGE)} * 2 or {fires(Severity.TICKET)})"
 
 
+class _NoTarget:
+    """Whether there is anything to be scraped."""
+
+    state = f"{NO_TARGET} + 3"
+    """PromQL: 3 where there is nothing."""
+
+
 def _monitoring(thresholds: Thresholds) -> str:
     return _worst(
         _of(monitoring.rule_failures(), DEPLOYMENT),
@@ -105,6 +117,7 @@ def _api(thresholds: Thresholds) -> str:
     failed = f"max by ({BY}) ({of(slo.error_ratio('5m'), _slo('availability'))})"
     return _worst(
         _Limits(f"min by ({BY}) ({REACHABLE_NOW})", page=1, falls=True),
+        _NoTarget(),
         _answered_5xx(thresholds, failed),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
@@ -177,7 +190,7 @@ def _of(watched: Signal, among: str = TARGETS) -> _Limits:
     )
 
 
-def _worst(*measures: _Limits | _Firing) -> str:
+def _worst(*measures: _Limits | _Firing | _NoTarget) -> str:
     """The worst state of the ``measures`` that are known now.
 
     One whose source is gone says nothing of the others.

@@ -37,10 +37,22 @@ REACHABLE_NOW = recent(of(REACHABLE))
 """Of each deployment: whether any instance can be reached, where that is known."""
 REACHED = f"min by ({BY}) ({REACHABLE_NOW})"
 """Of each deployment: above 0 while an instance of each of its jobs can be reached."""
+_TARGETS_NOW = f"max by ({BY}) ({recent(of(UP))})"
 OURS = f'team=~"{"|".join(Team)}",{ALERTS_OF}'
 """What alerts are filtered by: those of these rules, of what is chosen."""
-EVALUATED = recent(f'{ALERTS}{{alertname="{WATCHDOG}",{OURS}}}')
+_WATCHDOG = f'{ALERTS}{{alertname="{WATCHDOG}",{OURS}}}'
+EVALUATED = recent(_WATCHDOG)
 """It is there while rules are evaluated."""
+_EVALUATED_FOR_A_MINUTE = f"present_over_time({_WATCHDOG}[1m] offset 1m) and on () {EVALUATED}"
+"""So long that whatever is a target has been scraped as well."""
+DOWN = f"({REACHED} == 0 and on ({BY}) {_TARGETS_NOW})"
+"""The deployments of which no target can be reached."""
+NO_TARGET = (
+    f"({REACHED} == 0 unless on ({BY}) {_TARGETS_NOW} "
+    f"or on () absent({of(UP)}) - 1 and on () {_EVALUATED_FOR_A_MINUTE})"
+)
+"""Those that have none: none is configured, or discovery finds none. Nothing is said of whether
+they run."""
 _JOBS = {Source.PROMETHEUS, Source.ALERTMANAGER, Source.NODE, Source.PROBE}
 _BACKLOG_FAILURES = of(catalogue.BACKGROUND_TASK_FAILURES, f'task="{BackgroundTask.BACKLOG}"')
 

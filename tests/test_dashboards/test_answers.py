@@ -114,6 +114,58 @@ def test_all_instances_are_down_when_the_only_one_is(tmp_path: Path) -> None:
         assert found == {"{}": expected}, series
 
 
+NO_TARGETS, DOWN = 3, 2
+"""States of the API's lane."""
+
+
+@pytest.mark.parametrize(
+    ("series", "minute", "answer"),
+    [
+        # Its only target goes from discovery, after it was up.
+        ({UP: "1x20 stale"}, 8, (-2, -2, NO_TARGETS)),
+        # It was down before that.
+        ({UP: "1x8 0x12 stale"}, 8, (-2, -2, NO_TARGETS)),
+        # It is there, and down.
+        ({UP: "1x8 0x40"}, 8, (-1, -1, DOWN)),
+        # There never was one; nor has Prometheus had the time to scrape any.
+        ({}, 8, (-2, -2, NO_TARGETS)),
+        ({}, 0.5, ()),
+    ],
+)
+def test_what_has_no_target_is_not_called_down(
+    tmp_path: Path, series: Mapping[str, str], minute: float, answer: Sequence[float]
+) -> None:
+    exprs = [
+        asked("overview", "API availability"),
+        asked("overview", "Down"),
+        asked("overview", "What works, and since when?", lane="API"),
+    ]
+    known = {**series, WATCHDOG: "1x40"}
+    found = answers(tmp_path, known, exprs, minute, rules=("scraping",))
+    said = [value for each in found for value in each.values() if math.isfinite(value)]
+    assert said == [*answer]
+
+
+def test_one_without_targets_beside_one_that_works_is_said(tmp_path: Path) -> None:
+    up = {place: f'up{{job="orchestrator",instance="a",environment="{place}"}}' for place in "ps"}
+    exprs = [
+        asked("overview", "API availability"),
+        asked("overview", "Down"),
+        asked("overview", "What works, and since when?", lane="API"),
+    ]
+    tile, down, lanes = answers(
+        tmp_path,
+        {up["p"]: "1x20 stale", up["s"]: "1x40", WATCHDOG: "1x40"},
+        exprs,
+        minute=8,
+        rules=("scraping",),
+    )
+    assert [*tile.values(), *down.values()] == [-2, -2]
+    its = {labels: value for labels, value in lanes.items() if 'environment="p"' in labels}
+    assert [*its.values()] == [NO_TARGETS]
+    assert [v for labels, v in lanes.items() if labels not in its] != [NO_TARGETS]
+
+
 def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) -> None:
     """Whatever is chosen: by default both are."""
     up = {place: f'up{{job="orchestrator",instance="a",environment="{place}"}}' for place in "ps"}
