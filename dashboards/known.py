@@ -131,9 +131,12 @@ def _said_to_be_there(expr: str) -> Iterator[str]:
     if not is_told_apart(expr):
         return
     told = told_of(expr)
-    if told & {Source.SERVICE, Source.BACKLOG}:
+    jobs = [source for source in Source if source in told & _JOBS]
+    # What is noted of scrapes is of the service, unless it is of a program's own.
+    of_service = {Source.SERVICE, Source.BACKLOG} if jobs else {*Source} - {Source.ALERTS}
+    if told & of_service:
         yield of(REACHABLE)
-    yield from (_up(f'job="{source}"') for source in Source if source in told & _JOBS)
+    yield from (_up(f'job="{source}"') for source in jobs)
 
 
 def _while_there(expr: str, source: Source) -> str:

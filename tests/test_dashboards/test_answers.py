@@ -492,6 +492,10 @@ class TestSeveralDeployments:
         ("Prometheus and Alertmanager", "A"),
     )
 
+    NOTED_OF_SCRAPES = tuple(("Prometheus and Alertmanager", query) for query in "BDF")
+    """Whether targets are missing, come and go, or give more than before: known while they are
+    down."""
+
     Answers = Mapping[tuple[str, str], Mapping[str, float]]
 
     @classmethod
@@ -559,7 +563,7 @@ class TestSeveralDeployments:
         assert self.of_place(one_fell, staging) == of_staging
         for found in (one_fell, both_fell):
             said = {key for key in self.of_place(found, production) if key[0] not in self.OF_WEEKS}
-            assert said == {*self.SAYS_IT_IS_DOWN}
+            assert said == {*self.SAYS_IT_IS_DOWN, *self.NOTED_OF_SCRAPES}
         assert self.of_place(both_fell, staging) == self.of_place(both_fell, production)
 
     def test_rows_and_lanes_say_which_they_are_of_and_which_are_not_known(
@@ -587,6 +591,23 @@ class TestSeveralDeployments:
         lanes = first["Breakers"]
         assert {value for labels, value in lanes.items() if "staging" in labels} == {2}
         assert [str(value) for labels, value in lanes.items() if "production" in labels] == ["nan"]
+
+    def test_lanes_go_on_in_grey_under_their_names_where_nothing_is_stored(
+        self, tmp_path: Path
+    ) -> None:
+        """As before a Prometheus began: there is no further lane, of none."""
+        ended = "1x30 _x30"
+        known, unknown = (
+            self.asked_of(tmp_path, ("state-timeline",), dict.fromkeys(PLACES, lasting))
+            for lasting in (self.LASTED, ended)
+        )
+        of_each = {key for key in known if self.of_place(known, PLACES[0]).get(key)}
+        for key in not_empty(of_each):
+            named = {labels for labels in unknown[key] if "environment" in labels}
+            assert len(named) == len(PLACES), key
+            # An alert may be of no deployment, and turn a lane red.
+            others = [value for labels, value in unknown[key].items() if labels not in named]
+            assert all(map(math.isfinite, others)), key
 
     @pytest.mark.parametrize("lasting", [LASTED, FELL])
     def test_one_that_has_no_name_is_not_named(self, tmp_path: Path, lasting: str) -> None:
