@@ -188,16 +188,16 @@ def _operations() -> Panel:
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
         {"component": Heading("component", width=150), "operation": Heading("operation")},
-        Column(Query(calls, "calls"), Unit.PER_SECOND, width=80),
+        Column(Query(calls, "calls"), Unit.PER_SECOND, width=90),
         Column(
             Query(_by(by, operations.ERROR_RATIO), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
-            width=80,
+            width=90,
         ),
         Column(Query(retried, "retries/min"), Unit.COUNT, width=90),
-        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=80),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=80),
+        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=90),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=90),
         sort=highest("failed"),
     )
 

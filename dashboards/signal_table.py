@@ -42,7 +42,6 @@ _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseri
 """Kinds of panels, those last that show best what a signal did."""
 _PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
 
-_FIRST = 1000
 _DOWN = with_where(f"({REACHED} == 0)")
 _ID_OF_LEFT_OUT = "can't be reached: $1"
 _ROW_OF_LEFT_OUT = "|".join(
@@ -58,7 +57,7 @@ _ROW_OF_LEFT_OUT = "|".join(
 _LEFT_OUT = f'label_replace({_DOWN}, "row", "{_ROW_OF_LEFT_OUT}", "{WHERE}", "(.*)")'
 """PromQL of a row for each deployment of which the others tell nothing."""
 _LEFT_OUT_COMES_FIRST = (
-    f'max by (id) ({_FIRST} + label_replace({_DOWN}, "id", "{_ID_OF_LEFT_OUT}", "{WHERE}", "(.*)"))'
+    f'max by (id) (Inf + label_replace({_DOWN}, "id", "{_ID_OF_LEFT_OUT}", "{WHERE}", "(.*)"))'
 )
 
 
@@ -117,12 +116,11 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
             Query(_split([*(row.described(places) for row in rows), _LEFT_OUT]), "known"),
             Unit.COUNT,
         ),
-        Column(Query(_now(rows), "now"), Unit.COUNT, width=80),
+        Column(Query(_now(rows), "now"), Unit.COUNT, width=90),
         Column(
             Query(f"{_worst(row.nearness for row in rows)} or {_LEFT_OUT_COMES_FIRST}", "of it"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
-            texts={str(_FIRST): (NOT_KNOWN, Colour.UNKNOWN)},
             width=90,
         ),
         Column(Query(_states(rows), "state"), Unit.COUNT, texts=states, width=105),

@@ -17,6 +17,8 @@ from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
 _WIDTH_OF_WHERE = 130
+_BEFORE_ALL_OTHERS = dict.fromkeys(("Infinity", "-Infinity"), (NOT_KNOWN, Colour.UNKNOWN))
+"""How Grafana calls the values of rows that come before all others: they have none."""
 _COLOURED = {"type": "color-background", "mode": "basic"}
 _WRITTEN = {"type": "color-text"}
 
@@ -81,8 +83,11 @@ def table(
     if is_told_apart(columns[0].query.expr):
         headings[WHERE] = Heading(WHERE, width=_WIDTH_OF_WHERE)
     first, *others = (replace(each, query=while_known(each.query)) for each in columns)
-    known = _or_rows(first.query.expr, next(iter(labels)), *none)
-    columns = (replace(first, query=replace(first.query, expr=known)), *others)
+    unknown = _Unknown.of(first.query.expr, next(iter(labels)), sort)
+    columns = (
+        _asking(first, unknown.or_rows(first.query, *none)),
+        *(_asking(each, unknown.or_first(each.query)) for each in others),
+    )
     if WHERE in headings and WHERE not in labels:
         columns = tuple(map(_with_where, columns))
     targets = as_of_now([column.query for column in columns], format="table")
@@ -133,25 +138,55 @@ def table(
 
 
 def _with_where(column: Column) -> Column:
-    return replace(column, query=replace(column.query, expr=with_where(column.query.expr)))
+    return _asking(column, with_where(column.query.expr))
 
 
-def _or_rows(expr: str, label: str, none_where: str, none: str) -> str:
-    """``expr``, and where it has no series of a deployment one whose ``label`` says "Not known".
+def _asking(column: Column, expr: str) -> Column:
+    return replace(column, query=replace(column.query, expr=expr))
 
-    Where it has none at all, one says the same, or that there is ``none``, where ``none_where`` has
-    a series.
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """The rows that say what is not known: in the column of ``label``, and before all others.
+
+    ``deployments`` is PromQL of those that have no other row, or empty. Where the rows are sorted
+    by the column ``sorted_by``, ``value`` is before all others; Grafana puts no value behind them.
     """
 
-    def row(value: str, text: str = NOT_KNOWN) -> str:
-        return f'label_replace({value}, "{label}", "{text}", "", "")'
+    label: str
+    deployments: str
+    sorted_by: str
+    value: str
 
-    parts = [expr]
-    if each := deployments_of(expr):
-        parts.append(f"on ({BY}) {row(f'NaN * {each}')}")
-    if none:
-        parts.append(f"on () {row(f'0 * max({none_where}) - 1', none)}")
-    return " or ".join((*parts, f"on () {row('vector(NaN)')}"))
+    @classmethod
+    def of(cls, expr: str, label: str, sort: Mapping[str, Any]) -> "_Unknown":
+        """Those of a table of which ``expr`` gives the rows."""
+        each = deployments_of(expr)
+        without = f"({each} unless on ({BY}) ({expr}))" if each else ""
+        return cls(label, without, sort["displayName"], "Inf" if sort["desc"] else "-Inf")
+
+    def or_rows(self, query: Query, none_where: str, none: str) -> str:
+        """What ``query`` asks, which gives the table its rows, and one of each of ``deployments``.
+
+        Where there is none at all, one says that nothing is known, or that there is ``none``, where
+        ``none_where`` has a series.
+        """
+        parts = [query.expr]
+        if self.deployments:
+            value = self.value if query.legend == self.sorted_by else "NaN"
+            parts.append(self._row(f"{value} * {self.deployments}"))
+        if none:
+            parts.append(f"on () {self._row(f'0 * max({none_where}) - 1', none)}")
+        return " or ".join((*parts, f"on () {self._row('vector(NaN)')}"))
+
+    def or_first(self, query: Query) -> str:
+        """What ``query`` asks, and what puts the rows of ``deployments`` before all others."""
+        if not self.deployments or query.legend != self.sorted_by:
+            return query.expr
+        return f"{query.expr} or {self._row(f'{self.value} * {self.deployments}')}"
+
+    def _row(self, value: str, text: str = NOT_KNOWN) -> str:
+        return f'label_replace({value}, "{self.label}", "{text}", "", "")'
 
 
 def highest(heading: str) -> dict[str, Any]:
@@ -187,7 +222,7 @@ def _of_column(column: Column) -> dict[str, Any]:
     # Without a mapping, a cell without a value has the colour of the first step.
     properties: dict[str, Any] = {
         "unit": GRAFANA_UNITS[column.unit],
-        "mappings": _mappings(column.texts or {}),
+        "mappings": _mappings({**(column.texts or {}), **_BEFORE_ALL_OTHERS}),
         "custom.cellOptions": _WRITTEN if _is_plain(column) else _COLOURED,
     }
     if column.steps:
@@ -211,6 +246,6 @@ def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
     }
     unknown = {"text": NOT_KNOWN, "color": Colour.UNKNOWN.value, "index": len(texts)}
     return [
-        *([{"type": "value", "options": options}] if options else []),
+        {"type": "value", "options": options},
         {"type": "special", "options": {"match": "null+nan", "result": unknown}},
     ]
