@@ -15,15 +15,20 @@ def running(offset: str = "") -> str:
     of its other series.
     """
     at = f" offset {offset}" if offset else ""
-    return f"({BUILD_INFO.name}{at} and on (job, instance) {UP.name}{at} or {_of_unlabelled(at)})"
+    return running_of(f"{BUILD_INFO.name}{at}", f"{UP.name}{at}")
+
+
+def running_of(build: str, up: str) -> str:
+    """The same of the series ``build`` and ``up``."""
+    return f"({build} and on (job, instance) {up} or {_of_unlabelled(build, up)})"
 
 
 def exposed() -> str:
     """``build_info`` for whoever only asks which instances have one, and joins it to theirs."""
-    return f"({BUILD_INFO.name} or {_of_unlabelled()})"
+    return f"({BUILD_INFO.name} or {_of_unlabelled(BUILD_INFO.name, UP.name)})"
 
 
-def _of_unlabelled(at: str = "") -> str:
+def _of_unlabelled(build: str, up: str) -> str:
     """As the targets are labelled that don't say an environment."""
-    unlabelled = f"{BUILD_INFO.name}{at} unless on (job, instance) {UP.name}{at}"
+    unlabelled = f"{build} unless on (job, instance) {up}"
     return f'label_replace({unlabelled}, "{_OWN}", "", "", "")'

@@ -29,7 +29,7 @@ _REASONS = {
     r"scraping: InstancesMissing \(ticket\): `0\.5` at \d+ becomes 0\.475": (
         "numbers of instances, and the middle one of them, are whole or half ones"
     ),
-    r"scraping: ServiceDown \(page\): .* at 17 without job=.*": (
+    r"scraping: ServiceDown \(page\): .* at \d+ without job=.*": (
         "the record is of that job alone; boards have to know"
     ),
     r"scraping: TargetDown \(ticket\): by \(.*\) at \d+ without job": (

@@ -73,7 +73,7 @@ class Semantics:
 
     def labels(self, expr: str) -> Labels:
         """The labels that the results of ``expr`` have at least."""
-        return self._labels_of(_parsed(expr))
+        return self.labels_of(_parsed(expr))
 
     def template_problems(self, expr: str, *texts: str) -> list[str]:
         """Labels that ``texts`` fill in, but the results of ``expr`` don't have."""
@@ -141,12 +141,12 @@ class Semantics:
             )
 
     def _of_quantile(self, node: Call) -> Iterator[str]:
-        labels = self._labels_of(node.args[1])
+        labels = self.labels_of(node.args[1])
         if labels is not None and "le" not in labels:
             yield "histogram_quantile: its argument has no le; keep le in the aggregation"
 
     def _of_aggregation(self, node: AggregateExpr) -> Iterator[str]:
-        inner, modifier = self._labels_of(node.expr), node.modifier
+        inner, modifier = self._labels_of_any_side(node.expr), node.modifier
         if inner is None or modifier is None:
             return
         word = "by" if modifier.type is AggModifierType.By else "without"
@@ -157,12 +157,23 @@ class Semantics:
                     f"{_listed(inner)}"
                 )
 
+    def _labels_of_any_side(self, node: promql.Expr) -> Labels:
+        """The labels that some results of ``node`` have: those of each side of an ``or``."""
+        if isinstance(node, ParenExpr):
+            return self._labels_of_any_side(node.expr)
+        if isinstance(node, BinaryExpr) and str(node.op) == "or":
+            left, right = map(self._labels_of_any_side, (node.lhs, node.rhs))
+            return None if left is None or right is None else left | right
+        return self.labels_of(node)
+
     def _of_matching(self, node: BinaryExpr) -> Iterator[str]:
         if node.modifier is not None and node.modifier.matching is not None:
             return
         if _is_scalar(node.lhs) or _is_scalar(node.rhs) or str(node.op) == "or":
             return
-        left, right = self._labels_of(node.lhs), self._labels_of(node.rhs)
+        if _writes_labels(node.lhs) or _writes_labels(node.rhs):
+            return
+        left, right = self.labels_of(node.lhs), self.labels_of(node.rhs)
         if left is not None and right is not None and left != right:
             yield (
                 f"{node.op}: the sides never match: the left has {_listed(left)}, the right "
@@ -172,14 +183,15 @@ class Semantics:
     def _is_counter(self, name: str) -> bool:
         return self._kinds.get(name) in (Kind.COUNTER, Kind.HISTOGRAM)
 
-    def _labels_of(self, node: promql.Expr) -> Labels:
+    def labels_of(self, node: promql.Expr) -> Labels:
+        """The same of a parsed part of one."""
         match node:
             case VectorSelector():
                 return self._labels.get(node.name or "")
             case MatrixSelector():
-                return self._labels_of(node.vector_selector)
+                return self.labels_of(node.vector_selector)
             case ParenExpr() | UnaryExpr() | SubqueryExpr():
-                return self._labels_of(node.expr)
+                return self.labels_of(node.expr)
             case AggregateExpr():
                 return self._labels_of_aggregation(node)
             case Call():
@@ -189,7 +201,7 @@ class Semantics:
         return frozenset()
 
     def _labels_of_aggregation(self, node: AggregateExpr) -> Labels:
-        inner = self._labels_of(node.expr)
+        inner = self.labels_of(node.expr)
         if str(node.op) in _KEEP_ALL:
             return inner
         if node.modifier is None:
@@ -213,15 +225,16 @@ class Semantics:
             matchers = selector.matchers.matchers
             return frozenset(m.name for m in matchers if m.op is MatchOp.Equal)
         if name.startswith("label_"):
-            return None
+            inner, written = self.labels_of(node.args[0]), node.args[1]
+            return None if inner is None else inner | {written.val}
         vectors = [arg for arg in node.args if not _is_scalar(arg)]
-        labels = self._labels_of(vectors[-1]) if vectors else frozenset()
+        labels = self.labels_of(vectors[-1]) if vectors else frozenset()
         if name == "histogram_quantile" and labels is not None:
             return labels - {"le"}
         return labels
 
     def _labels_of_binary(self, node: BinaryExpr) -> Labels:
-        left, right = self._labels_of(node.lhs), self._labels_of(node.rhs)
+        left, right = self.labels_of(node.lhs), self.labels_of(node.rhs)
         operator = str(node.op)
         if _is_scalar(node.lhs):
             return right
@@ -232,10 +245,11 @@ class Semantics:
         modifier = node.modifier
         if modifier is None or modifier.matching is None:
             return left
+        brought = frozenset(modifier.group_labels or ())
         if modifier.card == VectorMatchCardinality.OneToMany:
-            return right
+            return None if right is None else right | brought
         if modifier.card == VectorMatchCardinality.ManyToOne:
-            return left
+            return None if left is None else left | brought
         named = frozenset(modifier.matching.labels)
         is_on = str(modifier).startswith("on")
         return named if is_on else None if left is None else left - named
@@ -264,6 +278,18 @@ def _asks_what_is_new(node: BinaryExpr) -> bool:
         and left.name == right.name
         and right.offset is not None
     )
+
+
+def _writes_labels(node: promql.Expr) -> bool:
+    """Whether results of ``node`` may lack a label, or have one more: by what others are."""
+    match node:
+        case Call():
+            return node.func.name.startswith("label_") or any(map(_writes_labels, node.args))
+        case ParenExpr() | UnaryExpr() | SubqueryExpr():
+            return _writes_labels(node.expr)
+        case BinaryExpr():
+            return _writes_labels(node.lhs) or _writes_labels(node.rhs)
+    return False
 
 
 def _is_scalar(node: promql.Expr) -> bool:

@@ -1,4 +1,4 @@
-"""The state of each part of the service, in lanes: where is it not well, and since when."""
+"""The state of each part of each deployment, in lanes: where is it not well, and since when."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,18 +10,23 @@ from app.core.catalogue import Component
 from app.core.thresholds import Thresholds
 from dashboards.choices import ALERTS_OF, DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
-from dashboards.known import REACHABLE_NOW, now
+from dashboards.known import NO_TARGET, REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline
-from dashboards.signals import matchers_of, series_of
+from dashboards.signals import matchers_of, worst_of_each
 from dashboards.sources import Source, sources_of
 
 STATES: Mapping[str, tuple[str, str]] = {
     "0": ("well", Colour.GOOD),
     "1": ("worse than promised", Colour.WARNING),
     "2": ("failing", Colour.BAD),
+    "3": ("no targets", Colour.BAD),
 }
-"""Red is where an alert pages, orange where it is a ticket, or beyond an objective."""
+"""Red is where an alert pages, orange where it is a ticket, or beyond an objective.
+
+Without targets it may work: Prometheus is told of nothing to scrape. Somebody is paged for that.
+"""
 
 _CALLED = {
     Component.AI_PROVIDER: "AI",
@@ -33,7 +38,7 @@ _CALLED = {
 
 
 def component_states(thresholds: Thresholds) -> Panel:
-    """A lane for each component, the state of monitoring itself first."""
+    """A lane for each component of each deployment, the state of monitoring itself first."""
     lanes = {
         "Monitoring": _monitoring(thresholds),
         "API": _api(thresholds),
@@ -44,7 +49,8 @@ def component_states(thresholds: Thresholds) -> Panel:
     return state_timeline(
         "What works, and since when?",
         "Good is green. Red: somebody is paged for it. Orange: it is worse than promised, or a "
-        "ticket. Grey: not known, for instance because nothing was called.",
+        "ticket. Grey: not known, for instance because nothing was called. No targets: Prometheus "
+        "is told of nothing to scrape.",
         *(Query(expr, name) for name, expr in lanes.items()),
         states=STATES,
         empty="Not known",
@@ -87,7 +93,14 @@ class _Firing:
             matchers = f'alertstate="firing",severity="{severity}",alertname{names}'
             return f"{ALERTS}{{{matchers},{ALERTS_OF}}}"
 
-        return f"max({fires(Severity.PAGE)} * 2 or {fires(Severity.TICKET)})"
+        return f"max by ({BY}) ({fires(Severity.PAGE)} * 2 or {fires(Severity.TICKET)})"
+
+
+class _NoTarget:
+    """Whether there is anything to be scraped."""
+
+    state = f"{NO_TARGET} + 3"
+    """PromQL: 3 where there is nothing."""
 
 
 def _monitoring(thresholds: Thresholds) -> str:
@@ -101,9 +114,10 @@ def _monitoring(thresholds: Thresholds) -> str:
 
 
 def _api(thresholds: Thresholds) -> str:
-    failed = f"max({of(slo.error_ratio('5m'), _slo('availability'))})"
+    failed = f"max by ({BY}) ({of(slo.error_ratio('5m'), _slo('availability'))})"
     return _worst(
-        _Limits(f"min({REACHABLE_NOW})", page=1, falls=True),
+        _Limits(f"min by ({BY}) ({REACHABLE_NOW})", page=1, falls=True),
+        _NoTarget(),
         _answered_5xx(thresholds, failed),
         _of(scraping.missing(thresholds)),
         _of(http.intake_refused(thresholds)),
@@ -119,10 +133,11 @@ def _answered_5xx(thresholds: Thresholds, share: str) -> _Limits:
 
 
 def _sms(thresholds: Thresholds) -> str:
-    late = f"max({of(slo.error_ratio('5m'), _slo('sms_latency'))})"
+    late = f"max by ({BY}) ({of(slo.error_ratio('5m'), _slo('sms_latency'))})"
+    failed = f"max by ({BY}) ({of(http.ROUTE_ERROR_RATIO, http.BRINGS_SMS)})"
     return _worst(
         # What is not accepted is no SMS that could fail or be late.
-        _answered_5xx(thresholds, f"max({of(http.ROUTE_ERROR_RATIO, http.BRINGS_SMS)})"),
+        _answered_5xx(thresholds, failed),
         _of(sms.failing(thresholds)),
         _Limits(late, ticket=1 - thresholds.sms_latency_objective),
         _Firing(("SMSLatencyBudgetBurn", "SMSMissing")),
@@ -131,19 +146,19 @@ def _sms(thresholds: Thresholds) -> str:
 
 def _called(thresholds: Thresholds, component: Component) -> str:
     matchers = f'component="{component}"'
-    failing = f"max({of(operations.COMPONENT_ERROR_RATIO, matchers)})"
+    failing = f"max by ({BY}) ({of(operations.COMPONENT_ERROR_RATIO, matchers)})"
     page = {
         Component.AI_PROVIDER: thresholds.ai_error_ratio,
         Component.DATABASE: thresholds.database_error_ratio,
     }.get(component)
     slow = operations.slow(thresholds)
     too_slow = [
-        _Limits(f"max({of(slow.source, matchers)})", ticket=each.value)
+        _Limits(f"max by ({BY}) ({of(slow.source, matchers)})", ticket=each.value)
         for each in slow.thresholds
         if each.matchers == matchers
     ]
     # A closed breaker says nothing: perhaps nothing was called.
-    open_ = f"(max({of(operations.BREAKERS_NOT_CLOSED, matchers)}) > 0)"
+    open_ = f"(max by ({BY}) ({of(operations.BREAKERS_NOT_CLOSED, matchers)}) > 0)"
     return _worst(
         _Limits(failing, ticket=thresholds.upstream_error_ratio, page=page),
         _Limits(open_, ticket=0),
@@ -158,7 +173,7 @@ def _managers(thresholds: Thresholds) -> str:
         _of(business.queue_age(thresholds)),
         _of(business.queue_work(thresholds)),
         _Limits(
-            f"max({of(unhandled.source, critical.matchers)})",
+            f"max by ({BY}) ({of(unhandled.source, critical.matchers)})",
             page=thresholds.critical_escalation_seconds,
         ),
     )
@@ -167,17 +182,15 @@ def _managers(thresholds: Thresholds) -> str:
 def _of(watched: Signal, among: str = TARGETS) -> _Limits:
     """``watched`` with the limits of its alerts."""
     limits = {each.severity: each.value for each in watched.thresholds}
-    series = series_of(watched, matchers_of(watched), among)
-    low = falls(watched)
     return _Limits(
-        f"{'min' if low else 'max'}({series})",
+        worst_of_each(watched, matchers_of(watched), among),
         limits.get(Severity.TICKET),
         limits.get(Severity.PAGE),
-        low,
+        falls(watched),
     )
 
 
-def _worst(*measures: _Limits | _Firing) -> str:
+def _worst(*measures: _Limits | _Firing | _NoTarget) -> str:
     """The worst state of the ``measures`` that are known now.
 
     One whose source is gone says nothing of the others.
@@ -186,11 +199,11 @@ def _worst(*measures: _Limits | _Firing) -> str:
     for state in _told_apart(each.state for each in measures):
         by_source.setdefault(sources_of(state), []).append(state)
     known = (now(" or ".join(states), *sources) for sources, states in by_source.items())
-    return f"max({' or '.join(known)})"
+    return f"max by ({BY}) ({' or '.join(known)})"
 
 
 def _told_apart(states: Iterable[str]) -> Iterator[str]:
-    """``or`` keeps one of several series without labels; so each gets one of its own."""
+    """``or`` keeps one of several series of the same labels; so each gets one of its own."""
     for number, state in enumerate(states):
         yield f'label_replace({state}, "measure", "{number}", "", "")'
 

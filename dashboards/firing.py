@@ -9,6 +9,7 @@ from alerts.model import Dashboard, Group, Severity, Unit
 from alerts.signals.monitoring import WATCHDOG
 from app.core.config import Links
 from dashboards.colours import Colour, steps
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.known import EVALUATED, OURS, now
 from dashboards.links import dashboard_url
@@ -17,20 +18,24 @@ from dashboards.panels.tables import Heading, lowest
 
 _NONE = "none"
 _WHERE = (*IDENTITY, "job")
+_COUNTED = "Each row of Firing alerts is one, whatever the number of instances."
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{OURS}'
 
 
 def firing(severity: Severity) -> str:
-    """How many alerts of ``severity`` fire; nobody knows where no rule is evaluated."""
-    return f"count({_of(severity)}) or vector(0)"
+    """How many alerts of ``severity`` fire, as the table lists them.
+
+    Nobody knows where no rule is evaluated.
+    """
+    return f"count({_rows(_of(severity))}) or vector(0)"
 
 
 def pages(leads_to: Dashboard) -> Panel:
     """How many alerts call somebody now."""
     return stat(
         "Pages",
-        "Alerts that fire now and call somebody at night. Good is 0. Without a number, no rule is "
-        "evaluated: nobody would be called.",
+        f"Alerts that fire now and call somebody at night. Good is 0. {_COUNTED} Without a number, "
+        "no rule is evaluated: nobody would be called.",
         Unit.COUNT,
         Query(firing(Severity.PAGE), "pages"),
         steps(Colour.GOOD, (1, Colour.BAD)),
@@ -43,7 +48,7 @@ def tickets(leads_to: Dashboard) -> Panel:
     """How many alerts wait for the morning."""
     return stat(
         "Tickets",
-        "Alerts that fire now and can wait for the morning. Good is 0.",
+        f"Alerts that fire now and can wait for the morning. Good is 0. {_COUNTED}",
         Unit.COUNT,
         Query(firing(Severity.TICKET), "tickets"),
         steps(Colour.GOOD, (1, Colour.WARNING)),
@@ -54,13 +59,12 @@ def tickets(leads_to: Dashboard) -> Panel:
 
 def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     """The alerts that ask something of people now: pages first, with runbook and dashboard."""
-    labels = "alertname, severity, component"
-    place = ", ".join(f'"{label}"' for label in _WHERE)
     since = f"time() - {ALERTS_FOR_STATE}{{{_ASKED}}} and ignoring (alertstate) {_firing(_ASKED)}"
     runbooks = str(links.runbooks_url).rstrip("/")
     return table(
         "Firing alerts",
-        "Alerts that fire now, and for how long it has been so, the wait before included. Good is "
+        "Alerts that fire now, and for how long it has been so, the wait before included. Those of "
+        "several instances at one place are one, of which the first counts. Good is "
         "none. Where no rule is evaluated it says that nothing is known. Where: "
         "cluster, environment and job, as far as it has them. The name of an "
         "alert opens its runbook; the dashboard shows what it is about.",
@@ -89,10 +93,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
         },
         Column(
             Query(
-                _with_dashboard(
-                    f'max by ({labels}, where) (label_join({since}, "where", " ", {place}))',
-                    groups,
-                ),
+                _with_dashboard(_rows(since), groups),
                 "for",
             ),
             Unit.SECONDS,
@@ -109,8 +110,9 @@ def what_fired() -> Panel:
     """A lane for each alert that fired."""
     severity = f"{_of(Severity.PAGE)} * 2 or {_of(Severity.TICKET)}"
     # An alert has no series while it doesn't fire; that is known where rules are evaluated.
-    quiet = f"0 * max by (alertname) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
-    fired = now(f"max by (alertname) ({severity}) or {quiet}")
+    by = f"{BY}, alertname"
+    quiet = f"0 * max by ({by}) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
+    fired = now(f"max by ({by}) ({severity}) or {quiet}")
     # The Watchdog is there so that there is always a lane.
     evaluated = f"max(0 * {EVALUATED}) or vector(NaN)"
     always = f'label_replace({evaluated}, "alertname", "{WATCHDOG}", "", "")'
@@ -128,6 +130,13 @@ def what_fired() -> Panel:
         },
         empty="Not known",
     )
+
+
+def _rows(expr: str) -> str:
+    """A row of the table for each of ``expr``: one for all instances at one place."""
+    place = ", ".join(f'"{label}"' for label in _WHERE)
+    joined = f'label_join({expr}, "where", " ", {place})'
+    return f"max by (alertname, severity, component, where) ({joined})"
 
 
 def _of(severity: Severity) -> str:

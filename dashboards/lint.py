@@ -13,16 +13,19 @@ from itertools import chain, product
 from typing import Any
 from urllib.parse import urlsplit
 
-from promql_parser import Call, MatchOp, MatrixSelector
+from promql_parser import Call, MatchOp, MatrixSelector, VectorSelector
 
-from alerts.exporters import ALERTS, ALERTS_FOR_STATE
+from alerts.exporters import ALERTS, ALERTS_FOR_STATE, UP
 from alerts.expressions import Vocabulary
 from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Group, Signal, records
 from alerts.promql import seconds
 from alerts.semantics import Semantics
+from alerts.signals.scraping import REACHABLE
+from app.core import catalogue
 from dashboards import schema
 from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
+from dashboards.deployments import legend_with_where
 from dashboards.links import TAG
 from dashboards.preview import facts
 from dashboards.preview.dashboard import Place
@@ -38,7 +41,7 @@ from dashboards.queries import (
     series_in,
     variables,
 )
-from dashboards.sources import LONG_RANGE_SECONDS, unasked
+from dashboards.sources import LONG_RANGE_SECONDS, Gate, gates, unasked
 from prometheus_tools.promql_nodes import nodes
 
 Document = Mapping[str, Any]
@@ -50,6 +53,12 @@ _WINDOW = 1280
 _LINES_OF_CONTROLS = 2
 _OF_THE_PRESENT = ("stat", "bargauge", "state-timeline", "table")
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
+_OF_SEVERAL = ("state-timeline", "table")
+_SAY_WHO_IS_REACHED = {str(REACHABLE), UP.name, catalogue.BACKGROUND_TASK_FAILURES.name}
+_IS_THERE = ("group", "present_over_time")
+"""How it is asked whether anything is known at all."""
+_WORST = {"and": "min", "unless": "max"}
+"""How what holds is asked of all at once, so that the answer is that of the worst."""
 _OVER_TIME = ("timeseries", "heatmap", "state-timeline")
 _COLOURS_OF_THE_PALETTE = "palette"
 _CLAIMS_NOTHING = re.compile(r"(No data|Not known)(; .+)?")
@@ -78,6 +87,7 @@ def problems(
             *_of_panels(document),
             *_of_what_is_not_known(document),
             *_of_the_present(document),
+            *_of_deployments(document, semantics),
             *_of_colours(document),
             *_of_repetitions(document),
             *_of_queries(document, vocabulary, semantics),
@@ -172,6 +182,56 @@ def _of_the_present(document: Document) -> Iterator[str]:
                         f"panel {panel['title']!r}: shows {name} for minutes after its source is "
                         "gone; ask through known.now, as the kinds of panels do"
                     )
+
+
+def _of_deployments(document: Document, semantics: Semantics) -> Iterator[str]:
+    """One that can't be reached hides none that can, and is not hidden by one."""
+    for panel in filter(is_prometheus, panels(document)):
+        where = f"panel {panel['title']!r}"
+        has_several = panel["type"] in _OF_SEVERAL or (
+            panel["type"] == "bargauge" and "{{" in panel["targets"][0]["legendFormat"]
+        )
+        for target in panel["targets"]:
+            legend = target.get("legendFormat", "")
+            if panel["type"] == "state-timeline" and legend_with_where("") not in legend:
+                yield f"{where}: lanes don't say which deployment they are of; end legends in where"
+            for gate in _gates_of_deployments(target["expr"]):
+                found = _of_gate(gate, semantics, has_several, panel["type"] in _OF_THE_PRESENT)
+                yield from (f"{where}: {problem}" for problem in found)
+
+
+def _of_gate(
+    gate: Gate, semantics: Semantics, has_several: bool, is_present: bool
+) -> Iterator[str]:
+    labels = semantics.labels_of(gate.held)
+    says_which = labels is not None and labels.issuperset(IDENTITY)
+    if says_which and gate.on is not None and not gate.on.issuperset(IDENTITY):
+        yield (
+            "is empty for all deployments while one can't be reached; match "
+            f"on ({', '.join(IDENTITY)}), as known.while_there does"
+        )
+    elif not says_which and has_several:
+        yield (
+            "is of all deployments together, so that it is empty while one can't be reached; keep "
+            f"by ({', '.join(IDENTITY)}, …)"
+        )
+    elif not says_which and is_present and gate.how != _WORST[gate.operator]:
+        yield (
+            "is of all deployments together and goes on without one that can't be reached; ask "
+            f"for the {_WORST[gate.operator]} of them, as known.while_there does"
+        )
+
+
+def _gates_of_deployments(expr: str) -> Iterator[Gate]:
+    """What in ``expr`` is shown while deployments can be reached, all or each of them."""
+    try:
+        found = list(gates(expr))
+    except ValueError:
+        return
+    for gate in found:
+        is_of_age = isinstance(gate.held, VectorSelector) and gate.held.name in gate.series
+        if gate.series & _SAY_WHO_IS_REACHED and gate.how not in _IS_THERE and not is_of_age:
+            yield gate
 
 
 def _of_empty_drawings(panel: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from asgi_observability.metric import Metric
 from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.known import REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline, timeseries
@@ -58,7 +59,7 @@ def _targets() -> Panel:
     ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
     none_at_all = f"vector(NaN) unless on () present_over_time({ours}[$__range] @ end())"
     no_target = f'label_replace({none_at_all}, "job", "No target is known", "", "")'
-    up = f"{now(f'max by (job, instance) ({ours})')} or on () ({no_target})"
+    up = f"{now(f'max by ({BY}, job, instance) ({ours})')} or on () ({no_target})"
     return state_timeline(
         "Which targets are up?",
         "Whether the last scrape of each target worked. Good is up, all the time.",

@@ -16,9 +16,10 @@ from dashboards.budgets import budget_left
 from dashboards.choices import TARGETS, of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, Colour, steps
 from dashboards.components import component_states
+from dashboards.deployments import BY, beside_release
 from dashboards.firing import firing_alerts, pages, tickets
 from dashboards.grafana import Panel
-from dashboards.known import REACHABLE_NOW
+from dashboards.known import DOWN, NO_TARGET, REACHABLE_NOW
 from dashboards.panels import Column, Query, stacked, stat, table, timeseries
 from dashboards.panels.tables import lowest
 from dashboards.signals import signal
@@ -72,15 +73,19 @@ def _availability(thresholds: Thresholds) -> Panel:
         "API availability",
         "Share of the requests of an hour that were not answered 5xx, without probes. Good is at "
         f"or above the objective of {Unit.RATIO.text(thresholds.availability_objective)}. "
-        "What can't be reached is down, whatever was answered before.",
+        "What can't be reached is down, whatever was answered before. No targets: Prometheus is "
+        "told of nothing to scrape, so that nobody knows whether it answers.",
         Unit.RATIO,
-        Query(f"({ratio}) and on () ({reachable} == 1) or {reachable} - 1 < 0", "availability"),
+        Query(
+            f"({ratio}) and on () ({reachable} == 1) or min({DOWN}) - 1 or min({NO_TARGET}) - 2",
+            "availability",
+        ),
         steps(
             Colour.BAD,
             (1 - thresholds.rollback_error_ratio, Colour.WARNING),
             (thresholds.availability_objective, Colour.GOOD),
         ),
-        texts={"-1": ("Down", Colour.BAD)},
+        texts={"-1": ("Down", Colour.BAD), "-2": ("No targets", Colour.BAD)},
         empty="Not known",
         links=(Dashboard.SERVICES,),
         decimals=2,
@@ -126,30 +131,37 @@ def _traffic(thresholds: Thresholds) -> Panel:
 
 def _instances_down() -> Panel:
     up, any_up = of(UP), f"max({REACHABLE_NOW})"
+    some = f"count({up}) - sum({up}) and min({REACHABLE_NOW}) > 0"
+    # Of one deployment all are, of another perhaps none.
+    all_of_any = f"2 * ({any_up} == bool 0) - 3 and min({DOWN}) == 0"
     return stat(
         "Down",
         "Instances of the orchestrator that Prometheus can't reach. Good is 0. Where all are down, "
-        "somebody is called.",
+        "or all of one deployment, somebody is called. No targets: Prometheus is told of none.",
         Unit.COUNT,
-        Query(f"count({up}) - sum({up}) and {any_up} > 0 or {any_up} - 1 < 0", "down"),
+        Query(f"{some} or {all_of_any} or min({NO_TARGET}) - 2", "down"),
         steps(Colour.GOOD, (1, Colour.WARNING)),
-        texts={"-1": ("All", Colour.BAD)},
+        texts={
+            "-1": ("All", Colour.BAD),
+            "-2": ("No targets", Colour.BAD),
+            "-3": ("All of one deployment", Colour.BAD),
+        },
         empty="Not known",
         links=(Dashboard.MONITORING,),
     )
 
 
 def _running() -> Panel:
-    build = of(catalogue.BUILD_INFO, among=TARGETS)
     age = of(runtime.UPTIME, among=TARGETS)
-    runs_for = f"{build} * on (job, instance, cluster) group_left () {age}"
+    runs_for = beside_release(age, TARGETS)
+    by = f"{BY}, version"
     return table(
         "Releases",
         "What runs, since when its youngest instance runs, and how many instances. Good is one "
         "release.",
         {"version": "release"},
-        Column(Query(f"min by (version) ({runs_for})", "runs for"), Unit.SECONDS),
-        Column(Query(f"count by (version) ({build})", "instances"), Unit.COUNT),
+        Column(Query(f"min by ({by}) ({runs_for})", "runs for"), Unit.SECONDS),
+        Column(Query(f"count by ({by}) ({runs_for})", "instances"), Unit.COUNT),
         sort=lowest("runs for"),
     )
 

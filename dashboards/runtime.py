@@ -13,6 +13,7 @@ from app.core.thresholds import Thresholds
 from asgi_observability.metric import Metric
 from dashboards.board import Row, dashboard
 from dashboards.choices import INSTANCES, NODES, of
+from dashboards.deployments import BY, beside_release
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, table, timeseries
 from dashboards.panels.tables import highest
@@ -63,22 +64,18 @@ def _process(thresholds: Thresholds) -> Row:
 
 def _releases() -> Panel:
     """Each instance with its release, how long it runs and its workers."""
-    build = of(catalogue.BUILD_INFO, among=INSTANCES)
 
-    def beside_release(series: str) -> str:
-        joined = f"{build} * on (job, instance) group_left () {series}"
-        return f"max by (instance, version) ({joined})"
+    def released(series: str) -> str:
+        return f"max by ({BY}, instance, version) ({beside_release(series, INSTANCES)})"
 
     return table(
         "Instances and their releases",
         "What each instance runs, since when, and with how many workers. Good is one release and "
         "the same number of workers everywhere.",
         {"instance": "instance", "version": "release"},
+        Column(Query(released(of(process.UPTIME, among=INSTANCES)), "runs for"), Unit.SECONDS),
         Column(
-            Query(beside_release(of(process.UPTIME, among=INSTANCES)), "runs for"), Unit.SECONDS
-        ),
-        Column(
-            Query(beside_release(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
+            Query(released(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
             Unit.COUNT,
         ),
         sort=highest("runs for"),

@@ -11,6 +11,7 @@ from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.choices import of
 from dashboards.colours import Colour, steps
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.panels import (
     Column,
@@ -62,11 +63,10 @@ def _requests(thresholds: Thresholds) -> Row:
 def _routes() -> Panel:
     """Rate, errors and duration of each route, in one table."""
     refused = f'{http.STATUS}=~"4..",{http.SERVED}'
-    served = _by(http.ROUTE, http.RATE, http.SERVED, "sum")
+    route = f"{BY}, {http.ROUTE}"
+    served = _by(route, http.RATE, http.SERVED, "sum")
     # A route that has refused nothing yet has no series of it.
-    share_refused = ratio(
-        f"({_by(http.ROUTE, http.BY_STATUS, refused, 'sum')} or 0 * {served})", served
-    )
+    share_refused = ratio(f"({_by(route, http.BY_STATUS, refused, 'sum')} or 0 * {served})", served)
     return table(
         "Routes: rate, errors, duration",
         "Over 5 minutes, without probes. Good is no 5xx; 4xx are what clients did wrong, or a "
@@ -78,14 +78,14 @@ def _routes() -> Panel:
             width=120,
         ),
         Column(
-            Query(_by(http.ROUTE, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
+            Query(_by(route, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
             width=120,
         ),
         Column(Query(share_refused, "4xx"), Unit.RATIO, width=120),
         Column(
-            Query(_by(http.ROUTE, durations.REQUEST_P99), "p99"),
+            Query(_by(route, durations.REQUEST_P99), "p99"),
             Unit.SECONDS,
             width=120,
         ),
@@ -179,7 +179,7 @@ def _calls(thresholds: Thresholds) -> Row:
 
 
 def _operations() -> Panel:
-    by = "component, operation"
+    by = f"{BY}, component, operation"
     calls = _by(by, operations.RATE, "", "sum")
     # What is never tried again has no series of it.
     retried = f"60 * sum by ({by}) ({_rate(catalogue.OPERATION_RETRIES.name)}) or 0 * {calls}"
@@ -188,28 +188,31 @@ def _operations() -> Panel:
         "Over 5 minutes; durations are those of successful calls. Good is no errors, no retries, "
         "and a p99 near the median.",
         {"component": Heading("component", width=150), "operation": Heading("operation")},
-        Column(Query(calls, "calls"), Unit.PER_SECOND, width=80),
+        Column(Query(calls, "calls"), Unit.PER_SECOND, width=90),
         Column(
             Query(_by(by, operations.ERROR_RATIO), "failed"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
-            width=80,
+            width=90,
         ),
         Column(Query(retried, "retries/min"), Unit.COUNT, width=90),
-        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=80),
-        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=80),
+        Column(Query(_by(by, durations.P50), "median"), Unit.SECONDS, width=90),
+        Column(Query(_by(by, durations.P99), "p99"), Unit.SECONDS, width=90),
         sort=highest("failed"),
     )
 
 
 def _breakers() -> Panel:
-    """The state that each upstream's breakers are in; the worst, where workers differ."""
+    """The state that each upstream's breakers are in; the worst, where instances differ."""
+
+    def any_of(series: str) -> str:
+        return f"(max by ({BY}) ({series}) > bool 0)"
 
     def worst(component: Component) -> str:
         matchers = f'component="{component}"'
         open_ = of(catalogue.CIRCUIT_BREAKER_STATE, f'{matchers},state="{BreakerState.OPEN}"')
         not_closed = of(operations.BREAKERS_NOT_CLOSED, matchers)
-        return f"clamp_max(2 * (max({open_}) > bool 0) + (max({not_closed}) > bool 0), 2)"
+        return f"clamp_max(2 * {any_of(open_)} + {any_of(not_closed)}, 2)"
 
     return state_timeline(
         "Breakers",

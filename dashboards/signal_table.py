@@ -8,18 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.exporters import ALERTS
-from alerts.model import Comparison, Group, Severity, Signal, Threshold, Unit
+from alerts.model import Comparison, Dashboard, Group, Severity, Signal, Threshold, Unit
 from dashboards.board import panel_id
 from dashboards.choices import ALERTS_OF
 from dashboards.colours import Colour, steps
+from dashboards.deployments import WHERE, with_where
 from dashboards.grafana import Panel
-from dashboards.known import now
+from dashboards.known import REACHED, now
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, table
 from dashboards.panels.query import asked
-from dashboards.panels.tables import Heading, highest
+from dashboards.panels.tables import NOT_KNOWN, Heading, highest
 from dashboards.queries import series_in
-from dashboards.signals import series_of
+from dashboards.signals import worst_of_each
 from dashboards.sources import Source, sources_of
 
 _ENDINGS: Mapping[str, float] = {
@@ -40,6 +41,24 @@ _ENDINGS: Mapping[str, float] = {
 _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
 """Kinds of panels, those last that show best what a signal did."""
 _PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
+
+_DOWN = with_where(f"({REACHED} == 0)")
+_ID_OF_LEFT_OUT = "can't be reached: $1"
+_ROW_OF_LEFT_OUT = "|".join(
+    (
+        _ID_OF_LEFT_OUT,
+        NOT_KNOWN,
+        "In no row, since it can't be reached: $1",
+        "",
+        Dashboard.MONITORING,
+        f"viewPanel=panel-{panel_id('Which targets are up?')}",
+    )
+)
+_LEFT_OUT = f'label_replace({_DOWN}, "row", "{_ROW_OF_LEFT_OUT}", "{WHERE}", "(.*)")'
+"""PromQL of a row for each deployment of which the others tell nothing."""
+_LEFT_OUT_COMES_FIRST = (
+    f'max by (id) (Inf + label_replace({_DOWN}, "id", "{_ID_OF_LEFT_OUT}", "{WHERE}", "(.*)"))'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +104,24 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
         "Every alert and its limit",
         "What each alert watches, at its worst and in the unit of its limit, and which share of it "
         "that is. Good is no row above 80%. Held back: it is beyond its limit, and what else the "
-        "alert asks for does not hold, such as enough traffic. Where the share is not known, nor "
-        "is the value, or the limit is yes or no. A click on the signal opens its graph.",
+        "alert asks for does not hold, such as enough traffic. A deployment that can't be reached "
+        "is in no row but its own, the first. Where the share is not known, nor is the value, or "
+        "the limit is yes or no. A click on the signal opens its graph.",
         {
             "alert": Heading("alert", width=235),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph", wraps=True),
             "limit": Heading("limit", width=160),
         },
-        Column(Query(_split(row.described(places) for row in rows), "known"), Unit.COUNT),
-        Column(Query(_known_of(row.now for row in rows), "now"), Unit.COUNT, width=80),
         Column(
-            Query(_known_of(row.nearness for row in rows), "of it"),
+            Query(_split([*(row.described(places) for row in rows), _LEFT_OUT]), "known"),
+            Unit.COUNT,
+        ),
+        Column(Query(_now(rows), "now"), Unit.COUNT, width=90),
+        Column(
+            Query(f"{_worst(row.nearness for row in rows)} or {_LEFT_OUT_COMES_FIRST}", "of it"),
             Unit.RATIO,
             steps(Colour.MUTED, (0.8, Colour.WARNING)),
-            width=75,
+            width=90,
         ),
         Column(Query(_states(rows), "state"), Unit.COUNT, texts=states, width=105),
         sort=highest("of it"),
@@ -116,21 +139,20 @@ class _Row:
 
     @property
     def now(self) -> str:
-        """PromQL: the worst value, in the unit in which its limit is written."""
+        """PromQL: each deployment's worst value, in the unit in which its limit is written."""
         text = self.watched.unit.text(self.threshold.value)
         ending = text.lstrip("-0123456789.e+")
-        return self._labelled(f"{self._worst()} / {_ENDINGS[ending]:g}")
+        return self._labelled(f"{self._worst_of_each()} / {_ENDINGS[ending]:g}")
 
     @property
     def nearness(self) -> str:
         """PromQL: the share of the limit that is reached; nothing where the limit is 0."""
         limit = self.threshold.value
-        is_yes_or_no = self._falls and self.watched.unit is Unit.COUNT
+        is_yes_or_no = self.falls and self.watched.unit is Unit.COUNT
         if limit <= 0 or is_yes_or_no:
             return ""
-        return self._labelled(
-            f"{limit:g} / {self._worst()}" if self._falls else f"{self._worst()} / {limit:g}"
-        )
+        worst = self._worst_of_each()
+        return self._labelled(f"{limit:g} / {worst}" if self.falls else f"{worst} / {limit:g}")
 
     @property
     def alert_state(self) -> str:
@@ -150,7 +172,7 @@ class _Row:
     def beyond(self) -> str:
         """PromQL: 1 where it is beyond its limit, else 0: held back, by what else it asks for."""
         comparison = f"{self.threshold.comparison.value} bool {self.threshold.value:g}"
-        return self._labelled(f"({self._worst()} {comparison})")
+        return self._labelled(f"({self._worst_of_each()} {comparison})")
 
     @property
     def quiet(self) -> str:
@@ -194,12 +216,12 @@ class _Row:
         return f"{self.group.name} {self.watched.title} {self.number}"
 
     @property
-    def _falls(self) -> bool:
+    def falls(self) -> bool:
+        """Whether the least value is the worst."""
         return self.threshold.comparison in (Comparison.BELOW, Comparison.AT_MOST)
 
-    def _worst(self) -> str:
-        series = series_of(self.watched, self.threshold.matchers, ALERTS_OF)
-        return f"{'min' if self._falls else 'max'}({series})"
+    def _worst_of_each(self) -> str:
+        return worst_of_each(self.watched, self.threshold.matchers, ALERTS_OF)
 
     def _labelled(self, expr: str) -> str:
         return f'label_replace({expr}, "id", "{self._id}", "", "")'
@@ -220,9 +242,23 @@ def _states(rows: Sequence[_Row]) -> str:
     What is watched may not be known while it is known that its alert does not fire.
     """
     alerts = _any_of(row.alert_state for row in rows)
-    beyond = _known_of(row.beyond for row in rows)
+    beyond = _worst(row.beyond for row in rows)
     quiet = _any_of(row.quiet for row in rows)
     return now(f"{alerts} or on (id) {beyond} or on (id) {quiet}", Source.ALERTS)
+
+
+def _now(rows: Sequence[_Row]) -> str:
+    """PromQL of each row's worst value."""
+    by_how = {
+        "max": [row.now for row in rows if not row.falls],
+        "min": [row.now for row in rows if row.falls],
+    }
+    return " or ".join(_worst(exprs, how) for how, exprs in by_how.items() if exprs)
+
+
+def _worst(exprs: Iterable[str], how: str = "max") -> str:
+    """PromQL of each row's worst of the deployments of which it is known now."""
+    return f"{how} by (id) ({_known_of(exprs)})"
 
 
 def _known_of(exprs: Iterable[str]) -> str:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from alerts.identity import IDENTITY, with_identity
 from alerts.model import Dashboard, Record, Severity, Signal
 from dashboards.choices import DEPLOYMENT, TARGETS, of
 from dashboards.colours import Colour, falls, signal_steps
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.panels import Query, stat, state_timeline, timeseries
 
@@ -79,8 +81,11 @@ def never(title: str, lanes: Mapping[str, tuple[Signal, str]]) -> Panel:
 
 
 def beyond(watched: Signal, among: str = TARGETS) -> str:
-    """PromQL: 2 where an alert of ``watched`` that pages would begin, 1 for a ticket, else 0."""
-    series = worst(watched, among)
+    """PromQL: 2 where an alert of ``watched`` that pages would begin, 1 for a ticket, else 0.
+
+    Of each deployment.
+    """
+    series = worst_of_each(watched, matchers_of(watched), among)
     parts = [
         f"{weight}({series} {each.comparison.value} bool {each.value:g})"
         for each in watched.thresholds
@@ -95,11 +100,17 @@ def worst(watched: Signal, among: str = TARGETS) -> str:
     return f"{'min' if falls(watched) else 'max'}({series})"
 
 
+def worst_of_each(watched: Signal, matchers: str, among: str) -> str:
+    """PromQL of the worst of the series of ``watched`` in each deployment."""
+    series = series_of(watched, matchers, among)
+    return f"{'min' if falls(watched) else 'max'} by ({BY}) ({series})"
+
+
 def series_of(watched: Signal, matchers: str, among: str) -> str:
     """The query of ``watched``, filtered; an expression of its own by where it runs alone."""
     if isinstance(watched.source, Record) or watched.source.replace(":", "_").isidentifier():
         return of(watched.source, matchers, among)
-    return watched.source.replace("}", f",{DEPLOYMENT}}}")
+    return with_identity(watched.source, IDENTITY).replace("}", f",{DEPLOYMENT}}}")
 
 
 def matchers_of(watched: Signal, named: Sequence[str] = ()) -> str:

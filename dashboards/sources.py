@@ -20,12 +20,16 @@ from promql_parser import (
 )
 
 from alerts.exporters import ALERTS, ALERTS_FOR_STATE, exporter_metrics
+from alerts.expressions import selectors
+from alerts.identity import JOB
 from alerts.model import records
 from alerts.signals import groups
 from alerts.signals.scraping import ALERTMANAGER_JOB, NODE_JOB, PROBE_JOB, PROMETHEUS_JOB
 from app.core import catalogue
 from app.core.thresholds import Thresholds
+from prometheus_tools.promql_nodes import nodes
 
+_ASKING = ("and", "unless")
 LONG_RANGE_SECONDS = 3600
 """From here on a range is what a panel is about, and what it tells is of the past."""
 
@@ -80,12 +84,79 @@ def unasked(expr: str) -> frozenset[str]:
 
     None where it can't be parsed, which is a finding already.
     """
-    plain = re.sub(r"\[\$__range(?=[\]:])", "[1h", expr)
-    plain = re.sub(r"\[\$__\w+(?=[\]:])", "[1m", plain)
     try:
-        return _read(promql_parser.parse(plain)).unasked
+        return _read(promql_parser.parse(plain(expr))).unasked
     except ValueError:
         return frozenset()
+
+
+def plain(expr: str) -> str:
+    """``expr`` with its ranges as the parser knows them, who knows no variables."""
+    of_range = re.sub(r"\[\$__range(?=[\]:])", "[1h", expr)
+    return re.sub(r"\[\$__\w+(?=[\]:])", "[1m", of_range)
+
+
+@cache
+def told_of(expr: str) -> frozenset[Source]:
+    """The sources of what ``expr`` tells: not of what it only asks, after ``and`` or ``unless``."""
+    known = sources_by_series()
+    names = _told(promql_parser.parse(plain(expr)))
+    return frozenset(source for name in names for source in known.get(name, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Where a part of a query is shown only while something holds.
+
+    ``held`` is that part; ``series`` are those that say whether it holds, ``how`` is by which
+    function or aggregation. ``on`` are the labels that have to agree; None is all of them.
+    """
+
+    held: promql_parser.Expr
+    operator: str
+    on: frozenset[str] | None
+    how: str
+    series: frozenset[str]
+
+
+def gates(expr: str) -> Iterator[Gate]:
+    """All of ``expr``. Raises ValueError where it can't be parsed."""
+    for node in nodes(plain(expr)):
+        if isinstance(node, BinaryExpr) and str(node.op) in _ASKING:
+            matching = node.modifier.matching if node.modifier else None
+            on = None if matching is None else frozenset(matching.labels)
+            yield Gate(node.lhs, str(node.op), on, _how(node.rhs), frozenset(_told(node.rhs)))
+
+
+def _how(node: promql_parser.Expr) -> str:
+    match node:
+        case AggregateExpr():
+            return str(node.op)
+        case Call():
+            return str(node.func.name)
+        case BinaryExpr():
+            return _how(node.lhs)
+        case ParenExpr():
+            return _how(node.expr)
+        case _:
+            return ""
+
+
+def _told(node: promql_parser.Expr) -> Iterator[str]:
+    match node:
+        case VectorSelector():
+            yield node.name or ""
+        case MatrixSelector():
+            yield node.vector_selector.name or ""
+        case ParenExpr() | AggregateExpr() | UnaryExpr() | SubqueryExpr():
+            yield from _told(node.expr)
+        case Call():
+            for each in node.args:
+                yield from _told(each)
+        case BinaryExpr():
+            yield from _told(node.lhs)
+            if str(node.op) not in _ASKING:
+                yield from _told(node.rhs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +182,7 @@ def _read(node: promql_parser.Expr) -> _Read:
             return _read_by_call(node)
         case BinaryExpr():
             left, right = _read(node.lhs), _read(node.rhs)
-            if str(node.op) in ("and", "unless") and (right.asks or not left.unasked):
+            if str(node.op) in _ASKING and (right.asks or not left.unasked):
                 return _Read(asks=True)
             return _Read(left.unasked | right.unasked, left.asks or right.asks)
         case _:
@@ -131,25 +202,39 @@ def _read_by_call(node: Call) -> _Read:
     return _Read(frozenset().union(*(part.unasked for part in parts)), asks)
 
 
-_WORD = re.compile(r"[a-zA-Z_:][\w:]*")
-
-
 @cache
 def sources_by_series() -> dict[str, frozenset[Source]]:
     """The sources of each series; those of records are those of what they are made of."""
-    found = dict(_of_metrics())
+    metrics = dict(_of_metrics())
+    found = dict(metrics)
     made_of: dict[str, set[str]] = {}
+    named: dict[str, set[Source]] = {}
     for record in records(groups(Thresholds())):
-        made_of.setdefault(record.name, set()).update(_WORD.findall(record.expr))
+        read = selectors(record.expr)
+        names = {each.name or "" for each in read}
+        programs = {source for each in read for source in [_job_in(each)] if source}
+        if programs:
+            # What names no job is joined to theirs: a program has a start time as the service has.
+            names = {name for name in names if Source.TARGETS in metrics.get(name, ())}
+        made_of.setdefault(record.name, set()).update(names)
+        named.setdefault(record.name, set()).update(programs)
 
     def of(name: str) -> frozenset[Source]:
         if name not in found:
             found[name] = frozenset()
-            # Of other words than names of series nothing is known.
-            found[name] = frozenset().union(*map(of, made_of.get(name, ())))
+            its = map(of, made_of.get(name, ()))
+            found[name] = frozenset(named.get(name, ())).union(*its)
         return found[name]
 
-    return {name: of(name) for name in (*made_of, *dict(_of_metrics()))}
+    return {name: of(name) for name in (*made_of, *named, *metrics)}
+
+
+def _job_in(selector: VectorSelector) -> Source | None:
+    """The program whose job ``selector`` names, of which it tells something itself."""
+    for each in selector.matchers.matchers:
+        if each.name == JOB and each.value in _PROGRAMS.values():
+            return Source(each.value)
+    return None
 
 
 def _of_metrics() -> Iterator[tuple[str, frozenset[Source]]]:

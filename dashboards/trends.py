@@ -8,6 +8,7 @@ from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.choices import NODES, of
 from dashboards.colours import DISTINCT, Colour, signal_steps
+from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.known import now
 from dashboards.panels import (
@@ -130,7 +131,7 @@ def _history() -> Panel:
         f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
         "fewer, an unusual week moves the band.",
         *(
-            Query(f"min({of(seasonality.WEEKS_KNOWN, each)})", name, of=(Source.RULES,))
+            Query(f"min by ({BY}) ({of(seasonality.WEEKS_KNOWN, each)})", name, of=(Source.RULES,))
             for name in ("sms_volume", "approval_ratio", "latency")
             if (each := f'signal="{name}"')
         ),
@@ -233,7 +234,7 @@ def _time_left(thresholds: Thresholds) -> Panel:
             if (each := f'limit="{name}"')
         ),
         Query(
-            f"min by (instance, mountpoint) ({of(disks.source, among=NODES)})",
+            f"min by ({BY}, instance, mountpoint) ({of(disks.source, among=NODES)})",
             "{{instance}} {{mountpoint}}",
         ),
         steps=signal_steps(limits),

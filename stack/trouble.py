@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from stack import plain_http
+from stack import plain_http, remote_write_lag
 from stack.backend import ComponentStatus
 
 YOUNG_SECONDS = 60.0
@@ -220,15 +220,18 @@ def _of_prometheus(url: str, *, is_young: bool) -> Iterator[str]:
             yield f"it has stored nothing for {stored[0][1]:.0f} s"
     if not _data(f"{url}/api/v1/alertmanagers")["activeAlertmanagers"] and not is_young:
         yield "it sends alerts to nobody: it knows no Alertmanager"
-    if _metric(url, "prometheus_config_last_reload_successful") == 0:
+    exposed = _exposed(url)
+    if _metric(exposed, "prometheus_config_last_reload_successful") == 0:
         yield "it runs with an old configuration: the last reload failed"
+    yield from remote_write_lag.troubles(exposed, lambda expr: _query(url, expr))
 
 
 def _of_alertmanager(url: str, config: Path) -> Iterator[str]:
-    if _metric(url, "alertmanager_config_last_reload_successful") == 0:
+    exposed = _exposed(url)
+    if _metric(exposed, "alertmanager_config_last_reload_successful") == 0:
         yield "it runs with an old configuration: the last reload failed"
         return
-    runs_with = _metric(url, "alertmanager_config_hash")
+    runs_with = _metric(exposed, "alertmanager_config_hash")
     if runs_with is not None and config.exists() and runs_with != _hash(config.read_bytes()):
         yield f"it runs with another configuration than {config.name}; `make up` reloads it"
 
@@ -248,10 +251,13 @@ def _hash(content: bytes) -> float:
     return float(struct.unpack("<Q", digest[:6] + b"\0\0")[0])
 
 
-def _metric(url: str, name: str) -> float | None:
-    """A gauge without labels that the component at ``url`` exposes; None where it has none."""
-    text = _get(f"{url}/metrics").raise_for_status().text
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+def _exposed(url: str) -> str:
+    return _get(f"{url}/metrics").raise_for_status().text
+
+
+def _metric(exposed: str, name: str) -> float | None:
+    """A gauge without labels that a component exposes; None where it has none."""
+    found = re.search(rf"^{name} (\S+)$", exposed, re.MULTILINE)
     return float(found[1]) if found else None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alerts import paths
+from dashboards.deployments import legend_with_where
 from tests.not_empty import not_empty
 from tests.outages import document
 from tests.outages.causes import OUTAGES, Outage
@@ -35,7 +36,7 @@ def test_what_an_outage_declares_is_on_the_overview() -> None:
     board = json.loads((paths.DASHBOARDS / f"{BOARD}.json").read_text())
     panels = [panel for panel in not_empty(board["panels"]) if panel.get("targets")]
     lanes = [
-        target["legendFormat"]
+        target["legendFormat"].removesuffix(legend_with_where(""))
         for panel in panels
         if panel["type"] == "state-timeline"
         for target in panel["targets"]

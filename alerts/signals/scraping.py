@@ -122,12 +122,14 @@ def reachable(job: str, severity: Severity, team: Team) -> Signal:
 
 def service_down() -> Signal:
     """Whether any instance of the orchestrator is scraped."""
-    reachable_job = f'{REACHABLE}{{job="{ORCHESTRATOR_JOB}"}}'
+    reachable_job, instances = (f'{r}{{job="{ORCHESTRATOR_JOB}"}}' for r in (REACHABLE, INSTANCES))
     return Signal(
         title="Any orchestrator instance reachable",
-        meaning="1 while one of its instances can be scraped. Good is 1.",
+        meaning="1 while one of its instances can be scraped, -1 where it has none as a target. "
+        "Good is 1.",
         unit=Unit.COUNT,
-        source=f"{reachable_job} or absent({reachable_job}) - 1",
+        source=f"({reachable_job} unless {instances}) - 1 or {reachable_job} "
+        f"or absent({reachable_job}) - 2",
         thresholds=(
             Threshold(
                 alert="ServiceDown",
@@ -135,12 +137,15 @@ def service_down() -> Signal:
                 value=1,
                 severity=Severity.PAGE,
                 team=Team.ORCHESTRATOR,
-                summary="{{ $labels.job }} is down: none of its instances can be scraped",
+                summary="{{ $labels.job }} {{ if lt $value 0.0 }}has no target: service discovery "
+                "finds nothing to scrape{{ else }}is down: none of its instances can be scraped"
+                "{{ end }}",
                 description="Tenants' SMS are not accepted, or Prometheus can't see whether they "
                 "are. Its other alerts are held back until it answers again, because they would "
                 "repeat old samples.",
                 logs=LogQuery(level="error"),
-                action="Does its /health answer? If not, look at its log and restart it.",
+                action="Does its /health answer? If not, look at its log and restart it. If it "
+                "does, look at its targets in Prometheus.",
                 pending="1m",
                 keep_firing="1m",
                 state="Down",

@@ -7,6 +7,7 @@ from typing import Any
 from alerts.model import Dashboard, Unit
 from dashboards import grafana
 from dashboards.colours import fixed, neutral, thresholds
+from dashboards.deployments import in_legend, is_told_apart, legend_with_where
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import LAST, is_neutral, override, values
@@ -70,6 +71,7 @@ def bar_gauge(
 ) -> Panel:
     """The present value of each series as a bar, coloured by ``steps``, within ``limits``."""
     least, most = limits
+    queries = tuple(map(_with_where, queries))
     return Panel(
         kind="bargauge",
         title=title,
@@ -96,6 +98,14 @@ def bar_gauge(
         },
         links=links_to(links),
     )
+
+
+def _with_where(query: Query) -> Query:
+    """``query`` with the deployments in its bars' names, where it tells them apart."""
+    if not is_told_apart(query.expr):
+        return query
+    known = in_legend(while_known(query).expr)
+    return replace(query, expr=known, legend=legend_with_where(query.legend), of=())
 
 
 def bar_list(

@@ -6,7 +6,9 @@ from dataclasses import replace
 from alerts.model import Unit
 from dashboards import grafana
 from dashboards.colours import Colour, fixed
+from dashboards.deployments import BY, in_legend, legend_with_where
 from dashboards.grafana import Panel
+from dashboards.known import deployments_in_range
 from dashboards.panels.parts import values
 from dashboards.panels.query import Query, over_time, while_known
 
@@ -22,15 +24,14 @@ def state_timeline(
 
     ``states`` has the text and the colour of each value. A lane that is not known in the whole
     range is grey: Grafana would draw none. A query with a lane for each value of a label must have
-    one that is always there.
+    one that is always there. Each deployment has lanes of its own.
     """
-    known = [while_known(query) for query in queries]
     return Panel(
         kind="state-timeline",
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=over_time([_always(each) for each in known]),
+        targets=over_time([_of_each_deployment(each) for each in queries]),
         defaults={
             **values(Unit.COUNT, empty, states),
             # By threshold, Grafana would put ranges of numbers in the place of the states' names.
@@ -48,10 +49,21 @@ def state_timeline(
     )
 
 
-def _always(query: Query) -> Query:
-    """``query`` with a lane that is always there; lanes by label say themselves which they are."""
-    is_one_lane = "{{" not in query.legend
-    return replace(query, expr=or_unknown(query.expr)) if is_one_lane else query
+def _of_each_deployment(query: Query) -> Query:
+    """``query`` with a lane of each deployment that is always there, and says which it is.
+
+    Lanes by label say themselves which they are.
+    """
+    known = while_known(query).expr
+    if "{{" not in query.legend:
+        known = or_unknown(_or_unknown_of_each(known))
+    return replace(query, expr=in_legend(known), legend=legend_with_where(query.legend), of=())
+
+
+def _or_unknown_of_each(expr: str) -> str:
+    """``expr``, and NaN for each deployment of the range of which it tells nothing."""
+    each = deployments_in_range(expr)
+    return f"{expr} or on ({BY}) NaN * {each}" if each else expr
 
 
 def or_unknown(expr: str) -> str:

@@ -4,15 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from alerts.identity import IDENTITY
 from alerts.model import Dashboard, Unit
 from dashboards import grafana
 from dashboards.colours import Colour, steps, thresholds
+from dashboards.deployments import BY, WHERE, is_told_apart, with_where
 from dashboards.grafana import Panel
+from dashboards.known import deployments_of
 from dashboards.links import links_to
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, override
 from dashboards.panels.query import Query, as_of_now, while_known
 
 NOT_KNOWN = "Not known"
+_WIDTH_OF_WHERE = 130
+_BEFORE_ALL_OTHERS = dict.fromkeys(("Infinity", "-Infinity"), (NOT_KNOWN, Colour.UNKNOWN))
+"""How Grafana calls the values of rows that come before all others: they have none."""
 _COLOURED = {"type": "color-background", "mode": "basic"}
 _WRITTEN = {"type": "color-text"}
 
@@ -66,15 +72,24 @@ def table(
     and the ``hidden`` ones, which links may read. ``order`` names headings from left to right,
     where that is not the labels and then the columns. A cell without a value is grey and says that
     it is not known. Where the first column has no row there is one that says the same, since
-    Grafana leaves an empty table blank; save where the PromQL of ``none`` has a series, which says
-    that nothing is there to be shown: the row has its text then, and the value -1.
+    Grafana leaves an empty table blank; also for a deployment without rows, where rows say which
+    they are of, in a column that isn't there where no deployment has a name. Save where the PromQL
+    of ``none`` has a series, which says that nothing is there to be shown: the row has its text
+    then, and the value -1.
     """
     headings = {
         name: each if isinstance(each, Heading) else Heading(each) for name, each in labels.items()
     }
+    if is_told_apart(columns[0].query.expr):
+        headings[WHERE] = Heading(WHERE, width=_WIDTH_OF_WHERE)
     first, *others = (replace(each, query=while_known(each.query)) for each in columns)
-    known = _or_a_row(first.query.expr, next(iter(labels)), *none)
-    columns = (replace(first, query=replace(first.query, expr=known)), *others)
+    unknown = _Unknown.of(first.query.expr, next(iter(labels)), sort)
+    columns = (
+        _asking(first, unknown.or_rows(first.query, *none)),
+        *(_asking(each, unknown.or_first(each.query)) for each in others),
+    )
+    if WHERE in headings and WHERE not in labels:
+        columns = tuple(map(_with_where, columns))
     targets = as_of_now([column.query for column in columns], format="table")
     values = {
         f"Value #{target.refId}" if len(columns) > 1 else "Value": column.query.legend
@@ -95,7 +110,7 @@ def table(
             {
                 "id": "organize",
                 "options": {
-                    "excludeByName": {"Time": True},
+                    "excludeByName": dict.fromkeys(("Time", *IDENTITY), True),
                     "indexByName": {name: index for index, name in enumerate(places)},
                     "renameByName": named,
                 },
@@ -122,17 +137,56 @@ def table(
     )
 
 
-def _or_a_row(expr: str, label: str, none_where: str, none: str) -> str:
-    """``expr``, and where it has no series one whose ``label`` says that nothing is known.
+def _with_where(column: Column) -> Column:
+    return _asking(column, with_where(column.query.expr))
 
-    Or that there is ``none``, where ``none_where`` has a series.
+
+def _asking(column: Column, expr: str) -> Column:
+    return replace(column, query=replace(column.query, expr=expr))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """The rows that say what is not known: in the column of ``label``, and before all others.
+
+    ``deployments`` is PromQL of those that have no other row, or empty. Where the rows are sorted
+    by the column ``sorted_by``, ``value`` is before all others; Grafana puts no value behind them.
     """
-    row = f'label_replace(vector(NaN), "{label}", "{NOT_KNOWN}", "", "")'
-    if none:
-        row = (
-            f'label_replace(0 * max({none_where}) - 1, "{label}", "{none}", "", "") or on () {row}'
-        )
-    return f"{expr} or on () ({row})"
+
+    label: str
+    deployments: str
+    sorted_by: str
+    value: str
+
+    @classmethod
+    def of(cls, expr: str, label: str, sort: Mapping[str, Any]) -> "_Unknown":
+        """Those of a table of which ``expr`` gives the rows."""
+        each = deployments_of(expr)
+        without = f"({each} unless on ({BY}) ({expr}))" if each else ""
+        return cls(label, without, sort["displayName"], "Inf" if sort["desc"] else "-Inf")
+
+    def or_rows(self, query: Query, none_where: str, none: str) -> str:
+        """What ``query`` asks, which gives the table its rows, and one of each of ``deployments``.
+
+        Where there is none at all, one says that nothing is known, or that there is ``none``, where
+        ``none_where`` has a series.
+        """
+        parts = [query.expr]
+        if self.deployments:
+            value = self.value if query.legend == self.sorted_by else "NaN"
+            parts.append(self._row(f"{value} * {self.deployments}"))
+        if none:
+            parts.append(f"on () {self._row(f'0 * max({none_where}) - 1', none)}")
+        return " or ".join((*parts, f"on () {self._row('vector(NaN)')}"))
+
+    def or_first(self, query: Query) -> str:
+        """What ``query`` asks, and what puts the rows of ``deployments`` before all others."""
+        if not self.deployments or query.legend != self.sorted_by:
+            return query.expr
+        return f"{query.expr} or {self._row(f'{self.value} * {self.deployments}')}"
+
+    def _row(self, value: str, text: str = NOT_KNOWN) -> str:
+        return f'label_replace({value}, "{self.label}", "{text}", "", "")'
 
 
 def highest(heading: str) -> dict[str, Any]:
@@ -168,7 +222,7 @@ def _of_column(column: Column) -> dict[str, Any]:
     # Without a mapping, a cell without a value has the colour of the first step.
     properties: dict[str, Any] = {
         "unit": GRAFANA_UNITS[column.unit],
-        "mappings": _mappings(column.texts or {}),
+        "mappings": _mappings({**(column.texts or {}), **_BEFORE_ALL_OTHERS}),
         "custom.cellOptions": _WRITTEN if _is_plain(column) else _COLOURED,
     }
     if column.steps:
@@ -192,6 +246,6 @@ def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
     }
     unknown = {"text": NOT_KNOWN, "color": Colour.UNKNOWN.value, "index": len(texts)}
     return [
-        *([{"type": "value", "options": options}] if options else []),
+        {"type": "value", "options": options},
         {"type": "special", "options": {"match": "null+nan", "result": unknown}},
     ]

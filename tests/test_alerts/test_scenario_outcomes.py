@@ -124,6 +124,7 @@ def test_a_mutant_is_noticed_where_something_fires_at_another_time() -> None:
     # Nothing else is down, and nothing is gone.
     assert {m.change.partition(" at ")[0] for m in some if m not in found} == {
         "`1`",
+        "`2`",
         '`{job="orchestrator"}`',
     }
 

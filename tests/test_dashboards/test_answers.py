@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,19 @@ import yaml
 from promql_parser import MatchOp, VectorSelector
 
 from alerts import paths
+from alerts.exporters import ALERTS
+from alerts.identity import IDENTITY
 from alerts.model import Severity
 from alerts.signals import groups, operations
 from alerts.signals.scraping import REACHABLE
 from app.core import catalogue
 from app.core.thresholds import Thresholds
 from dashboards.choices import of
+from dashboards.deployments import legend_with_where
 from dashboards.known import now
 from dashboards.queries import BUILT_IN, filled_in, of_all, panels, selectors_in, series_in
-from dashboards.sources import Source, sources_by_series
+from dashboards.signal_table import Place, signal_table
+from dashboards.sources import Source, sources_by_series, told_of
 from prometheus_tools import promtool
 from tests.not_empty import not_empty
 
@@ -36,8 +41,13 @@ def asked(board: str, title: str, lane: str = "", **chosen: str) -> str:
     document = DOCUMENTS[f"{board}.json"]
     (panel,) = (each for each in panels(document) if each["title"] == title)
     values = {**of_all(document), **BUILT_IN, **chosen}
-    targets = [each for each in panel["targets"] if not lane or each["legendFormat"] == lane]
+    targets = [each for each in panel["targets"] if not lane or lane_of(each) == lane]
     return filled_in(targets[0]["expr"], values, title)
+
+
+def lane_of(target: Mapping[str, str]) -> str:
+    """What a lane is called, in each deployment."""
+    return target["legendFormat"].removesuffix(legend_with_where(""))
 
 
 def answers(
@@ -103,6 +113,58 @@ def test_all_instances_are_down_when_the_only_one_is(tmp_path: Path) -> None:
         assert found == {"{}": expected}, series
 
 
+NO_TARGETS, DOWN = 3, 2
+"""States of the API's lane."""
+
+
+@pytest.mark.parametrize(
+    ("series", "minute", "answer"),
+    [
+        # Its only target goes from discovery, after it was up.
+        ({UP: "1x20 stale"}, 8, (-2, -2, NO_TARGETS)),
+        # It was down before that.
+        ({UP: "1x8 0x12 stale"}, 8, (-2, -2, NO_TARGETS)),
+        # It is there, and down.
+        ({UP: "1x8 0x40"}, 8, (-1, -1, DOWN)),
+        # There never was one; nor has Prometheus had the time to scrape any.
+        ({}, 8, (-2, -2, NO_TARGETS)),
+        ({}, 0.5, ()),
+    ],
+)
+def test_what_has_no_target_is_not_called_down(
+    tmp_path: Path, series: Mapping[str, str], minute: float, answer: Sequence[float]
+) -> None:
+    exprs = [
+        asked("overview", "API availability"),
+        asked("overview", "Down"),
+        asked("overview", "What works, and since when?", lane="API"),
+    ]
+    known = {**series, WATCHDOG: "1x40"}
+    found = answers(tmp_path, known, exprs, minute, rules=("scraping",))
+    said = [value for each in found for value in each.values() if math.isfinite(value)]
+    assert said == [*answer]
+
+
+def test_one_without_targets_beside_one_that_works_is_said(tmp_path: Path) -> None:
+    up = {place: f'up{{job="orchestrator",instance="a",environment="{place}"}}' for place in "ps"}
+    exprs = [
+        asked("overview", "API availability"),
+        asked("overview", "Down"),
+        asked("overview", "What works, and since when?", lane="API"),
+    ]
+    tile, down, lanes = answers(
+        tmp_path,
+        {up["p"]: "1x20 stale", up["s"]: "1x40", WATCHDOG: "1x40"},
+        exprs,
+        minute=8,
+        rules=("scraping",),
+    )
+    assert [*tile.values(), *down.values()] == [-2, -2]
+    its = {labels: value for labels, value in lanes.items() if 'environment="p"' in labels}
+    assert [*its.values()] == [NO_TARGETS]
+    assert [v for labels, v in lanes.items() if labels not in its] != [NO_TARGETS]
+
+
 def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) -> None:
     """Whatever is chosen: by default both are."""
     up = {place: f'up{{job="orchestrator",instance="a",environment="{place}"}}' for place in "ps"}
@@ -111,7 +173,7 @@ def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) 
     series[f'{in_flight}{{job="orchestrator",instance="a",environment="s"}}'] = "3x20"
     board = DOCUMENTS["overview.json"]
     present = [
-        filled_in(now(of(catalogue.SMS_IN_FLIGHT)), of_all(board) | chosen, "in flight")
+        filled_in(now(f"sum({of(catalogue.SMS_IN_FLIGHT)})"), of_all(board) | chosen, "in flight")
         for chosen in ({}, {"environment": "s"})
     ]
     availability = [
@@ -123,6 +185,31 @@ def test_a_deployment_that_works_does_not_hide_one_that_is_down(tmp_path: Path) 
     assert both == {"{}": -1}, "down"
     assert only == {}, "nothing was asked there"
     assert [[*each.values()] for each in in_flight_of] == [[], [3]]
+
+
+def test_as_many_alerts_are_counted_as_are_listed(tmp_path: Path) -> None:
+    """Of three instances at one place one, of two places two; a page and a ticket of one name."""
+    series = {WATCHDOG: "1x8"}
+    for severity, labels in (
+        ("page", 'alertname="A",job="orchestrator",instance="a"'),
+        ("page", 'alertname="A",job="orchestrator",instance="b"'),
+        ("page", 'alertname="A",job="orchestrator",instance="c"'),
+        ("page", 'alertname="A",job="orchestrator",environment="staging",instance="a"'),
+        ("page", 'alertname="B",job="orchestrator",component="database"'),
+        ("page", 'alertname="B",job="orchestrator",component="sms_agent"'),
+        ("ticket", 'alertname="A",job="orchestrator",instance="a"'),
+        ("ticket", 'alertname="A",job="orchestrator",instance="b"'),
+    ):
+        its = f'{labels},severity="{severity}",team="orchestrator"'
+        series[f'ALERTS{{{its},alertstate="firing"}}'] = "1x8"
+        series[f"ALERTS_FOR_STATE{{{its}}}"] = "0x8"
+    titles = ("Pages", "Tickets", "Firing alerts")
+    pages, tickets, listed = answers(
+        tmp_path, series, [asked("overview", title) for title in titles], minute=1
+    )
+    rows = [re.findall('severity="(.+?)"', labels) for labels in listed]
+    assert pages == {"{}": 4} == {"{}": rows.count(["page"])}
+    assert tickets == {"{}": 1} == {"{}": rows.count(["ticket"])}
 
 
 def test_pages_are_those_of_the_job_that_is_chosen_and_of_monitoring(tmp_path: Path) -> None:
@@ -385,17 +472,231 @@ class TestWhatIsGone:
         assert {title for title, _ in said} <= {*self.OF_WEEKS, *self.OF_REACHABILITY}
 
 
-def series_of(selector: VectorSelector) -> str:
-    """A series that ``selector`` finds."""
+PLACES = ("production", "staging")
+NAMELESS = ("",)
+"""One deployment, whose targets say nowhere which it is."""
+
+
+class TestSeveralDeployments:
+    """All of them are chosen. One that is down hides none that works, and is hidden by none."""
+
+    LASTED = "1x60"
+    FELL = "1x40 0x20"
+
+    OF_WEEKS = ("Error budget left", "Time left until full", "Is enough history known?")
+    OF_ALL = ("Pages", "Tickets", "What fired?", "Firing alerts")
+    """Alerts, which are evaluated for all of them in one place."""
+    SAYS_IT_IS_DOWN = (
+        ("What works, and since when?", "B"),
+        ("Prometheus and Alertmanager", "A"),
+    )
+
+    NOTED_OF_SCRAPES = tuple(("Prometheus and Alertmanager", query) for query in "BDF")
+    """Whether targets are missing, come and go, or give more than before: known while they are
+    down."""
+
+    Answers = Mapping[tuple[str, str], Mapping[str, float]]
+
+    @classmethod
+    def asked_of(cls, folder: Path, kinds: Sequence[str], lives: Mapping[str, str]) -> Answers:
+        """What panels of these ``kinds`` say, by panel and query, of what is of the service.
+
+        All that they read goes on, as recorded rates do; ``lives`` says of each deployment whether
+        it can be reached.
+        """
+        shown = {
+            (panel["title"], target["refId"]): filled_in(
+                target["expr"], {**of_all(document), **BUILT_IN}, panel["title"]
+            )
+            for document in DOCUMENTS.values()
+            for panel in panels(document)
+            if panel["type"] in kinds and panel["title"] != TestWhatIsGone.OF_EACH_ALERT
+            for target in panel["targets"]
+            if Source.SERVICE in told_of(target["expr"]) | cls._asks_of(target["expr"])
+        }
+        series = {}
+        for each in {each for expr in shown.values() for each in selectors_in(expr)}:
+            is_of_one = each.name != ALERTS and 'job="orchestrator"' in series_of(each)
+            for place in lives if is_of_one else NAMELESS:
+                series[series_of(each, place)] = cls.LASTED
+        for place, lasting in lives.items():
+            series[written(REACHABLE.name, {"job": "orchestrator"}, place)] = lasting
+        found = answers(folder, series, list(not_empty(shown.values())), minute=12.5)
+        return dict(zip(shown, found, strict=True))
+
+    @staticmethod
+    def _asks_of(expr: str) -> set[Source]:
+        return {Source.SERVICE} if str(REACHABLE) in expr else set()
+
+    @staticmethod
+    def of_place(found: Answers, place: str) -> dict[tuple[str, str], list[float]]:
+        """The known values of one deployment."""
+        return {
+            key: known
+            for key, values in found.items()
+            for known in [
+                [
+                    value
+                    for labels, value in values.items()
+                    if f'environment="{place}"' in labels and math.isfinite(value)
+                ]
+            ]
+            if known
+        }
+
+    def test_rows_and_lanes_are_of_one_each(self, tmp_path: Path) -> None:
+        kinds = ("table", "state-timeline")
+        production, staging = PLACES
+        both, one_fell, both_fell = (
+            self.asked_of(tmp_path, kinds, {production: its, staging: the_other})
+            for its, the_other in (
+                (self.LASTED, self.LASTED),
+                (self.FELL, self.LASTED),
+                (self.FELL, self.FELL),
+            )
+        )
+        of_staging = self.of_place(both, staging)
+        # A forecast: the instance runs for a second.
+        assert {*both} - {*of_staging} == {("What should never happen", "B")}
+        assert self.of_place(both, production) == of_staging
+        assert self.of_place(one_fell, staging) == of_staging
+        for found in (one_fell, both_fell):
+            said = {key for key in self.of_place(found, production) if key[0] not in self.OF_WEEKS}
+            assert said == {*self.SAYS_IT_IS_DOWN, *self.NOTED_OF_SCRAPES}
+        assert self.of_place(both_fell, staging) == self.of_place(both_fell, production)
+
+    def test_rows_and_lanes_say_which_they_are_of_and_which_are_not_known(
+        self, tmp_path: Path
+    ) -> None:
+        """Also where there is nothing to be shown of it."""
+        found = self.asked_of(
+            tmp_path,
+            ("table", "state-timeline"),
+            {"production": self.FELL, "staging": self.LASTED},
+        )
+        first = {title: values for (title, query), values in found.items() if query == "A"}
+        for title, values in not_empty(first.items()):
+            named = {
+                place for labels in values for place in re.findall(r'where=" ?eu (\w+)"', labels)
+            }
+            assert named == {*PLACES}, title
+        (not_known,) = (
+            (labels, value)
+            for labels, value in first["Routes: rate, errors, duration"].items()
+            if "production" in labels
+        )
+        assert 'http_route="Not known"' in not_known[0]
+        assert math.isnan(not_known[1])
+        # By which the rows are sorted: Grafana puts no value behind all others.
+        failing = found["Routes: rate, errors, duration", "B"]
+        assert [v for labels, v in failing.items() if "production" in labels] == [math.inf]
+        assert math.isfinite(max(v for labels, v in failing.items() if "staging" in labels))
+        lanes = first["Breakers"]
+        assert {value for labels, value in lanes.items() if "staging" in labels} == {2}
+        assert [str(value) for labels, value in lanes.items() if "production" in labels] == ["nan"]
+
+    def test_lanes_go_on_in_grey_under_their_names_where_nothing_is_stored(
+        self, tmp_path: Path
+    ) -> None:
+        """As before a Prometheus began: there is no further lane, of none."""
+        ended = "1x30 _x30"
+        known, unknown = (
+            self.asked_of(tmp_path, ("state-timeline",), dict.fromkeys(PLACES, lasting))
+            for lasting in (self.LASTED, ended)
+        )
+        of_each = {key for key in known if self.of_place(known, PLACES[0]).get(key)}
+        for key in not_empty(of_each):
+            named = {labels for labels in unknown[key] if "environment" in labels}
+            assert len(named) == len(PLACES), key
+            # An alert may be of no deployment, and turn a lane red.
+            others = {value for labels, value in unknown[key].items() if labels not in named}
+            assert not {*filter(math.isnan, others)}, key
+
+    @pytest.mark.parametrize("lasting", [LASTED, FELL])
+    def test_one_that_has_no_name_is_not_named(self, tmp_path: Path, lasting: str) -> None:
+        (place,) = NAMELESS
+        lanes = self.asked_of(tmp_path, ("state-timeline",), {place: lasting})
+        for key, values in not_empty(lanes.items()):
+            assert [*values] == ["{}"], key
+        others = self.asked_of(tmp_path, ("table", "stat", "bargauge"), {place: lasting})
+        for key, values in not_empty(others.items()):
+            assert not re.search("where|cluster", str([*values])), key
+
+    @pytest.mark.parametrize(
+        ("lives", "left_out"), [((LASTED, LASTED), set()), ((FELL, LASTED), {"eu production"})]
+    )
+    def test_limits_are_those_of_what_can_be_reached_and_who_cannot_comes_first(
+        self, tmp_path: Path, lives: Sequence[str], left_out: set[str]
+    ) -> None:
+        """Of capacity used, 90% in production and 50% in staging."""
+        limit = Thresholds().concurrent_sms_warning_ratio
+        every = next(each for each in groups(Thresholds()) if each.name == "sms")
+        (used,) = (each for each in every.signals if each.title == "Capacity used by SMS")
+        one = replace(every, signals=(used,))
+        graph = Place(
+            uid="board", panel=1, title="Graph", kind="timeseries", asks="", series=frozenset()
+        )
+        table = signal_table([one], [graph])
+        series = {WATCHDOG: self.LASTED}
+        for place, lasting, share in zip(PLACES, lives, ("0.9", "0.5"), strict=True):
+            series[written(REACHABLE.name, {"job": "orchestrator"}, place)] = lasting
+            series[written(str(used.source), {"job": "orchestrator"}, place)] = f"{share}x60"
+        all_chosen = {**of_all(DOCUMENTS["slos_and_alerts.json"]), **BUILT_IN}
+        rows, value, near, state = answers(
+            tmp_path,
+            series,
+            [filled_in(target.expr, all_chosen, "") for target in table.targets],
+            minute=12.5,
+        )
+        shown = {labels for labels in rows if 'alert="Not known"' not in labels}
+        said = " ".join(rows)
+        assert {*re.findall(r"can't be reached: ([\w ]+)", said)} == left_out
+        assert len(shown) == len(used.thresholds)
+        assert {*value.values()} == {50 if left_out else 90}
+        assert len(near) == len(shown) + len(left_out)
+        assert max(near.values()) == (math.inf if left_out else pytest.approx(0.9 / limit))
+        assert len(state) == len(shown)
+
+    def test_one_number_for_all_is_none_while_one_is_down(self, tmp_path: Path) -> None:
+        """Nor is it green, or of those that are left."""
+
+        def numbers(*lives: str) -> dict[str, float]:
+            found = self.asked_of(tmp_path, ("stat",), dict(zip(PLACES, lives, strict=True)))
+            return {
+                title: value
+                for (title, _), values in found.items()
+                for value in values.values()
+                if math.isfinite(value) and title not in self.OF_ALL
+            }
+
+        well = numbers(self.LASTED, self.LASTED)
+        assert well["Down"] == 0
+        assert {"API availability", "SMS within 2s", "AI calls that fail"} <= {*well}
+        for lives, down in (
+            ((self.FELL, self.LASTED), -3),
+            ((self.LASTED, self.FELL), -3),
+            ((self.FELL, self.FELL), -1),
+        ):
+            assert numbers(*lives) == {"API availability": -1, "Down": down}
+
+
+def series_of(selector: VectorSelector, place: str = "") -> str:
+    """A series that ``selector`` finds, of the deployment at ``place``."""
     labels = {}
     for each in selector.matchers.matchers:
         if each.op is MatchOp.Equal:
             labels[each.name] = each.value
-        elif each.op is MatchOp.Re and each.value != ".*":
+        elif each.op is MatchOp.Re and each.name not in IDENTITY:
             several = ["orchestrator", *each.value.split("|")]
             labels[each.name] = next(v for v in several if re.fullmatch(each.value, v))
-    written = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f"{selector.name}{{{written}}}"
+    return written(selector.name or "", labels, place)
+
+
+def written(name: str, labels: Mapping[str, str], place: str = "") -> str:
+    """A series of the deployment at ``place``."""
+    where = {"cluster": "eu", "environment": place} if place else {}
+    its = ",".join(f'{label}="{value}"' for label, value in {**labels, **where}.items())
+    return f"{name}{{{its}}}"
 
 
 def test_samples_that_are_far_apart_are_shown(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Dashboards that would be broken or misleading are found, with panel and fix."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from app.core.config import Links
 from app.core.thresholds import Thresholds
 from dashboards import lint
 from dashboards.boards import dashboard_files
+from dashboards.choices import TARGETS
 from dashboards.queries import panels
 from tests.not_empty import not_empty
 
@@ -202,6 +204,35 @@ def _lanes_that_may_be_missing(board: Document) -> None:
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
 
 
+_REACHED = f"job:up:reachable{{{TARGETS}}}"
+
+
+def _lanes_of_all_at_once(board: Document) -> None:
+    for each in panel(board, "What works, and since when?")["targets"]:
+        each["expr"] = each["expr"].replace("by (cluster, environment) ", "")
+
+
+def _empty_with_another(board: Document) -> None:
+    table = panel(board, "Releases")["targets"][0]
+    table["expr"] = table["expr"].replace("and on (cluster, environment) (", "and on () (")
+
+
+def _goes_on_without_one(board: Document) -> None:
+    tile = panel(board, "SMS within 2s")["targets"][0]
+    tile["expr"] = re.sub(r"\(min\(", "(max(", tile["expr"])
+
+
+def _goes_on_while_some_wait(board: Document) -> None:
+    failing = f'increase(background_task_failures_total{{task="backlog",{TARGETS}}}[5m])'
+    tile = panel(board, "SMS within 2s")["targets"][0]
+    tile["expr"] = f"sum(up{{{TARGETS}}}) unless on () (min({failing}) > 0)"
+
+
+def _lanes_of_one_name(board: Document) -> None:
+    for each in panel(board, "What works, and since when?")["targets"]:
+        each["legendFormat"] = "API"
+
+
 def _of_the_minutes_before(board: Document) -> None:
     panel(board, "Pages")["targets"][0]["expr"] = 'count(ALERTS{job=~"$job"})'
 
@@ -290,6 +321,11 @@ def _row_to_nowhere(board: Document) -> None:
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
         (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
         (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
+        (_lanes_of_all_at_once, "is empty while one can't be reached; keep by (cluster, env"),
+        (_empty_with_another, "is empty for all deployments while one can't be reached; match on"),
+        (_goes_on_without_one, "goes on without one that can't be reached; ask for the min of"),
+        (_goes_on_while_some_wait, "goes on without one that can't be reached; ask for the max"),
+        (_lanes_of_one_name, "lanes don't say which deployment they are of; end legends"),
         (_of_the_minutes_before, "shows ALERTS for minutes after its source is gone; ask through"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
