@@ -8,8 +8,8 @@ SHELL := bash
 PYTHON ?= python3
 # Where the checkout is read-only: make up VENV=/elsewhere STACK_STATE_DIR=… STACK_TOOLS_DIR=…
 VENV ?= .venv
-# Workers often wait for other processes: on two cores a third saves minutes, for half a minute of CPU time.
-TEST_WORKERS ?= 3
+# Each imports and collects all tests: a third would save a minute, for as much as that costs.
+TEST_WORKERS ?= 2
 RUN := $(VENV)/bin/python
 # Variables given to make, as in `make up APP_PORT=9000`, reach the stack through the environment.
 export
