@@ -99,7 +99,7 @@ def _calls(thresholds: Thresholds) -> Row:
         height=10,
         panels=(
             timeseries(
-                "Time to generate an answer",
+                "Time to an answer",
                 f"Successful calls; each try counts. Good is a p99 below {limit}: the whole SMS "
                 "may take no longer than that.",
                 Unit.SECONDS,
@@ -136,7 +136,6 @@ def _calls(thresholds: Thresholds) -> Row:
                 ),
                 last="24h",
                 empty="Not known; the provider tells it",
-                links=(Dashboard.TRENDS,),
             ),
         ),
     )
@@ -189,7 +188,6 @@ def _decisions(thresholds: Thresholds) -> Row:
                 Unit.COUNT,
                 Query(f"sum by (action) ({of(business.APPROVALS)})", "{{action}}", step="1h"),
                 last="24h",
-                links=(Dashboard.BUSINESS,),
             ),
             signal(business.approvals(thresholds), "job"),
             timeseries(

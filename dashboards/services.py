@@ -131,7 +131,7 @@ def _steps(thresholds: Thresholds) -> Row:
         "Steps of an SMS",
         (
             stacked(
-                "Where the time of an SMS goes",
+                "Time of an SMS by step",
                 "Seconds of an average SMS in each step, retries included. Good is most of it in "
                 "the AI's answer. Look at a step that grows.",
                 Unit.SECONDS,
@@ -141,6 +141,7 @@ def _steps(thresholds: Thresholds) -> Row:
             signal(sms.concurrency(thresholds), links=(Dashboard.TRENDS,)),
         ),
         height=10,
+        widths=(24, 12, 12),
     )
 
 

@@ -43,7 +43,6 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
         rows=(
             _bands(),
             _beside_usual(thresholds),
-            _weeks(),
             _growth(),
             _limits(thresholds),
         ),
@@ -100,8 +99,9 @@ def _bands() -> Row:
 
 def _beside_usual(thresholds: Thresholds) -> Row:
     return Row(
-        "How far is it from usual, and is that known?",
-        (_sms_vs_usual(thresholds), _history()),
+        "How far is it from usual, and what is the rhythm of a week?",
+        (_sms_vs_usual(thresholds), _weeks()),
+        height=10,
     )
 
 
@@ -122,9 +122,9 @@ def _sms_vs_usual(thresholds: Thresholds) -> Panel:
 
 def _history() -> Panel:
     """Since when the bands can be trusted."""
-    known = {"0": ("no past week", Colour.WARNING), "1": ("1 week", Colour.GOOD)} | {
-        str(weeks): (f"{weeks} weeks", Colour.GOOD)
-        for weeks in range(2, len(seasonality.WEEKS) + 1)
+    # Longer texts are cut where the number changed a day ago.
+    known = {"0": ("none", Colour.WARNING)} | {
+        str(weeks): (f"{weeks} w", Colour.GOOD) for weeks in range(1, len(seasonality.WEEKS) + 1)
     }
     return state_timeline(
         "Is enough history known?",
@@ -140,7 +140,7 @@ def _history() -> Panel:
     )
 
 
-def _weeks() -> Row:
+def _weeks() -> Panel:
     def sms_an_hour(ago: str, legend: str, step: str = "", colour: str | None = None) -> Query:
         offset = f" offset {ago}" if ago else ""
         return Query(f"{_HOUR} * sum({_HOURLY_SMS}{offset})", legend, colour=colour, step=step)
@@ -149,21 +149,15 @@ def _weeks() -> Row:
         sms_an_hour(f"{week}w", f"{week} w before", colour=colour)
         for week, colour in zip(seasonality.WEEKS, DISTINCT[1:], strict=False)
     ]
-    return Row(
-        "What is the rhythm of a week?",
-        (
-            timeseries(
-                "SMS an hour, compared with the weeks before",
-                "The chosen range, and the same hours of the four weeks before it. Usual is the "
-                "same shape, a little higher each week. If one week differs from all others, "
-                "that week was unusual.",
-                Unit.COUNT,
-                sms_an_hour("", "chosen range"),
-                *before,
-                links=(Dashboard.BUSINESS,),
-            ),
-        ),
-        height=10,
+    return timeseries(
+        "SMS an hour, compared with the weeks before",
+        "The chosen range, and the same hours of the four weeks before it. Usual is the same "
+        "shape, a little higher each week. If one week differs from all others, that week was "
+        "unusual.",
+        Unit.COUNT,
+        sms_an_hour("", "chosen range"),
+        *before,
+        links=(Dashboard.BUSINESS,),
     )
 
 
@@ -201,7 +195,7 @@ def _limits(thresholds: Thresholds) -> Row:
     watched_from = Unit.RATIO.text(thresholds.capacity_minimum_usage)
     limits = "concurrent_sms: SMS processed at the same time; ai_calls: the provider's quota."
     return Row(
-        "How long will the limits last?",
+        "How long will the limits last, and is enough history known?",
         (
             over(
                 _FIVE_WEEKS,
@@ -215,7 +209,9 @@ def _limits(thresholds: Thresholds) -> Row:
             ),
             signal(growth.quota(thresholds), "job"),
             _time_left(thresholds),
+            _history(),
         ),
+        columns=2,
     )
 
 

@@ -90,7 +90,7 @@ def silence(thresholds: Thresholds) -> Signal:
     """Hardly any SMS."""
     enough = thresholds.sms_missing_usual
     return Signal(
-        title="SMS received, share of what is usual",
+        title="SMS received vs usual",
         meaning=f"Over 10 minutes, or over the hour or day where fewer than {enough:g} are usual. "
         "Good is around 100% and more. Not known during the first day.",
         unit=Unit.RATIO,
@@ -123,7 +123,7 @@ def silence(thresholds: Thresholds) -> Signal:
 def fewer(thresholds: Thresholds) -> Signal:
     """Far fewer SMS than usual: a part of them is lost, or it is a holiday."""
     return Signal(
-        title="SMS of an hour, share of what is usual",
+        title="SMS of an hour vs usual",
         meaning="SMS received in the hour before, as a share of the quietest of the same hours in "
         "past weeks. Good is around 100% and more. Not known during the first day.",
         unit=Unit.RATIO,

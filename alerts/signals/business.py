@@ -233,7 +233,7 @@ def approvals(thresholds: Thresholds) -> Signal:
 def queue_work(thresholds: Thresholds) -> Signal:
     """How long managers will work on the answers that wait."""
     return Signal(
-        title="Managers' work that waits",
+        title="Managers' backlog",
         meaning="Answers that wait for a decision, divided by the decisions of an hour in which "
         "managers work: the busiest tenth of the past week's hours begins there. Good is less "
         "than a working day.",
@@ -461,7 +461,7 @@ def detection(thresholds: Thresholds) -> Signal:
 def drift(thresholds: Thresholds) -> Signal:
     """How far the AI's confidence is from its own past, whichever way."""
     return Signal(
-        title="Confidence vs the past week",
+        title="Confidence drift",
         meaning="Difference between the AI's mean confidence of an hour and that of the week "
         "before. Good is below 3 points. Not known during the first day.",
         unit=Unit.RATIO,

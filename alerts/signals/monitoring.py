@@ -348,7 +348,7 @@ def send_errors(thresholds: Thresholds) -> Signal:
 def undelivered(thresholds: Thresholds) -> Signal:
     """Alerts that no Alertmanager takes."""
     return Signal(
-        title="Alerts not accepted by any Alertmanager",
+        title="Alerts no Alertmanager took",
         meaning="Share of alerts that even the best Alertmanager did not accept. Good is 0: an "
         "alert that one Alertmanager accepts reaches people.",
         unit=Unit.RATIO,
@@ -623,7 +623,7 @@ def remote_write_lost() -> Signal:
 def cluster() -> Signal:
     """Alertmanagers that don't see each other."""
     return Signal(
-        title="Alertmanagers missing from the cluster",
+        title="Alertmanagers missing",
         meaning="Members of its cluster that a running Alertmanager has lost or never reached, "
         "although more are running than it sees. Good is 0 or nothing.",
         unit=Unit.COUNT,

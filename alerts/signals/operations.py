@@ -211,7 +211,7 @@ def failing(thresholds: Thresholds) -> Signal:
 def failing_for_minutes(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over five minutes."""
     return Signal(
-        title="Failing calls by component, 5 minutes",
+        title="Failing calls, 5 minutes",
         meaning="Share of calls that failed or were refused by an open breaker over 5 minutes. "
         "Good is 0. The line is the limit for each upstream but the AI provider.",
         unit=Unit.RATIO,

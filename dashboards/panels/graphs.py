@@ -155,10 +155,10 @@ def dashed(query: Query) -> Query:
     return replace(query, ending=query.legend.rpartition("}")[2])
 
 
-def over_lines(title: str, description: str, legend: str) -> Panel:
+def over_lines(title: str, description: str, legend: str, empty: str) -> Panel:
     """Bars of log lines, whose target is still missing."""
     look = {**_BARS, "barAlignment": BEFORE}
-    return _graph(title, description, Unit.COUNT, (Query("", legend),), look)
+    return _graph(title, description, Unit.COUNT, (Query("", legend),), look, empty=empty)
 
 
 def _graph(

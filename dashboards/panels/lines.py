@@ -7,6 +7,12 @@ from dashboards.panels.graphs import over_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value
 from dashboards.panels.query import of_loki
 
+NO_LINES = "No data; lines need a Loki, chosen as Logs (docs/logs.md)"
+"""What graphs say where an import finds no Loki, and true where one has no line that fits.
+
+Grafana's panel of lines has a text of its own.
+"""
+
 
 def logs(title: str, description: str, logql: str) -> Panel:
     """Log lines, the newest first."""
@@ -34,7 +40,7 @@ def logs(title: str, description: str, logql: str) -> Panel:
 
 def log_rate(title: str, description: str, logql: str, legend: str) -> Panel:
     """Log lines over time as stacked bars, counted by Loki."""
-    panel = over_lines(title, description, legend)
+    panel = over_lines(title, description, legend, NO_LINES)
     panel.dataSource = grafana.LOKI
     panel.targets = of_loki(logql, legend)
     return panel
