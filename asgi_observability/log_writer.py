@@ -15,7 +15,6 @@ from enum import StrEnum
 from itertools import repeat, starmap
 from typing import Protocol
 
-from asgi_observability.late_lines import MAX_LATE_BYTES, LateLine, LateLines
 from asgi_observability.wakeup import Wakeup
 
 FLUSH_SECONDS = 0.05
@@ -37,11 +36,13 @@ RESERVED_SHARE = 0.2
 """Of the queue, kept free for urgent lines."""
 
 BATCH_LINES = 512
-"""How many lines are written at once. Making them takes some 0.3 ms, in which no other thread has
-the interpreter; the fewer they are, the more often this one has to ask for it again."""
+"""How many lines are written at once."""
 
 CROWDED_BYTES = 256 * 1024
 """With how many waiting, or half of the queue, the thread is woken before its time."""
+
+ROOM_BYTES = 4096
+"""As long as a line that is put without a look may be."""
 
 
 class DropReason(StrEnum):
@@ -92,7 +93,6 @@ class Writer:
         self._limit = int(max_bytes * (1 - RESERVED_SHARE))
         self._urgent_limit = max_bytes
         self._crowded = min(CROWDED_BYTES, max_bytes // 2)
-        self._late = LateLines()
         self._reopen = False
         self._closed = False
         self._begin()
@@ -105,13 +105,7 @@ class Writer:
 
     def put(self, line: bytes, urgent: bool = False) -> bool:
         """Queue ``line``, which ends in a newline; False when it was dropped."""
-        return self._put(line, len(line), urgent)
-
-    def put_late(self, line: LateLine, size: int) -> bool:
-        """As `put`, of an ordinary line that the thread makes; it counts as ``size`` bytes."""
-        return self._put(line, size, urgent=False)
-
-    def _put(self, line: bytes | LateLine, size: int, urgent: bool) -> bool:
+        size = len(line)
         queued = self.put_bytes - self._gone_bytes + size
         if queued > self._limit and not (urgent and queued <= self._urgent_limit):
             self.dropped += 1
@@ -183,7 +177,7 @@ class Writer:
 
     def _begin(self) -> None:
         # Lines, and who waits until all lines before are written.
-        self.lines: deque[bytes | LateLine | Wakeup] = deque()
+        self.lines: deque[bytes | Wakeup] = deque()
         self._batch = memoryview(b"")
         self._marks: list[Wakeup] = []
         # The first is only changed by those who put, the second only by the thread.
@@ -194,9 +188,9 @@ class Writer:
         # Whether ordinary lines wake the thread: when it isn't there, doesn't look, or must hurry.
         self._eager = True
         self.unasked_until = 0
-        """As long as ``put_bytes`` is less, there is room for a late line and nobody to be woken:
-        who adds to both as `put_late` does need not call it. No other thread comes between the look
-        and the line, see `asgi_observability.cells`."""
+        """As long as ``put_bytes`` is less, there is room for a line and nobody to be woken: who
+        adds to both as `put` does need not call it. No other thread comes between the look and the
+        line, see `asgi_observability.cells`."""
         self._settled = False
         self._closing = self._closed = False
         self._patience = SETTLED_SECONDS
@@ -266,8 +260,8 @@ class Writer:
         self._ask_nothing()
 
     def _ask_nothing(self) -> None:
-        """Let late lines be put without a look at anything else."""
-        self.unasked_until = self._gone_bytes + self._crowded - MAX_LATE_BYTES
+        """Let lines be put without a look at anything else."""
+        self.unasked_until = self._gone_bytes + self._crowded - ROOM_BYTES
         # Another thread may have settled or closed it just now.
         if self._eager or self._limit < 0:
             self.unasked_until = 0
@@ -293,24 +287,21 @@ class Writer:
         while queue:
             taken = list(starmap(queue.popleft, repeat((), min(len(queue), BATCH_LINES))))
             try:
-                lines, counted = self._joined(taken)
+                self._batch = memoryview(self._joined(taken))
             except MemoryError:
                 self.dropped += sum(not isinstance(line, Wakeup) for line in taken)
                 raise
-            # Those that were made just now may be a few bytes more or less than they counted as.
-            self._gone_bytes += counted - len(lines)
-            self._batch = memoryview(lines)
             if self._batch:
                 return True
             self._tell()
         return False
 
-    def _joined(self, taken: "list[bytes | LateLine | Wakeup]") -> tuple[bytes, int]:
+    def _joined(self, taken: "list[bytes | Wakeup]") -> bytes:
         try:
-            return self._late.joined(taken)  # type: ignore[arg-type]
+            return b"".join(taken)  # type: ignore[arg-type]
         except TypeError:  # somebody waits until the lines before are written
             self._marks += [mark for mark in taken if isinstance(mark, Wakeup)]
-            return self._late.joined([line for line in taken if not isinstance(line, Wakeup)])
+            return b"".join(line for line in taken if not isinstance(line, Wakeup))
 
     def _tell(self) -> None:
         """Release those who wait for what is written now."""

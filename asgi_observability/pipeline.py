@@ -4,10 +4,10 @@ A line is never lost for what is in it, and nothing here raises into whoever log
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -16,6 +16,14 @@ from asgi_observability import callers, correlation, json_line
 from asgi_observability.console import Console, is_terminal
 from asgi_observability.event import Event
 from asgi_observability.levels import LEVEL_NAMES, level_number, standard_name
+from asgi_observability.line_opening import (
+    MICROSECONDS,
+    MILLISECONDS,
+    NO_SECOND,
+    SECOND,
+    Second,
+    second_of,
+)
 from asgi_observability.log_exceptions import constants_of, is_constant_of, place_of, structured
 from asgi_observability.log_sampling import Sampling, weight
 from asgi_observability.log_writer import Writer
@@ -33,10 +41,6 @@ MAX_NAME_BYTES = 256
 
 MAX_HEADS = 1000
 """Of events, whose first part is kept; templates filled in may be any number."""
-
-# Of the digits of the nanoseconds since the epoch: to cut them is faster than to calculate.
-SECOND = slice(None, -9)
-MICROSECOND = slice(-9, -3)
 
 WITHHELD = "message_withheld"
 """The event of a line whose message was put together from data."""
@@ -94,9 +98,8 @@ class Pipeline:
         self._heads: dict[tuple[str, type[Event], str], tuple[bytes, float]] = {}
         self._undeclared_heads: dict[tuple[str, int, str], bytes] = {}
         self._own = {"timestamp", "level", "event", "logger", *constants}
-        self.stamp = (b"", b"")
-        """The digits of a second since the epoch, and its text: in one, as another thread may look
-        between."""
+        self.second = NO_SECOND
+        """Remembered, as many lines have the same; in one, as another thread may look between."""
         self._for_people = Console(self._constants, colours=is_terminal())
 
     def print_to(self, console: Writer) -> None:
@@ -127,7 +130,7 @@ class Pipeline:
             else:
                 body = self._body(event, error)
             rest = b"," + body[1:] if len(body) > 2 else b"}"
-            line = b'{"timestamp":"%b%b%b%b\n' % (self.now(), head, context.fields, rest)
+            line = b"%b%b%b%b\n" % (self.opening(), head, context.fields, rest)
             if len(line) > MAX_LINE_BYTES:
                 line = self._shortened(logger, kind.level, kind.name, error)
             self.write(line, kind.level)
@@ -165,19 +168,21 @@ class Pipeline:
                 shown = line
             self._console.put(shown, urgent)
 
-    def now(self) -> bytes:
-        """RFC 3339 in UTC, always with six digits after the point, so that lines sort as text."""
-        digits = b"%d" % time.time_ns()
-        second, stamp = self.stamp
-        if digits[SECOND] != second:
-            stamp = self.stamp_of(digits[SECOND])
-        return b"%b.%bZ" % (stamp, digits[MICROSECOND])
+    def opening(self) -> bytes:
+        """The beginning of a line that is written now."""
+        began, opening = self.second
+        past = time_ns() - began
+        if not 0 <= past < SECOND:
+            past += began
+            began, opening = self.begin_second(past)
+            past -= began
+        past //= 1000
+        return b"%b%b%b" % (opening, MILLISECONDS[past // 1000], MICROSECONDS[past % 1000])
 
-    def stamp_of(self, second: bytes) -> bytes:
-        """The text of a second since the epoch; remembered, as many lines have the same."""
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(second)))
-        self.stamp = second, text.encode()
-        return self.stamp[1]
+    def begin_second(self, now: int) -> Second:
+        """Another second than the last, in which ``now`` lies: nanoseconds since the epoch."""
+        self.second = second = second_of(now)
+        return second
 
     def head(self, logger: str, level: int, event: str) -> bytes:
         """What follows the timestamp in each line of a logger's event, from its quote on."""
@@ -267,7 +272,7 @@ class Pipeline:
         taken = self._own | context.as_dict().keys()
         body = json_line.dumped({key: value for key, value in fields.items() if key not in taken})
         rest = b"," + body[1:] if len(body) > 2 else b"}"
-        return b'{"timestamp":"%b%b%b%b\n' % (self.now(), head, context.fields, rest)
+        return b"%b%b%b%b\n" % (self.opening(), head, context.fields, rest)
 
     def _shortened(self, name: str, level: int, event: str, error: BaseException | None) -> bytes:
         for frames in (5, 1):
@@ -296,7 +301,7 @@ class Pipeline:
         known = json_line.valid(correlation.current())
         whose = {"correlation_id": json_line.cut(known, MAX_NAME_BYTES)} if known else {}
         least = orjson.dumps({**whose, "shortened": True, **fields})[1:]
-        return b'{"timestamp":"%b%b,%b\n' % (self.now(), self.head(name, level, event), least)
+        return b"%b%b,%b\n" % (self.opening(), self.head(name, level, event), least)
 
     def _write_what_is_left(self, name: str, level: int, event: str, problem: Exception) -> None:
         """A line says at least that it was logged, and which error kept the rest from it."""

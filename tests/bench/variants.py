@@ -45,6 +45,19 @@ class Empty:
         self.seconds = time.perf_counter() - started
 
 
+class Busy:
+    """Takes as long as this layer may, so that it shows what that means over HTTP."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        until = time.perf_counter_ns() + 8000
+        while time.perf_counter_ns() < until:
+            pass
+        await self.app(scope, receive, send)
+
+
 class AccessLine:
     """An access line by structlog with orjson, as fast as it goes without giving anything up."""
 
@@ -147,6 +160,7 @@ def opentelemetry(app: FastAPI) -> ASGIApp:
 VARIANTS: dict[str, Callable[[FastAPI], ASGIApp]] = {
     "bare app": bare,
     "empty ASGI layer": Empty,
+    "busy for 8 µs": Busy,
     "this layer": this_layer,
     "  without access line": without_line,
     "asgi-correlation-id": correlated,
