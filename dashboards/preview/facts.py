@@ -26,7 +26,7 @@ CONTROL, CONTROL_GAP, CONTROLS_PADDING = 32, 8, 16
 COLUMNS, CELL, CELL_GAP = 24, 30, 8
 
 PANEL_BORDER, PANEL_PADDING, PANEL_HEADER = 1, 8, 32
-TITLE_ICON, TITLE_LINKS, TITLE_MENU = 32, 34, 24
+TITLE_ICON, TITLE_LINKS, TITLE_MENU, TITLE_ERROR = 32, 34, 24, 32
 CLOCK_ICON, CLOCK_GAP = 14, 8
 
 TEXT, SMALL_TEXT, MESSAGE_TEXT, ROW_TEXT = 14, 12, 18, 16
@@ -48,7 +48,7 @@ VALUE_SPACE, VALUE_SPACE_LOW, LOW_PLOT = 30, 15, 150
 TIME_SPACE, TIME_GAP = 40, 18
 AXIS_SHARE = 0.4
 
-LANE_NAME_GAP, LANE_TEXT_PADDING, LANES = 16, 2, 20
+LANE_NAME_GAP, LANE_TEXT_PADDING, LANES, PAGES = 16, 2, 20, 32
 CHARACTER_EXTRA = 2.5
 NO_TIME = "Data does not have a time field"
 
@@ -60,6 +60,7 @@ TABLE_ROWS = {"sm": 36, "md": 42, "lg": 48}
 BIG_LINE, BIG_TITLE, BIG_WIDE = 1.2, 30, 2.5
 REPEAT_GAP = 3
 BAR_GAP, BAR_LEAST, BAR_MOST = 10, 16, 300
+BAR_NAME_SHARE, BAR_NAME_PADDING = 0.4, 10
 
 FACTS = (
     Fact(
@@ -123,6 +124,11 @@ FACTS = (
     Fact(
         "the menu takes 24 though it is seen only under the mouse",
         "packages/grafana-ui/src/components/PanelChrome/PanelMenu.tsx: PanelMenu",
+        "titles",
+    ),
+    Fact(
+        "a sign of error, as while Prometheus can't be asked, takes 32 before it",
+        "packages/grafana-ui/src/components/PanelChrome/PanelStatus.tsx: getStyles",
         "titles",
     ),
     Fact(
@@ -208,6 +214,11 @@ FACTS = (
     Fact(
         "a state's text is cut to the characters that its box has room for, and left out below two",
         "public/app/core/components/TimelineChart/timeline.ts: drawPoints",
+        "draw/state_timeline",
+    ),
+    Fact(
+        "lanes come in pages of 20, unless told otherwise; choosing one takes 32, of one page too",
+        "public/app/plugins/panel/state-timeline/hooks.tsx: usePagination",
         "draw/state_timeline",
     ),
     Fact(

@@ -275,8 +275,7 @@ def _by_range(options: Mapping[str, Any], value: Cell) -> Mapping[str, Any] | No
 def _by_pattern(options: Mapping[str, Any], value: Cell) -> Mapping[str, Any] | None:
     if not isinstance(value, str):
         return None
-    written_as = str(options.get("pattern", ""))
-    pattern = _pattern(written_as) if written_as.startswith("/") else re.compile(f"^{written_as}$")
+    pattern = _pattern(str(options.get("pattern", "")))
     if not pattern.search(value):
         return None
     result = dict(options.get("result") or {})
@@ -335,7 +334,7 @@ def _leading_number(value: Cell) -> float | None:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """A regular expression that Grafana has between slashes, with flags behind them."""
+    """A regular expression: between slashes, with flags behind them; without, of a whole text."""
     if found := re.fullmatch(r"/(.*)/(\w*)", text, re.DOTALL):
         return re.compile(found[1], re.IGNORECASE if "i" in found[2] else 0)
-    return re.compile(text)
+    return re.compile(f"^{text}$")

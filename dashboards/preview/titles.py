@@ -30,16 +30,16 @@ class CutTitle:
         )
 
 
-def cut_titles(document: Mapping[str, Any], window: float) -> list[CutTitle]:
+def cut_titles(document: Mapping[str, Any], window: float, *, beside: float = 0) -> list[CutTitle]:
     """The titles of a dashboard's JSON that are cut in a window ``window`` pixels wide.
 
-    Titles of collapsed rows' panels are among them.
+    Titles of collapsed rows' panels are among them. ``beside`` is what a sign at their left takes.
     """
     found = []
     for panel in _panels(document["panels"]):
         title = str(panel.get("title") or "")
         place = Place.read(panel["gridPos"])
-        room = title_room(panel, panel_box(place, window).width)
+        room = title_room(panel, panel_box(place, window).width) - beside
         needed = text_width(title, facts.TEXT, "medium")
         if needed > room:
             found.append(CutTitle(title, cut(title, room, facts.TEXT, "medium"), room, needed))

@@ -13,7 +13,7 @@ from dashboards.preview.single import shown_values
 from dashboards.preview.surface import Surface
 
 _VALUE_SHARE, _VALUE_MOST, _VALUE_PADDING = 0.2, 150, 10
-_TITLE_LINE, _TITLE_LEAST, _TITLE_SHARE = 1.5, 18, 0.4
+_TITLE_LINE, _TITLE_LEAST = 1.5, 18
 
 
 def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
@@ -69,10 +69,13 @@ def _draw_one(
         surface.text(row.x, row.y + title_height / 2, name, size=size, width=row.width)
         row = row.inside(top=title_height)
     elif widest_name:
-        size = wished.get("titleSize", max(row.height * 0.6, _TITLE_LEAST) / _TITLE_LINE)
-        room = min(text_width(widest_name, size) + 15, row.width * _TITLE_SHARE)
-        x = row.x + room - 10
-        surface.text(x, row.middle[1], name, size=size, width=room - 10, align="right")
+        # What it has room for is measured in a size of its own, whatever is wished.
+        measured = max(row.height * 0.6, _TITLE_LEAST) / _TITLE_LINE
+        size = wished.get("titleSize", measured)
+        room = text_width(widest_name, measured, spacing=0) + 15
+        room = min(room, row.width * facts.BAR_NAME_SHARE)
+        seen = room - facts.BAR_NAME_PADDING
+        surface.text(row.x + seen, row.middle[1], name, size=size, width=seen, align="right")
         row = row.inside(left=room)
     value_size = wished.get("valueSize", max(size, 12))
     needed = text_width(widest_value, value_size) + 2 * _VALUE_PADDING

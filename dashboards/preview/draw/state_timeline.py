@@ -52,9 +52,11 @@ def draw(surface: Surface, box: Box, panel: Panel, answers: Answers) -> None:
         )
         for series, field in zip(answers.series, fields, strict=True)
     ]
-    if len(lanes) > facts.LANES:
-        surface.remarks.append(f"{len(lanes) - facts.LANES} lanes are on further pages")
-        lanes = lanes[: facts.LANES]
+    page = int(options.get("perPage", facts.LANES))
+    box = box.inside(bottom=facts.PAGES if page else 0)
+    if page and len(lanes) > page:
+        surface.remarks.append(f"{len(lanes) - page} lanes are on further pages")
+        lanes = lanes[:page]
     legend_options = {**(options.get("legend") or {}), "calcs": []}
     entries = [
         legend.Entry(name, colour, panel.fields.defaults, [])
