@@ -12,6 +12,7 @@ from asgi_observability.catalogue import Outcome
 from dashboards.board import Row, dashboard, tiles
 from dashboards.choices import of
 from dashboards.colours import FURTHEST_TAIL, MEDIAN, TAIL, signal_steps
+from dashboards.deployments import BY
 from dashboards.panels import Query, bars, heatmap, stacked, stat, timeseries
 from dashboards.panels.graphs import dashed
 from dashboards.signals import signal
@@ -154,7 +155,7 @@ def _failed(thresholds: Thresholds) -> Row:
                 Query(of(business.FAILED_WORKFLOWS), "{{job}}"),
                 dashed(
                     Query(
-                        f"sum by (job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
+                        f"sum by ({BY}, job) (increase({of(catalogue.WORKFLOWS_INTERRUPTED)}[1h]))",
                         "{{job}}, cut off in the hour before",
                     )
                 ),

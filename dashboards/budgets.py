@@ -5,6 +5,7 @@ from alerts.signals import slo
 from app.core.thresholds import Thresholds
 from dashboards.choices import of
 from dashboards.colours import Colour, steps
+from dashboards.deployments import BY, in_legend, legend_with_where
 from dashboards.grafana import Panel
 from dashboards.known import now
 from dashboards.panels import Query, bar_gauge, timeseries
@@ -20,14 +21,18 @@ def budget_left(thresholds: Thresholds, links: tuple[Dashboard, ...] = ()) -> Pa
         for promised in slo.promised(thresholds)
     )
     # Of the period, not of a moment: what an outage leaves of it is known in the outage.
-    left = now(f"min by (slo) ({_left_now(thresholds)})", Source.RULES)
+    by = f"{BY}, slo"
+    known = f"min by ({by}) ({_left_now(thresholds)})"
+    # The objective is there of each deployment.
+    left = now(f"{known} or NaN * max by ({by}) ({of(slo.OBJECTIVE)})", Source.RULES)
     return bar_gauge(
         "Error budget left",
         "Share of the period's budget, by objective; below 0 the promise is broken. What fails "
         "counts up to two minutes late, and at first as if the whole period had as much traffic "
         "as the last hour. Good is a larger share than the part of the period that is left.",
         Unit.RATIO,
-        Query(f"{left} or on (slo) ({each})", "{{slo}}"),
+        # The worst first.
+        Query(f"sort({in_legend(left)} or on (slo) ({each}))", legend_with_where("{{slo}}")),
         steps=steps(Colour.WARNING, (0.25, Colour.GOOD)),
         empty=_NOT_KNOWN,
         links=links,
@@ -60,7 +65,7 @@ def budget_over_time(thresholds: Thresholds) -> Panel:
         "Share of the budget of the period before each moment. Good is a line that does not fall "
         "for long.",
         Unit.RATIO,
-        Query(f"min by (slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
+        Query(f"min by ({BY}, slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
         empty=_NOT_KNOWN,
     )
 
@@ -73,6 +78,6 @@ def burn_rates(burn: slo.BurnRate, thresholds: Thresholds) -> Panel:
         f"At 1, a budget is used up in exactly {period} days. Above {burn.factor(period):g}, here "
         f"and over {burn.short}, it is a {burn.severity}. Good is below 1.",
         Unit.COUNT,
-        Query(f"max by (slo) ({of(slo.burn_rate(burn.long))})", "{{slo}}"),
+        Query(f"max by ({BY}, slo) ({of(slo.burn_rate(burn.long))})", "{{slo}}"),
         empty=_NOT_KNOWN,
     )

@@ -76,13 +76,13 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                     Severity.TICKET: Colour.WARNING,
                     _NONE: Colour.GOOD,
                 },
-                width=95,
+                width=92,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
             ),
-            "component": Heading("component", width=120),
-            "where": Heading("where", width=230),
+            "component": Heading("component", width=146),
+            "where": Heading("where", width=202),
             "uid": Heading(
                 "dashboard",
                 texts={each.value: each.label for each in Dashboard},
@@ -98,7 +98,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             ),
             Unit.SECONDS,
             texts={"-1": ("", Colour.MUTED)},
-            width=90,
+            width=85,
         ),
         sort=lowest("severity"),
         order=("severity", "alert", "where", "component", "for", "dashboard"),

@@ -4,7 +4,6 @@ The rules of Grafana's dashboard-linter, and our own. Each finding names the das
 and the fix.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,15 +22,12 @@ from alerts.promql import seconds
 from alerts.semantics import Semantics
 from alerts.signals.scraping import REACHABLE
 from app.core import catalogue
-from dashboards import schema
+from dashboards import legible, schema
 from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
-from dashboards.deployments import legend_with_where
+from dashboards.deployments import is_told_apart, legend_with_where
+from dashboards.legible import OVER_TIME, headings, settings_of
 from dashboards.links import TAG
-from dashboards.preview import facts
-from dashboards.preview.dashboard import Place
-from dashboards.preview.lettering import text_width
-from dashboards.preview.screen import controls_lines, panel_box
-from dashboards.preview.titles import cut_titles
+from dashboards.preview.screen import controls_lines
 from dashboards.queries import (
     annotation_queries,
     is_prometheus,
@@ -48,8 +44,6 @@ Document = Mapping[str, Any]
 
 SAYS_WHAT_IS_GOOD = re.compile(r"\b(Good|good|Promised|Usual|should)\b")
 
-_WINDOW = 1280
-"""Pixels: in so small a window titles are read whole, and no column is beyond the edge."""
 _LINES_OF_CONTROLS = 2
 _OF_THE_PRESENT = ("stat", "bargauge", "state-timeline", "table")
 _COLOURED_BY_VALUE = ("stat", "bargauge", "state-timeline")
@@ -59,7 +53,7 @@ _IS_THERE = ("group", "present_over_time")
 """How it is asked whether anything is known at all."""
 _WORST = {"and": "min", "unless": "max"}
 """How what holds is asked of all at once, so that the answer is that of the worst."""
-_OVER_TIME = ("timeseries", "heatmap", "state-timeline")
+_NAMED = ("timeseries", "bargauge")
 _COLOURS_OF_THE_PALETTE = "palette"
 _CLAIMS_NOTHING = re.compile(r"(No data|Not known)(; .+)?")
 """A reason stands there whatever the reason is, also when Prometheus can't be asked."""
@@ -84,6 +78,7 @@ def problems(
             *schema.problems(dict(document)),
             *_of_dashboard(document),
             *_of_layout(document),
+            *legible.problems(document),
             *_of_panels(document),
             *_of_what_is_not_known(document),
             *_of_the_present(document),
@@ -158,9 +153,15 @@ def _of_what_is_not_known(document: Document) -> Iterator[str]:
                 yield f"{where}: gives no value the colour of the first step; map null+nan"
         if panel["type"] == "state-timeline" and defaults["color"]["mode"] == "thresholds":
             yield f"{where}: Grafana would write ranges for states; use another colour mode"
-        calcs = panel.get("options", {}).get("reduceOptions", {}).get("calcs", ["last"])
+        options = panel.get("options", {})
+        calcs = options.get("reduceOptions", {}).get("calcs", ["last"])
         if calcs != ["last"]:
             yield f"{where}: shows what was known last as if it were so now; reduce by last"
+        if any(each.startswith("last") for each in options.get("legend", {}).get("calcs", ())):
+            yield (
+                f"{where}: its legend says of a series that has ended what was last, as if it were "
+                "so now; show the mean or the highest"
+            )
         if panel["type"] == "table":
             yield from _of_empty_cells(panel)
         empty = defaults.get("noValue", "No data")
@@ -192,9 +193,11 @@ def _of_deployments(document: Document, semantics: Semantics) -> Iterator[str]:
             panel["type"] == "bargauge" and "{{" in panel["targets"][0]["legendFormat"]
         )
         for target in panel["targets"]:
-            legend = target.get("legendFormat", "")
-            if panel["type"] == "state-timeline" and legend_with_where("") not in legend:
-                yield f"{where}: lanes don't say which deployment they are of; end legends in where"
+            names_all = panel["type"] == "state-timeline" or (
+                panel["type"] in _NAMED and is_told_apart(target["expr"])
+            )
+            if names_all and not target["legendFormat"].endswith(legend_with_where("")):
+                yield f"{where}: names don't say which deployment they are of; end legends in where"
             for gate in _gates_of_deployments(target["expr"]):
                 found = _of_gate(gate, semantics, has_several, panel["type"] in _OF_THE_PRESENT)
                 yield from (f"{where}: {problem}" for problem in found)
@@ -246,8 +249,8 @@ def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:
     where = f"panel {panel['title']!r}"
     if "vector(" not in panel["targets"][0]["expr"]:
         yield f"{where}: is blank where nothing is known; add a row that says so"
-    settings = _settings(panel)
-    for name, heading in _headings(panel).items():
+    settings = settings_of(panel)
+    for name, heading in headings(panel).items():
         mapped = settings.get(heading, {}).get("mappings", [])
         special = [each["options"] for each in mapped if each["type"] == "special"]
         if name.startswith("Value") and not any(
@@ -262,7 +265,7 @@ def _of_colours(document: Document) -> Iterator[str]:
     for panel in panels(document):
         settings = panel["fieldConfig"]
         colours = [settings["defaults"].get("color", {})]
-        colours += [each.get("color", {}) for each in _settings(panel).values()]
+        colours += [each.get("color", {}) for each in settings_of(panel).values()]
         if any(each.get("mode", "").startswith(_COLOURS_OF_THE_PALETTE) for each in colours):
             yield f"panel {panel['title']!r}: takes colours from the palette; use fixed or shades"
 
@@ -286,16 +289,11 @@ def _of_layout(document: Document) -> Iterator[str]:
     for y, count in tiles.items():
         if count > TILES_IN_A_ROW:
             yield f"{count} numbers side by side at {y}: titles are cut; {TILES_IN_A_ROW} at most"
-    for title in cut_titles(document, _WINDOW):
-        yield f"panel {title}"
-    lines = controls_lines(document, _WINDOW)
+    lines = controls_lines(document, legible.WINDOW)
     if lines > _LINES_OF_CONTROLS:
         yield f"its variables take {lines} lines; {_LINES_OF_CONTROLS} at most, so leave one out"
     for panel in panels(document):
-        if panel["type"] == "table":
-            yield from _of_columns(panel)
-            yield from _of_cells(panel)
-        if panel["type"] in _OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
+        if panel["type"] in OVER_TIME and panel["gridPos"]["w"] < LEAST_WIDTH:
             yield f"panel {panel['title']!r}: is too narrow to be read; {LEAST_WIDTH} at least"
     ids = Counter(
         each["id"]
@@ -314,61 +312,6 @@ def _of_layout(document: Document) -> Iterator[str]:
         others = {taken.setdefault(cell, panel["title"]) for cell in _cells(panel["gridPos"])}
         for other in sorted(others - {panel["title"]}):
             yield f"panel {panel['title']!r}: lies upon {other!r}; move it"
-
-
-def _of_columns(panel: Mapping[str, Any]) -> Iterator[str]:
-    """What Grafana gives columns, and whether the panel has room for all of them."""
-    room = panel_box(Place.read(panel["gridPos"]), _WINDOW).width
-    room -= 2 * (facts.PANEL_BORDER + facts.PANEL_PADDING)
-    shown = dict.fromkeys(_headings(panel).values(), facts.TABLE_COLUMN)
-    for heading, settings in _settings(panel).items():
-        if settings.get("custom.hidden"):
-            shown.pop(heading, None)
-        elif heading in shown and "custom.width" in settings:
-            shown[heading] = settings["custom.width"]
-    if sum(shown.values()) > room:
-        yield (
-            f"panel {panel['title']!r}: its columns need {sum(shown.values()):g} pixels and have "
-            f"{room:g}; make some narrower, or the panel wider"
-        )
-
-
-def _of_cells(panel: Mapping[str, Any]) -> Iterator[str]:
-    """Texts that are known beforehand and that Grafana would cut in a column of a fixed width."""
-    sorted_by = {each["displayName"] for each in panel["options"].get("sortBy", ())}
-    for heading, settings in _settings(panel).items():
-        room = settings.get("custom.width", math.inf) - 2 * facts.TABLE_CELL_PADDING
-        texts = {heading: facts.TABLE_SORT_ICON if heading in sorted_by else 0} | {
-            each["text"]: 0
-            for mapping in settings.get("mappings", ())
-            if mapping["type"] == "value"
-            for each in mapping["options"].values()
-        }
-        for text, beside in texts.items():
-            if text_width(text, facts.TEXT) + beside > room:
-                yield (
-                    f"panel {panel['title']!r}: {text!r} is cut in the column {heading!r}; "
-                    f"make it wider than {room:g} pixels"
-                )
-
-
-def _headings(panel: Mapping[str, Any]) -> Mapping[str, str]:
-    """The headings of a table's columns, by what they are called before."""
-    for each in panel.get("transformations", []):
-        if each["id"] == "organize":
-            found: Mapping[str, str] = each["options"]["renameByName"]
-            return found
-    return {}
-
-
-def _settings(panel: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What is set of each column or series, by its name."""
-    found: dict[str, dict[str, Any]] = {}
-    for override in panel["fieldConfig"]["overrides"]:
-        if override["matcher"]["id"] == "byName":
-            each = found.setdefault(override["matcher"]["options"], {})
-            each.update({p["id"]: p["value"] for p in override["properties"]})
-    return found
 
 
 def _cells(place: Mapping[str, int]) -> Iterator[tuple[int, int]]:

@@ -49,10 +49,8 @@ def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> c
             Row("", (component_states(thresholds),), height=9),
             Row("What next?", (firing_alerts(groups, links),)),
             Row("", (_instances_down(), _running()), height=4, widths=(6, 18)),
-            Row(
-                "Promises and traffic",
-                (budget_left(thresholds, (Dashboard.ALERTS,)), _traffic_over_time(), _routes()),
-            ),
+            Row("Promises and traffic", (budget_left(thresholds, (Dashboard.ALERTS,)),), height=9),
+            Row("", (_traffic_over_time(), _routes())),
             Row(
                 "Latency, errors, saturation",
                 (

@@ -16,7 +16,7 @@ from dashboards.choices import INSTANCES, NODES, of
 from dashboards.deployments import BY, beside_release
 from dashboards.grafana import Panel
 from dashboards.panels import Column, Query, table, timeseries
-from dashboards.panels.tables import highest
+from dashboards.panels.tables import Heading, highest
 from dashboards.signals import never, signal
 
 _NO_NODE = "Not known; node_exporter tells it"
@@ -31,6 +31,7 @@ def runtime(thresholds: Thresholds) -> core.Dashboard:
         "connections, restarts, disks, clocks.",
         rows=(
             Row("", (_releases(),), height=6),
+            Row("", (_rarely(thresholds),), height=7),
             _process(thresholds),
             _machines(thresholds),
         ),
@@ -56,9 +57,8 @@ def _process(thresholds: Thresholds) -> Row:
                 "Of all workers of an instance. Good is flat; growth day by day is a leak.",
                 catalogue.PROCESS_OPEN_FDS,
             ),
-            _rarely(thresholds),
         ),
-        columns=3,
+        widths=(12, 12, 12, 12, 24),
     )
 
 
@@ -72,11 +72,17 @@ def _releases() -> Panel:
         "Instances and their releases",
         "What each instance runs, since when, and with how many workers. Good is one release and "
         "the same number of workers everywhere.",
-        {"instance": "instance", "version": "release"},
-        Column(Query(released(of(process.UPTIME, among=INSTANCES)), "runs for"), Unit.SECONDS),
+        # What is left is for the longest: the names of instances.
+        {"instance": "instance", "version": Heading("release", width=200)},
+        Column(
+            Query(released(of(process.UPTIME, among=INSTANCES)), "runs for"),
+            Unit.SECONDS,
+            width=120,
+        ),
         Column(
             Query(released(of(catalogue.PROCESS_WORKERS, among=INSTANCES)), "workers"),
             Unit.COUNT,
+            width=100,
         ),
         sort=highest("runs for"),
     )
@@ -92,6 +98,7 @@ def _machines(thresholds: Thresholds) -> Row:
                 node.disk_left(thresholds), "instance", "mountpoint", empty=_NO_NODE, among=NODES
             ),
         ),
+        widths=(12, 12, 24),
     )
 
 

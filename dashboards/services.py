@@ -40,6 +40,8 @@ def services(thresholds: Thresholds) -> core.Dashboard:
             _requests(thresholds),
             _releases(thresholds),
             _steps(thresholds),
+            Row("Calls to upstreams and the database", (_operations(),), height=10),
+            Row("", (_breakers(),), height=6),
             _calls(thresholds),
             _database(thresholds),
             _spread(thresholds),
@@ -75,19 +77,19 @@ def _routes() -> Panel:
         Column(
             Query(served, "requests"),
             Unit.PER_SECOND,
-            width=120,
+            width=90,
         ),
         Column(
             Query(_by(route, http.ROUTE_ERROR_RATIO, http.SERVED), "5xx"),
             Unit.RATIO,
             steps(Colour.GOOD, (1e-6, Colour.WARNING)),
-            width=120,
+            width=90,
         ),
-        Column(Query(share_refused, "4xx"), Unit.RATIO, width=120),
+        Column(Query(share_refused, "4xx"), Unit.RATIO, width=90),
         Column(
             Query(_by(route, durations.REQUEST_P99), "p99"),
             Unit.SECONDS,
-            width=120,
+            width=90,
         ),
         sort=highest("5xx"),
         links=(Dashboard.LOGS,),
@@ -148,11 +150,9 @@ def _steps(thresholds: Thresholds) -> Row:
 def _calls(thresholds: Thresholds) -> Row:
     failed = _by("component, error_type", operations.ERRORS_BY_TYPE, "", "sum")
     return Row(
-        "Calls to upstreams and the database",
+        "",
         height=10,
         panels=(
-            _operations(),
-            _breakers(),
             _failing(thresholds),
             timeseries(
                 "Why calls fail, a minute",
@@ -164,7 +164,7 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.LOGS,),
             ),
             timeseries(
-                "p99 of calls by component",
+                "p99 of calls",
                 "Successful calls, the slowest operation of each component. Good is well below "
                 "the 30 s after which a call is given up.",
                 Unit.SECONDS,
@@ -175,7 +175,6 @@ def _calls(thresholds: Thresholds) -> Row:
                 links=(Dashboard.AI,),
             ),
         ),
-        widths=(24, 12, 12, 12, 12),
     )
 
 
@@ -233,7 +232,7 @@ def _failing(thresholds: Thresholds) -> Panel:
     """The share that fails, over a minute and over five: some alerts ask for the one, some both."""
     fast, slow = operations.failing(thresholds), operations.failing_for_minutes(thresholds)
     return timeseries(
-        "Failing calls by component",
+        "Failing calls",
         "Share of calls and statements that failed or were refused by an open breaker, over a "
         "minute, and dashed over 5 minutes. Good is 0.\n\n"
         f"{alerts_in_words(fast)}\n{alerts_in_words(slow)}",

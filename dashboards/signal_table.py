@@ -40,7 +40,8 @@ _ENDINGS: Mapping[str, float] = {
 """How limits are written, and how much one of that is."""
 _BY_SIGHT = ("table", "stat", "bargauge", "heatmap", "state-timeline", "timeseries")
 """Kinds of panels, those last that show best what a signal did."""
-_PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
+PARTS = ("id", "alert", "signal", "limit", "uid", "panel")
+"""What is packed into the label of a row, with | between."""
 
 _DOWN = with_where(f"({REACHED} == 0)")
 _ID_OF_LEFT_OUT = "can't be reached: $1"
@@ -110,13 +111,13 @@ def signal_table(groups: Iterable[Group], places: Sequence[Place]) -> Panel:
         {
             "alert": Heading("alert", width=235),
             "signal": Heading("signal", url=_graph_url(), link_title="Open its graph", wraps=True),
-            "limit": Heading("limit", width=160),
+            "limit": Heading("limit", width=162),
         },
         Column(
             Query(_split([*(row.described(places) for row in rows), _LEFT_OUT]), "known"),
             Unit.COUNT,
         ),
-        Column(Query(_now(rows), "now"), Unit.COUNT, width=90),
+        Column(Query(_now(rows), "now"), Unit.COUNT, width=88),
         Column(
             Query(f"{_worst(row.nearness for row in rows)} or {_LEFT_OUT_COMES_FIRST}", "of it"),
             Unit.RATIO,
@@ -230,10 +231,10 @@ class _Row:
 def _split(packed: Iterable[str]) -> str:
     """PromQL of all rows, with a label for each part, and no other."""
     whole = _any_of(packed)
-    for position, name in enumerate(_PARTS):
+    for position, name in enumerate(PARTS):
         skipped = "[^|]*[|]" * position
         whole = f'label_replace({whole}, "{name}", "$1", "row", "{skipped}([^|]*).*")'
-    return f"max by ({', '.join(_PARTS)}) ({whole})"
+    return f"max by ({', '.join(PARTS)}) ({whole})"
 
 
 def _states(rows: Sequence[_Row]) -> str:

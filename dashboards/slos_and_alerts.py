@@ -40,14 +40,13 @@ def slos_and_alerts(
 def _rows(thresholds: Thresholds, groups: Sequence[Group], links: Links) -> list[Row]:
     return [
         Row("", (firing_alerts(groups, links),)),
+        Row("", (what_fired(),), height=10),
         Row(
-            "What fired, and what is left of the budgets?",
-            (what_fired(), budget_over_time(thresholds)),
-            height=10,
-            widths=(16, 8),
-        ),
-        Row(
-            "How fast do the budgets burn?",
-            tuple(burn_rates(each, thresholds) for each in slo.BURN_RATES),
+            "What is left of the budgets, and how fast do they burn?",
+            (
+                budget_over_time(thresholds),
+                *(burn_rates(each, thresholds) for each in slo.BURN_RATES),
+            ),
+            columns=2,
         ),
     ]

@@ -45,6 +45,7 @@ def trends(thresholds: Thresholds) -> core.Dashboard:
             _beside_usual(thresholds),
             _growth(),
             _limits(thresholds),
+            Row("", (over(_FIVE_WEEKS, _history()),), height=6),
         ),
         last="7d",
         refresh="5m",
@@ -131,8 +132,12 @@ def _history() -> Panel:
         f"Past weeks that each band is computed from. Good is {len(seasonality.WEEKS)}; with "
         "fewer, an unusual week moves the band.",
         *(
-            Query(f"min by ({BY}) ({of(seasonality.WEEKS_KNOWN, each)})", name, of=(Source.RULES,))
-            for name in ("sms_volume", "approval_ratio", "latency")
+            Query(f"min by ({BY}) ({of(seasonality.WEEKS_KNOWN, each)})", lane, of=(Source.RULES,))
+            for lane, name in (
+                ("SMS", "sms_volume"),
+                ("approvals", "approval_ratio"),
+                ("latency", "latency"),
+            )
             if (each := f'signal="{name}"')
         ),
         states=known,
@@ -209,9 +214,8 @@ def _limits(thresholds: Thresholds) -> Row:
             ),
             signal(growth.quota(thresholds), "job"),
             _time_left(thresholds),
-            _history(),
         ),
-        columns=2,
+        widths=(12, 12, 24),
     )
 
 

@@ -157,7 +157,7 @@ def _still_failing(limit: float) -> Guard:
 def failing(thresholds: Thresholds) -> Signal:
     """The share of operations that fail, by component, over a window as short as a page needs."""
     return Signal(
-        title="Failing calls by component",
+        title="Failing calls",
         meaning="Share of calls and statements that failed or were refused by an open breaker over "
         "a minute. Good is 0. The lines are the limits for the AI provider and the database.",
         unit=Unit.RATIO,

@@ -180,7 +180,7 @@ def slow(thresholds: Thresholds) -> Signal:
 def worse(thresholds: Thresholds) -> Signal:
     """How many times as many requests a version fails as were failed before it came."""
     return Signal(
-        title="5xx vs before the release",
+        title="5xx vs before release",
         meaning="Share of requests that a version answered 5xx within 30 minutes, divided by the "
         "share in the hour before it came, or by the error budget if that is more. Good is 1.",
         unit=Unit.COUNT,

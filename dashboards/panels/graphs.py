@@ -20,11 +20,12 @@ from dashboards.colours import (
     shaded,
     thresholds,
 )
+from dashboards.deployments import is_told_apart
 from dashboards.grafana import Panel
 from dashboards.known import measured
 from dashboards.links import links_to, links_to_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value, over, override
-from dashboards.panels.query import Query, over_time
+from dashboards.panels.query import Query, over_time, with_where
 
 _NOT_STACKED = {"stacking": {"group": "A", "mode": "none"}}
 _UPON_EACH_OTHER = {"stacking": {"group": "A", "mode": "normal"}}
@@ -171,12 +172,13 @@ def _graph(
     empty: str = "",
     links: tuple[Dashboard, ...] = (),
 ) -> Panel:
+    asked = [with_where(replace(each, expr=measured(each.expr))) for each in queries]
     return Panel(
         kind="timeseries",
         title=title,
         description=description,
         dataSource=grafana.PROMETHEUS,
-        targets=over_time([replace(each, expr=measured(each.expr)) for each in queries]),
+        targets=over_time(asked),
         defaults={
             "unit": GRAFANA_UNITS[unit],
             "color": _colour_of_the_rest(queries),
@@ -197,7 +199,7 @@ def _graph(
             *_colours_of_values(queries),
         ],
         options={
-            "legend": _legend(queries),
+            "legend": _legend(asked),
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         links=[*links_to(links), *links_to_lines(_lines_behind(signals))],
@@ -218,11 +220,11 @@ def _lines_behind(signals: Sequence[Signal]) -> Iterator[Any]:
 def _colours_of_queries(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
     for query in queries:
         if query.colour:
-            yield override(query.legend, color=fixed(query.colour))
+            yield from _coloured(query, query.legend, query.colour)
         if query.ending:
             dashes = {"fill": "dash", "dash": [6, 6]}
             yield {
-                "matcher": {"id": "byRegexp", "options": f".*{query.ending}$"},
+                "matcher": {"id": "byRegexp", "options": f".*{query.ending}( .+)?"},
                 "properties": [
                     {"id": "custom.lineStyle", "value": dashes},
                     {"id": "custom.fillOpacity", "value": 0},
@@ -230,16 +232,33 @@ def _colours_of_queries(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _legend(queries: Sequence[Query]) -> dict[str, Any]:
-    """A table of the last and the highest value, where it has room; else a list of names.
+def _coloured(query: Query, name: str, colour: str) -> Iterator[dict[str, Any]]:
+    """``colour`` for the series ``name`` of ``query``, a shade of it for each deployment's."""
+    yield override(name, color=fixed(colour))
+    if is_told_apart(query.expr):
+        yield _shades(name, colour)
 
-    Grafana gives a legend a third of the panel: a heading and two lines of a table.
+
+def _shades(beginning: str, colour: str) -> dict[str, Any]:
+    """Those of ``colour`` for all series that are called by ``beginning`` and a further word."""
+    return {
+        "matcher": {"id": "byRegexp", "options": f"{beginning} .+"},
+        "properties": [{"id": "color", "value": shaded(colour)}],
+    }
+
+
+def _legend(queries: Sequence[Query]) -> dict[str, Any]:
+    """A table of the mean and the highest value, where it has room; else a list of names.
+
+    Grafana gives a legend a third of the panel: a heading and two lines of a table. A last value
+    would be one of before the end where a series has ended, by `last` too for all series but the
+    first: Grafana reckons it before it fills the end with nulls, and keeps it.
     """
     shown = {"placement": "bottom", "showLegend": True}
     names = [query.legend for query in queries]
     fits = len(names) <= _LINES_OF_TABLE and max(map(len, names)) <= _LETTERS_OF_TABLE
     if fits and not any("{{" in name for name in names):
-        return {**shown, "displayMode": "table", "calcs": ["lastNotNull", "max"]}
+        return {**shown, "displayMode": "table", "calcs": ["mean", "max"]}
     return {**shown, "displayMode": "list", "calcs": []}
 
 
@@ -248,7 +267,7 @@ def _colours_of_values(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
     for query in queries:
         if found := _LABEL_AND_TEXT.fullmatch(query.legend):
             for value, colour in of_values(_VALUES.get(found[1], ())).items():
-                yield override(f"{value}{found[2]}", color=fixed(colour))
+                yield from _coloured(query, f"{value}{found[2]}", colour)
 
 
 def _colour_of_the_rest(queries: Sequence[Query]) -> dict[str, str]:
@@ -264,7 +283,4 @@ def _colours_of_pairs(queries: Sequence[Query]) -> Iterator[dict[str, Any]]:
     for query in queries:
         if found := _TWO_LABELS.fullmatch(query.legend):
             for value, colour in of_values(_VALUES.get(found[1], ())).items():
-                yield {
-                    "matcher": {"id": "byRegexp", "options": f"{value} .*"},
-                    "properties": [{"id": "color", "value": shaded(colour)}],
-                }
+                yield _shades(value, colour)

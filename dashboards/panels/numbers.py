@@ -7,11 +7,10 @@ from typing import Any
 from alerts.model import Dashboard, Unit
 from dashboards import grafana
 from dashboards.colours import fixed, neutral, thresholds
-from dashboards.deployments import in_legend, is_told_apart, legend_with_where
 from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import LAST, is_neutral, override, values
-from dashboards.panels.query import Query, as_of_now, while_known
+from dashboards.panels.query import Query, as_of_now, while_known, with_where
 from dashboards.panels.states import or_unknown
 
 Steps = Sequence[Mapping[str, Any]]
@@ -71,7 +70,7 @@ def bar_gauge(
 ) -> Panel:
     """The present value of each series as a bar, coloured by ``steps``, within ``limits``."""
     least, most = limits
-    queries = tuple(map(_with_where, queries))
+    queries = tuple(with_where(while_known(each)) for each in queries)
     return Panel(
         kind="bargauge",
         title=title,
@@ -91,21 +90,13 @@ def bar_gauge(
             "showUnfilled": True,
             "valueMode": "color",
             "namePlacement": "auto",
-            # Else those of two or three bars are larger than the panel's title. A larger name would
-            # be cut: Grafana gives low bars room for one of 12.
-            "text": {"titleSize": 12, "valueSize": 16},
+            # Else those of two or three bars are larger than the panel's title. Larger names would
+            # be cut: Grafana gives low bars room for the one of most letters, at a size of 12.
+            "text": {"titleSize": 10.5, "valueSize": 16},
             "reduceOptions": LAST,
         },
         links=links_to(links),
     )
-
-
-def _with_where(query: Query) -> Query:
-    """``query`` with the deployments in its bars' names, where it tells them apart."""
-    if not is_told_apart(query.expr):
-        return query
-    known = in_legend(while_known(query).expr)
-    return replace(query, expr=known, legend=legend_with_where(query.legend), of=())
 
 
 def bar_list(

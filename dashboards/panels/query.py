@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dashboards import grafana
+from dashboards.deployments import in_legend, is_told_apart, legend_with_where
 from dashboards.grafana import Panel
 from dashboards.known import now
 from dashboards.sources import Source
@@ -48,6 +49,13 @@ def over_time(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:
 def while_known(query: Query) -> Query:
     """``query``, which gives nothing while the sources of its series are gone."""
     return replace(query, expr=now(query.expr, *query.of), of=())
+
+
+def with_where(query: Query) -> Query:
+    """``query`` with the deployment in the names of its series, where it tells them apart."""
+    if not is_told_apart(query.expr):
+        return query
+    return replace(query, expr=in_legend(query.expr), legend=legend_with_where(query.legend))
 
 
 def as_of_now(queries: Sequence[Query], **further: Any) -> list[grafana.Target]:

@@ -12,6 +12,9 @@ from dashboards.known import deployments_in_range
 from dashboards.panels.parts import values
 from dashboards.panels.query import Query, over_time, while_known
 
+_LANES_OF_A_PAGE = 20
+"""Grafana's own number; those of a second page are seen by nobody."""
+
 
 def state_timeline(
     title: str,
@@ -40,6 +43,8 @@ def state_timeline(
         },
         options={
             "mergeValues": True,
+            # Those of two deployments.
+            "perPage": max(_LANES_OF_A_PAGE, 2 * len(queries)),
             "rowHeight": 0.85,
             "showValue": "auto",
             "alignValue": "left",

@@ -22,7 +22,15 @@ from app.core.thresholds import Thresholds
 from dashboards.choices import of
 from dashboards.deployments import legend_with_where
 from dashboards.known import now
-from dashboards.queries import BUILT_IN, filled_in, of_all, panels, selectors_in, series_in
+from dashboards.queries import (
+    BUILT_IN,
+    filled_in,
+    is_prometheus,
+    of_all,
+    panels,
+    selectors_in,
+    series_in,
+)
 from dashboards.signal_table import Place, signal_table
 from dashboards.sources import Source, sources_by_series, told_of
 from prometheus_tools import promtool
@@ -510,7 +518,8 @@ class TestSeveralDeployments:
             )
             for document in DOCUMENTS.values()
             for panel in panels(document)
-            if panel["type"] in kinds and panel["title"] != TestWhatIsGone.OF_EACH_ALERT
+            if is_prometheus(panel) and panel["type"] in kinds
+            if panel["title"] != TestWhatIsGone.OF_EACH_ALERT
             for target in panel["targets"]
             if Source.SERVICE in told_of(target["expr"]) | cls._asks_of(target["expr"])
         }
@@ -595,6 +604,14 @@ class TestSeveralDeployments:
         assert {value for labels, value in lanes.items() if "staging" in labels} == {2}
         assert [str(value) for labels, value in lanes.items() if "production" in labels] == ["nan"]
 
+    def test_lines_and_bars_of_each_say_which_they_are_of(self, tmp_path: Path) -> None:
+        kinds = ("timeseries", "bargauge")
+        found = self.asked_of(tmp_path, kinds, dict.fromkeys(PLACES, self.LASTED))
+        of_each = {key: str([*v]) for key, v in found.items() if "environment" in str([*v])}
+        assert ("Error budget left", "A") in of_each
+        for key, labels in of_each.items():
+            assert {*re.findall(r'where=" eu (\w+)"', labels)} == {*PLACES}, key
+
     def test_lanes_go_on_in_grey_under_their_names_where_nothing_is_stored(
         self, tmp_path: Path
     ) -> None:
@@ -618,7 +635,8 @@ class TestSeveralDeployments:
         lanes = self.asked_of(tmp_path, ("state-timeline",), {place: lasting})
         for key, values in not_empty(lanes.items()):
             assert [*values] == ["{}"], key
-        others = self.asked_of(tmp_path, ("table", "stat", "bargauge"), {place: lasting})
+        kinds = ("table", "stat", "bargauge", "timeseries")
+        others = self.asked_of(tmp_path, kinds, {place: lasting})
         for key, values in not_empty(others.items()):
             assert not re.search("where|cluster", str([*values])), key
 

@@ -25,9 +25,10 @@ from app.core.thresholds import Thresholds
 from dashboards.board import Row, dashboard
 from dashboards.boards import dashboard_files
 from dashboards.choices import DEPLOYMENT
-from dashboards.colours import MEANING, SEVERITY, Colour, signal_steps
+from dashboards.colours import MEANING, SEVERITY, Colour, fixed, shaded, signal_steps
 from dashboards.grafana import to_json
 from dashboards.panels import Query, bars, stat, state_timeline, timeseries
+from dashboards.preview.fields import FieldConfig
 from dashboards.queries import panels
 from dashboards.signals import signal, signal_stat
 from tests.not_empty import not_empty
@@ -306,6 +307,18 @@ def test_no_series_is_red_or_green_for_its_place_in_a_legend() -> None:
     modes = {"fixed", "shades", "continuous-BlPu"}
     for panel in not_empty([each for each in PANELS if each["type"] == "timeseries"]):
         assert panel["fieldConfig"]["defaults"]["color"]["mode"] in modes
+
+
+def test_lines_of_several_deployments_have_shades_of_their_names_colour() -> None:
+    (panel,) = (each for each in PANELS if each["title"] == "Failing calls")
+    config = FieldConfig.read(panel["fieldConfig"], "timeseries")
+    where, colour = " eu-1 production", MEANING["ai_provider"]
+    for name, fill in (("ai_provider", None), ("ai_provider, 5 min", "dash")):
+        of_all, of_one = config.of(name), config.of(f"{name}{where}")
+        assert of_all.settings["color"] == fixed(colour)
+        assert of_one.settings["color"] == shaded(colour)
+        for each in (of_all, of_one):
+            assert each.custom("lineStyle", {}).get("fill") == fill
 
 
 def test_all_instances_down_is_what_pages_and_some_are_not() -> None:

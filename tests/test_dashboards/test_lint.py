@@ -233,6 +233,16 @@ def _lanes_of_one_name(board: Document) -> None:
         each["legendFormat"] = "API"
 
 
+def _lines_of_one_name(board: Document) -> None:
+    panel(board, "5xx by version")["targets"][0]["legendFormat"] = "{{version}}"
+
+
+def _lanes_on_two_pages(board: Document) -> None:
+    del panel(board, "What works, and since when?")["options"]["perPage"]
+    lanes = panel(board, "What works, and since when?")["targets"]
+    lanes += lanes[:4]
+
+
 def _of_the_minutes_before(board: Document) -> None:
     panel(board, "Pages")["targets"][0]["expr"] = 'count(ALERTS{job=~"$job"})'
 
@@ -248,6 +258,41 @@ def _to_itself(board: Document) -> None:
 
 def _palette(board: Document) -> None:
     panel(board)["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
+
+
+def _known_last_in_a_legend(board: Document) -> None:
+    panel(board)["options"]["legend"]["calcs"] = ["last", "max"]
+
+
+def _cut_by_the_sign_of_error(board: Document) -> None:
+    panel(board, "Time to process an SMS")["title"] = "Time to process every SMS"
+
+
+def _long_legend(board: Document) -> None:
+    panel(board, "5xx by version")["targets"][0]["legendFormat"] = "{{job}} {{instance}}{{where}}"
+
+
+def _long_lane(board: Document) -> None:
+    lanes = panel(board, "What works, and since when?")
+    lanes["gridPos"]["w"] = 12
+    lanes["targets"][0]["legendFormat"] = "{{instance}}{{where}}"
+
+
+def _days_and_hours(board: Document) -> None:
+    board["time"]["from"] = "now-7d"
+
+
+def _cut_name(board: Document) -> None:
+    organized = panel(board, "Firing alerts")["transformations"][-1]["options"]
+    organized["renameByName"] = {"instance": "component", **organized["renameByName"]}
+
+
+def _cut_in_a_packed_row(board: Document) -> None:
+    row = f"id|{'Alert' * 9}|signal|limit|{board['uid']}|"
+    releases = panel(board, "Releases")
+    releases["targets"][0]["expr"] = f'label_replace(vector(1), "row", "{row}", "", "")'
+    organized = releases["transformations"][-1]["options"]
+    organized["renameByName"] = {"alert": "alert", **organized["renameByName"]}
 
 
 def _narrow_column(board: Document) -> None:
@@ -300,6 +345,14 @@ def _row_to_nowhere(board: Document) -> None:
     ("change", "said"),
     [
         (_palette, "takes colours from the palette; use fixed or shades"),
+        (_known_last_in_a_legend, "its legend says of a series that has ended what was last"),
+        (_cut_by_the_sign_of_error, "while Prometheus can't be asked"),
+        (_long_legend, "a name such as 'orchestrator orchestrator-"),
+        (_long_lane, "is cut; give it more than"),
+        (_lanes_on_two_pages, "the last of which are on a further page; set perPage"),
+        (_days_and_hours, "of which the last is cut for hours; make it narrower"),
+        (_cut_name, "x2k4z' is cut in the column 'component'"),
+        (_cut_in_a_packed_row, "is cut in the column 'alert'"),
         (_blank_table, "panel 'Releases': is blank where nothing is known; add a row that says so"),
         (_empty_cells, "leaves a cell of 'instances' empty; map null+nan to 'Not known'"),
         (_narrow_column, "'trends and capacity' is cut in the column 'dashboard'; make it wider"),
@@ -325,7 +378,8 @@ def _row_to_nowhere(board: Document) -> None:
         (_empty_with_another, "is empty for all deployments while one can't be reached; match on"),
         (_goes_on_without_one, "goes on without one that can't be reached; ask for the min of"),
         (_goes_on_while_some_wait, "goes on without one that can't be reached; ask for the max"),
-        (_lanes_of_one_name, "lanes don't say which deployment they are of; end legends"),
+        (_lanes_of_one_name, "names don't say which deployment they are of; end legends"),
+        (_lines_of_one_name, "'5xx by version': names don't say which deployment they are of"),
         (_of_the_minutes_before, "shows ALERTS for minutes after its source is gone; ask through"),
         (_twice, "leave one of them out"),
         (_to_itself, "leads to its own dashboard; leave it out"),
