@@ -15,7 +15,7 @@ from alerts import paths
 from alerts.exporters import ALERTS
 from alerts.identity import IDENTITY
 from alerts.model import Severity
-from alerts.signals import groups, operations
+from alerts.signals import groups, operations, slo
 from alerts.signals.scraping import REACHABLE
 from app.core import catalogue
 from app.core.thresholds import Thresholds
@@ -611,6 +611,21 @@ class TestSeveralDeployments:
         assert ("Error budget left", "A") in of_each
         for key, labels in of_each.items():
             assert {*re.findall(r'where=" eu (\w+)"', labels)} == {*PLACES}, key
+
+    def test_a_budget_that_is_not_known_is_none_of_another_deployment(self, tmp_path: Path) -> None:
+        one = {"job": "orchestrator", "slo": "availability"}
+        series = {written(slo.BUDGET_LEFT.name, one, PLACES[0]): "0.5x60"}
+        for place in PLACES:
+            series[written(REACHABLE.name, {"job": "orchestrator"}, place)] = self.LASTED
+            series[written(slo.OBJECTIVE, one, place)] = "0.999x60"
+        (found,) = answers(tmp_path, series, [asked("overview", "Error budget left")], minute=12.5)
+        left = {
+            place: value
+            for labels, value in found.items()
+            for place in re.findall(r'slo="availability", where=" eu (\w+)"', labels)
+        }
+        production, staging = PLACES
+        assert left == {production: 0.5, staging: pytest.approx(math.nan, nan_ok=True)}
 
     def test_lanes_go_on_in_grey_under_their_names_where_nothing_is_stored(
         self, tmp_path: Path
