@@ -14,6 +14,7 @@ from dashboards.grafana import Panel
 from dashboards.known import EVALUATED, OURS, now
 from dashboards.links import dashboard_url
 from dashboards.panels import Column, Query, stat, state_timeline, table
+from dashboards.panels.states import UNKNOWN_STATE
 from dashboards.panels.tables import Heading, lowest
 
 _NONE = "none"
@@ -114,7 +115,7 @@ def what_fired() -> Panel:
     quiet = f"0 * max by ({by}) (last_over_time({_firing(_ASKED)}[$__range] @ end())) - 1"
     fired = now(f"max by ({by}) ({severity}) or {quiet}")
     # The Watchdog is there so that there is always a lane.
-    evaluated = f"max(0 * {EVALUATED}) or vector(NaN)"
+    evaluated = f"max(0 * {EVALUATED}) or vector({UNKNOWN_STATE})"
     always = f'label_replace({evaluated}, "alertname", "{WATCHDOG}", "", "")'
     return state_timeline(
         "What fired?",

@@ -27,6 +27,7 @@ from dashboards.board import GRID_WIDTH, LEAST_WIDTH, TILES_IN_A_ROW
 from dashboards.deployments import is_told_apart, legend_with_where
 from dashboards.legible import OVER_TIME, headings, settings_of
 from dashboards.links import TAG
+from dashboards.panels.states import UNKNOWN_STATE
 from dashboards.preview.screen import controls_lines
 from dashboards.queries import (
     annotation_queries,
@@ -57,7 +58,7 @@ _NAMED = ("timeseries", "bargauge")
 _COLOURS_OF_THE_PALETTE = "palette"
 _CLAIMS_NOTHING = re.compile(r"(No data|Not known)(; .+)?")
 """A reason stands there whatever the reason is, also when Prometheus can't be asked."""
-_SAYS_NOT_KNOWN = "vector(NaN)"
+_SAYS_NOT_KNOWN = f"vector({UNKNOWN_STATE})"
 _OF_ALERTS = {ALERTS, ALERTS_FOR_STATE}
 _OF_DEPLOYMENT = {*IDENTITY, "job"}
 _ROW_OF_ALERT = re.compile(r"\|(?P<uid>[\w-]+)\|(?:viewPanel=panel-(?P<panel>\d+))?\"")
@@ -239,9 +240,13 @@ def _gates_of_deployments(expr: str) -> Iterator[Gate]:
 
 def _of_empty_drawings(panel: Mapping[str, Any]) -> Iterator[str]:
     """Grafana writes an error of its own where there is no lane, and not the panel's text."""
-    says_so = any(_SAYS_NOT_KNOWN in target.get("expr", "") for target in panel.get("targets", []))
-    if panel["type"] == "state-timeline" and not says_so:
-        yield f"panel {panel['title']!r}: has an error for a lane without series; add or_unknown"
+    if panel["type"] != "state-timeline":
+        return
+    exprs = [target["expr"] for target in panel["targets"]]
+    if not any(_SAYS_NOT_KNOWN in expr for expr in exprs):
+        yield f"panel {panel['title']!r}: has an error where no lane has a series; add one unknown"
+    if any("NaN" in expr for expr in exprs):
+        yield f"panel {panel['title']!r}: says 'No' at each step for NaN; use UNKNOWN_STATE"
 
 
 def _of_empty_cells(panel: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dashboards.deployments import BY
 from dashboards.grafana import Panel
 from dashboards.known import REACHABLE_NOW, now
 from dashboards.panels import Query, state_timeline, timeseries
+from dashboards.panels.states import UNKNOWN_STATE
 from dashboards.signals import never, signal, signal_stat
 
 _WINDOW = "$__rate_interval"
@@ -53,7 +54,8 @@ def monitoring(thresholds: Thresholds) -> core.Dashboard:
 
 def _targets() -> Panel:
     ours = of(exporters.UP, scraping.ALL_OURS, DEPLOYMENT)
-    none_at_all = f"vector(NaN) unless on () present_over_time({ours}[$__range] @ end())"
+    unknown = f"vector({UNKNOWN_STATE})"
+    none_at_all = f"{unknown} unless on () present_over_time({ours}[$__range] @ end())"
     no_target = f'label_replace({none_at_all}, "job", "No target is known", "", "")'
     up = f"{now(f'max by ({BY}, job, instance) ({ours})')} or on () ({no_target})"
     return state_timeline(

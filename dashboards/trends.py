@@ -19,7 +19,7 @@ from dashboards.panels import (
     state_timeline,
     timeseries,
 )
-from dashboards.panels.states import or_unknown
+from dashboards.panels.numbers import or_unknown
 from dashboards.signals import alerts_in_words, signal
 from dashboards.sources import Source
 

@@ -11,7 +11,6 @@ from dashboards.grafana import Panel
 from dashboards.links import links_to
 from dashboards.panels.parts import LAST, is_neutral, override, values
 from dashboards.panels.query import Query, as_of_now, while_known, with_where
-from dashboards.panels.states import or_unknown
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -97,6 +96,11 @@ def bar_gauge(
         },
         links=links_to(links),
     )
+
+
+def or_unknown(expr: str) -> str:
+    """``expr``, and NaN where it has no series: a bar that says so, in grey."""
+    return f"{expr} or on () vector(NaN)"
 
 
 def bar_list(

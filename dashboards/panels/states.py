@@ -9,9 +9,12 @@ from dashboards.colours import Colour, fixed
 from dashboards.deployments import BY, in_legend, legend_with_where
 from dashboards.grafana import Panel
 from dashboards.known import deployments_in_range
-from dashboards.panels.parts import values
+from dashboards.panels.parts import NO_VALUE, values
 from dashboards.panels.query import Query, over_time, while_known
 
+UNKNOWN_STATE = -9
+"""The value of a lane that is not known. Grafana merges no two NaN: each step would be a box of its
+own, with as much of "Not known" as has room, which is "No"."""
 _LANES_OF_A_PAGE = 20
 """Grafana's own number; those of a second page are seen by nobody."""
 
@@ -29,6 +32,7 @@ def state_timeline(
     range is grey: Grafana would draw none. A query with a lane for each value of a label must have
     one that is always there. Each deployment has lanes of its own.
     """
+    unknown = (empty or NO_VALUE, Colour.UNKNOWN)
     return Panel(
         kind="state-timeline",
         title=title,
@@ -36,7 +40,7 @@ def state_timeline(
         dataSource=grafana.PROMETHEUS,
         targets=over_time([_of_each_deployment(each) for each in queries]),
         defaults={
-            **values(Unit.COUNT, empty, states),
+            **values(Unit.COUNT, empty, {**states, str(UNKNOWN_STATE): unknown}),
             # By threshold, Grafana would put ranges of numbers in the place of the states' names.
             "color": fixed(Colour.UNKNOWN),
             "custom": {"fillOpacity": 80, "lineWidth": 0},
@@ -61,16 +65,11 @@ def _of_each_deployment(query: Query) -> Query:
     """
     known = while_known(query).expr
     if "{{" not in query.legend:
-        known = or_unknown(_or_unknown_of_each(known))
+        known = f"{_or_unknown_of_each(known)} or on () vector({UNKNOWN_STATE})"
     return replace(query, expr=in_legend(known), legend=legend_with_where(query.legend), of=())
 
 
 def _or_unknown_of_each(expr: str) -> str:
-    """``expr``, and NaN for each deployment of the range of which it tells nothing."""
+    """``expr``, and a grey lane for each deployment of the range of which it tells nothing."""
     each = deployments_in_range(expr)
-    return f"{expr} or on ({BY}) NaN * {each}" if each else expr
-
-
-def or_unknown(expr: str) -> str:
-    """``expr``, and NaN where it has no series: a lane that says so, in grey."""
-    return f"{expr} or on () vector(NaN)"
+    return f"{expr} or on ({BY}) {UNKNOWN_STATE} * {each}" if each else expr

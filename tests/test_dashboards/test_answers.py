@@ -22,6 +22,7 @@ from app.core.thresholds import Thresholds
 from dashboards.choices import of
 from dashboards.deployments import legend_with_where
 from dashboards.known import now
+from dashboards.panels.states import UNKNOWN_STATE
 from dashboards.queries import (
     BUILT_IN,
     filled_in,
@@ -65,7 +66,7 @@ def answers(
     minute: float,
     rules: Sequence[str] = (),
 ) -> list[dict[str, float]]:
-    """What each of ``exprs`` gives at that minute: values by their labels."""
+    """What each of ``exprs`` gives at that minute: values by their labels; NaN is not known."""
     return answers_at(folder, series, [(expr, minute) for expr in exprs], rules)
 
 
@@ -93,7 +94,13 @@ def answers_at(
         re.findall(r"(\{.*?\}) (\S+?)(?:, |$)", said.get((expr, int(minute * 60)), ""))
         for expr, minute in questions
     ]
-    return [{labels: float(value) for labels, value in each} for each in samples]
+    return [
+        {
+            labels: math.nan if float(value) == UNKNOWN_STATE else float(value)
+            for labels, value in each
+        }
+        for each in samples
+    ]
 
 
 def test_an_outage_uses_up_its_budget_while_it_lasts(tmp_path: Path) -> None:

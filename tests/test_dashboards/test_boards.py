@@ -28,6 +28,7 @@ from dashboards.choices import DEPLOYMENT
 from dashboards.colours import MEANING, SEVERITY, Colour, fixed, shaded, signal_steps
 from dashboards.grafana import to_json
 from dashboards.panels import Query, bars, stat, state_timeline, timeseries
+from dashboards.panels.states import UNKNOWN_STATE
 from dashboards.preview.fields import FieldConfig
 from dashboards.queries import panels
 from dashboards.signals import signal, signal_stat
@@ -297,7 +298,7 @@ class TestWhatIsNotKnown:
         query = Query("vector(1)", "one")
         lanes = state_timeline("A", GOOD, query, states={"1": ("up", Colour.GOOD)})
         (panel,) = panels(written(Row("R", (lanes,))))
-        assert "vector(1) or on () vector(NaN)" in panel["targets"][0]["expr"]
+        assert f"vector(1) or on () vector({UNKNOWN_STATE})" in panel["targets"][0]["expr"]
         defaults = panel["fieldConfig"]["defaults"]
         assert defaults["color"]["mode"] == "fixed"
         assert [each["type"] for each in defaults["mappings"]] == ["value", "special"]

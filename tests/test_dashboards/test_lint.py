@@ -199,6 +199,11 @@ def _reason_that_may_be_another(board: Document) -> None:
     panel(board, "Pages")["fieldConfig"]["defaults"]["noValue"] = "Not known: no rule runs"
 
 
+def _lanes_of_no_number(board: Document) -> None:
+    target = panel(board, "What works, and since when?")["targets"][0]
+    target["expr"] += " or vector(NaN)"
+
+
 def _lanes_that_may_be_missing(board: Document) -> None:
     lanes = next(each for each in panels(board) if each["type"] == "state-timeline")
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
@@ -373,7 +378,8 @@ def _row_to_nowhere(board: Document) -> None:
         (_known_last, "shows what was known last as if it were so now; reduce by last"),
         (_all_is_well, "says 'No alert fires' also when nothing is known"),
         (_reason_that_may_be_another, "'Not known; ' and what it takes to know"),
-        (_lanes_that_may_be_missing, "has an error for a lane without series; add or_unknown"),
+        (_lanes_that_may_be_missing, "has an error where no lane has a series; add one unknown"),
+        (_lanes_of_no_number, "says 'No' at each step for NaN; use UNKNOWN_STATE"),
         (_lanes_of_all_at_once, "is empty while one can't be reached; keep by (cluster, env"),
         (_empty_with_another, "is empty for all deployments while one can't be reached; match on"),
         (_goes_on_without_one, "goes on without one that can't be reached; ask for the min of"),
