@@ -77,13 +77,13 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
                     Severity.TICKET: Colour.WARNING,
                     _NONE: Colour.GOOD,
                 },
-                width=92,
+                width=90,
             ),
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
             ),
             "component": Heading("component", width=146),
-            "where": Heading("where", width=202),
+            "where": Heading("where", width=210),
             "uid": Heading(
                 "dashboard",
                 texts={each.value: each.label for each in Dashboard},
