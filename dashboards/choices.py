@@ -31,6 +31,8 @@ ALERTS_OF = ",".join(
 )
 """The same for alerts. Those about what is missing have no such labels, and those about monitoring
 itself have its jobs: whatever is chosen, both are of interest."""
+LINES_OF = ",".join(f'{label}=~"${label}|"' for label in IDENTITY)
+"""The same for log lines: a collector need not add what the process itself does not know."""
 NODES = f'{DEPLOYMENT},instance=~"$node"'
 
 # Two lines hold all of them, in a window of 1,280.

@@ -7,14 +7,15 @@ from app.core import catalogue
 from app.core.events import declared
 from dashboards import grafana
 from dashboards.board import Row, dashboard
+from dashboards.choices import LINES_OF
 from dashboards.panels import log_rate, logs
 
 _LEVELS = catalogue.LOG_LINES.label("level").values or ()
 _SERIOUS = "warning|error|critical"
 
-# Loki has service, environment and level as labels of its streams; event is structured metadata.
-# An empty text is in every line, and a line without an event fits ".*".
-_CHOSEN = '|= "$correlation_id" | event=~"$event"'
+# Loki has service, level and where lines come from as labels of its streams; event is structured
+# metadata. An empty text is in every line, and a line without an event fits ".*".
+_CHOSEN = '|= `$correlation_id` | event=~"$event"'
 
 
 def logs_dashboard() -> core.Dashboard:
@@ -23,7 +24,8 @@ def logs_dashboard() -> core.Dashboard:
         Dashboard.LOGS,
         "logs",
         "For people who want to read what happened. Put a correlation, request, trace or "
-        "workflow ID into the field ID to see everything about one SMS. The lines come from Loki.",
+        "workflow ID into the field ID to see everything about one SMS. The lines come from Loki; "
+        "those that don't name a cluster or an environment are shown whatever is chosen.",
         rows=(
             _over_time(),
             Row("Warnings and errors", (_warnings(),), height=10),
@@ -45,7 +47,7 @@ def _events() -> list[str]:
 
 def _lines_of(level: str) -> str:
     """The LogQL of the lines of ``level`` that fit the other choices."""
-    return f'{{service="orchestrator", environment=~"$environment", level=~"{level}"}} {_CHOSEN}'
+    return f'{{service="orchestrator",{LINES_OF},level=~"{level}"}} {_CHOSEN}'
 
 
 def _counted(level: str, label: str) -> str:

@@ -138,6 +138,7 @@ def environment(
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
         "GF_USERS_ALLOW_SIGN_UP": "false",
         # The provisioning files take these.
         "PROMETHEUS_URL": prometheus_url,

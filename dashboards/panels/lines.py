@@ -7,8 +7,8 @@ from dashboards.panels.graphs import over_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value
 from dashboards.panels.query import of_loki
 
-NO_LINES = "No data; lines need a Loki, chosen as Logs (docs/logs.md)"
-"""What graphs say where an import finds no Loki, and true where one has no line that fits.
+NO_LINES = "No lines, or no Loki to ask (docs/logs.md)"
+"""True of a Loki that has no line that fits, of one that is down, and where there is none.
 
 Grafana's panel of lines has a text of its own.
 """
@@ -27,8 +27,11 @@ def logs(title: str, description: str, logql: str) -> Panel:
             "showTime": True,
             "showLabels": False,
             "showCommonLabels": False,
-            # The rest of a line is there when it is opened.
-            "displayedFields": ["level", "event", "component", "error_type"],
+            # Grafana writes the level before them; the rest is there when a line is opened.
+            "displayedFields": [
+                *("event", "component", "operation", "step", "state"),
+                *("route", "status", "error_type"),
+            ],
             "wrapLogMessage": True,
             "prettifyLogMessage": False,
             "enableLogDetails": True,

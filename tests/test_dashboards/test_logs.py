@@ -18,7 +18,8 @@ OF_LOKI = [panel for panel in panels(DOCUMENT) if panel["datasource"]["type"] ==
 def asked(panel: dict[str, Any], **chosen: str) -> str:
     """The LogQL of a panel with these choices."""
     (target,) = panel["targets"]
-    values = {"__auto": "15s", "environment": "test", "level": ".+", "event": ".*"}
+    values = {"__auto": "15s", "cluster": ".*", "environment": "test"}
+    values |= {"level": ".+", "event": ".*"}
     return filled_in(target["expr"], values | chosen, panel["title"])
 
 
@@ -34,13 +35,15 @@ def test_without_a_choice_every_line_fits_those_without_an_event_too() -> None:
     assert VARIABLES["event"]["current"]["value"] == ["$__all"]
     assert VARIABLES["event"]["allValue"] == ".*"
     for panel in not_empty(OF_LOKI):
-        assert '} |= "" | event=~".*"' in asked(panel, correlation_id="")
+        assert '} |= `` | event=~".*"' in asked(panel, correlation_id="")
 
 
 def test_every_panel_goes_by_what_is_chosen() -> None:
     assert {panel["type"] for panel in OF_LOKI} == {"timeseries", "logs"}
     for panel in not_empty(OF_LOKI):
-        query = asked(panel, correlation_id="01a209b3", event="sms_routed", environment="staging")
-        assert '|= "01a209b3"' in query
+        query = asked(panel, correlation_id="01a209b3", event="sms_routed", cluster="eu-1")
+        assert "|= `01a209b3`" in query
         assert 'event=~"sms_routed"' in query
-        assert 'environment=~"staging"' in query
+        # A line that does not say where it comes from is shown whatever is chosen.
+        assert 'cluster=~"eu-1|"' in query
+        assert 'environment=~"test|"' in query

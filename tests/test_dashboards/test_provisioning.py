@@ -3,7 +3,10 @@
 import json
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from alerts import paths
 from alerts.promql import seconds
@@ -18,6 +21,7 @@ from tests.project import ROOT
 
 PROVISIONING = ROOT / "grafana" / "provisioning"
 PROMETHEUS = PROVISIONING / "datasources" / "prometheus.yml"
+LOKI = PROVISIONING / "datasources" / "loki.yml"
 
 
 def test_the_data_source_is_prometheus_wherever_it_runs() -> None:
@@ -31,9 +35,10 @@ def test_rates_are_taken_over_the_interval_that_is_scraped() -> None:
     assert source["jsonData"]["timeInterval"] == "${PROMETHEUS_SCRAPE_INTERVAL}"
 
 
-def test_a_prometheus_that_hangs_is_not_known_before_the_boards_ask_again() -> None:
+@pytest.mark.parametrize("file", [PROMETHEUS, LOKI], ids=["prometheus", "loki"])
+def test_what_hangs_is_not_known_before_the_boards_ask_again(file: Path) -> None:
     """Grafana ends a query that runs when it asks again, and goes on to show the old answer."""
-    (source,) = read_yaml(PROMETHEUS.read_text(encoding="utf-8"))["datasources"]
+    (source,) = read_yaml(file.read_text(encoding="utf-8"))["datasources"]
     boards = [json.loads(file.read_text()) for file in paths.DASHBOARDS.glob("*.json")]
     intervals = [seconds(board["refresh"]) for board in boards if board.get("refresh")]
     assert source["jsonData"]["timeout"] < min(intervals)
@@ -47,8 +52,22 @@ def test_dashboards_come_from_the_folder_they_are_generated_into() -> None:
     assert provider["allowUiUpdates"] is False
 
 
+def leads_to_its_lines(provisioned: str) -> None:
+    """The link of ``correlation-1``, in a range that begins at 1000."""
+    # Provisioning makes one dollar of two; the rest is Grafana's to fill in.
+    url = provisioned.replace("$$", "$")
+    for name, value in {"__value.raw": "correlation-1", "__from": "1000"}.items():
+        url = url.replace(f"${{{name}}}", value)
+    (panes,) = parse_qs(urlsplit(url).query)["panes"]
+    explored = json.loads(panes)["logs"]
+    (query,) = explored["queries"]
+    assert query["expr"] == '{environment=~".+"} | correlation_id=`correlation-1`'
+    # A range of its own would not hold a line of yesterday.
+    assert explored["range"] == {"from": "1000", "to": "now"}
+
+
 def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
-    (source,) = read_yaml((PROVISIONING / "datasources" / "loki.yml").read_text())["datasources"]
+    (source,) = read_yaml(LOKI.read_text())["datasources"]
     assert (source["uid"], source["type"], source["url"]) == ("loki", "loki", "${LOKI_URL}")
     (field,) = source["jsonData"]["derivedFields"]
     with captured_logs() as lines:
@@ -58,21 +77,14 @@ def test_a_log_line_leads_to_all_of_its_correlation_id() -> None:
     found = re.search(field["matcherRegex"], line)
     assert found
     assert found[1] == "correlation-1"
-    url = field["url"].replace("$$", "$").replace("${__value.raw}", "correlation-1")
-    (panes,) = parse_qs(urlsplit(url).query)["panes"]
-    (query,) = json.loads(panes)["logs"]["queries"]
-    assert query["expr"] == '{environment=~".+"} | correlation_id=`correlation-1`'
+    leads_to_its_lines(field["url"])
 
 
 def test_an_exemplar_leads_to_the_same_lines() -> None:
     (source,) = read_yaml(PROMETHEUS.read_text())["datasources"]
     (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
     assert destination["name"] in correlation.context_of("correlation-1").exemplar
-    # Provisioning makes one dollar of two; the rest is Grafana's to fill in.
-    url = destination["url"].replace("$$", "$").replace("${__value.raw}", "correlation-1")
-    (panes,) = parse_qs(urlsplit(url).query)["panes"]
-    (query,) = json.loads(panes)["logs"]["queries"]
-    assert query["expr"] == '{environment=~".+"} | correlation_id=`correlation-1`'
+    leads_to_its_lines(destination["url"])
 
 
 def test_alloy_reads_fields_that_lines_have_and_files_that_are_written() -> None:

@@ -185,7 +185,7 @@ def test_no_password_is_in_the_environment() -> None:
     names = [name for service in SERVICES.values() for name in service.get("environment", ())]
     secret = [name for name in names if re.search(r"PASSWORD|TOKEN|KEY|SECRET", name)]
     assert secret
-    assert [n for n in secret if not re.search(r"_(FILE|DIR)$", n)] == []
+    assert [n for n in secret if not re.search(r"_(FILE|DIR|DISABLED)$", n)] == []
 
 
 def test_only_the_app_reaches_the_database() -> None:
