@@ -14,6 +14,7 @@ from typing import Any
 from grafanalib import core
 
 SCHEMA_VERSION = 41
+IN_CONTROLS_MENU = 3
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${logs}"}
 
@@ -120,6 +121,15 @@ def variable(name: str, label: str, query: str, all_value: str) -> core.Template
 def hidden(variable: core.Template) -> core.Template:
     """``variable`` with its value, and without a place on the screen."""
     variable.hide = core.HIDE_VARIABLE
+    return variable
+
+
+def in_menu(variable: core.Template) -> core.Template:
+    """``variable`` in the menu of the dashboard's controls, where seldom choices cost no line.
+
+    Grafana before 12.3 has no such menu, and shows it beside the others.
+    """
+    variable.hide = IN_CONTROLS_MENU
     return variable
 
 

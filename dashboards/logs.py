@@ -32,7 +32,7 @@ def logs_dashboard() -> core.Dashboard:
             Row("All lines that match the filters", (_lines(),), height=16),
         ),
         variables=(
-            grafana.datasource("logs", "Logs", "loki"),
+            grafana.in_menu(grafana.datasource("logs", "Logs", "loki")),
             grafana.textbox("correlation_id", "ID"),
             grafana.choice("level", "Level", _LEVELS, all_value=".+"),
             grafana.choice("event", "Event", _events(), all_value=".*"),

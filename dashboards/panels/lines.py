@@ -7,7 +7,7 @@ from dashboards.panels.graphs import over_lines
 from dashboards.panels.parts import GRAFANA_UNITS, no_value
 from dashboards.panels.query import of_loki
 
-NO_LINES = "No lines, or no Loki to ask (docs/logs.md)"
+NO_LINES = "No data; no line fits, or no Loki answers (docs/logs.md)"
 """True of a Loki that has no line that fits, of one that is down, and where there is none.
 
 Grafana's panel of lines has a text of its own.
