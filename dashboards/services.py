@@ -37,12 +37,13 @@ def services(thresholds: Thresholds) -> core.Dashboard:
         "For people who look for the part that is slow or fails: requests, releases, the steps of "
         "an SMS, calls to upstreams, the database.",
         rows=(
+            # What is called first: half of the pages that lead here are about that.
+            Row("", (_operations(), _routes()), widths=(24, 24)),
+            Row("Calls to upstreams and the database", (_breakers(),), height=6),
+            _calls(thresholds),
             _requests(thresholds),
             _releases(thresholds),
             _steps(thresholds),
-            Row("Calls to upstreams and the database", (_operations(),), height=10),
-            Row("", (_breakers(),), height=6),
-            _calls(thresholds),
             _database(thresholds),
             _spread(thresholds),
         ),
@@ -51,14 +52,12 @@ def services(thresholds: Thresholds) -> core.Dashboard:
 
 def _requests(thresholds: Thresholds) -> Row:
     return Row(
-        "",
+        "Requests",
         (
-            _routes(),
             signal(http.route_failing(thresholds), "http_route"),
             signal(http.intake_refused(thresholds), "job"),
         ),
         height=10,
-        widths=(24, 12, 12),
     )
 
 
