@@ -19,6 +19,8 @@ from dashboards.panels.tables import Heading, lowest
 
 _NONE = "none"
 _WHERE = (*IDENTITY, "job")
+_OF_WHAT = ("cause", "slo", "version", "limit")
+"""Labels of alerts without a component that say what they are of: of two budgets, both are seen."""
 _COUNTED = "Each row of Firing alerts is one, whatever the number of instances."
 _ASKED = f'severity=~"{Severity.PAGE}|{Severity.TICKET}",{OURS}'
 
@@ -65,10 +67,10 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
     return table(
         "Firing alerts",
         "Alerts that fire now, and for how long it has been so, the wait before included. Those of "
-        "several instances at one place are one, of which the first counts. Good is "
-        "none. Where no rule is evaluated it says that nothing is known. Where: "
-        "cluster, environment and job, as far as it has them. The name of an "
-        "alert opens its runbook; the dashboard shows what it is about.",
+        "several instances at one place are one, of which the first counts. Good is none. Where "
+        "no rule is evaluated it says that nothing is known. Of what: component, objective, "
+        "release or limit. Where: cluster, environment and job, as far as it has them. The name "
+        "of an alert opens its runbook; the dashboard shows what it is about.",
         {
             "severity": Heading(
                 "severity",
@@ -82,7 +84,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             "alertname": Heading(
                 "alert", url=f"{runbooks}/${{__value.raw}}", link_title="Open the runbook"
             ),
-            "component": Heading("component", width=146),
+            "component": Heading("of what", width=146),
             "where": Heading("where", width=210),
             "uid": Heading(
                 "dashboard",
@@ -102,7 +104,7 @@ def firing_alerts(groups: Iterable[Group], links: Links) -> Panel:
             width=85,
         ),
         sort=lowest("severity"),
-        order=("severity", "alert", "where", "component", "for", "dashboard"),
+        order=("severity", "alert", "of what", "where", "for", "dashboard"),
         none=(EVALUATED, _NONE),
     )
 
@@ -136,8 +138,12 @@ def what_fired() -> Panel:
 def _rows(expr: str) -> str:
     """A row of the table for each of ``expr``: one for all instances at one place."""
     place = ", ".join(f'"{label}"' for label in _WHERE)
-    joined = f'label_join({expr}, "where", " ", {place})'
+    joined = f'label_join({reduce(_called, _OF_WHAT, expr)}, "where", " ", {place})'
     return f"max by (alertname, severity, component, where) ({joined})"
+
+
+def _called(expr: str, label: str) -> str:
+    return f'label_replace({expr}, "component", "$1", "{label}", "(.+)")'
 
 
 def _of(severity: Severity) -> str:
