@@ -136,7 +136,7 @@ def _calls(thresholds: Thresholds) -> Row:
                     step="1h",
                 ),
                 last="24h",
-                empty="Not known; the provider tells it",
+                empty="Not known; only the provider tells it",
             ),
         ),
     )
@@ -170,8 +170,8 @@ def _decisions(thresholds: Thresholds) -> Row:
 
     def waited(q: float) -> Query:
         # Every 5 minutes: each point reads an hour.
-        colour = MEDIAN if q == 0.5 else TAIL
-        return Query(quantile(q, _WAITS, "job", "1h"), f"p{q * 100:g}", colour=colour, step="5m")
+        name, colour = ("median", MEDIAN) if q == 0.5 else (f"p{q * 100:g}", TAIL)
+        return Query(quantile(q, _WAITS, "job", "1h"), name, colour=colour, step="5m")
 
     return Row(
         "What waits for a manager, what do managers decide, and how soon?",
@@ -189,6 +189,7 @@ def _decisions(thresholds: Thresholds) -> Row:
                 Unit.COUNT,
                 Query(f"sum by (action) ({of(business.APPROVALS)})", "{{action}}", step="1h"),
                 last="24h",
+                empty="Not known; needs a full hour",
             ),
             signal(business.approvals(thresholds), "job"),
             timeseries(

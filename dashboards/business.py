@@ -19,6 +19,8 @@ from dashboards.signals import signal
 
 _SMS = 'flow="sms"'
 _RANGE = "$__range"
+_NEEDS_AN_HOUR = "Not known; needs a full hour"
+"""A bar ends with its hour: what began within this one has none yet."""
 
 
 def business_dashboard(thresholds: Thresholds) -> core.Dashboard:
@@ -56,7 +58,9 @@ def _received(window: str, later: str = "") -> str:
 
 
 def _volume() -> Row:
-    def received(title: str, description: str, query: Query, last: str, stand: int) -> Panel:
+    def received(
+        title: str, description: str, query: Query, last: str, stand: int, empty: str = ""
+    ) -> Panel:
         return bars(
             title,
             f"{description} Usual is about as many as in the weeks before.",
@@ -64,6 +68,7 @@ def _volume() -> Row:
             query,
             last=last,
             stand=stand,
+            empty=empty,
             links=(Dashboard.TRENDS,),
         )
 
@@ -76,6 +81,7 @@ def _volume() -> Row:
                 Query(_received("1h"), "SMS", step="1h"),
                 last="24h",
                 stand=BEFORE,
+                empty=_NEEDS_AN_HOUR,
             ),
             received(
                 "By day",
@@ -132,6 +138,7 @@ def _funnel() -> Row:
                 Unit.COUNT,
                 Query(f"sum by (route) (increase({processed}[1h]))", "{{route}}", step="1h"),
                 last="24h",
+                empty=_NEEDS_AN_HOUR,
                 links=(Dashboard.SERVICES,),
             ),
         ),

@@ -19,7 +19,7 @@ from dashboards.sources import Source, sources_of
 
 STATES: Mapping[str, tuple[str, str]] = {
     "0": ("well", Colour.GOOD),
-    "1": ("worse than promised", Colour.WARNING),
+    "1": ("worse", Colour.WARNING),
     "2": ("failing", Colour.BAD),
     "3": ("no targets", Colour.BAD),
 }

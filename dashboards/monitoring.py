@@ -143,7 +143,12 @@ def _said(thresholds: Thresholds) -> Row:
     return Row(
         "Who is told, and what is logged?",
         (
-            signal(prometheus.notify_failures(thresholds), "integration", among=DEPLOYMENT),
+            signal(
+                prometheus.notify_failures(thresholds),
+                "integration",
+                empty="Not known; needs a notification",
+                among=DEPLOYMENT,
+            ),
             timeseries(
                 "Log lines by level",
                 "Good is mostly info. Warnings are problems from which the service recovered; "

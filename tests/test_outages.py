@@ -68,13 +68,13 @@ OF_THE_AI = _an_outage(ill=frozenset({"AI"}), unknown=frozenset({"Managers"}))
     [
         (_lane("AI", "failing", "red"), _lane("Managers", "Not known", "grey")),
         (_lane("AI", "Not known", "grey"), _lane("Managers", "Not known", "grey")),
-        (_lane("AI", "worse than promised", "orange"), _lane("Managers", "Not known", "grey")),
+        (_lane("AI", "worse", "orange"), _lane("Managers", "Not known", "grey")),
         # Of other parts it may be said that they are well, or late, or that nothing is known.
         (
             _lane("AI", "failing", "red"),
             _lane("Managers", "Not known", "grey"),
             _lane("API", "well", "green"),
-            _lane("SMS", "worse than promised", "orange"),
+            _lane("SMS", "worse", "orange"),
             _tile("Pages", "0", "green"),
             _tile("SMS vs usual", "Not known", "grey"),
         ),
