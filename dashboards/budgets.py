@@ -65,19 +65,20 @@ def budget_over_time(thresholds: Thresholds) -> Panel:
         "Share of the budget of the period before each moment. Good is a line that does not fall "
         "for long.",
         Unit.RATIO,
-        Query(f"min by ({BY}, slo) ({of(slo.BUDGET_LEFT)})", "{{slo}}"),
+        Query(now(f"min by ({BY}, slo) ({of(slo.BUDGET_LEFT)})", Source.RULES), "{{slo}}"),
         empty=_NOT_KNOWN,
     )
 
 
 def burn_rates(burn: slo.BurnRate, thresholds: Thresholds) -> Panel:
     """How fast each budget burns, over the window by which ``burn`` calls somebody."""
-    period = thresholds.slo_period_days
+    period, rate = thresholds.slo_period_days, of(slo.burn_rate(burn.long))
+    # Of the period, as above: what an outage burns is known in the outage.
     return timeseries(
         f"Burn rate over {burn.long}",
         f"At 1, a budget is used up in exactly {period} days. Above {burn.factor(period):g}, here "
         f"and over {burn.short}, it is a {burn.severity}. Good is below 1.",
         Unit.COUNT,
-        Query(f"max by ({BY}, slo) ({of(slo.burn_rate(burn.long))})", "{{slo}}"),
+        Query(now(f"max by ({BY}, slo) ({rate})", Source.RULES), "{{slo}}"),
         empty=_NOT_KNOWN,
     )
