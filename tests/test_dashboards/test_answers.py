@@ -115,6 +115,21 @@ def test_an_outage_uses_up_its_budget_while_it_lasts(tmp_path: Path) -> None:
         assert each['{slo="reachable"}'] == pytest.approx(1 - minutes / 43.2, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    "title",
+    ["Error budget left of 30 days", *(f"Burn rate over {each.long}" for each in slo.BURN_RATES)],
+)
+def test_how_a_budget_is_used_up_is_seen_while_the_outage_lasts(tmp_path: Path, title: str) -> None:
+    (seen,) = answers(
+        tmp_path,
+        {UP: f"1x{HOUR - 1} 0x{HOUR}", WATCHDOG: f"1x{2 * HOUR}"},
+        [asked("slos_and_alerts", title)],
+        minute=90,
+        rules=("scraping", "slo_events", "slo", "slo_slices", "slo_long"),
+    )
+    assert any('slo="reachable"' in series for series in seen), seen
+
+
 def test_all_instances_are_down_when_the_only_one_is(tmp_path: Path) -> None:
     down = asked("overview", "Down")
     other = 'up{job="orchestrator",instance="b"}'
