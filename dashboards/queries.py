@@ -27,6 +27,8 @@ class PanelQuery:
 
     panel: str
     expr: str
+    is_instant: bool = False
+    """Asked for the end of the range only."""
 
 
 def panels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -64,7 +66,7 @@ def queries(
         if is_prometheus(panel):
             for target in panel.get("targets", []):
                 expr = filled_in(target["expr"], values, f"panel {panel['title']!r}")
-                yield PanelQuery(panel["title"], expr)
+                yield PanelQuery(panel["title"], expr, bool(target.get("instant")))
 
 
 def annotation_queries(

@@ -1,8 +1,8 @@
 """Opening the overview through VictoriaMetrics, over 10 and 100 instances, beside Prometheus.
 
 The same three hours are in both: Prometheus's blocks, and what it gives of them to the engine. The
-overview's queries are asked as Grafana asks them for the last hour, in turns. Goal: under 300 ms at
-100 instances through the engine.
+overview's queries are asked over the last hour in turns, those of its end too. Goal: under 300 ms
+at 100 instances through the engine.
 """
 
 import json
@@ -23,10 +23,11 @@ from dashboards.queries import BUILT_IN, of_all, queries, series_in
 from prometheus_tools.rulebook import rulebook
 from prometheus_tools.scratch import scratch
 from prometheus_tools.toolchain import locate
-from tests.bench.dashboard_queries import GOAL_SECONDS, SHOWN, STEP_SECONDS, write_past
+from tests.bench.dashboard_queries import SHOWN, STEP_SECONDS, write_past
 from tests.bench.side_by_side import of_today, victoria_metrics
 
 INSTANCES = (10, 100)
+GOAL_SECONDS = 0.3
 ROUNDS = 7
 POSTED_BYTES = 8_000_000
 
