@@ -23,6 +23,8 @@ _FONT = "DejaVu Sans"
 """It comes with matplotlib, so that a picture is the same everywhere."""
 _LARGEST = 0.9
 """Of the size, as it is wider than Inter: a text ends where it does there, or a little before."""
+_SMALLEST = 0.75
+"""A 1 is narrow in Inter alone: as wide as there, it would look like a footnote."""
 # Letters are where they are, not at the next pixel; else lines would be longer than measured.
 rcParams["text.hinting"] = "none"
 
@@ -68,7 +70,7 @@ class Surface:
             1 - y / self._height,
             shown,
             fontfamily=_FONT,
-            fontsize=min(wanted / _drawn_width(shown), size * _LARGEST),
+            fontsize=size * min(max(wanted / _drawn_width(shown) / size, _SMALLEST), _LARGEST),
             color=colour or self.theme.text,
             horizontalalignment=align,
             verticalalignment="center_baseline",
