@@ -73,6 +73,11 @@ def budget_over_time(thresholds: Thresholds) -> Panel:
 def burn_rates(burn: slo.BurnRate, thresholds: Thresholds) -> Panel:
     """How fast each budget burns, over the window by which ``burn`` calls somebody."""
     period, rate = thresholds.slo_period_days, of(slo.burn_rate(burn.long))
+    told = tuple(
+        slo.burning(one, burn, None, thresholds)
+        for one in slo.promised(thresholds)
+        if burn.limit in one.objective.limits
+    )
     # Of the period, as above: what an outage burns is known in the outage.
     return timeseries(
         f"Burn rate over {burn.long}",
@@ -80,5 +85,6 @@ def burn_rates(burn: slo.BurnRate, thresholds: Thresholds) -> Panel:
         f"and over {burn.short}, it is a {burn.severity}. Good is below 1.",
         Unit.COUNT,
         Query(now(f"max by ({BY}, slo) ({rate})", Source.RULES), "{{slo}}"),
+        signals=told,
         empty=_NOT_KNOWN,
     )
