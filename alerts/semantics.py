@@ -38,7 +38,6 @@ _RATES = frozenset({"rate", "increase", "irate"})
 _OF_GAUGES = frozenset({"delta", "idelta", "deriv", "predict_linear"})
 # What may be asked of a counter as it is: whether it is there, and how many of it.
 _PRESENCE = frozenset({"absent", "absent_over_time", "count", "group", "present_over_time"})
-_SETS = frozenset({"and", "or", "unless"})
 _WITHOUT_LABELS = frozenset({"vector", "scalar", "time", "pi"})
 _KEEP_ALL = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 _PLAIN = re.compile(r"[\w /:-]*")

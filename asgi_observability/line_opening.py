@@ -1,7 +1,6 @@
 """How every line begins: with its time, in UTC as RFC 3339 has it, so that lines sort as text.
 
-Always six digits follow the point. Numbers are looked up as text: to format one costs more than
-all the rest of a request's line.
+Always six digits follow the point.
 """
 
 import time
@@ -13,9 +12,6 @@ SECOND = 1_000_000_000
 
 NO_SECOND: Second = (-SECOND, b"")
 """Before the first line."""
-
-MILLISECONDS = [b".%03d" % number for number in range(1000)]
-MICROSECONDS = [b"%03dZ" % number for number in range(1000)]
 
 
 def second_of(nanoseconds: int) -> Second:

@@ -16,14 +16,7 @@ from asgi_observability import callers, correlation, json_line
 from asgi_observability.console import Console, is_terminal
 from asgi_observability.event import Event
 from asgi_observability.levels import LEVEL_NAMES, level_number, standard_name
-from asgi_observability.line_opening import (
-    MICROSECONDS,
-    MILLISECONDS,
-    NO_SECOND,
-    SECOND,
-    Second,
-    second_of,
-)
+from asgi_observability.line_opening import NO_SECOND, SECOND, Second, second_of
 from asgi_observability.log_exceptions import constants_of, is_constant_of, place_of, structured
 from asgi_observability.log_sampling import Sampling, weight
 from asgi_observability.log_writer import Writer
@@ -170,14 +163,11 @@ class Pipeline:
 
     def opening(self) -> bytes:
         """The beginning of a line that is written now."""
+        now = time_ns()
         began, opening = self.second
-        past = time_ns() - began
-        if not 0 <= past < SECOND:
-            past += began
-            began, opening = self.begin_second(past)
-            past -= began
-        past //= 1000
-        return b"%b%b%b" % (opening, MILLISECONDS[past // 1000], MICROSECONDS[past % 1000])
+        if not 0 <= now - began < SECOND:
+            began, opening = self.begin_second(now)
+        return b"%b.%06dZ" % (opening, (now - began) // 1000)
 
     def begin_second(self, now: int) -> Second:
         """Another second than the last, in which ``now`` lies: nanoseconds since the epoch."""

@@ -22,8 +22,6 @@ from dashboards.panels import Column, Query, stacked, stat, table, timeseries
 from dashboards.panels.tables import lowest
 from dashboards.signals import signal
 
-_WINDOW = "$__rate_interval"
-
 
 def overview(thresholds: Thresholds, groups: Iterable[Group], links: Links) -> core.Dashboard:
     """The dashboard to begin with."""

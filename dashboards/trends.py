@@ -28,8 +28,6 @@ _YEAR = 365 * _DAY
 _SMS = 'flow="sms"'
 _HOURLY_SMS = of(throughput.RATE_1H, _SMS)
 _FIVE_WEEKS = "35d"
-_NOTHING_GROWS = "Not known"
-_FORECAST_NEEDS = "Known after two weeks."
 
 
 def trends(thresholds: Thresholds) -> core.Dashboard:

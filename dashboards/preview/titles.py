@@ -9,8 +9,6 @@ from dashboards.preview.dashboard import Place
 from dashboards.preview.lettering import cut, text_width
 from dashboards.preview.screen import panel_box
 
-_LENGTHS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-
 
 @dataclass(frozen=True, slots=True)
 class CutTitle:

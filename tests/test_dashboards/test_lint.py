@@ -209,9 +209,6 @@ def _lanes_that_may_be_missing(board: Document) -> None:
     lanes["targets"] = [{**lanes["targets"][0], "expr": 'up{job=~"$job"}'}]
 
 
-_REACHED = f"job:up:reachable{{{TARGETS}}}"
-
-
 def _lanes_of_all_at_once(board: Document) -> None:
     for each in panel(board, "What works, and since when?")["targets"]:
         each["expr"] = each["expr"].replace("by (cluster, environment) ", "")
