@@ -34,13 +34,12 @@ R = TypeVar("R")
 # ones may go on; IDs of zeros only are none.
 _TRACEPARENT = re.compile(
     r"(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})"
-    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,200})?"
+    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!#-\[\]-~]{0,200})?"
 )
 MAX_ID_BYTES = 512
 
 # Printable ASCII that JSON needs not escape, and headers not to trim.
 _SAFE = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,510}[!#-\[\]-~])?")
-_TRACESTATE = re.compile(r"[ -~]{1,512}")
 
 
 class Context:
@@ -52,7 +51,7 @@ class Context:
 
     correlation_id: str
     only_id: bytes
-    """The ID, where it needs no escaping in JSON and is all that a line has of this context."""
+    """The ID as it is in JSON, where no line has more of this context, a trace excepted."""
     # One is made for every request: what most don't have is left to the class.
     traceparent = ""
     tracestate = ""
@@ -115,22 +114,22 @@ class Context:
         if self._fields is not None:
             return self._fields
         if self.only_id:
-            self._fields = fields = b',"correlation_id":"%b"' % self.only_id
-            return fields
-        if (
-            self.identifiers
-            or self.traceparent
-            or self.request_id
-            or not self.correlation_id
-            or tracing.is_traced()
-        ):
+            fields = b',"correlation_id":"%b"' % self.id_and_trace
+        else:
             inner = orjson.dumps(self.as_dict())[1:-1]
             fields = b"," + inner if inner else b""
-        else:
-            fields = b',"correlation_id":' + orjson.dumps(self.correlation_id)
         if not tracing.is_traced():  # else each line may be in another span
             self._fields = fields
         return fields
+
+    @property
+    def id_and_trace(self) -> bytes:
+        """What stands behind ``"correlation_id":"`` up to the next quote; empty if there is more.
+
+        The trace, where there is one, is a field of its own in it.
+        """
+        trace = self.trace_id if self.only_id else ""
+        return b'%b","trace_id":"%b' % (self.only_id, trace.encode()) if trace else self.only_id
 
     @property
     def exemplar(self) -> dict[str, str]:
@@ -195,20 +194,17 @@ def is_traceparent(offered: str) -> bool:
     return bool(_TRACEPARENT.fullmatch(offered))
 
 
-def is_tracestate(offered: str) -> bool:
-    """Whether ``offered`` can be passed on as `tracestate`."""
-    return bool(_TRACESTATE.fullmatch(offered))
-
-
 def is_safe(offered: str) -> bool:
-    """Whether ``offered`` can stand in a header and a line as it is, whoever made it."""
+    """Whether ``offered`` can stand in a header and a line as it is, whoever made it.
+
+    What `is_well_formed` and `is_traceparent` take is.
+    """
     return bool(_SAFE.fullmatch(offered))
 
 
 def bind(correlation_id: str, traceparent: str = "", tracestate: str = "") -> None:
     """Begin a new context for this task and what it starts."""
-    context = context_of(correlation_id)
-    _current.set(context.traced(traceparent, tracestate) if traceparent else context)
+    _current.set(context_of(correlation_id).traced(traceparent, tracestate))
 
 
 def identify(**identifiers: str | None) -> None:

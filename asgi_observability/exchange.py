@@ -7,7 +7,6 @@ logged of it is `asgi_observability.middleware`'s.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from sys import modules
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability.catalogue import Outcome
-from asgi_observability.correlation import REQUEST_ID_HEADER, context_of, use
-from asgi_observability.tracing import SDK
+from asgi_observability.correlation import REQUEST_ID_HEADER, use
 
 if TYPE_CHECKING:
     from asgi_observability.middleware import Correlation, ObservabilityMiddleware
@@ -301,10 +299,8 @@ def observed(
                         own = bind(scope)
                         break
                 else:
-                    correlation_id = str(new_id())
-                    raw = correlation_id.encode()
-                    # Where there are spans, each line may be in another.
-                    use(context_of(correlation_id) if SDK in modules else raw)
+                    raw = str(new_id()).encode()
+                    use(raw)
                     own = header, raw
                     scope["headers"] = [*headers, own, (REQUEST_ID, raw)]
                 if not layer.lifetime.has_begun:

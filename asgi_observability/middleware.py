@@ -31,11 +31,8 @@ QUIET_ROUTES = frozenset({"/metrics", "/health"})
 MAX_ANSWERS = 10_000
 """Kinds of answers that are looked up at once: routes by methods by statuses."""
 
-_OFFERED = {
-    REQUEST_ID: "x_request_id",
-    correlation.TRACEPARENT_HEADER.encode(): "traceparent",
-    correlation.TRACESTATE_HEADER.encode(): "tracestate",
-}
+_TRACEPARENT = correlation.TRACEPARENT_HEADER.encode()
+_TRACESTATE = correlation.TRACESTATE_HEADER.encode()
 _METHODS = frozenset(HTTP_METHODS)
 _STATUS = {status: str(status) for status in range(100, 600)}
 
@@ -97,15 +94,16 @@ class Correlation:
             partial(self._checked, new_id) if callable(new_id) else correlation.UUIDS[new_id]
         )
         """Makes a new ID; its text is what is used."""
-        self._offered = {self.header: "x_correlation_id"} | _OFFERED
+        if is_well_formed is not correlation.is_well_formed:
+            is_well_formed = partial(self._is_well_formed, is_well_formed)
+        self._offered: dict[bytes, tuple[str, Callable[[str], bool]]] = {
+            self.header: ("x_correlation_id", is_well_formed),
+            REQUEST_ID: ("x_request_id", is_well_formed),
+            _TRACEPARENT: ("traceparent", correlation.is_traceparent),
+            _TRACESTATE: ("tracestate", correlation.is_safe),
+        }
         self.names = frozenset(self._offered)
         """The headers that a caller can offer something by."""
-        self._well_formed: dict[str, Callable[[str], bool]] = {
-            "x_correlation_id": is_well_formed,
-            "x_request_id": is_well_formed,
-            "traceparent": correlation.is_traceparent,
-            "tracestate": correlation.is_tracestate,
-        }
 
     def bind(self, scope: Scope) -> Header:
         """Begin the request's context, and tell ``scope`` the ID; gives it as a header.
@@ -115,35 +113,35 @@ class Correlation:
         """
         headers = scope["headers"]
         offered = self._accepted(headers)
-        correlation_id = offered.get("x_correlation_id") or offered.get("x_request_id", "")
-        correlation_id = correlation_id or str(self.new_id())
-        traceparent = offered.get("traceparent", "")
-        # State without the trace that it is about means nothing.
-        tracestate = offered.get("tracestate", "") if traceparent else ""
-        correlation.bind(correlation_id, traceparent, tracestate)
-        raw = correlation_id.encode("latin-1")
-        replaced = {self.header} if "x_request_id" in offered else {self.header, REQUEST_ID}
-        kept = [header for header in headers if header[0] not in replaced]
-        scope["headers"] = [*kept, *((name, raw) for name in replaced)]
-        return self.header, raw
+        raw = offered.get(self.header) or offered.get(REQUEST_ID) or str(self.new_id()).encode()
+        if _TRACEPARENT in offered:
+            # State without the trace that it is about means nothing.
+            trace = offered[_TRACEPARENT].decode(), offered.get(_TRACESTATE, b"").decode()
+            correlation.use(correlation.context_of(raw.decode(), raw).traced(*trace))
+        else:
+            correlation.use(raw)
+        own = self.header, raw
+        kept = [each for each in headers if each[0] != self.header and each[0] != REQUEST_ID]
+        as_request_id = REQUEST_ID, offered.get(REQUEST_ID, raw)
+        scope["headers"] = [*kept, own] if own[0] == REQUEST_ID else [*kept, own, as_request_id]
+        return own
 
-    def _accepted(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-        accepted: dict[str, str] = {}
+    def _accepted(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+        """What is well formed of what is offered: nothing that could forge a header or a line."""
+        accepted: dict[bytes, bytes] = {}
         for name, value in headers:
-            header = self._offered.get(name)
-            if header is None:
-                continue
-            text = value.decode("latin-1")
-            if self._is_well_formed(header, text):
-                accepted[header] = text
-            else:
-                self._refused.series(header).note()
+            if name in self._offered:
+                header, is_well_formed = self._offered[name]
+                if is_well_formed(value.decode("latin-1")):
+                    accepted[name] = value
+                else:
+                    self._refused.series(header).note()
         return accepted
 
-    def _is_well_formed(self, header: str, text: str) -> bool:
+    def _is_well_formed(self, own_rule: Callable[[str], bool], text: str) -> bool:
+        """Whatever a host's ``own_rule`` says, nothing that could forge a header or a line."""
         try:
-            # Whatever a host's own rule says, nothing that could forge a header or a line.
-            return correlation.is_safe(text) and self._well_formed[header](text)
+            return correlation.is_safe(text) and bool(own_rule(text))
         except Exception:
             self._count_error()
             return False

@@ -6,6 +6,7 @@ hold. What is saved is the event's object and its serialisation, at every reques
 
 import logging
 from math import trunc
+from sys import modules
 from time import time_ns
 
 import orjson
@@ -20,6 +21,7 @@ from asgi_observability.log_sampling import weight
 from asgi_observability.log_writer import Writer
 from asgi_observability.logger import NamedLogger
 from asgi_observability.pipeline import MAX_LINE_BYTES, Lines, Pipeline, is_urgent
+from asgi_observability.tracing import SDK
 
 _ROOM = 400
 """More bytes than a time and a duration can have digits."""
@@ -74,8 +76,10 @@ class RequestLine:
         if pipeline is not self._pipeline:
             self._prepare(pipeline)
         known = in_use()
+        if known.__class__ is not bytes or SDK in modules:
+            known = correlation.context().id_and_trace
         writer = self._writer
-        if writer is None or known.__class__ is not bytes:
+        if writer is None or not known:
             self._write(pipeline, seconds)
             return
         # `Pipeline.opening`, `_duration` and `Writer.put`, written out, for nearly all come here.

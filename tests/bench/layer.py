@@ -12,8 +12,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Container, Iterable, Mapping
 from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Scope
 
 from asgi_observability.log_writer import writers
-from tests.bench.variants import VARIANTS, routes
+from tests.bench.variants import VARIANTS, answers_at_once, routes
 from tests.free_port import free_port
 from tests.project import ROOT
 
@@ -42,11 +43,25 @@ IN_PROCESS = tuple(name for name in VARIANTS if name not in ("busy for 8 µs", "
 BESIDE_OPENTELEMETRY = ("bare app", "this layer", "the three together", "OpenTelemetry's")
 """By themselves: once it is loaded, this layer asks it for the active span of each request."""
 
+TAKES_IDS = ("bare app", "this layer", "asgi-correlation-id", "the three together")
 SCRAPED = ("this layer", "fastapi-instrumentator", "starlette-exporter", "the three together")
-SERVED_ROUNDS, SERVED_SECONDS, CONNECTIONS = 5, 1.0, 16
+AROUND_NOTHING = ("bare app", "empty ASGI layer", "this layer")
+STARTS, SERVED_ROUNDS, SERVED_SECONDS, CONNECTIONS = 4, 3, 1.0, 16
+"""Each server is started several times: where its memory happens to lie makes 2 to 4 µs."""
+
 CHUNKS = 2000
+OFFERED = {
+    "an ID": [(b"x-request-id", b"0198c6d0-7c1b-7c3a-9d6e-3f5a2b1c4d5e")],
+    "an ID and a trace": [
+        (b"x-request-id", b"0198c6d0-7c1b-7c3a-9d6e-3f5a2b1c4d5e"),
+        (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ],
+}
+"""What gateways and traced callers send along."""
+
 NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
 
+Header = tuple[bytes, bytes]
 Measured = dict[str, list[float]]
 """What each round gave, by variant."""
 
@@ -55,14 +70,19 @@ async def run() -> None:
     """Print each variant's median of rounds that were run in turn."""
     for count in (1, 60):
         _print_over_bare(f"{count} route{'s' * (count > 1)}", await _unheard(_in_process(count)))
+    for what, headers in OFFERED.items():
+        _print_over_bare(f"offered {what}", await _unheard(_offered(headers)))
     scraped = await _unheard(_in_process(1, scraped=True))
     _print_over_bare(f"scraped every {REQUESTS} requests", scraped)
     bare, ours = (statistics.median(each) for each in (await _unheard(_chunks())).values())
     print(f"\na streamed chunk: {bare:.2f} µs bare, {ours - bare:+.2f} µs in this layer")
+    at_once = await _unheard(_around_nothing())
+    bare, _, ours = (statistics.median(each) for each in at_once.values())
+    print(f"\naround an application that does nothing: {ours - bare:+.2f} µs in this layer")
     _print_over_bare(
         "1 route, OpenTelemetry loaded", await _unheard(_in_process(1, BESIDE_OPENTELEMETRY))
     )
-    _print_of_bare(*await _over_http())
+    _print_of_bare(await _over_http())
 
 
 async def _unheard(measuring: Awaitable[Measured]) -> Measured:
@@ -75,12 +95,27 @@ async def _in_process(
     count: int, names: Iterable[str] = IN_PROCESS, *, scraped: bool = False
 ) -> Measured:
     apps = {name: VARIANTS[name](routes(FastAPI(), count)) for name in names}
-    path = f"/r{count - 1}/items/1"
+    scope = request_scope(f"/r{count - 1}/items/1")
+    return await _rounds(apps, scope, SCRAPED if scraped else ())
+
+
+async def _offered(headers: Iterable[Header]) -> Measured:
+    apps = {name: VARIANTS[name](routes(FastAPI(), 1)) for name in TAKES_IDS}
+    return await _rounds(apps, request_scope("/r0/items/1", headers))
+
+
+async def _around_nothing() -> Measured:
+    apps = {name: VARIANTS[name](answers_at_once()) for name in AROUND_NOTHING}
+    return await _rounds(apps, request_scope("/r0/items/1"))
+
+
+async def _rounds(
+    apps: Mapping[str, ASGIApp], scope: Scope, scraped: Container[str] = ()
+) -> Measured:
     microseconds: Measured = {name: [] for name in apps}
     for _ in range(ROUNDS):
         for name, app in apps.items():
-            scrape = scraped and name in SCRAPED
-            microseconds[name].append(await _request_us(app, path, scrape=scrape))
+            microseconds[name].append(await _request_us(app, scope, scrape=name in scraped))
     return microseconds
 
 
@@ -93,8 +128,7 @@ def _print_over_bare(title: str, microseconds: Measured) -> None:
         print(f"  {name:<28} {median:>6.1f} {over:>+10.1f} {over / together:>13.2f}")
 
 
-async def _request_us(app: ASGIApp, path: str, *, scrape: bool) -> float:
-    scope = request_scope(path)
+async def _request_us(app: ASGIApp, scope: Scope, *, scrape: bool) -> float:
     started = time.process_time()
     for _ in range(REQUESTS):
         await app(dict(scope), _receive, _send)
@@ -135,26 +169,36 @@ def _streaming() -> FastAPI:
     return app
 
 
-async def _over_http() -> tuple[Measured, Measured, dict[str, float]]:
-    """Requests a second of each round, the server's µs of CPU for one, and at their end its MB."""
-    per_second: Measured = {name: [] for name in SERVED}
-    microseconds: Measured = {name: [] for name in SERVED}
-    with ExitStack() as stack:
-        servers = {name: _served(stack, name) for name in SERVED}
-        for port, _ in servers.values():
-            await _answers(port)
-        for _ in range(SERVED_ROUNDS):
-            for name, (port, process) in servers.items():
-                before = _cpu_seconds(process)
-                a_second = await _requests_per_second(port)
-                used = _cpu_seconds(process) - before
-                per_second[name].append(a_second)
-                microseconds[name].append(used / (a_second * SERVED_SECONDS) * 1e6)
-        memory = {
-            name: psutil.Process(process.pid).memory_info().rss / 1e6
-            for name, (_, process) in servers.items()
-        }
-    return per_second, microseconds, memory
+@dataclass(frozen=True)
+class Served:
+    """What one server of a variant did: medians of its rounds, and its memory at their end."""
+
+    per_second: float
+    microseconds: float
+    megabytes: float
+
+
+async def _over_http() -> dict[str, list[Served]]:
+    """Of each variant, what each start of its server gave."""
+    served: dict[str, list[Served]] = {name: [] for name in SERVED}
+    for start in range(STARTS):
+        print(f"over HTTP: start {start + 1} of {STARTS}", file=sys.stderr)
+        with ExitStack() as stack:
+            servers = {name: _served(stack, name) for name in SERVED}
+            for port, _ in servers.values():
+                await _answers(port)
+            rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in SERVED}
+            for _ in range(SERVED_ROUNDS):
+                for name, (port, process) in servers.items():
+                    before = _cpu_seconds(process)
+                    a_second = await _requests_per_second(port)
+                    used = _cpu_seconds(process) - before
+                    rounds[name].append((a_second, used / (a_second * SERVED_SECONDS) * 1e6))
+            for name, (_, process) in servers.items():
+                per_second, microseconds = map(statistics.median, zip(*rounds[name], strict=True))
+                memory = psutil.Process(process.pid).memory_info().rss / 1e6
+                served[name].append(Served(per_second, microseconds, memory))
+    return served
 
 
 def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
@@ -163,14 +207,23 @@ def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return times.user + times.system
 
 
-def _print_of_bare(per_second: Measured, cpu: Measured, memory: dict[str, float]) -> None:
-    bare, bare_cpu = (statistics.median(measured["bare app"]) for measured in (per_second, cpu))
-    print(f"\nover HTTP, {CONNECTIONS} connections:{'requests/s':>14} {'of bare':>8}", end="")
-    print(f" {'µs of CPU':>10} {'bare of it':>11} {'MB':>7}")
-    for name, values in per_second.items():
-        median, used = statistics.median(values), statistics.median(cpu[name])
-        print(f"  {name:<28} {median:>10.0f} {median / bare:>8.2f}", end="")
-        print(f" {used:>10.1f} {bare_cpu / used:>11.2f} {memory[name]:>7.1f}")
+def _print_of_bare(served: Mapping[str, list[Served]]) -> None:
+    """Each start is compared with the bare app's at the same time."""
+    print(
+        f"\nover HTTP, {CONNECTIONS} connections:{'requests/s':>14} {'of bare':>8} {'':>11}", end=""
+    )
+    print(f" {'µs of CPU':>10} {'over bare':>10} {'MB':>6}")
+    for name, starts in served.items():
+        pairs = list(zip(starts, served["bare app"], strict=True))
+        of_bare = sorted(ours.per_second / bare.per_second for ours, bare in pairs)
+        over = statistics.median(ours.microseconds - bare.microseconds for ours, bare in pairs)
+        per_second, cpu, memory = (
+            statistics.median(getattr(each, field.name) for each in starts)
+            for field in fields(Served)
+        )
+        print(f"  {name:<28} {per_second:>10.0f} {statistics.median(of_bare):>8.2f}", end="")
+        print(f" {f'{of_bare[0]:.2f}-{of_bare[-1]:.2f}':>11} {cpu:>10.1f} {over:>+10.1f}", end="")
+        print(f" {memory:>6.1f}")
 
 
 def _served(stack: ExitStack, name: str) -> tuple[int, subprocess.Popen[bytes]]:
@@ -217,8 +270,8 @@ async def _requests_per_second(port: int) -> float:
     return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS)))) / SERVED_SECONDS
 
 
-def request_scope(path: str) -> Scope:
-    """A GET as a server hands it over."""
+def request_scope(path: str, headers: Iterable[Header] = ()) -> Scope:
+    """A GET as a server hands it over, with three headers and more."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -229,7 +282,10 @@ def request_scope(path: str) -> Scope:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"host", b"bench"), (b"user-agent", b"bench"), (b"accept", b"*/*")],
+        "headers": [
+            *((b"host", b"bench"), (b"user-agent", b"bench"), (b"accept", b"*/*")),
+            *headers,
+        ],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 8000),
         "state": {},

@@ -12,6 +12,9 @@ from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_exporter import PrometheusMiddleware, handle_metrics
 
@@ -30,6 +33,24 @@ def routes(app: FastAPI, count: int) -> FastAPI:
 
         app.add_api_route(f"/r{number}/items/{{item}}", item)
     return app
+
+
+class AnswersAtOnce(Starlette):
+    """An application that does nothing else, so that a layer has the processor's caches alone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["route"] = self.routes[0]
+        length = (b"content-length", b"12")
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": b'{"item":"1"}'})
+
+
+def answers_at_once() -> AnswersAtOnce:
+    """It, with a route for the layer to name."""
+    return AnswersAtOnce(routes=[Route("/r0/items/{item}", lambda request: Response())])
 
 
 class Empty:
@@ -93,12 +114,12 @@ class AccessLine:
         )
 
 
-def bare(app: FastAPI) -> ASGIApp:
+def bare(app: Starlette) -> ASGIApp:
     """Nothing around it."""
     return app
 
 
-def this_layer(app: FastAPI) -> ASGIApp:
+def this_layer(app: Starlette) -> ASGIApp:
     """This project's layer: id, metrics and access line."""
     observe(app, service="bench")
     return app

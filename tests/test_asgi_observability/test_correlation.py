@@ -65,6 +65,8 @@ def test_what_may_not(offered: str) -> None:
     [
         (TRACEPARENT, True),
         ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", True),
+        ('01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-la"ter', False),
+        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-la\\ter", False),
         (f"{TRACEPARENT}-more", False),  # version 00 ends after the flags
         (TRACEPARENT.upper(), False),
         ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),

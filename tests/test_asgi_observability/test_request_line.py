@@ -20,6 +20,7 @@ from tests.not_empty import not_empty
 from tests.test_asgi_observability.test_log_writer import Sink, lines_of
 from tests.waiting import until
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = 1_798_545_600 * 10**9
 
@@ -98,6 +99,28 @@ def test_both_ways_write_the_same_fields_in_the_same_order(requests: Requests) -
     short, long = requests.written()
     assert list(short.items())[1:] == list(long.items())[1:]
     assert [*short][:1] == [*long][:1] == ["timestamp"]
+
+
+def test_so_do_they_within_a_callers_trace(requests: Requests) -> None:
+    correlation.use(correlation.context_of("c-1", b"c-1").traced(TRACEPARENT, ""))
+    requests.line.write(0.001)
+    correlation.bind("c-1", TRACEPARENT)
+    requests.line.write(0.001)
+    short, long = requests.written()
+    assert list(short.items())[1:] == list(long.items())[1:]
+    assert short["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_whoever_asked_for_the_context_before_changes_nothing(requests: Requests) -> None:
+    requests.line.write(0.001)
+    assert correlation.current() == "c-1"
+    requests.line.write(0.001)
+    correlation.identify(tenant_id="tenant-1")
+    requests.line.write(0.001)
+    first, second, identified = requests.written()
+    assert list(first.items())[1:] == list(second.items())[1:]
+    assert identified.pop("tenant_id") == "tenant-1"
+    assert list(first.items())[1:] == list(identified.items())[1:]
 
 
 def test_they_keep_their_order_among_other_lines(requests: Requests) -> None:
