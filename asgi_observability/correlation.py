@@ -6,8 +6,8 @@ themselves, `carried` gives it to other threads.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token, copy_context
 from functools import wraps
 from types import MappingProxyType
 from typing import Literal, ParamSpec, Self, TypeVar
@@ -111,14 +111,15 @@ class Context:
     @property
     def fields(self) -> bytes:
         """The same as JSON, each with a comma before it; serialised once for all lines."""
-        if self._fields is not None:
+        is_traced = tracing.is_traced()  # then each line may be in another span
+        if self._fields is not None and not is_traced:
             return self._fields
         if self.only_id:
             fields = b',"correlation_id":"%b"' % self.id_and_trace
         else:
             inner = orjson.dumps(self.as_dict())[1:-1]
             fields = b"," + inner if inner else b""
-        if not tracing.is_traced():  # else each line may be in another span
+        if not is_traced:
             self._fields = fields
         return fields
 
@@ -162,11 +163,22 @@ _current: ContextVar[Context | bytes] = ContextVar("correlation", default=NO_CON
 """Of most requests nothing is known but the ID: it is there as it is, and `context` makes a record
 of it for whoever asks."""
 
-use: Callable[[Context | bytes], object] = _current.set
+Former = Token[Context | bytes]
+
+use: Callable[[Context | bytes], Former] = _current.set
 """Make a context that of this task and what it starts, or an ID that JSON needs not escape."""
+
+OUTERMOST = Token.MISSING
+"""The ``old_value`` of what `use` gives where nothing was in use before."""
 
 in_use: Callable[[], Context | bytes] = _current.get
 """What was given to `use`: for who can do with an ID alone. All others ask for the `context`."""
+
+
+def use_former(former: Former) -> None:
+    """Go back to what was in use: an application may be called in the middle of a request."""
+    with suppress(ValueError):  # the garbage collector ends it, within whatever runs there
+        _current.reset(former)
 
 
 UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}

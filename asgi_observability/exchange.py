@@ -7,6 +7,7 @@ logged of it is `asgi_observability.middleware`'s.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from sys import modules
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +15,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_observability.catalogue import Outcome
-from asgi_observability.correlation import REQUEST_ID_HEADER, use
+from asgi_observability.correlation import (
+    OUTERMOST,
+    REQUEST_ID_HEADER,
+    context_of,
+    use,
+    use_former,
+)
+from asgi_observability.tracing import SDK
 
 if TYPE_CHECKING:
     from asgi_observability.middleware import Correlation, ObservabilityMiddleware
@@ -279,6 +287,7 @@ def observed(
     """
     bind, new_id = correlating.bind, correlating.new_id
     offering, header = correlating.names, correlating.header
+    has_two_names = header != REQUEST_ID
     in_flight = 0
     layer.in_flight = lambda: in_flight
 
@@ -291,18 +300,22 @@ def observed(
             return
         inner, exchange = app, None
         try:
-            # Else it is within another application that is observed.
-            if scope.setdefault(MARK, place) is place:
+            # Else it is within an application that is observed, or came back to this one.
+            if MARK not in scope:
+                scope[MARK] = True
                 headers = scope["headers"]
                 for name, _ in headers:
                     if name in offering:
-                        own = bind(scope)
+                        own, token = bind(scope)
                         break
                 else:
                     raw = str(new_id()).encode()
-                    use(raw)
+                    # Spans are remembered in a record, which tasks and threads must have in common.
+                    token = use(context_of(raw.decode(), raw) if SDK in modules else raw)
                     own = header, raw
-                    scope["headers"] = [*headers, own, (REQUEST_ID, raw)]
+                    scope["headers"] = (
+                        [*headers, own, (REQUEST_ID, raw)] if has_two_names else [*headers, own]
+                    )
                 if not layer.lifetime.has_begun:
                     layer.begin_at_zero()
                     layer.lifetime.begin()
@@ -339,6 +352,8 @@ def observed(
             in_flight -= 1
             if exchange.state != OVER:
                 exchange.returned()
+            if token.old_value is not OUTERMOST:
+                use_former(token)
 
     return __call__
 

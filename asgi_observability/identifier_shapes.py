@@ -56,12 +56,14 @@ _GOOGLE = re.compile(r"[0-9a-f]{32}/[0-9]{1,20}(?:;o=[0-3])?")
 _NUMBER = re.compile(r"[0-9](?:[._:\-]{0,2}[0-9])*")
 _BEHIND_A_WORD = re.compile(r"(?:^|[^A-Za-z0-9])(?P<word>[A-Za-z]{3,})[._:\-]$")
 _TELEPHONE_WORD = re.compile(
-    r"(?i:tel|telephone|phone|fon|telefon|mob|mobile|cell|fax|call|sms|text|txt|whatsapp|signal|"
-    r"viber|imsg|msisdn|contact|number|num|nr|home|work)"
+    r"(?i:tele?|(?:tele?|mobile?|cell)?(?:phone?|fone?|fono)(?:s|number|nummer|nr|num|no)?|"
+    r"mob|mobile?|movil|cell|cellular|celular|handy|fax|call|sms|text|txt|whatsapp|signal|viber|imsg|"
+    r"msisdn|contact|contacto|kontakt|number|nummer|numero|num|nr|home|work)"
 )
-# Serial numbers in one piece, years with a serial number, and dates.
+# Serial numbers in one piece, years with a serial number, and dates: of these years only, for older
+# ones are birthdays.
 _SERIAL = re.compile(
-    r"[0-9]{7,8}|(?:19|20)[0-9]{2}[._:\-][0-9]{1,3}|(?:19|20)[0-9]{2}([._:\-])[01][0-9]\1[0-3][0-9]"
+    r"[0-9]{7,8}|20[1-9][0-9][._:\-][0-9]{1,3}|20[1-9][0-9]([._:\-])[01][0-9]\1[0-3][0-9]"
 )
 
 _SMALL = re.compile(r"[A-Za-z]{1,2}[0-9]{1,6}|[0-9]{1,6}[A-Za-z]{1,2}|sha[0-9]{1,3}|md5")
@@ -185,6 +187,8 @@ def _is_short_part(part: str) -> bool:
     if len(groups) < 2 or _SMALL.fullmatch(part) or _KUBERNETES.fullmatch(part):
         return True
     if _HEX.fullmatch(part):
+        if _hexadecimal_text(part):
+            return False
         # Ada, Bea, Deb and Fae are hexadecimal, too.
         return len(groups) > 2 or max(len(each) for each in groups if each.isalpha()) < 3
     humps = _HUMP.findall(part)

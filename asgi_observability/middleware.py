@@ -7,6 +7,7 @@ does an unhandled 500 still get its correlation ID and its count.
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import cached_property, partial
+from inspect import isawaitable
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,7 @@ from asgi_observability.logger import get_logger
 from asgi_observability.metric import OTHER
 from asgi_observability.request_line import RequestLine, level_of
 from asgi_observability.routes import UNMATCHED, Routes, matched_by
+from asgi_observability.tracing import is_traced
 from asgi_observability.websocket import Conversation, WebSockets
 
 QUIET_ROUTES = frozenset({"/metrics", "/health"})
@@ -102,29 +104,31 @@ class Correlation:
             _TRACEPARENT: ("traceparent", correlation.is_traceparent),
             _TRACESTATE: ("tracestate", correlation.is_safe),
         }
+        self._own_names = dict.fromkeys((self.header, REQUEST_ID))
         self.names = frozenset(self._offered)
         """The headers that a caller can offer something by."""
 
-    def bind(self, scope: Scope) -> Header:
+    def bind(self, scope: Scope) -> tuple[Header, correlation.Former]:
         """Begin the request's context, and tell ``scope`` the ID; gives it as a header.
 
+        And what was in use before.
         What the application and its own middleware read is the same ID, under either name.
         `observed` has the short way, for requests that offer nothing.
         """
         headers = scope["headers"]
         offered = self._accepted(headers)
         raw = offered.get(self.header) or offered.get(REQUEST_ID) or str(self.new_id()).encode()
-        if _TRACEPARENT in offered:
-            # State without the trace that it is about means nothing.
-            trace = offered[_TRACEPARENT].decode(), offered.get(_TRACESTATE, b"").decode()
-            correlation.use(correlation.context_of(raw.decode(), raw).traced(*trace))
+        traceparent = offered.get(_TRACEPARENT, b"").decode()
+        # State without the trace that it is about means nothing.
+        tracestate = offered.get(_TRACESTATE, b"").decode() if traceparent else ""
+        if traceparent or is_traced():
+            known = correlation.context_of(raw.decode(), raw).traced(traceparent, tracestate)
+            former = correlation.use(known)
         else:
-            correlation.use(raw)
-        own = self.header, raw
+            former = correlation.use(raw)
         kept = [each for each in headers if each[0] != self.header and each[0] != REQUEST_ID]
-        as_request_id = REQUEST_ID, offered.get(REQUEST_ID, raw)
-        scope["headers"] = [*kept, own] if own[0] == REQUEST_ID else [*kept, own, as_request_id]
-        return own
+        scope["headers"] = kept + [(name, raw) for name in self._own_names]
+        return (self.header, raw), former
 
     def _accepted(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         """What is well formed of what is offered: nothing that could forge a header or a line."""
@@ -132,26 +136,36 @@ class Correlation:
         for name, value in headers:
             if name in self._offered:
                 header, is_well_formed = self._offered[name]
-                if is_well_formed(value.decode("latin-1")):
-                    accepted[name] = value
-                else:
+                offered = value.strip(b" \t")  # not all servers do
+                if not is_well_formed(offered.decode("latin-1")):
                     self._refused.series(header).note()
+                elif name == _TRACESTATE and name in accepted:
+                    accepted[name] += b"," + offered
+                else:
+                    accepted.setdefault(name, offered)
         return accepted
 
     def _is_well_formed(self, own_rule: Callable[[str], bool], text: str) -> bool:
         """Whatever a host's ``own_rule`` says, nothing that could forge a header or a line."""
         try:
-            return correlation.is_safe(text) and bool(own_rule(text))
-        except Exception:
-            self._count_error()
-            return False
+            if not correlation.is_safe(text):
+                return False
+            said = own_rule(text)
+            if not isawaitable(said):
+                return bool(said)
+        except Exception:  # counted below
+            pass
+        self._count_error()
+        return False
 
     def _checked(self, new_id: Callable[[], str]) -> str:
         """What the host's own ``new_id`` makes, if it can be an ID."""
         try:
             made = new_id()
-            if isinstance(made, str) and correlation.is_safe(made):
-                return made
+            if isinstance(made, str):
+                text = str.__str__(made)  # whatever a class of the host's own says that it is
+                if correlation.is_safe(text):
+                    return text
         except Exception:  # counted below
             pass
         self._count_error()
@@ -240,7 +254,7 @@ class ObservabilityMiddleware:
         try:
             if scope["type"] == "websocket" and MARK not in scope:
                 scope[MARK] = True
-                own = self._correlation.bind(scope)
+                own, former = self._correlation.bind(scope)
                 conversation = Conversation(self, scope, receive, send, own)
         except Exception:
             self.count_error()
@@ -252,7 +266,11 @@ class ObservabilityMiddleware:
         except BaseException as error:
             conversation.ended(error)
             raise
-        conversation.ended(None)
+        else:
+            conversation.ended(None)
+        finally:
+            if former.old_value is not correlation.OUTERMOST:
+                correlation.use_former(former)
 
     def record(self, exchange: Exchange, status: int, seconds: float) -> str:
         """Count and log one answered request; gives its route template."""

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from inspect import iscoroutinefunction
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +31,10 @@ _OF_HTTP = frozenset(
         "date",
         "host",
         "location",
+        "server",
         "set-cookie",
+        "traceparent",
+        "tracestate",
         "transfer-encoding",
         "upgrade",
     ]
@@ -105,6 +109,8 @@ def function(name: str, value: object, choices: Collection[str] = ()) -> None:
     """Something to call, or one of ``choices``."""
     if not callable(value):
         choice(name, value, [*choices, "a function"])
+    elif iscoroutinefunction(value) or iscoroutinefunction(type(value).__call__):
+        raise TypeError(f"{name} is asynchronous; give a plain function, which answers at once")
 
 
 def each(name: str, values: object, kind: type[T], fix: str) -> tuple[T, ...]:

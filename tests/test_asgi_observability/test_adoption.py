@@ -112,6 +112,7 @@ def test_who_observes_twice_is_told_so() -> None:
         ({"metrics_path": "metrics"}, "begin it with a slash"),
         ({"exclude": "/health"}, r"exclude.*\['/health'\]"),
         ({"header": "Content-Length"}, "means something else"),
+        ({"header": "traceparent"}, "means something else"),
         ({"buckets": [2, 1]}, "seconds that rise"),
         ({"buckets": [1, "a"]}, "seconds that rise"),
         ({"buckets": 5}, "seconds that rise"),
