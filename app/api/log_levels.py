@@ -43,7 +43,7 @@ async def levels(observability: TheObservability) -> LogLevelsAnswer:
     )
 
 
-@router.put("/{logger}", responses={404: {"model": ErrorAnswer}})
+@router.put("/{logger}", responses={code: {"model": ErrorAnswer} for code in (400, 404, 413)})
 async def change(
     logger: LoggerName, wanted: ChangeLevel, request: Request, observability: TheObservability
 ) -> ChangedLevel:

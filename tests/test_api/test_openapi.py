@@ -52,6 +52,16 @@ def test_what_is_refused_known_or_too_much_is_declared(app: FastAPI) -> None:
     assert "needs `act`" in waiting["description"]
 
 
+def test_every_endpoint_that_takes_a_body_says_how_one_is_refused(app: FastAPI) -> None:
+    taking = {
+        f"{method} {path}": {"400", "413", "422"} - set(operation["responses"])
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+        if "requestBody" in operation
+    }
+    assert dict.fromkeys(not_empty(taking), set()) == taking
+
+
 def test_each_endpoint_is_in_the_list_of_endpoints(app: FastAPI) -> None:
     listed = (ROOT / "docs/domain.md").read_text(encoding="utf-8")
     endpoints = [
