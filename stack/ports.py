@@ -8,6 +8,17 @@ from stack.backend import StackError
 OFFSET = "PORT_OFFSET"
 HIGHEST = 65535
 
+REFUSED_BY_BROWSERS = frozenset(
+    [
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101),
+        *(102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389),
+        *(427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636),
+        *(989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566),
+        *(6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    ]
+)
+"""Whatever listens there, its links lead nowhere: https://fetch.spec.whatwg.org/#port-blocking"""
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -40,6 +51,12 @@ def read_ports(variables: Mapping[str, str]) -> dict[str, int]:
         value = variables.get(port.variable) or str(port.default + offset)
         if not value.isdecimal() or not 1 <= int(value) <= HIGHEST:
             raise StackError(f"{port.variable}={value}: use a port from 1 to {HIGHEST}")
+        if int(value) in REFUSED_BY_BROWSERS:
+            wanted = port.variable if variables.get(port.variable) else OFFSET
+            raise StackError(
+                f"{port.owner} would be at port {value}, which browsers refuse to open; "
+                f"choose another {wanted}"
+            )
         other = next((name for name, number in ports.items() if number == int(value)), None)
         if other:
             raise StackError(f"{port.variable} and {other} are both {value}; change one of them")

@@ -41,6 +41,18 @@ def test_an_impossible_port_is_refused_by_name(value: str) -> None:
         read_ports({"GRAFANA_PORT": value})
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"PORT_OFFSET": "3000"}, "grafana would be at port 6000, .*choose another PORT_OFFSET"),
+        ({"GRAFANA_PORT": "6666"}, "grafana would be at port 6666, .*choose another GRAFANA_PORT"),
+    ],
+)
+def test_a_port_that_browsers_refuse_is_refused(asked: dict[str, str], said: str) -> None:
+    with pytest.raises(StackError, match=said):
+        read_ports(asked)
+
+
 def test_one_port_for_two_is_refused() -> None:
     with pytest.raises(StackError, match="PROMETHEUS_PORT and APP_PORT are both 9090"):
         read_ports({"APP_PORT": "9090"})
