@@ -114,8 +114,10 @@ def create_control(
 
     @app.get("/runbooks/{alert}", response_class=PlainTextResponse)
     async def runbook(alert: str) -> str:
-        file = runbooks_dir / f"{alert}.md"
-        if not re.fullmatch(r"\w{1,100}", alert) or not file.is_file():
+        # The pages link to each other as files.
+        name = alert.removesuffix(".md")
+        file = runbooks_dir / f"{name}.md"
+        if not re.fullmatch(r"\w{1,100}", name) or not file.is_file():
             raise HTTPException(404, "no runbook of that name")
         return file.read_text(encoding="utf-8")
 
