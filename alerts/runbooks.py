@@ -24,9 +24,9 @@ The [table of all alerts](#alerts) is at the end. `make generate` writes this pa
 
 ## How to use a page
 
-- Addresses such as `http://127.0.0.1:9093` are those of a stack with the usual ports. With
-  `PORT_OFFSET` they are another stack's: `make status` prints yours. The pages that a native
-  stack's alerts link to have its own.
+- Addresses are those of a stack with the usual ports. With `PORT_OFFSET` they are another stack's:
+  `make status` prints yours. The pages that a native stack shows have its own; its alerts link to
+  them.
 - `promql`: paste it at <http://127.0.0.1:9090/query>.
 - `make`, `python -m`: type them in the checkout. `python` is `.venv/bin/python`.
 - `amtool` comes with Alertmanager. `.venv/bin/python -m stack tools` prints where it is.

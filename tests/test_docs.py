@@ -197,3 +197,18 @@ def test_the_table_of_faults_shows_one_page_an_incident() -> None:
     assert {fault: pages[fault] for fault in not_empty(EXPECTED)} == {
         fault: str(int(each.page is not None)) for fault, each in EXPECTED.items()
     }
+
+
+def test_the_readme_promises_no_more_of_a_fault_than_was_measured() -> None:
+    words = {"two": 2, "three": 3, "five": 5, "ten": 10, "twelve": 12, "fifteen": 15}
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    (row,) = (line.split("|") for line in page.splitlines() if line.startswith("| ai_errors "))
+    first, over = float(row[3]), float(row[7])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    promised = {
+        fault: words[minutes]
+        for fault, minutes in re.findall(r"NAME=(\w+)` \| .* within (\w+) minutes", readme)
+    }
+    assert promised.keys() == {"ai_errors", "none"}
+    assert first < promised["ai_errors"]
+    assert over < promised["none"]

@@ -5,12 +5,14 @@ difference before you commit it.
 """
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from alerts import paths
+from alerts.links import COMMITTED, base
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
 from alerts.notifications.routes import GROUP_BY
@@ -41,6 +43,24 @@ FIELDS = {
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 
+
+def _of_the_rule(alert: str, **filled_in: str) -> dict[str, str]:
+    """The annotations of a committed rule, as Prometheus fills them in."""
+    (annotations,) = {
+        tuple(rule["annotations"].items())
+        for file in paths.RULES.glob("*.yml")
+        for group in read_yaml(file.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == alert
+    }
+    texts = dict(annotations)
+    for name, text in texts.items():
+        moved = text.replace(base(COMMITTED.runbooks_url), "http://runbooks.example")
+        moved = moved.replace(base(COMMITTED.grafana_url), "http://grafana.example")
+        texts[name] = re.sub(r"{{ \$(?:labels\.)?(\w+)[^}]* }}", lambda m: filled_in[m[1]], moved)
+    return texts
+
+
 AI_FAILING: dict[str, Any] = {
     "labels": {
         "alertname": "AIProviderFailing",
@@ -51,16 +71,7 @@ AI_FAILING: dict[str, Any] = {
         "environment": "production",
         "cluster": "eu-1",
     },
-    "annotations": {
-        "summary": "Calls of orchestrator to the AI provider fail",
-        "description": "SMS whose answer the AI can't write end as failed workflows. "
-        "Last 34.1%; alerts above 10% for 30s.",
-        "action": "See by error type whether the provider is down, slow or refuses us.",
-        "runbook_url": "http://runbooks.example/AIProviderFailing",
-        "dashboard_url": "http://grafana.example/d/sms-orchestrator-overview",
-        "logs_command": "python -m app.logs find --since 30m --event operation_failed",
-        "logs_query": '{service="orchestrator"} | event="operation_failed"',
-    },
+    "annotations": _of_the_rule("AIProviderFailing", job="orchestrator", value="34.1%"),
     "status": "firing",
     "startsAt": "2026-01-05T14:05:00Z",
     "endsAt": _NOT_ENDED,

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from alerts import paths
 from tests.test_alerts import rendering
 
 
@@ -62,6 +63,16 @@ def test_of_what_is_over_nothing_is_said_to_be_now(kind: str) -> None:
 @pytest.mark.parametrize("kind", rendering.FIELDS)
 def test_the_title_says_where(kind: str) -> None:
     assert "[PAGE production eu-1] Calls" in situation(kind, "one that fires")
+
+
+def test_the_example_in_the_documents_is_the_mail() -> None:
+    _, subject, _, *text = situation("email", "one that fires").split("\n")[1:]
+    example = paths.NOTIFYING.read_text(encoding="utf-8").partition("## What a message says")[2]
+    shown = example.split("```")[1].strip().split("\n")
+    *lines, silence = shown
+    assert lines == [subject, "", *text[: len(lines) - 2]]
+    assert silence.endswith("…")
+    assert text[len(lines) - 2].startswith(silence.removesuffix("…"))
 
 
 def hostile(kind: str) -> str:

@@ -226,10 +226,10 @@ FIRING = "[PAGE production eu-1] Calls of orchestrator to the AI provider fail"
 RESOLVED = "[RESOLVED production eu-1] Calls of orchestrator to the AI provider fail"
 SINCE = f"since {BEGAN:%a} {BEGAN.day} {BEGAN:%b %H:%M} UTC"
 OVER = "over after 4m 0s"
-VALUE = "Last 34.1%; alerts above 10% for 30s."
+VALUE = "Last 34.1%; alerts above 10% for 90s."
 RUNBOOK = "http://runbooks.example/AIProviderFailing"
-LOGS = "python -m app.logs find --since 30m --event operation_failed"
-_DASHBOARD = "http://grafana.example/d/sms-orchestrator-overview"
+LOGS = AI_FAILING["annotations"]["logs_command"]
+_DASHBOARD = "http://grafana.example/d/sms-orchestrator-services"
 _FROM = int((BEGAN - timedelta(hours=1)).timestamp() * 1000)
 DASHBOARD = f"{_DASHBOARD}?from={_FROM}&to=now"
 DASHBOARD_THEN = (

@@ -73,9 +73,11 @@ async def test_runbooks_are_served(tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text("secret")
     async with simulating(quiet_settings(runbooks_dir=tmp_path / "runbooks")) as simulation:
         found = await simulation.control.get("/runbooks/SomeAlert")
+        linked = await simulation.control.get("/runbooks/SomeAlert.md")
         missing = await simulation.control.get("/runbooks/OtherAlert")
         outside = await simulation.control.get("/runbooks/..%2Fsecret")
 
     assert (found.status_code, found.text) == (200, "# What to do")
+    assert linked.text == found.text
     assert found.headers["Content-Type"].startswith("text/plain")
     assert missing.status_code == outside.status_code == 404
