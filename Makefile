@@ -111,7 +111,7 @@ mutate: $(VENV)/dev ## change rules a little; list changes that no rule test and
 	@$(RUN) -m alerts mutate $(GROUP)
 
 test: check ## make check, then the tests, on real components; needs no running stack
-	@$(RUN) -m stack tools
+	@$(RUN) -m stack tools --for-tests
 	PYTEST_COVERAGE=90 $(RUN) -m pytest -n $(TEST_WORKERS) \
 	  $(addprefix --ignore=,$(OF_FILES) tests/test_stack/compose tests/test_stack/faults)
 
@@ -129,7 +129,7 @@ test-compose: $(VENV)/dev ## run docker-compose.yml, with stand-ins for missing 
 	$(RUN) -m pytest tests/test_stack/compose -s
 
 test-faults: $(VENV)/dev ## each fault on its own stack, with its alerts; NAME=… only some, SIDE_BY_SIDE=6, MINUTES=5, RESULTS=folder
-	@$(RUN) -m stack tools
+	@$(RUN) -m stack tools --for-tests
 	$(RUN) -m pytest -s $(if $(SIDE_BY_SIDE),--side-by-side=$(SIDE_BY_SIDE)) \
 	  $(if $(MINUTES),--fault-minutes=$(MINUTES)) $(if $(RESULTS),--results=$(RESULTS)) \
 	  $(or $(NAME:%='tests/test_stack/faults/test_faults.py::test_fault[%]'),tests/test_stack/faults)

@@ -7,14 +7,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from app.core.environment import without_service_addresses
 from asgi_observability.levels import level_name
 from asgi_observability.utf8 import begin_in_utf8
-from prometheus_tools.toolchain import FLOOR, TOOLS, ToolMissing, locate, locate_floor
+from prometheus_tools.toolchain import FLOOR, TOOLS, Tool, ToolMissing, locate, locate_floor
 from stack import (
     compose,
     grafana,
@@ -129,7 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "capacity", help="what all of it needs at a size, and where it breaks first", add_help=False
     )
-    commands.add_parser("tools", help="find or install Prometheus, Alertmanager and their tools")
+    tools = commands.add_parser(
+        "tools", help="find or install Prometheus, Alertmanager and their tools; print where"
+    )
+    tools.add_argument("--for-tests", action="store_true", help="also the oldest that must work")
     return parser
 
 
@@ -143,7 +146,10 @@ def _shown_level(text: str) -> str:
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "tools":
-            return _tools()
+            _print_tools(TOOLS, locate)
+            if arguments.for_tests:
+                _print_tools(FLOOR, locate_floor)
+            return 0
         case "up":
             return _up()
         case "down":
@@ -312,7 +318,7 @@ def _peoples_token(backend: Backend) -> str:
 
 def _send(backend: Backend, text: str) -> int:
     for line in simulation.send_sms(_url(backend, "app"), _peoples_token(backend), text):
-        print(line)
+        print(line, flush=True)
     return 0
 
 
@@ -360,12 +366,10 @@ def _asking_prometheus(
         raise StackError(str(error)) from None
 
 
-def _tools() -> int:
-    for name in TOOLS:
-        print(locate(name))
-    for name in FLOOR:
-        print(f"{locate_floor(name)}, for tests")
-    return 0
+def _print_tools(names: Iterable[str], find: Callable[[str], Tool]) -> None:
+    for name in names:
+        tool = find(name)
+        print(f"{tool}: {tool.path}")
 
 
 if __name__ == "__main__":

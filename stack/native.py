@@ -30,6 +30,7 @@ from stack import (
     ownership,
     processes,
     prometheus_config,
+    runbook_pages,
     scrape_interval,
 )
 from stack.backend import ComponentStatus, Lines, StackError
@@ -299,11 +300,20 @@ class NativeBackend:
                 raise StackError(
                     f"{program} does not answer at {target.url}: {problem}\n"
                     + "\n".join(f"  {line}" for line in last)
-                    + f"\n`make logs COMPONENT={program}` shows more; `make down` stops the rest."
+                    + f"\n`make logs COMPONENT={program}` shows more. {self._way_out(program)}"
                 )
             time.sleep(0.1)
             problem = probe(target)
         print(f"{target.url:<28} {time.monotonic() - began:4.1f} s")
+
+    def _way_out(self, program: str) -> str:
+        """What to do about a component that does not come up."""
+        if self._supervisor.states()[program].running:
+            return (
+                f"The process of {program} runs, but hangs. `make up` does nothing to a process "
+                "that runs: `make down` and then `make up` starts it again."
+            )
+        return "`make down` stops the rest."
 
     def _probe(self, program: str) -> Probe:
         paths = {
@@ -365,7 +375,11 @@ class NativeBackend:
         # Components talk to each other, which no proxy of this machine's environment is for.
         excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         directly = f"{excepted},{LOOPBACK}" if excepted else LOOPBACK
+        runbooks = self._root / "alerts" / "runbooks"
         return {
+            "SIMULATOR_RUNBOOKS_DIR": str(
+                runbook_pages.shown(runbooks, self._run / "runbooks", self.ports)
+            ),
             **os.environ,
             "NO_PROXY": directly,
             "no_proxy": directly,

@@ -13,7 +13,10 @@ from asgi_observability.nearest import did_you_mean
 from stack import plain_http
 from stack.backend import StackError
 
-DECIDED_WITHIN_SECONDS = 150
+ANSWERED_WITHIN_SECONDS = 10.0
+"""For all that waits for no upstream."""
+
+DECIDED_WITHIN_SECONDS = 150.0
 """Longer than an upstream that times out at every attempt can hold an SMS up."""
 
 
@@ -54,15 +57,18 @@ def send_sms(app_url: str, token: str, text: str) -> Iterator[str]:
         "conversation_id": conversation,
     }
     headers = {"Authorization": f"Bearer {token}"}
+    # A service that hangs is no slow decision.
+    _request("GET", f"{app_url}/health")
+    yield f"conversation  {conversation}"
+    yield f"sent          the decision may take up to {DECIDED_WITHIN_SECONDS:.0f} s"
     began = time.monotonic()
-    response = _request("POST", f"{app_url}/orchestrate/sms-received", json=sms, headers=headers)
+    response = _decision(f"{app_url}/orchestrate/sms-received", sms, headers)
     seconds = time.monotonic() - began
     if response.is_error:
         error = response.json()["error"]
         raise StackError(f"{error['code']}: {error['message']}")
     status_url = f"{app_url}/orchestrate/workflow/{conversation}/status"
     report = _request("GET", status_url, headers=headers).json()
-    yield f"conversation  {conversation}"
     yield f"correlation   {report['correlation_id']}"
     for step in report["steps"]:
         yield f"  {step['step']:<20} {step['status']:<10} {step['duration_ms']:>8.1f} ms"
@@ -115,7 +121,25 @@ def _request(
 ) -> httpx.Response:
     try:
         return plain_http.client().request(
-            method, url, json=json, headers=headers, timeout=DECIDED_WITHIN_SECONDS
+            method, url, json=json, headers=headers, timeout=ANSWERED_WITHIN_SECONDS
+        )
+    except httpx.TimeoutException:
+        raise StackError(
+            f"{url} gives no answer in {ANSWERED_WITHIN_SECONDS:g} s: it hangs. "
+            "`make down` and then `make up` starts it again"
+        ) from None
+    except httpx.HTTPError as error:
+        raise _no_answer(url, error) from None
+
+
+def _decision(url: str, sms: object, headers: Mapping[str, str]) -> httpx.Response:
+    try:
+        return plain_http.client().post(
+            url, json=sms, headers=headers, timeout=DECIDED_WITHIN_SECONDS
         )
     except httpx.HTTPError as error:
-        raise StackError(f"{url} does not answer ({error}); does `make status` say up?") from None
+        raise _no_answer(url, error) from None
+
+
+def _no_answer(url: str, error: httpx.HTTPError) -> StackError:
+    return StackError(f"{url} does not answer ({error}); does `make status` say up?")

@@ -14,8 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from stack import native
+from stack.backend import StackError
 from tests.free_port import free_port
 from tests.not_empty import not_empty
+from tests.project import ROOT
 from tests.release_server import script, served
 from tests.test_stack import short_waits
 from tests.test_stack.journey import walk
@@ -186,6 +189,37 @@ def test_logs_of_one_component(stack: Stack) -> None:
     refused = stack.run("logs", "apple")
     assert refused.returncode == 1
     assert "app" in refused.stderr
+
+
+def test_a_component_that_hangs_is_told_with_the_way_out(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up` alone does nothing to it."""
+    monkeypatch.setattr(native, "HEALTHY_WITHIN_SECONDS", 0)
+    (app,) = [p for p in stack.processes() if p.cmdline()[-2:] == ["-m", "app"]]
+    app.suspend()
+    try:
+        with pytest.raises(
+            StackError, match=r"app runs, but hangs.*`make down` and then `make up`"
+        ):
+            native.NativeBackend(ROOT, stack.state, {}).up()
+    finally:
+        app.resume()
+    assert stack.is_well()
+
+
+def test_runbooks_have_the_addresses_of_the_stack(stack: Stack) -> None:
+    page = httpx.get(f"{stack.addresses.receiver}/runbooks/TargetDown").text
+    assert f"curl -s --max-time 10 {stack.addresses.prometheus}/api/v1/targets" in page
+    assert f"--alertmanager.url={stack.addresses.alertmanager} " in page
+
+
+def test_tools_are_told_with_their_paths(stack: Stack) -> None:
+    told = stack.run("tools").stdout.splitlines()
+    paths = {line.split()[0]: Path(line.rpartition(": ")[2]) for line in told}
+    assert {"prometheus", "alertmanager", "amtool", "promtool"} <= paths.keys()
+    assert all(path.is_file() for path in not_empty(paths.values()))
+    assert len(told) == len(paths), "the oldest are only for tests"
 
 
 def test_down_when_the_supervisor_hangs(stack: Stack) -> None:
