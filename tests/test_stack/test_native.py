@@ -205,7 +205,6 @@ def test_a_component_that_hangs_is_told_with_the_way_out(
             native.NativeBackend(ROOT, stack.state, {}).up()
     finally:
         app.resume()
-    assert stack.is_well()
 
 
 def test_runbooks_have_the_addresses_of_the_stack(stack: Stack) -> None:
