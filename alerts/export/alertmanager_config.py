@@ -48,7 +48,7 @@ def resources(secrets: Secrets, settings: NotificationSettings, options: Options
             f"an AlertmanagerConfig knows no time zone, but "
             f"{settings.variable('time_zone')}={settings.time_zone}; {_INSTEAD}"
         )
-    config = read_yaml(configuration.text(secrets, settings))
+    config = read_yaml(configuration.text(secrets, settings, options.identity))
     spec = {
         "route": _route(config["route"]),
         "receivers": [_receiver(each) for each in config["receivers"]],

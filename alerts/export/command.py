@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from alerts import generated
+from alerts import generated, identity_option
 from alerts.export.engines import Engine
 from alerts.export.files import exported, exported_notifications, require_own
 from alerts.export.options import NAMESPACE, OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
@@ -76,12 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OURS=YOURS",
         help="what a job is called at yours, such as orchestrator=sms; may be repeated",
     )
-    parser.add_argument(
-        "--identity",
-        default=",".join(IDENTITY),
-        metavar="LABELS",
-        help="labels of your targets that tell deployments apart (default %(default)s)",
-    )
+    identity_option.add_option(parser)
     parser.add_argument(
         "--scrape-interval",
         type=_scrape_seconds,
@@ -150,12 +145,12 @@ def run(arguments: argparse.Namespace) -> int:
         namespace=NAMESPACE if arguments.namespace is None else arguments.namespace,
         labels=_once("--label", arguments.label),
         absent_jobs=frozenset(arguments.absent_jobs),
+        identity=identity_option.identity(arguments),
     )
     settings = load_settings(arguments.environment)
-    identity = _identity(arguments.identity)
     secrets = None if arguments.secrets is None else given(arguments.secrets)
-    files = exported(rule_files(settings.thresholds, settings.links, identity), options)
-    said = [_rules_only(options.engine)]
+    files = exported(rule_files(settings.thresholds, settings.links, options.identity), options)
+    said = [_rules_only(options)]
     if secrets is not None:
         files |= exported_notifications(secrets, NotificationSettings.load(), options)
         said = warnings(arguments.secrets, secrets)
@@ -165,15 +160,6 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in said:
         print(warning, file=sys.stderr)
     return 0
-
-
-def _identity(text: str) -> tuple[str, ...]:
-    labels = tuple(label.strip() for label in text.split(",") if label.strip())
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"--identity {text}: names a label twice")
-    if "__name__" in labels:
-        raise ValueError("--identity: __name__ is the name of a series, not where it runs")
-    return labels
 
 
 def _require_meaning(arguments: argparse.Namespace) -> None:
@@ -195,12 +181,13 @@ def _once(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
     return dict(pairs)
 
 
-def _rules_only(engine: Engine) -> str:
+def _rules_only(options: Options) -> str:
     """That an export without notifications calls nobody, and what does."""
+    same = f" --identity {','.join(options.identity)}" if options.identity != IDENTITY else ""
     instead = (
         "give --secrets DIR, which adds an AlertmanagerConfig"
-        if engine is Engine.OPERATOR
-        else "give your Alertmanager what `python -m alerts notifications` writes"
+        if options.engine is Engine.OPERATOR
+        else f"give your Alertmanager what `python -m alerts notifications{same}` writes"
     )
     return (
         f"No page reaches anybody by this export: it holds rules only; {instead}, or route the "

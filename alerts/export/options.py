@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from alerts.export import names
 from alerts.export.engines import Engine
+from alerts.identity import IDENTITY
 
 OLDEST_KEEPING = (1, 92)
 """The vmalert from which on rules may say `keep_firing_for`; older ones refuse the file."""
@@ -23,7 +24,7 @@ class Options:
 
     ``vmalert`` is the version that has to read the rules. ``namespace`` is Mimir's for the rules,
     or the Kubernetes namespace of the resources; ``labels`` are put on the latter, for an operator
-    that selects by them.
+    that selects by them. ``identity`` are the labels that tell deployments apart.
 
     ValueError says which of these names the engine can't have.
     """
@@ -36,6 +37,7 @@ class Options:
     namespace: str = NAMESPACE
     labels: Mapping[str, str] = field(default_factory=dict)
     absent_jobs: frozenset[str] = frozenset()
+    identity: tuple[str, ...] = IDENTITY
 
     def __post_init__(self) -> None:
         if self.engine is Engine.MIMIR:

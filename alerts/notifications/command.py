@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from alerts import identity_option
 from alerts.model import Team
 from alerts.notifications import configuration
 from alerts.notifications.channels import (
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file to write; the templates are written into a folder beside it",
     )
+    identity_option.add_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output.is_dir():
         raise ValueError(f"--output {arguments.output} is a folder; name a file")
     secrets = given(arguments.secrets)
-    configuration.write(arguments.output, secrets, NotificationSettings.load())
+    identity = identity_option.identity(arguments)
+    configuration.write(arguments.output, secrets, NotificationSettings.load(), identity)
     print(f"{arguments.output}:")
     for channel in Channel:
         print(f"  {channel:<17} {_state(channel, secrets)}")

@@ -6,10 +6,16 @@ from typing import Any
 import yaml
 
 from alerts import generated, paths
+from alerts.identity import IDENTITY
 from alerts.notifications.channels import Channel, Secrets, unheard
 from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.notifications.receivers import require_recipients
-from alerts.notifications.routes import receivers, route, time_intervals
+from alerts.notifications.routes import (
+    receivers,
+    require_environments,
+    route,
+    time_intervals,
+)
 from alerts.notifications.settings import NotificationSettings
 
 COMMITTED = Secrets.of(Channel.WEBHOOK)
@@ -40,32 +46,41 @@ def _list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
 _Dumper.add_representer(list, _list)
 
 
-def text(secrets: Secrets, settings: NotificationSettings) -> str:
+def text(
+    secrets: Secrets, settings: NotificationSettings, identity: tuple[str, ...] = IDENTITY
+) -> str:
     """The configuration for those channels whose secrets are there.
 
-    Raises SettingsError where a channel that is on lacks a setting.
+    ``identity`` are the labels that tell deployments apart, as the rules have them.
+    Raises SettingsError where a channel that is on lacks a setting, or one can't work.
     """
     require_recipients(secrets, settings)
+    require_environments(settings, identity)
     intervals = time_intervals(settings)
     sections = [
         _HEADER.format(secrets=", ".join(sorted(secrets.files)) or "none")
         + "".join(f"# {each}\n" for each in unheard(secrets)),
         _yaml({"templates": [f"{settings.templates_path}/*.tmpl"]}),
-        _yaml({"route": route(secrets, settings)}),
+        _yaml({"route": route(secrets, settings, identity)}),
         *([_yaml({"time_intervals": intervals})] if intervals else []),
         "# Paths of secrets start from Alertmanager's working directory.\n"
         + _yaml({"receivers": receivers(secrets, settings)}),
-        "inhibit_rules:\n" + "".join(map(_inhibition, inhibitions())),
+        "inhibit_rules:\n" + "".join(_inhibition(rule, identity) for rule in inhibitions()),
     ]
     return "\n".join(sections)
 
 
-def write(file: Path, secrets: Secrets, settings: NotificationSettings) -> None:
+def write(
+    file: Path,
+    secrets: Secrets,
+    settings: NotificationSettings,
+    identity: tuple[str, ...] = IDENTITY,
+) -> None:
     """Write the configuration to ``file``, and the templates to a folder beside it.
 
     Raises SettingsError as text() does.
     """
-    content = text(secrets, settings)
+    content = text(secrets, settings, identity)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content, encoding="utf-8")
     folder = file.parent / paths.MESSAGE_TEMPLATES.name
@@ -74,11 +89,11 @@ def write(file: Path, secrets: Secrets, settings: NotificationSettings) -> None:
         generated.write(folder, {each.name: each.read_text(encoding="utf-8") for each in templates})
 
 
-def _inhibition(rule: Inhibition) -> str:
+def _inhibition(rule: Inhibition, identity: tuple[str, ...]) -> str:
     matchers = {
         "source_matchers": list(rule.source_matchers),
         "target_matchers": list(rule.target_matchers),
-        "equal": list(rule.equal),
+        "equal": ["job", *rule.same, *identity],
     }
     lines = [f"# {rule.reason}", *_yaml([matchers]).splitlines()]
     return "".join(f"  {line}\n" for line in lines)

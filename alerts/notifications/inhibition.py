@@ -50,10 +50,6 @@ class Inhibition:
         return (*self._there, *self.target)
 
     @property
-    def equal(self) -> tuple[str, ...]:
-        return ("job", *self.same, *IDENTITY)
-
-    @property
     def _there(self) -> tuple[str, ...]:
         """Ours, and with all the labels that have to be equal."""
         named = (name for name in ("job", *self.same) if name != "alertname")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from alerts.identity import IDENTITY
 from alerts.model import Severity, Team
 from alerts.notifications import working_hours
 from alerts.notifications.channels import Channel, Secrets
@@ -15,12 +14,13 @@ from alerts.notifications.receivers import (
 )
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import OURS
+from app.core.environment import SettingsError
 
 # One message a trouble: everything of a service that has the same alert, whichever instance or
 # component it is. Severity and team need no place here, since groups never reach across routes.
 # With less (by job alone) an outage would be one growing message that hides what is new in it. Two
-# environments are two troubles.
-GROUP_BY = ("alertname", "job", *IDENTITY)
+# deployments are two troubles: their identity is added.
+GROUP_BY = ("alertname", "job")
 
 # A page is a matter of minutes: just long enough for what fires in the same evaluation and for
 # what inhibits it. News of a group come soon, and who sees to it is reminded by the hour.
@@ -32,6 +32,7 @@ WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"
 
 WATCHDOG_ALERT = 'alertname="Watchdog"'
 WORKING_HOURS = "working-hours"
+_ENVIRONMENT = "environment"
 
 
 def receivers(secrets: Secrets, settings: NotificationSettings) -> list[Config]:
@@ -48,14 +49,14 @@ def receivers(secrets: Secrets, settings: NotificationSettings) -> list[Config]:
     return [*found, {"name": NOBODY}]
 
 
-def route(secrets: Secrets, settings: NotificationSettings) -> Config:
-    """The tree of routes."""
+def route(secrets: Secrets, settings: NotificationSettings, identity: tuple[str, ...]) -> Config:
+    """The tree of routes; ``identity`` are the labels that tell deployments apart."""
     watched = secrets.is_on(Channel.DEAD_MANS_SWITCH)
     working = {"active_time_intervals": [WORKING_HOURS]} if settings.quiet_hours else {}
     return {
         # A rule of somebody else's may know no severity. It reaches people as a ticket does.
         "receiver": Severity.TICKET.value,
-        "group_by": list(GROUP_BY),
+        "group_by": [*GROUP_BY, *identity],
         **TICKET,
         "routes": [
             {
@@ -65,7 +66,7 @@ def route(secrets: Secrets, settings: NotificationSettings) -> Config:
                 **(WATCHDOG if watched else {}),
             },
             {"matchers": [WATCHDOG_ALERT], "receiver": NOBODY},
-            _severity(Severity.PAGE, _pages(settings), PAGE, secrets, settings),
+            _severity(Severity.PAGE, _pages(settings, identity), PAGE, secrets, settings),
             # Pages of the environments that call nobody are among them.
             _severity(Severity.TICKET, ['severity=~"page|ticket"'], working, secrets, settings),
             {"matchers": ['severity="info"'], "receiver": NOBODY},
@@ -105,10 +106,24 @@ def _severity(
     return found
 
 
-def _pages(settings: NotificationSettings) -> list[str]:
+def require_environments(settings: NotificationSettings, identity: tuple[str, ...]) -> None:
+    """Raise SettingsError where environments were chosen, and alerts have none."""
+    field = "paging_environments"
+    if field in settings.model_fields_set and _ENVIRONMENT not in identity:
+        raise SettingsError(
+            f"{settings.variable(field)}={','.join(settings.paging_environments)}: alerts have no "
+            f"environment by --identity {','.join(identity)}; add environment to it, or unset the "
+            "variable: then all pages may wake somebody"
+        )
+
+
+def _pages(settings: NotificationSettings, identity: tuple[str, ...]) -> list[str]:
     """What may wake somebody. An alert without an environment is taken for the worst."""
+    pages = [f'severity="{Severity.PAGE}"']
+    if _ENVIRONMENT not in identity:
+        return pages
     environments = "|".join(("", *settings.paging_environments))
-    return [f'severity="{Severity.PAGE}"', f'environment=~"{environments}"']
+    return [*pages, f'{_ENVIRONMENT}=~"{environments}"']
 
 
 def _teams_apart(

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alerts import paths
+from alerts.identity import IDENTITY
 from alerts.links import COMMITTED, base
 from alerts.notifications import configuration
 from alerts.notifications.channels import Channel, Secrets
@@ -204,7 +205,7 @@ def _data(alerts: list[dict[str, Any]]) -> dict[str, Any]:
         "receiver": labels.get("severity", "ticket"),
         "status": "firing" if firing else "resolved",
         "alerts": alerts,
-        "groupLabels": {name: labels[name] for name in GROUP_BY if name in labels},
+        "groupLabels": {name: labels[name] for name in (*GROUP_BY, *IDENTITY) if name in labels},
         "commonLabels": labels,
         "commonAnnotations": common("annotations"),
         "externalURL": "http://alertmanager.example:9093",

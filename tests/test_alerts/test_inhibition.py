@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alerts.identity import IDENTITY
 from alerts.model import Severity, Threshold, alert_names
 from alerts.notifications.inhibition import Inhibition, inhibitions
 from alerts.paths import ALERTMANAGER_CONFIG
@@ -274,9 +273,7 @@ def test_what_has_to_be_equal_is_there(rule: Inhibition) -> None:
     for matchers in (rule.source_matchers, rule.target_matchers):
         assert RULESET[0] in {each.split("=")[0] for each in matchers}
         missing = {
-            name
-            for name in {*rule.equal} - {*IDENTITY, "alertname"}
-            if f'{name}!=""' not in matchers
+            name for name in {"job", *rule.same} - {"alertname"} if f'{name}!=""' not in matchers
         }
         assert not missing
 
