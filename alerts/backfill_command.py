@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from alerts.export import rule_options
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rules import rule_files
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help="evaluate at most this often (default 1m, longest 5m); 0s: as often as the rules do",
     )
+    rule_options.add_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(
             f"--data {options.data}: no such folder; give the folder of Prometheus's blocks"
         )
-    texts = rule_files(settings.thresholds, settings.links).values()
+    texts = rule_options.texts(settings.thresholds, settings.links, options)
     rules = rulebook(texts, evaluation_seconds())
     _check_names(options.record, rules)
     names = options.record or list(rules.records)

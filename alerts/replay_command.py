@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from alerts.export import rule_options
 from alerts.expressions import TARGET_LABELS
 from alerts.prometheus_config import evaluation_seconds
-from alerts.rules import SET_BY_RULES, rule_files
+from alerts.rules import SET_BY_RULES
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
@@ -88,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help="most time that one query may take (default 1m); Prometheus stops it after 2m",
     )
+    rule_options.add_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -99,7 +101,11 @@ def run(options: argparse.Namespace) -> int:
     changed = with_changes(others, dict(options.changes))
     is_changed = changed != present
     before, after = (
-        rulebook(rule_files(each, settings.links).values(), evaluation_seconds(), options.interval)
+        rulebook(
+            rule_options.texts(each, settings.links, options),
+            evaluation_seconds(),
+            options.interval,
+        )
         for each in (present, changed)
     )
     _check_names(options.alert, after)

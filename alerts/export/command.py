@@ -5,18 +5,17 @@ import sys
 from pathlib import Path
 
 from alerts import generated, identity_option
+from alerts.export import rule_options
 from alerts.export.engines import Engine
 from alerts.export.files import exported, exported_notifications, require_own
-from alerts.export.options import NAMESPACE, OLDEST_KEEPING, SLOWEST_SCRAPE_SECONDS, Options
+from alerts.export.options import NAMESPACE, OLDEST_KEEPING, Options
 from alerts.identity import IDENTITY
 from alerts.notifications.channels import warnings
 from alerts.notifications.command import given
 from alerts.notifications.settings import NotificationSettings
 from alerts.rules import rule_files
-from alerts.signals.scraping import PLATFORM_JOBS
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
-from prometheus_tools import time_range
 
 _EPILOG = """\
 examples:
@@ -67,40 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="use the thresholds of this environment, such as staging",
     )
-    parser.add_argument(
-        "--job",
-        dest="jobs",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="OURS=YOURS",
-        help="what a job is called at yours, such as orchestrator=sms; may be repeated",
-    )
-    identity_option.add_option(parser)
-    parser.add_argument(
-        "--scrape-interval",
-        type=_scrape_seconds,
-        default=15,
-        metavar="DURATION",
-        help="how often you scrape, 30s at most; ranges become at least four times as long, and "
-        "alerts wait as much longer (default 15s)",
-    )
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="GROUP",
-        help="leave out this group, such as node; may be repeated",
-    )
-    parser.add_argument(
-        "--no-job",
-        dest="absent_jobs",
-        action="append",
-        default=[],
-        metavar="JOB",
-        help="leave out the alerts that miss this job, by our name, because nothing of yours "
-        f"scrapes it: {', '.join(PLATFORM_JOBS)}; may be repeated",
-    )
+    rule_options.add_options(parser)
     parser.add_argument(
         "--namespace",
         metavar="NAME",
@@ -109,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--label",
-        type=_pair,
+        type=rule_options.pair,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -138,12 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
     _require_meaning(arguments)
     options = Options(
         engine=arguments.engine,
-        jobs=_once("--job", arguments.jobs),
+        jobs=rule_options.once("--job", arguments.jobs),
         scrape_seconds=int(arguments.scrape_interval),
         without=frozenset(arguments.without),
         vmalert=arguments.vmalert_version or OLDEST_KEEPING,
         namespace=NAMESPACE if arguments.namespace is None else arguments.namespace,
-        labels=_once("--label", arguments.label),
+        labels=rule_options.once("--label", arguments.label),
         absent_jobs=frozenset(arguments.absent_jobs),
         identity=identity_option.identity(arguments),
     )
@@ -172,15 +138,6 @@ def _require_meaning(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{option} is for --for {where}; for {engine} {instead}")
 
 
-def _once(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """``pairs`` by name. ValueError where ``option`` gives one name two values, or one twice."""
-    for name, _ in pairs:
-        values = [value for other, value in pairs if other == name]
-        if len(values) > 1:
-            raise ValueError(f"{option} {name} is given twice: {', '.join(values)}; give it once")
-    return dict(pairs)
-
-
 def _rules_only(options: Options) -> str:
     """That an export without notifications calls nobody, and what does."""
     same = f" --identity {','.join(options.identity)}" if options.identity != IDENTITY else ""
@@ -195,27 +152,11 @@ def _rules_only(options: Options) -> str:
     )
 
 
-def _scrape_seconds(text: str) -> float:
-    value = time_range.seconds(text)
-    if not 1 <= value <= SLOWEST_SCRAPE_SECONDS:
-        raise argparse.ArgumentTypeError(
-            f"{text}: 1s to {SLOWEST_SCRAPE_SECONDS}s; rates over two minutes need four scrapes"
-        )
-    return float(value)
-
-
 def _engine(text: str) -> Engine:
     if text not in [*Engine]:
         hint = did_you_mean(text, [*Engine], otherwise=f"there are {', '.join(Engine)}")
         raise argparse.ArgumentTypeError(f"no engine is called {text}; {hint}")
     return Engine(text)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"{text}: write it as NAME=VALUE")
-    return name, value
 
 
 def _version(text: str) -> tuple[int, int]:
