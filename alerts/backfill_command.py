@@ -9,7 +9,7 @@ from alerts.prometheus_config import evaluation_seconds
 from app.core.config import load_settings
 from asgi_observability.nearest import did_you_mean
 from prometheus_tools import time_range
-from prometheus_tools.api import PrometheusError
+from prometheus_tools.api import PrometheusAPI, PrometheusError
 from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.blocks import BlocksError
 from prometheus_tools.rulebook import Rulebook, rulebook
@@ -84,6 +84,9 @@ def run(options: argparse.Namespace) -> int:
     _check_names(options.record, rules)
     names = options.record or list(rules.records)
     try:
+        if options.prometheus:
+            with PrometheusAPI(options.prometheus) as prometheus:
+                prometheus.require_answer()
         stretch = Stretch(start, end, options.interval)
         done = backfill(
             rules,

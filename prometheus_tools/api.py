@@ -65,6 +65,10 @@ class PrometheusAPI:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def require_answer(self) -> None:
+        """Raise PrometheusError where no Prometheus answers."""
+        self._ask("query", {"query": "vector(1)"})
+
     def range(self, expr: str, start: int, end: int, step: int) -> list[Points]:
         """The series of ``expr`` from ``start`` to ``end``, every ``step`` seconds."""
         series: dict[tuple[tuple[str, str], ...], Points] = {}
@@ -173,10 +177,16 @@ class PrometheusAPI:
         try:
             body = orjson.loads(answer.content)
         except ValueError:
+            body = None
+        if not isinstance(body, dict) or "status" not in body:
             raise PrometheusError(
-                f"{self._url} is not a Prometheus: HTTP {answer.status_code} without JSON; name "
-                "its address by --prometheus URL"
-            ) from None
-        if body.get("status") != "success":
+                f"{self._url} is not a Prometheus: HTTP {answer.status_code}, but no answer of "
+                "one; name its address by --prometheus URL"
+            )
+        if body["status"] != "success":
             raise QueryRefusedError(str(body.get("error", body)))
+        # It answers with what it has itself where it couldn't read the rest from elsewhere.
+        for warning in body.get("warnings", ()):
+            if warning.startswith("remote_read: "):
+                raise QueryRefusedError(warning)
         return body["data"]

@@ -5,7 +5,9 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -17,7 +19,7 @@ from app.core import catalogue
 from app.core.config import Links
 from app.core.thresholds import Thresholds
 from prometheus_tools import blocks
-from prometheus_tools.api import PrometheusAPI
+from prometheus_tools.api import PrometheusAPI, QueryRefusedError
 from prometheus_tools.backfill import Stretch, backfill
 from prometheus_tools.expansion import expanded
 from prometheus_tools.replay import Fired, NoDataError, Replay, Replayed, differences
@@ -499,6 +501,51 @@ def test_a_backfill_without_a_past_is_refused(tmp_path: Path, command: Command) 
         command("backfill", "--data", str(tmp_path), "--record", _record() + "x")
     with pytest.raises(ValueError, match="use 5m or less"):
         command("backfill", "--data", str(tmp_path), "--interval", "10m")
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"detail":"Not Found"}'])
+def test_a_backfill_from_what_is_no_prometheus_says_so(
+    tmp_path: Path, command: Command, answer: bytes
+) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    asked = ("backfill", "--data", str(tmp_path), "--record", _record(), "--prometheus")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code, _, err = command(*asked, url)
+        server.shutdown()
+        thread.join()
+    assert code == 1
+    assert err.startswith(f"nothing backfilled: {url} is not a Prometheus: HTTP 404")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://prometheus.invalid:9090"])
+def test_a_backfill_from_nowhere_is_told(tmp_path: Path, command: Command, url: str) -> None:
+    asked = ("backfill", "--data", str(tmp_path), "--record", _record(), "--prometheus")
+    code, _, err = command(*asked, url)
+    assert code == 1
+    assert err.startswith(f"nothing backfilled: no Prometheus answers at {url}: ")
+    assert "--prometheus" in err
+
+
+def test_what_remote_read_could_not_read_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    """Prometheus answers with what it has itself, and a warning."""
+    with (
+        scratch(tmp_path, "http://127.0.0.1:1") as url,
+        PrometheusAPI(url) as prometheus,
+        pytest.raises(QueryRefusedError, match=r"remote_read: .*127\.0\.0\.1:1/api/v1/read"),
+    ):
+        prometheus.range("up", _START, _END, 3600)
 
 
 def _record() -> str:
