@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.core.environment import without_service_addresses
+from asgi_observability.command import exit_code
 from asgi_observability.levels import level_name
 from asgi_observability.utf8 import begin_in_utf8
 from prometheus_tools.toolchain import FLOOR, TOOLS, Tool, ToolMissing, locate, locate_floor
@@ -44,16 +45,10 @@ def main() -> int:
         parser.error(f"unrecognized arguments: {' '.join(options)}")
     arguments.options = options
     try:
-        return int(_run(arguments))
+        return exit_code(lambda: int(_run(arguments)))
     except (StackError, ToolMissing) as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever reads has seen enough, `| head` for instance.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         if not error.filename:
             raise

@@ -2,6 +2,6 @@
 
 `python -m alerts export --for prometheus | operator | mimir | vmalert`. It takes the rule files
 that `make generate` writes, and adapts names of jobs, ranges, sizes of groups and the file's form.
-It may import the rest of alerts. alerts/__main__.py imports it, and replay and backfill, which take
-the same rule_options.py; nothing else does.
+It may import the rest of alerts. alerts/command_line.py imports it, and so do replay and
+backfill, which take the same rule_options.py; nothing else does.
 """

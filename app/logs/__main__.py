@@ -1,33 +1,6 @@
-"""`python -m app.logs`: find lines, count them, follow one request."""
+"""`python -m app.logs`."""
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from asgi_observability.log_query.command_line import Service, ask
-from asgi_observability.utf8 import begin_in_utf8
-
-SERVICE = Service(
-    program="python -m app.logs",
-    folder="ORCHESTRATOR_LOGS__FOLDER",
-    hash_key="ORCHESTRATOR_LOG_HASH_KEY",
-    secrets_dir="ORCHESTRATOR_SECRETS_DIR",
-    default_folder=Path(".state/logs"),
-    default_hash_key=Path(".state/secrets/log_hash_key"),
-    component="ai_provider",
-    identifiers={
-        "tenant": "tenant_id",
-        "conversation": "conversation_id",
-        "workflow": "workflow_id",
-    },
-)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: 0 when something was found, 1 when nothing was, 2 for a wrong question."""
-    return ask(SERVICE, arguments)
-
+from app.core.command import main_of
 
 if __name__ == "__main__":
-    begin_in_utf8()
-    sys.exit(main())
+    main_of("app.logs.command_line")

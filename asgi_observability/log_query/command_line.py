@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from asgi_observability.command import exit_code
 from asgi_observability.levels import level_name
 from asgi_observability.log_query import filters, show
 from asgi_observability.log_query.files import QueryError, find_files
@@ -53,16 +54,10 @@ def ask(service: Service, arguments: Sequence[str] | None = None) -> int:
     options.asked_service = service
     _use_key(service)
     try:
-        return int(options.run(options))
+        return exit_code(lambda: int(options.run(options)))
     except QueryError as error:
         print(error, file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever reads has seen enough, `| head` for instance.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
 
 
 def _find(options: argparse.Namespace) -> int:

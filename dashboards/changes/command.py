@@ -1,8 +1,6 @@
 """`python -m dashboards diff`: what changed, in words."""
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
 from alerts import paths
@@ -48,9 +46,5 @@ def run(options: argparse.Namespace, checkout: Path = paths.ROOT) -> int:
     old = revision(checkout, options.old) if options.old else branch_point(checkout)
     new = revision(checkout, options.new) if options.new else working_tree(checkout)
     heading = f"What changed from {old.name} to {new.name}"
-    try:
-        print(_FORMATS[options.format](heading, compared(old, new)), flush=True)
-    except BrokenPipeError:
-        # Whoever reads it, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(_FORMATS[options.format](heading, compared(old, new)))
     return 0

@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
-import alerts.__main__
-import dashboards.__main__
+import alerts.command_line
+import dashboards.command_line
 from alerts import paths
 from prometheus_tools import promtool
 from tests.project import ROOT
@@ -48,7 +48,7 @@ def test_a_threshold_that_was_not_generated_is_drift(
     monkeypatch.setenv("ORCHESTRATOR_THRESHOLDS__AI_ERROR_RATIO", "0.2")
     # They take longest, and test what is committed.
     monkeypatch.setattr(promtool, "test_rules", lambda file: None)
-    code, out, err = run(alerts.__main__, "check")
+    code, out, err = run(alerts.command_line, "check")
     assert code == 1
     said = dict(line.split(": ") for line in out.splitlines())
     assert len(said) == 21
@@ -58,12 +58,12 @@ def test_a_threshold_that_was_not_generated_is_drift(
     assert (
         "  prometheus/rules/operations.yml: differs from its source; run `make generate`\n"
     ) in err
-    code, _, err = run(dashboards.__main__, "check")
+    code, _, err = run(dashboards.command_line, "check")
     assert code == 1
     assert "grafana/dashboards/overview.json: differs from its source" in err
 
 
-@pytest.mark.parametrize("package", [alerts.__main__, dashboards.__main__])
+@pytest.mark.parametrize("package", [alerts.command_line, dashboards.command_line])
 def test_generating_writes_the_committed_files(
     run: Run, another_checkout: Path, package: ModuleType
 ) -> None:
@@ -84,7 +84,7 @@ def test_generating_writes_the_committed_files(
         assert file.read_text() == committed[file.name]
 
 
-@pytest.mark.parametrize("package", [alerts.__main__, dashboards.__main__])
+@pytest.mark.parametrize("package", [alerts.command_line, dashboards.command_line])
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
@@ -116,7 +116,7 @@ def test_rules_are_written_only_where_nothing_else_is(
     def rules(environment: str, folder: Path) -> tuple[int, str]:
         command = ["rules", "--environment", environment, "--output", str(folder)]
         monkeypatch.setattr("sys.argv", ["alerts", *command])
-        return alerts.__main__.main(), capsys.readouterr().err
+        return alerts.command_line.main(), capsys.readouterr().err
 
     folder = tmp_path / "staging"
     assert rules("staging", folder) == (0, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import alerts.__main__
+import alerts.command_line
 from alerts.notifications.channels import NOBODY_LISTENS
 
 Run = Callable[..., tuple[int, str]]
@@ -17,7 +17,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(arguments: str, *more: str) -> tuple[int, str]:
         monkeypatch.setattr("sys.argv", ["alerts", "export", *arguments.split(), *more])
-        code = alerts.__main__.main()
+        code = alerts.command_line.main()
         return code, capsys.readouterr().err
 
     return run

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.__main__ import main
+from alerts.command_line import main
 from prometheus_tools.yaml_reading import read_all_yaml, read_yaml
 from tests.not_empty import not_empty
 from tests.project import command_line

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import alerts.__main__
+import alerts.command_line
 from alerts.notifications import configuration
 from alerts.notifications.channels import NOBODY_LISTENS, SECRET_FILES, Channel, Secrets
 from alerts.notifications.settings import NotificationSettings
@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["alerts", "notifications", *arguments.split()])
-        code = alerts.__main__.main()
+        code = alerts.command_line.main()
         return code, *capsys.readouterr()
 
     return run

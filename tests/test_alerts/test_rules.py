@@ -24,7 +24,7 @@ from alerts.signals.slo import BURN_RATES
 from app.core import config
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-from app.logs.__main__ import main as query_logs
+from app.logs.command_line import main as query_logs
 from prometheus_tools.yaml_reading import read_yaml
 from tests.not_empty import not_empty
 

@@ -14,12 +14,12 @@ from alerts import paths
 from alerts.rules import rule_files
 from app.core.config import Links
 from app.core.thresholds import Thresholds
-from dashboards.__main__ import main
 from dashboards.boards import dashboard_files
 from dashboards.changes import command, things, words
 from dashboards.changes.comparison import compared
 from dashboards.changes.revision import Revision
 from dashboards.changes.words import COLUMNS, NOTHING
+from dashboards.command_line import main
 from prometheus_tools.yaml_reading import read_yaml
 from tests.length import LONG
 from tests.not_empty import not_empty

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
-from dashboards.__main__ import main
+from dashboards.command_line import main
 from dashboards.preview.answers import Answers, Mark, Series
 from dashboards.preview.colours import mixed
 from dashboards.preview.dashboard import Dashboard

@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
-import deploy.__main__
+import deploy.command_line
 from alerts.expressions import selectors
 from app.core import catalogue
 from app.core.config import Settings
@@ -31,7 +31,7 @@ COMPLETE = {
 def checked(folder: Path, text: str) -> tuple[int, str, str]:
     file = folder / "built.yaml"
     file.write_text(text)
-    done = command_line(deploy.__main__.main, "check", str(file))
+    done = command_line(deploy.command_line.main, "check", str(file))
     return done.returncode, done.stdout, done.stderr
 
 
@@ -81,7 +81,7 @@ def test_what_is_no_overlay_is_refused(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    done = command_line(deploy.__main__.main, "check", "/no/such/file")
+    done = command_line(deploy.command_line.main, "check", "/no/such/file")
     assert (done.returncode, done.stderr) == (
         1,
         "/no/such/file: No such file or directory; name another\n",
@@ -112,7 +112,7 @@ def test_a_secret_that_is_missing_is_named(
     present = {name: keys for name, keys in (COMPLETE | changed).items() if keys is not None}
     lines = "".join(f"{name} {' '.join(keys)}\n" for name, keys in present.items())
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    done = command_line(deploy.__main__.main, "secrets")
+    done = command_line(deploy.command_line.main, "secrets")
     assert done.returncode == (1 if said else 0)
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == bool(said)

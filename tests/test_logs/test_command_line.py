@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.logs.__main__ import main
+from app.logs.command_line import main
 from asgi_observability import personal_data
 
 NOW = datetime.now(UTC)

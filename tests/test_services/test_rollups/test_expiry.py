@@ -16,8 +16,8 @@ from app.core.config import Retention, RollupSettings
 from app.core.database import Database
 from app.services.rollups import Expiry, tables
 from app.services.rollups import expiry as expiry_of_rows
-from app.services.rollups.__main__ import main
 from app.services.rollups.archive import ArchiveError, archives, read
+from app.services.rollups.command_line import main
 from tests.clock import Clock
 from tests.not_empty import not_empty
 from tests.project import command_line
