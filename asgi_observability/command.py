@@ -15,7 +15,7 @@ from asgi_observability.utf8 import begin_in_utf8
 
 NOT_INSTALLED = 2
 INTERRUPTED = 130
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(module: str, install: str) -> NoReturn:
@@ -39,7 +39,7 @@ def run(module: str, install: str) -> NoReturn:
 def exit_code(main: Callable[[], int]) -> int:
     """What ``main`` returns, once all that it printed is written.
 
-    0 where the reader has gone, 1 where standard output can't be written, 130 where it is stopped.
+    0 where the reader has gone, 1 where there is no room for it, 130 where it is stopped.
     """
     try:
         code = _code_of(main)
@@ -53,8 +53,9 @@ def exit_code(main: Callable[[], int]) -> int:
         if error.filename or error.errno not in _FULL:
             raise
         _drop_output()
-        remedy = "; free some space there" if error.errno == errno.ENOSPC else ""
-        print(f"standard output: {error.strerror}{remedy}", file=sys.stderr)
+        # It does not say which: a file that has no room for more is not named either.
+        where = "free some space where standard output goes, or where this writes files"
+        print(f"{error.strerror}: {where}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -76,5 +77,8 @@ def _main_of(module: str) -> Callable[[], int]:
 
 
 def _drop_output() -> None:
-    """What is left of it would fail again when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Where it can't be written: what is left of it would fail again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

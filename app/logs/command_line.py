@@ -1,9 +1,17 @@
 """`python -m app.logs`: find lines, count them, follow one request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from asgi_observability.log_query.command_line import Service, ask
+
+
+def _events() -> Iterator[str]:
+    # Only who asks for an event needs them.
+    from app.core.events import declared
+
+    return (event.name for event in declared())
+
 
 SERVICE = Service(
     program="python -m app.logs",
@@ -18,6 +26,7 @@ SERVICE = Service(
         "conversation": "conversation_id",
         "workflow": "workflow_id",
     },
+    events=_events,
 )
 
 

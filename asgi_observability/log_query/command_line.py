@@ -16,6 +16,7 @@ from asgi_observability.log_query import filters, show
 from asgi_observability.log_query.files import QueryError, find_files
 from asgi_observability.log_query.filters import LEVELS, Filters
 from asgi_observability.log_query.query import Line, Query
+from asgi_observability.nearest import did_you_mean
 from asgi_observability.personal_data import use_key
 
 SHOWN_LINES = 200
@@ -35,7 +36,8 @@ class Service:
     """Whose lines are asked for: how its command is called, and where its logs and key are.
 
     ``folder``, ``hash_key`` and ``secrets_dir`` are environment variables. ``identifiers`` are
-    options of its own and the fields that they ask for.
+    options of its own and the fields that they ask for. ``events`` gives the names of those that it
+    declares; it is asked only where an event is.
     """
 
     program: str
@@ -46,6 +48,7 @@ class Service:
     default_hash_key: Path | None = None
     component: str = "database"
     identifiers: Mapping[str, str] = field(default_factory=dict)
+    events: Callable[[], Iterable[str]] = tuple
 
 
 def ask(service: Service, arguments: Sequence[str] | None = None) -> int:
@@ -141,11 +144,23 @@ def _ndjson(lines: Iterable[Line]) -> Iterable[str]:
 
 def _say(query: Query, options: argparse.Namespace, found: str, anything: bool) -> int:
     """On standard error, beside the answer: how much it was, and what was left out."""
+    for name in options.event or ():
+        _say_if_unknown(query, options.asked_service, name)
     for note in options.files.notes:
         print(note, file=sys.stderr)
     skipped = f"; {_lines(query.skipped)} skipped, unreadable" if query.skipped else ""
     print(f"{found}{skipped}", file=sys.stderr)
     return 0 if anything else 1
+
+
+def _say_if_unknown(query: Query, service: Service, event: str) -> None:
+    """A hint only: files that were not read may have it, from a version that declared it."""
+    declared = set(service.events())
+    if event in declared or event in (logged := query.events()):
+        return
+    otherwise = f"`{service.program} count event` lists those that there are"
+    hint = did_you_mean(event, declared | logged, otherwise)
+    print(f"no event is called {event}; {hint}", file=sys.stderr)
 
 
 def _lines(number: int) -> str:

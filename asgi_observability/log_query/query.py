@@ -41,6 +41,7 @@ class Query:
         self._filters = filters
         self._connection = duckdb.connect()
         self._parts: list[Path] = []
+        self._rejected = 0
         self.skipped = 0
         """Lines that could not be read: half written, or no JSON."""
 
@@ -94,6 +95,12 @@ class Query:
             ):
                 raise QueryError(self._no_such(name))
 
+    def events(self) -> set[str]:
+        """Those of all lines, whatever is asked for."""
+        name = field_sql("event")
+        rows = self._run(f"SELECT DISTINCT {name} FROM SOURCE WHERE {_WHOLE}", [])
+        return {event for (event,) in rows if event is not None}
+
     def _candidates(self) -> str:
         conditions = [sql for sql, _ in self._filters.conditions()]
         wanted = f"WHERE NOT {_WHOLE} OR ({' AND '.join(conditions)})" if conditions else ""
@@ -129,9 +136,15 @@ class Query:
             # A compressed file that was cut off fails all: its readable part takes its place.
             self._mend()
             rows = self._execute(query, parameters)
-        ((rejected,),) = self._connection.execute("SELECT count(*) FROM reject_errors").fetchall()
-        self.skipped += rejected
+        self._count_rejected()
         return rows
+
+    def _count_rejected(self) -> None:
+        """Lines too long to be read; each reading of the files meets the same ones."""
+        scans = self._connection.execute("SELECT count(*) FROM reject_errors GROUP BY scan_id")
+        rejected = max((lines for (lines,) in scans.fetchall()), default=0)
+        self.skipped += max(0, rejected - self._rejected)
+        self._rejected = max(rejected, self._rejected)
 
     def _mend(self) -> None:
         paths = []

@@ -240,3 +240,43 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "python -m app.logs trace" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "event", "said"),
+    [
+        (("find",), "workflow_faild", "did you mean workflow_failed?"),
+        (("count", "level"), "workflow_faild", "did you mean workflow_failed?"),
+        # The simulator's, which only its lines tell.
+        (("find",), "upstream_caled", "did you mean upstream_called?"),
+        (("find",), "frobnicated", "`python -m app.logs count event` lists those that there are"),
+    ],
+)
+def test_an_event_that_there_is_not_is_named(
+    run: Run, command: tuple[str, ...], event: str, said: str
+) -> None:
+    code, output, errors = run(*command, "--event", event)
+    assert (code, output) == (1, "")
+    assert errors == f"no event is called {event}; {said}\n0 lines\n"
+
+
+def test_a_misspelt_event_is_named_beside_lines_of_another(run: Run) -> None:
+    code, _, errors = run("find", "--event", "request", "--event", "workflow_faild")
+    assert code == 0
+    assert errors == "no event is called workflow_faild; did you mean workflow_failed?\n1 line\n"
+
+
+@pytest.mark.parametrize("event", ["workflow_failed", "event_of_an_older_version"])
+def test_an_event_that_may_have_been_is_just_not_found(run: Run, folder: Path, event: str) -> None:
+    """Declared here, or logged by a version that declared it."""
+    old = line("event_of_an_older_version", ago=3600)
+    (folder / "orchestrator-1.jsonl").write_text(f"{old}\n")
+    assert run("find", "--event", event, "--since", "30m") == (1, "", "0 lines\n")
+
+
+def test_a_line_that_is_too_long_is_skipped_once_however_often_files_are_read(
+    run: Run, folder: Path
+) -> None:
+    (folder / "orchestrator-1.jsonl").write_text(line("x" * 1_200_000) + "\n")
+    skipped = "0 lines; 1 line skipped, unreadable\n"
+    assert run("find", "--event", "workflow_faild", "--where", "status=1")[2].endswith(skipped)
