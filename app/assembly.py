@@ -169,9 +169,11 @@ async def running_orchestrator(
     recovery = Recovery(
         database,
         workflows,
+        upstreams,
         periodic,
-        settings.retries_per_minute,
-        settings.recovery_interval_seconds,
+        per_minute=settings.retries_per_minute,
+        interval_seconds=settings.recovery_interval_seconds,
+        pause_seconds=settings.calls.breaker_reset_seconds,
     )
     start = DatabaseStart(database)
     await start.begin()

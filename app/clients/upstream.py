@@ -1,6 +1,7 @@
 """A call to an upstream: timed, retried, guarded by a circuit breaker, correlated."""
 
 import asyncio
+import math
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +18,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from app.clients.breaker import CircuitBreaker, Permit
+from app.clients.breaker import PROBES, CircuitBreaker, Permit
 from app.clients.patience import Patience
 from app.clients.retry_after import seconds_asked_for
 from app.core import catalogue
@@ -81,10 +82,14 @@ class UpstreamError(Exception):
         *,
         may_be_done: bool = True,
         hung_up: bool = False,
+        held_back: bool = False,
     ) -> None:
         """``retry_after_seconds`` is how long the upstream asked to be left alone, if it did.
 
         ``hung_up`` is True where it was reached and ended the connection in place of an answer.
+
+        ``held_back`` is True where the call was cut short by what is known of the upstream: its
+        breaker is open, or it has asked to be left alone. Later it may well be of use.
 
         ``may_be_done`` is False where the upstream has surely not done what it was asked: it was
         not asked, or it has refused.
@@ -96,6 +101,7 @@ class UpstreamError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.may_be_done = may_be_done
         self.hung_up = hung_up
+        self.held_back = held_back
 
 
 class Breakers:
@@ -334,6 +340,14 @@ class Upstream:
         return max(jittered, asked_for_seconds + planned * random.uniform(0, _JITTER))
 
     @property
+    def calls_let_through(self) -> float:
+        """How many calls at once it takes now, by its breaker and what it has asked for."""
+        state = self._breakers.state(self.component)
+        if state is BreakerState.OPEN or self.seconds_asked_for:
+            return 0
+        return PROBES if state is BreakerState.HALF_OPEN else math.inf
+
+    @property
     def seconds_asked_for(self) -> float:
         """How long it has asked everybody to leave one of its operations alone; 0 if it has not."""
         return max((each.seconds_for_everybody for each in self._patience.values()), default=0.0)
@@ -349,7 +363,12 @@ class Upstream:
         if seconds >= left:
             self._instruments.operation_failed(self.component, operation, ErrorType.RATE_LIMITED)
             raise UpstreamError(
-                self.component, operation, ErrorType.RATE_LIMITED, seconds, may_be_done=False
+                self.component,
+                operation,
+                ErrorType.RATE_LIMITED,
+                seconds,
+                may_be_done=False,
+                held_back=True,
             )
         # Not up to the deadline: the call itself takes time as well.
         latest = min(seconds * (1 + _JITTER), (seconds + left) / 2)
@@ -365,7 +384,11 @@ class Upstream:
         if permit is None:
             self._instruments.operation_failed(self.component, operation, ErrorType.CIRCUIT_OPEN)
             raise UpstreamError(
-                self.component, operation, ErrorType.CIRCUIT_OPEN, may_be_done=False
+                self.component,
+                operation,
+                ErrorType.CIRCUIT_OPEN,
+                may_be_done=False,
+                held_back=True,
             )
         failure: BaseException | None = None
         try:

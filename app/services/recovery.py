@@ -1,12 +1,13 @@
 """After an outage: failed workflows run again together, at a bounded pace."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 
-from app.core.catalogue import BackgroundTask
+from app.clients.upstream import Upstream
+from app.core.catalogue import BackgroundTask, Component
 from app.core.database import Database
 from app.core.events import RetriesRequested
 from app.models import WorkflowInstance, WorkflowStatus, now
@@ -19,26 +20,37 @@ log = get_logger(__name__)
 AT_ONCE = 10
 """How many workflows one worker runs again at the same time."""
 
+NEEDED = (Component.COLLECTIONS_MONITOR, Component.SMS_AGENT, Component.AI_PROVIDER)
+"""The upstreams without which an SMS is not answered."""
+
 
 class Recovery:
     """Runs again what failed, not faster than ``per_minute`` over all workers.
 
-    A request is stored; each worker looks for requests at the interval.
+    A request is stored; each worker looks for requests at the interval. It takes none while its
+    breaker of an upstream is open, and one at a time to find out whether the upstream is back.
+    What is held back all the same stays requested.
     """
 
     def __init__(
         self,
         database: Database,
         workflows: Workflows,
+        upstreams: Mapping[Component, Upstream],
         background: Background,
+        *,
         per_minute: int,
         interval_seconds: float,
+        pause_seconds: float,
     ) -> None:
+        """What was held back is not tried again for ``pause_seconds``, unless it is asked for."""
         self._database = database
         self._workflows = workflows
+        self._needed = [upstreams[component] for component in NEEDED]
         self._background = background
         self.per_minute = per_minute
         self._interval_seconds = interval_seconds
+        self._pause = timedelta(seconds=pause_seconds)
 
     async def request(self, since: datetime, reason: str | None) -> int:
         """Have all that failed since then run again; gives how many. Asking twice runs none twice.
@@ -82,12 +94,20 @@ class Recovery:
         return len(claimed)
 
     async def _claim(self) -> Sequence[WorkflowInstance]:
+        at_once = int(min(AT_ONCE, *(upstream.calls_let_through for upstream in self._needed)))
+        if at_once == 0:
+            return []
+        was_held_back = and_(
+            WorkflowInstance.retried_at >= WorkflowInstance.retry_requested_at,
+            WorkflowInstance.retried_at.between(now() - self._pause, now()),
+        )
         requested = (
             select(WorkflowInstance.id)
             .where(
                 WorkflowInstance.status == WorkflowStatus.FAILED,
                 WorkflowInstance.retry_requested_at.is_not(None),
                 WorkflowInstance.erased_at.is_(None),
+                or_(WorkflowInstance.retried_at.is_(None), not_(was_held_back)),
             )
             .order_by(WorkflowInstance.retry_requested_at, WorkflowInstance.updated_at)
         )
@@ -103,7 +123,7 @@ class Recovery:
                     WorkflowInstance.retried_at > now() - timedelta(minutes=1)
                 )
             )
-            room = min(AT_ONCE, self.per_minute - (recent or 0))
+            room = min(at_once, self.per_minute - (recent or 0))
             if room <= 0:
                 return []
             ids = list(

@@ -267,6 +267,7 @@ class Workflows:
                     component=error.component,
                     duration_ms=run.milliseconds,
                 ),
+                stays_requested=error.held_back,
             )
         except Exception as error:
             # Where the database itself fails, this fails too: the sweep will find the workflow,
@@ -570,12 +571,26 @@ class Workflows:
         return stored, stored is proposal
 
     async def _fail(
-        self, run: "_Run", error: str, failure: WorkflowFailed | WorkflowBroken
+        self,
+        run: "_Run",
+        error: str,
+        failure: WorkflowFailed | WorkflowBroken,
+        *,
+        stays_requested: bool = False,
     ) -> None:
-        """Mark the run failed and tell it, unless it was given up before."""
+        """Mark the run failed and tell it, unless it was given up before.
+
+        A stored request to run it again may stay: where this run was no try.
+        """
+        kept = {"retry_requested_at": run.workflow.retry_requested_at} if stays_requested else {}
         async with self._database.writing() as session:
             failed = await self._move(
-                session, run.workflow, WorkflowStatus.FAILED, route=Route.FAILED, error=error
+                session,
+                run.workflow,
+                WorkflowStatus.FAILED,
+                route=Route.FAILED,
+                error=error,
+                **kept,
             )
             if failed:
                 run.steps.store(session)
@@ -605,8 +620,16 @@ class Workflows:
     async def _move(
         session: AsyncSession, workflow: WorkflowInstance, after: WorkflowStatus, **values: object
     ) -> bool:
-        """End this run with the status ``after``; False when it was given up meanwhile."""
-        changes = {"status": after, "updated_at": now(), **values}
+        """End this run with the status ``after``; False when it was given up meanwhile.
+
+        A request to run it again has been carried out by this.
+        """
+        changes = {
+            "status": after,
+            "updated_at": now(),
+            "retry_requested_at": None,
+            **values,
+        }
         moved = await session.execute(
             update(WorkflowInstance)
             .where(
@@ -714,11 +737,13 @@ def _claim_to_retry(workflow_id: str) -> ReturningUpdate[str]:
 
 
 def run_again_values() -> dict[str, Any]:
-    """What a failed workflow changes to when it is claimed to be run again."""
+    """What a failed workflow changes to when it is claimed to be run again.
+
+    A stored request for it stays until the run has ended: the worker may be stopped before.
+    """
     return {
         "status": WorkflowStatus.PROCESSING,
         "attempt": WorkflowInstance.attempt + 1,
-        "retry_requested_at": None,
         "retried_at": now(),
         "updated_at": now(),
     }

@@ -16,7 +16,7 @@ from app.services.approvals import Approvals
 from app.services.escalations import Escalations
 from app.services.metrics_service import MetricsService
 from app.services.payment_plans import PaymentPlans
-from app.services.recovery import Recovery
+from app.services.recovery import NEEDED, Recovery
 from app.services.sweep import Sweep
 from app.services.workflow import Workflows
 from asgi_observability.background import Background
@@ -82,7 +82,13 @@ class Worker:
             wall_time=wall_time,
         )
         self.recovery = Recovery(
-            database, self.workflows, background, settings.retries_per_minute, 1
+            database,
+            self.workflows,
+            dict.fromkeys(NEEDED, world),
+            background,
+            per_minute=settings.retries_per_minute,
+            interval_seconds=1,
+            pause_seconds=settings.calls.breaker_reset_seconds,
         )
 
     async def drain(self) -> None:

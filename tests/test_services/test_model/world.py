@@ -1,5 +1,6 @@
 """The upstreams of the model: they do what they are told, and remember what was asked of them."""
 
+import math
 from collections import Counter, deque
 from enum import StrEnum
 
@@ -25,6 +26,8 @@ class Reply(StrEnum):
 
 class World:
     """Four upstreams. Calls are answered by ``replies``, in order; then all work."""
+
+    calls_let_through = math.inf
 
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()
