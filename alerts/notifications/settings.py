@@ -5,7 +5,6 @@ Nothing secret is among them: that is in files (channels.py).
 
 import re
 from typing import Annotated, Self
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -14,6 +13,7 @@ from alerts.model import Team
 from alerts.notifications.mail import Addresses, MailServer, Sender
 from alerts.notifications.working_hours import END_OF_DAY, MIDNIGHT, WEEK, Clock, Days
 from app.core.environment import OwnSettings, OwnVariables
+from app.core.time_zones import time_zones
 from asgi_observability.nearest import did_you_mean
 
 ENV_PREFIX = "ALERTS_"
@@ -104,10 +104,8 @@ class NotificationSettings(OwnSettings):
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            hint = did_you_mean(
-                zone, available_timezones(), "use an IANA name such as Europe/Berlin"
-            )
+        if zone not in time_zones():
+            hint = did_you_mean(zone, time_zones(), "use an IANA name such as Europe/Berlin")
             raise ValueError(f"no such time zone; {hint}")
         return zone
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.schemas.metrics import Point, Range, RangeMeasure, RangeValue
 from app.services.measures import Measure, Value
-from app.services.range_figures import Figures, grouped
+from app.services.range_figures import Figures, grouped, rounded_coverage
 from app.services.range_queries import Prepared
 from app.services.rollups import Totals
 
@@ -66,7 +66,7 @@ def range_answer(query: Prepared, figures: Figures) -> Range:
 
 def share(totals: Totals) -> float | None:
     """The share of a range in which there was counting."""
-    return None if totals.coverage is None else round(totals.coverage, 4)
+    return None if totals.coverage is None else rounded_coverage(totals.coverage)
 
 
 def _fields(value: Value) -> dict[str, Any]:

@@ -9,11 +9,10 @@ with the same name as the field.
 import os
 import re
 import tomllib
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +33,7 @@ from app.core.events import declared
 from app.core.levels import Level
 from app.core.sections import BaseUrl, Days, Ratio, Seconds, Section
 from app.core.thresholds import Thresholds
+from app.core.time_zones import time_zones
 from asgi_observability.correlation import Strategy
 from asgi_observability.log_files import Keeping
 from asgi_observability.log_sampling import Sampling
@@ -83,12 +83,8 @@ def _database_url(value: str) -> str:
     return value
 
 
-# It reads some hundred files, and tests make many settings.
-_time_zones = cache(available_timezones)
-
-
 def _time_zone(value: str) -> str:
-    if value not in _time_zones():
+    if value not in time_zones():
         raise ValueError("use an IANA name such as UTC or Europe/Berlin")
     return value
 

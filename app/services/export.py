@@ -12,7 +12,7 @@ import orjson
 
 from app.core.errors import UnavailableError
 from app.services.measures import MEASURES
-from app.services.range_figures import RangeFigures, Step, Window
+from app.services.range_figures import RangeFigures, Step, Window, rounded_coverage
 from app.services.range_queries import Prepared
 from app.services.rollups import Total
 from asgi_observability.metric import Kind, Metric
@@ -55,7 +55,7 @@ def record(step: Step) -> dict[str, Any]:
         **step.labels,
         **step.value.details(),
         "complete": step.complete,
-        "coverage": None if step.coverage is None else round(step.coverage, 4),
+        "coverage": None if step.coverage is None else rounded_coverage(step.coverage),
         "as_of": step.as_of,
     }
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isclose
 from typing import TypeVar
 
 from app.core.errors import UnavailableError
@@ -19,6 +20,8 @@ WINDOW = 500
 
 WINDOW_VALUES = 20_000
 """Values that are worked out at once where an answer is streamed."""
+
+COVERAGE_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,19 @@ class RangeFigures:
             return Window(asked, await self._rollups.stored(asked, metrics), as_of)
         except StoreUnreadableError as error:
             raise unreadable(error) from error
+
+
+def rounded_coverage(share: float) -> float:
+    """To four digits; but 0 only for nothing, and 1 only for the whole."""
+    if isclose(share, 1):  # seconds added up are not exact
+        return 1.0
+    rounded = round(share, COVERAGE_DIGITS)
+    least = 10**-COVERAGE_DIGITS
+    if rounded == 0 and share > 0:
+        return least
+    if rounded == 1:
+        return 1 - least if share < 1 else 1 + least
+    return rounded
 
 
 def _windows(query: Prepared) -> Iterator[Sequence[tuple[int, int]]]:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from app.core.errors import InvalidRequestError
+from app.core.time_zones import time_zones
 from asgi_observability.nearest import did_you_mean
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -78,12 +79,16 @@ class Moment:
 
 def duration(text: str, field: str) -> Duration:
     """What ``90s``, ``5m``, ``6h``, ``1d`` or ``1w`` says. Raises InvalidRequestError."""
-    match = _DURATION.fullmatch(text)
-    if match is None or int(match[1]) == 0:
+    if (found := _duration(text)) is None:
         raise InvalidRequestError(
             f"{field}={text[:40]!r}: use a number and s, m, h, d or w, such as 5m or 1w", field
         )
-    return Duration(int(match[1]), match[2])
+    return found
+
+
+def _duration(text: str) -> Duration | None:
+    match = _DURATION.fullmatch(text)
+    return Duration(int(match[1]), match[2]) if match and int(match[1]) else None
 
 
 def moment(text: str, field: str, now: int, zone: ZoneInfo) -> Moment:
@@ -94,7 +99,13 @@ def moment(text: str, field: str, now: int, zone: ZoneInfo) -> Moment:
     if text == "now":
         return Moment(now, text, field)
     if text.startswith("-"):
-        return Moment(max(OLDEST, now - duration(text[1:], field).seconds), text, field)
+        if (before := _duration(text[1:])) is None:
+            raise InvalidRequestError(
+                f"{field}={text[:40]!r}: use a minus, one number and one of s, m, h, d or w, "
+                "such as -90m or -6h",
+                field,
+            )
+        return Moment(max(OLDEST, now - before.seconds), text, field)
     seconds = _unix(text) if _UNIX.fullmatch(text) else _iso(text, field, zone)
     if not OLDEST <= seconds <= now + 366 * DAY:
         raise InvalidRequestError(
@@ -136,7 +147,7 @@ def _check_once(time: datetime, given: str, field: str, zone: ZoneInfo) -> None:
 
 def zone_named(name: str, field: str) -> ZoneInfo:
     """The time zone, such as Europe/Berlin. Raises InvalidRequestError with the nearest name."""
-    known = available_timezones()
+    known = time_zones()
     if name not in known:
         hint = did_you_mean(name[:60], known, otherwise="use a name such as Europe/Berlin or UTC")
         raise InvalidRequestError(f"{field}={name[:60]!r}: unknown time zone; {hint}", field)

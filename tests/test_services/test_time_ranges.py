@@ -9,6 +9,7 @@ import pytest
 
 from app.core.errors import InvalidRequestError
 from app.services.time_ranges import Duration, duration, edges, midnight, moment, monday, zone_named
+from tests.not_empty import not_empty
 
 HOUR = 3600
 SEVEN, WEEK = Duration(7, "d"), Duration(1, "w")
@@ -103,6 +104,21 @@ def test_what_is_no_instant_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         moment(text, "from", 10**9, UTC)
     assert refused.value.field == "from"
+
+
+@pytest.mark.parametrize("text", ["-1h30m", "-6H", "-1y", "-5", "-0m", "-9999999h", "-"])
+def test_a_time_before_now_is_refused_as_it_was_sent_with_advice_that_is_taken(text: str) -> None:
+    now = at("2026-11-23T12:00:00+00:00")
+    with pytest.raises(InvalidRequestError, match=re.escape(f"from={text!r}: ")) as refused:
+        moment(text, "from", now, UTC)
+    advised = not_empty(re.findall(r"-\d+[a-z]\b", str(refused.value).partition(": ")[2]))
+    assert {moment(each, "from", now, UTC).at < now for each in advised} == {True}
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory"])
+def test_what_names_no_place_is_no_time_zone(name: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"use a name such as Europe/Berlin or UTC"):
+        zone_named(name, "timezone")
 
 
 @pytest.mark.parametrize(
