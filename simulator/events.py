@@ -28,7 +28,7 @@ class UpstreamCalled(Event):
 
 
 class SMSFailed(Event, level=logging.WARNING):
-    """The orchestrator did not take a simulated text."""
+    """The orchestrator did not take a simulated text, or said that its workflow failed."""
 
     error_type: FromCode
 

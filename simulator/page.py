@@ -48,8 +48,9 @@ def rendered(
 {_table(("Name", "State", "Effect"), fault_rows)}
 <h2>Traffic</h2>
 <p>{traffic.messages_per_minute:g} SMS a minute on average, {traffic.rate_per_minute():.0f} at this
-hour. {traffic.sent} answered, {traffic.failed} failed, {traffic.skipped} not sent because too many
-were unanswered.</p>
+hour. Of those so far: {traffic.sent} handled (answered, or left to a manager),
+{traffic.failed} failed: not taken, or taken and its workflow failed (it can be run again),
+{traffic.skipped} not sent because too many were unanswered.</p>
 </html>
 """
 

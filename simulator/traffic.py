@@ -24,7 +24,11 @@ LONGEST_NAP_SECONDS = 0.5
 
 
 class Traffic:
-    """Sends SMS at ``messages_per_minute`` times the rhythm of the hour."""
+    """Sends SMS at ``messages_per_minute`` times the rhythm of the hour.
+
+    ``sent`` counts those that were taken and handled, ``failed`` those that were not taken or whose
+    workflow failed at first, ``skipped`` those not sent as too many were unanswered.
+    """
 
     def __init__(
         self,
@@ -87,12 +91,27 @@ class Traffic:
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            self.failed += 1
-            correlation.bind(correlation_id)
-            log.event(SMSFailed(error_type=FromCode(type(error).__name__)))
+            self._note_failed(correlation_id, type(error).__name__)
         else:
-            self.sent += 1
+            if _says_failed(answer):
+                self._note_failed(correlation_id, "WorkflowFailed")
+            else:
+                self.sent += 1
         finally:
             self._unanswered -= 1
         # Known to the agent only now: the orchestrator adds the message to the history itself.
         self._received(sender.phone_number, content)
+
+    def _note_failed(self, correlation_id: str, error_type: str) -> None:
+        self.failed += 1
+        correlation.bind(correlation_id)
+        log.event(SMSFailed(error_type=FromCode(error_type)))
+
+
+def _says_failed(answer: httpx.Response) -> bool:
+    """Whether the workflow failed: the SMS was taken, so the answer is a 200 all the same."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("status") == "failed"

@@ -47,7 +47,10 @@ def fault_table(receiver_url: str) -> str:
 
 
 def send_sms(app_url: str, token: str, text: str) -> Iterator[str]:
-    """Send ``text`` as a new tenant; yields lines that tell what became of it."""
+    """Send ``text`` as a new tenant; yields lines that tell what became of it.
+
+    Raises StackError after them if it failed.
+    """
     number = secrets.randbelow(10**7)
     conversation = f"by-hand-{number:07}"
     sms = {
@@ -81,6 +84,8 @@ def send_sms(app_url: str, token: str, text: str) -> Iterator[str]:
         yield f"error         {report['error']}"
         yield f"try again     POST {app_url}/orchestrate/retry/{report['workflow_id']}"
     yield f"status        {report['status']} after {seconds:.2f} s"
+    if report["status"] == "failed":
+        raise StackError(f"the SMS failed: {report.get('error') or 'nobody knows why'}")
 
 
 def metrics(app_url: str, token: str) -> str:

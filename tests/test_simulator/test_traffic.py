@@ -1,6 +1,7 @@
 """Tenants and managers: when they act and what they send."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from simulator.managers import Managers, decide
 from simulator.notification_service import Notification
 from simulator.rhythm import Arrivals, rhythm
 from tests.test_simulator.conftest import quiet_settings, simulating
-from tests.waiting import until
+from tests.waiting import eventually, until
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -159,6 +160,30 @@ async def test_traffic_goes_on_when_the_orchestrator_comes_back() -> None:
         await returned.open()
         await counted("sent", 5)
         await returned.close()
+
+
+async def test_an_sms_whose_workflow_failed_is_counted_as_failed_and_the_page_says_so() -> None:
+    app = FastAPI()
+
+    @app.post("/orchestrate/sms-received")
+    async def fail() -> dict[str, str]:
+        return {"status": "failed"}
+
+    listener = Listener(app, "127.0.0.1", 0)
+    await listener.open()
+    settings = quiet_settings(app_url=listener.url, traffic_per_minute=3000)
+    async with simulating(settings) as simulation:
+
+        async def counted() -> bool:
+            return bool((await simulation.control.get("/traffic")).json()["failed"] >= 5)
+
+        await eventually(counted)
+        await simulation.control.put("/traffic", json={"messages_per_minute": 0})
+        assert (await simulation.control.get("/traffic")).json()["sent"] == 0
+        page = (await simulation.control.get("/")).text
+    await listener.close()
+    assert re.search(r"\b0 handled\b", page)
+    assert re.search(r"[1-9]\d* failed: not taken, or taken and its workflow failed", page)
 
 
 def _told(kind: str, conversation_id: str = "simulated-7") -> Notification:
