@@ -128,7 +128,7 @@ def rounded_coverage(share: float) -> float:
     if isclose(share, 1):  # seconds added up are not exact
         return 1.0
     rounded = round(share, COVERAGE_DIGITS)
-    least = 10**-COVERAGE_DIGITS
+    least = 10.0**-COVERAGE_DIGITS
     if rounded == 0 and share > 0:
         return least
     if rounded == 1:
