@@ -6,7 +6,7 @@ themselves, `carried` gives it to other threads.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar, Token, copy_context
 from functools import wraps
 from types import MappingProxyType
@@ -177,8 +177,10 @@ in_use: Callable[[], Context | bytes] = _current.get
 
 def use_former(former: Former) -> None:
     """Go back to what was in use: an application may be called in the middle of a request."""
-    with suppress(ValueError):  # the garbage collector ends it, within whatever runs there
+    try:  # noqa: SIM105 - the other way takes as long as a tenth of the whole layer
         _current.reset(former)
+    except ValueError:  # the garbage collector ends it, within whatever runs there
+        pass
 
 
 UUIDS: Mapping[Strategy, Callable[[], UUID]] = {"uuid7": uuid7, "uuid4": uuid4}
