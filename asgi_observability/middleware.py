@@ -109,11 +109,11 @@ class Correlation:
         """The headers that a caller can offer something by."""
 
     def bind(self, scope: Scope) -> tuple[Header, correlation.Former]:
-        """Begin the request's context, and tell ``scope`` the ID; gives it as a header.
+        """Begin the request's context, and tell ``scope`` the ID.
 
-        And what was in use before.
-        What the application and its own middleware read is the same ID, under either name.
-        `observed` has the short way, for requests that offer nothing.
+        Gives the ID as a header, and what was in use before. What the application and its own
+        middleware read is the same ID, under either name. `observed` has the short way, for
+        requests that offer nothing.
         """
         headers = scope["headers"]
         offered = self._accepted(headers)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from alerts import backfill_command, replay_command
 from alerts.export import rule_options
 from alerts.rules import rule_files
 from app.core import catalogue
@@ -21,6 +20,7 @@ from simulator.history.openmetrics import write
 from simulator.history.past import JOB, Past
 from simulator.history.series import UP
 from tests.not_empty import not_empty
+from tests.test_alerts.run_command import run_command
 
 END = datetime(2026, 11, 18, tzinfo=UTC)
 SPAN = ("--from", f"{END - timedelta(hours=1):%Y-%m-%dT%H:%MZ}", "--to", f"{END:%Y-%m-%dT%H:%MZ}")
@@ -35,11 +35,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `replay` or `backfill` for the hour; gives exit code, output and errors."""
 
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        module = {"replay": replay_command, "backfill": backfill_command}[name]
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
-        code = module.run(parser.parse_args([*arguments, *SPAN]))
-        return code, *capsys.readouterr()
+        return run_command(name, *arguments, *SPAN), *capsys.readouterr()
 
     return run
 

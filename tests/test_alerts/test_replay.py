@@ -1,6 +1,5 @@
 """A day of history on a real Prometheus: records backfilled or worked out, alerts replayed."""
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from alerts import backfill_command, replay_command
+from alerts import replay_command
 from alerts.prometheus_config import evaluation_seconds
 from alerts.rules import rule_files
 from app.core import catalogue
@@ -29,6 +28,7 @@ from simulator.history.openmetrics import write
 from simulator.history.past import Incident, IncidentKind, Past
 from simulator.history.series import UP
 from tests.not_empty import not_empty
+from tests.test_alerts.run_command import run_command
 
 END = datetime(2026, 11, 18, tzinfo=UTC)
 _END = int(END.timestamp())
@@ -335,11 +335,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `replay` or `backfill`; gives exit code, output and errors."""
 
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        module = {"replay": replay_command, "backfill": backfill_command}[name]
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
-        code = module.run(parser.parse_args(arguments))
-        return code, *capsys.readouterr()
+        return run_command(name, *arguments), *capsys.readouterr()
 
     return run
 

@@ -1,8 +1,8 @@
 """What is asked to be run again stays asked for while an upstream takes no calls."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx
@@ -14,7 +14,7 @@ from app.assembly import Orchestrator
 from app.core.catalogue import BreakerState, Component
 from app.core.config import Calls, Settings
 from app.models import WorkflowInstance, WorkflowStatus, now
-from app.services.recovery import AT_ONCE
+from app.services.recovery import AT_ONCE, Recovery
 from tests.application import application
 from tests.exposed import summed
 from tests.not_empty import not_empty
@@ -26,10 +26,11 @@ NUMBERS = range(1, 16)
 RETRIES = "orchestrator_workflow_retries_total"
 
 
-def _worker(
+@asynccontextmanager
+async def _worker(
     settings: Settings, reset_seconds: float
-) -> AbstractAsyncContextManager[tuple[httpx.AsyncClient, Orchestrator]]:
-    """One failure opens the AI's breaker, for so long; nothing runs by itself."""
+) -> AsyncIterator[tuple[httpx.AsyncClient, Orchestrator]]:
+    """One failure opens the AI's breaker, for so long; after the start nothing runs by itself."""
     calls = Calls(
         retry_waits_seconds=(0, 0, 0),
         timeout_seconds=60,
@@ -38,7 +39,21 @@ def _worker(
         ai_provider_breaker_failures=1,
     )
     changed = {"calls": calls, "recovery_interval_seconds": 3600}
-    return application(settings.model_copy(update=changed), "127.0.0.1")
+    looked = asyncio.Event()
+    look = Recovery.run_requested
+
+    async def look_and_tell(recovery: Recovery) -> int:
+        try:
+            return await look(recovery)
+        finally:
+            looked.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Recovery, "run_requested", look_and_tell)
+        async with application(settings.model_copy(update=changed), "127.0.0.1") as worker:
+            # Else what a test asks for could be taken by the look at the start.
+            await looked.wait()
+            yield worker
 
 
 @pytest.fixture
@@ -59,6 +74,12 @@ async def _ask(client: httpx.AsyncClient, expected: int = len(NUMBERS)) -> None:
     body = {"since": (now() - timedelta(hours=1)).isoformat()}
     answer = await client.post("/orchestrate/retry-failed", json=body)
     assert answer.json()["requested"] == expected
+
+
+async def _failed_and_asked_for(client: httpx.AsyncClient) -> None:
+    """All fail, and all are asked to be run again."""
+    await _failed(client)
+    await _ask(client)
 
 
 async def _asked_for(client: httpx.AsyncClient) -> int:
@@ -86,8 +107,7 @@ async def test_while_a_breaker_is_open_nothing_is_run_again(
     settings: Settings, upstreams: ScriptedUpstreams, down: None
 ) -> None:
     async with _worker(settings, 3600) as (client, orchestrator):
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         called = len(upstreams.requests)
         assert await orchestrator.recovery.run_requested() == 0
         assert len(upstreams.requests) == called
@@ -99,8 +119,7 @@ async def test_what_a_breaker_cut_short_outlives_the_restart_and_is_sent_once(
     settings: Settings, upstreams: ScriptedUpstreams, down: None
 ) -> None:
     async with _worker(settings, 3600) as (client, _):
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
     # Started again, its breakers are closed, and the AI isn't there yet.
     async with _worker(settings, 3600) as (client, orchestrator):
 
@@ -124,8 +143,7 @@ async def test_another_worker_whose_breaker_is_closed_loses_nothing(
         _worker(settings, 0.01) as (client, one),
         _worker(settings, 3600) as (_, other),
     ):
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         await asyncio.gather(one.recovery.run_requested(), other.recovery.run_requested())
         await other.recovery.run_requested()
         assert await _asked_for(client) == len(NUMBERS)
@@ -137,8 +155,7 @@ async def test_a_half_open_breaker_is_asked_with_one_of_them(
     settings: Settings, upstreams: ScriptedUpstreams, down: None
 ) -> None:
     async with _worker(settings, 0.01) as (client, orchestrator):
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
 
         async def half_open() -> bool:
             states = await orchestrator.dependencies.states(60)
@@ -158,8 +175,7 @@ async def test_while_everybody_is_asked_to_wait_nothing_is_run_again(
         upstreams.answers["v1"] = lambda _: Response(
             status_code=429, headers={"Retry-After": "300"}
         )
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         del upstreams.answers["v1"]
         assert await orchestrator.recovery.run_requested() == 0
         assert await _asked_for(client) == len(NUMBERS)
@@ -189,8 +205,7 @@ async def test_what_was_tried_and_failed_is_not_tried_for_ever(
 ) -> None:
     async with _worker(settings, 3600) as (client, orchestrator):
         upstreams.answers["v1"] = lambda _: Response(status_code=400)
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         assert await orchestrator.recovery.run_requested() == AT_ONCE
         assert await _asked_for(client) == len(NUMBERS) - AT_ONCE
 
@@ -199,8 +214,7 @@ async def test_one_that_is_run_again_by_hand_while_the_breaker_is_open_stays_ask
     settings: Settings, upstreams: ScriptedUpstreams, down: None
 ) -> None:
     async with _worker(settings, 3600) as (client, _):
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         page = (await client.get("/orchestrate/workflows/failed")).json()
         again = await client.post(f"/orchestrate/retry/{page['items'][0]['workflow_id']}")
         assert again.json()["status"] == "failed"
@@ -212,8 +226,7 @@ async def test_one_whose_run_was_cut_off_stays_asked_for(
 ) -> None:
     async with _worker(settings, 3600) as (client, orchestrator):
         upstreams.answers["v1"] = lambda _: Response(status_code=400)
-        await _failed(client)
-        await _ask(client)
+        await _failed_and_asked_for(client)
         del upstreams.answers["v1"]
         upstreams.hanging.add("v1")
         called = len(upstreams.requests)
